@@ -1,0 +1,60 @@
+# `make` alone says what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS ?= 200
+SEED ?= 1
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Sankofa needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.runtime ## makes .venv/bin/sankofa
+
+demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit ends by itself)
+	$(BIN)/sankofa demo $(ARGS)
+
+test: $(VENV)/.dev ## the whole suite
+	$(BIN)/python -m tests.run $(ARGS)
+
+lint: $(VENV)/.dev ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## static types
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrites the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+simulate: $(VENV)/.dev ## random schedules of the kernel (RUNS=200 SEED=1)
+	$(BIN)/python -m tests.simulation --runs $(RUNS) --seed $(SEED)
+
+bench: $(VENV)/.dev ## benchmarks, written to docs/benchmarks.md
+	$(BIN)/python -m tests.bench $(ARGS)
+
+generate: $(VENV)/.dev ## schemas, event map and other generated files
+	$(BIN)/python -m deploy.generate
+
+lock: $(VENV)/.dev ## compiles the hash-locked requirements
+	cd requirements && for n in runtime dev; do ../$(BIN)/uv pip compile -q --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --no-annotate $$n.in -o $$n.txt; done
+
+clean: ## removes what was made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup demo test lint types format simulate bench generate lock clean

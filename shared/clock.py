@@ -1,0 +1,113 @@
+"""Time, ids, randomness and tasks: the ports that let one seeded loop run everything."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+NAMESPACE = uuid.UUID("5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e")
+
+
+def text_of(instant: datetime) -> str:
+    """RFC 3339 in UTC with six decimals and Z, the one form in which stores and events hold times.
+
+    Raises ValueError for a time without a zone.
+    """
+    if instant.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def instant_of(text: str) -> datetime:
+    """The instant that an RFC 3339 text names."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def derived_id(*parts: str) -> str:
+    """The uuid5 that follows from the parts; the same parts give the same id everywhere."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+
+
+def short_hash(text: str) -> str:
+    """16 hexadecimal digits of SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Runtime(Protocol):
+    """What a replica takes from outside besides its log and store."""
+
+    rng: random.Random
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    def new_id(self) -> str: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]: ...
+
+    async def in_pool(self, work: Callable[[], T]) -> T:
+        """Runs blocking or CPU-bound work away from the event loop (at once in the simulation)."""
+        ...
+
+
+class RealRuntime:
+    """Wall clock, random ids, real tasks, a bounded pool of threads."""
+
+    def __init__(self, workers: int = 2) -> None:
+        self.rng = random.SystemRandom()
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="work")
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def new_id(self) -> str:
+        return str(uuid.uuid4())
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        # The loop holds tasks weakly; without this reference one could vanish in mid-flight.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def in_pool(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+async def stop_tasks(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancels the tasks and waits until each has ended; their own errors are theirs to have logged."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def retrying(
+    work: Callable[[], Awaitable[T]], runtime: Runtime, errors: tuple[type[Exception], ...], attempts: int = 5
+) -> T:
+    """Calls `work` until it does not raise one of `errors`, with a growing pause; the last error is raised."""
+    for attempt in range(attempts - 1):
+        try:
+            return await work()
+        except errors:
+            await runtime.sleep(min(0.05 * 2**attempt, 2.0))
+    return await work()

@@ -1,0 +1,183 @@
+"""Events of matching: assignments (terms of reference) and matches (an expert on an assignment)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.registration import LanguageSkill
+
+Modality = Literal["temporary", "repeated", "virtual", "permanent"]
+
+
+class Terms(Contract):
+    """The coded part of terms of reference. Dates are half-open: `ends_on` is the first day after."""
+
+    institution: Id
+    country: Country
+    area: Code | None = None
+    sector: Code
+    host_type: Code
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
+    modality: Modality = "temporary"
+    seats: Annotated[int, Field(ge=1, le=100)] = 1
+    starts_on: date
+    ends_on: date
+    education: Annotated[int, Field(ge=0, le=8)] = 0
+    experience_years: Annotated[int, Field(ge=0, le=80)] = 0
+    languages: tuple[LanguageSkill, ...] = ()
+
+
+class AssignmentDrafted(Event):
+    topic: ClassVar[str] = "matching.assignments"
+    terms: Terms
+
+
+class AssignmentSubmitted(Event):
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentEditsRequested(Event):
+    topic: ClassVar[str] = "matching.assignments"
+    items: tuple[Code, ...]
+
+
+class AssignmentRevised(Event):
+    topic: ClassVar[str] = "matching.assignments"
+    terms: Terms
+
+
+class AssignmentApproved(Event):
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentRejected(Event):
+    topic: ClassVar[str] = "matching.assignments"
+    reason: Code
+
+
+class AssignmentPublished(Event):
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentMatchingStarted(Event):
+    """The first shortlist was made."""
+
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentFilled(Event):
+    """Every seat has an accepted offer."""
+
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentReopened(Event):
+    """A seat of a filled assignment became free again."""
+
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentCancelled(Event):
+    topic: ClassVar[str] = "matching.assignments"
+    reason: Code
+
+
+class MatchParties(Contract):
+    """Who stands on what; every first event of a match carries it."""
+
+    assignment: Id
+    expert: Id
+    person: Id
+
+
+class ApplicationReceived(Event):
+    topic: ClassVar[str] = "matching.matches"
+    parties: MatchParties
+
+
+class ExpertSourced(Event):
+    """An officer put the expert on the longlist without an application."""
+
+    topic: ClassVar[str] = "matching.matches"
+    parties: MatchParties
+
+
+class ScoreComponent(Contract):
+    """`points` of `weight`, both integers; the score is their sum."""
+
+    component: Code
+    points: int
+    weight: int
+
+
+class ExpertLonglisted(Event):
+    """The expert passed every hard filter."""
+
+    topic: ClassVar[str] = "matching.matches"
+    score: int
+    components: tuple[ScoreComponent, ...]
+
+
+class ExpertNotSelected(Event):
+    topic: ClassVar[str] = "matching.matches"
+    reason: Code
+    criteria: tuple[Code, ...] = ()
+
+
+class ExpertShortlisted(Event):
+    """`rank` from 1, by score and then by expert id."""
+
+    topic: ClassVar[str] = "matching.matches"
+    rank: int
+
+
+class AssignmentMatched(Event):
+    """The expert is allocated to the assignment and holds one of its seats."""
+
+    topic: ClassVar[str] = "matching.matches"
+    parties: MatchParties
+
+
+class MatchReserved(Event):
+    """Reserve number `position`, from 1."""
+
+    topic: ClassVar[str] = "matching.matches"
+    position: int
+
+
+class OfferMade(Event):
+    topic: ClassVar[str] = "matching.matches"
+    expires_at: Instant
+
+
+class OfferAccepted(Event):
+    """All that placement needs to open a placement."""
+
+    topic: ClassVar[str] = "matching.matches"
+    parties: MatchParties
+    terms: Terms
+
+
+class OfferDeclined(Event):
+    topic: ClassVar[str] = "matching.matches"
+    reason: Code
+
+
+class OfferExpired(Event):
+    topic: ClassVar[str] = "matching.matches"
+
+
+class MatchRetracting(Event):
+    """An accepted match is taken back; it keeps its seat until placement has answered."""
+
+    topic: ClassVar[str] = "matching.matches"
+    reason: Code
+
+
+class MatchRetracted(Event):
+    topic: ClassVar[str] = "matching.matches"
+    reason: Code

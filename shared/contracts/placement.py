@@ -1,0 +1,83 @@
+"""Events of placement: from the accepted offer to the completed return."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar, Literal
+
+from shared.contracts.base import Code, Contract, Event, Id
+from shared.contracts.matching import MatchParties, Terms
+
+PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
+
+
+
+
+class PlacementOpened(Event):
+    """The host confirmed by accepting the match; the expert's calendar holds the dates."""
+
+    topic: ClassVar[str] = "placement.placements"
+    match: Id
+    parties: MatchParties
+    terms: Terms
+
+
+class PlacementRefused(Event):
+    """The calendar (or another guard) said no: the match goes back, the next reserve follows."""
+
+    topic: ClassVar[str] = "placement.placements"
+    match: Id
+    parties: MatchParties
+    reason: Code
+
+
+class PlacementContracted(Event):
+    """The first contract; an extension is a contract of its own."""
+
+    topic: ClassVar[str] = "placement.placements"
+    starts_on: date
+    ends_on: date
+
+
+class PreparationStepCompleted(Event):
+    topic: ClassVar[str] = "placement.placements"
+    step: PreparationStep
+
+
+class TravelStarted(Event):
+    topic: ClassVar[str] = "placement.placements"
+
+
+class ReturnStarted(Event):
+    """The host confirmed the arrival (or, for a virtual assignment, the first day of work)."""
+
+    topic: ClassVar[str] = "placement.placements"
+
+
+class PlacementExtended(Event):
+    """A new contract to a later end."""
+
+    topic: ClassVar[str] = "placement.placements"
+    ends_on: date
+
+
+class ReturnCompleted(Event):
+    """The host confirmed the completion."""
+
+    topic: ClassVar[str] = "placement.placements"
+
+
+class PlacementEndedEarly(Event):
+    topic: ClassVar[str] = "placement.placements"
+    party: Literal["expert", "host", "programme"]
+    reason: Code
+
+
+class NoShowReported(Event):
+    topic: ClassVar[str] = "placement.placements"
+
+
+class PlacementCancelled(Event):
+    topic: ClassVar[str] = "placement.placements"
+    match: Id
+    reason: Code

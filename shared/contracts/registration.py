@@ -1,0 +1,164 @@
+"""Events of registration: programmes, persons and their profiles, experts, institutions."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+
+Sex = Literal["female", "male", "other", "not_stated"]
+Cefr = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
+
+
+class ProgrammePublished(Event):
+    """A version of a programme's definition; the subject is its code, the sequence its version."""
+
+    topic: ClassVar[str] = "registration.programmes"
+    code: Code
+    definition_version: int
+    definition: dict[str, Any]
+
+
+class PersonRecorded(Event):
+    """A person exists. `account`: uuid5(issuer, sub) of whoever signs in as this person."""
+
+    topic: ClassVar[str] = "registration.persons"
+    account: Id | None = None
+    office: Code
+
+
+class ProfileChanged(Event):
+    """The profile has a new entry; its content is on the compacted topic alone."""
+
+    topic: ClassVar[str] = "registration.persons"
+    entry: Id
+
+
+class ConsentGiven(Event):
+    topic: ClassVar[str] = "registration.persons"
+    purpose: Code
+
+
+class ConsentWithdrawn(Event):
+    topic: ClassVar[str] = "registration.persons"
+    purpose: Code
+
+
+class LanguageSkill(Contract):
+    """`language`: ISO 639-1; `level`: CEFR."""
+
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+    level: Cefr
+
+
+class Attributes(Contract):
+    """A person's coded attributes: ISO 3166 countries, ISCED 2011 level, ISCO-08 code, whole years."""
+
+    sex: Sex = "not_stated"
+    birth_year: Annotated[int, Field(ge=1900, le=2100)] | None = None
+    nationality: Country | None = None
+    country_of_origin: Country | None = None
+    country_of_residence: Country | None = None
+    residence_status: Code | None = None
+    education: Annotated[int, Field(ge=0, le=8)] | None = None
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None = None
+    experience_years: Annotated[int, Field(ge=0, le=80)] | None = None
+    sector: Code | None = None
+    languages: tuple[LanguageSkill, ...] = ()
+    category: Code | None = None
+
+
+class ProfileEntry(Contract):
+    """What was known of the person from `valid_from` on; a correction reuses it with a later `recorded_at`."""
+
+    id: Id
+    valid_from: date
+    recorded_at: Instant
+    attributes: Attributes
+
+
+class Profile(Event):
+    """The person's whole short timeline: the last record of the subject on the compacted topic."""
+
+    topic: ClassVar[str] = "registration.profiles"
+    entries: tuple[ProfileEntry, ...]
+
+
+class ExpertRegistered(Event):
+    """A person in one programme; the subject is uuid5(person, programme)."""
+
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+    programme: Code
+    office: Code
+    channel: Literal["self", "officer"]
+
+
+class ExpertInfoRequested(Event):
+    topic: ClassVar[str] = "registration.experts"
+    items: tuple[Code, ...]
+
+
+class ExpertInfoProvided(Event):
+    topic: ClassVar[str] = "registration.experts"
+
+
+class ExpertDeclaredEligible(Event):
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+
+
+class ExpertDeclaredIneligible(Event):
+    """`criteria`: names of the failed ones; required and actual values stay in registration."""
+
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+    criteria: tuple[Code, ...]
+
+
+class ExpertSuspended(Event):
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+    reason: Code
+
+
+class ExpertReinstated(Event):
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+
+
+class InstitutionRegistered(Event):
+    """`account` as for a person; `host_type`: public, private, non_profit, ..., as the programme lists them."""
+
+    topic: ClassVar[str] = "registration.institutions"
+    account: Id | None = None
+    office: Code
+    country: Country
+    sector: Code
+    host_type: Code
+    area: Code | None = None
+
+
+class InstitutionAssessed(Event):
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionBecamePartner(Event):
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionActivated(Event):
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionPutOnHold(Event):
+    topic: ClassVar[str] = "registration.institutions"
+    reason: Code
+
+
+class InstitutionClosed(Event):
+    topic: ClassVar[str] = "registration.institutions"
+    reason: Code

@@ -1,0 +1,89 @@
+"""Errors that cross a boundary: what the domain refuses, and what a port cannot say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class SankofaError(Exception):
+    """Root of every error of this project."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule: the JSON pointer of the field and the rule's name. It never carries a value."""
+
+    rule: str
+    pointer: str = ""
+
+
+class Refusal(SankofaError):
+    """A command that the rules do not allow. Pure `decide` functions raise it.
+
+    `rule` is the machine-readable name (snake_case), `detail` a sentence without personal data,
+    `problems` the broken rules field by field. The HTTP edge answers 409, or `status` where a rule
+    belongs to another code (422 for bad input, 403, 404).
+    """
+
+    def __init__(
+        self, rule: str, detail: str = "", *, problems: tuple[Problem, ...] = (), status: int = 409
+    ) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.detail = detail
+        self.problems = problems or (Problem(rule),)
+        self.status = status
+
+
+class TooEarly(SankofaError):
+    """What the event needs is not known here yet; the record is parked and heals by itself."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PortError(SankofaError):
+    """A port could not do what was asked."""
+
+
+class Conflict(PortError):
+    """The stored version is not the expected one: nothing was written; load again."""
+
+
+class UniqueViolated(PortError):
+    """A unique key belongs to another document: nothing was written."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Unavailable(PortError):
+    """The store or the log cannot be reached; nothing was done."""
+
+
+class UnknownOutcome(PortError):
+    """The effect may or may not have happened; only a later read can tell."""
+
+
+class CommandReused(SankofaError):
+    """A command id came back with another digest (HTTP 422)."""
+
+
+class PreconditionFailed(SankofaError):
+    """`If-Match` names another version (HTTP 412)."""
+
+
+class Overloaded(SankofaError):
+    """A bounded queue or outbox is full; try later (HTTP 429 or 503)."""
+
+    def __init__(self, what: str, *, retry_after_seconds: int = 5, status: int = 503) -> None:
+        super().__init__(what)
+        self.what = what
+        self.retry_after_seconds = retry_after_seconds
+        self.status = status
+
+
+class SettingsError(SankofaError):
+    """A setting that cannot be used, said in one line; commands end with exit code 2."""

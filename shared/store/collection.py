@@ -1,0 +1,73 @@
+"""Declared collections and indexes, and the two strings that an index is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document
+
+Equals = Callable[[Document], list[str]]
+Order = Callable[[Document], str]
+SEPARATOR = "\x1f"
+
+
+def by_id(document: Document) -> str:
+    """The order of lists that have no better one."""
+    return str(document["_id"])
+
+
+@dataclass(frozen=True)
+class Index:
+    """`equals` gives the texts under which a document is found (several for a list), `order` its place.
+
+    An order text never changes for a document, or a page would miss or repeat it; timers are the
+    exception, and only the sweeper reads those.
+    """
+
+    equals: Equals
+    order: Order = by_id
+
+
+def _outbox(document: Document) -> list[str]:
+    return ["pending"] if document.get("pending") else []
+
+
+def _timer(document: Document) -> list[str]:
+    return ["timed"] if document.get("timed") else []
+
+
+KERNEL_INDEXES: Mapping[str, Index] = {
+    OUTBOX_INDEX: Index(_outbox),
+    TIMER_INDEX: Index(_timer, lambda d: f"{d.get('next_at') or ''}{SEPARATOR}{d['_id']}"),
+}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection of one service: its name, its indexes by name, its unique keys."""
+
+    name: str
+    indexes: Mapping[str, Index] = field(default_factory=dict)
+    unique: Equals | None = None
+
+    @property
+    def all_indexes(self) -> dict[str, Index]:
+        return {**self.indexes, **KERNEL_INDEXES}
+
+    def indexed(self, document: Document) -> Document:
+        """The document with `ix` and `uq` written anew from its other fields."""
+        entries = {}
+        for name, index in self.all_indexes.items():
+            equals = index.equals(document)
+            if equals:
+                entries[name] = {"e": equals, "o": index.order(document)}
+        indexed = {k: v for k, v in document.items() if k not in ("ix", "uq")} | {"ix": entries}
+        if self.unique and (keys := self.unique(document)):
+            indexed["uq"] = keys
+        return indexed
+
+
+def belongs(document: Document, index: str, equals: str) -> bool:
+    """Whether `find` over that index would give the document: the predicate of a policy row after `load`."""
+    return equals in document.get("ix", {}).get(index, {}).get("e", [])

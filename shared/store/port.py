@@ -1,0 +1,79 @@
+"""The store port: documents with a version, saved one at a time, found over declared indexes.
+
+Both adapters (`local` on SQLite, `mongodb` by motor) pass tests/contract/test_store.py, and nothing
+above this port knows which one it has.
+
+A document is a JSON object: `_id` (text), `version` (int, 1 at first), anything else as JSON types
+(64-bit integers, no keys with `$` or `.`). Three fields belong to the port:
+
+- `ix`: `{index name: {"e": [equals, ...], "o": order}}`, written by `shared.store.collection`. `e` holds one
+  text an element where the indexed field is a list; `o` is one order-preserving text that ends in `_id`.
+- `uq`: texts that no other document of the collection may hold (absent where there are none).
+- `outbox` and `pending`: events not yet sent; `ix.outbox` stands while `pending` is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal, Protocol
+
+Document = dict[str, Any]
+Appended = Literal["written", "existed"]
+
+OUTBOX_INDEX = "outbox"
+TIMER_INDEX = "timer"
+
+
+class Store(Protocol):
+    """One service's documents. Every method may raise `Unavailable`; writes also `UnknownOutcome`."""
+
+    async def start(self) -> None:
+        """Opens the store and creates declared collections and indexes; SettingsError where it cannot."""
+        ...
+
+    async def stop(self) -> None:
+        """Finishes what was begun and closes; the store can be started again."""
+        ...
+
+    async def load(self, collection: str, id: str) -> Document | None: ...
+
+    async def save(self, collection: str, document: Document, expected_version: int) -> None:
+        """Replaces the document whose version is `expected_version` (0: it must not exist) in one atomic write.
+
+        `document["version"]` is the new version. Raises Conflict, UniqueViolated, UnknownOutcome.
+        """
+        ...
+
+    async def append(self, collection: str, documents: Sequence[Document]) -> list[Appended]:
+        """Writes new documents, each for itself, in one group commit; what exists stays as it is.
+
+        Raises UnknownOutcome for the whole batch where any other error came up.
+        """
+        ...
+
+    async def sent(self, collection: str, id: str, version: int) -> bool:
+        """Empties the outbox (`outbox`, `pending`, `ix.outbox`) if the version is still that; never raises it."""
+        ...
+
+    async def find(
+        self,
+        collection: str,
+        index: str,
+        equals: str,
+        *,
+        after: str | None = None,
+        until: str | None = None,
+        limit: int = 100,
+    ) -> list[Document]:
+        """Documents with that `equals`, by ascending order text, strictly after `after`, strictly before `until`."""
+        ...
+
+    async def count(self, collection: str, index: str, equals: str) -> int: ...
+
+    def scan(self, collection: str) -> AsyncIterator[Document]:
+        """Every document, in no order; for checkers, rebuild and restore, never for an answer to a user."""
+        ...
+
+    async def clock(self) -> str:
+        """The store's own time as RFC 3339 text; intake is refused where the process is more than 2 s off."""
+        ...
