@@ -25,9 +25,7 @@ class Refusal(SankofaError):
     belongs to another code (422 for bad input, 403, 404).
     """
 
-    def __init__(
-        self, rule: str, detail: str = "", *, problems: tuple[Problem, ...] = (), status: int = 409
-    ) -> None:
+    def __init__(self, rule: str, detail: str = "", *, problems: tuple[Problem, ...] = (), status: int = 409) -> None:
         super().__init__(rule)
         self.rule = rule
         self.detail = detail

@@ -20,9 +20,7 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Instant = Annotated[
-    datetime, AfterValidator(_utc), PlainSerializer(text_of, return_type=str, when_used="json")
-]
+Instant = Annotated[datetime, AfterValidator(_utc), PlainSerializer(text_of, return_type=str, when_used="json")]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -120,9 +118,7 @@ class Envelope:
             time=headers["ce_time"],
             epoch=int(headers["ce_epoch"]),
             sequence=int(headers["ce_sequence"]),
-            scope=Scope(
-                headers.get("ce_office"), headers.get("ce_programme"), int(version) if version else None
-            ),
+            scope=Scope(headers.get("ce_office"), headers.get("ce_programme"), int(version) if version else None),
             correlation_id=headers.get("ce_correlationid"),
             causation_id=headers.get("ce_causationid"),
             traceparent=headers.get("traceparent"),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Code, Contract, Event, Id
+from shared.contracts.base import Code, Event, Id
 from shared.contracts.matching import MatchParties, Terms
 
 PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
-
-
 
 
 class PlacementOpened(Event):
