@@ -1,0 +1,320 @@
+"""One SQLite file with one group-committing writer: what the local store and the local log stand on.
+
+Settings of every file: WAL, synchronous=FULL, secure_delete, one process at a time (a lock file beside it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.errors import SettingsError, Unavailable, UnknownOutcome
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+MAX_WAITING = 20_000
+MAX_BATCH = 2_000
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "2",
+    "secure_delete": "1",
+    "temp_store": "2",
+    "wal_autocheckpoint": "4000",
+    "journal_size_limit": "67108864",
+    "cache_size": "-8000",
+    "busy_timeout": "5000",
+}
+ASSERTED = ("journal_mode", "synchronous", "secure_delete")
+# After these SQLite may have rolled back the whole transaction, so they end the batch, not one job.
+BATCH_ERRORS = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+
+def error_name(error: sqlite3.Error) -> str:
+    """SQLite's own name of the error; its message may quote a value and is left out."""
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__
+
+
+def ends_batch(error: BaseException) -> bool:
+    """Whether SQLite may have rolled back everything that was begun."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in BATCH_ERRORS
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    waiter: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+    alone: bool = False
+
+    def settle(self) -> None:
+        if self.waiter.done():
+            return
+        if self.error is not None:
+            self.waiter.set_exception(self.error)
+        else:
+            self.waiter.set_result(self.result)
+
+
+def run_batch(connection: sqlite3.Connection, jobs: Sequence[_Job]) -> None:
+    """Runs every job in one transaction; a job that raises is undone alone and keeps its error.
+
+    Each job ends with a result that is durable, with its own error, with Unavailable (nothing was done)
+    or with UnknownOutcome (the commit itself failed).
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for job in jobs:
+            _run_job(connection, job)
+    except sqlite3.Error as error:
+        _give_up(connection, jobs, Unavailable(f"the file cannot be written ({error_name(error)})"))
+        return
+    try:
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        text = f"the commit failed ({error_name(error)})"
+        full = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
+        _give_up(connection, jobs, Unavailable(text) if full else UnknownOutcome(text))
+
+
+def _run_job(connection: sqlite3.Connection, job: _Job) -> None:
+    connection.execute("SAVEPOINT job")
+    try:
+        job.result = job.work(connection)
+    except Exception as error:
+        if ends_batch(error):
+            raise
+        job.error = error
+        connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
+
+
+def _give_up(connection: sqlite3.Connection, jobs: Sequence[_Job], error: Exception) -> None:
+    if connection.in_transaction:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            error.add_note(f"and the rollback failed ({error_name(second)})")
+    for job in jobs:
+        # What a job refused by itself stays its answer: it wrote nothing either way.
+        job.error = job.error or error
+
+
+class GroupCommit:
+    """A SQLite file with one writer thread; `path` None is in memory, without a thread, run inline.
+
+    `setup_sql` is a script of `CREATE ... IF NOT EXISTS`. Jobs run in the order in which they were
+    submitted; all that wait are written in one transaction, and each waiter is resolved after the commit.
+    """
+
+    def __init__(self, path: Path | None, setup_sql: str) -> None:
+        self.path = path
+        self._setup_sql = setup_sql
+        self._writer: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._reading = threading.Lock()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock: int | None = None
+        self._effective: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Opens the file and starts the writer; SettingsError where it cannot be used."""
+        if self.path is None:
+            if self._writer is None:
+                self._writer = self._reader = self._open(":memory:")
+            return
+        if self._thread is not None:
+            return
+        self._loop = asyncio.get_running_loop()
+        self._lock = _lock(self.path)
+        try:
+            self._writer = self._open(str(self.path))
+            self._reader = sqlite3.connect(str(self.path), isolation_level=None, check_same_thread=False)
+            self._reader.executescript("PRAGMA query_only=ON; PRAGMA busy_timeout=5000")
+        except BaseException:
+            self._close()
+            raise
+        self._thread = threading.Thread(target=self._write, name=f"writer {self.path.name}", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Writes what waits, truncates the WAL and closes; in memory everything stays for the next start."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._queue.put(None)
+        await asyncio.to_thread(thread.join)
+        try:
+            if self._writer is not None:
+                _checkpoint(self._writer)
+        finally:
+            self._close()
+
+    async def submit(self, work: Work[T]) -> T:
+        """Runs `work` inside the writer's next transaction; returns its result once that is durable.
+
+        `work` must leave transactions alone. What it raises is raised here, and nothing of it is
+        written. Raises Unavailable (nothing was done) or UnknownOutcome (the commit failed).
+        """
+        if self.path is None:
+            return self._inline(work)
+        return await self._queued(work)
+
+    def read(self, work: Work[T]) -> T:
+        """Runs `work` at once on the read-only connection, which sees all that was committed. Keep it short."""
+        if self._reader is None:
+            raise Unavailable("the file is closed")
+        with self._reading:
+            try:
+                return work(self._reader)
+            except sqlite3.Error as error:
+                if ends_batch(error):
+                    raise Unavailable(f"the file cannot be read ({error_name(error)})") from error
+                raise
+
+    async def truncate(self) -> None:
+        """Moves the WAL into the file and empties it, so that nothing erased is left in it."""
+        if self.path is not None:
+            await self._queued(_checkpoint, alone=True)
+
+    def settings(self) -> dict[str, str]:
+        """The effective pragmas of the writer's connection."""
+        return {"file": "in memory" if self.path is None else str(self.path), **self._effective}
+
+    async def _queued(self, work: Work[T], *, alone: bool = False) -> T:
+        if self._thread is None or self._loop is None:
+            raise Unavailable("the file is closed")
+        if self._queue.qsize() >= MAX_WAITING:
+            raise Unavailable("too many writes are waiting")
+        job = _Job(work, self._loop.create_future(), alone=alone)
+        self._queue.put(job)
+        result: T = await job.waiter
+        return result
+
+    def _open(self, name: str) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, cached_statements=256)
+            for pragma, value in PRAGMAS.items():
+                connection.execute(f"PRAGMA {pragma}={value}").fetchall()
+            self._effective = {p: str(connection.execute(f"PRAGMA {p}").fetchone()[0]) for p in PRAGMAS}
+            connection.executescript(self._setup_sql)
+        except sqlite3.Error as error:
+            raise SettingsError(f"{name} cannot be used as a SQLite file ({error_name(error)})") from error
+        wrong = [p for p in ASSERTED if self._effective[p] != PRAGMAS[p]]
+        if wrong and name != ":memory:":
+            connection.close()
+            raise SettingsError(f"{name} does not allow {', '.join(f'{p}={PRAGMAS[p]}' for p in wrong)}")
+        return connection
+
+    def _close(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._reader = self._writer = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _inline(self, work: Work[T]) -> T:
+        if self._writer is None:
+            raise Unavailable("the file is closed")
+        self._writer.execute("BEGIN")
+        try:
+            result = work(self._writer)
+        except BaseException:
+            self._writer.execute("ROLLBACK")
+            raise
+        self._writer.execute("COMMIT")
+        return result
+
+    def _write(self) -> None:
+        """The writer thread: takes all that waits, commits once, wakes the waiters in one call."""
+        assert self._writer is not None  # noqa: S101 - start() opened it
+        while True:
+            jobs, ended = _drain(self._queue)
+            together = [job for job in jobs if not job.alone]
+            if together:
+                run_batch(self._writer, together)
+            for job in jobs:
+                # A checkpoint is refused inside a transaction, so it runs between two batches.
+                if job.alone:
+                    _run_alone(self._writer, job)
+            self._settle(jobs)
+            if ended:
+                return
+
+    def _settle(self, jobs: list[_Job]) -> None:
+        def settle() -> None:
+            for job in jobs:
+                job.settle()
+
+        if jobs and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(settle)
+
+
+def _drain(waiting: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
+    """Waits for one job and takes what else is there; the flag says that the end was asked for."""
+    jobs: list[_Job] = []
+    item = waiting.get()
+    while item is not None:
+        jobs.append(item)
+        if len(jobs) >= MAX_BATCH:
+            return jobs, False
+        try:
+            item = waiting.get_nowait()
+        except queue.Empty:
+            return jobs, False
+    return jobs, True
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    try:
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise Unavailable(f"the WAL cannot be emptied ({error_name(error)})") from error
+    if busy:
+        raise Unavailable("a reader kept the WAL from being emptied")
+
+
+def _run_alone(connection: sqlite3.Connection, job: _Job) -> None:
+    try:
+        job.result = job.work(connection)
+    except Exception as error:
+        job.error = error
+
+
+def _lock(path: Path) -> int:
+    """The descriptor that holds the file's lock until it is closed or the process dies."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Made here so that the WAL, which takes the file's mode, is the owner's alone as well.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be opened for writing ({error.strerror})") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise SettingsError(f"{path} is in use by another process") from error
+    return lock
