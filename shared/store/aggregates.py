@@ -1,0 +1,326 @@
+"""Saving a command: load, decide, evolve, one atomic save whose filter names the version (KERNEL section 1).
+
+A document is an aggregate and a stream: `state` is the fold of its events, `private` what no event may carry,
+`outbox` the events not yet sent, `applied` every command it ever accepted, `emitted` a count and a hash chain
+for each topic, `holds` its promises to other documents (shared.store.guards).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
+from shared.contracts.base import Envelope, Event, Scope
+from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
+from shared.store.collection import Collection
+from shared.store.port import Document, Store
+
+S = TypeVar("S", bound=BaseModel)
+
+APPLIED_AT_MOST = 4_096
+OUTBOX_AT_MOST = 1_000
+EVENT_BYTES_AT_MOST = 900_000
+SLOTS = 64
+ATTEMPTS = 40
+
+
+@dataclass(frozen=True)
+class Timer:
+    """The one thing that a case waits for: firing executes `command` at `at`."""
+
+    at: datetime
+    command: Any
+
+
+def _no_timer(_state: Any) -> Timer | None:
+    return None
+
+
+def _no_scope(_state: Any) -> Scope:
+    return Scope()
+
+
+@dataclass(frozen=True)
+class Aggregate(Generic[S]):
+    """The rules of one kind of document. `decide` and `evolve` are pure; `decide` raises Refusal.
+
+    `timer` follows from the state alone, so that it never has to be stored apart from it.
+    """
+
+    collection: Collection
+    state: type[S]
+    decide: Callable[[S | None, Any, datetime], Sequence[Event]]
+    evolve: Callable[[S | None, Any], S]
+    timer: Callable[[S], Timer | None] = _no_timer
+    scope: Callable[[S], Scope] = _no_scope
+
+    @property
+    def name(self) -> str:
+        return self.collection.name
+
+    def read(self, document: Document | None) -> S | None:
+        """The state that the document holds; None for one that is missing or only a guard so far."""
+        if document is None or document.get("state") is None:
+            return None
+        return self.state.model_validate(document["state"])
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a command runs. `command_id` makes it run once; `digest` tells another command under the same id.
+
+    `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
+    right gave, or that the causing event had. `causation_id` is the event that caused it, if one did.
+    """
+
+    command_id: str
+    digest: str = ""
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    traceparent: str | None = None
+    happened_at: datetime | None = None
+    recorded_late: bool = False
+    account: str | None = None
+
+    def step(self, name: str) -> Cause:
+        """The cause of a further document's command within the same work, under an id of its own."""
+        return Cause(
+            derived_id(self.command_id, name),
+            self.digest,
+            self.correlation_id,
+            self.causation_id,
+            self.traceparent,
+            self.happened_at,
+            self.recorded_late,
+            self.account,
+        )
+
+
+@dataclass(frozen=True)
+class Saved(Generic[S]):
+    """What stands in the store after the command; `repeated` when it had been applied before."""
+
+    document: Document
+    state: S
+    events: tuple[Event, ...] = ()
+    repeated: bool = False
+
+    @property
+    def version(self) -> int:
+        return int(self.document["version"])
+
+
+class Outboxes(Protocol):
+    """Who sends outboxes: shared.messaging.relay."""
+
+    def offer(self, collection: str, document: Document) -> None: ...
+
+
+class Kernel:
+    """Executes commands on one service's documents. `epoch` is the store's, raised by `restore` alone."""
+
+    def __init__(self, service: str, store: Store, outboxes: Outboxes, runtime: Runtime, epoch: int = 1) -> None:
+        self.service = service
+        self.store = store
+        self.outboxes = outboxes
+        self.runtime = runtime
+        self.epoch = epoch
+
+    async def load(self, aggregate: Aggregate[S], id: str) -> tuple[Document | None, S | None]:
+        document = await self.store.load(aggregate.name, id)
+        return document, aggregate.read(document)
+
+    async def execute(
+        self,
+        aggregate: Aggregate[S],
+        id: str,
+        command: Any,
+        cause: Cause,
+        *,
+        expected_version: int | None = None,
+        private: Mapping[str, Any] | None = None,
+    ) -> Saved[S]:
+        """Applies the command once. `private` is merged into the private part in the same save.
+
+        Raises Refusal, CommandReused, PreconditionFailed, Overloaded, Unavailable; Conflict only when the
+        document stays contended through every attempt. An unknown outcome is settled by loading again.
+        """
+        for attempt in range(ATTEMPTS):
+            document = await self.store.load(aggregate.name, id)
+            if document is not None and settled(document, cause):
+                state = aggregate.read(document)
+                if state is not None:
+                    return Saved(document, state, repeated=True)
+            before = int(document["version"]) if document else 0
+            if expected_version is not None and expected_version != before:
+                raise PreconditionFailed
+            saved = self._decide(aggregate, id, document, command, cause, private)
+            try:
+                await self.store.save(aggregate.name, saved.document, before)
+            except (Conflict, UnknownOutcome):
+                await self.runtime.sleep(self.runtime.rng.uniform(0, 0.002 * min(attempt + 1, 20)))
+                continue
+            if saved.document["pending"]:
+                self.outboxes.offer(aggregate.name, saved.document)
+            return saved
+        raise Conflict
+
+    def _decide(
+        self,
+        aggregate: Aggregate[S],
+        id: str,
+        document: Document | None,
+        command: Any,
+        cause: Cause,
+        private: Mapping[str, Any] | None,
+    ) -> Saved[S]:
+        now = self.runtime.now()
+        at = _happened_at(document, cause, now)
+        state = aggregate.read(document)
+        events = tuple(
+            event.model_copy(update={"recorded_late": True}) if cause.recorded_late else event
+            for event in aggregate.decide(state, command, at)
+        )
+        for event in events:
+            state = aggregate.evolve(state, event)
+        if state is None:
+            raise Refusal("not_found", status=404)
+        draft = new_document(id) if document is None else dict(document)
+        draft["version"] += 1
+        draft["state"] = state.model_dump(mode="json", exclude_none=True)
+        if private:
+            draft["private"] = {**draft["private"], **private}
+        self._remember(draft, cause)
+        if events:
+            draft["late"] = cause.recorded_late
+            draft["last_happened_at"] = text_of(at)
+            self._emit(draft, aggregate.scope(state), events, cause, now)
+        schedule(draft, aggregate)
+        return Saved(aggregate.collection.indexed(draft), state, events)
+
+    def _remember(self, draft: Document, cause: Cause) -> None:
+        if len(draft["applied"]) >= APPLIED_AT_MOST:
+            raise Overloaded("commands of this document", retry_after_seconds=3600)
+        draft["applied"] = {
+            **draft["applied"],
+            short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
+        }
+
+    def _emit(
+        self, draft: Document, scope: Scope, events: Sequence[Event], cause: Cause, now: datetime
+    ) -> None:
+        """Adds the events to the outbox, counts and chains them for each topic."""
+        if len(draft["outbox"]) + len(events) > OUTBOX_AT_MOST:
+            raise Overloaded("outbox", retry_after_seconds=30)
+        # The owner's clock may step back between two decisions or differ between replicas.
+        time = max(text_of(now), draft.get("last_time") or "")
+        emitted, outbox = dict(draft["emitted"]), list(draft["outbox"])
+        for event in events:
+            body = event.body()
+            if len(body.encode()) > EVENT_BYTES_AT_MOST:
+                raise Refusal("event_too_large", status=422)
+            aggregate_name = event.topic.split(".", 1)[1]
+            head = next_head(emitted.get(aggregate_name), self.epoch)
+            envelope = Envelope(
+                id=derived_id("event", event.topic, draft["_id"], str(self.epoch), str(head["count"] + 1)),
+                type=event.type_name(),
+                version=event.version,
+                source=f"/{self.service}",
+                subject=draft["_id"],
+                time=time,
+                epoch=self.epoch,
+                sequence=head["count"] + 1,
+                scope=scope,
+                correlation_id=cause.correlation_id,
+                causation_id=cause.causation_id,
+                traceparent=cause.traceparent,
+            )
+            head["count"] += 1
+            head["chain"] = chained(head["chain"], envelope.id, body)
+            emitted[aggregate_name] = head
+            outbox.append({"topic": event.topic, "value": body, "headers": envelope.headers()})
+        draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_time": time}
+
+
+def new_document(id: str) -> Document:
+    """A document before its first save."""
+    return {
+        "_id": id,
+        "version": 0,
+        "slot": slot_of(id),
+        "state": None,
+        "private": {},
+        "outbox": [],
+        "pending": False,
+        "applied": {},
+        "emitted": {},
+        "holds": {},
+        "closed": None,
+        "late": False,
+        "timed": False,
+        "next_at": None,
+        "last_time": None,
+        "last_happened_at": None,
+    }
+
+
+def settled(document: Document, cause: Cause) -> bool:
+    """Whether the document accepted this command before. Raises CommandReused for another digest."""
+    known = document["applied"].get(short_hash(cause.command_id))
+    if known is None:
+        return False
+    if known[0] != short_hash(cause.digest):
+        raise CommandReused
+    return True
+
+
+def _happened_at(document: Document | None, cause: Cause, now: datetime) -> datetime:
+    at = cause.happened_at or now
+    if at > now:
+        raise Refusal("happened_in_the_future", status=422)
+    last = document and document.get("last_happened_at")
+    if not last or at >= instant_of(last):
+        return at
+    if cause.happened_at is not None and cause.causation_id is None:
+        raise Refusal("happened_before_last", "an earlier fact of this case happened later")
+    # Two documents share no order, and two replicas' clocks differ: what follows happens at the earliest then.
+    return instant_of(last)
+
+
+def schedule(draft: Document, aggregate: Aggregate[Any] | None) -> None:
+    """Sets the document's one timer: the earlier of its programme timer and its unconfirmed holds.
+
+    A programme timer does not run on a case that is recorded late; holds run on the real clock always.
+    """
+    due = [hold["until"] for hold in draft["holds"].values() if hold["status"] == "held"]
+    state = aggregate.read(draft) if aggregate else None
+    if aggregate and state is not None and not draft["late"] and (timer := aggregate.timer(state)):
+        due.append(text_of(timer.at))
+    draft["timed"] = bool(due)
+    draft["next_at"] = min(due) if due else None
+
+
+def next_head(head: Mapping[str, Any] | None, epoch: int) -> dict[str, Any]:
+    """A topic's count and chain, with a note where a newer epoch begins."""
+    if head is None:
+        return {"epoch": epoch, "count": 0, "chain": "", "began": [[epoch, 0, ""]]}
+    copied = dict(head)
+    if head["epoch"] != epoch:
+        copied |= {"epoch": epoch, "began": [*head["began"], [epoch, head["count"], head["chain"]]]}
+    return copied
+
+
+def chained(chain: str, event_id: str, body: str) -> str:
+    """The next link of the hash chain over a subject's events on one topic."""
+    return hashlib.sha256(f"{chain}\n{event_id}\n{body}".encode()).hexdigest()
+
+
+def slot_of(id: str) -> int:
+    """Where the sweeper looks for the document: replicas visit slots in random order."""
+    return int(short_hash(id)[:4], 16) % SLOTS

@@ -1,0 +1,179 @@
+"""Promises over several documents: guard, target, guard (KERNEL section 3).
+
+The guard is saved first with a hold named by the target's id, then the target, then the hold is settled. What
+a guard answered once under an id stays its answer, whoever asks again, so that a replica that slept cannot
+take what was given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from shared.clock import instant_of, text_of
+from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
+from shared.store.aggregates import ATTEMPTS, Aggregate, Kernel, new_document, schedule
+from shared.store.collection import Collection
+from shared.store.port import Document
+
+HOLDS_AT_MOST = 4_096
+HOLD_SECONDS = 60
+
+Usage = Literal["pending", "used", "spent"]
+Holds = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One promise. `admit` raises Refusal where the claim cannot be held beside the holds that stand.
+
+    `usage` says of the target's document whether it still may use the hold (`pending`, also when it does not
+    exist yet), does use it (`used`), or can no longer do so (`spent`). `void` saves the target in a spent state,
+    creating it so where it is missing; it has to be idempotent and may leave the target `used` when it was late.
+    """
+
+    collection: Collection
+    target: str
+    admit: Callable[[Document, Holds, Mapping[str, Any]], None]
+    usage: Callable[[Document | None], Usage]
+    void: Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
+    aggregate: Aggregate[Any] | None = None
+
+
+class Guards:
+    """Takes and settles holds on one service's guards."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    async def take(self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any]) -> None:
+        """Holds the claim for the target. Raises Refusal with the rule that the guard answered, now or before."""
+
+        def change(draft: Document) -> bool:
+            if target_id in draft["holds"]:
+                return False
+            if len(draft["holds"]) >= HOLDS_AT_MOST:
+                raise Overloaded("holds of this guard", retry_after_seconds=3600)
+            hold = self._answer(guard, draft, claim)
+            draft["holds"] = {**draft["holds"], target_id: hold}
+            return True
+
+        document = await self._change(guard, guard_id, change)
+        hold = document["holds"][target_id]
+        if hold["status"] == "refused":
+            raise Refusal(hold["rule"])
+        if hold["status"] == "released":
+            raise Refusal("hold_released")
+
+    def _answer(self, guard: Guard, draft: Document, claim: Mapping[str, Any]) -> dict[str, Any]:
+        standing = {id: hold for id, hold in draft["holds"].items() if hold["status"] in ("held", "confirmed")}
+        try:
+            if draft["closed"]:
+                raise Refusal(draft["closed"])
+            guard.admit(draft, standing, claim)
+        except Refusal as refusal:
+            return {"status": "refused", "rule": refusal.rule, "claim": dict(claim)}
+        until = self._kernel.runtime.now() + timedelta(seconds=HOLD_SECONDS)
+        return {"status": "held", "until": text_of(until), "claim": dict(claim)}
+
+    async def extend(self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any]) -> None:
+        """Replaces the claim of a standing hold. Raises Refusal where the new claim cannot be held."""
+
+        def change(draft: Document) -> bool:
+            hold = draft["holds"].get(target_id)
+            if hold is None or hold["status"] not in ("held", "confirmed"):
+                raise Refusal("hold_missing")
+            if hold["claim"] == dict(claim):
+                return False
+            others = {
+                id: other
+                for id, other in draft["holds"].items()
+                if id != target_id and other["status"] in ("held", "confirmed")
+            }
+            if draft["closed"]:
+                raise Refusal(draft["closed"])
+            guard.admit(draft, others, claim)
+            draft["holds"] = {**draft["holds"], target_id: {**hold, "claim": dict(claim)}}
+            return True
+
+        await self._change(guard, guard_id, change)
+
+    async def settle(self, guard: Guard, guard_id: str, target_id: str) -> None:
+        """Confirms a used hold, releases a spent one, voids and releases one whose time is over."""
+        document = await self._kernel.store.load(guard.collection.name, guard_id)
+        hold = document and document["holds"].get(target_id)
+        if not hold or hold["status"] not in ("held", "confirmed"):
+            return
+        usage = await self._usage(guard, target_id)
+        if usage == "pending" and hold["status"] == "held":
+            if instant_of(hold["until"]) > self._kernel.runtime.now():
+                return
+            await guard.void(guard_id, target_id, hold["claim"])
+            usage = await self._usage(guard, target_id)
+        if usage != "pending":
+            await self._mark(guard, guard_id, target_id, "confirmed" if usage == "used" else "released")
+
+    async def _usage(self, guard: Guard, target_id: str) -> Usage:
+        return guard.usage(await self._kernel.store.load(guard.target, target_id))
+
+    async def _mark(self, guard: Guard, guard_id: str, target_id: str, status: str) -> None:
+        def change(draft: Document) -> bool:
+            hold = draft["holds"].get(target_id)
+            # A release is for ever, and a confirmation that comes later than it says nothing new.
+            if hold is None or hold["status"] in (status, "released", "refused"):
+                return False
+            draft["holds"] = {**draft["holds"], target_id: {"status": status, "claim": hold["claim"]}}
+            return True
+
+        await self._change(guard, guard_id, change)
+
+    async def settle_due(self, guard: Guard, document: Document) -> None:
+        """The sweeper's part: settles each unconfirmed hold whose time is over."""
+        now = text_of(self._kernel.runtime.now())
+        for target_id, hold in document["holds"].items():
+            if hold["status"] == "held" and hold["until"] <= now:
+                await self.settle(guard, document["_id"], target_id)
+
+    async def close(self, guard: Guard, guard_id: str, rule: str) -> list[str]:
+        """Closes the guard: every later claim is refused with `rule`. Gives the targets of standing holds."""
+
+        def change(draft: Document) -> bool:
+            if draft["closed"]:
+                return False
+            draft["closed"] = rule
+            return True
+
+        document = await self._change(guard, guard_id, change)
+        return [id for id, hold in document["holds"].items() if hold["status"] in ("held", "confirmed")]
+
+    async def reopen(self, guard: Guard, guard_id: str) -> None:
+        """Takes back a closing, as when a consent is given anew."""
+
+        def change(draft: Document) -> bool:
+            if not draft["closed"]:
+                return False
+            draft["closed"] = None
+            return True
+
+        await self._change(guard, guard_id, change)
+
+    async def _change(self, guard: Guard, guard_id: str, change: Callable[[Document], bool]) -> Document:
+        """Loads, changes and saves the guard until no other writer came between; creates it where missing."""
+        kernel = self._kernel
+        for attempt in range(ATTEMPTS):
+            document = await kernel.store.load(guard.collection.name, guard_id)
+            draft = new_document(guard_id) if document is None else dict(document)
+            before = draft["version"]
+            if not change(draft):
+                return draft
+            draft["version"] = before + 1
+            schedule(draft, guard.aggregate)
+            draft = guard.collection.indexed(draft)
+            try:
+                await kernel.store.save(guard.collection.name, draft, before)
+                return draft
+            except (Conflict, UnknownOutcome):
+                await kernel.runtime.sleep(kernel.runtime.rng.uniform(0, 0.002 * min(attempt + 1, 20)))
+        raise Conflict
