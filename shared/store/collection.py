@@ -21,8 +21,8 @@ def by_id(document: Document) -> str:
 class Index:
     """`equals` gives the texts under which a document is found (several for a list), `order` its place.
 
-    An order text never changes for a document, or a page would miss or repeat it; timers are the
-    exception, and only the sweeper reads those.
+    An order text never changes for a document, or a page would miss or repeat it; outboxes and timers
+    are the exception, and only the sweeper reads those.
     """
 
     equals: Equals
@@ -38,7 +38,7 @@ def _timer(document: Document) -> list[str]:
 
 
 KERNEL_INDEXES: Mapping[str, Index] = {
-    OUTBOX_INDEX: Index(_outbox),
+    OUTBOX_INDEX: Index(_outbox, lambda d: f"{d.get('last_time') or ''}{SEPARATOR}{d['_id']}"),
     TIMER_INDEX: Index(_timer, lambda d: f"{d.get('next_at') or ''}{SEPARATOR}{d['_id']}"),
 }
 

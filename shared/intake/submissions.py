@@ -1,0 +1,281 @@
+"""Intake: a submission is a document with a signed receipt, decided at once by the replica that stored it and
+finished by any other (KERNEL section 4). It needs the store alone, so it goes on while the log is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.clock import Runtime, instant_of, stop_tasks, text_of
+from shared.errors import (
+    CommandReused,
+    Conflict,
+    Overloaded,
+    Problem,
+    Refusal,
+    TooEarly,
+    Unavailable,
+    UnknownOutcome,
+)
+from shared.identity.keys import Keys
+from shared.identity.sealing import open_sealed, seal
+from shared.intake.receipts import signed_receipt
+from shared.observability import count, logger
+from shared.store.aggregates import Cause, slot_of
+from shared.store.collection import Collection, Index
+from shared.store.port import Document, Store
+
+DECIDE_WITHIN_SECONDS = 10
+QUEUE_AT_MOST = 2_000
+GROUP_AT_MOST = 200
+CLOCK_OFF_AT_MOST_SECONDS = 2.0
+CLOCK_CHECK_EVERY_SECONDS = 10.0
+DECIDERS = 8
+
+SUBMISSIONS = Collection(
+    "submissions",
+    {
+        "all": Index(lambda d: ["all"], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
+        "office": Index(lambda d: [d["office"]] if d["office"] else [], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
+        "own": Index(lambda d: [d["account"]], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
+        "undecided": Index(lambda d: ["undecided"] if d["status"] == "pending" else []),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a decider gets: the opened body, under which ids it acts, and as whom."""
+
+    id: str
+    kind: str
+    subject: str
+    body: Mapping[str, Any]
+    cause: Cause
+    office: str | None
+    channel: str
+
+
+Decider = Callable[[Submission], Awaitable[None]]
+
+
+class Intake:
+    """Takes submissions of one service. A decider raises Refusal for what the rules do not allow.
+
+    Every command of a decider has an id that follows from the submission's, so that two replicas that decide
+    the same one do it once.
+    """
+
+    def __init__(
+        self, service: str, store: Store, runtime: Runtime, keys: Keys, deciders: Mapping[str, Decider]
+    ) -> None:
+        self._service = service
+        self._store = store
+        self._runtime = runtime
+        self._keys = keys
+        self._deciders = deciders
+        self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_AT_MOST)
+        self._arriving: list[tuple[Document, asyncio.Future[str]]] = []
+        self._arrived = asyncio.Event()
+        self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
+        self._clock_off = 0.0
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self) -> None:
+        self._tasks = [self._runtime.spawn(self._write(), "intake-writer")]
+        self._tasks += [self._runtime.spawn(self._decide_queued(), f"intake-{n}") for n in range(DECIDERS)]
+
+    async def stop(self) -> None:
+        await stop_tasks(self._tasks)
+        for _, waiter in self._arriving:
+            if not waiter.done():
+                waiter.set_exception(Unavailable("stopping"))
+
+    async def submit(
+        self, kind: str, subject: str, body: Mapping[str, Any], cause: Cause, *, office: str | None, channel: str
+    ) -> dict[str, Any]:
+        """Stores the submission durably and gives its receipt; the same key and body give the same receipt.
+
+        Raises CommandReused for another body under the key, Overloaded when the queue is full or this process's
+        clock is off, Unavailable or UnknownOutcome when the store does not acknowledge.
+        """
+        if self._queue.full() or len(self._arriving) >= QUEUE_AT_MOST:
+            raise Overloaded("intake", retry_after_seconds=5, status=429)
+        await self._check_clock()
+        document = self._document(kind, subject, body, cause, office, channel)
+        outcome = await self._stored(document)
+        if outcome == "existed":
+            stored = await self._store.load(SUBMISSIONS.name, cause.command_id)
+            if stored is None:
+                raise UnknownOutcome("submission")
+            if stored["digest"] != cause.digest:
+                raise CommandReused
+            return dict(stored["receipt"])
+        count("submissions")
+        try:
+            self._queue.put_nowait(cause.command_id)
+        except asyncio.QueueFull:
+            # It is stored and acknowledged; its timer has any replica decide it.
+            count("submissions_left_to_timer")
+        return dict(document["receipt"])
+
+    def _document(
+        self,
+        kind: str,
+        subject: str,
+        body: Mapping[str, Any],
+        cause: Cause,
+        office: str | None,
+        channel: str,
+    ) -> Document:
+        now = self._runtime.now()
+        day = text_of(now)[:10]
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        sealed = seal(
+            self._keys.intake_day_key(self._service, day), text, person=cause.command_id, field=kind, rng=self._runtime.rng
+        )
+        receipt = signed_receipt(
+            self._keys, self._service, cause.command_id, kind, subject, text_of(now), cause.digest
+        )
+        return SUBMISSIONS.indexed(
+            {
+                "_id": cause.command_id,
+                "version": 1,
+                "slot": slot_of(cause.command_id),
+                "kind": kind,
+                "subject": subject,
+                "digest": cause.digest,
+                "received_at": text_of(now),
+                "account": cause.account or "",
+                "office": office,
+                "channel": channel,
+                "cause": _cause_fields(cause),
+                "day": day,
+                "body": sealed,
+                "receipt": receipt,
+                "status": "pending",
+                "problems": [],
+                "timed": True,
+                "next_at": text_of(now + timedelta(seconds=DECIDE_WITHIN_SECONDS)),
+            }
+        )
+
+    async def _stored(self, document: Document) -> str:
+        waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._arriving.append((document, waiter))
+        self._arrived.set()
+        return await waiter
+
+    async def _write(self) -> None:
+        """The group commit: what arrived while the last batch was written makes the next one."""
+        while True:
+            await self._arrived.wait()
+            group, self._arriving = self._arriving[:GROUP_AT_MOST], self._arriving[GROUP_AT_MOST:]
+            if not self._arriving:
+                self._arrived.clear()
+            first: dict[str, Document] = {}
+            for document, _ in group:
+                first.setdefault(document["_id"], document)
+            try:
+                outcomes = await self._store.append(SUBMISSIONS.name, list(first.values()))
+            except (Unavailable, UnknownOutcome) as error:
+                for _, waiter in group:
+                    if not waiter.done():
+                        waiter.set_exception(type(error)("submissions"))
+                continue
+            written = {id for id, outcome in zip(first, outcomes, strict=True) if outcome == "written"}
+            for document, waiter in group:
+                is_first = first[document["_id"]] is document
+                if not waiter.done():
+                    waiter.set_result("written" if is_first and document["_id"] in written else "existed")
+
+    async def _check_clock(self) -> None:
+        if self._runtime.monotonic() - self._clock_checked >= CLOCK_CHECK_EVERY_SECONDS:
+            theirs = instant_of(await self._store.clock())
+            self._clock_off = abs((self._runtime.now() - theirs).total_seconds())
+            self._clock_checked = self._runtime.monotonic()
+        if self._clock_off > CLOCK_OFF_AT_MOST_SECONDS:
+            raise Overloaded("clock", retry_after_seconds=60)
+
+    async def _decide_queued(self) -> None:
+        while True:
+            id = await self._queue.get()
+            try:
+                await self.decide(id)
+            except (Unavailable, UnknownOutcome, Conflict, TooEarly) as error:
+                # Its timer brings it again, here or on another replica.
+                logger.warning("submission_waits", id=id, error=type(error).__name__)
+            except Exception as error:
+                count("submission_failed")
+                logger.error("submission_failed", id=id, error=type(error).__name__)
+
+    async def decide(self, id: str) -> None:
+        """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""
+        document = await self._store.load(SUBMISSIONS.name, id)
+        if document is None or document["status"] != "pending":
+            return
+        status, problems = "accepted", list[Problem]()
+        try:
+            await self._deciders[document["kind"]](self._opened(document))
+        except TooEarly:
+            await self._save(document, {"next_at": self._later()})
+            raise
+        except Refusal as refusal:
+            status, problems = "refused", list(refusal.problems)
+        rows = [{"pointer": problem.pointer, "rule": problem.rule} for problem in problems]
+        await self._save(
+            document,
+            {"status": status, "problems": rows, "body": None, "timed": False, "next_at": None},
+        )
+
+    def _later(self) -> str:
+        return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))
+
+    def _opened(self, document: Document) -> Submission:
+        key = self._keys.intake_day_key(self._service, document["day"])
+        text = open_sealed(key, document["body"], person=document["_id"], field=document["kind"])
+        fields = document["cause"]
+        cause = Cause(
+            document["_id"],
+            document["digest"],
+            fields["correlation_id"],
+            None,
+            fields["traceparent"],
+            instant_of(fields["happened_at"]) if fields["happened_at"] else instant_of(document["received_at"]),
+            fields["recorded_late"],
+            document["account"] or None,
+        )
+        return Submission(
+            document["_id"],
+            document["kind"],
+            document["subject"],
+            json.loads(text),
+            cause,
+            document["office"],
+            document["channel"],
+        )
+
+    async def _save(self, document: Document, changes: Mapping[str, Any]) -> None:
+        changed = SUBMISSIONS.indexed({**document, **changes, "version": document["version"] + 1})
+        try:
+            await self._store.save(SUBMISSIONS.name, changed, document["version"])
+        except Conflict:
+            # Another replica decided it; the same commands under the same ids gave the same answer.
+            count("submission_decided_elsewhere")
+
+    async def undecided(self) -> int:
+        return await self._store.count(SUBMISSIONS.name, "undecided", "undecided")
+
+
+def _cause_fields(cause: Cause) -> dict[str, Any]:
+    return {
+        "correlation_id": cause.correlation_id,
+        "traceparent": cause.traceparent,
+        "happened_at": text_of(cause.happened_at) if cause.happened_at else None,
+        "recorded_late": cause.recorded_late,
+    }

@@ -1,0 +1,93 @@
+"""Sends outboxes to the log: whole, oldest first, by any replica, as often as it takes (KERNEL section 2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from shared.clock import Runtime, stop_tasks
+from shared.errors import Unavailable, UnknownOutcome
+from shared.messaging.port import Log, Message
+from shared.observability import count, logger
+from shared.store.port import Document, Store
+
+WAITING_AT_MOST = 10_000
+WORKERS = 16
+
+
+class Relay:
+    """Sends at once what was just saved; what it misses, the sweeper brings again."""
+
+    def __init__(self, store: Store, log: Log, runtime: Runtime, workers: int = WORKERS) -> None:
+        self._store = store
+        self._log = log
+        self._runtime = runtime
+        self._workers = workers
+        self._waiting: OrderedDict[tuple[str, str], Document] = OrderedDict()
+        self._sending: set[tuple[str, str]] = set()
+        self._woken = asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self) -> None:
+        self._tasks = [self._runtime.spawn(self._work(), f"relay-{n}") for n in range(self._workers)]
+
+    async def stop(self) -> None:
+        """Stops without draining: what is not sent stays in its outbox."""
+        await stop_tasks(self._tasks)
+
+    def offer(self, collection: str, document: Document) -> None:
+        """Takes the document to be sent soon. A full queue drops it: the sweeper finds its outbox."""
+        key = (collection, document["_id"])
+        if key in self._waiting or len(self._waiting) < WAITING_AT_MOST:
+            self._waiting[key] = document
+            self._woken.set()
+
+    async def _work(self) -> None:
+        while True:
+            taken = self._take()
+            if taken is None:
+                self._woken.clear()
+                await self._woken.wait()
+                continue
+            key, document = taken
+            self._sending.add(key)
+            try:
+                await self.send(key[0], document)
+            except (Unavailable, UnknownOutcome) as error:
+                # The outbox stands; the sweeper sends it when the log or the store is back.
+                logger.warning("relay_failed", collection=key[0], id=key[1], error=type(error).__name__)
+            finally:
+                self._sending.discard(key)
+                if key in self._waiting:
+                    self._woken.set()
+
+    def _take(self) -> tuple[tuple[str, str], Document] | None:
+        for key in self._waiting:
+            # Two sends of one outbox side by side would only make duplicates.
+            if key not in self._sending:
+                return key, self._waiting.pop(key)
+        return None
+
+    async def send(self, collection: str, document: Document) -> None:
+        """Sends the outbox in order, one batch a partition after another, then empties it at that version.
+
+        Raises Unavailable or UnknownOutcome at the first send that is not acknowledged; nothing after it is sent.
+        """
+        for topic, partition, messages in self._batches(document):
+            await self._log.append(topic, partition, messages)
+            count("relayed", len(messages))
+        await self._store.sent(collection, document["_id"], document["version"])
+
+    def _batches(self, document: Document) -> Iterator[tuple[str, int, list[Message]]]:
+        for topic, entries in groupby(document["outbox"], key=lambda entry: str(entry["topic"])):
+            partition = self._log.partition_of(topic, document["_id"])
+            yield topic, partition, [message_of(document["_id"], entry) for entry in entries]
+
+
+def message_of(subject: str, entry: dict[str, Any]) -> Message:
+    """The record of an outbox entry: exact value bytes, headers as they were at the save."""
+    headers = tuple((name, text.encode()) for name, text in entry["headers"].items())
+    return Message(subject, entry["value"].encode(), headers)

@@ -1,0 +1,318 @@
+"""Consuming: one shadow a foreign subject, with what is known of it, the marks, and what is parked.
+
+For an event, in this order: knowledge, effects, mark, position (KERNEL section 2). Effects are commands whose
+ids follow from the event, so that a second delivery finds the first one's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.clock import derived_id, text_of
+from shared.contracts.base import Envelope, Event
+from shared.contracts.registry import UnreadableBody, UnregisteredType
+from shared.contracts.registry import read as read_event
+from shared.errors import Conflict, Overloaded, Refusal, TooEarly, Unavailable, UnknownOutcome
+from shared.messaging.port import Log, Record
+from shared.messaging.topics import TOPICS
+from shared.observability import count, logger
+from shared.store.aggregates import Cause, Kernel, slot_of
+from shared.store.collection import Collection
+from shared.store.port import Document
+
+PARKED_AT_MOST = 1_000
+LANES = 32
+TRIES_BEFORE_RAISE = 4
+BACKOFF_FIRST_SECONDS = 1.0
+BACKOFF_LAST_SECONDS = 300.0
+
+Knowledge = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event on its way through a handler: envelope, body, and what is known of its subject by now."""
+
+    envelope: Envelope
+    event: Event
+    knowledge: Knowledge
+
+    @property
+    def subject(self) -> str:
+        return self.envelope.subject
+
+    def cause(self, step: str) -> Cause:
+        """Why an effect runs; its id follows from the event, its lateness from the event's own."""
+        return Cause(
+            command_id=derived_id(self.envelope.id, step),
+            correlation_id=self.envelope.correlation_id,
+            causation_id=self.envelope.id,
+            traceparent=self.envelope.traceparent,
+            happened_at=self.event.happened_at if self.event.recorded_late else None,
+            recorded_late=self.event.recorded_late,
+        )
+
+
+@dataclass(frozen=True)
+class Handler:
+    """What a service does with one type of event. `know` is pure; `effect` loads, decides and saves.
+
+    `too_early` names, from the knowledge and the event, what is missing yet; it is asked before anything is
+    written.
+    """
+
+    know: Callable[[Knowledge, Any, Envelope], Knowledge] | None = None
+    effect: Callable[[Delivery], Awaitable[None]] | None = None
+
+
+Handlers = Mapping[type[Event], Handler]
+Position = tuple[str, int, int]
+
+
+class Consumer:
+    """Delivers records to handlers through shadows; one a replica, for the service's group."""
+
+    def __init__(self, kernel: Kernel, log: Log, handlers: Handlers, shadows: Collection) -> None:
+        self._kernel = kernel
+        self._store = kernel.store
+        self._log = log
+        self._handlers = handlers
+        self._shadows = shadows
+        self._lanes = asyncio.Semaphore(LANES)
+
+    @property
+    def topics(self) -> list[str]:
+        """Every topic that carries a type which is handled here."""
+        return sorted({event.topic for event in self._handlers})
+
+    async def batch(self, records: list[Record]) -> None:
+        """Delivers a batch: each subject's records in order, different subjects side by side.
+
+        Raises only when the store or the log stays away; then the whole batch comes again.
+        """
+        lanes: dict[Any, list[Record]] = {}
+        for record in records:
+            lanes.setdefault((record.topic, record.key or (record.partition, record.offset)), []).append(record)
+        results = await asyncio.gather(*(self._lane(lane) for lane in lanes.values()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _lane(self, records: list[Record]) -> None:
+        async with self._lanes:
+            for record in records:
+                await self._deliver_patiently(record)
+
+    async def _deliver_patiently(self, record: Record) -> None:
+        for attempt in range(TRIES_BEFORE_RAISE):
+            try:
+                return await self.deliver(record)
+            except (Unavailable, UnknownOutcome, Conflict):
+                await self._kernel.runtime.sleep(0.1 * 2**attempt)
+        return await self.deliver(record)
+
+    async def deliver(self, record: Record) -> None:
+        """Applies or parks one record; afterwards its position may move. Conflict: load again and repeat."""
+        read = parse(record)
+        subject = read[0].subject if isinstance(read, tuple) else read.subject
+        shadow = await self._load(subject)
+        position = (record.topic, record.partition, record.offset)
+        if isinstance(read, tuple) and is_below_mark(shadow, read[0], record.topic):
+            count("deduplicated")
+        elif any(parked_at(entry) == position for entry in shadow["parked"]):
+            count("deduplicated")
+        elif shadow["parked"]:
+            await self._park(shadow, position, "behind")
+        else:
+            await self._apply_or_park(shadow, read, position)
+
+    async def _apply_or_park(
+        self, shadow: Document, read: tuple[Envelope, Event] | Unreadable, position: Position
+    ) -> None:
+        if isinstance(read, Unreadable):
+            return await self._park(shadow, position, read.reason)
+        try:
+            await self._apply(shadow, *read, position)
+        except (Unavailable, UnknownOutcome, Conflict):
+            raise
+        except Exception as error:
+            # The rule for every other failure: the record waits in its shadow, its partition goes on.
+            fresh = await self._load(shadow["_id"])
+            await self._park(fresh, position, reason_of(error))
+
+    async def _apply(
+        self, shadow: Document, envelope: Envelope, event: Event, position: Position, *, forced: bool = False
+    ) -> None:
+        """Knowledge, effects, mark. A save here raises Conflict when another replica was faster."""
+        if not forced and has_gap(shadow, envelope, position[0]):
+            raise GapFound
+        handler = self._handlers.get(type(event), Handler())
+        knowledge = shadow["knowledge"]
+        if handler.know:
+            knowledge = handler.know(dict(knowledge), event, envelope)
+        if handler.effect:
+            if knowledge != shadow["knowledge"]:
+                shadow = await self._save({**shadow, "knowledge": knowledge})
+            await handler.effect(Delivery(envelope, event, knowledge))
+        await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
+
+    async def _mark(self, shadow: Document, envelope: Envelope, position: Position) -> None:
+        marks = {**shadow["marks"], key_of(position[0]): [envelope.epoch, envelope.sequence]}
+        parked = [entry for entry in shadow["parked"] if parked_at(entry) != position]
+        await self._save(scheduled({**shadow, "marks": marks, "parked": parked}, self._kernel.runtime.now()))
+
+    async def _park(self, shadow: Document, position: Position, reason: str) -> None:
+        if len(shadow["parked"]) >= PARKED_AT_MOST:
+            raise Overloaded("parked records of a subject")
+        count("parked")
+        level = logger.info if reason.startswith(("too_early", "behind")) else logger.error
+        level("parked", subject=shadow["_id"], topic=position[0], offset=position[2], reason=reason)
+        entry = {"topic": position[0], "partition": position[1], "offset": position[2], "reason": reason, "tries": 0}
+        await self._save(scheduled({**shadow, "parked": [*shadow["parked"], entry]}, self._kernel.runtime.now()))
+
+    async def retry(self, subject: str, *, forced: bool = False) -> bool:
+        """Applies what is parked for a subject, in order, until one has to wait; True when none is left.
+
+        `forced` is the operator's `parked replay`: it also tries what waits for a person, and passes over a gap.
+        """
+        while True:
+            shadow = await self._load(subject)
+            if not shadow["parked"]:
+                return True
+            first = shadow["parked"][0]
+            if not forced and not first["reason"].startswith(("too_early", "behind")):
+                return False
+            try:
+                if not await self._retry_first(shadow, first, forced):
+                    return False
+            except Conflict:
+                await self._kernel.runtime.sleep(self._kernel.runtime.rng.uniform(0, 0.01))
+
+    async def _retry_first(self, shadow: Document, first: dict[str, Any], forced: bool) -> bool:
+        position = parked_at(first)
+        records = await self._log.read(*position, limit=1)
+        if not records or records[0].offset != position[2]:
+            # Compaction took the record: a later one of the subject says all that it said.
+            await self._drop_first(shadow)
+            return True
+        read = parse(records[0])
+        if isinstance(read, Unreadable):
+            return await self._rewrite(shadow, first, read.reason)
+        if is_below_mark(shadow, read[0], position[0]):
+            await self._drop_first(shadow)
+            return True
+        try:
+            await self._apply(shadow, *read, position, forced=forced)
+        except (Unavailable, UnknownOutcome, Conflict):
+            raise
+        except Exception as error:
+            fresh = await self._load(shadow["_id"])
+            if not fresh["parked"] or parked_at(fresh["parked"][0]) != position:
+                raise Conflict from error
+            return await self._rewrite(fresh, first, reason_of(error))
+        return True
+
+    async def _drop_first(self, shadow: Document) -> None:
+        await self._save(scheduled({**shadow, "parked": shadow["parked"][1:]}, self._kernel.runtime.now()))
+
+    async def _rewrite(self, shadow: Document, first: dict[str, Any], reason: str) -> bool:
+        entry = {**first, "reason": reason, "tries": first["tries"] + 1}
+        changed = {**shadow, "parked": [entry, *shadow["parked"][1:]]}
+        await self._save(scheduled(changed, self._kernel.runtime.now()))
+        return False
+
+    async def _load(self, subject: str) -> Document:
+        return await self._store.load(self._shadows.name, subject) or new_shadow(subject)
+
+    async def _save(self, shadow: Document) -> Document:
+        saved = self._shadows.indexed({**shadow, "version": shadow["version"] + 1})
+        await self._store.save(self._shadows.name, saved, shadow["version"])
+        return saved
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that is no event of this project; without a readable subject its position names its shadow."""
+
+    subject: str
+    reason: str
+
+
+class GapFound(Exception):
+    """The subject's event before this one never came: something was lost, and somebody has to look."""
+
+
+def parse(record: Record) -> tuple[Envelope, Event] | Unreadable:
+    """Reads headers and body; never raises."""
+    subject = f"{record.topic}:{record.partition}:{record.offset}"
+    try:
+        envelope = Envelope.of({name: raw.decode() for name, raw in record.headers})
+        if record.key is None or record.key.decode() != envelope.subject:
+            return Unreadable(subject, "unreadable:subject")
+    except (ValueError, KeyError, IndexError):
+        return Unreadable(subject, "unreadable:headers")
+    try:
+        return envelope, read_event(envelope, record.value or b"")
+    except UnregisteredType:
+        return Unreadable(envelope.subject, "unregistered_type")
+    except UnreadableBody:
+        return Unreadable(envelope.subject, "unreadable:body")
+
+
+def new_shadow(subject: str) -> Document:
+    return {
+        "_id": subject,
+        "version": 0,
+        "slot": slot_of(subject),
+        "knowledge": {},
+        "marks": {},
+        "parked": [],
+        "timed": False,
+        "next_at": None,
+    }
+
+
+def key_of(topic: str) -> str:
+    """A topic's name as a key of a document, where dots may not stand."""
+    return topic.replace(".", "/")
+
+
+def parked_at(entry: Mapping[str, Any]) -> Position:
+    return entry["topic"], entry["partition"], entry["offset"]
+
+
+def is_below_mark(shadow: Document, envelope: Envelope, topic: str) -> bool:
+    mark = shadow["marks"].get(key_of(topic))
+    return mark is not None and (envelope.epoch, envelope.sequence) <= (mark[0], mark[1])
+
+
+def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:
+    """On a topic that keeps everything, the sequence grows by one, also over epochs."""
+    if TOPICS[topic].compacted:
+        return False
+    mark = shadow["marks"].get(key_of(topic))
+    return envelope.sequence != (mark[1] if mark else 0) + 1
+
+
+def reason_of(error: Exception) -> str:
+    """Why a record is parked: `too_early:...`, `refused:<rule>`, `gap`, or the exception's class name."""
+    if isinstance(error, TooEarly):
+        return f"too_early:{error.reason}"
+    if isinstance(error, Refusal):
+        return f"refused:{error.rule}"
+    return "gap" if isinstance(error, GapFound) else type(error).__name__
+
+
+def scheduled(shadow: Document, now: Any) -> Document:
+    """The shadow with its timer: only what came too early, and what lies before the rest, is tried by itself."""
+    first = shadow["parked"][0] if shadow["parked"] else None
+    if first is None or not first["reason"].startswith(("too_early", "behind")):
+        return {**shadow, "timed": False, "next_at": None}
+    pause = min(BACKOFF_FIRST_SECONDS * 2 ** min(first["tries"], 10), BACKOFF_LAST_SECONDS)
+    return {**shadow, "timed": True, "next_at": text_of(now + timedelta(seconds=pause))}
+
+

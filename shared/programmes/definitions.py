@@ -1,0 +1,92 @@
+"""Programme definitions as every replica knows them: a follower of `registration.programmes` (KERNEL section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from shared.clock import Runtime, stop_tasks
+from shared.contracts.registration import ProgrammePublished
+from shared.errors import Refusal, TooEarly, Unavailable
+from shared.messaging.port import Log
+from shared.messaging.shadows import Unreadable, parse
+from shared.messaging.topics import PROGRAMMES
+from shared.observability import count, logger
+from shared.programmes.model import Definition
+
+WAIT_SECONDS = 30.0
+RETRY_SECONDS = 1.0
+
+
+class Definitions:
+    """Versions of programmes by code. A case keeps the version that it was opened under; new ones take the newest."""
+
+    def __init__(self, log: Log, runtime: Runtime) -> None:
+        self._log = log
+        self._runtime = runtime
+        self._versions: dict[str, dict[int, Definition]] = {}
+        self._offset = 0
+        self._end_at_start: int | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def start(self) -> None:
+        self._tasks = [self._runtime.spawn(self._follow(), "definitions")]
+
+    async def stop(self) -> None:
+        await stop_tasks(self._tasks)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the end of the topic, as asked for at start, has been reached."""
+        return self._end_at_start is not None and self._offset >= self._end_at_start
+
+    def codes(self) -> list[str]:
+        return sorted(self._versions)
+
+    def newest(self, code: str) -> Definition:
+        """Raises Refusal (404) for a code that nobody published; TooEarly while this replica starts."""
+        return self._of(code)[self.newest_version(code)]
+
+    def newest_version(self, code: str) -> int:
+        return max(self._of(code))
+
+    def version(self, code: str, version: int) -> Definition:
+        """Raises TooEarly for a version that has not arrived here yet."""
+        try:
+            return self._versions[code][version]
+        except KeyError:
+            raise TooEarly("programme_version") from None
+
+    def _of(self, code: str) -> dict[int, Definition]:
+        if not self.ready:
+            raise TooEarly("programmes")
+        if code not in self._versions:
+            raise Refusal("programme_unknown", status=404)
+        return self._versions[code]
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                if self._end_at_start is None:
+                    self._end_at_start = (await self._log.ends([PROGRAMMES.name]))[(PROGRAMMES.name, 0)]
+                await self._read_on()
+                await self._log.wait(
+                    [PROGRAMMES.name], {(PROGRAMMES.name, 0): self._offset}, timeout=WAIT_SECONDS
+                )
+            except Unavailable:
+                await self._runtime.sleep(RETRY_SECONDS)
+
+    async def _read_on(self) -> None:
+        while records := await self._log.read(PROGRAMMES.name, 0, self._offset):
+            for record in records:
+                read = parse(record)
+                if isinstance(read, Unreadable) or not isinstance(read[1], ProgrammePublished):
+                    count("definition_unreadable")
+                    logger.error("definition_unreadable", offset=record.offset)
+                else:
+                    self._take(read[1])
+                self._offset = record.offset + 1
+
+    def _take(self, event: ProgrammePublished) -> None:
+        versions = self._versions.setdefault(event.code, {})
+        versions.setdefault(event.definition_version, Definition.model_validate(event.definition))
