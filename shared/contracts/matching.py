@@ -32,41 +32,57 @@ class Terms(Contract):
 
 
 class AssignmentDrafted(Event):
+    """A host institution (or an officer for it) wrote terms of reference."""
+
     topic: ClassVar[str] = "matching.assignments"
     terms: Terms
 
 
 class AssignmentSubmitted(Event):
+    """The request stands: the office is asked to approve the terms."""
+
     topic: ClassVar[str] = "matching.assignments"
 
 
 class AssignmentEditsRequested(Event):
+    """The office asks for changes; `items`: codes of what is to be changed."""
+
     topic: ClassVar[str] = "matching.assignments"
     items: tuple[Code, ...]
 
 
 class AssignmentRevised(Event):
+    """The terms were changed before their approval."""
+
     topic: ClassVar[str] = "matching.assignments"
     terms: Terms
 
 
 class AssignmentApproved(Event):
+    """The office approved the terms of reference."""
+
     topic: ClassVar[str] = "matching.assignments"
 
 
 class AssignmentRejected(Event):
+    """The office refused the terms of reference."""
+
     topic: ClassVar[str] = "matching.assignments"
     reason: Code
 
 
 class AssignmentPublished(Event):
+    """Experts can see the assignment and apply."""
+
     topic: ClassVar[str] = "matching.assignments"
 
 
 class AssignmentMatchingStarted(Event):
-    """The first shortlist was made."""
+    """A shortlist was made: its matches by rank. `round` counts the shortlists of the assignment from 1."""
 
     topic: ClassVar[str] = "matching.assignments"
+    round: int = 1
+    matches: tuple[Id, ...] = ()
 
 
 class AssignmentFilled(Event):
@@ -82,6 +98,8 @@ class AssignmentReopened(Event):
 
 
 class AssignmentCancelled(Event):
+    """The assignment will not take place; what hangs on it is cancelled with it."""
+
     topic: ClassVar[str] = "matching.assignments"
     reason: Code
 
@@ -95,6 +113,8 @@ class MatchParties(Contract):
 
 
 class ApplicationReceived(Event):
+    """An eligible expert applied to the assignment."""
+
     topic: ClassVar[str] = "matching.matches"
     parties: MatchParties
 
@@ -123,6 +143,8 @@ class ExpertLonglisted(Event):
 
 
 class ExpertNotSelected(Event):
+    """The expert is out; `criteria`: names of the hard filters that were not met."""
+
     topic: ClassVar[str] = "matching.matches"
     reason: Code
     criteria: tuple[Code, ...] = ()
@@ -150,6 +172,8 @@ class MatchReserved(Event):
 
 
 class OfferMade(Event):
+    """The allocated expert was offered the assignment, until `expires_at`."""
+
     topic: ClassVar[str] = "matching.matches"
     expires_at: Instant
 
@@ -163,11 +187,15 @@ class OfferAccepted(Event):
 
 
 class OfferDeclined(Event):
+    """The expert said no; the seat goes to the next reserve."""
+
     topic: ClassVar[str] = "matching.matches"
     reason: Code
 
 
 class OfferExpired(Event):
+    """No answer came in time; the seat goes to the next reserve."""
+
     topic: ClassVar[str] = "matching.matches"
 
 
@@ -179,5 +207,7 @@ class MatchRetracting(Event):
 
 
 class MatchRetracted(Event):
+    """The match was taken back and its seat is free."""
+
     topic: ClassVar[str] = "matching.matches"
     reason: Code
