@@ -43,7 +43,7 @@ SUBMISSIONS = Collection(
         "all": Index(lambda d: ["all"], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
         "office": Index(lambda d: [d["office"]] if d["office"] else [], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
         "own": Index(lambda d: [d["account"]], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
-        "undecided": Index(lambda d: ["undecided"] if d["status"] == "pending" else []),
+        "undecided": Index(lambda d: ["undecided", d["day"]] if d["status"] == "pending" else []),
     },
 )
 
@@ -137,11 +137,13 @@ class Intake:
         day = text_of(now)[:10]
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         sealed = seal(
-            self._keys.intake_day_key(self._service, day), text, person=cause.command_id, field=kind, rng=self._runtime.rng
+            self._keys.intake_day_key(self._service, day),
+            text,
+            person=cause.command_id,
+            field=kind,
+            rng=self._runtime.rng,
         )
-        receipt = signed_receipt(
-            self._keys, self._service, cause.command_id, kind, subject, text_of(now), cause.digest
-        )
+        receipt = signed_receipt(self._keys, self._service, cause.command_id, kind, subject, text_of(now), cause.digest)
         return SUBMISSIONS.indexed(
             {
                 "_id": cause.command_id,

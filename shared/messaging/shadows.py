@@ -314,5 +314,3 @@ def scheduled(shadow: Document, now: Any) -> Document:
         return {**shadow, "timed": False, "next_at": None}
     pause = min(BACKOFF_FIRST_SECONDS * 2 ** min(first["tries"], 10), BACKOFF_LAST_SECONDS)
     return {**shadow, "timed": True, "next_at": text_of(now + timedelta(seconds=pause))}
-
-

@@ -212,9 +212,7 @@ class Kernel:
             short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
         }
 
-    def _emit(
-        self, draft: Document, scope: Scope, events: Sequence[Event], cause: Cause, now: datetime
-    ) -> None:
+    def _emit(self, draft: Document, scope: Scope, events: Sequence[Event], cause: Cause, now: datetime) -> None:
         """Adds the events to the outbox, counts and chains them for each topic."""
         if len(draft["outbox"]) + len(events) > OUTBOX_AT_MOST:
             raise Overloaded("outbox", retry_after_seconds=30)
@@ -287,7 +285,7 @@ def _happened_at(document: Document | None, cause: Cause, now: datetime) -> date
     last = document and document.get("last_happened_at")
     if not last or at >= instant_of(last):
         return at
-    if cause.happened_at is not None and cause.causation_id is None:
+    if cause.recorded_late and cause.causation_id is None:
         raise Refusal("happened_before_last", "an earlier fact of this case happened later")
     # Two documents share no order, and two replicas' clocks differ: what follows happens at the earliest then.
     return instant_of(last)
