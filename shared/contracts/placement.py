@@ -38,11 +38,15 @@ class PlacementContracted(Event):
 
 
 class PreparationStepCompleted(Event):
+    """One step of the preparation before departure is done."""
+
     topic: ClassVar[str] = "placement.placements"
     step: PreparationStep
 
 
 class TravelStarted(Event):
+    """The expert has departed."""
+
     topic: ClassVar[str] = "placement.placements"
 
 
@@ -66,16 +70,22 @@ class ReturnCompleted(Event):
 
 
 class PlacementEndedEarly(Event):
+    """The placement ended before its contract did, by whom and why."""
+
     topic: ClassVar[str] = "placement.placements"
     party: Literal["expert", "host", "programme"]
     reason: Code
 
 
 class NoShowReported(Event):
+    """A contracted expert did not come."""
+
     topic: ClassVar[str] = "placement.placements"
 
 
 class PlacementCancelled(Event):
+    """The placement was called off before it began."""
+
     topic: ClassVar[str] = "placement.placements"
     match: Id
     reason: Code

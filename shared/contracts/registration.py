@@ -38,11 +38,15 @@ class ProfileChanged(Event):
 
 
 class ConsentGiven(Event):
+    """The person allows their data to be used for the purpose."""
+
     topic: ClassVar[str] = "registration.persons"
     purpose: Code
 
 
 class ConsentWithdrawn(Event):
+    """The person no longer allows it: every service stops what stands on that purpose."""
+
     topic: ClassVar[str] = "registration.persons"
     purpose: Code
 
@@ -98,15 +102,21 @@ class ExpertRegistered(Event):
 
 
 class ExpertInfoRequested(Event):
+    """Screening needs more; `items`: codes of what is missing."""
+
     topic: ClassVar[str] = "registration.experts"
     items: tuple[Code, ...]
 
 
 class ExpertInfoProvided(Event):
+    """What was missing has come; screening goes on."""
+
     topic: ClassVar[str] = "registration.experts"
 
 
 class ExpertDeclaredEligible(Event):
+    """Every declared criterion of the programme is met."""
+
     topic: ClassVar[str] = "registration.experts"
     person: Id
 
@@ -120,12 +130,16 @@ class ExpertDeclaredIneligible(Event):
 
 
 class ExpertSuspended(Event):
+    """The expert is no longer proposed or placed, until reinstated."""
+
     topic: ClassVar[str] = "registration.experts"
     person: Id
     reason: Code
 
 
 class ExpertReinstated(Event):
+    """The suspension has ended."""
+
     topic: ClassVar[str] = "registration.experts"
     person: Id
 
@@ -143,22 +157,32 @@ class InstitutionRegistered(Event):
 
 
 class InstitutionAssessed(Event):
+    """An officer has assessed the institution as a possible host."""
+
     topic: ClassVar[str] = "registration.institutions"
 
 
 class InstitutionBecamePartner(Event):
+    """The institution was accepted as a partner of the programme."""
+
     topic: ClassVar[str] = "registration.institutions"
 
 
 class InstitutionActivated(Event):
+    """The institution may host: terms of reference can name it."""
+
     topic: ClassVar[str] = "registration.institutions"
 
 
 class InstitutionPutOnHold(Event):
+    """The institution may host no further experts for now."""
+
     topic: ClassVar[str] = "registration.institutions"
     reason: Code
 
 
 class InstitutionClosed(Event):
+    """The institution has left the programme."""
+
     topic: ClassVar[str] = "registration.institutions"
     reason: Code

@@ -1,0 +1,80 @@
+"""Writes what is generated from the code, or with --check only says what is out of date.
+
+    python -m deploy.generate [--check]
+
+Exit code 0: all is current; 1 (with --check): the files named on standard error are not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deploy.event_map import event_map
+from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
+from shared.contracts.registry import EVENTS
+
+ROOT = Path(__file__).resolve().parent.parent
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Files = Iterator[tuple[Path, str]]
+
+
+def consumers() -> Mapping[str, Sequence[str]]:
+    """CloudEvents type -> services that handle it, from the services' handler tables."""
+    return {}
+
+
+def json_text(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def event_schema(event: type[Event]) -> dict[str, Any]:
+    """The JSON Schema 2020-12 of the event's body; its $id is what `dataschema` says on the wire."""
+    schema = event.model_json_schema(mode="validation")
+    return {"$schema": DIALECT, "$id": schema_uri(event.type_name(), event.version), **schema}
+
+
+def schemas() -> Files:
+    """The newest version of each event; the files of older versions stand as they were written."""
+    for name, event in EVENTS.newest.items():
+        short = name.removeprefix(TYPE_PREFIX)
+        yield ROOT / f"shared/contracts/schemas/{short}.{event.version}.json", json_text(event_schema(event))
+
+
+def event_map_page() -> Files:
+    yield ROOT / "docs/event-map.md", event_map(consumers())
+
+
+# Whoever generates another file adds a function here.
+SOURCES: list[Callable[[], Files]] = [schemas, event_map_page]
+
+
+def generated() -> dict[Path, str]:
+    """Path -> text of every generated file."""
+    return {path: text for source in SOURCES for path, text in source()}
+
+
+def stale() -> dict[Path, str]:
+    """The generated files that are missing or differ from what the code says, with the text they should have."""
+    return {p: text for p, text in generated().items() if not p.exists() or p.read_text(encoding="utf-8") != text}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m deploy.generate", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
+    check = parser.parse_args(arguments).check
+    out_of_date = stale()
+    for path, text in out_of_date.items():
+        print(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}", file=sys.stderr)
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and out_of_date else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Older event bodies, brought up step by step to the newest version that this code knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Body = dict[str, Any]
+Step = Callable[[Body], Body]
+
+# One pure step an old version: (type name, version) -> the body as the next version has it.
+# An entry stands for ever, since topics keep their first event for ever.
+STEPS: Mapping[tuple[str, int], Step] = {}
+
+
+def upcast(steps: Mapping[tuple[str, int], Step], name: str, version: int, newest: int, body: Body) -> Body:
+    """The body as `newest` has it. Raises KeyError where a step is missing."""
+    for old in range(version, newest):
+        body = steps[(name, old)](dict(body))
+    return body
