@@ -1,0 +1,70 @@
+"""Sealed texts and the blind index: how a direct identifier is stored, and how it is found again.
+
+Texts are sealed with AES-256-GCM under the person's key, bound to the person and the field, so that a sealed
+text moved to another document or field does not open. Document numbers are found by a keyed hash.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import random
+import unicodedata
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.errors import SankofaError
+
+VERSION = "s1."
+NONCE_BYTES = 12
+
+
+class SealBroken(SankofaError):
+    """The sealed text was changed, belongs to another person or field, or its key is another."""
+
+
+def seal(key: bytes, plaintext: str, *, person: str, field: str, rng: random.Random) -> str:
+    """`s1.` and base64url of nonce and ciphertext. `key`: 32 bytes; `rng` gives the nonce.
+
+    On a real runtime `rng` is the operating system's; a nonce that comes twice under one key breaks the seal.
+    """
+    nonce = rng.randbytes(NONCE_BYTES)
+    sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), _bound(person, field))
+    return VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
+
+
+def open_sealed(key: bytes, sealed: str, *, person: str, field: str) -> str:
+    """The text. Raises SealBroken; the error names neither the text nor the key."""
+    if not sealed.startswith(VERSION):
+        raise SealBroken
+    try:
+        raw = base64.b64decode(sealed.removeprefix(VERSION), altchars=b"-_", validate=True)
+        return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(person, field)).decode()
+    except (InvalidTag, binascii.Error, ValueError):
+        # The cause's message may quote the input.
+        raise SealBroken from None
+
+
+def _bound(person: str, field: str) -> bytes:
+    # A JSON array, not a joined text: ("a", "b/c") and ("a/b", "c") must differ.
+    return json.dumps(["sankofa", VERSION, person, field]).encode()
+
+
+def fold_number(number: str) -> str:
+    """A document number as it is compared: NFKC, one case, digits of any script, without separators."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).casefold())
+    return "".join(_folded(character) for character in folded if unicodedata.category(character)[0] in "LN")
+
+
+def _folded(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    return character if digit is None else str(digit)
+
+
+def blind(key: bytes, type: str, country: str, number_folded: str) -> str:
+    """64 hexadecimal digits: HMAC-SHA256 of the document's type, country and folded number."""
+    return hmac.new(key, json.dumps([type, country, number_folded]).encode(), hashlib.sha256).hexdigest()
