@@ -77,3 +77,7 @@ class Store(Protocol):
     async def clock(self) -> str:
         """The store's own time as RFC 3339 text; intake is refused where the process is more than 2 s off."""
         ...
+
+    async def settings(self) -> dict[str, str]:
+        """Effective settings, declared indexes and those that nobody declared, by name, for `sankofa doctor`."""
+        ...

@@ -11,15 +11,13 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from shared.errors import SettingsError, Unavailable, UnknownOutcome
+from shared.errors import SettingsError, Unavailable
+from shared.store.sqlite_batch import Job, Work, checkpoint, ends_batch, error_name, run_alone, run_batch
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
 MAX_WAITING = 20_000
 MAX_BATCH = 2_000
@@ -34,88 +32,6 @@ PRAGMAS = {
     "busy_timeout": "5000",
 }
 ASSERTED = ("journal_mode", "synchronous", "secure_delete")
-# After these SQLite may have rolled back the whole transaction, so they end the batch, not one job.
-BATCH_ERRORS = {
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-}
-
-
-def error_name(error: sqlite3.Error) -> str:
-    """SQLite's own name of the error; its message may quote a value and is left out."""
-    return getattr(error, "sqlite_errorname", None) or type(error).__name__
-
-
-def ends_batch(error: BaseException) -> bool:
-    """Whether SQLite may have rolled back everything that was begun."""
-    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in BATCH_ERRORS
-
-
-@dataclass(slots=True)
-class _Job:
-    work: Work[Any]
-    waiter: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-    alone: bool = False
-
-    def settle(self) -> None:
-        if self.waiter.done():
-            return
-        if self.error is not None:
-            self.waiter.set_exception(self.error)
-        else:
-            self.waiter.set_result(self.result)
-
-
-def run_batch(connection: sqlite3.Connection, jobs: Sequence[_Job]) -> None:
-    """Runs every job in one transaction; a job that raises is undone alone and keeps its error.
-
-    Each job ends with a result that is durable, with its own error, with Unavailable (nothing was done)
-    or with UnknownOutcome (the commit itself failed).
-    """
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in jobs:
-            _run_job(connection, job)
-    except sqlite3.Error as error:
-        _give_up(connection, jobs, Unavailable(f"the file cannot be written ({error_name(error)})"))
-        return
-    try:
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        text = f"the commit failed ({error_name(error)})"
-        full = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
-        _give_up(connection, jobs, Unavailable(text) if full else UnknownOutcome(text))
-
-
-def _run_job(connection: sqlite3.Connection, job: _Job) -> None:
-    connection.execute("SAVEPOINT job")
-    try:
-        job.result = job.work(connection)
-    except Exception as error:
-        if ends_batch(error):
-            raise
-        job.error = error
-        connection.execute("ROLLBACK TO job")
-    connection.execute("RELEASE job")
-
-
-def _give_up(connection: sqlite3.Connection, jobs: Sequence[_Job], error: Exception) -> None:
-    if connection.in_transaction:
-        try:
-            connection.execute("ROLLBACK")
-        except sqlite3.Error as second:
-            error.add_note(f"and the rollback failed ({error_name(second)})")
-    for job in jobs:
-        # What a job refused by itself stays its answer: it wrote nothing either way.
-        job.error = job.error or error
 
 
 class GroupCommit:
@@ -131,7 +47,7 @@ class GroupCommit:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock: int | None = None
@@ -166,7 +82,7 @@ class GroupCommit:
         await asyncio.to_thread(thread.join)
         try:
             if self._writer is not None:
-                _checkpoint(self._writer)
+                checkpoint(self._writer)
         finally:
             self._close()
 
@@ -195,7 +111,7 @@ class GroupCommit:
     async def truncate(self) -> None:
         """Moves the WAL into the file and empties it, so that nothing erased is left in it."""
         if self.path is not None:
-            await self._queued(_checkpoint, alone=True)
+            await self._queued(checkpoint, alone=True)
 
     def settings(self) -> dict[str, str]:
         """The effective pragmas of the writer's connection."""
@@ -206,7 +122,7 @@ class GroupCommit:
             raise Unavailable("the file is closed")
         if self._queue.qsize() >= MAX_WAITING:
             raise Unavailable("too many writes are waiting")
-        job = _Job(work, self._loop.create_future(), alone=alone)
+        job = Job(work, self._loop.create_future(), alone=alone)
         self._queue.put(job)
         result: T = await job.waiter
         return result
@@ -258,12 +174,12 @@ class GroupCommit:
             for job in jobs:
                 # A checkpoint is refused inside a transaction, so it runs between two batches.
                 if job.alone:
-                    _run_alone(self._writer, job)
+                    run_alone(self._writer, job)
             self._settle(jobs)
             if ended:
                 return
 
-    def _settle(self, jobs: list[_Job]) -> None:
+    def _settle(self, jobs: list[Job]) -> None:
         def settle() -> None:
             for job in jobs:
                 job.settle()
@@ -272,9 +188,9 @@ class GroupCommit:
             self._loop.call_soon_threadsafe(settle)
 
 
-def _drain(waiting: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
+def _drain(waiting: queue.SimpleQueue[Job | None]) -> tuple[list[Job], bool]:
     """Waits for one job and takes what else is there; the flag says that the end was asked for."""
-    jobs: list[_Job] = []
+    jobs: list[Job] = []
     item = waiting.get()
     while item is not None:
         jobs.append(item)
@@ -285,22 +201,6 @@ def _drain(waiting: queue.SimpleQueue[_Job | None]) -> tuple[list[_Job], bool]:
         except queue.Empty:
             return jobs, False
     return jobs, True
-
-
-def _checkpoint(connection: sqlite3.Connection) -> None:
-    try:
-        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise Unavailable(f"the WAL cannot be emptied ({error_name(error)})") from error
-    if busy:
-        raise Unavailable("a reader kept the WAL from being emptied")
-
-
-def _run_alone(connection: sqlite3.Connection, job: _Job) -> None:
-    try:
-        job.result = job.work(connection)
-    except Exception as error:
-        job.error = error
 
 
 def _lock(path: Path) -> int:

@@ -1,0 +1,227 @@
+"""The store port on MongoDB: one document an aggregate, one atomic write a command.
+
+With `mongodb_client` the only place that imports the driver. Saves filter by `_id` and version;
+`find_one_and_update` is not used, because it reads the whole collection on some servers of the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from bson.errors import BSONError
+from pymongo import IndexModel
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from shared.clock import Runtime, text_of
+from shared.errors import Conflict, SettingsError, Unavailable, UnknownOutcome
+from shared.store import mongodb_client as driver_of
+from shared.store.collection import Collection
+from shared.store.documents import Declared
+from shared.store.mongodb_client import CODEC, DUPLICATE_KEY, UNIQUE_INDEX, Driver, settled
+from shared.store.port import OUTBOX_INDEX, Appended, Document
+
+SCAN_BATCH = 500
+Keys = list[tuple[str, int]]
+
+
+def index_name(index: str) -> str:
+    """The database's name of a declared index."""
+    return f"ix_{index}"
+
+
+def declared_indexes(collection: Collection) -> dict[str, tuple[Keys, bool]]:
+    """By the database's name: the keys and whether it is unique. All are sparse."""
+    found: dict[str, tuple[Keys, bool]] = {
+        index_name(name): ([(f"ix.{name}.e", 1), (f"ix.{name}.o", 1)], False) for name in collection.all_indexes
+    }
+    if collection.unique:
+        found[UNIQUE_INDEX] = ([(UNIQUE_INDEX, 1)], True)
+    return found
+
+
+class MongoStore:
+    """`url` may carry the driver's options, which win over ours; `driver` is motor or its successor, PyMongo."""
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        collections: Sequence[Collection],
+        runtime: Runtime,
+        *,
+        driver: Driver = "motor",
+    ) -> None:
+        self._url = url
+        self._name = database
+        self._declared = Declared(collections)
+        self._runtime = runtime
+        self._driver: Driver = driver
+        self._client: Any = None
+        self._database: Any = None
+        self._effective: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Connects and creates missing indexes; Unavailable where nobody answers, SettingsError where it is unsafe."""
+        if self._client is not None:
+            return
+        client = driver_of.connect(self._url, self._driver)
+        try:
+            await self._prepare(client)
+        except PyMongoError as error:
+            await settled(client.close())
+            raise driver_of.start_error(error) from error
+        except BaseException:
+            await settled(client.close())
+            raise
+        self._client = client
+
+    async def _prepare(self, client: Any) -> None:
+        self._database = client.get_database(self._name, codec_options=CODEC)
+        hello = await self._database.command("hello", codec_options=CODEC)
+        settings = driver_of.client_settings(client)
+        driver_of.refuse_unsafe(settings, len(hello.get("hosts", ())))
+        info = await self._database.command("buildInfo")
+        self._effective = {"server": str(info.get("version")), "replicaSet": hello.get("setName", "none"), **settings}
+        for collection in self._declared.collections.values():
+            await self._create_indexes(collection)
+
+    async def _create_indexes(self, collection: Collection) -> None:
+        present = await self._database[collection.name].index_information()
+        missing = []
+        for name, (keys, unique) in declared_indexes(collection).items():
+            if name not in present:
+                missing.append(IndexModel(keys, name=name, unique=unique, sparse=True))
+            elif [tuple(key) for key in present[name]["key"]] != keys or bool(present[name].get("unique")) != unique:
+                raise SettingsError(f"index {name} of {collection.name} is not as declared")
+        if missing:
+            await self._database[collection.name].create_indexes(missing)
+
+    async def stop(self) -> None:
+        client, self._client, self._database = self._client, None, None
+        if client is not None:
+            await settled(client.close())
+
+    def _of(self, collection: str) -> Any:
+        self._declared.collection(collection)
+        if self._client is None:
+            raise Unavailable("the store is closed")
+        return self._database[collection]
+
+    async def load(self, collection: str, id: str) -> Document | None:
+        try:
+            document: Document | None = await self._of(collection).find_one({"_id": id})
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.read_error(error) from error
+        return document
+
+    async def save(self, collection: str, document: Document, expected_version: int) -> None:
+        stored = self._declared.storable(collection, document, expected_version)
+        target = self._of(collection)
+        try:
+            if expected_version == 0:
+                await target.insert_one(stored)
+                return
+            result = await target.replace_one({"_id": stored["_id"], "version": expected_version}, stored)
+        except (PyMongoError, BSONError) as error:
+            # The server's message quotes keys, so the driver's error is not kept as the cause.
+            raise driver_of.write_error(error) from None
+        if result.matched_count == 0:
+            raise Conflict
+
+    async def append(self, collection: str, documents: Sequence[Document]) -> list[Appended]:
+        stored = [self._declared.storable(collection, document, 0) for document in documents]
+        answers: list[Appended] = ["written"] * len(stored)
+        if not stored:
+            return answers
+        try:
+            await self._of(collection).insert_many(stored, ordered=False)
+        except BulkWriteError as error:
+            for place in _existing(error):
+                answers[place] = "existed"
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.write_error(error) from None
+        return answers
+
+    async def sent(self, collection: str, id: str, version: int) -> bool:
+        change = {"$set": {"outbox": [], "pending": False}, "$unset": {f"ix.{OUTBOX_INDEX}": ""}}
+        try:
+            result = await self._of(collection).update_one({"_id": id, "version": version}, change)
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.write_error(error) from None
+        return bool(result.matched_count)
+
+    async def find(
+        self,
+        collection: str,
+        index: str,
+        equals: str,
+        *,
+        after: str | None = None,
+        until: str | None = None,
+        limit: int = 100,
+    ) -> list[Document]:
+        self._declared.index(collection, index)
+        if limit <= 0:
+            # The driver reads 0 as no limit.
+            return []
+        bounds = {"$gt": after or ""} | ({} if until is None else {"$lt": until})
+        order = f"ix.{index}.o"
+        cursor = self._of(collection).find(
+            {f"ix.{index}.e": equals, order: bounds}, sort=[(order, 1)], hint=index_name(index), limit=limit
+        )
+        try:
+            documents: list[Document] = await cursor.to_list(limit)
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.read_error(error) from error
+        return documents
+
+    async def count(self, collection: str, index: str, equals: str) -> int:
+        self._declared.index(collection, index)
+        try:
+            found = self._of(collection).count_documents({f"ix.{index}.e": equals}, hint=index_name(index))
+            return int(await found)
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.read_error(error) from error
+
+    async def scan(self, collection: str) -> AsyncIterator[Document]:
+        cursor = self._of(collection).find({}, batch_size=SCAN_BATCH)
+        try:
+            async for document in cursor:
+                yield document
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.read_error(error) from error
+        finally:
+            await settled(cursor.close())
+
+    async def clock(self) -> str:
+        """The server's time, to the millisecond."""
+        if self._client is None:
+            raise Unavailable("the store is closed")
+        try:
+            hello = await self._database.command("hello", codec_options=CODEC)
+        except PyMongoError as error:
+            raise driver_of.read_error(error) from error
+        return text_of(hello["localTime"])
+
+    async def settings(self) -> dict[str, str]:
+        """Effective settings of the client, the server's version, declared indexes, and those that nobody declared."""
+        found = {"adapter": "mongodb", "driver": self._driver, **self._effective}
+        undeclared = []
+        for name, collection in self._declared.collections.items():
+            try:
+                present = set(await self._of(name).index_information())
+            except PyMongoError as error:
+                raise driver_of.read_error(error) from error
+            found[f"indexes of {name}"] = ", ".join(sorted(collection.all_indexes))
+            undeclared += [f"{name}.{extra}" for extra in present - {"_id_"} - set(declared_indexes(collection))]
+        return {**found, "undeclared indexes": ", ".join(sorted(undeclared)) or "none"}
+
+
+def _existing(error: BulkWriteError) -> list[int]:
+    """The places whose document existed. Raises UnknownOutcome where anything else went wrong."""
+    failures = error.details.get("writeErrors", [])
+    others = [f for f in failures if f.get("code") != DUPLICATE_KEY or not isinstance(driver_of.duplicate(f), Conflict)]
+    if others or error.details.get("writeConcernErrors"):
+        raise UnknownOutcome("the batch met an error beside documents that existed") from None
+    return [int(f["index"]) for f in failures]
