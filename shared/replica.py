@@ -163,3 +163,8 @@ class Replica:
     def not_ready(self) -> list[str]:
         """Why the replica cannot serve yet; empty when it can."""
         return [] if self.definitions.ready else ["programmes"]
+
+
+def stored(collections: Sequence[Collection], shadows: Collection) -> tuple[Collection, ...]:
+    """Everything that a service's store has to declare."""
+    return (*collections, shadows, SUBMISSIONS, META)

@@ -1,0 +1,148 @@
+"""Puts services together: ports from settings, one base path a service, one start and stop order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from deploy.cli.settings import Settings
+from shared.clock import RealRuntime
+from shared.errors import SettingsError
+from shared.identity.keys import Keys
+from shared.messaging.local import LocalLog
+from shared.messaging.port import Log
+from shared.messaging.topics import TOPICS
+from shared.replica import Ports, stored
+from shared.store.local import LocalStore
+from shared.store.port import Store
+
+SERVICES = ("registration", "matching", "placement", "monitoring")
+GRACEFUL_SECONDS = 2
+STOP_SECONDS = 4.0
+
+
+class Service(Protocol):
+    """What services/<name>/app.py builds."""
+
+    app: ASGIApp
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class Host:
+    """Services of one process with the log they share."""
+
+    def __init__(self, settings: Settings, names: Sequence[str] = SERVICES) -> None:
+        self.settings = settings
+        self.runtime = RealRuntime()
+        _writable(settings.data)
+        self.keys = Keys(settings.keys)
+        self.log = self._log()
+        self.services = {name: self._service(name) for name in names}
+
+    def _log(self) -> Log:
+        if self.settings.kafka:
+            from shared.messaging.kafka import KafkaLog
+
+            return KafkaLog(self.settings.kafka, list(TOPICS.values()), self.runtime, client_id="sankofa")
+        return LocalLog(self.settings.data / "log.sqlite", list(TOPICS.values()), self.runtime)
+
+    def _service(self, name: str) -> Service:
+        declared = importlib.import_module(f"services.{name}.store")
+        collections = stored(declared.COLLECTIONS, declared.SHADOWS)
+        ports = Ports(self._store(name, collections), self.log, self.runtime, self.keys)
+        build = importlib.import_module(f"services.{name}.app").build
+        service: Service = build(ports, self.settings)
+        return service
+
+    def _store(self, name: str, collections: Sequence[Any]) -> Store:
+        if self.settings.mongodb:
+            from shared.store.mongodb import MongoStore
+
+            return MongoStore(
+                self.settings.mongodb,
+                f"sankofa_{name}",
+                collections,
+                self.runtime,
+                driver=self.settings.mongo_driver,
+            )
+        return LocalStore(self.settings.data / f"{name}.sqlite", collections, self.runtime)
+
+    @property
+    def app(self) -> ASGIApp:
+        """All services behind one address, each under its own base path."""
+
+        async def index(_request: Any) -> JSONResponse:
+            return JSONResponse({"services": {name: f"/{name}/openapi.json" for name in self.services}})
+
+        mounts = [Mount(f"/{name}", app=service.app) for name, service in self.services.items()]
+        return Starlette(routes=[Route("/", index), *mounts])
+
+    async def start(self) -> None:
+        await self.log.start()
+        for service in self.services.values():
+            await service.start()
+
+    async def stop(self) -> None:
+        for service in reversed(self.services.values()):
+            await service.stop()
+        await self.log.stop()
+        await self.keys.close()
+        self.runtime.close()
+
+
+def _writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(f"the folder {folder} cannot be written: {error.strerror}") from None
+
+
+def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
+    """A listening socket. SettingsError where the port is in use."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((address, port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(f"port {port} cannot be used: {error.strerror}") from None
+    return listening
+
+
+async def serve(host: Host, port: int) -> None:
+    """Serves until SIGINT or SIGTERM, then stops in order, within 5 s."""
+    listening = bound_socket(port)
+    try:
+        await host.start()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                host.app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=GRACEFUL_SECONDS,
+                server_header=False,
+            )
+        )
+        await server.serve(sockets=[listening])
+    finally:
+        listening.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(host.stop(), STOP_SECONDS)

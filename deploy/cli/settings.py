@@ -1,0 +1,52 @@
+"""The environment as a frozen model: the one place that reads it for the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+DEFAULT_PORT = 8000
+DEFAULT_DATA = "data"
+
+
+class Settings(BaseModel):
+    """Where the system's folders are and where it listens; OUTSIDE section 3 names the variables."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: Path
+    keys: Path
+    port: int = DEFAULT_PORT
+    base_url: str
+    issuer: str | None = None
+    kafka: str | None = None
+    mongodb: str | None = None
+    mongo_driver: str = "motor"
+
+
+def read_settings(
+    environment: Mapping[str, str] = os.environ,
+    *,
+    data: Path | None = None,
+    port: int | None = None,
+    url: str | None = None,
+) -> Settings:
+    """Options win over the environment, the environment over the defaults.
+
+    The keys' folder stands beside the data folder, never inside: a backup of data holds no key.
+    """
+    folder = (data or Path(environment.get("SANKOFA_DATA") or DEFAULT_DATA)).absolute()
+    keys = environment.get("SANKOFA_KEYS")
+    return Settings(
+        data=folder,
+        keys=Path(keys).absolute() if keys else folder.with_name(f"{folder.name}-keys"),
+        port=port or DEFAULT_PORT,
+        base_url=(url or environment.get("SANKOFA_BASE_URL") or f"http://127.0.0.1:{port or DEFAULT_PORT}").rstrip("/"),
+        issuer=environment.get("SANKOFA_ISSUER") or None,
+        kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+        mongodb=environment.get("MONGODB_URL") or None,
+        mongo_driver=environment.get("SANKOFA_MONGO_DRIVER") or "motor",
+    )
