@@ -1,0 +1,239 @@
+"""Groups of the local log: partitions over members, batches, and positions that follow the handler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from shared.clock import Runtime
+from shared.errors import PortError
+from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.port import BatchHandler, Position, Record
+
+logger = structlog.get_logger()
+
+
+class Source(Protocol):
+    """What a group needs of its log."""
+
+    def end(self, position: Position) -> int: ...
+
+    def fetch(self, position: Position, offset: int, limit: int) -> list[Record]: ...
+
+    def commit(self, group: str, offsets: Mapping[Position, int]) -> asyncio.Future[None]: ...
+
+
+def assigned(
+    partitions: Sequence[Position], members: Mapping[int, frozenset[str]], before: Mapping[Position, int]
+) -> dict[Position, int]:
+    """Who reads which partition: as before where that is still even to within one, else the fewest moves.
+
+    `members` maps a member's number to its topics. A partition whose topic nobody reads is left out.
+    """
+    load = dict.fromkeys(members, 0)
+    owners: dict[Position, int] = {}
+    for position in partitions:
+        owner = before.get(position)
+        if owner is not None and position[0] in members.get(owner, ()):
+            owners[position] = owner
+            load[owner] += 1
+    for position in partitions:
+        readers = [member for member in members if position[0] in members[member]]
+        if not readers:
+            continue
+        least = min(readers, key=lambda member: load[member])
+        owner = owners.get(position)
+        if owner is None or load[owner] > load[least] + 1:
+            owners[position] = least
+            load[least] += 1
+            if owner is not None:
+                load[owner] -= 1
+    return owners
+
+
+class Group:
+    """The members of one group in this process and the offsets that each partition is read from next."""
+
+    def __init__(self, name: str, source: Source, positions: Mapping[Position, int]) -> None:
+        self.name = name
+        self.source = source
+        self.next = dict(positions)
+        self._members: dict[int, LocalSubscription] = {}
+        self._owners: dict[Position, int] = {}
+        self._busy: dict[Position, int] = {}
+        self._joined = 0
+
+    def join(self, member: LocalSubscription, partitions: Sequence[Position]) -> int:
+        """Adds the member and shares the partitions out anew; returns its number."""
+        self._joined += 1
+        self._members[self._joined] = member
+        for position in partitions:
+            self.next.setdefault(position, 0)
+        self._rebalance()
+        return self._joined
+
+    def leave(self, number: int) -> None:
+        if self._members.pop(number, None) is not None:
+            self.release(number)
+            self._rebalance()
+
+    def take(self, number: int, turn: int) -> list[Record]:
+        """The member's next batch; its partitions are busy until `release`, so that no other member reads them.
+
+        `turn` moves the partition that comes first, or a full one would starve the others.
+        """
+        mine = [position for position, owner in self._owners.items() if owner == number]
+        batch: list[Record] = []
+        for index in range(len(mine)):
+            position = mine[(index + turn) % len(mine)]
+            start = self.next[position]
+            if position in self._busy or start >= self.source.end(position):
+                continue
+            if records := self.source.fetch(position, start, BATCH_RECORDS - len(batch)):
+                batch.extend(records)
+                self._busy[position] = number
+            if len(batch) >= BATCH_RECORDS:
+                break
+        return batch
+
+    def done(self, batch: Sequence[Record]) -> dict[Position, int]:
+        """Moves the positions over a batch whose handler returned; returns them."""
+        moved = {(record.topic, record.partition): record.offset + 1 for record in batch}
+        self.next.update(moved)
+        return moved
+
+    def release(self, number: int) -> None:
+        self._busy = {position: owner for position, owner in self._busy.items() if owner != number}
+        if any(owner != number for owner in self._owners.values()):
+            self.wake()
+
+    def wake(self, topics: frozenset[str] | None = None) -> None:
+        for member in self._members.values():
+            if topics is None or topics & member.topics:
+                member.wake.set()
+
+    def _rebalance(self) -> None:
+        topics = {number: member.topics for number, member in self._members.items()}
+        self._owners = assigned(list(self.next), topics, self._owners)
+        self.wake()
+
+
+class LocalSubscription:
+    """One member of a group: takes batches and hands them to its handler, one at a time."""
+
+    def __init__(
+        self,
+        group: Callable[[], Group],
+        partitions: Sequence[Position],
+        handler: BatchHandler,
+        runtime: Runtime,
+        started: Callable[[LocalSubscription], None],
+    ) -> None:
+        self.topics = frozenset(topic for topic, _ in partitions)
+        self.wake = asyncio.Event()
+        self._find_group = group
+        self._partitions = partitions
+        self._handler = handler
+        self._runtime = runtime
+        self._started = started
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._commit: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    async def start(self) -> None:
+        if self.running:
+            return
+        self._stopping = False
+        group = self._find_group()
+        number = group.join(self, self._partitions)
+        self._started(self)
+        self._task = self._runtime.spawn(self._run(group, number), f"log-{group.name}-{number}")
+
+    async def stop(self) -> None:
+        """Lets a handler in flight end within 15 s; later it is cancelled, and its batch is read again."""
+        if self._task is None:
+            return
+        self._stopping = True
+        self.wake.set()
+        _, late = await asyncio.wait({self._task}, timeout=STOP_SECONDS)
+        if late:
+            logger.warning("handler_cancelled", seconds=STOP_SECONDS)
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Ends at once as a crash would: nothing more is committed, the group shares out what this member had."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self, group: Group, number: int) -> None:
+        turn = attempt = 0
+        try:
+            while not self._stopping:
+                self.wake.clear()
+                batch: list[Record] = []
+                try:
+                    batch = group.take(number, turn)
+                    if not batch:
+                        await self.wake.wait()
+                        continue
+                    turn += 1
+                    await self._handler(batch)
+                except Exception as error:
+                    attempt += 1
+                    handler_failed(group.name, error, len(batch), attempt)
+                    await self._pause(pause_s(attempt))
+                else:
+                    attempt = 0
+                    await self._move(group, batch)
+                group.release(number)
+            await self._committed()
+        finally:
+            if self._commit is not None:
+                self._commit.cancel()
+            group.leave(number)
+
+    async def _move(self, group: Group, batch: list[Record]) -> None:
+        """Sends the batch's positions to the file; reading goes on while they are written."""
+        await self._committed()
+        offsets = group.done(batch)
+        written = group.source.commit(group.name, offsets)
+        if not written.done() or written.exception():
+            self._commit = self._runtime.spawn(self._write(group, offsets, written), f"log-commit-{group.name}")
+
+    async def _committed(self) -> None:
+        """Waits for the commit of the batch before, so that commits never overlap one another."""
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            await asyncio.shield(commit)
+
+    async def _write(self, group: Group, offsets: Mapping[Position, int], written: asyncio.Future[None]) -> None:
+        attempt = 0
+        while True:
+            try:
+                await written
+            except PortError as error:
+                attempt += 1
+                logger.warning("commit_failed", group=group.name, error=type(error).__name__, attempt=attempt)
+                await self._runtime.sleep(pause_s(attempt))
+                written = group.source.commit(group.name, offsets)
+            else:
+                return
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleeps, but not beyond `stop`."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._stopping:
+                    self.wake.clear()
+                    await self.wake.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,161 @@
+"""Who writes the local log: a thread with group commit on a file, the caller itself in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from shared.errors import PortError, Unavailable, UnknownOutcome
+from shared.messaging.local_file import Append, Commit, LogFile, Operation, Tail
+from shared.messaging.port import Position
+
+LONGEST_COMMIT = 1000
+
+Tails = dict[Position, Tail]
+Job = tuple[Operation, asyncio.Future[None]]
+
+
+class Transactions:
+    """Applies operations in one transaction each; knows the end of every partition. Used by one thread."""
+
+    def __init__(self, file: LogFile, now: Callable[[], datetime]) -> None:
+        self._file = file
+        self._now = now
+        self._tails = file.tails(file.writer)
+
+    def run(self, operations: list[Operation]) -> Tails:
+        """Commits all of them or raises: Unavailable (nothing was done) or UnknownOutcome. Returns the new ends."""
+        writer = self._file.writer
+        moved: Tails = {}
+        try:
+            writer.execute("BEGIN IMMEDIATE")
+            now_ms = int(self._now().timestamp() * 1000)
+            for operation in operations:
+                self._apply(operation, moved, now_ms)
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise Unavailable(f"log: {error}") from error
+        try:
+            writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            # The frames may lie in the WAL all the same; a crash now could bring them to life.
+            raise UnknownOutcome(f"log: {error}") from error
+        self._tails.update(moved)
+        return moved
+
+    def _apply(self, operation: Operation, moved: Tails, now_ms: int) -> None:
+        if isinstance(operation, Append):
+            position = operation.position
+            moved[position] = self._file.insert(operation, moved.get(position, self._tails[position]), now_ms)
+        elif isinstance(operation, Commit):
+            self._file.move(operation)
+        else:
+            self._file.compact(operation.topic)
+
+    def _roll_back(self) -> None:
+        if self._file.writer.in_transaction:
+            self._file.writer.execute("ROLLBACK")
+
+
+class Writer(Protocol):
+    """Takes operations; each future is done after its transaction, in the event loop."""
+
+    def submit(self, operation: Operation) -> asyncio.Future[None]: ...
+
+    def stop(self) -> None:
+        """Returns when everything that was submitted is committed."""
+        ...
+
+
+class InlineWriter:
+    """Writes at once in the event loop, without a thread: the simulation replays exactly."""
+
+    def __init__(self, transactions: Transactions, grown: Callable[[Tails], None]) -> None:
+        self._transactions = transactions
+        self._grown = grown
+
+    def submit(self, operation: Operation) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            tails = self._transactions.run([operation])
+        except PortError as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+            self._grown(tails)
+        return done
+
+    def stop(self) -> None:
+        """Nothing is ever left to write."""
+
+
+class ThreadedWriter:
+    """One thread writes the file: what has queued up while it committed goes into the next transaction."""
+
+    def __init__(self, transactions: Transactions, grown: Callable[[Tails], None], name: str) -> None:
+        self._transactions = transactions
+        self._grown = grown
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, operation: Operation) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._jobs.put((operation, done))
+        return done
+
+    def stop(self) -> None:
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        open_ = True
+        while open_:
+            jobs, open_ = self._drain()
+            if not jobs:
+                continue
+            tails: Tails = {}
+            error: PortError | None = None
+            try:
+                tails = self._transactions.run([operation for operation, _ in jobs])
+            except PortError as raised:
+                error = raised
+            except Exception as raised:
+                # Whatever it was: waiters must hear of it, and the thread serves the next ones.
+                error = UnknownOutcome(f"log: {type(raised).__name__}")
+            try:
+                self._loop.call_soon_threadsafe(self._resolve, jobs, tails, error)
+            except RuntimeError:
+                # The loop was closed with work in flight: nobody waits any more, the data is safe.
+                return
+
+    def _drain(self) -> tuple[list[Job], bool]:
+        """Waits for a job, then takes what is there; False with the mark that the writer ends."""
+        jobs: list[Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == LONGEST_COMMIT:
+                return jobs, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, True
+        return jobs, False
+
+    def _resolve(self, jobs: list[Job], tails: Tails, error: PortError | None) -> None:
+        self._grown(tails)
+        for _, done in jobs:
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(type(error)(*error.args))
