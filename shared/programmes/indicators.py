@@ -11,99 +11,38 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 from shared.contracts.base import Code
-
-FactKind = Literal[
-    "expert_registered",
-    "expert_eligible",
-    "expert_ineligible",
-    "institution_activated",
-    "assignment_requested",
-    "assignment_approved",
-    "assignment_published",
-    "assignment_filled",
-    "application_received",
-    "expert_matched",
-    "offer_made",
-    "offer_accepted",
-    "offer_declined",
-    "placement_contracted",
-    "contract",
-    "return_started",
-    "return_completed",
-    "placement_ended_early",
-    "no_show",
-    "placement_cancelled",
-]
-IdField = Literal["person", "expert", "institution", "assignment", "match", "placement"]
-CodedField = Literal[
-    "office",
-    "country",
-    "area",
-    "sector",
-    "host_type",
-    "modality",
-    "occupation",
-    "channel",
-    "reason",
-    "party",
-]
-NumberField = Literal["seats", "days", "contract_number"]
-CodedAttribute = Literal[
-    "sex",
-    "nationality",
-    "country_of_origin",
-    "country_of_residence",
-    "residence_status",
-    "occupation",
-    "sector",
-    "category",
-]
-NumberAttribute = Literal["age", "education", "experience_years"]
-
-NOT_STATED = "not_stated"
-NUMBERS = frozenset({"seats", "days", "contract_number", "age", "education", "experience_years"})
-
-_TERMS = frozenset({"office", "assignment", "institution", "country", "area", "sector", "host_type", "modality"})
-_ASSIGNMENT = _TERMS | {"occupation", "seats"}
-_EXPERT = frozenset({"office", "person", "expert"})
-_MATCH = _TERMS | {"occupation", "person", "expert", "match"}
-_PLACEMENT = _MATCH | {"placement"}
-
-# Which fields each kind of fact carries; person attributes can be joined where `person` is among them.
-FIELDS_OF: dict[FactKind, frozenset[str]] = {
-    "expert_registered": _EXPERT | {"channel"},
-    "expert_eligible": _EXPERT,
-    "expert_ineligible": _EXPERT,
-    "institution_activated": frozenset({"office", "institution", "country", "area", "sector", "host_type"}),
-    "assignment_requested": _ASSIGNMENT,
-    "assignment_approved": _ASSIGNMENT,
-    "assignment_published": _ASSIGNMENT,
-    "assignment_filled": _ASSIGNMENT,
-    "application_received": _MATCH,
-    "expert_matched": _MATCH,
-    "offer_made": _MATCH,
-    "offer_accepted": _MATCH,
-    "offer_declined": _MATCH | {"reason"},
-    "placement_contracted": _PLACEMENT | {"days"},
-    "contract": _PLACEMENT | {"days", "contract_number"},
-    "return_started": _PLACEMENT,
-    "return_completed": _PLACEMENT,
-    "placement_ended_early": _PLACEMENT | {"party", "reason"},
-    "no_show": _PLACEMENT,
-    "placement_cancelled": _PLACEMENT | {"reason"},
-}
+from shared.programmes.facts import (
+    FIELDS_OF,
+    NOT_STATED,
+    NUMBERS,
+    CodedAttribute,
+    CodedField,
+    FactKind,
+    IdField,
+    NumberAttribute,
+    NumberField,
+)
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
 Texts = Annotated[dict[Language, Annotated[str, StringConstraints(min_length=1, max_length=400)]], Field(min_length=1)]
 
 
 class Declared(BaseModel):
-    """Part of a file that people write: a field that nobody declared is an error, not a surplus."""
+    """Part of a file that people write. The loader refuses fields that nobody declared.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A published definition is read more kindly: a replica of an older version ignores what it does not know.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def broken(rule: str, sentence: str) -> PydanticCustomError:
+    """The error of a validator: the rule's name for machines, a sentence without values for people."""
+    return PydanticCustomError(rule, sentence)
 
 
 class Period(Declared):
@@ -118,7 +57,7 @@ class Period(Declared):
     @model_validator(mode="after")
     def _forwards(self) -> Self:
         if self.ends <= self.starts:
-            raise ValueError("a period ends after it starts")
+            raise broken("period_backwards", "a period ends after it starts")
         return self
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -143,7 +82,7 @@ class Source(Declared):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.field is None) == (self.attribute is None):
-            raise ValueError("name either a field or an attribute")
+            raise broken("one_source", "name either a field or an attribute")
         return self
 
     @property
@@ -211,9 +150,9 @@ class Condition(Source):
     def _one_comparison(self) -> Self:
         given = [name for name in ("one_of", "at_least", "at_most") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("state exactly one of one_of, at_least, at_most")
+            raise broken("one_comparison", "state exactly one of one_of, at_least, at_most")
         if (given[0] == "one_of") == self.numeric:
-            raise ValueError("one_of is for codes; at_least and at_most are for numbers")
+            raise broken("comparison_of_other_type", "one_of is for codes; at_least and at_most are for numbers")
         return self
 
 
@@ -242,7 +181,7 @@ class Share(Declared):
     Both are codes of other indicators of the file that are no shares themselves: the denominator has a name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     of: Code
     in_: Annotated[Code, Field(alias="in")]
@@ -252,7 +191,25 @@ class ShareMeasure(Declared):
     share: Share
 
 
-Measure = Literal["count"] | Distinct | Sum | ShareMeasure
+def _measure_tag(value: object) -> str | None:
+    """`count` or the one key of the others: one clear error instead of one for each alternative."""
+    if isinstance(value, str):
+        return "count"
+    keys = value if isinstance(value, dict) else vars(value) if isinstance(value, Declared) else ()
+    return next((str(key) for key in keys if key in ("distinct", "sum", "share")), None)
+
+
+Measure = Annotated[
+    Annotated[Literal["count"], Tag("count")]
+    | Annotated[Distinct, Tag("distinct")]
+    | Annotated[Sum, Tag("sum")]
+    | Annotated[ShareMeasure, Tag("share")],
+    Discriminator(
+        _measure_tag,
+        custom_error_type="measure",
+        custom_error_message="a measure is count, {distinct: ...}, {sum: ...} or {share: {of: ..., in: ...}}",
+    ),
+]
 
 
 class Indicator(Declared):
@@ -276,13 +233,13 @@ class Indicator(Declared):
     def _whole(self) -> Self:
         if isinstance(self.measure, ShareMeasure):
             if self.facts is not None:
-                raise ValueError("a share takes its facts from the two indicators that it names")
+                raise broken("share_with_facts", "a share takes its facts from the two indicators that it names")
             if self.unit != "percent":
-                raise ValueError("the unit of a share is percent")
+                raise broken("share_unit", "the unit of a share is percent")
         elif self.facts is None:
-            raise ValueError("state the facts that are counted")
+            raise broken("facts_missing", "state the facts that are counted")
         elif self.unit == "percent":
-            raise ValueError("percent is the unit of shares alone")
+            raise broken("percent_of_no_share", "percent is the unit of shares alone")
         return self
 
     @property

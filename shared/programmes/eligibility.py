@@ -1,0 +1,124 @@
+"""Whether a person meets a programme's declared criteria, and the requirements of terms of reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from pydantic import JsonValue
+
+from shared.contracts.matching import Terms
+from shared.contracts.registration import Attributes, Cefr, LanguageSkill
+from shared.programmes.model import Criterion, Definition, Operator
+
+LEVELS: tuple[Cefr, ...] = ("A1", "A2", "B1", "B2", "C1", "C2")
+
+
+@dataclass(frozen=True)
+class FailedCriterion:
+    """A condition that is not met. `actual` is the person's own value (None: not stated): registration keeps it."""
+
+    criterion: str
+    required: JsonValue
+    actual: JsonValue
+
+
+def level_rank(level: Cefr) -> int:
+    """0 for A1 to 5 for C2."""
+    return LEVELS.index(level)
+
+
+def speaks(attributes: Attributes, required: LanguageSkill) -> bool:
+    """Whether the language is spoken at that CEFR level or higher."""
+    return any(
+        held.language == required.language and level_rank(held.level) >= level_rank(required.level)
+        for held in attributes.languages
+    )
+
+
+def failed_criteria(definition: Definition, attributes: Attributes, on: date) -> tuple[FailedCriterion, ...]:
+    """The criteria of the definition that the person does not meet on that day, in the file's order.
+
+    What a person has not stated does not meet a criterion.
+    """
+    return tuple(
+        FailedCriterion(one.criterion, _required(one), _actual(one, attributes, on))
+        for one in definition.eligibility
+        if not _CHECKS[one.operator](one, attributes, on)
+    )
+
+
+def unmet_terms(terms: Terms, attributes: Attributes) -> tuple[FailedCriterion, ...]:
+    """The hard filters of terms of reference that the person does not pass: education, experience, languages.
+
+    Everything else (occupation, sector, ...) moves the score and excludes nobody.
+    """
+    failed = []
+    if (attributes.education or 0) < terms.education:
+        failed.append(FailedCriterion("education", terms.education, attributes.education))
+    if (attributes.experience_years or 0) < terms.experience_years:
+        failed.append(FailedCriterion("experience", terms.experience_years, attributes.experience_years))
+    missing = [skill for skill in terms.languages if not speaks(attributes, skill)]
+    if missing:
+        failed.append(FailedCriterion("languages", _json_of(tuple(missing)), _json_of(attributes.languages)))
+    return tuple(failed)
+
+
+def _codes(one: Criterion) -> tuple[object, ...]:
+    return one.required if isinstance(one.required, tuple) else ()
+
+
+def _one_of(one: Criterion, attributes: Attributes, on: date) -> bool:
+    return getattr(attributes, one.attribute) in _codes(one)
+
+
+def _at_least(one: Criterion, attributes: Attributes, on: date) -> bool:
+    value = getattr(attributes, one.attribute)
+    return isinstance(one.required, int) and value is not None and value >= one.required
+
+
+def _at_most(one: Criterion, attributes: Attributes, on: date) -> bool:
+    value = getattr(attributes, one.attribute)
+    return isinstance(one.required, int) and value is not None and value <= one.required
+
+
+def _age_at_least(one: Criterion, attributes: Attributes, on: date) -> bool:
+    born = attributes.birth_year
+    return isinstance(one.required, int) and born is not None and on.year - born >= one.required
+
+
+def _language_at_least(one: Criterion, attributes: Attributes, on: date) -> bool:
+    return isinstance(one.required, LanguageSkill) and speaks(attributes, one.required)
+
+
+def _any_of(one: Criterion, attributes: Attributes, on: date) -> bool:
+    return any(isinstance(skill, LanguageSkill) and speaks(attributes, skill) for skill in _codes(one))
+
+
+_CHECKS: dict[Operator, Callable[[Criterion, Attributes, date], bool]] = {
+    "one_of": _one_of,
+    "at_least": _at_least,
+    "at_most": _at_most,
+    "age_at_least": _age_at_least,
+    "language_at_least": _language_at_least,
+    "any_of": _any_of,
+}
+
+
+def _required(one: Criterion) -> JsonValue:
+    return _json_of(one.required)
+
+
+def _actual(one: Criterion, attributes: Attributes, on: date) -> JsonValue:
+    if one.operator == "age_at_least":
+        return None if attributes.birth_year is None else on.year - attributes.birth_year
+    return _json_of(getattr(attributes, one.attribute))
+
+
+def _json_of(value: object) -> JsonValue:
+    if isinstance(value, LanguageSkill):
+        return {"language": value.language, "level": value.level}
+    if isinstance(value, tuple):
+        return [_json_of(item) for item in value]
+    return value if value is None or isinstance(value, int) else str(value)
