@@ -36,6 +36,8 @@ GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 DECIDERS = 8
+RETIRE_EVERY_SECONDS = 3_600.0
+KEY_DAYS_AT_MOST = 30
 
 SUBMISSIONS = Collection(
     "submissions",
@@ -89,6 +91,7 @@ class Intake:
     def start(self) -> None:
         self._tasks = [self._runtime.spawn(self._write(), "intake-writer")]
         self._tasks += [self._runtime.spawn(self._decide_queued(), f"intake-{n}") for n in range(DECIDERS)]
+        self._tasks.append(self._runtime.spawn(self._retire_days(), "intake-keys"))
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
@@ -269,6 +272,25 @@ class Intake:
         except Conflict:
             # Another replica decided it; the same commands under the same ids gave the same answer.
             count("submission_decided_elsewhere")
+
+    async def _retire_days(self) -> None:
+        while True:
+            await self._runtime.sleep(RETIRE_EVERY_SECONDS)
+            try:
+                await self.retire_days()
+            except Unavailable as error:
+                logger.warning("intake_keys_wait", error=type(error).__name__)
+
+    async def retire_days(self) -> None:
+        """Destroys the key of each past day whose last submission is decided, and of any day older than 30."""
+        today = self._runtime.now()
+        oldest = text_of(today - timedelta(days=KEY_DAYS_AT_MOST))[:10]
+        for day in self._keys.intake_days(self._service):
+            # Yesterday's key may still be in use by a replica whose clock is a little behind.
+            if day >= text_of(today - timedelta(days=1))[:10]:
+                continue
+            if day < oldest or not await self._store.count(SUBMISSIONS.name, "undecided", day):
+                self._keys.destroy_intake_day(self._service, day)
 
     async def undecided(self) -> int:
         return await self._store.count(SUBMISSIONS.name, "undecided", "undecided")

@@ -1,0 +1,188 @@
+"""Saving a command: once, at one version, with everything in one write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.clock import instant_of
+from shared.contracts.registration import InstitutionRegistered
+from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
+from shared.store import aggregates
+from shared.store.aggregates import chained
+from tests.unit.kernel.case import INSTITUTIONS, Activate, Case, Register, cause
+
+
+async def test_one_save_writes_state_outbox_and_memory() -> None:
+    async with Case() as case:
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"), private={"name": "sealed"})
+        stored = await case.store.load("institutions", "i1")
+        assert stored == saved.document
+        assert stored["version"] == 1
+        assert stored["state"] == {"office": "NL", "active": False}
+        assert stored["private"] == {"name": "sealed"}
+        [entry] = stored["outbox"]
+        assert stored["pending"]
+        assert entry["headers"]["ce_subject"] == "i1"
+        assert entry["headers"]["ce_sequence"] == "1"
+        assert "sealed" not in json.dumps(stored["outbox"])
+
+
+async def test_a_known_command_is_answered_with_todays_state() -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        again = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"), expected_version=1)
+        assert again.repeated
+        assert again.state.active
+        assert again.version == 2
+
+
+async def test_another_digest_under_a_known_id_is_refused() -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        with pytest.raises(CommandReused):
+            await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a", digest="other"))
+
+
+async def test_a_refusal_is_not_remembered_and_writes_nothing() -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        with pytest.raises(Refusal, match="illegal_transition"):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("c"))
+        stored = await case.store.load("institutions", "i1")
+        assert stored
+        assert stored["version"] == 2
+        assert len(stored["applied"]) == 2
+
+
+async def test_a_stale_expected_version_is_refused() -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        with pytest.raises(PreconditionFailed):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"), expected_version=7)
+
+
+async def test_of_many_at_once_one_registers() -> None:
+    async with Case() as case:
+        tries = [case.kernel.execute(INSTITUTIONS, "i1", Register(), cause(f"c{n}")) for n in range(20)]
+        results = await asyncio.gather(*tries, return_exceptions=True)
+        assert sum(not isinstance(result, BaseException) for result in results) == 1
+        assert all(isinstance(r, Refusal) for r in results if isinstance(r, BaseException))
+
+
+@pytest.mark.parametrize("landed", [True, False])
+async def test_an_unknown_outcome_is_settled_by_loading_again(landed: bool) -> None:
+    async with Case() as case:
+        save, calls = case.store.save, []
+
+        async def unsure(collection: str, document: dict[str, object], expected: int) -> None:
+            calls.append(expected)
+            if len(calls) > 1:
+                return await save(collection, document, expected)
+            if landed:
+                await save(collection, document, expected)
+            raise UnknownOutcome("timeout")
+
+        case.store.save = unsure  # type: ignore[method-assign]
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        assert saved.version == 1
+        assert saved.repeated is landed
+        assert len(calls) == (1 if landed else 2)
+
+
+async def test_count_and_chain_follow_from_the_outbox() -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        chain = ""
+        for entry in saved.document["outbox"]:
+            chain = chained(chain, entry["headers"]["ce_id"], entry["value"])
+        head = saved.document["emitted"]["institutions"]
+        assert (head["count"], head["chain"]) == (2, chain)
+
+
+async def test_a_new_epoch_notes_where_it_began_and_the_sequence_goes_on() -> None:
+    async with Case() as case:
+        first = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        case.kernel.epoch = 2
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        head = saved.document["emitted"]["institutions"]
+        before = first.document["emitted"]["institutions"]
+        assert head["began"] == [[1, 0, ""], [2, 1, before["chain"]]]
+        last = saved.document["outbox"][-1]["headers"]
+        assert (last["ce_epoch"], last["ce_sequence"]) == ("2", "2")
+
+
+async def test_what_is_recorded_late_never_precedes_the_last_fact_of_the_case() -> None:
+    async with Case() as case:
+        now = case.clock.now()
+        late = {"recorded_late": True}
+        await case.kernel.execute(
+            INSTITUTIONS, "i1", Register(), cause("a", happened_at=now - timedelta(days=9), **late)
+        )
+        with pytest.raises(Refusal, match="happened_before_last"):
+            await case.kernel.execute(
+                INSTITUTIONS, "i1", Activate(), cause("b", happened_at=now - timedelta(days=10), **late)
+            )
+        with pytest.raises(Refusal, match="happened_in_the_future"):
+            await case.kernel.execute(
+                INSTITUTIONS, "i1", Activate(), cause("c", happened_at=now + timedelta(days=1), **late)
+            )
+        saved = await case.kernel.execute(
+            INSTITUTIONS, "i1", Activate(), cause("d", happened_at=now - timedelta(days=8), **late)
+        )
+        assert saved.events[0].recorded_late
+        assert saved.document["late"]
+
+
+async def test_a_clock_that_steps_back_never_takes_the_case_back() -> None:
+    async with Case() as case:
+        first = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        case.clock.ahead = timedelta(hours=-1)
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        assert saved.events[0].happened_at == instant_of(first.document["last_happened_at"])
+        assert saved.document["last_time"] == first.document["last_time"]
+
+
+async def test_bounds_are_refused_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        monkeypatch.setattr(aggregates, "OUTBOX_AT_MOST", 1)
+        with pytest.raises(Overloaded):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        monkeypatch.undo()
+        monkeypatch.setattr(aggregates, "APPLIED_AT_MOST", 1)
+        with pytest.raises(Overloaded):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        monkeypatch.undo()
+        monkeypatch.setattr(aggregates, "EVENT_BYTES_AT_MOST", 10)
+        with pytest.raises(Refusal, match="event_too_large"):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        stored = await case.store.load("institutions", "i1")
+        assert stored
+        assert stored["version"] == 1
+
+
+async def test_contention_without_end_is_a_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Case() as case:
+        monkeypatch.setattr(aggregates, "ATTEMPTS", 3)
+
+        async def always(*_: object) -> None:
+            raise Conflict
+
+        monkeypatch.setattr(case.store, "save", always)
+        with pytest.raises(Conflict):
+            await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+
+
+def test_the_body_leaves_out_what_is_not_there() -> None:
+    event = InstitutionRegistered(
+        happened_at=instant_of("2026-01-01T00:00:00Z"), office="NL", country="GH", sector="x", host_type="public"
+    )
+    assert "account" not in json.loads(event.body())
+    assert json.loads(event.body())["happened_at"] == "2026-01-01T00:00:00.000000Z"

@@ -1,0 +1,165 @@
+"""Intake: a receipt is a promise; the same key gives the same receipt; a crash is finished by any replica."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.errors import CommandReused, Overloaded, Problem, Refusal, UnknownOutcome
+from shared.identity.keys import Keys, verify_receipt
+from shared.intake import submissions
+from shared.intake.receipts import signed_bytes
+from shared.intake.submissions import SUBMISSIONS, Intake, Submission
+from tests.unit.kernel.case import Case, cause
+
+
+class Desk:
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.decided: list[Submission] = []
+        self.answer: Exception | None = None
+        self.keys = Keys.in_memory(random.Random(1))
+        self.intake = self.replica()
+
+    def replica(self) -> Intake:
+        return Intake("registration", self.case.store, self.case.clock, self.keys, {"registration": self.decide})
+
+    async def decide(self, submission: Submission) -> None:
+        self.decided.append(submission)
+        if self.answer:
+            raise self.answer
+
+    async def submit(self, name: str = "k", body: dict[str, Any] | None = None, digest: str = "d") -> dict[str, Any]:
+        why = cause(name, digest=digest, account="acc")
+        return await self.intake.submit("registration", "e1", body or {"n": 1}, why, office="NL", channel="officer")
+
+    async def stored(self, id: str) -> dict[str, Any]:
+        document = await self.case.store.load(SUBMISSIONS.name, id)
+        assert document
+        return document
+
+    async def until_decided(self, id: str) -> dict[str, Any]:
+        for _ in range(300):
+            document = await self.stored(id)
+            if document["status"] != "pending":
+                return document
+            await asyncio.sleep(0.01)
+        raise AssertionError("undecided")
+
+
+async def test_the_receipt_is_signed_stored_and_the_same_for_the_same_key() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.intake.start()
+        receipts = await asyncio.gather(*(desk.submit() for _ in range(20)))
+        assert all(receipt == receipts[0] for receipt in receipts)
+        receipt = receipts[0]
+        public = desk.keys.receipt_public_keys("registration")
+        assert verify_receipt(public, receipt["key_id"], signed_bytes(receipt), receipt["signature"])
+        changed = signed_bytes({**receipt, "subject": "e2"})
+        assert not verify_receipt(public, receipt["key_id"], changed, receipt["signature"])
+        decided = await desk.until_decided(receipt["id"])
+        assert (decided["status"], decided["body"], decided["timed"]) == ("accepted", None, False)
+        assert [dict(s.body) for s in desk.decided] == [{"n": 1}]
+        with pytest.raises(CommandReused):
+            await desk.submit(digest="other")
+        await desk.intake.stop()
+
+
+async def test_a_body_waits_sealed() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("store")
+        desk.intake.start()
+        receipt = await desk.submit(body={"given_name": "CANARY"})
+        assert "CANARY" not in json.dumps(await desk.stored(receipt["id"]))
+        await desk.intake.stop()
+
+
+async def test_what_a_crash_left_is_decided_by_another_replica() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("crash")
+        desk.intake.start()
+        receipt = await desk.submit()
+        await asyncio.sleep(0.05)
+        await desk.intake.stop()
+        document = await desk.stored(receipt["id"])
+        assert (document["status"], document["timed"]) == ("pending", True)
+        assert document["next_at"] <= submissions.text_of(case.clock.now() + timedelta(seconds=10))
+        desk.answer = None
+        await desk.replica().decide(receipt["id"])
+        assert (await desk.stored(receipt["id"]))["status"] == "accepted"
+
+
+async def test_a_refusal_is_kept_with_its_problems() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = Refusal("document_held_elsewhere", problems=(Problem("held", "/person/document/number"),))
+        desk.intake.start()
+        document = await desk.until_decided((await desk.submit())["id"])
+        assert document["status"] == "refused"
+        assert document["problems"] == [{"pointer": "/person/document/number", "rule": "held"}]
+        await desk.intake.stop()
+
+
+async def test_a_full_queue_refuses_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Case() as case:
+        monkeypatch.setattr(submissions, "QUEUE_AT_MOST", 0)
+        desk = Desk(case)
+        with pytest.raises(Overloaded) as refused:
+            await desk.submit()
+        assert refused.value.status == 429
+        assert await case.store.count(SUBMISSIONS.name, "undecided", "undecided") == 0
+
+
+async def test_a_store_that_does_not_acknowledge_gives_no_receipt() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+
+        async def lost(*_: object) -> list[str]:
+            raise UnknownOutcome("timeout")
+
+        append = case.store.append
+        case.store.append = lost  # type: ignore[method-assign,assignment]
+        desk.intake.start()
+        with pytest.raises(UnknownOutcome):
+            await desk.submit()
+        case.store.append = append  # type: ignore[method-assign]
+        assert (await desk.submit())["subject"] == "e1"
+        await desk.intake.stop()
+
+
+async def test_a_clock_that_is_off_refuses_intake() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+
+        async def elsewhere() -> str:
+            return submissions.text_of(case.clock.now() - timedelta(seconds=3))
+
+        case.store.clock = elsewhere  # type: ignore[method-assign]
+        with pytest.raises(Overloaded) as refused:
+            await desk.submit()
+        assert refused.value.status == 503
+
+
+async def test_a_days_key_dies_with_its_last_decision() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("store")
+        desk.intake.start()
+        receipt = await desk.submit()
+        day = (await desk.stored(receipt["id"]))["day"]
+        case.clock.ahead = timedelta(days=3)
+        await desk.intake.retire_days()
+        assert desk.keys.intake_days("registration") == [day]
+        desk.answer = None
+        await desk.intake.decide(receipt["id"])
+        await desk.intake.retire_days()
+        assert desk.keys.intake_days("registration") == []
+        await desk.intake.stop()

@@ -1,0 +1,224 @@
+"""Consuming through shadows: order, repetition, gaps, parking, and what heals by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
+from shared.errors import Conflict, Refusal, TooEarly, Unavailable
+from shared.messaging import shadows
+from shared.messaging.port import Message, Record
+from shared.messaging.shadows import Consumer, Delivery, Handler
+from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause
+
+TOPIC = "registration.institutions"
+
+
+@dataclass
+class World:
+    """A consumer whose effect notes what it was given and may be told to fail."""
+
+    case: Case
+    effects: list[str] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def __post_init__(self) -> None:
+        handlers = {
+            InstitutionRegistered: Handler(know=self.know),
+            InstitutionActivated: Handler(effect=self.effect),
+        }
+        self.consumer = Consumer(self.case.kernel, self.case.log, handlers, SHADOWS)
+
+    @staticmethod
+    def know(knowledge: dict[str, Any], event: InstitutionRegistered, _envelope: Any) -> dict[str, Any]:
+        return {**knowledge, "office": event.office}
+
+    async def effect(self, delivery: Delivery) -> None:
+        if self.failure:
+            raise self.failure
+        self.effects.append(f"{delivery.subject}:{delivery.knowledge.get('office')}")
+
+    async def published(self, id: str = "i1") -> list[Record]:
+        await self.case.kernel.execute(INSTITUTIONS, id, Register(), cause(f"a {id}"))
+        saved = await self.case.kernel.execute(INSTITUTIONS, id, Activate(), cause(f"b {id}"))
+        await self.case.relay.send("institutions", saved.document)
+        return [r for r in await self.case.topic(TOPIC) if r.key == id.encode()]
+
+    async def shadow(self, id: str = "i1") -> dict[str, Any]:
+        shadow = await self.case.store.load("shadows", id)
+        assert shadow
+        return shadow
+
+
+async def test_knowledge_effect_mark_each_once_under_double_delivery() -> None:
+    async with Case() as case:
+        world = World(case)
+        records = await world.published()
+        await world.consumer.batch([r for record in records for r in (record, record)])
+        await world.consumer.batch(records)
+        shadow = await world.shadow()
+        assert shadow["knowledge"] == {"office": "NL"}
+        assert shadow["marks"] == {"registration/institutions": [1, 2]}
+        assert world.effects == ["i1:NL"]
+
+
+async def test_a_gap_parks_and_later_events_join_it() -> None:
+    async with Case() as case:
+        world = World(case)
+        first, second = await world.published()
+        await world.consumer.batch([second])
+        shadow = await world.shadow()
+        assert [entry["reason"] for entry in shadow["parked"]] == ["gap"]
+        assert not shadow["timed"]
+        assert world.effects == []
+        await world.consumer.batch([first])
+        assert [entry["reason"] for entry in (await world.shadow())["parked"]] == ["gap", "behind"]
+
+
+async def test_too_early_heals_by_itself_in_order() -> None:
+    async with Case() as case:
+        world = World(case, failure=TooEarly("programme_version"))
+        await world.consumer.batch(await world.published())
+        shadow = await world.shadow()
+        assert shadow["timed"]
+        assert [entry["reason"] for entry in shadow["parked"]] == ["too_early:programme_version"]
+        assert not await world.consumer.retry("i1")
+        again = await world.shadow()
+        assert again["parked"][0]["tries"] == 1
+        assert again["next_at"] > shadow["next_at"]
+        world.failure = None
+        assert await world.consumer.retry("i1")
+        assert world.effects == ["i1:NL"]
+        healed = await world.shadow()
+        assert (healed["parked"], healed["timed"]) == ([], False)
+        assert healed["marks"] == {"registration/institutions": [1, 2]}
+
+
+async def test_the_pause_grows_to_five_minutes() -> None:
+    async with Case() as case:
+        now = case.clock.now()
+        entry = {"topic": TOPIC, "partition": 0, "offset": 0, "reason": "too_early:x", "tries": 40}
+        shadow = shadows.scheduled({"parked": [entry]}, now)
+        assert shadow["next_at"] == shadows.text_of(now + timedelta(seconds=300))
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"), [(Refusal("four_eyes"), "refused:four_eyes"), (ZeroDivisionError(), "ZeroDivisionError")]
+)
+async def test_what_waits_for_a_person_stays_until_the_replay(failure: Exception, reason: str) -> None:
+    async with Case() as case:
+        world = World(case, failure=failure)
+        await world.consumer.batch(await world.published("i1") + await world.published("i2"))
+        assert (await world.shadow())["parked"][0]["reason"] == reason
+        world.failure = None
+        assert not await world.consumer.retry("i1")
+        assert world.effects == []
+        assert await world.consumer.retry("i1", forced=True)
+        assert world.effects == ["i1:NL"]
+
+
+async def test_a_retry_that_meets_another_reason_rewrites_it() -> None:
+    async with Case() as case:
+        world = World(case, failure=TooEarly("x"))
+        await world.consumer.batch(await world.published())
+        world.failure = Refusal("closed")
+        assert not await world.consumer.retry("i1")
+        shadow = await world.shadow()
+        assert shadow["parked"][0]["reason"] == "refused:closed"
+        assert not shadow["timed"]
+
+
+async def test_other_subjects_move_on() -> None:
+    async with Case() as case:
+        world = World(case)
+        first = await world.published("i1")
+        second = await world.published("i2")
+        await world.consumer.batch([first[1], *second])
+        assert world.effects == ["i2:NL"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"headers": (("ce_id", b"\xff"),)}, "unreadable:headers"),
+        ({"headers": ()}, "unreadable:headers"),
+        ({"key": None}, "unreadable:subject"),
+        ({"value": b"{"}, "unreadable:body"),
+        ({"value": None}, "unreadable:body"),
+    ],
+)
+async def test_an_unreadable_record_is_parked_by_name_or_position(change: dict[str, Any], reason: str) -> None:
+    async with Case() as case:
+        world = World(case)
+        first, second = await world.published()
+        await world.consumer.batch([replace(first, **change), *await world.published("i2")])
+        named = reason == "unreadable:body"
+        shadow = await world.shadow("i1" if named else f"{TOPIC}:{first.partition}:{first.offset}")
+        assert shadow["parked"][0]["reason"] == reason
+        assert world.effects == ["i2:NL"]
+        assert second.offset > first.offset
+
+
+async def test_an_unknown_type_is_parked_and_a_known_one_without_a_handler_only_marked() -> None:
+    async with Case() as case:
+        world = World(case)
+        first, second = await world.published()
+        unknown = tuple((n, v.replace(b"Registered", b"Renamed") if n == "ce_type" else v) for n, v in first.headers)
+        await world.consumer.batch([replace(first, headers=unknown)])
+        assert (await world.shadow())["parked"][0]["reason"] == "unregistered_type"
+        quiet = Consumer(case.kernel, case.log, {}, SHADOWS)
+        await quiet.batch(await world.published("i2"))
+        assert (await world.shadow("i2"))["marks"] == {"registration/institutions": [1, 2]}
+        assert second
+
+
+async def test_a_conflict_loads_again() -> None:
+    async with Case() as case:
+        world = World(case)
+        save, conflicts = case.store.save, [Conflict(), Conflict()]
+
+        async def contended(collection: str, document: dict[str, Any], expected: int) -> None:
+            if collection == "shadows" and conflicts:
+                raise conflicts.pop()
+            await save(collection, document, expected)
+
+        records = await world.published()
+        case.store.save = contended  # type: ignore[method-assign]
+        await world.consumer.batch(records)
+        assert set(world.effects) == {"i1:NL"}
+        assert (await world.shadow())["marks"] == {"registration/institutions": [1, 2]}
+
+
+async def test_a_store_that_stays_away_raises_and_never_parks() -> None:
+    async with Case() as case:
+        world = World(case, failure=Unavailable("store"))
+        with pytest.raises(Unavailable):
+            await world.consumer.batch(await world.published())
+        assert (await world.shadow())["parked"] == []
+
+
+async def test_compaction_may_take_what_was_parked() -> None:
+    async with Case() as case:
+        world = World(case, failure=TooEarly("x"))
+        records = await world.published()
+        await world.consumer.batch(records)
+        world.failure = None
+
+        async def compacted(*_: object, **__: object) -> list[Record]:
+            return []
+
+        case.log.read = compacted  # type: ignore[method-assign]
+        assert await world.consumer.retry("i1")
+        assert (await world.shadow())["parked"] == []
+
+
+async def test_a_foreign_record_never_stops_the_group() -> None:
+    async with Case() as case:
+        world = World(case)
+        await case.log.append(TOPIC, 0, [Message("junk", b"\x00", (("ce_type", b"x"),))])
+        await world.consumer.batch(await case.topic(TOPIC))
+        assert (await world.shadow(f"{TOPIC}:0:0"))["parked"][0]["reason"] == "unreadable:headers"
