@@ -1,0 +1,217 @@
+"""The log port behind a bad wire, with group membership of its own.
+
+One process is kinder than Kafka, so members, generations and commits are played here, over the inner log's
+`read`, `ends` and `wait` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.errors import PortError, Unavailable, UnknownOutcome
+from shared.messaging.port import BatchHandler, Log, Message, Position, Record, Topic
+from shared.messaging.topics import TOPICS
+from shared.testing.faults import FaultPlan, Wire
+from shared.testing.groups import HEARTBEAT_SECONDS, Groups
+from shared.testing.steps import replica
+
+IDLE_SECONDS = 1.0
+STOP_SECONDS = 15.0
+REWIND_AT_MOST = 20
+LIMITS = (1, 2, 5, 50)
+
+
+class FaultyLog:
+    """One log as all replicas see it. Whoever made the log starts and stops it."""
+
+    def __init__(self, log: Log, plan: FaultPlan, topics: Mapping[str, Topic] = TOPICS) -> None:
+        self.plan = plan
+        self.wire = Wire(plan)
+        self.groups = Groups(plan, {topic.name: topic.partitions for topic in topics.values()})
+        self._log = log
+        self._members = 0
+
+    def next_member(self) -> int:
+        """A number for a new member's name."""
+        self._members += 1
+        return self._members
+
+    async def start(self) -> None:
+        await self.wire.carry("log.start", _nothing)
+
+    async def stop(self) -> None:
+        """Leaves the log open for the other replicas."""
+
+    def partition_of(self, topic: str, key: str) -> int:
+        return self._log.partition_of(topic, key)
+
+    async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
+        copy = tuple(messages)
+        await self.wire.carry("log.append", lambda: self._log.append(topic, partition, copy), writes=True)
+
+    def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> FaultySubscription:
+        return FaultySubscription(self, group, topics, handler)
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
+        return await self.wire.carry("log.read", lambda: self._log.read(topic, partition, offset, limit))
+
+    async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
+        known = dict(ends)
+        await self.wire.carry("log.wait", lambda: self._log.wait(topics, known, timeout))
+
+    async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        return await self.wire.carry("log.ends", lambda: self._log.ends(topics))
+
+    async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
+        async def committed() -> dict[Position, int]:
+            known = self.groups.of(group).committed
+            return {position: known.get(position, 0) for position in await self._log.ends(topics)}
+
+        return await self.wire.carry("log.positions", committed)
+
+    async def settings(self) -> dict[str, str]:
+        return await self.wire.carry("log.settings", self._log.settings)
+
+
+class FaultySubscription:
+    """One member of a group: fetches, handles, commits, and is disturbed at each of the three."""
+
+    def __init__(self, log: FaultyLog, group: str, topics: Sequence[str], handler: BatchHandler) -> None:
+        self._log = log
+        self._plan = log.plan
+        self._groups = log.groups
+        self._group = group
+        self._topics = list(topics)
+        self._handler = handler
+        self._member = f"{group}/{replica.get() or 'outside'}/{log.next_member()}"
+        self._generation = -1
+        self._positions: dict[Position, int] = {}
+        self._held_until: dict[Position, float] = {}
+        self._stopping = False
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._stopping = False
+        self._groups.heartbeat(self._group, self._member, self._topics)
+        self._tasks = [
+            loop.create_task(self._run(), name=f"member {self._member}"),
+            loop.create_task(self._beat(), name=f"heartbeat {self._member}"),
+        ]
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=STOP_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._groups.leave(self._group, self._member)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self._groups.heartbeat(self._group, self._member, self._topics)
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            try:
+                await self._round()
+            except PortError:
+                self._generation = -1
+                await asyncio.sleep(0.2)
+            except Exception as error:
+                # Like a consumer that steps back on an error: the whole batch comes again, for ever.
+                self._plan.counts[f"handler_errors:{type(error).__name__}"] += 1
+                self._generation = -1
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def _round(self) -> None:
+        self._join()
+        ends = await self._log.ends(self._topics)
+        batch = await self._fetch(ends)
+        if not batch:
+            held = any(self._positions[position] < ends.get(position, 0) for position in self._positions)
+            pause = IDLE_SECONDS / 4 if held else IDLE_SECONDS
+            await self._log.wait(self._topics, ends, pause)
+            return
+        generation, reached = self._generation, _after(batch)
+        await self._handle(batch)
+        self._positions.update(reached)
+        if generation != self._groups.of(self._group).generation:
+            self._plan.counts["zombie_batches"] += 1
+        await self._commit(generation, reached)
+        self._perhaps_rewind()
+
+    def _join(self) -> None:
+        """Takes over what this member owns in the current generation, from the committed positions."""
+        generation = self._groups.heartbeat(self._group, self._member, self._topics)
+        if generation != self._generation:
+            self._generation = generation
+            committed = self._groups.of(self._group).committed
+            owned = self._groups.owned(self._group, self._member)
+            self._positions = {position: committed.get(position, 0) for position in owned}
+
+    async def _fetch(self, ends: Mapping[Position, int]) -> list[Record]:
+        """Records of some of its partitions, ordered within each, mixed between them."""
+        rng = self._plan.runtime.rng
+        behind = [position for position, at in self._positions.items() if at < ends.get(position, 0)]
+        lanes = []
+        for topic, partition in behind:
+            if self._is_held((topic, partition)):
+                continue
+            at = self._positions[topic, partition]
+            records = await self._log.read(topic, partition, at, rng.choice(LIMITS))
+            lanes.append(records[::-1])
+        batch = []
+        while lanes := [lane for lane in lanes if lane]:
+            batch.append(rng.choice(lanes).pop())
+        return batch
+
+    def _is_held(self, position: Position) -> bool:
+        now = self._plan.runtime.monotonic()
+        if self._held_until.get(position, 0.0) > now and not self._plan.healed:
+            return True
+        if not self._plan.happens("hold"):
+            return False
+        self._plan.counts["holds"] += 1
+        self._held_until[position] = now + self._plan.runtime.rng.uniform(0, self._plan.rates.hold_seconds)
+        return True
+
+    async def _handle(self, batch: list[Record]) -> None:
+        times = 2 if self._plan.happens("duplicate") else 1
+        for _ in range(times):
+            for record in batch:
+                self._groups.deliver(self._group, (record.topic, record.partition), record.offset)
+            await self._handler(list(batch))
+
+    async def _commit(self, generation: int, reached: Mapping[Position, int]) -> None:
+        """Commits over the wire; one that fails is not tried again, the next one covers it."""
+
+        async def commit() -> bool:
+            return self._groups.commit(self._group, self._member, generation, reached)
+
+        try:
+            current = await self._log.wire.carry("log.commit", commit, writes=True)
+        except (Unavailable, UnknownOutcome):
+            current = self._plan.runtime.rng.random() < 0.5
+        if not current:
+            self._generation = -1
+
+    def _perhaps_rewind(self) -> None:
+        moved = [position for position, at in self._positions.items() if at > 0]
+        if moved and self._plan.happens("rewind"):
+            self._plan.counts["rewinds"] += 1
+            position = self._plan.runtime.rng.choice(moved)
+            at = self._positions[position]
+            self._positions[position] = self._plan.runtime.rng.randrange(max(0, at - REWIND_AT_MOST), at)
+
+
+def _after(batch: list[Record]) -> dict[Position, int]:
+    return {(record.topic, record.partition): record.offset + 1 for record in batch}
+
+
+async def _nothing() -> None:
+    """A connection without a request."""
