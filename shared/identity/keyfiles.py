@@ -1,0 +1,163 @@
+"""Where key bytes live: private files that are durable before they are used, or a mapping in memory."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from shared.errors import SankofaError, SettingsError
+
+KEY_BYTES = 32
+
+
+class KeyDestroyed(SankofaError):
+    """The key was destroyed; what was sealed under it can never be opened again."""
+
+
+class KeyBytes(Protocol):
+    """Named keys of 32 bytes; a name is a path below the keys' folder, such as `registration/cursor.key`."""
+
+    def take(self, name: str) -> bytes:
+        """The key; made, and durable, where it did not exist."""
+        ...
+
+    def find(self, name: str) -> bytes | None: ...
+
+    def names(self, folder: str) -> list[str]:
+        """The names directly below the folder, in order."""
+        ...
+
+    def destroy(self, name: str) -> None:
+        """Overwrites and removes the key; nothing happens where there is none."""
+        ...
+
+    def move(self, old: str, new: str) -> None:
+        """Gives the key another name in one step."""
+        ...
+
+
+class KeysInMemory:
+    """For the simulation and unit tests: bytes from the given randomness, so that a seed gives the same keys."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._keys: dict[str, bytes] = {}
+
+    def take(self, name: str) -> bytes:
+        return self._keys.setdefault(name, self._keys.get(name) or self._rng.randbytes(KEY_BYTES))
+
+    def find(self, name: str) -> bytes | None:
+        return self._keys.get(name)
+
+    def names(self, folder: str) -> list[str]:
+        return sorted(name for name in self._keys if name.rpartition("/")[0] == folder)
+
+    def destroy(self, name: str) -> None:
+        self._keys.pop(name, None)
+
+    def move(self, old: str, new: str) -> None:
+        self._keys[new] = self._keys.pop(old)
+
+
+class KeyFolder:
+    """Files of mode 0600 in folders of mode 0700. Several processes may share the folder.
+
+    Raises SettingsError for a folder that cannot be used or that others can read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # Never a seeded generator: whoever knows the seed would know the keys.
+        self._rng = random.SystemRandom()
+        private_folder(folder)
+
+    def take(self, name: str) -> bytes:
+        return self.find(name) or self._make(name)
+
+    def find(self, name: str) -> bytes | None:
+        try:
+            raw = (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SettingsError(f"the key {name} cannot be read ({error.strerror})") from error
+        if len(raw) != KEY_BYTES:
+            raise SettingsError(f"the key {name} is damaged: {len(raw)} bytes instead of {KEY_BYTES}")
+        return raw
+
+    def names(self, folder: str) -> list[str]:
+        path = self.folder / folder
+        return sorted(f"{folder}/{entry.name}" for entry in path.glob("*.key")) if path.is_dir() else []
+
+    def destroy(self, name: str) -> None:
+        path = self.folder / name
+        try:
+            with path.open("r+b") as file:
+                file.write(bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+        except FileNotFoundError:
+            return
+        _sync_folder(path.parent)
+
+    def move(self, old: str, new: str) -> None:
+        source, target = self.folder / old, self.folder / new
+        private_folder(target.parent)
+        source.rename(target)
+        _sync_folder(target.parent)
+        _sync_folder(source.parent)
+
+    def _make(self, name: str) -> bytes:
+        path = self.folder / name
+        private_folder(path.parent)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{self._rng.getrandbits(64):016x}")
+        _guarded(lambda: _write_private(draft, self._rng.randbytes(KEY_BYTES)), name)
+        try:
+            # A link never replaces: of two processes that make the same key, both go on with the first one's.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        _sync_folder(path.parent)
+        return self.find(name) or self._make(name)
+
+
+def private_folder(folder: Path) -> None:
+    """Creates the folder with mode 0700. Raises SettingsError where it cannot, or where others may read it."""
+
+    def create() -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+            folder.chmod(0o700)
+
+    _guarded(create, str(folder))
+
+
+def _guarded(work: Callable[[], None], what: str) -> None:
+    try:
+        work()
+    except OSError as error:
+        raise SettingsError(f"keys cannot be kept in {what} ({error.strerror})") from error
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,153 @@
+"""Every key of the project, a subfolder a service (KERNEL section 10). A backup of data holds none of them.
+
+| file below the keys' folder | what |
+|---|---|
+| `<service>/receipts/current.key` | Ed25519 seed that signs receipts |
+| `<service>/receipts/retired/<key id>.key` | seeds that signed before; their public halves stay published |
+| `<service>/blind-index.key`, `<service>/cursor.key` | HMAC-SHA256 |
+| `<service>/intake/<day>.key` | AES-256 of one day's submissions |
+| `<service>/persons.sqlite` | AES-256, one a person |
+| `issuer/current.key` | Ed25519 seed of the embedded development issuer |
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from joserfc.jwk import OKPKey
+
+from shared.identity.keyfiles import KeyBytes, KeyFolder, KeysInMemory
+from shared.identity.personkeys import PersonKeyFile, PersonKeys, PersonKeysInMemory
+
+_SERVICE = re.compile(r"[a-z]{1,32}")
+
+
+class Keys:
+    """The keys of all services below one folder. Making the first of a kind writes and syncs a file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises SettingsError where the folder cannot be used."""
+        self._bytes: KeyBytes = KeyFolder(folder)
+        self._folder: Path | None = folder
+        self._rng: random.Random = random.SystemRandom()
+        self._persons: dict[str, PersonKeys] = {}
+        self._signing: dict[str, tuple[Ed25519PrivateKey, str]] = {}
+
+    @classmethod
+    def in_memory(cls, rng: random.Random) -> Keys:
+        """Keys of one seeded run: no file, the same bytes for the same randomness."""
+        keys = cls.__new__(cls)
+        keys._bytes, keys._folder, keys._rng = KeysInMemory(rng), None, rng
+        keys._persons, keys._signing = {}, {}
+        return keys
+
+    def receipt_key_id(self, service: str) -> str:
+        """The RFC 7638 thumbprint of the key that signs now."""
+        return self._receipt_key(service)[1]
+
+    def sign_receipt(self, service: str, data: bytes) -> str:
+        """The Ed25519 signature as base64url without padding."""
+        return base64.urlsafe_b64encode(self._receipt_key(service)[0].sign(data)).decode().rstrip("=")
+
+    def retire_receipt_key(self, service: str) -> str:
+        """Puts the current key among the retired ones and gives the id of its successor."""
+        current = f"{_named(service)}/receipts/current.key"
+        self._bytes.move(current, f"{service}/receipts/retired/{self.receipt_key_id(service)}.key")
+        self._signing.pop(service)
+        return self.receipt_key_id(service)
+
+    def receipt_public_keys(self, service: str) -> dict[str, list[dict[str, Any]]]:
+        """A JSON Web Key Set with the current and every retired key: all that `verify_receipt` needs."""
+        seeds = [self._bytes.take(f"{_named(service)}/receipts/current.key")]
+        seeds += [self._bytes.take(name) for name in self._bytes.names(f"{service}/receipts/retired")]
+        return {"keys": [public_jwk(Ed25519PrivateKey.from_private_bytes(seed).public_key()) for seed in seeds]}
+
+    def blind_index_key(self, service: str) -> bytes:
+        return self._bytes.take(f"{_named(service)}/blind-index.key")
+
+    def cursor_key(self, service: str) -> bytes:
+        return self._bytes.take(f"{_named(service)}/cursor.key")
+
+    def intake_day_key(self, service: str, day: str) -> bytes:
+        """The key of the day, `YYYY-MM-DD` in UTC; made where there is none. ValueError for no date."""
+        return self._bytes.take(_day_name(service, day))
+
+    def intake_days(self, service: str) -> list[str]:
+        """The days whose keys still stand, in order."""
+        return [Path(name).stem for name in self._bytes.names(f"{_named(service)}/intake")]
+
+    def destroy_intake_day(self, service: str, day: str) -> None:
+        """What is still sealed under the day's key can never be opened again."""
+        self._bytes.destroy(_day_name(service, day))
+
+    def persons(self, service: str) -> PersonKeys:
+        """The person keys of the service, one object however often it is asked for."""
+        if _named(service) not in self._persons:
+            self._persons[service] = (
+                PersonKeysInMemory(self._rng)
+                if self._folder is None
+                else PersonKeyFile(self._folder / service / "persons.sqlite")
+            )
+        return self._persons[service]
+
+    def issuer_key(self) -> OKPKey:
+        """The private key of the embedded development issuer."""
+        return _jwk(Ed25519PrivateKey.from_private_bytes(self._bytes.take("issuer/current.key")))
+
+    async def close(self) -> None:
+        for persons in self._persons.values():
+            await persons.close()
+
+    def _receipt_key(self, service: str) -> tuple[Ed25519PrivateKey, str]:
+        if service not in self._signing:
+            key = Ed25519PrivateKey.from_private_bytes(self._bytes.take(f"{_named(service)}/receipts/current.key"))
+            self._signing[service] = (key, public_jwk(key.public_key())["kid"])
+        return self._signing[service]
+
+
+def public_jwk(key: Ed25519PublicKey) -> dict[str, Any]:
+    """`{kty, crv, x, kid, use, alg}`; `kid` is the RFC 7638 thumbprint."""
+    return {**_public(key), "use": "sig", "alg": "Ed25519"}
+
+
+def verify_receipt(key_set: Mapping[str, Any], key_id: str, data: bytes, signature: str) -> bool:
+    """Whether one of the published keys made the signature. False also for an unknown key or no base64url."""
+    for jwk in key_set["keys"]:
+        if jwk["kid"] == key_id and jwk["kty"] == "OKP" and jwk["crv"] == "Ed25519":
+            try:
+                raw = base64.urlsafe_b64decode(jwk["x"] + "=" * (-len(jwk["x"]) % 4))
+                signed = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+                Ed25519PublicKey.from_public_bytes(raw).verify(signed, data)
+            except (InvalidSignature, ValueError):
+                return False
+            return True
+    return False
+
+
+def _public(key: Ed25519PublicKey) -> dict[str, Any]:
+    x = base64.urlsafe_b64encode(key.public_bytes_raw()).decode().rstrip("=")
+    jwk = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": jwk.thumbprint()}
+
+
+def _jwk(key: Ed25519PrivateKey) -> OKPKey:
+    d = base64.urlsafe_b64encode(key.private_bytes_raw()).decode().rstrip("=")
+    return OKPKey.import_key({**_public(key.public_key()), "d": d})
+
+
+def _named(service: str) -> str:
+    if not _SERVICE.fullmatch(service):
+        raise ValueError("a service's name is lower-case letters")
+    return service
+
+
+def _day_name(service: str, day: str) -> str:
+    return f"{_named(service)}/intake/{date.fromisoformat(day).isoformat()}.key"

@@ -1,0 +1,160 @@
+"""One data key a person (AES-256), in a store of its own that no backup of data holds.
+
+A key is durable before it is handed out, so nothing is ever sealed under a key that a crash could take away.
+Destroying it is the erasure: a stub stays, and the person gets no second key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from shared.errors import SettingsError, Unavailable
+from shared.identity.keyfiles import KEY_BYTES, KeyDestroyed, private_folder
+
+T = TypeVar("T")
+
+_SETTINGS = {"journal_mode": "wal", "synchronous": "2", "secure_delete": "1"}
+
+
+class PersonKeys(Protocol):
+    """Data keys of 32 bytes by person id."""
+
+    async def key(self, person: str) -> bytes:
+        """The person's key; made, and durable, where there was none. Raises KeyDestroyed, Unavailable."""
+        ...
+
+    async def existing(self, person: str) -> bytes | None:
+        """The person's key, or None where there never was one. Raises KeyDestroyed, Unavailable."""
+        ...
+
+    async def destroy(self, person: str) -> None:
+        """Destroys the key for good; also where there was none yet."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class PersonKeysInMemory:
+    """For the simulation: keys from the given randomness."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._keys: dict[str, bytes | None] = {}
+
+    async def key(self, person: str) -> bytes:
+        found = await self.existing(person)
+        if found is None:
+            found = self._keys[person] = self._rng.randbytes(KEY_BYTES)
+        return found
+
+    async def existing(self, person: str) -> bytes | None:
+        if person not in self._keys:
+            return None
+        found = self._keys[person]
+        if found is None:
+            raise KeyDestroyed
+        return found
+
+    async def destroy(self, person: str) -> None:
+        self._keys[person] = None
+
+    async def close(self) -> None:
+        return None
+
+
+class PersonKeyFile:
+    """A SQLite file (WAL, synchronous=FULL, secure_delete) with one thread of its own.
+
+    Several processes on one machine may share it; the first key of a person wins.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rng = random.SystemRandom()
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="person-keys")
+
+    async def key(self, person: str) -> bytes:
+        return await self._run(lambda connection: self._take(connection, person))
+
+    async def existing(self, person: str) -> bytes | None:
+        return await self._run(lambda connection: _select(connection, person))
+
+    async def destroy(self, person: str) -> None:
+        await self._run(lambda connection: _destroy(connection, person))
+
+    async def close(self) -> None:
+        """Closes the file; the next call opens it again."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, work)
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = _open(self._path)
+        try:
+            return work(self._connection)
+        except sqlite3.Error as error:
+            # The next call opens the file anew; a connection after an I/O error may be of no further use.
+            self._close()
+            raise Unavailable(f"person keys ({getattr(error, 'sqlite_errorname', type(error).__name__)})") from error
+
+    def _take(self, connection: sqlite3.Connection, person: str) -> bytes:
+        found = _select(connection, person)
+        if found is not None:
+            return found
+        key = self._rng.randbytes(KEY_BYTES)
+        # In autocommit mode the statement returns after its fsync; another process's key stays.
+        connection.execute("INSERT OR IGNORE INTO person_keys (person, key) VALUES (?, ?)", (person, key))
+        return _select(connection, person) or key
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    private_folder(path.parent)
+    try:
+        # Made here, since the WAL takes the file's mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        for name, value in _SETTINGS.items():
+            connection.execute(f"PRAGMA {name}={value}").fetchall()
+        wrong = [n for n, v in _SETTINGS.items() if str(connection.execute(f"PRAGMA {n}").fetchone()[0]) != v]
+        connection.execute("CREATE TABLE IF NOT EXISTS person_keys (person TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID")
+    except (OSError, sqlite3.Error) as error:
+        raise SettingsError(f"{path} cannot be used for person keys ({type(error).__name__})") from error
+    if wrong:
+        connection.close()
+        raise SettingsError(f"{path} does not allow {', '.join(wrong)}")
+    return connection
+
+
+def _select(connection: sqlite3.Connection, person: str) -> bytes | None:
+    row = connection.execute("SELECT key FROM person_keys WHERE person = ?", (person,)).fetchone()
+    if row is None:
+        return None
+    if row[0] is None:
+        raise KeyDestroyed
+    return bytes(row[0])
+
+
+def _destroy(connection: sqlite3.Connection, person: str) -> None:
+    connection.execute(
+        "INSERT INTO person_keys (person, key) VALUES (?, NULL) ON CONFLICT (person) DO UPDATE SET key = NULL",
+        (person,),
+    )
+    # Older frames of the WAL still hold the key until it is emptied.
+    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise Unavailable("person keys are being read; destroy again")
