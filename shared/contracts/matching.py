@@ -32,10 +32,13 @@ class Terms(Contract):
 
 
 class AssignmentDrafted(Event):
-    """A host institution (or an officer for it) wrote terms of reference."""
+    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
 
     topic: ClassVar[str] = "matching.assignments"
     terms: Terms
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None
 
 
 class AssignmentSubmitted(Event):
@@ -78,11 +81,15 @@ class AssignmentPublished(Event):
 
 
 class AssignmentMatchingStarted(Event):
-    """A shortlist was made: its matches by rank. `round` counts the shortlists of the assignment from 1."""
+    """A shortlist was made: its matches by rank. `round` counts the shortlists of the assignment from 1.
+
+    `override_reason`: why it is shorter than the programme asks for.
+    """
 
     topic: ClassVar[str] = "matching.assignments"
     round: int = 1
     matches: tuple[Id, ...] = ()
+    override_reason: Code | None = None
 
 
 class AssignmentFilled(Event):
@@ -105,11 +112,17 @@ class AssignmentCancelled(Event):
 
 
 class MatchParties(Contract):
-    """Who stands on what; every first event of a match carries it."""
+    """Who stands on what, and under which office and version of the programme the case runs.
+
+    Every first event of a match carries it.
+    """
 
     assignment: Id
     expert: Id
     person: Id
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None
 
 
 class ApplicationReceived(Event):
@@ -207,7 +220,8 @@ class MatchRetracting(Event):
 
 
 class MatchRetracted(Event):
-    """The match was taken back and its seat is free."""
+    """The match was taken back and its seat is free. `parties` where this is the match's first event."""
 
     topic: ClassVar[str] = "matching.matches"
     reason: Code
+    parties: MatchParties | None = None
