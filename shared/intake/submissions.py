@@ -242,6 +242,9 @@ class Intake:
         return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))
 
     def _opened(self, document: Document) -> Submission:
+        today = text_of(self._runtime.now())[:10]
+        if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
+            raise Refusal("submission_expired")
         key = self._keys.intake_day_key(self._service, document["day"])
         text = open_sealed(key, document["body"], person=document["_id"], field=document["kind"])
         fields = document["cause"]

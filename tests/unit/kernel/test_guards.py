@@ -100,7 +100,7 @@ async def test_a_sleeper_cannot_take_what_was_given_back() -> None:
         await seats.guards.settle(seats.guard, "g", "t1")
         with pytest.raises(Refusal, match="hold_released"):
             await seats.guards.take(seats.guard, "g", "t1", {})
-        with pytest.raises(Refusal, match="illegal_transition|already_registered"):
+        with pytest.raises(Refusal, match=r"illegal_transition|already_registered"):
             await use(case, "t1")
 
 

@@ -163,3 +163,16 @@ async def test_a_days_key_dies_with_its_last_decision() -> None:
         await desk.intake.retire_days()
         assert desk.keys.intake_days("registration") == []
         await desk.intake.stop()
+
+
+async def test_what_was_never_decided_within_thirty_days_expires_with_its_key() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("store")
+        desk.intake.start()
+        receipt = await desk.submit()
+        case.clock.ahead = timedelta(days=32)
+        await desk.intake.retire_days()
+        await desk.intake.decide(receipt["id"])
+        assert (await desk.stored(receipt["id"]))["problems"] == [{"pointer": "", "rule": "submission_expired"}]
+        await desk.intake.stop()
