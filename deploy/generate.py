@@ -17,6 +17,7 @@ from typing import Any
 from deploy.event_map import event_map
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS
+from shared.programmes.model import editor_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,8 +50,13 @@ def event_map_page() -> Files:
     yield ROOT / "docs/event-map.md", event_map(consumers())
 
 
+def editor_schemas() -> Files:
+    """What editors check files of programmes against."""
+    yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
+
+
 # Whoever generates another file adds a function here.
-SOURCES: list[Callable[[], Files]] = [schemas, event_map_page]
+SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, editor_schemas]
 
 
 def generated() -> dict[Path, str]:

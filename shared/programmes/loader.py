@@ -1,0 +1,78 @@
+"""Definition files: linting at line and field, and loading; bad ones are refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from shared.errors import Problem, Refusal, SankofaError
+from shared.programmes.checks import check
+from shared.programmes.indicators import Declared
+from shared.programmes.marked_yaml import Broken, Finding, broken_rules, read_marked
+from shared.programmes.model import Definition
+
+M = TypeVar("M", bound=Declared)
+
+
+class FileRefused(SankofaError):
+    """A file that cannot be used; `findings` says where and why, its text one line each."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(str(one) for one in findings))
+        self.findings = tuple(findings)
+
+
+def lint(text: str) -> list[Finding]:
+    """What is wrong with the text of a definition file, by line; an empty list for one that can be published."""
+    return linted(text, Definition, check)[1]
+
+
+def load_definition(source: Path | str) -> Definition:
+    """The definition in a file (a Path) or in a text. Raises FileRefused, or OSError for a file that cannot be read."""
+    return loaded(source, Definition, check)
+
+
+def definition_of(data: Any, pointer: str = "") -> Definition:
+    """The definition in JSON data that came over an edge, by the same rules as a file.
+
+    `pointer` is where the data stands in the request. Raises Refusal (422) with a problem for each broken rule.
+    """
+    definition, broken = _parsed(data, Definition, check)
+    if definition is None or broken:
+        problems = tuple(Problem(one.rule, pointer + one.pointer) for one in broken)
+        raise Refusal("definition_refused", "the definition breaks a rule", problems=problems, status=422)
+    return definition
+
+
+def linted(text: str, model: type[M], check: Callable[[M], list[Broken]]) -> tuple[M | None, list[Finding]]:
+    """The model that the YAML text holds and what is wrong with it; None where the fields do not even fit."""
+    marked, findings = read_marked(text)
+    if findings:
+        return None, findings
+    value, broken = _parsed(marked.data, model, check)
+    return value, sorted(marked.finding(one) for one in broken)
+
+
+def loaded(source: Path | str, model: type[M], check: Callable[[M], list[Broken]]) -> M:
+    """The model in a file or text. Raises FileRefused."""
+    try:
+        text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
+    except UnicodeDecodeError:
+        raise FileRefused([Finding(1, 1, "", "encoding", "the file is not UTF-8")]) from None
+    value, findings = linted(text, model, check)
+    if value is None or findings:
+        raise FileRefused(findings)
+    return value
+
+
+def _parsed(data: Any, model: type[M], check: Callable[[M], list[Broken]]) -> tuple[M | None, list[Broken]]:
+    try:
+        # Strict JSON: a text never becomes a number, and only JSON mode reads dates from their texts.
+        value = model.model_validate_json(json.dumps(data), strict=True, extra="forbid")
+    except ValidationError as error:
+        return None, broken_rules(error, data)
+    return value, check(value)
