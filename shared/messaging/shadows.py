@@ -31,6 +31,7 @@ BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_LAST_SECONDS = 300.0
 
 Knowledge = dict[str, Any]
+Position = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,16 @@ class Handler:
     """What a service does with one type of event. `know` is pure; `effect` loads, decides and saves.
 
     `too_early` names, from the knowledge and the event, what is missing yet; it is asked before anything is
-    written.
+    written. `stale` is told of a record strictly below the mark on a compacted topic, with its position: it stands
+    behind the newer one in the log and would be what compaction keeps, so the subject's owner has to mend it.
     """
 
     know: Callable[[Knowledge, Any, Envelope], Knowledge] | None = None
     effect: Callable[[Delivery], Awaitable[None]] | None = None
+    stale: Callable[[Delivery, Position], Awaitable[None]] | None = None
 
 
 Handlers = Mapping[type[Event], Handler]
-Position = tuple[str, int, int]
 
 
 class Consumer:
@@ -121,14 +123,29 @@ class Consumer:
         subject = read[0].subject if isinstance(read, tuple) else read.subject
         shadow = await self._load(subject)
         position = (record.topic, record.partition, record.offset)
-        if isinstance(read, tuple) and is_below_mark(shadow, read[0], record.topic):
+        if any(parked_at(entry) == position for entry in shadow["parked"]):
             count("deduplicated")
-        elif any(parked_at(entry) == position for entry in shadow["parked"]):
-            count("deduplicated")
+        elif isinstance(read, tuple) and is_below_mark(shadow, read[0], record.topic):
+            await self._pass_over(shadow, read, position)
         elif shadow["parked"]:
             await self._park(shadow, position, "behind")
         else:
             await self._apply_or_park(shadow, read, position)
+
+    async def _pass_over(self, shadow: Document, read: tuple[Envelope, Event], position: Position) -> None:
+        """Counts what was applied before; what fails while mending is parked like any other failure."""
+        count("deduplicated")
+        try:
+            await self._tell_stale(shadow, read, position)
+        except (Unavailable, UnknownOutcome, Conflict):
+            raise
+        except Exception as error:
+            await self._park(await self._load(shadow["_id"]), position, reason_of(error))
+
+    async def _tell_stale(self, shadow: Document, read: tuple[Envelope, Event], position: Position) -> None:
+        handler = self._handlers.get(type(read[1]), Handler())
+        if handler.stale and is_stale(shadow, read[0], position[0]):
+            await handler.stale(Delivery(*read, shadow["knowledge"]), position)
 
     async def _apply_or_park(
         self, shadow: Document, read: tuple[Envelope, Event] | Unreadable, position: Position
@@ -202,11 +219,12 @@ class Consumer:
         read = parse(records[0])
         if isinstance(read, Unreadable):
             return await self._rewrite(shadow, first, read.reason)
-        if is_below_mark(shadow, read[0], position[0]):
-            await self._drop_first(shadow)
-            return True
         try:
-            await self._apply(shadow, *read, position, forced=forced)
+            if is_below_mark(shadow, read[0], position[0]):
+                await self._tell_stale(shadow, read, position)
+                await self._drop_first(shadow)
+            else:
+                await self._apply(shadow, *read, position, forced=forced)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
         except Exception as error:
@@ -288,6 +306,12 @@ def parked_at(entry: Mapping[str, Any]) -> Position:
 def is_below_mark(shadow: Document, envelope: Envelope, topic: str) -> bool:
     mark = shadow["marks"].get(key_of(topic))
     return mark is not None and (envelope.epoch, envelope.sequence) <= (mark[0], mark[1])
+
+
+def is_stale(shadow: Document, envelope: Envelope, topic: str) -> bool:
+    """Whether a newer record of the subject stands before this one on a compacted topic."""
+    mark = shadow["marks"].get(key_of(topic))
+    return TOPICS[topic].compacted and mark is not None and (envelope.epoch, envelope.sequence) < (mark[0], mark[1])
 
 
 def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:

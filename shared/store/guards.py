@@ -21,8 +21,10 @@ from shared.store.port import Document
 HOLDS_AT_MOST = 4_096
 HOLD_SECONDS = 60
 
+Order = tuple[int, int]
 Usage = Literal["pending", "used", "spent"]
-Holds = Mapping[str, Mapping[str, Any]]
+Claim = Mapping[str, Any]
+Holds = Mapping[str, Claim]
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,21 @@ class Guards:
         until = self._kernel.runtime.now() + timedelta(seconds=HOLD_SECONDS)
         return {"status": "held", "until": text_of(until), "claim": dict(claim)}
 
-    async def extend(self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any]) -> None:
-        """Replaces the claim of a standing hold. Raises Refusal where the new claim cannot be held."""
+    async def extend(
+        self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any] | Callable[[Claim], Claim]
+    ) -> None:
+        """Replaces the claim of a standing hold. Raises Refusal where the new claim cannot be held.
+
+        A function is given the claim that stands and makes the new one of it, within the same save: of two that
+        widen one hold at once, neither takes back what the other was given.
+        """
 
         def change(draft: Document) -> bool:
             hold = draft["holds"].get(target_id)
             if hold is None or hold["status"] not in ("held", "confirmed"):
                 raise Refusal("hold_missing")
-            if hold["claim"] == dict(claim):
+            wanted = dict(claim(hold["claim"]) if callable(claim) else claim)
+            if hold["claim"] == wanted:
                 return False
             others = {
                 id: other
@@ -94,8 +103,8 @@ class Guards:
             }
             if draft["closed"]:
                 raise Refusal(draft["closed"])
-            guard.admit(draft, others, claim)
-            draft["holds"] = {**draft["holds"], target_id: {**hold, "claim": dict(claim)}}
+            guard.admit(draft, others, wanted)
+            draft["holds"] = {**draft["holds"], target_id: {**hold, "claim": wanted}}
             return True
 
         await self._change(guard, guard_id, change)
@@ -136,25 +145,36 @@ class Guards:
             if hold["status"] == "held" and hold["until"] <= now:
                 await self.settle(guard, document["_id"], target_id)
 
-    async def close(self, guard: Guard, guard_id: str, rule: str) -> list[str]:
-        """Closes the guard: every later claim is refused with `rule`. Gives the targets of standing holds."""
+    async def close(self, guard: Guard, guard_id: str, rule: str, order: Order | None = None) -> list[str]:
+        """Closes the guard: every later claim is refused with `rule`. Gives the targets of standing holds.
+
+        `order` is the causing event's (epoch, sequence): a replica that slept over a newer closing or reopening
+        changes nothing any more, and gets no targets.
+        """
+        overtaken = False
 
         def change(draft: Document) -> bool:
-            if draft["closed"]:
+            nonlocal overtaken
+            overtaken = is_overtaken(draft, order)
+            if overtaken or (draft["closed"] and not moves_on(draft, order)):
                 return False
             draft["closed"] = rule
+            draft["turned"] = list(order) if order else draft.get("turned")
             return True
 
         document = await self._change(guard, guard_id, change)
+        if overtaken:
+            return []
         return [id for id, hold in document["holds"].items() if hold["status"] in ("held", "confirmed")]
 
-    async def reopen(self, guard: Guard, guard_id: str) -> None:
-        """Takes back a closing, as when a consent is given anew."""
+    async def reopen(self, guard: Guard, guard_id: str, order: Order | None = None) -> None:
+        """Takes back a closing, as when a consent is given anew; `order` as for `close`."""
 
         def change(draft: Document) -> bool:
-            if not draft["closed"]:
+            if is_overtaken(draft, order) or not (draft["closed"] or moves_on(draft, order)):
                 return False
             draft["closed"] = None
+            draft["turned"] = list(order) if order else draft.get("turned")
             return True
 
         await self._change(guard, guard_id, change)
@@ -177,3 +197,14 @@ class Guards:
             except (Conflict, UnknownOutcome):
                 await kernel.runtime.sleep(kernel.runtime.rng.uniform(0, 0.002 * min(attempt + 1, 20)))
         raise Conflict
+
+
+def is_overtaken(draft: Document, order: Order | None) -> bool:
+    """Whether the guard was closed or reopened by a later event than this one."""
+    turned = draft.get("turned")
+    return order is not None and turned is not None and list(order) < turned
+
+
+def moves_on(draft: Document, order: Order | None) -> bool:
+    """Whether the event is later than what the guard last followed, so that it has to be noted."""
+    return order is not None and list(order) > (draft.get("turned") or [])
