@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import warnings
 from collections.abc import Awaitable, Mapping
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -74,16 +75,23 @@ def connect(url: str, driver: Driver) -> Any:
     try:
         given = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
         options = {name: value for name, value in DEFAULTS.items() if name.lower() not in given}
-        if driver == "motor":
-            from motor.motor_asyncio import AsyncIOMotorClient
-
-            return AsyncIOMotorClient(url, io_loop=asyncio.get_running_loop(), **options)
-        from pymongo import AsyncMongoClient
-
-        return AsyncMongoClient(url, **options)
-    except (InvalidURI, ConfigurationError, ValueError, TypeError) as error:
+        with warnings.catch_warnings():
+            # The driver only warns of an option that it cannot read, and goes on without it: `tls=yes` is no TLS.
+            warnings.simplefilter("error", UserWarning)
+            return _client(url, driver, options)
+    except (InvalidURI, ConfigurationError, ValueError, TypeError, UserWarning) as error:
         # The URL may hold a password, so neither it nor the driver's message is repeated.
         raise SettingsError(f"MONGODB_URL cannot be used ({type(error).__name__})") from None
+
+
+def _client(url: str, driver: Driver, options: Mapping[str, Any]) -> Any:
+    if driver == "motor":
+        from motor.motor_asyncio import AsyncIOMotorClient
+
+        return AsyncIOMotorClient(url, io_loop=asyncio.get_running_loop(), **options)
+    from pymongo import AsyncMongoClient
+
+    return AsyncMongoClient(url, **options)
 
 
 def client_settings(client: Any) -> dict[str, str]:
@@ -104,8 +112,9 @@ def client_settings(client: Any) -> dict[str, str]:
 
 def refuse_unsafe(settings: Mapping[str, str], members: int) -> None:
     """Raises SettingsError for settings under which an acknowledged write could be lost or a read be stale."""
-    if settings["journal"] != "true" or settings["w"] == "0":
-        raise SettingsError("MONGODB_URL: writes must be acknowledged from the journal (journal=true, w not 0)")
+    counted = settings["w"].isdecimal() and settings["w"] != "0"
+    if settings["journal"] != "true" or not (counted or settings["w"] == "majority"):
+        raise SettingsError("MONGODB_URL: writes must be acknowledged from the journal (journal=true, w=majority)")
     if settings["readPreference"] != "primary":
         raise SettingsError("MONGODB_URL: reads must go to the primary (readPreference=primary)")
     if members > 1 and (settings["w"], settings["readConcernLevel"]) != ("majority", "majority"):
