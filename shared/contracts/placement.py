@@ -18,6 +18,9 @@ class PlacementOpened(Event):
     match: Id
     parties: MatchParties
     terms: Terms
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None
 
 
 class PlacementRefused(Event):
@@ -27,6 +30,9 @@ class PlacementRefused(Event):
     match: Id
     parties: MatchParties
     reason: Code
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None
 
 
 class PlacementContracted(Event):
@@ -84,8 +90,12 @@ class NoShowReported(Event):
 
 
 class PlacementCancelled(Event):
-    """The placement was called off before it began."""
+    """The placement was called off before it began; where it had never been opened, the event says whose it is."""
 
     topic: ClassVar[str] = "placement.placements"
     match: Id
     reason: Code
+    parties: MatchParties | None = None
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None

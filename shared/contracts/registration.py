@@ -92,11 +92,15 @@ class Profile(Event):
 
 
 class ExpertRegistered(Event):
-    """A person in one programme; the subject is uuid5(person, programme)."""
+    """A person in one programme; the subject is uuid5(person, programme).
+
+    `programme_version`: the version of the definition under which the case was opened.
+    """
 
     topic: ClassVar[str] = "registration.experts"
     person: Id
     programme: Code
+    programme_version: int | None = None
     office: Code
     channel: Literal["self", "officer"]
 
