@@ -1,0 +1,52 @@
+"""`sankofa receipt verify`: whether a receipt was signed by the system, offline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli.settings import read_settings
+from shared.errors import SettingsError
+from shared.identity.keys import Keys, verify_receipt
+from shared.intake.receipts import signed_bytes
+
+app = typer.Typer(help="Receipts of what was submitted.", no_args_is_help=True)
+
+
+@app.callback()
+def receipts() -> None:
+    """Receipts of what was submitted."""
+
+
+@app.command("verify", epilog="Example: sankofa receipt verify receipt.json --keys published-keys.json")
+def verify(
+    file: Annotated[Path, typer.Argument(help="The receipt as JSON.")],
+    keys: Annotated[
+        Path | None, typer.Option(help="The published keys (`GET /registration/v1/keys`); else the local folder.")
+    ] = None,
+) -> None:
+    """Exit 0 where the signature is right, 1 where it is not."""
+    receipt = _json(file)
+    try:
+        data, service = signed_bytes(receipt), str(receipt["status_url"]).split("/")[1]
+        signature, key_id = str(receipt["signature"]), str(receipt["key_id"])
+    except (KeyError, IndexError, TypeError):
+        raise SettingsError(f"{file} is not a receipt") from None
+    public = _json(keys) if keys else Keys(read_settings().keys).receipt_public_keys(service)
+    if not verify_receipt(public, key_id, data, signature):
+        print("not signed by this system, or changed since")
+        raise typer.Exit(1)
+    print(f"signed by this system: {receipt['kind']} {receipt['subject']}, received {receipt['received_at']}")
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file} cannot be read as JSON ({type(error).__name__})") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file} is not a JSON object")
+    return content
