@@ -18,9 +18,6 @@ class PlacementOpened(Event):
     match: Id
     parties: MatchParties
     terms: Terms
-    office: Code | None = None
-    programme: Code | None = None
-    programme_version: int | None = None
 
 
 class PlacementRefused(Event):
@@ -30,9 +27,6 @@ class PlacementRefused(Event):
     match: Id
     parties: MatchParties
     reason: Code
-    office: Code | None = None
-    programme: Code | None = None
-    programme_version: int | None = None
 
 
 class PlacementContracted(Event):
@@ -96,6 +90,3 @@ class PlacementCancelled(Event):
     match: Id
     reason: Code
     parties: MatchParties | None = None
-    office: Code | None = None
-    programme: Code | None = None
-    programme_version: int | None = None
