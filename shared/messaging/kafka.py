@@ -1,0 +1,201 @@
+"""The log on Apache Kafka: FastStream consumes, aiokafka's idempotent producer sends, settings are asserted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from faststream.kafka import KafkaBroker
+
+from shared.clock import Runtime, retrying
+from shared.errors import PortError, Unavailable
+from shared.messaging.delivery import STOP_SECONDS
+from shared.messaging.kafka_group import CONSUMER_SETTINGS, ClientLog, KafkaSubscription
+from shared.messaging.kafka_producer import PRODUCER_SETTINGS, Producer
+from shared.messaging.kafka_reader import Reader
+from shared.messaging.kafka_records import reachable
+from shared.messaging.kafka_topics import COMPACTION_LAG_MS, Topics
+from shared.messaging.partitions import check_place, check_size, declared, partition_of
+from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
+
+FIRST_LOOK_S = 0.02
+LONGEST_LOOK_S = 0.2
+CONNECT_SECONDS = 30.0
+
+logger = structlog.get_logger()
+
+
+class KafkaLog:
+    """`shared.messaging.port.Log` on a cluster. `broker` is FastStream's, for the AsyncAPI document.
+
+    `start` raises Unavailable while no broker answers, and SettingsError for a topic that is not as declared.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topics: Sequence[Topic],
+        runtime: Runtime,
+        *,
+        client_id: str,
+        compaction_lag_ms: int = COMPACTION_LAG_MS,
+    ) -> None:
+        self.topics = {topic.name: topic for topic in topics}
+        self._servers = bootstrap_servers
+        self._runtime = runtime
+        self._client_id = client_id
+        self._lag_ms = compaction_lag_ms
+        self.broker = KafkaBroker(
+            bootstrap_servers,
+            client_id=client_id,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=STOP_SECONDS,
+            logger=ClientLog(),
+        )
+        self._producer = Producer(self._new_producer, runtime)
+        self._subscriptions: list[KafkaSubscription] = []
+        self._admin: AIOKafkaAdminClient | None = None
+        self._reader: Reader | None = None
+
+    async def start(self) -> None:
+        if self._reader is not None:
+            return
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._connect()
+        except TimeoutError:
+            await self.stop()
+            raise Unavailable("log: no answer while connecting") from None
+        except BaseException:
+            # Half a connection would go on in the background, and the caller has nothing to stop.
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stops members, sends what is under way, disconnects; each within its time, whatever the brokers do."""
+        await asyncio.gather(*(subscription.stop() for subscription in self._subscriptions))
+        self._subscriptions = []
+        await self._producer.stop(STOP_SECONDS)
+        reader, self._reader = self._reader, None
+        admin, self._admin = self._admin, None
+        for closing in (reader.stop if reader else None, admin.close if admin else None, self.broker.stop):
+            if closing is None:
+                continue
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    with reachable():
+                        await closing()
+            except (PortError, TimeoutError) as error:
+                logger.warning("disconnect_failed", error=type(error).__name__)
+
+    def partition_of(self, topic: str, key: str) -> int:
+        return partition_of(self.topics, topic, key)
+
+    async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
+        check_place(self.topics, topic, partition)
+        for message in messages:
+            check_size(message)
+        if messages:
+            await self._producer.append((topic, partition), messages)
+
+    def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> Subscription:
+        for name in topics:
+            declared(self.topics, name)
+        subscription = KafkaSubscription(self.broker, group, topics, handler)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
+        check_place(self.topics, topic, partition)
+        return await self._reading.read((topic, partition), offset, limit)
+
+    async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
+        """Asks for the ends at growing intervals: a fetch that waits would block the broker for other reads."""
+        pause = FIRST_LOOK_S
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    found = await self.ends(topics)
+                    if any(end > ends.get(position, 0) for position, end in found.items()):
+                        return
+                    await self._runtime.sleep(pause)
+                    pause = min(pause * 2, LONGEST_LOOK_S)
+        except TimeoutError:
+            return
+
+    async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        return await self._reading.ends(self._partitions(topics))
+
+    async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
+        partitions = self._partitions(topics)
+
+        async def ask() -> dict[TopicPartition, int]:
+            with reachable():
+                asked = [TopicPartition(*position) for position in partitions]
+                found = await self._connected.list_consumer_group_offsets(group, partitions=asked)
+                return {place: at.offset for place, at in found.items()}
+
+        # A group's coordinator is unknown for a moment after the first join and after a broker's restart.
+        kept = await retrying(ask, self._runtime, (Unavailable,))
+        return {position: max(kept.get(TopicPartition(*position), 0), 0) for position in partitions}
+
+    async def settings(self) -> dict[str, str]:
+        found = {"log.adapter": "kafka", "log.bootstrap.servers": self._servers}
+        found |= {f"log.producer.{name}": str(value) for name, value in PRODUCER_SETTINGS.items()}
+        found |= {f"log.consumer.{name}": str(value) for name, value in CONSUMER_SETTINGS.items()}
+        found["log.consumer.ack_policy"] = "NACK_ON_ERROR"
+        with reachable():
+            states = await self._declared(self._connected).states()
+        for name, state in states.items():
+            found[f"topic.{name}.partitions"] = str(state.partitions)
+            found[f"topic.{name}.replication.factor"] = str(state.replicas)
+            found |= {f"topic.{name}.{setting}": value for setting, value in state.settings.items()}
+        return found
+
+    @property
+    def _reading(self) -> Reader:
+        if self._reader is None:
+            raise Unavailable("log: not started")
+        return self._reader
+
+    @property
+    def _connected(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            raise Unavailable("log: not started")
+        return self._admin
+
+    def _declared(self, admin: AIOKafkaAdminClient) -> Topics:
+        return Topics(admin, list(self.topics.values()), self._runtime, self._lag_ms)
+
+    def _partitions(self, topics: Sequence[str]) -> list[Position]:
+        return [(name, number) for name in topics for number in range(declared(self.topics, name).partitions)]
+
+    async def _connect(self) -> None:
+        with reachable():
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._servers, client_id=self._client_id)
+            await self._admin.start()
+            await self._declared(self._admin).ensure()
+            await self.broker.start()
+        await self._producer.start()
+        reader = Reader(self._new_consumer(), self._partitions(list(self.topics)))
+        self._reader = reader
+        await reader.start()
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(bootstrap_servers=self._servers, client_id=self._client_id, **PRODUCER_SETTINGS)
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._servers,
+            client_id=self._client_id,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_uncommitted",
+            max_partition_fetch_bytes=1_100_000,
+        )

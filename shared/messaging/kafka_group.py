@@ -1,0 +1,126 @@
+"""A member of a group on Kafka: FastStream's batch subscriber, raw bytes, positions after the handler."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.exceptions import NackMessage
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
+
+from shared.errors import Unavailable
+from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.kafka_records import records_of
+from shared.messaging.port import BatchHandler, Record
+
+logger = structlog.get_logger()
+
+# A record may be 1 MB; the session is long enough for a pause of the machine, short enough for a crash to show.
+CONSUMER_SETTINGS: dict[str, str | int] = {
+    "auto_offset_reset": "earliest",
+    "isolation_level": "read_uncommitted",
+    "batch_timeout_ms": 20,
+    "max_records": BATCH_RECORDS,
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 2_000,
+    "max_poll_interval_ms": 300_000,
+    "fetch_max_bytes": 8_000_000,
+    "max_partition_fetch_bytes": 1_100_000,
+}
+
+
+class ClientLog:
+    """What FastStream has to say, by level and class alone: its texts may hold what a record holds."""
+
+    def log(self, level: int, msg: Any, /, *, exc_info: Any = None, extra: Any = None) -> None:
+        if level >= logging.ERROR:
+            logger.warning("log_client_failed", error=type(exc_info).__name__ if exc_info else "", level=level)
+
+
+class KafkaSubscription:
+    """One member. A failed handler pauses inside the delivery, then the batch is read again from its position."""
+
+    def __init__(self, broker: KafkaBroker, group: str, topics: Sequence[str], handler: BatchHandler) -> None:
+        self._group = group
+        self._handler = handler
+        self._attempt = 0
+        self._stopping = asyncio.Event()
+        self._running = False
+        self._subscriber = broker.subscriber(
+            *topics,
+            group_id=group,
+            batch=True,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            parser=self._parsed,
+            decoder=_decoded,
+            title=f"{group}:{','.join(topics)}",
+            description="Batches of raw records; the positions move after the handler returned.",
+            **CONSUMER_SETTINGS,  # type: ignore[call-overload]
+        )
+        self._subscriber(self._deliver)
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    async def start(self) -> None:
+        if self._running:
+            return
+        self._stopping.clear()
+        try:
+            await self._subscriber.start()
+        except (KafkaError, OSError) as error:
+            await self._subscriber.stop()
+            raise Unavailable(f"log: {type(error).__name__}") from error
+        self._running = True
+
+    async def stop(self) -> None:
+        if not self._running:
+            return
+        self._running = False
+        self._stopping.set()
+        try:
+            # FastStream waits for the handler as long as STOP_SECONDS; leaving the group may wait for a broker.
+            async with asyncio.timeout(STOP_SECONDS + 5.0):
+                await self._subscriber.stop()
+        except (TimeoutError, KafkaError, OSError) as error:
+            logger.warning("leave_failed", group=self._group, error=type(error).__name__)
+
+    async def _parsed(self, batch: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+        """A message whose headers nobody decodes: one header that is not UTF-8 would lose the whole batch."""
+        return KafkaAckableMessage(
+            body=b"",
+            headers={},
+            message_id=f"{batch[0].topic}-{batch[0].partition}-{batch[0].offset}",
+            raw_message=batch,
+            consumer=self._subscriber.consumer,
+        )
+
+    async def _deliver(self, batch: list[Record]) -> None:
+        try:
+            await self._handler(batch)
+        except Exception as error:
+            self._attempt += 1
+            handler_failed(self._group, error, len(batch), self._attempt)
+            await self._pause(pause_s(self._attempt))
+            # FastStream seeks back at once on this; any other error it would log with its text.
+            raise NackMessage from None
+        self._attempt = 0
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+async def _decoded(message: KafkaMessage) -> list[Record]:
+    return records_of(message.raw_message)
