@@ -55,24 +55,24 @@ class FaultyLog:
         return FaultySubscription(self, group, topics, handler)
 
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
-        return await self.wire.carry("log.read", lambda: self._log.read(topic, partition, offset, limit))
+        return await self.wire.ask("log.read", lambda: self._log.read(topic, partition, offset, limit))
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         known = dict(ends)
         await self.wire.carry("log.wait", lambda: self._log.wait(topics, known, timeout))
 
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
-        return await self.wire.carry("log.ends", lambda: self._log.ends(topics))
+        return await self.wire.ask("log.ends", lambda: self._log.ends(topics))
 
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         async def committed() -> dict[Position, int]:
             known = self.groups.of(group).committed
             return {position: known.get(position, 0) for position in await self._log.ends(topics)}
 
-        return await self.wire.carry("log.positions", committed)
+        return await self.wire.ask("log.positions", committed)
 
     async def settings(self) -> dict[str, str]:
-        return await self.wire.carry("log.settings", self._log.settings)
+        return await self.wire.ask("log.settings", self._log.settings)
 
 
 class FaultySubscription:

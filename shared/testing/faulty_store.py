@@ -25,7 +25,7 @@ class FaultyStore:
         """Leaves the store open for the other replicas."""
 
     async def load(self, collection: str, id: str) -> Document | None:
-        return await self._wire.carry("store.load", lambda: self._store.load(collection, id))
+        return await self._wire.ask("store.load", lambda: self._store.load(collection, id))
 
     async def save(self, collection: str, document: Document, expected_version: int) -> None:
         copy = _copied(document)
@@ -57,20 +57,23 @@ class FaultyStore:
         until: str | None = None,
         limit: int = 100,
     ) -> list[Document]:
-        return await self._wire.carry(
+        return await self._wire.ask(
             "store.find",
             lambda: self._store.find(collection, index, equals, after=after, until=until, limit=limit),
         )
 
     async def count(self, collection: str, index: str, equals: str) -> int:
-        return await self._wire.carry("store.count", lambda: self._store.count(collection, index, equals))
+        return await self._wire.ask("store.count", lambda: self._store.count(collection, index, equals))
 
     def scan(self, collection: str) -> AsyncIterator[Document]:
         """Without faults: only checkers, rebuild and restore read so."""
         return self._store.scan(collection)
 
     async def clock(self) -> str:
-        return await self._wire.carry("store.clock", self._store.clock)
+        return await self._wire.ask("store.clock", self._store.clock)
+
+    async def settings(self) -> dict[str, str]:
+        return await self._wire.ask("store.settings", self._store.settings)
 
 
 async def _nothing() -> None:

@@ -1,0 +1,220 @@
+"""I1, I2, I5, I6, I7: what the domain promises, from the client's journal, the stores and the topics."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+from shared.clock import short_hash
+from shared.contracts.registry import read as read_event
+from shared.store.port import Document
+from tests.simulation.evidence import Evidence, Read, Violation, firsts
+from tests.simulation.journal import Journal
+
+
+def check_acknowledged(evidence: Evidence, journal: Journal) -> Iterator[Violation]:
+    """I1: what was acknowledged to the client stands in the store that acknowledged it."""
+    for entry in journal.acknowledged.values():
+        documents = evidence.documents.get(entry.service, {}).get(entry.collection, [])
+        found = next((document for document in documents if document["_id"] == entry.subject), None)
+        name = f"{entry.collection}/{entry.subject}"
+        if found is None:
+            yield Violation("I1", name, f"{entry.step} was acknowledged and is lost")
+        elif "applied" in found and short_hash(entry.command_id) not in found["applied"]:
+            yield Violation("I1", name, f"the command of {entry.step} was acknowledged and is lost")
+
+
+def check_invented(evidence: Evidence, service: str, collection: str, journal: Journal) -> Iterator[Violation]:
+    """I2: each document of a collection that only the client creates was asked for."""
+    for document in evidence.documents.get(service, {}).get(collection, []):
+        if document["_id"] not in journal.asked:
+            yield Violation("I2", f"{collection}/{document['_id']}", "nobody asked for it")
+
+
+def check_once(
+    evidence: Evidence, service: str, collection: str, identity: Callable[[Document], Hashable | None]
+) -> Iterator[Violation]:
+    """I2: no two documents of a collection are the same thing; `identity` None leaves one out."""
+    documents = evidence.documents.get(service, {}).get(collection, [])
+    counts = Counter(key for document in documents if (key := identity(document)) is not None)
+    for key, count in counts.items():
+        if count > 1:
+            yield Violation("I2", f"{collection}/{key}", f"exists {count} times")
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A placement that binds the person on site on half-open dates."""
+
+    placement: str
+    person: str
+    starts_on: date
+    ends_on: date
+
+
+def stays(evidence: Evidence) -> list[Stay]:
+    """The on-site placements that stand, from placement's own topic."""
+    found = []
+    for subject, reads in evidence.streams("placement.placements").items():
+        ordered = sorted(firsts(reads), key=lambda read: read.place)
+        opened = next((read for read in ordered if read.name == "PlacementOpened"), None)
+        names = {read.name for read in ordered}
+        if opened is None or names & {"PlacementCancelled", "NoShowReported", "PlacementRefused"}:
+            continue
+        event: Any = read_event(opened.envelope, opened.record.value or b"")
+        if event.terms.modality == "virtual":
+            continue
+        ends_on = event.terms.ends_on
+        for read in ordered:
+            later: Any = read_event(read.envelope, read.record.value or b"")
+            if read.name == "PlacementExtended":
+                ends_on = later.ends_on
+            elif read.name == "PlacementEndedEarly":
+                ends_on = min(ends_on, later.happened_at.date())
+        found.append(Stay(subject, event.parties.person, event.terms.starts_on, ends_on))
+    return found
+
+
+def check_calendar(standing: Iterable[Stay]) -> Iterator[Violation]:
+    """I5: no person has two overlapping on-site placements."""
+    by_person: dict[str, list[Stay]] = defaultdict(list)
+    for stay in standing:
+        by_person[stay.person].append(stay)
+    for person, theirs in by_person.items():
+        ordered = sorted(theirs, key=lambda stay: (stay.starts_on, stay.ends_on))
+        for earlier, later in pairwise(ordered):
+            if later.starts_on < earlier.ends_on:
+                detail = f"placements {earlier.placement} and {later.placement} overlap"
+                yield Violation("I5", f"person/{person}", detail)
+
+
+FREES_A_SEAT = {"OfferDeclined", "OfferExpired", "MatchRetracted"}
+
+
+def check_seats(evidence: Evidence) -> Iterator[Violation]:
+    """I5: no assignment has more matches that hold a seat than it has seats."""
+    seats: dict[str, int] = {}
+    for subject, reads in evidence.streams("matching.assignments").items():
+        for read in sorted(firsts(reads), key=lambda read: read.place):
+            if read.name in ("AssignmentDrafted", "AssignmentRevised"):
+                event: Any = read_event(read.envelope, read.record.value or b"")
+                seats[subject] = event.terms.seats
+    holders: Counter[str] = Counter()
+    for reads in evidence.streams("matching.matches").values():
+        matched: Any = None
+        for read in sorted(firsts(reads), key=lambda read: read.place):
+            if read.name == "AssignmentMatched":
+                matched = read_event(read.envelope, read.record.value or b"")
+            elif read.name in FREES_A_SEAT:
+                matched = None
+        if matched is not None:
+            holders[matched.parties.assignment] += 1
+    for assignment, count in holders.items():
+        if count > seats.get(assignment, 0):
+            yield Violation("I5", f"assignment/{assignment}", f"{count} matches on {seats.get(assignment, 0)} seats")
+
+
+# From DOMAIN.md section 3: each event with the states that it may follow and the state that it leads to.
+Machine = Mapping[str, tuple[frozenset[str], str]]
+
+
+def _machine(*rows: tuple[str, str, str]) -> Machine:
+    return {event: (frozenset(before.split()), after) for event, before, after in rows}
+
+
+MACHINES: Mapping[str, Machine] = {
+    "registration.experts": _machine(
+        ("ExpertRegistered", "-", "screening"),
+        ("ExpertInfoRequested", "screening", "needs_info"),
+        ("ExpertInfoProvided", "needs_info", "screening"),
+        ("ExpertDeclaredEligible", "screening", "eligible"),
+        ("ExpertDeclaredIneligible", "screening", "ineligible"),
+        ("ExpertSuspended", "screening needs_info eligible ineligible", "suspended"),
+        ("ExpertReinstated", "suspended", "eligible"),
+    ),
+    "registration.institutions": _machine(
+        ("InstitutionRegistered", "-", "proposed"),
+        ("InstitutionAssessed", "proposed", "assessed"),
+        ("InstitutionBecamePartner", "assessed", "partner"),
+        ("InstitutionActivated", "partner on_hold", "active"),
+        ("InstitutionPutOnHold", "active", "on_hold"),
+        ("InstitutionClosed", "active on_hold partner", "closed"),
+    ),
+    "matching.assignments": _machine(
+        ("AssignmentDrafted", "-", "draft"),
+        ("AssignmentSubmitted", "draft edits_requested", "submitted"),
+        ("AssignmentEditsRequested", "submitted", "edits_requested"),
+        ("AssignmentRevised", "draft edits_requested", "draft"),
+        ("AssignmentApproved", "submitted", "approved"),
+        ("AssignmentRejected", "submitted", "rejected"),
+        ("AssignmentPublished", "approved", "published"),
+        ("AssignmentMatchingStarted", "published matching", "matching"),
+        ("AssignmentFilled", "matching", "filled"),
+        ("AssignmentReopened", "filled", "matching"),
+        (
+            "AssignmentCancelled",
+            "draft submitted edits_requested approved published matching filled",
+            "cancelled",
+        ),
+    ),
+    "matching.matches": _machine(
+        ("ApplicationReceived", "-", "applied"),
+        ("ExpertSourced", "-", "sourced"),
+        ("ExpertLonglisted", "applied sourced", "longlisted"),
+        ("ExpertShortlisted", "longlisted", "shortlisted"),
+        ("AssignmentMatched", "longlisted shortlisted reserve", "allocated"),
+        ("MatchReserved", "longlisted shortlisted reserve", "reserve"),
+        ("ExpertNotSelected", "applied sourced longlisted shortlisted reserve", "not_selected"),
+        ("OfferMade", "allocated", "offered"),
+        ("OfferAccepted", "offered", "accepted"),
+        ("OfferDeclined", "offered", "declined"),
+        ("OfferExpired", "offered", "expired"),
+        ("MatchRetracting", "accepted", "retracting"),
+        ("MatchRetracted", "allocated offered accepted retracting reserve", "retracted"),
+    ),
+    "placement.placements": _machine(
+        ("PlacementRefused", "-", "refused"),
+        ("PlacementOpened", "-", "host_confirmed"),
+        ("PlacementContracted", "host_confirmed", "contracted"),
+        ("PreparationStepCompleted", "contracted pre_departure", "pre_departure"),
+        ("TravelStarted", "contracted pre_departure", "travelling"),
+        ("ReturnStarted", "contracted pre_departure travelling", "active"),
+        ("PlacementExtended", "active", "active"),
+        ("ReturnCompleted", "active", "completed"),
+        ("PlacementEndedEarly", "active", "ended_early"),
+        ("NoShowReported", "contracted pre_departure travelling", "no_show"),
+        ("PlacementCancelled", "- host_confirmed contracted pre_departure travelling", "cancelled"),
+    ),
+}
+
+
+def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Machine) -> Iterator[Violation]:
+    """I6: each of the subject's events, in its order, is legal after the ones before; data never runs backwards."""
+    state, time = "-", ""
+    for read in sorted(firsts(reads), key=lambda read: read.place):
+        before, after = machine.get(read.name, (frozenset[str](), state))
+        if state not in before:
+            yield Violation("I6", f"{topic}/{subject}", f"{read.name} after state {state}")
+        if read.envelope.time < time:
+            yield Violation("I6", f"{topic}/{subject}", f"{read.name} has an earlier time than the event before it")
+        state, time = after, read.envelope.time
+
+
+def check_histories(evidence: Evidence, machines: Mapping[str, Machine] = MACHINES) -> Iterator[Violation]:
+    """I6 over every topic with a state machine."""
+    for topic, machine in machines.items():
+        for subject, reads in evidence.streams(topic).items():
+            yield from check_history(topic, subject, reads, machine)
+
+
+def check_recounts(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[Violation]:
+    """I7: every way of counting (facts, replay, owners' stores) gives the same value for each indicator."""
+    ways = list(figures)
+    for indicator in sorted({name for figure in figures.values() for name in figure}):
+        values = {way: figures[way].get(indicator) for way in ways}
+        if any(value != values[ways[0]] for value in values.values()):
+            yield Violation("I7", indicator, ", ".join(f"{way}: {value}" for way, value in values.items()))

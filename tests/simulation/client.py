@@ -1,0 +1,65 @@
+"""The client: repeats each step under one idempotency key until it is acknowledged, and keeps a journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import Overloaded, PortError, Refusal, TooEarly
+from tests.simulation.journal import Acknowledgement, Journal
+from tests.simulation.world import World
+
+PAUSE_SECONDS = 0.5
+REPEATED = 0.15
+
+
+class NotYet(Exception):
+    """What the step needs is not there so far; the client asks again."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of the history. `send` uses a key that follows from the step's name alone.
+
+    `patient` names refusals that pass by themselves, because what the step needs is still on its way.
+    """
+
+    name: str
+    service: str
+    send: Callable[[Any], Awaitable[Acknowledgement]]
+    patient: frozenset[str] = frozenset()
+
+
+class Client:
+    """Puts steps through the services, some of them twice although they were acknowledged."""
+
+    def __init__(self, world: World, journal: Journal) -> None:
+        self._world = world
+        self._journal = journal
+        self._rng = world.runtime.rng
+
+    async def put(self, step: Step) -> Acknowledgement | None:
+        """The acknowledgement, or None where a rule refused the step for good."""
+        answer = await self._until_answered(step)
+        if answer is not None:
+            self._journal.acknowledge(answer)
+            if self._rng.random() < REPEATED:
+                again = await self._until_answered(step)
+                if again != answer:
+                    raise AssertionError(f"{step.name} was answered in two ways: {answer} and {again}")
+        return answer
+
+    async def _until_answered(self, step: Step) -> Acknowledgement | None:
+        while True:
+            self._journal.attempts += 1
+            try:
+                return await self._world.call(step.service, step.send)
+            except (PortError, Overloaded, TooEarly, NotYet):
+                await asyncio.sleep(self._rng.uniform(0, PAUSE_SECONDS))
+            except Refusal as refusal:
+                if refusal.rule not in step.patient:
+                    self._journal.refuse(step.name, refusal.rule)
+                    return None
+                await asyncio.sleep(self._rng.uniform(0, PAUSE_SECONDS))

@@ -1,0 +1,38 @@
+"""The client's own record: what it asked for and what was acknowledged to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """An answer that a client may rely on: which command of which step now stands in which document."""
+
+    step: str
+    service: str
+    collection: str
+    subject: str
+    command_id: str
+
+
+@dataclass
+class Journal:
+    """`asked`: ids of subjects and submissions that the client ever asked for. `acknowledged`: by step.
+
+    `refused`: by step, the rule that was given; `attempts`: requests sent, first ones and repetitions.
+    """
+
+    asked: set[str] = field(default_factory=set)
+    acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    attempts: int = 0
+
+    def ask(self, *ids: str) -> None:
+        self.asked.update(ids)
+
+    def acknowledge(self, entry: Acknowledgement) -> None:
+        self.acknowledged[entry.step] = entry
+
+    def refuse(self, step: str, rule: str) -> None:
+        self.refused[step] = rule
