@@ -1,0 +1,115 @@
+"""Reading a request's body: bounded, strict, digested, and documented with an example that is accepted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any, Generic, TypeVar
+
+import rfc8785
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shared.contracts.base import Instant
+from shared.errors import Refusal
+from shared.web.problems import validation_problems
+from shared.web.strict_json import parsed
+
+BODY_BYTES_AT_MOST = 1_048_576
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Input(BaseModel):
+    """A body. Unknown fields are refused at every level, also inside contracts that ignore them as events."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Change(Input):
+    """The body of a state change. `happened_at` is for roles with the right `record-late`."""
+
+    happened_at: Instant | None = None
+
+
+@dataclass(frozen=True)
+class Body(Generic[M]):
+    """The validated model, the JSON value as sent, and SHA-256 of its RFC 8785 form in hexadecimal digits."""
+
+    model: M
+    value: Any
+    digest: str
+
+
+async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYTES_AT_MOST) -> Body[M]:
+    """The body as `model`; an empty one counts as `{}`. Raises Refusal 413, 415 or 422."""
+    raw = await _bytes(request, at_most)
+    if raw:
+        _check_media_type(request.headers.get("content-type", ""))
+    raw = raw or b"{}"
+    value = parsed(raw)
+    return Body(validated(model, raw), value, digest_of(value))
+
+
+def validated(model: type[M], raw: bytes) -> M:
+    """The model from JSON, without coercion and with unknown fields refused. Raises Refusal 422."""
+    try:
+        return model.model_validate_json(raw, strict=True, extra="forbid")
+    except ValidationError as error:
+        rows = error.errors(include_url=False, include_context=False, include_input=False)
+        # The cause holds the input.
+        raise Refusal("invalid", problems=validation_problems(rows), status=422) from None
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON (RFC 8785) as 64 hexadecimal digits."""
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
+    """`openapi_extra` for a route whose body is read by `read_body`. ValueError for an example that is refused."""
+    try:
+        validated(model, rfc8785.dumps(dict(example)))
+    except Refusal as refusal:
+        rules = ", ".join(f"{problem.pointer}: {problem.rule}" for problem in refusal.problems)
+        raise ValueError(f"the example of {model.__name__} is not accepted ({rules})") from None
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    closed(schema)
+    content = {"schema": schema, "examples": {"example": {"value": dict(example)}}}
+    required = any(field.is_required() for field in model.model_fields.values())
+    return {"requestBody": {"required": required, "content": {"application/json": content}}}
+
+
+def closed(schema: Any) -> None:
+    """Says of every object in the schema what the edge does: unknown fields are refused."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+        for part in schema.values():
+            closed(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            closed(part)
+
+
+async def _bytes(request: Request, at_most: int) -> bytes:
+    """The body, read no further than the limit."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > at_most:
+        raise Refusal("too_large", status=413)
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > at_most:
+            raise Refusal("too_large", status=413)
+    return bytes(raw)
+
+
+def _check_media_type(header: str) -> None:
+    message = Message()
+    message["content-type"] = header
+    charset = message.get_content_charset("utf-8")
+    if not header or message.get_content_type() != "application/json" or charset not in ("utf-8", "utf8"):
+        raise Refusal("unsupported_media_type", "a body is application/json in UTF-8", status=415)

@@ -1,0 +1,124 @@
+"""Who calls and what they may: the dependencies that put a policy row in front of every route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+
+from shared.clock import Runtime
+from shared.errors import Refusal
+from shared.identity.policy import POLICY, Equality, Grant, Policy, SubjectsOf, equalities, visible
+from shared.identity.tokens import Principal, Tokens
+from shared.store.port import Document, Store
+from shared.web.problems import NotSignedIn
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What every route of a service stands on. `subjects_of` resolves an account in that service."""
+
+    service: str
+    runtime: Runtime
+    store: Store
+    tokens: Tokens
+    cursor_key: bytes
+    subjects_of: SubjectsOf
+    policy: Policy = field(default=POLICY)
+
+
+@dataclass(frozen=True)
+class Right:
+    """What a route needs; None where it is open to everybody."""
+
+    resource: str
+    verb: str
+
+
+@dataclass(frozen=True)
+class Granted:
+    """The caller, and under which relations it may do what the route does (the widest first)."""
+
+    edge: Edge
+    principal: Principal
+    grants: tuple[Grant, ...]
+
+    async def equalities(self) -> tuple[Equality, ...]:
+        """The grants as index equalities; empty where the caller has no relation to anything."""
+        return await equalities(self.grants, self.principal, self.edge.subjects_of)
+
+    async def visible(self, document: Document | None) -> Document:
+        """The document, or Refusal 404 for one that is missing or another's."""
+        return visible(document, await self.equalities())
+
+    async def load(self, collection: str, id: str) -> Document:
+        """Loads under the policy. Raises Refusal 404, Unavailable."""
+        return await self.visible(await self.edge.store.load(collection, id))
+
+
+Permission = Callable[[Request], Awaitable[Granted]]
+
+
+def edge_of(request: Request) -> Edge:
+    """The service's edge, put there by `create_app`."""
+    edge: Edge = request.app.state.edge
+    return edge
+
+
+async def caller(request: Request) -> Principal:
+    """The bearer token's principal. Raises NotSignedIn or TokenRefused (401), Unavailable (503)."""
+    headers = request.headers.getlist("authorization")
+    if len(headers) != 1:
+        raise NotSignedIn("not_signed_in")
+    scheme, _, token = headers[0].partition(" ")
+    if scheme.lower() != "bearer" or not token or not token.isascii():
+        raise NotSignedIn("not_signed_in")
+    edge = edge_of(request)
+    return await edge.tokens.verify(token, edge.runtime.now())
+
+
+def may(resource: str, verb: str) -> Permission:
+    """The dependency of a route that needs a row of the policy table: 401 without a token, 403 without a row."""
+
+    async def permission(request: Request) -> Granted:
+        principal = await caller(request)
+        edge = edge_of(request)
+        grants = edge.policy.allowed(principal, resource, verb)
+        if not grants:
+            raise Refusal("role_may_not", status=403)
+        return Granted(edge, principal, grants)
+
+    vars(permission)["right"] = Right(resource, verb)
+    return permission
+
+
+async def everybody() -> None:
+    """The dependency that says of a route that it is open on purpose: health, contracts, public keys."""
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A route as the tests see it: `right` is None where it is open on purpose or, if not `declared`, forgotten."""
+
+    method: str
+    path: str
+    right: Right | None
+    declared: bool
+
+
+def guarded_routes(app: FastAPI) -> list[Guarded]:
+    """Every route of the service with the right that it needs."""
+    found = []
+    for route in app.routes:
+        if not isinstance(route, APIRoute):
+            # A plain route or a mount has no policy in front of it.
+            found.append(Guarded("*", getattr(route, "path", "?"), None, False))
+            continue
+        calls: list[Any] = [dependency.call for dependency in route.dependant.dependencies]
+        rights = [right for call in calls if isinstance(right := getattr(call, "right", None), Right)]
+        for method in sorted(route.methods or ()):
+            found.append(Guarded(method, route.path, rights[0] if rights else None, bool(rights) or everybody in calls))
+    return found

@@ -1,0 +1,58 @@
+"""The OpenAPI document of a service: FastAPI's, with what the edge adds to every operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from shared.web.callers import guarded_routes
+from shared.web.problems import MEDIA_TYPE, SCHEMA
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body are the same command, however often it is sent.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+IF_MATCH: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the version that the caller saw; another one is answered 412.",
+    "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
+}
+PROBLEM: dict[str, Any] = {
+    "description": "The request is refused (RFC 9457).",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+def contract(app: FastAPI, service: str) -> dict[str, Any]:
+    """OpenAPI 3.1 under the base path `/<service>`. ValueError where two bodies share a name and differ."""
+    document: dict[str, Any] = get_openapi(
+        title=app.title, version=app.version, routes=app.routes, servers=[{"url": f"/{service}"}]
+    )
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = SCHEMA
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    guarded = {(route.path, route.method.lower()) for route in guarded_routes(app) if route.right}
+    for path, operations in document.get("paths", {}).items():
+        for method, operation in operations.items():
+            _complete(operation, method, components["schemas"])
+            if (path, method) in guarded:
+                operation["security"] = [{"bearer": []}]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
+    return document
+
+
+def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any]) -> None:
+    operation["responses"].pop("422", None)
+    operation["responses"]["default"] = PROBLEM
+    if method == "post":
+        operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, IF_MATCH]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        for name, schema in content["schema"].pop("$defs", {}).items():
+            if schemas.setdefault(name, schema) != schema:
+                raise ValueError(f"two bodies share the name {name} and differ")

@@ -1,0 +1,85 @@
+"""The HTTP edge that all four services share: one app a service, mounted under `/<service>`.
+
+Everything runs on the event loop: a plain function as endpoint, dependency or error handler would be put into a
+thread, where the seeded loop cannot follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from shared.web import problems
+from shared.web.callers import Edge, everybody
+from shared.web.contract import contract
+from shared.web.envelope import Envelope
+
+Ready = Callable[[], Sequence[str]]
+Report = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+def create_app(
+    edge: Edge,
+    *,
+    title: str,
+    routers: Iterable[APIRouter],
+    ready: Ready,
+    backlog: Report | None = None,
+    hosts: Iterable[str] = (),
+    version: str = "1",
+) -> FastAPI:
+    """The service's app. Its routes are `/v1/...` of the routers, `/health/...` and `/openapi.json`.
+
+    `ready` gives the reasons why the service cannot serve yet (empty: it can), `backlog` what is not finished.
+    `hosts`: the allowed Host values; an empty one allows any.
+    """
+    app = FastAPI(
+        title=title,
+        version=version,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.edge = edge
+    problems.install(app)
+    app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime, hosts=tuple(hosts))
+    for router in routers:
+        app.include_router(router, prefix="/v1")
+    app.include_router(_operation(app, edge.service, ready, backlog))
+    return app
+
+
+def _operation(app: FastAPI, service: str, ready: Ready, backlog: Report | None) -> APIRouter:
+    """Health and the contract, open to everybody."""
+    router = APIRouter(dependencies=[Depends(everybody)], include_in_schema=False)
+    documents: dict[str, Any] = {}
+
+    @router.get("/health/live")
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    @router.get("/health/ready")
+    async def is_ready(_request: Request) -> Response:
+        reasons = list(ready())
+        if reasons:
+            return JSONResponse({"status": "starting", "reasons": reasons}, 503, {"Retry-After": "1"})
+        return JSONResponse({"status": "ready", "reasons": []})
+
+    @router.get("/openapi.json")
+    async def openapi(_request: Request) -> Response:
+        if not documents:
+            documents.update(contract(app, service))
+        return JSONResponse(documents)
+
+    if backlog is not None:
+
+        @router.get("/health/backlog")
+        async def unfinished(_request: Request) -> Response:
+            return JSONResponse(dict(await backlog()))
+
+    return router

@@ -1,0 +1,95 @@
+"""What surrounds every request: correlation id, trace, allowed hosts, security headers, the last resort."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.clock import Runtime
+from shared.observability import count, logger, span, valid_traceparent
+from shared.web.problems import problem
+
+CORRELATION_ID = "x-correlation-id"
+_CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+# A page sets its own content policy; everything else gets the one that allows nothing.
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Envelope:
+    """ASGI middleware inside a service's app. `hosts`: allowed Host values; an empty set allows any.
+
+    Forwarded-For and its kin are never read: whoever asks is known by the token alone.
+    """
+
+    def __init__(self, app: ASGIApp, service: str, runtime: Runtime, hosts: Iterable[str] = ()) -> None:
+        self._app = app
+        self._service = service
+        self._runtime = runtime
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get(CORRELATION_ID, "")
+        correlation_id = given if _CORRELATION.fullmatch(given) else self._runtime.new_id()
+        parent = valid_traceparent(headers.get("traceparent"))
+        with span("request", parent, self._runtime.rng, service=self._service, method=scope["method"]) as traceparent:
+            state = {"correlation_id": correlation_id, "traceparent": traceparent}
+            scope["state"] = {**scope.get("state", {}), **state}
+            answer = _Answer(send, {**SECURITY_HEADERS, CORRELATION_ID: correlation_id, "traceparent": traceparent})
+            if self._hosts and headers.get("host", "").lower() not in self._hosts:
+                await problem(400, "host_not_allowed")(scope, receive, answer)
+                return
+            await self._guarded(scope, receive, answer, correlation_id)
+
+    async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer, correlation_id: str) -> None:
+        try:
+            await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            count("client_disconnected")
+        except Exception as error:
+            # Never raised further: the server would print the message and the frames, which may hold a name.
+            count("request_failed")
+            logger.error(
+                "request_failed",
+                service=self._service,
+                route=getattr(scope.get("route"), "path", None),
+                method=scope["method"],
+                error=type(error).__name__,
+                correlation_id=correlation_id,
+            )
+            if not answer.started:
+                failed: Response = problem(500, "internal")
+                await failed(scope, receive, answer)
+
+
+class _Answer:
+    """Sends on, with headers added to the response's start where it has none of that name."""
+
+    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+        self._send = send
+        self._headers = headers
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers.setdefault(name, value)
+        await self._send(message)

@@ -1,0 +1,156 @@
+"""Every refusal as `application/problem+json` (RFC 9457): the rule and the field, never the value."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared.errors import (
+    CommandReused,
+    Conflict,
+    Overloaded,
+    PreconditionFailed,
+    Problem,
+    Refusal,
+    TooEarly,
+    Unavailable,
+    UniqueViolated,
+    UnknownOutcome,
+)
+from shared.identity.tokens import TokenRefused
+from shared.web.strict_json import pointer_to
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "rule", "errors"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "rule": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "rule"],
+                "properties": {"pointer": {"type": "string"}, "rule": {"type": "string"}},
+            },
+        },
+    },
+}
+
+# Pydantic's names for what has one of our own.
+_RULES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
+_RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+class NotSignedIn(Exception):
+    """No bearer token, or one that is refused (401)."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+
+
+def problem(
+    status: int,
+    rule: str,
+    *,
+    detail: str = "",
+    errors: Sequence[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The answer. `detail` is a sentence of ours; it holds nothing that came in."""
+    body: dict[str, Any] = {
+        "type": f"urn:sankofa:problem:{rule}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "rule": rule,
+        "errors": [{"pointer": error.pointer, "rule": error.rule} for error in errors or (Problem(rule),)],
+    }
+    if detail:
+        body["detail"] = detail
+    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
+    """Pointer and rule of each of Pydantic's errors; its message, input and context are left out."""
+    return tuple(Problem(_RULES.get(error["type"], error["type"]), pointer_to(error["loc"])) for error in errors)
+
+
+def _refusal(error: Refusal) -> Response:
+    return problem(error.status, error.rule, detail=error.detail, errors=error.problems)
+
+
+def _not_signed_in(error: NotSignedIn | TokenRefused) -> Response:
+    suffix = ', error="invalid_token"' if isinstance(error, TokenRefused) else ""
+    return problem(401, error.rule, headers={"WWW-Authenticate": f'Bearer realm="sankofa"{suffix}'})
+
+
+def _request_invalid(error: RequestValidationError) -> Response:
+    found = tuple(
+        Problem(_RULES.get(row["type"], row["type"]), f"{row['loc'][0]}{pointer_to(tuple(row['loc'][1:]))}")
+        for row in error.errors()
+    )
+    return problem(422, "invalid", errors=found)
+
+
+def _http(error: HTTPException) -> Response:
+    # The exception's own detail may quote the request.
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return problem(error.status_code, _RULE_OF_STATUS.get(error.status_code, "refused"), headers=headers)
+
+
+def _overloaded(error: Overloaded) -> Response:
+    return problem(error.status, "overloaded", headers={"Retry-After": str(error.retry_after_seconds)})
+
+
+def _later(rule: str) -> Callable[[Any], Response]:
+    return lambda _: problem(503, rule, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _always(status: int, rule: str) -> Callable[[Any], Response]:
+    return lambda _: problem(status, rule)
+
+
+ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
+    Refusal: _refusal,
+    NotSignedIn: _not_signed_in,
+    TokenRefused: _not_signed_in,
+    RequestValidationError: _request_invalid,
+    HTTPException: _http,
+    CommandReused: _always(422, "idempotency_key_reused"),
+    PreconditionFailed: _always(412, "version_is_another"),
+    UniqueViolated: _always(409, "already_exists"),
+    Conflict: _later("contended"),
+    Overloaded: _overloaded,
+    Unavailable: _later("unavailable"),
+    UnknownOutcome: _later("outcome_unknown"),
+    TooEarly: _later("too_early"),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answers every error that this project raises; what is left is the envelope's (500)."""
+    for kind, answer in ANSWERS.items():
+        app.add_exception_handler(kind, _handler(answer))
+
+
+def _handler(answer: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    # An async function: Starlette runs any other in a thread.
+    async def handle(_request: Request, error: Exception) -> Response:
+        return answer(error)
+
+    return handle
