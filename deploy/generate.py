@@ -17,6 +17,7 @@ from typing import Any
 from deploy.event_map import event_map
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS
+from shared.programmes.history import history_schema
 from shared.programmes.model import editor_schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,8 +52,9 @@ def event_map_page() -> Files:
 
 
 def editor_schemas() -> Files:
-    """What editors check files of programmes against."""
+    """What editors check files of programmes and histories against."""
     yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
+    yield ROOT / "deploy/histories/schema.json", json_text(history_schema())
 
 
 # Whoever generates another file adds a function here.
