@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS uniques (
 HEAD = "SELECT version, ix, uq FROM documents WHERE collection=? AND id=?"
 BODY = "SELECT body, ix, uq FROM documents WHERE collection=? AND id=?"
 INSERT = "INSERT INTO documents (collection, id, version, body, ix, uq) VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_NEW = f"{INSERT} ON CONFLICT DO NOTHING"
 UPDATE = "UPDATE documents SET version=?, body=?, ix=?, uq=? WHERE collection=? AND id=?"
 FIND = """SELECT d.body, d.ix, d.uq FROM entries e CROSS JOIN documents d ON d.collection=e.collection AND d.id=e.id
     WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {until} ORDER BY e.ord LIMIT ?"""
@@ -104,10 +105,10 @@ def append(connection: sqlite3.Connection, collection: str, rows: Iterable[Row])
     """Inserts each document that does not exist. Raises UniqueViolated, and then nothing of the batch stays."""
     answers: list[Appended] = []
     for row in rows:
-        if connection.execute(HEAD, (collection, row.id)).fetchone():
+        values = (collection, row.id, row.version, row.body, row.ix, row.uq)
+        if connection.execute(INSERT_NEW, values).rowcount == 0:
             answers.append("existed")
             continue
-        connection.execute(INSERT, (collection, row.id, row.version, row.body, row.ix, row.uq))
         _move(connection, collection, row, set(), set())
         answers.append("written")
     return answers
