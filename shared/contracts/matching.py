@@ -112,7 +112,7 @@ class AssignmentCancelled(Event):
 
 
 class MatchParties(Contract):
-    """Who stands on what, and under which office and version of the programme the case runs.
+    """Who stands on what, for which host, and under which office and version of the programme the case runs.
 
     Every first event of a match carries it.
     """
@@ -120,6 +120,7 @@ class MatchParties(Contract):
     assignment: Id
     expert: Id
     person: Id
+    institution: Id | None = None
     office: Code | None = None
     programme: Code | None = None
     programme_version: int | None = None
