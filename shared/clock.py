@@ -64,7 +64,7 @@ class RealRuntime:
     """Wall clock, random ids, real tasks, a bounded pool of threads."""
 
     def __init__(self, workers: int = 2) -> None:
-        self.rng = random.SystemRandom()
+        self.rng: random.Random = random.SystemRandom()
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="work")
         self._tasks: set[asyncio.Task[Any]] = set()
 

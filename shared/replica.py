@@ -24,9 +24,8 @@ EPOCH_ID = "epoch"
 
 
 def shadows_collection(indexes: Mapping[str, Index]) -> Collection:
-    """A service's shadows: what it wants to find them by, and those with something parked."""
-    parked = Index(lambda d: ["parked"] if d["parked"] else [])
-    return Collection("shadows", {"parked": parked, **indexes})
+    """A service's shadows: what it wants to find them by; `all`, for the policy's rows, has those with parked records."""
+    return Collection("shadows", {"all": Index(lambda d: ["all"] if d["parked"] else []), **indexes})
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,10 @@ class Replica:
         await self.definitions.stop()
         await self.ports.store.stop()
 
+    async def replay(self, subject: str) -> bool:
+        """The operator's replay of what is parked for a subject, gaps included; True when nothing is left."""
+        return self.consumer is None or await self.consumer.retry(subject, forced=True)
+
     async def backlog(self) -> Backlog:
         """Counts what is unfinished. Raises Unavailable where store or log does not answer."""
         store = self.ports.store
@@ -150,7 +153,7 @@ class Replica:
             unread=await self._unread(),
             undecided=await self.intake.undecided() if self.intake else 0,
             waiting=await store.count(self.shadows.name, TIMER_INDEX, "timed"),
-            parked=await store.count(self.shadows.name, "parked", "parked"),
+            parked=await store.count(self.shadows.name, "all", "all"),
         )
 
     async def _unread(self) -> int:

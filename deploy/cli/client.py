@@ -56,18 +56,26 @@ class Client:
             headers["Idempotency-Key"] = call.key
         return await self._http.request(call.method, call.path, json=call.body, headers=headers)
 
-    async def send_until_done(self, call: Call, waiting: Callable[[str], None] = lambda _: None) -> Any:
-        """The answer's JSON. Raises StepFailed where the system says no for good, or for too long."""
+    async def send_until_done(
+        self,
+        call: Call,
+        waiting: Callable[[str], None] = lambda _: None,
+        arrived: Callable[[Any], bool] = lambda _: True,
+    ) -> Any:
+        """The answer's JSON, once it is one that has `arrived`.
+
+        Raises StepFailed where the system says no for good, or for too long.
+        """
         loop = asyncio.get_running_loop()
         began, pause, reason = loop.time(), PAUSE_FIRST_SECONDS, ""
         while True:
             limit = AWAY_SECONDS
             try:
                 answer = await self.send(call)
-                if answer.is_success:
-                    return answer.json()
-                reason = _reason(answer)
-                if answer.status_code in NOT_YET:
+                if answer.is_success and arrived(content := answer.json()):
+                    return content
+                reason = "not yet" if answer.is_success else _reason(answer)
+                if answer.is_success or answer.status_code in NOT_YET:
                     limit = NOT_YET_SECONDS
                 elif answer.status_code not in AWAY:
                     raise StepFailed(f"{call.method} {call.path}: {reason}")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.errors import SettingsError
+
+Driver = Literal["motor", "pymongo"]
 DEFAULT_PORT = 8000
 DEFAULT_DATA = "data"
 
@@ -24,7 +28,7 @@ class Settings(BaseModel):
     issuer: str | None = None
     kafka: str | None = None
     mongodb: str | None = None
-    mongo_driver: str = "motor"
+    mongo_driver: Driver = "motor"
 
 
 def read_settings(
@@ -48,5 +52,13 @@ def read_settings(
         issuer=environment.get("SANKOFA_ISSUER") or None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
-        mongo_driver=environment.get("SANKOFA_MONGO_DRIVER") or "motor",
+        mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
+
+
+def _driver(name: str) -> Driver:
+    for known in get_args(Driver):
+        if name == known:
+            driver: Driver = known
+            return driver
+    raise SettingsError(f"SANKOFA_MONGO_DRIVER is one of {', '.join(get_args(Driver))}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from shared.clock import RealRuntime
 from shared.errors import SettingsError
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
-from shared.identity.tokens import ROLES, Role
+from shared.identity.tokens import ROLES
 
 LIFETIME = timedelta(hours=12)
 
@@ -32,4 +32,4 @@ def token(
     """Prints a token of the embedded development issuer, alone on its line."""
     if role not in ROLES:
         raise SettingsError(f"no such role; there are {', '.join(ROLES)}")
-    print(issuer_of(read_settings(data=data)).issue(cast(Role, role), office, subject, LIFETIME))
+    print(issuer_of(read_settings(data=data)).issue(role, office, subject, LIFETIME))

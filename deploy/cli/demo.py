@@ -1,0 +1,79 @@
+"""`sankofa demo`: the whole programme in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.client import Client
+from deploy.cli.history import run_history
+from deploy.cli.hosting import bound_socket
+from deploy.cli.running import DataOption, PortOption
+from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
+from shared.errors import SettingsError
+
+STOP_SECONDS = 10
+CODE = "trqn-1"
+
+
+def demo(
+    data: DataOption = None,
+    port: PortOption = DEFAULT_PORT,
+    exit_after: Annotated[
+        bool, typer.Option("--exit", help="Ends after the figures; exit 1 where one is off.")
+    ] = False,
+) -> None:
+    """Starts all four services, runs the history of trqn-1 and prints each figure beside its published one."""
+    settings = read_settings(data=data, port=port, url=f"http://127.0.0.1:{port}")
+    # A busy port or a folder in use has to be said before the child's own words are lost in the progress bar.
+    bound_socket(port).close()
+    child = _started(settings, port)
+    try:
+        asyncio.run(_ready(settings, child))
+        right = run_history(CODE, settings, as_json=False)
+        if not exit_after:
+            print(f"\nThe system stays up at {settings.base_url} until Ctrl-C.", flush=True)
+            with contextlib.suppress(KeyboardInterrupt):
+                child.wait()
+    finally:
+        _stopped(child)
+    raise typer.Exit(0 if right else 1)
+
+
+def _started(settings: Settings, port: int) -> subprocess.Popen[bytes]:
+    sankofa = Path(sys.executable).with_name("sankofa")
+    # Of its own group, so that Ctrl-C reaches it once, from here, after the history has stopped asking.
+    return subprocess.Popen(  # noqa: S603
+        [str(sankofa), "up", "--data", str(settings.data), "--port", str(port)], start_new_session=True
+    )
+
+
+async def _ready(settings: Settings, child: subprocess.Popen[bytes]) -> None:
+    client = Client(settings.base_url)
+    waiting = asyncio.ensure_future(client.wait_ready())
+    try:
+        while not waiting.done():
+            if child.poll() is not None:
+                raise SettingsError("the services did not start")
+            await asyncio.wait([waiting], timeout=0.1)
+        await waiting
+    finally:
+        waiting.cancel()
+        await client.close()
+
+
+def _stopped(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

@@ -1,0 +1,60 @@
+"""What an operator sees of a replica: parked records, their replay, the effective settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from shared.identity.tokens import Principal
+from shared.replica import Ports, Replica
+from shared.store.port import Document
+from shared.web.bodies import Input, documented, read_body
+from shared.web.callers import Granted, may
+from shared.web.lists import query
+from shared.web.transitions import Resource, listing, reading
+
+
+def parked_router(replica: Replica) -> APIRouter:
+    """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay`; the id is the shadow's."""
+    router = APIRouter()
+    resource = Resource("parked", replica.shadows.name, _represent)
+    listing(router, path="/parked", resource=resource)
+    reading(router, path="/parked/{id}", resource=resource)
+
+    async def replay(id: str, request: Request, granted: Granted = Depends(may("parked", "replay"))) -> Response:
+        query(request)
+        await read_body(request, Input)
+        await granted.load(replica.shadows.name, id)
+        await replica.replay(id)
+        shadow = await replica.ports.store.load(replica.shadows.name, id)
+        return JSONResponse(dict(_represent(shadow or {"_id": id, "parked": [], "next_at": None}, granted.principal)))
+
+    router.add_api_route(
+        "/parked/{id}/replay",
+        replay,
+        methods=["POST"],
+        operation_id="parked_replay",
+        openapi_extra=documented(Input, {}),
+        tags=["parked"],
+    )
+    return router
+
+
+def settings_router(ports: Ports) -> APIRouter:
+    """`GET /settings`: the effective settings of log and store, by name."""
+    router = APIRouter()
+
+    async def settings(request: Request, _granted: Granted = Depends(may("settings", "read"))) -> Response:
+        query(request)
+        return JSONResponse({"log": await ports.log.settings(), "store": await ports.store.settings()})
+
+    router.add_api_route("/settings", settings, methods=["GET"], operation_id="settings_read", tags=["settings"])
+    return router
+
+
+def _represent(shadow: Document, _principal: Principal) -> Mapping[str, Any]:
+    return {"id": shadow["_id"], "next_at": shadow["next_at"], "parked": shadow["parked"]}
