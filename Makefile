@@ -27,7 +27,7 @@ demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit
 	$(BIN)/sankofa demo $(ARGS)
 
 test: $(VENV)/.dev ## the whole suite
-	$(BIN)/python -m tests.run $(ARGS)
+	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
 
 lint: $(VENV)/.dev ## style
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ EPOCH_ID = "epoch"
 
 
 def shadows_collection(indexes: Mapping[str, Index]) -> Collection:
-    """A service's shadows: what it wants to find them by; `all`, for the policy's rows, has those with parked records."""
+    """A service's shadows, by its own indexes; `all`, for the policy's rows, has those with parked records."""
     return Collection("shadows", {"all": Index(lambda d: ["all"] if d["parked"] else []), **indexes})
 
 
