@@ -135,8 +135,11 @@ class Definition(Declared):
     indicators: Annotated[tuple[Indicator, ...], Field(max_length=200)] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
-        """The definition as JSON types, as it is published; `Definition.model_validate` reads it back."""
-        dumped: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """The definition as JSON types, as it is published; `Definition.model_validate` reads it back.
+
+        Defaults are written out: what was published must not change when a default does.
+        """
+        dumped: dict[str, JsonValue] = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         return dumped
 
     def office(self, code: str) -> Office | None:
