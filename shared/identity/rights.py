@@ -43,7 +43,7 @@ REGISTRATION: tuple[Rights, ...] = (
     ("experts", "suspend reinstate adopt-version", {"officer": "office"}),
     ("institutions", "create", {"host": "own", "officer": "office"}),
     ("institutions", "list read", {"host": "institution", "officer": "office"}),
-    ("institutions", "assess make-partner activate put-on-hold close", {"officer": "office"}),
+    ("institutions", "assess accept-partner activate put-on-hold close", {"officer": "office"}),
     (
         "receipts",
         "read",
@@ -83,7 +83,7 @@ PLACEMENT: tuple[Rights, ...] = (
         "list read",
         {"expert": "own", "host": "institution", "officer": "office", "finance": "office"},
     ),
-    ("placements", "contract complete-step start-travel extend", {"officer": "office"}),
+    ("placements", "contract complete-step depart extend", {"officer": "office"}),
     ("placements", "suspend resume cancel adopt-version", {"officer": "office"}),
     ("placements", "confirm-arrival complete report-no-show", {"host": "institution", "officer": "office"}),
     ("placements", "end-early", {"expert": "own", "host": "institution", "officer": "office"}),

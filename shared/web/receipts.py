@@ -25,14 +25,14 @@ def acknowledged(receipt: Mapping[str, Any]) -> Response:
 
 def receipts_router(service: str, keys: Keys) -> APIRouter:
     """`GET /receipts/{id}`: the receipt with `status` (pending, accepted, refused) and `problems`;
-    `GET /receipt-keys`: the JSON Web Key Set that verifies receipts offline, open to everybody."""
+    `GET /keys`: the JSON Web Key Set that verifies receipts offline, open to everybody."""
     router = APIRouter()
 
     async def published(_request: Request) -> Response:
         return JSONResponse(keys.receipt_public_keys(service), headers={"Cache-Control": "public, max-age=3600"})
 
     router.add_api_route(
-        "/receipt-keys",
+        "/keys",
         published,
         methods=["GET"],
         dependencies=[Depends(everybody)],

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.clock import RealRuntime
+from shared.errors import Refusal
+from shared.identity.policy import (
+    POLICY,
+    WIDEST_FIRST,
+    Grant,
+    Subjects,
+    equalities,
+    equality,
+    four_eyes,
+    visible,
+)
+from shared.identity.tokens import ROLES, Principal, Role
+from shared.store.collection import Collection, Index, belongs
+from shared.store.local import LocalStore
+
+CASES = Collection(
+    "cases",
+    {
+        "all": Index(lambda d: ["all"]),
+        "office": Index(lambda d: [d["office"]]),
+        "own": Index(lambda d: [d["person"]]),
+        "institution": Index(lambda d: [d["institution"]]),
+        "assigned": Index(lambda d: d["panel"]),
+    },
+)
+NAMES = st.sampled_from(["a", "b", "c", "all"])
+
+
+def who(role: Role, office: str | None = "kabul", account: str = "a") -> Principal:
+    return Principal(account, role, office)
+
+
+def test_the_roles_are_exactly_the_eight() -> None:
+    assert set(ROLES) == {
+        "expert",
+        "host",
+        "officer",
+        "panel",
+        "finance",
+        "evaluator",
+        "protection",
+        "administrator",
+    }
+    assert {row.role for row in POLICY.rows} == set(ROLES)
+
+
+def test_no_row_comes_twice_and_the_widest_grant_is_first() -> None:
+    assert len(set(POLICY.rows)) == len(POLICY.rows)
+    for row in POLICY.rows:
+        relations = [grant.relation for grant in POLICY.allowed(who(row.role), row.resource, row.verb)]
+        assert row.relation in relations
+        assert relations == sorted(relations, key=WIDEST_FIRST.index)
+
+
+def test_a_list_is_under_one_relation_for_every_role() -> None:
+    for row in POLICY.rows:
+        if row.verb == "list":
+            assert len(POLICY.allowed(who(row.role), row.resource, "list")) == 1, row
+
+
+def test_an_evaluator_sees_figures_and_nothing_else() -> None:
+    rows = [row for row in POLICY.rows if row.role == "evaluator"]
+    assert {row.resource for row in rows} == {"indicators", "periods"}
+    assert {row.verb for row in rows} == {"list", "read"}
+    assert not POLICY.allowed(who("evaluator"), "indicators", "disaggregate")
+
+
+def test_who_may_record_late() -> None:
+    assert {role for role in ROLES if POLICY.may_record_late(who(role))} == {"officer", "administrator"}
+
+
+def test_an_officer_never_reaches_beyond_the_office_in_cases() -> None:
+    open_to_all = {"programmes", "vacancies"}
+    wide = {
+        r.resource for r in POLICY.rows if r.role in ("officer", "finance", "host", "expert") and r.relation == "all"
+    }
+    assert wide <= open_to_all
+
+
+def test_no_row_no_grant() -> None:
+    assert POLICY.allowed(who("panel"), "persons", "read") == ()
+    assert not POLICY.knows("persons", "explode")
+    assert POLICY.knows("assignments", "approve")
+
+
+def test_relations_compile_to_the_index_of_their_name() -> None:
+    subjects = Subjects(person="p", institution="i")
+    found = {
+        relation: equality(Grant("matches", relation), who("officer", account="acc"), subjects)
+        for relation in WIDEST_FIRST
+    }
+    assert found == {
+        "all": ("all", "all"),
+        "office": ("office", "kabul"),
+        "institution": ("institution", "i"),
+        "assigned": ("assigned", "acc"),
+        "own": ("own", "p"),
+    }
+    assert equality(Grant("receipts", "own"), who("expert", account="acc"), subjects) == ("own", "acc")
+
+
+@pytest.mark.parametrize("relation", ["office", "own", "institution"])
+def test_without_the_relation_there_is_no_equality(relation: str) -> None:
+    assert equality(Grant("matches", relation), who("officer", office=None), Subjects()) is None  # type: ignore[arg-type]
+
+
+async def test_the_account_is_resolved_only_where_a_grant_needs_it() -> None:
+    asked: list[str] = []
+
+    async def subjects_of(account: str) -> Subjects:
+        asked.append(account)
+        return Subjects(person="p")
+
+    assert await equalities((Grant("x", "office"), Grant("x", "all")), who("officer"), subjects_of)
+    assert asked == []
+    assert await equalities((Grant("x", "own"), Grant("x", "institution")), who("expert"), subjects_of) == (
+        ("own", "p"),
+    )
+    assert asked == ["a"]
+
+
+@given(
+    cases=st.lists(st.tuples(NAMES, NAMES, NAMES, st.lists(NAMES, max_size=2)), max_size=6),
+    office=NAMES,
+    account=NAMES,
+    person=NAMES,
+    institution=NAMES,
+)
+async def test_find_and_the_predicate_after_load_agree(
+    cases: list[tuple[str, str, str, list[str]]], office: str, account: str, person: str, institution: str
+) -> None:
+    """The equality gives a list exactly the documents that it lets be seen one by one, for every relation."""
+    runtime = RealRuntime()
+    store = LocalStore(None, [CASES], runtime)
+    await store.start()
+    for number, (its_office, its_person, its_institution, panel) in enumerate(cases):
+        document = {
+            "_id": f"case-{number}",
+            "version": 1,
+            "office": its_office,
+            "person": its_person,
+            "institution": its_institution,
+            "panel": list(dict.fromkeys(panel)),
+        }
+        await store.save("cases", CASES.indexed(document), 0)
+    principal = Principal(account, "officer", office)
+    for relation in WIDEST_FIRST:
+        one = equality(Grant("cases", relation), principal, Subjects(person, institution))
+        assert one is not None
+        listed = {document["_id"] for document in await store.find("cases", *one)}
+        seen = {document["_id"] async for document in store.scan("cases") if belongs(document, *one)}
+        assert listed == seen
+    await store.stop()
+    runtime.close()
+
+
+def test_what_is_missing_and_what_is_anothers_look_alike() -> None:
+    document = CASES.indexed(
+        {"_id": "1", "version": 1, "office": "kabul", "person": "p", "institution": "i", "panel": []}
+    )
+    assert visible(document, [("own", "q"), ("office", "kabul")]) is document
+    refusals = []
+    for found, granted in ((None, [("all", "all")]), (document, [("office", "tbilisi")]), (document, [])):
+        with pytest.raises(Refusal) as refusal:
+            visible(found, granted)
+        refusals.append((refusal.value.status, refusal.value.rule, refusal.value.detail))
+    assert refusals == [(404, "not_found", "")] * 3
+
+
+@pytest.mark.parametrize(("maker", "checker"), [("a", "a"), (None, "a"), ("a", None), (None, None)])
+def test_four_eyes_are_two_known_accounts(maker: str | None, checker: str | None) -> None:
+    with pytest.raises(Refusal, match="four_eyes"):
+        four_eyes(maker, checker)
+    four_eyes("a", "b")
