@@ -1,0 +1,89 @@
+"""Registration as a service: what it is made of, and what it listens to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.registration.api import Api
+from services.registration.handlers import EXPERT_REGISTRATION, Registering
+from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.settings import Issued
+from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
+from shared.clock import derived_id
+from shared.contracts.registration import Profile
+from shared.identity.issuers import DEVELOPMENT_ISSUER, token_verifier
+from shared.identity.policy import Subjects
+from shared.intake.submissions import Intake
+from shared.messaging.shadows import Handler, Handlers
+from shared.replica import Ports, Replica
+from shared.web.callers import Edge
+from shared.web.edge import create_app
+from shared.web.receipts import receipts_router
+
+
+class Registration:
+    """One replica with its HTTP edge. `start` opens the store and begins to consume; the log is the caller's."""
+
+    def __init__(self, ports: Ports, settings: Issued) -> None:
+        self.ports = ports
+        self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
+        self.work = Registering(self.replica, Identifiers(ports.keys, ports.runtime.rng))
+        self.replica.listens(handlers(self))
+        self.replica.takes({EXPERT_REGISTRATION: self.work.register})
+        self.replica.times(guard=self.work.guard)
+        self.app = self._edge(settings)
+
+    def _edge(self, settings: Issued) -> FastAPI:
+        ports, replica = self.ports, self.replica
+        edge = Edge(
+            service=SERVICE,
+            runtime=ports.runtime,
+            store=ports.store,
+            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
+            cursor_key=ports.keys.cursor_key(SERVICE),
+            subjects_of=self._subjects_of,
+        )
+        issuer = settings.issuer or DEVELOPMENT_ISSUER
+        routes = Api(replica.kernel, self.work, self._intake, issuer).router
+        return create_app(
+            edge,
+            title="Sankofa registration",
+            routers=[routes, receipts_router(SERVICE, ports.keys)],
+            ready=replica.not_ready,
+            backlog=self._backlog,
+        )
+
+    @property
+    def _intake(self) -> Intake:
+        if self.replica.intake is None:
+            raise RuntimeError("the replica takes no submissions")
+        return self.replica.intake
+
+    async def _subjects_of(self, account: str) -> Subjects:
+        """Who registers itself is the person that follows from the account, also before it is recorded."""
+        found = await self.ports.store.find(INSTITUTIONS.name, "account", account, limit=1)
+        person = derived_id("account-person", account)
+        return Subjects(person, found[0]["_id"] if found else None)
+
+    async def _backlog(self) -> Mapping[str, Any]:
+        backlog = await self.replica.backlog()
+        return {**asdict(backlog), "quiet": backlog.quiet}
+
+    async def start(self) -> None:
+        await self.replica.start()
+
+    async def stop(self) -> None:
+        await self.replica.stop()
+
+
+def handlers(service: Registration) -> Handlers:
+    """Everything that registration listens to: its own compacted topic, whose stale heads it mends."""
+    return {Profile: Handler(stale=service.work.reissue_profile)}
+
+
+def build(ports: Ports, settings: Issued) -> Registration:
+    return Registration(ports, settings)

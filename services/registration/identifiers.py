@@ -1,0 +1,72 @@
+"""Direct identifiers: sealed under the person's key, found again by keyed hashes alone."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from services.registration.bodies import IdentityDocument, PersonInput
+from services.registration.domain.names import fold_name
+from shared.clock import short_hash
+from shared.contracts.registration import Attributes
+from shared.identity.keys import Keys
+from shared.identity.sealing import blind, fold_number, open_sealed, seal
+
+SERVICE = "registration"
+NAMES = ("given_name", "family_name")
+TEXTS = (*NAMES, "email", "telephone")
+
+
+class Identifiers:
+    """Seals and opens what no event and no answer to others may carry."""
+
+    def __init__(self, keys: Keys, rng: random.Random) -> None:
+        self._keys = keys
+        self._rng = rng
+
+    def guard_id(self, document: IdentityDocument) -> str:
+        """The blind index of type, country and number; the guard's id."""
+        key = self._keys.blind_index_key(SERVICE)
+        return blind(key, document.type, document.country, fold_number(document.number))
+
+    async def sealed(self, person_id: str, person: PersonInput) -> dict[str, str]:
+        """The private fields of the person; what was not given stays as it is in the document.
+
+        Raises KeyDestroyed for an erased person, Unavailable.
+        """
+        key = await self._keys.persons(SERVICE).key(person_id)
+        texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
+        if person.document is not None:
+            text = json.dumps(person.document.model_dump(), ensure_ascii=False)
+            texts[f"document_{short_hash(self.guard_id(person.document))}"] = text
+        private = {
+            f"sealed_{name}": seal(key, text, person=person_id, field=name, rng=self._rng)
+            for name, text in texts.items()
+        }
+        return private | self._likeness((person.given_name, person.family_name), person.attributes)
+
+    async def names(self, person_id: str, private: Mapping[str, Any]) -> dict[str, str]:
+        """Given and family name. Raises KeyDestroyed, SealBroken, Unavailable."""
+        key = await self._keys.persons(SERVICE).existing(person_id)
+        if key is None:
+            return {}
+        return {
+            name: open_sealed(key, private[f"sealed_{name}"], person=person_id, field=name)
+            for name in NAMES
+            if f"sealed_{name}" in private
+        }
+
+    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
+        """The private field `likeness` after the attributes changed."""
+        names = await self.names(person_id, private)
+        return self._likeness(tuple(names.values()), attributes) if names else {}
+
+    def _likeness(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, str]:
+        # Without a year of birth or an origin half of the pool would resemble somebody.
+        if attributes.birth_year is None or attributes.country_of_origin is None:
+            return {"likeness": ""}
+        compared = f"{fold_name(*names)}\x1f{attributes.birth_year}"
+        key = self._keys.blind_index_key(SERVICE)
+        return {"likeness": blind(key, "likeness", attributes.country_of_origin, compared)}

@@ -1,0 +1,100 @@
+"""Registration's collections, indexes and guard. No decisions."""
+
+from __future__ import annotations
+
+from services.registration.domain import experts, institutions, persons, programmes
+from services.registration.domain.experts import Expert
+from services.registration.domain.institutions import Institution
+from services.registration.domain.persons import Person
+from services.registration.domain.programmes import Programme
+from shared.replica import shadows_collection
+from shared.store.aggregates import Aggregate
+from shared.store.collection import SEPARATOR, Collection, Index
+from shared.store.port import Document
+
+OFFICE_MARK = "office:"
+
+
+def office_mark(code: str) -> str:
+    """A key of a person's private part: this office registered the person too. Keys may hold no dot."""
+    return OFFICE_MARK + code.replace(".", "/")
+
+
+def _state(document: Document, field: str) -> list[str]:
+    value = (document.get("state") or {}).get(field)
+    return [value] if value else []
+
+
+def _everybody(document: Document) -> list[str]:
+    return ["all"] if document.get("state") else []
+
+
+def _offices(document: Document) -> list[str]:
+    """Every office that registered the person: each runs a case of its own about the same human being."""
+    marks = [key.removeprefix(OFFICE_MARK) for key in document.get("private", {}) if key.startswith(OFFICE_MARK)]
+    return sorted({*_state(document, "office"), *(mark.replace("/", ".") for mark in marks)})
+
+
+def _itself(document: Document) -> list[str]:
+    return [document["_id"]] if document.get("state") else []
+
+
+def _by_registration(document: Document) -> str:
+    return f"{document['state']['registered_at']}{SEPARATOR}{document['_id']}"
+
+
+PROGRAMMES: Aggregate[Programme] = Aggregate(
+    Collection("programmes", {"all": Index(_everybody)}),
+    Programme,
+    programmes.decide,
+    programmes.evolve,
+    scope=programmes.scope,
+)
+PERSONS: Aggregate[Person] = Aggregate(
+    Collection(
+        "persons",
+        {
+            "all": Index(_everybody),
+            "office": Index(_offices),
+            "own": Index(_itself),
+            "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
+        },
+    ),
+    Person,
+    persons.decide,
+    persons.evolve,
+    scope=persons.scope,
+)
+EXPERTS: Aggregate[Expert] = Aggregate(
+    Collection(
+        "experts",
+        {
+            "all": Index(_everybody, _by_registration),
+            "office": Index(lambda d: _state(d, "office"), _by_registration),
+            "own": Index(lambda d: _state(d, "person"), _by_registration),
+        },
+    ),
+    Expert,
+    experts.decide,
+    experts.evolve,
+    scope=experts.scope,
+)
+INSTITUTIONS: Aggregate[Institution] = Aggregate(
+    Collection(
+        "institutions",
+        {
+            "all": Index(_everybody, _by_registration),
+            "office": Index(lambda d: _state(d, "office"), _by_registration),
+            "institution": Index(_itself, _by_registration),
+            "account": Index(lambda d: _state(d, "account"), _by_registration),
+        },
+    ),
+    Institution,
+    institutions.decide,
+    institutions.evolve,
+    scope=institutions.scope,
+)
+DOCUMENTS = Collection("documents")
+
+COLLECTIONS = (PROGRAMMES.collection, PERSONS.collection, EXPERTS.collection, INSTITUTIONS.collection, DOCUMENTS)
+SHADOWS = shadows_collection({})
