@@ -133,6 +133,7 @@ class FaultySubscription:
         ends = await self._log.ends(self._topics)
         batch = await self._fetch(ends)
         if not batch:
+            await self._commit_again()
             held = any(self._positions[position] < ends.get(position, 0) for position in self._positions)
             pause = IDLE_SECONDS / 4 if held else IDLE_SECONDS
             await self._log.wait(self._topics, ends, pause)
@@ -188,7 +189,7 @@ class FaultySubscription:
             await self._handler(list(batch))
 
     async def _commit(self, generation: int, reached: Mapping[Position, int]) -> None:
-        """Commits over the wire; one that fails is not tried again, the next one covers it."""
+        """Commits over the wire; one that fails is made good by the next, or when there is nothing to read."""
 
         async def commit() -> bool:
             return self._groups.commit(self._group, self._member, generation, reached)
@@ -199,6 +200,13 @@ class FaultySubscription:
             current = self._plan.runtime.rng.random() < 0.5
         if not current:
             self._generation = -1
+
+    async def _commit_again(self) -> None:
+        """Without a next batch, a commit that was lost or landed out of turn would stand for ever."""
+        committed = self._groups.of(self._group).committed
+        behind = {position: at for position, at in self._positions.items() if at != committed.get(position, 0)}
+        if behind and self._generation == self._groups.of(self._group).generation:
+            await self._commit(self._generation, behind)
 
     def _perhaps_rewind(self) -> None:
         moved = [position for position, at in self._positions.items() if at > 0]

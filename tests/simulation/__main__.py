@@ -1,0 +1,94 @@
+"""Random schedules from consecutive seeds: `python -m tests.simulation --runs 200 --seed 1`.
+
+Prints a line for each broken invariant, with the seed that replays it exactly (`--runs 1 --seed N`), and at the
+end what really happened. Exit code 1 where an invariant broke, or a kind of fault never came up in many runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from tests.simulation import standin
+from tests.simulation.planted import BUGS
+from tests.simulation.schedule import Outcome, Scenario, run_schedule
+
+SCENARIO = Scenario(standin.services, standin.history, standin.check)
+ENOUGH_RUNS = 50
+MUST_HAPPEN = (
+    "crashes",
+    "freezes",
+    "duplicates",
+    "late_landings",
+    "unknown_outcomes",
+    "drops",
+    "delays",
+    "rebalances",
+    "stale_commits",
+    "zombie_batches",
+    "rewinds",
+    "holds",
+)
+
+
+def run_one(seed: int, bug: str | None = None) -> Outcome:
+    """The schedule of the seed, with a planted bug where one is named."""
+    return run_schedule(seed, SCENARIO, bug=BUGS[bug] if bug else None)
+
+
+def outcomes(seeds: Iterable[int], bug: str | None, jobs: int) -> Iterator[Outcome]:
+    """Every schedule's outcome by ascending seed, on as many processes as `jobs`."""
+    if jobs == 1:
+        yield from (run_one(seed, bug) for seed in seeds)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(partial(run_one, bug=bug), seeds, chunksize=4)
+
+
+def missing(counts: Counter[str], runs: int) -> list[str]:
+    """The faults that never happened, where there were runs enough for all of them."""
+    return [fault for fault in MUST_HAPPEN if runs >= ENOUGH_RUNS and not counts[fault]]
+
+
+def summary(counts: Counter[str], walls: list[float], elapsed: float) -> str:
+    shown = ", ".join(f"{counts[fault]:,} {fault.replace('_', ' ')}" for fault in MUST_HAPPEN)
+    mean, worst = sum(walls) / len(walls), max(walls)
+    return (
+        f"{counts['schedules']:,} schedules, {counts['steps']:,} steps: {shown}; "
+        f"{mean:.3f} s a run (at most {worst:.3f}), {elapsed:.1f} s in all"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--bug", choices=sorted(BUGS))
+    parser.add_argument("--fingerprints", action="store_true", help="one line a schedule, to compare two runs")
+    options = parser.parse_args(arguments)
+    began, counts, walls, broken = time.perf_counter(), Counter[str](), list[float](), 0
+    for outcome in outcomes(range(options.seed, options.seed + options.runs), options.bug, options.jobs):
+        counts += outcome.counts
+        walls.append(outcome.wall_seconds)
+        broken += bool(outcome.violations)
+        for violation in outcome.violations:
+            print(f"seed {outcome.seed}: {violation}")
+        if options.fingerprints:
+            print(f"seed {outcome.seed}: {outcome.fingerprint} {sorted(outcome.counts.items())}")
+    absent = missing(counts, options.runs)
+    if not options.fingerprints:
+        print(summary(counts, walls, time.perf_counter() - began))
+    for fault in absent:
+        print(f"no {fault.replace('_', ' ')} in {options.runs} runs: the storm is too weak to prove anything")
+    print(f"{broken} of {options.runs} schedules broke an invariant")
+    return 1 if broken or absent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""Planted bugs: each leaves out one rule of the kernel, and a named invariant has to go red.
+
+A harness that cannot go red proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from shared.messaging.relay import Relay
+from shared.messaging.shadows import Consumer, Delivery, Handler, has_gap
+from shared.store.guards import Guards
+from shared.store.port import Document, Store
+from tests.simulation.world import StoreWrapper
+
+
+def unwrapped(store: Store) -> Store:
+    return store
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is wrong, and the invariants of which at least one must turn red."""
+
+    name: str
+    caught_by: frozenset[str]
+    plant: Callable[[], Any] | None = None
+    wrap_store: StoreWrapper = unwrapped
+
+
+def mark_before_effects() -> Any:
+    """The shadow's mark is saved before the effects: a crash between the two loses them."""
+
+    async def apply(
+        self: Any, shadow: Document, envelope: Any, event: Any, position: Any, *, forced: bool = False
+    ) -> None:
+        if not forced and has_gap(shadow, envelope, position[0]):
+            raise ValueError("gap")
+        handler = self._handlers.get(type(event), Handler())
+        knowledge = shadow["knowledge"]
+        if handler.know:
+            knowledge = handler.know(dict(knowledge), event, envelope)
+        await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
+        if handler.effect:
+            await handler.effect(Delivery(envelope, event, knowledge))
+
+    return mock.patch.object(Consumer, "_apply", apply)
+
+
+def outbox_emptied_before_send() -> Any:
+    """The outbox is emptied before the log has acknowledged: a crash between the two loses events."""
+    send = Relay.send
+
+    async def send_afterwards(self: Any, collection: str, document: Document) -> None:
+        await self._store.sent(collection, document["_id"], document["version"])
+        await send(self, collection, document)
+
+    return mock.patch.object(Relay, "send", send_afterwards)
+
+
+def calendar_hold_skipped() -> Any:
+    """A placement is opened without asking the calendar."""
+    take = Guards.take
+
+    async def take_others(self: Any, guard: Any, guard_id: str, target_id: str, claim: Any) -> None:
+        if guard.collection.name != "calendars":
+            await take(self, guard, guard_id, target_id, claim)
+
+    return mock.patch.object(Guards, "take", take_others)
+
+
+class CarelessStore:
+    """A store whose save overwrites whatever version stands."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def save(self, collection: str, document: Document, expected_version: int) -> None:
+        del expected_version
+        standing = await self._store.load(collection, document["_id"])
+        before = int(standing["version"]) if standing else 0
+        await self._store.save(collection, {**document, "version": max(document["version"], before + 1)}, before)
+
+
+BUGS = {
+    bug.name: bug
+    for bug in (
+        Bug("mark before the effects", frozenset({"I10"}), mark_before_effects),
+        Bug("missing version check", frozenset({"I1", "I5", "I8", "I10", "fold"}), wrap_store=CarelessStore),
+        Bug("outbox emptied before the send", frozenset({"I8"}), outbox_emptied_before_send),
+        Bug("calendar hold skipped", frozenset({"I5"}), calendar_hold_skipped),
+    )
+}
+
+
+@contextmanager
+def planted(bug: Bug | None) -> Iterator[StoreWrapper]:
+    """Plants the bug for the time of one schedule; gives what the world wraps its stores in."""
+    if bug is None:
+        yield unwrapped
+    elif bug.plant is None:
+        yield bug.wrap_store
+    else:
+        with bug.plant():
+            yield bug.wrap_store

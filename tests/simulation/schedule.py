@@ -1,0 +1,111 @@
+"""One random schedule from one seed: storm, healing, convergence, checks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from shared.testing.faults import STORMY, Rates
+from shared.testing.loop import Deadlock, Runaway
+from tests.simulation.client import Client
+from tests.simulation.evidence import Evidence, Violation
+from tests.simulation.journal import Journal
+from tests.simulation.planted import Bug, planted
+from tests.simulation.world import Service, World
+
+HISTORY_SECONDS = 600.0
+STORM_SECONDS = 8.0
+STRIKE_EVERY_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Which services, what the client does with them, what has to hold afterwards."""
+
+    services: Callable[[], Sequence[Service]]
+    history: Callable[[Client, Journal], Awaitable[None]]
+    check: Callable[[Evidence, Journal], Iterable[Violation]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one schedule did: `counts` are the faults that really happened."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    steps: int
+    counts: Counter[str]
+    virtual_seconds: float
+    wall_seconds: float
+    fingerprint: str
+
+
+def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates: Rates = STORMY) -> Outcome:
+    """Runs the schedule of the seed. The same seed gives the same outcome, but for the wall time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    began = time.perf_counter()
+    collecting = gc.isenabled()
+    gc.disable()
+    with planted(bug) as wrap_store:
+        world = World(seed, scenario.services(), rates, wrap_store=wrap_store)
+        try:
+            violations = world.loop.run_until_complete(_play(world, scenario))
+        except (Deadlock, Runaway) as error:
+            violations = [Violation("I12", type(error).__name__, str(error))]
+        except Exception as error:
+            violations = [Violation("run", type(error).__name__, str(error))]
+        finally:
+            world.close()
+            if collecting:
+                gc.enable()
+    violations += [Violation("run", "unhandled", str(context)) for context in world.loop.unhandled]
+    counts = world.plan.counts + Counter({"schedules": 1, "steps": world.loop.steps})
+    return Outcome(
+        seed,
+        tuple(violations),
+        world.loop.steps,
+        counts,
+        world.loop.time(),
+        time.perf_counter() - began,
+        world.loop.fingerprint,
+    )
+
+
+async def _play(world: World, scenario: Scenario) -> list[Violation]:
+    journal = Journal()
+    await world.start()
+    striker = world.runtime.spawn(_strike(world), "striker")
+    client = Client(world, journal)
+    history = world.runtime.spawn(_history(scenario, client, journal), "history")
+    await asyncio.sleep(world.runtime.rng.uniform(STORM_SECONDS / 2, STORM_SECONDS))
+    striker.cancel()
+    await world.heal()
+    done, _ = await asyncio.wait({history}, timeout=HISTORY_SECONDS)
+    if not done:
+        return [Violation("I12", "client", f"the history is not done; {world.loop.pending()}")]
+    await history
+    violations = await world.converge()
+    evidence = await world.evidence()
+    return [*violations, *scenario.check(evidence, journal)]
+
+
+async def _history(scenario: Scenario, client: Client, journal: Journal) -> None:
+    await scenario.history(client, journal)
+
+
+async def _strike(world: World) -> None:
+    """Crashes and freezes at random times, beside those that the plan puts around effects."""
+    rng = world.runtime.rng
+    while True:
+        await asyncio.sleep(rng.uniform(0, STRIKE_EVERY_SECONDS))
+        node = rng.choice(world.nodes)
+        kind, strike = rng.choice([("crashes", world.crash), ("freezes", world.freeze)])
+        if strike(node.incarnation):
+            world.plan.counts[kind] += 1
