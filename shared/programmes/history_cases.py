@@ -16,6 +16,9 @@ from shared.programmes.history_people import Expert
 from shared.programmes.history_schedule import Assignment, Host
 from shared.programmes.history_steps import Await, Phase, Step
 
+# Nobody registers for a programme that is not published yet.
+PUBLISHED = "programme/publish"
+
 
 def at(day: date, hour: int = 9) -> datetime:
     """In working hours of every office, and on the same calendar day in each of them."""
@@ -46,7 +49,7 @@ def host_steps(host: Host, opened: datetime) -> Iterator[Step]:
         "host_type": host.host_type,
         "office": host.office,
     }
-    yield officer(first, "registration", (), "/registration/v1/institutions", body, opened, host.office)
+    yield officer(first, "registration", (PUBLISHED,), "/registration/v1/institutions", body, opened, host.office)
     before = first
     for days, verb in enumerate(("assess", "accept-partner", "activate"), 2):
         path = f"/registration/v1/institutions/{{{first}.id}}/{verb}"
@@ -71,7 +74,7 @@ def expert_steps(history: History, expert: Expert, day: datetime) -> Iterator[St
         },
         "consents": ["placement"],
     }
-    yield officer(first, "registration", (), "/registration/v1/experts", body, day, office)
+    yield officer(first, "registration", (PUBLISHED,), "/registration/v1/experts", body, day, office)
     expert_path = f"/registration/v1/experts/{{{first}.subject}}"
     screen = officer(
         f"{expert.name}/screen",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.programmes.history import History
-from shared.programmes.history_cases import Case, at, expert_steps, host_steps
+from shared.programmes.history_cases import PUBLISHED, Case, at, expert_steps, host_steps
 from shared.programmes.history_schedule import Schedule, scheduled
 from shared.programmes.history_steps import Step
 from shared.programmes.model import Definition
@@ -32,7 +32,7 @@ def expand(history: History, definition: Definition) -> tuple[Step, ...]:
 
 def _publish(history: History, definition: Definition) -> Step:
     return Step(
-        id="programme/publish",
+        id=PUBLISHED,
         phase="programme",
         needs=(),
         path="/registration/v1/programmes",
