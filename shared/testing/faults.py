@@ -182,6 +182,7 @@ class Wire:
             plan.counts["drops"] += 1
             call.fail(Unavailable("dropped"))
             return
+        # From here on the caller may be told one thing and the port see another.
         if call.writes and not await self._sets_out(call):
             return
         try:
@@ -209,6 +210,7 @@ class Wire:
         if call.writes:
             if call.answer.done() or standing_of(call.caller) != "running":
                 plan.counts["late_landings"] += 1
+            # The effect stands: a crash now is the one between this effect and the next.
             plan.strike(call.caller)
             if plan.happens("unknown") and not call.answer.done():
                 plan.counts["unknown_outcomes"] += 1

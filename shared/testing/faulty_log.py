@@ -138,6 +138,7 @@ class FaultySubscription:
             pause = IDLE_SECONDS / 4 if held else IDLE_SECONDS
             await self._log.wait(self._topics, ends, pause)
             return
+        # The generation of the fetch, not of the commit: that is what makes a zombie's commit stale.
         generation, reached = self._generation, _after(batch)
         await self._handle(batch)
         self._positions.update(reached)
@@ -197,6 +198,7 @@ class FaultySubscription:
         try:
             current = await self._log.wire.carry("log.commit", commit, writes=True)
         except (Unavailable, UnknownOutcome):
+            # Some clients go on from where they are, others ask where the group stands.
             current = self._plan.runtime.rng.random() < 0.5
         if not current:
             self._generation = -1

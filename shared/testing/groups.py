@@ -45,6 +45,7 @@ class Groups:
         joined = member not in known.heartbeats
         known.heartbeats[member] = now
         known.topics[member] = frozenset(topics)
+        # Looked at only when some member beats: with nobody left, nobody is waiting for the partitions.
         silent = [id for id, last in known.heartbeats.items() if now - last > SESSION_SECONDS]
         for id in silent:
             del known.heartbeats[id], known.topics[id]
@@ -64,6 +65,7 @@ class Groups:
         known.generation += 1
         known.owners = {}
         rng = self._plan.runtime.rng
+        # Sorted, because the order of a set of texts differs between processes.
         for topic in sorted({topic for topics in known.topics.values() for topic in topics}):
             readers = [member for member, topics in known.topics.items() if topic in topics]
             for partition in range(self._partitions[topic]):

@@ -17,8 +17,9 @@ from asyncio import events
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
+from shared.testing.bare_loop import BareLoop, Standing
 from shared.testing.steps import (
     AnyHandle,
     SeededFuture,
@@ -34,18 +35,11 @@ from shared.testing.steps import (
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Standing = Literal["running", "frozen", "dead"]
 
 EPOCH = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 STEP_MICROSECONDS = 7
 STEPS_AT_MOST = 5_000_000
 PRUNE_EVERY = 4_096
-
-if TYPE_CHECKING:
-    # The type stubs declare every socket method abstract, which at run time they are not.
-    _Base = asyncio.BaseEventLoop
-else:
-    _Base = asyncio.AbstractEventLoop
 
 
 class Deadlock(Exception):
@@ -56,7 +50,7 @@ class Runaway(Exception):
     """The run took more steps than it may; the text names the pending tasks."""
 
 
-class SeededLoop(_Base):
+class SeededLoop(BareLoop):
     """An event loop whose whole history follows from `seed`.
 
     `steps` counts executed handles, `unhandled` collects what tasks and callbacks raised and nobody awaited.
@@ -64,9 +58,9 @@ class SeededLoop(_Base):
     """
 
     def __init__(self, seed: int | str, *, trace: bool = False, steps_at_most: int = STEPS_AT_MOST) -> None:
+        super().__init__()
         self.seed = seed
         self.steps = 0
-        self.unhandled: list[dict[str, Any]] = []
         self.trace: list[str] | None = [] if trace else None
         self._rng = random.Random(f"{seed}/schedule")
         self._steps_at_most = steps_at_most
@@ -80,7 +74,6 @@ class SeededLoop(_Base):
         self._tasks: list[SeededTask[Any]] = []
         self._generators: list[AsyncGenerator[Any, Any]] = []
         self._running = self._stopping = self._closed = self._disposing = False
-        self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     # The clock.
 
@@ -179,6 +172,7 @@ class SeededLoop(_Base):
         """
         self._dead.add(incarnation)
         self._held.pop(incarnation, None)
+        # Its timers are left in the heap and dropped when they come due.
         self._ready = [handle for handle in self._ready if handle.owner != incarnation]
 
     def freeze(self, incarnation: str) -> None:
@@ -226,6 +220,7 @@ class SeededLoop(_Base):
     def _step(self) -> None:
         self._advance()
         ready = self._ready
+        # Taking the last one's place costs no shift, and the order of the ready ones means nothing.
         size = len(ready)
         chosen = int(self._rng.random() * size)
         handle = ready[chosen]
@@ -234,6 +229,7 @@ class SeededLoop(_Base):
         if handle.cancelled():
             return
         self.steps += 1
+        # Every step takes time, or a task that spins would keep all timers from firing.
         self._microseconds += STEP_MICROSECONDS
         self._fingerprint = (self._fingerprint * 1_000_003 + size * 8_191 + chosen + self._microseconds) % (1 << 61)
         if self.trace is not None:
@@ -295,40 +291,6 @@ class SeededLoop(_Base):
         generators, self._generators = self._generators, []
         for generator in generators:
             await generator.aclose()
-
-    async def shutdown_default_executor(self) -> None:
-        """There is none: work for threads goes through `Runtime.in_pool`."""
-
-    # What else asyncio asks of a loop.
-
-    def get_debug(self) -> bool:
-        return False
-
-    def set_debug(self, enabled: bool) -> None:
-        """Debug mode measures real time, which does not exist here."""
-
-    def get_task_factory(self) -> None:
-        return None
-
-    def set_exception_handler(
-        self, handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None
-    ) -> None:
-        self._handler = handler
-
-    def get_exception_handler(self) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None:
-        return self._handler
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        source = context.get("task") or context.get("future")
-        if isinstance(source, SeededTask) and source.owner in self._dead:
-            return
-        self.unhandled.append({key: context[key] for key in ("message", "exception") if key in context})
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if self._handler is not None:
-            self._handler(self, context)
-        else:
-            self.default_exception_handler(context)
 
 
 def _given(context: Context | None) -> Context:

@@ -52,6 +52,7 @@ def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     began = time.perf_counter()
     collecting = gc.isenabled()
+    # Collections would come at other moments in another process, and finalisers with them.
     gc.disable()
     with planted(bug) as wrap_store:
         world = World(seed, scenario.services(), rates, wrap_store=wrap_store)

@@ -100,6 +100,7 @@ def check_causes(evidence: Evidence) -> Iterator[Violation]:
     for topic in evidence.records:
         for subject, reads in evidence.streams(topic).items():
             for read in sorted(firsts(reads), key=lambda read: read.place):
+                # Two foreign subjects share no order; only answers to the same one are compared.
                 cause = causes.get(read.envelope.causation_id or "")
                 if cause is None:
                     continue
@@ -225,6 +226,7 @@ def check_fold(
             for topic in topics
             for read in firsts(streams[topic].get(document["_id"], []))
         ]
+        # Two topics share no order, but one command emits on them in a fixed one and at one instant.
         state = None
         for *_, read in sorted(reads, key=lambda entry: entry[:3]):
             state = evolve(state, read_event(read.envelope, read.record.value or b""))
