@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from shared.clock import Runtime, derived_id, text_of
@@ -162,6 +162,11 @@ class Replica:
         ends = await self.ports.log.ends(self.consumer.topics)
         positions = await self.ports.log.positions(self.service, self.consumer.topics)
         return sum(max(end - positions.get(position, 0), 0) for position, end in ends.items())
+
+    async def unfinished(self) -> dict[str, Any]:
+        """The backlog as `/health/backlog` answers it."""
+        backlog = await self.backlog()
+        return {**asdict(backlog), "quiet": backlog.quiet}
 
     def not_ready(self) -> list[str]:
         """Why the replica cannot serve yet; empty when it can."""

@@ -81,12 +81,19 @@ class Guards:
         return {"status": "held", "until": text_of(until), "claim": dict(claim)}
 
     async def extend(
-        self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any] | Callable[[Claim], Claim]
+        self,
+        guard: Guard,
+        guard_id: str,
+        target_id: str,
+        claim: Mapping[str, Any] | Callable[[Claim], Claim],
+        *,
+        although_closed: bool = False,
     ) -> None:
         """Replaces the claim of a standing hold. Raises Refusal where the new claim cannot be held.
 
         A function is given the claim that stands and makes the new one of it, within the same save: of two that
-        widen one hold at once, neither takes back what the other was given.
+        widen one hold at once, neither takes back what the other was given. `although_closed` is for a claim that
+        gives something back.
         """
 
         def change(draft: Document) -> bool:
@@ -101,7 +108,7 @@ class Guards:
                 for id, other in draft["holds"].items()
                 if id != target_id and other["status"] in ("held", "confirmed")
             }
-            if draft["closed"]:
+            if draft["closed"] and not although_closed:
                 raise Refusal(draft["closed"])
             guard.admit(draft, others, wanted)
             draft["holds"] = {**draft["holds"], target_id: {**hold, "claim": wanted}}

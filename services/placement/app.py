@@ -1,0 +1,73 @@
+"""Placement as a service: what it is made of, and what it listens to."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.placement.api import router
+from services.placement.handlers import Placing, know_institution, know_person
+from services.placement.settings import Settings
+from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
+from shared.contracts.matching import MatchRetracting, OfferAccepted
+from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
+from shared.identity.issuers import token_verifier
+from shared.messaging.shadows import Handler, Handlers
+from shared.replica import Ports, Replica
+from shared.web.callers import Edge
+from shared.web.edge import create_app
+from shared.web.operation import parked_router, settings_router
+
+SERVICE = "placement"
+
+
+class PlacementService:
+    """One replica with its HTTP edge. `start` opens the store and begins to consume; the log is the caller's."""
+
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        self.ports = ports
+        self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
+        self.work = Placing(self.replica)
+        self.replica.listens(handlers(self.work))
+        self.replica.times(PLACEMENTS)
+        self.replica.times(guard=self.work.guard)
+        self.app = self._edge(settings)
+
+    def _edge(self, settings: Settings) -> FastAPI:
+        ports, replica = self.ports, self.replica
+        edge = Edge(
+            service=SERVICE,
+            runtime=ports.runtime,
+            store=ports.store,
+            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
+            cursor_key=ports.keys.cursor_key(SERVICE),
+            subjects_of=self.work.subjects_of,
+        )
+        return create_app(
+            edge,
+            title="Sankofa placement",
+            routers=[router(self.work), parked_router(replica), settings_router(ports)],
+            ready=replica.not_ready,
+            backlog=replica.unfinished,
+        )
+
+    async def start(self) -> None:
+        await self.replica.start()
+
+    async def stop(self) -> None:
+        await self.replica.stop()
+
+
+def handlers(work: Placing) -> Handlers:
+    """Everything that placement listens to."""
+    return {
+        PersonRecorded: Handler(know=know_person),
+        InstitutionRegistered: Handler(know=know_institution),
+        ConsentGiven: Handler(effect=work.consent),
+        ConsentWithdrawn: Handler(effect=work.withdraw),
+        OfferAccepted: Handler(effect=work.open),
+        MatchRetracting: Handler(effect=work.retract),
+    }
+
+
+def build(ports: Ports, settings: Settings) -> PlacementService:
+    return PlacementService(ports, settings)

@@ -1,0 +1,47 @@
+"""The calendar of a person: no two on-site placements overlap, whichever offices run them.
+
+A calendar is a guard (KERNEL section 3): a placement takes its dates before it exists. Dates are half-open, so
+that one placement may begin on the day on which another has ended. Virtual work takes nobody anywhere and
+conflicts with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from shared.errors import Refusal
+
+VIRTUAL = "virtual"
+Claim = Mapping[str, Any]
+
+
+def admit(claim: Claim, standing: Mapping[str, Claim]) -> None:
+    """Refuses `placement_overlaps` where an on-site claim meets another one's dates."""
+    if claim["modality"] == VIRTUAL:
+        return
+    for hold in standing.values():
+        other = hold["claim"]
+        if other["modality"] != VIRTUAL and overlap(claim, other):
+            raise Refusal("placement_overlaps", "the expert is placed elsewhere within these dates")
+
+
+def overlap(one: Claim, other: Claim) -> bool:
+    """Whether two half-open ranges of days have a day in common; an empty range has none."""
+    starts = max(one["starts_on"], other["starts_on"])
+    return bool(starts < min(one["ends_on"], other["ends_on"]))
+
+
+def widened(claim: Claim, starts_on: date, ends_on: date) -> Claim:
+    """The claim that holds its own days and those of the dates."""
+    return {
+        **claim,
+        "starts_on": min(claim["starts_on"], starts_on.isoformat()),
+        "ends_on": max(claim["ends_on"], ends_on.isoformat()),
+    }
+
+
+def cut(claim: Claim, ends_on: date) -> Claim:
+    """The claim without the days from `ends_on` on; what was worked stays."""
+    return {**claim, "ends_on": min(claim["ends_on"], max(claim["starts_on"], ends_on.isoformat()))}

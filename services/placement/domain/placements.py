@@ -1,0 +1,311 @@
+"""A placement: host_confirmed > contracted > pre_departure > travelling > active > completed | ended_early;
+no_show and cancelled before the arrival; refused where the calendar said no (DOMAIN section 3).
+
+Virtual: no travel; the host confirms the first day of work. The obligatory steps of the preparation are those
+that the programme's definition lists for the modality, training for virtual work included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from services.placement.domain.calendars import VIRTUAL
+from shared.contracts.base import Event, Instant, Scope
+from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.placement import (
+    NoShowReported,
+    PlacementCancelled,
+    PlacementContracted,
+    PlacementEndedEarly,
+    PlacementExtended,
+    PlacementOpened,
+    PlacementRefused,
+    PreparationStep,
+    PreparationStepCompleted,
+    ReturnCompleted,
+    ReturnStarted,
+    TravelStarted,
+)
+from shared.errors import Refusal
+
+Status = Literal[
+    "host_confirmed",
+    "contracted",
+    "pre_departure",
+    "travelling",
+    "active",
+    "completed",
+    "ended_early",
+    "no_show",
+    "cancelled",
+    "refused",
+]
+Party = Literal["expert", "host", "programme"]
+BEFORE_ARRIVAL: tuple[Status, ...] = ("host_confirmed", "contracted", "pre_departure", "travelling")
+PREPARING: tuple[Status, ...] = ("contracted", "pre_departure")
+
+
+class Placement(BaseModel):
+    """`terms` is None for one that never opened; the dates are the contract's, once there is one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    match: str
+    parties: MatchParties
+    terms: Terms | None = None
+    status: Status
+    starts_on: date | None = None
+    ends_on: date | None = None
+    contracts: int = 0
+    steps: tuple[PreparationStep, ...] = ()
+    opened_at: Instant
+    reason: str | None = None
+    party: Party | None = None
+
+
+@dataclass(frozen=True)
+class OpenPlacement:
+    match: str
+    parties: MatchParties
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class RefusePlacement:
+    match: str
+    parties: MatchParties
+    reason: str
+
+
+@dataclass(frozen=True)
+class RetractPlacement:
+    """The match is taken back, or the consent: what has not begun is cancelled; what runs ends, if `running` says."""
+
+    match: str
+    parties: MatchParties
+    reason: str
+    running: bool = True
+
+
+@dataclass(frozen=True)
+class ContractPlacement:
+    starts_on: date
+    ends_on: date
+
+
+@dataclass(frozen=True)
+class CompleteStep:
+    step: PreparationStep
+    obligatory: tuple[PreparationStep, ...]
+
+
+@dataclass(frozen=True)
+class Depart:
+    obligatory: tuple[PreparationStep, ...]
+
+
+@dataclass(frozen=True)
+class ConfirmArrival:
+    obligatory: tuple[PreparationStep, ...]
+
+
+@dataclass(frozen=True)
+class ExtendPlacement:
+    ends_on: date
+
+
+@dataclass(frozen=True)
+class CompletePlacement:
+    pass
+
+
+@dataclass(frozen=True)
+class EndEarly:
+    party: Party
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReportNoShow:
+    pass
+
+
+@dataclass(frozen=True)
+class CancelPlacement:
+    reason: str
+
+
+def decide(state: Placement | None, command: Any, now: datetime) -> Sequence[Event]:
+    """Refusals: `not_found`, `illegal_transition`, `dates_reversed`, `preparation_incomplete`, ...
+
+    What opens, refuses or retracts comes from an event and finds its own earlier answer: then nothing happens.
+    """
+    match command:
+        case OpenPlacement() | RefusePlacement() | RetractPlacement():
+            return _by_event(state, command, now)
+        case ContractPlacement():
+            return _contract(existing(state), command, now)
+        case CompleteStep() | Depart() | ConfirmArrival():
+            return _on_the_way(existing(state), command, now)
+        case ExtendPlacement() | CompletePlacement() | EndEarly():
+            return _while_active(existing(state), command, now)
+        case ReportNoShow():
+            only_from(existing(state), *PREPARING, "travelling")
+            return [NoShowReported(happened_at=now)]
+        case CancelPlacement():
+            placement = existing(state)
+            only_from(placement, *BEFORE_ARRIVAL)
+            return [_cancelled(placement.match, placement.parties, command.reason, now)]
+        case _:
+            raise Refusal("unknown_command")
+
+
+def existing(state: Placement | None) -> Placement:
+    if state is None:
+        raise Refusal("not_found", status=404)
+    return state
+
+
+def only_from(state: Placement, *statuses: Status) -> None:
+    """Refuses `illegal_transition` from any other state."""
+    if state.status not in statuses:
+        raise Refusal("illegal_transition", f"not from {state.status}")
+
+
+def _by_event(
+    state: Placement | None, command: OpenPlacement | RefusePlacement | RetractPlacement, now: datetime
+) -> Sequence[Event]:
+    if isinstance(command, RetractPlacement):
+        return _retract(state, command, now)
+    if state is not None:
+        return []
+    if isinstance(command, OpenPlacement):
+        return [PlacementOpened(happened_at=now, match=command.match, parties=command.parties, terms=command.terms)]
+    return [PlacementRefused(happened_at=now, match=command.match, parties=command.parties, reason=command.reason)]
+
+
+def _retract(state: Placement | None, command: RetractPlacement, now: datetime) -> Sequence[Event]:
+    if state is None or state.status in BEFORE_ARRIVAL:
+        return [_cancelled(command.match, command.parties, command.reason, now)]
+    if state.status == "active" and command.running:
+        return [PlacementEndedEarly(happened_at=now, party="programme", reason=command.reason)]
+    return []
+
+
+def _cancelled(match: str, parties: MatchParties, reason: str, now: datetime) -> PlacementCancelled:
+    return PlacementCancelled(happened_at=now, match=match, parties=parties, reason=reason)
+
+
+def _contract(state: Placement, command: ContractPlacement, now: datetime) -> Sequence[Event]:
+    only_from(state, "host_confirmed")
+    if command.ends_on <= command.starts_on:
+        raise Refusal("dates_reversed", status=422)
+    return [PlacementContracted(happened_at=now, starts_on=command.starts_on, ends_on=command.ends_on)]
+
+
+def _on_the_way(state: Placement, command: CompleteStep | Depart | ConfirmArrival, now: datetime) -> Sequence[Event]:
+    if isinstance(command, CompleteStep):
+        only_from(state, *PREPARING)
+        if command.step in state.steps:
+            raise Refusal("step_completed_before")
+        if is_virtual(state) and command.step not in command.obligatory:
+            raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
+        return [PreparationStepCompleted(happened_at=now, step=command.step)]
+    if isinstance(command, Depart):
+        if is_virtual(state):
+            raise Refusal("virtual_has_no_travel")
+        only_from(state, *PREPARING)
+        _prepared(state, command.obligatory)
+        return [TravelStarted(happened_at=now)]
+    only_from(state, *(PREPARING if is_virtual(state) else ("travelling",)))
+    _prepared(state, command.obligatory)
+    return [ReturnStarted(happened_at=now)]
+
+
+def _prepared(state: Placement, obligatory: Sequence[PreparationStep]) -> None:
+    if set(obligatory) - set(state.steps):
+        raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
+
+
+def _while_active(
+    state: Placement, command: ExtendPlacement | CompletePlacement | EndEarly, now: datetime
+) -> Sequence[Event]:
+    only_from(state, "active")
+    if isinstance(command, CompletePlacement):
+        return [ReturnCompleted(happened_at=now)]
+    if isinstance(command, EndEarly):
+        return [PlacementEndedEarly(happened_at=now, party=command.party, reason=command.reason)]
+    if state.ends_on is None or command.ends_on <= state.ends_on:
+        raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
+    return [PlacementExtended(happened_at=now, ends_on=command.ends_on)]
+
+
+def is_virtual(state: Placement) -> bool:
+    return state.terms is not None and state.terms.modality == VIRTUAL
+
+
+def evolve(state: Placement | None, event: Any) -> Placement:
+    match event:
+        case PlacementOpened():
+            terms = event.terms
+            return Placement(
+                match=event.match,
+                parties=event.parties,
+                terms=terms,
+                status="host_confirmed",
+                starts_on=terms.starts_on,
+                ends_on=terms.ends_on,
+                opened_at=event.happened_at,
+            )
+        case PlacementRefused():
+            return _closed(None, event, "refused")
+        case PlacementCancelled():
+            return _closed(state, event, "cancelled")
+    if state is None:
+        raise TypeError(type(event).__name__)
+    return state.model_copy(update=_changes(state, event))
+
+
+def _closed(state: Placement | None, event: PlacementRefused | PlacementCancelled, status: Status) -> Placement:
+    if state is not None:
+        return state.model_copy(update={"status": status, "reason": event.reason})
+    return Placement(
+        match=event.match,
+        parties=event.parties,
+        status=status,
+        opened_at=event.happened_at,
+        reason=event.reason,
+    )
+
+
+def _changes(state: Placement, event: Any) -> dict[str, Any]:
+    match event:
+        case PlacementContracted():
+            dates = {"starts_on": event.starts_on, "ends_on": event.ends_on}
+            return {"status": "contracted", "contracts": 1, **dates}
+        case PreparationStepCompleted():
+            return {"status": "pre_departure", "steps": (*state.steps, event.step)}
+        case TravelStarted():
+            return {"status": "travelling"}
+        case ReturnStarted():
+            return {"status": "active"}
+        case PlacementExtended():
+            return {"ends_on": event.ends_on, "contracts": state.contracts + 1}
+        case ReturnCompleted():
+            return {"status": "completed"}
+        case PlacementEndedEarly():
+            return {"status": "ended_early", "party": event.party, "reason": event.reason}
+        case NoShowReported():
+            return {"status": "no_show"}
+        case _:
+            raise TypeError(type(event).__name__)
+
+
+def scope(state: Placement) -> Scope:
+    parties = state.parties
+    return Scope(parties.office, parties.programme, parties.programme_version)

@@ -1,0 +1,187 @@
+"""What placement does: load, decide, save. Rules are in domain/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+
+from services.placement.domain import calendars, placements
+from services.placement.domain.placements import (
+    ContractPlacement,
+    EndEarly,
+    ExtendPlacement,
+    OpenPlacement,
+    Placement,
+    RefusePlacement,
+    RetractPlacement,
+)
+from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
+from shared.clock import derived_id
+from shared.contracts.base import Envelope
+from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted
+from shared.contracts.placement import PreparationStep
+from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
+from shared.errors import Refusal, TooEarly
+from shared.identity.policy import Subjects
+from shared.messaging.shadows import Delivery, Knowledge
+from shared.replica import Replica
+from shared.store.aggregates import Cause, Saved
+from shared.store.guards import Guard, Holds
+from shared.store.port import Document
+
+PURPOSE = "placement"
+Kind = Literal["person", "institution"]
+
+
+def placement_of(match: str) -> str:
+    """The id of the placement that follows from a match."""
+    return derived_id(match, "placement")
+
+
+def know_person(knowledge: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
+    return {**knowledge, "kind": "person", "account": event.account}
+
+
+def know_institution(knowledge: Knowledge, event: InstitutionRegistered, _envelope: Envelope) -> Knowledge:
+    return {**knowledge, "kind": "institution", "account": event.account}
+
+
+class Placing:
+    """The commands of placement that touch more than one document, or need the programme's definition."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self.guard = Guard(CALENDARS, PLACEMENTS.name, self._admit, usage, self._void)
+
+    @staticmethod
+    def _admit(_calendar: Document, standing: Holds, claim: Mapping[str, Any]) -> None:
+        calendars.admit(claim, standing)
+
+    async def _void(self, _person: str, placement_id: str, claim: Mapping[str, Any]) -> None:
+        """A hold that nobody used in time: the placement is refused, so that the match goes back."""
+        parties = MatchParties.model_validate(claim["parties"])
+        command = RefusePlacement(claim["match"], parties, "hold_expired")
+        await self._kernel.execute(PLACEMENTS, placement_id, command, Cause(derived_id(placement_id, "void")))
+
+    async def subjects_of(self, account: str) -> Subjects:
+        """Which person or institution an account stands for, as registration told."""
+        found: dict[Kind, str] = {}
+        for shadow in await self._store.find(SHADOWS.name, "account", account, limit=2):
+            found[shadow["knowledge"]["kind"]] = shadow["_id"]
+        return Subjects(found.get("person"), found.get("institution"))
+
+    async def open(self, delivery: Delivery) -> None:
+        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3)."""
+        event = delivery.event
+        if not isinstance(event, OfferAccepted):
+            raise TypeError(type(event).__name__)
+        match, parties, terms = delivery.subject, event.parties, event.terms
+        placement_id = placement_of(match)
+        claim = {
+            "starts_on": terms.starts_on.isoformat(),
+            "ends_on": terms.ends_on.isoformat(),
+            "modality": terms.modality,
+            "match": match,
+            "parties": parties.model_dump(mode="json", exclude_none=True),
+        }
+        command: OpenPlacement | RefusePlacement = OpenPlacement(match, parties, terms)
+        try:
+            await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
+        except Refusal as refusal:
+            command = RefusePlacement(match, parties, refusal.rule)
+        await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("open"))
+        await self._settle(parties.person, placement_id)
+
+    async def retract(self, delivery: Delivery) -> None:
+        """MatchRetracting: the placement answers: cancelled before the arrival, ended early after it."""
+        event, placement_id = delivery.event, placement_of(delivery.subject)
+        _, state = await self._kernel.load(PLACEMENTS, placement_id)
+        if not isinstance(event, MatchRetracting) or state is None:
+            # OfferAccepted precedes it on the same topic, so the placement stands, opened or refused.
+            raise TooEarly("placement")
+        command = RetractPlacement(state.match, state.parties, event.reason)
+        await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("retract"))
+        await self._end_calendar(placement_id, state.parties.person, event.happened_at.date())
+
+    async def withdraw(self, delivery: Delivery) -> None:
+        """ConsentWithdrawn: the calendar closes first, then whatever has not begun is cancelled.
+
+        A return that runs is not broken off by a message: the officer ends it.
+        """
+        event, person = delivery.event, delivery.subject
+        if not isinstance(event, ConsentWithdrawn) or event.purpose != PURPOSE:
+            return
+        order = (delivery.envelope.epoch, delivery.envelope.sequence)
+        for placement_id in await self._replica.guards.close(self.guard, person, "consent_withdrawn", order):
+            claim = await self._claim(person, placement_id)
+            parties = MatchParties.model_validate(claim["parties"])
+            command = RetractPlacement(claim["match"], parties, "consent_withdrawn", running=False)
+            await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause(f"withdraw:{placement_id}"))
+            await self._settle(person, placement_id)
+
+    async def consent(self, delivery: Delivery) -> None:
+        """ConsentGiven: the calendar takes placements again."""
+        if isinstance(delivery.event, ConsentGiven) and delivery.event.purpose == PURPOSE:
+            order = (delivery.envelope.epoch, delivery.envelope.sequence)
+            await self._replica.guards.reopen(self.guard, delivery.subject, order)
+
+    async def contract(
+        self, id: str, state: Placement, command: ContractPlacement, cause: Cause, expected: int | None
+    ) -> Saved[Placement]:
+        """A contract outside the held dates widens the hold first."""
+        placements.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
+        await self._widen(id, state, command.starts_on, command.ends_on)
+        return await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+
+    async def extend(
+        self, id: str, state: Placement, command: ExtendPlacement, cause: Cause, expected: int | None
+    ) -> Saved[Placement]:
+        """An extension widens the hold before anything is promised."""
+        placements.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
+        if state.starts_on:
+            await self._widen(id, state, state.starts_on, command.ends_on)
+        return await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+
+    async def carry_out(self, id: str, command: Any, cause: Cause, expected: int | None) -> Saved[Placement]:
+        """Any other command; one that ends the placement gives its days back."""
+        saved = await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+        if isinstance(command, EndEarly) or usage(saved.document) == "spent":
+            instant = cause.happened_at or self._replica.ports.runtime.now()
+            await self._end_calendar(id, saved.state.parties.person, instant.date())
+        return saved
+
+    async def obligatory(self, state: Placement) -> tuple[PreparationStep, ...]:
+        """The steps without which nobody departs, by the version that the case was opened under."""
+        parties, terms = state.parties, state.terms
+        if parties.programme is None or terms is None:
+            return ()
+        definitions = self._replica.definitions
+        version = parties.programme_version or definitions.newest_version(parties.programme)
+        return definitions.version(parties.programme, version).obligatory_steps(terms.modality)
+
+    async def _widen(self, id: str, state: Placement, starts_on: date, ends_on: date) -> None:
+        def wanted(claim: Mapping[str, Any]) -> Mapping[str, Any]:
+            return calendars.widened(claim, starts_on, ends_on)
+
+        await self._replica.guards.extend(self.guard, state.parties.person, id, wanted)
+
+    async def _end_calendar(self, placement_id: str, person: str, ended_on: date) -> None:
+        """Releases a spent hold; of one that ended early, only the days that were not worked."""
+        document = await self._store.load(PLACEMENTS.name, placement_id)
+        state = PLACEMENTS.read(document)
+        if state is not None and state.status == "ended_early":
+            await self._replica.guards.extend(
+                self.guard, person, placement_id, lambda claim: calendars.cut(claim, ended_on), although_closed=True
+            )
+        await self._settle(person, placement_id)
+
+    async def _claim(self, person: str, placement_id: str) -> Mapping[str, Any]:
+        calendar = await self._store.load(CALENDARS.name, person)
+        claim: Mapping[str, Any] = (calendar or {})["holds"][placement_id]["claim"]
+        return claim
+
+    async def _settle(self, person: str, placement_id: str) -> None:
+        await self._replica.guards.settle(self.guard, person, placement_id)
