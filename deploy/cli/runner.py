@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from deploy.cli.client import Call, Client
-from shared.programmes.history_steps import Await, Step, resolve
+from shared.programmes.history_steps import PHASES, Await, Step, resolve
 
 SIDE_BY_SIDE = 16
 # What later steps may refer to; the rest of an answer is not kept.
@@ -73,10 +73,20 @@ class Runner:
         self._left = 0
 
     async def run(self) -> None:
-        """Returns when every step is acknowledged. Raises StepFailed at the first that is refused for good."""
-        self._prepare()
-        if not self._left:
-            return
+        """Returns when every step is acknowledged. Raises StepFailed at the first that is refused for good.
+
+        A phase begins when the services have finished the one before: what one acknowledged, the others know.
+        """
+        done = sum(step in self._journal.answers for step in self._steps)
+        self._progress(done, "")
+        for phase in PHASES:
+            steps = [step for step in self._steps.values() if step.phase == phase]
+            if any(step.id not in self._journal.answers for step in steps):
+                await self._client.wait_quiet()
+                await self._run_phase(steps)
+
+    async def _run_phase(self, steps: Iterable[Step]) -> None:
+        self._prepare(steps)
         workers = [asyncio.create_task(self._work()) for _ in range(SIDE_BY_SIDE)]
         try:
             await asyncio.gather(*workers)
@@ -85,11 +95,10 @@ class Runner:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    def _prepare(self) -> None:
+    def _prepare(self, steps: Iterable[Step]) -> None:
         done = self._journal.answers
-        open_steps = [step for step in self._steps.values() if step.id not in done]
+        open_steps = [step for step in steps if step.id not in done]
         self._left = len(open_steps)
-        self._progress(len(self._steps) - self._left, "")
         for step in open_steps:
             needs = {need for need in step.needs if need not in done}
             self._waiting[step.id] = needs
