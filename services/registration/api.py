@@ -127,8 +127,8 @@ class Api:
         reading(self.router, path="/institutions/{id}", resource=INSTITUTION_VIEW)
         body = documented(InstitutionRegistration, INSTITUTION)
         self._post("/institutions", INSTITUTION_VIEW, "create", self._register_institution, body, 201)
-        for verb, path, model, command, example in INSTITUTION_TRANSITIONS:
-            self._transition(INSTITUTIONS, INSTITUTION_VIEW, verb, path, model, command, example)
+        for verb, model, command, example in INSTITUTION_TRANSITIONS:
+            self._transition(INSTITUTIONS, INSTITUTION_VIEW, verb, verb, model, command, example)
 
     def _transition(
         self,
@@ -269,10 +269,10 @@ EXPERT_TRANSITIONS: tuple[tuple[str, type[Change], CommandOf, Mapping[str, Any]]
     ("suspend", Reason, lambda b: experts.SuspendExpert(b.reason), {"reason": "unreachable"}),
     ("reinstate", Change, lambda _: experts.ReinstateExpert(), {}),
 )
-INSTITUTION_TRANSITIONS: tuple[tuple[str, str, type[Change], CommandOf, Mapping[str, Any]], ...] = (
-    ("assess", "assess", Change, lambda _: institutions.AssessInstitution(), {}),
-    ("make-partner", "accept-partner", Change, lambda _: institutions.AcceptPartner(), {}),
-    ("activate", "activate", Change, lambda _: institutions.ActivateInstitution(), {}),
-    ("put-on-hold", "put-on-hold", Reason, lambda b: institutions.PutOnHold(b.reason), {"reason": "relocating"}),
-    ("close", "close", Reason, lambda b: institutions.CloseInstitution(b.reason), {"reason": "merged"}),
+INSTITUTION_TRANSITIONS: tuple[tuple[str, type[Change], CommandOf, Mapping[str, Any]], ...] = (
+    ("assess", Change, lambda _: institutions.AssessInstitution(), {}),
+    ("accept-partner", Change, lambda _: institutions.AcceptPartner(), {}),
+    ("activate", Change, lambda _: institutions.ActivateInstitution(), {}),
+    ("put-on-hold", Reason, lambda b: institutions.PutOnHold(b.reason), {"reason": "relocating"}),
+    ("close", Reason, lambda b: institutions.CloseInstitution(b.reason), {"reason": "merged"}),
 )

@@ -22,6 +22,7 @@ from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
 from shared.web.callers import Edge
 from shared.web.edge import create_app
+from shared.web.operation import parked_router, settings_router
 from shared.web.receipts import receipts_router
 
 
@@ -52,7 +53,12 @@ class Registration:
         return create_app(
             edge,
             title="Sankofa registration",
-            routers=[routes, receipts_router(SERVICE, ports.keys)],
+            routers=[
+                routes,
+                receipts_router(SERVICE, ports.keys),
+                parked_router(replica),
+                settings_router(ports),
+            ],
             ready=replica.not_ready,
             backlog=self._backlog,
         )

@@ -1,0 +1,317 @@
+"""Registration through its public edge: programmes, experts, persons, institutions, receipts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.registration.app import build
+from services.registration.examples import ATTRIBUTES, DEFINITION, EXPERT, INSTITUTION
+from services.registration.store import COLLECTIONS, SHADOWS
+from shared.clock import text_of
+from shared.identity.keys import verify_receipt
+from shared.intake.receipts import signed_bytes
+from shared.replica import stored
+from tests.unit.registration.serving import Serving
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Serving]:
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def published(edge: Serving) -> Serving:
+    answer = await edge.post("/programmes", "administrator", {"definition": DEFINITION})
+    assert answer.status_code == 201, answer.text
+
+    async def known() -> bool:
+        return DEFINITION["code"] in edge.service.replica.definitions.codes()
+
+    await edge.eventually(known)
+    return edge
+
+
+def registration(**changes: Any) -> dict[str, Any]:
+    """The example for one person; dotted names reach inside `person`."""
+    body = copy.deepcopy(EXPERT)
+    for name, value in changes.items():
+        target = body["person"] if name in body["person"] else body
+        target[name] = value
+    return body
+
+
+def document(number: str) -> dict[str, str]:
+    return {"type": "passport", "country": "NL", "number": number}
+
+
+async def decided(edge: Serving, receipt: dict[str, Any], **how: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    async def done() -> bool:
+        answer = await edge.get(f"/receipts/{receipt['id']}", **how)
+        assert answer.status_code == 200, answer.text
+        found.update(answer.json())
+        return bool(found["status"] != "pending")
+
+    await edge.eventually(done)
+    return found
+
+
+async def registered(edge: Serving, **changes: Any) -> tuple[str, str]:
+    """Expert id and person id of somebody whom an officer registered."""
+    answer = await edge.post("/experts", "officer", registration(**changes))
+    assert answer.status_code == 202, answer.text
+    receipt = answer.json()
+    assert (await decided(edge, receipt))["status"] == "accepted"
+    expert = await edge.get(f"/experts/{receipt['subject']}")
+    return receipt["subject"], expert.json()["person"]
+
+
+async def test_a_definition_is_published_once_a_change(edge: Serving) -> None:
+    first = await edge.post("/programmes", "administrator", {"definition": DEFINITION})
+    assert (first.status_code, first.json()["version"]) == (201, 1)
+    again = await edge.post("/programmes", "administrator", {"definition": DEFINITION})
+    assert again.json()["version"] == 1
+    changed = {**DEFINITION, "phase": "2"}
+    second = await edge.post("/programmes", "administrator", {"definition": changed})
+    assert second.json()["version"] == 2
+    read = await edge.get("/programmes/example-1", "expert")
+    assert read.json()["definition"]["phase"] == "2"
+    listed = await edge.get("/programmes", "host")
+    assert [one["code"] for one in listed.json()["items"]] == ["example-1"]
+    await edge.quiet()
+    assert len(await edge.topic("registration.programmes")) == 2
+
+
+async def test_a_bad_definition_is_refused_at_its_fields(edge: Serving) -> None:
+    bad = {**DEFINITION, "score": [{"component": "sector", "weight": 60}], "surplus": 1}
+    answer = await edge.post("/programmes", "administrator", {"definition": bad})
+    assert answer.status_code == 422
+    assert any(row["pointer"].startswith("/definition/") for row in answer.json()["errors"])
+    assert (await edge.post("/programmes", "officer", {"definition": DEFINITION})).status_code == 403
+    assert (await edge.get("/programmes/example-1", "expert")).status_code == 404
+
+
+async def test_an_officer_registers_and_screens(published: Serving) -> None:
+    expert, person = await registered(published)
+    screened = await published.post(f"/experts/{expert}/screen", "officer")
+    assert screened.status_code == 200
+    assert screened.json()["state"] == "eligible"
+    assert screened.json()["programme_version"] == 1
+    again = await published.post(f"/experts/{expert}/screen", "officer")
+    assert (again.status_code, again.json()["rule"]) == (409, "illegal_transition")
+    seen = (await published.get(f"/persons/{person}")).json()
+    assert seen["consents"] == {"placement": "given"}
+    assert seen["profile"][0]["attributes"]["birth_year"] == 1971
+    assert not {"given_name", "family_name"} & seen.keys()
+
+
+async def test_an_ineligible_expert_learns_required_and_actual(published: Serving) -> None:
+    answer = await published.post(
+        "/experts", "expert", registration(attributes={**ATTRIBUTES, "education": 3}), subject="me"
+    )
+    receipt = answer.json()
+    assert (await decided(published, receipt, role="expert", subject="me"))["status"] == "accepted"
+    await published.post(f"/experts/{receipt['subject']}/screen", "officer")
+    mine = (await published.get(f"/experts/{receipt['subject']}", "expert", subject="me")).json()
+    assert mine["failed_criteria"] == [{"criterion": "education", "required": 6, "actual": 3}]
+    assert "possible_duplicate" not in mine
+    theirs = (await published.get(f"/experts/{receipt['subject']}", "protection")).json()
+    assert theirs["failed_criteria"] == [{"criterion": "education"}]
+    assert (await published.get(f"/experts/{receipt['subject']}", "expert", subject="you")).status_code == 404
+    assert (await published.get(f"/experts/{receipt['subject']}", office="herat")).status_code == 404
+    for record in await published.topic("registration.experts"):
+        assert b"actual" not in (record.value or b"")
+    own = (await published.get(f"/persons/{mine['person']}", "expert", subject="me")).json()
+    assert (own["given_name"], own["family_name"]) == ("Given", "Family")
+    assert (await published.get(f"/persons/{mine['person']}", "evaluator")).status_code == 403
+
+
+async def test_the_receipt_is_the_same_and_can_be_verified(published: Serving) -> None:
+    first = await published.post("/experts", "officer", registration(), key="k1")
+    again = await published.post("/experts", "officer", registration(), key="k1")
+    other = await published.post("/experts", "officer", registration(given_name="Other"), key="k1")
+    assert first.status_code == again.status_code == 202
+    assert first.json() == again.json()
+    assert other.status_code == 422
+    receipt = first.json()
+    keys = (await published.client.get("/v1/keys")).json()
+    assert verify_receipt(keys, receipt["key_id"], signed_bytes(receipt), receipt["signature"])
+    await decided(published, receipt)
+    await published.quiet()
+    assert len(await published.topic("registration.experts")) == 1
+
+
+async def test_one_document_one_person(published: Serving) -> None:
+    await registered(published, document=document("AB 123"))
+    answer = await published.post("/experts", "officer", registration(document=document("ab-123")))
+    status = await decided(published, answer.json())
+    assert status["status"] == "refused"
+    assert status["problems"] == [{"pointer": "/person/document/number", "rule": "document_held_elsewhere"}]
+    assert (await published.get(f"/experts/{answer.json()['subject']}")).status_code == 404
+
+
+async def test_a_second_registration_in_the_programme_is_refused(published: Serving) -> None:
+    first = await published.post("/experts", "expert", registration(), subject="me")
+    await decided(published, first.json(), role="expert", subject="me")
+    second = await published.post("/experts", "expert", registration(given_name="Changed"), subject="me")
+    status = await decided(published, second.json(), role="expert", subject="me")
+    assert (status["status"], status["problems"][0]["rule"]) == ("refused", "already_registered")
+    own = (await published.get("/experts", "expert", subject="me")).json()["items"]
+    assert len(own) == 1
+
+
+async def test_the_same_name_year_and_origin_only_flag(published: Serving) -> None:
+    await registered(published, document=document("1"))
+    expert, _ = await registered(published, document=document("2"), given_name="FAMILY", family_name="given")
+    assert (await published.get(f"/experts/{expert}")).json()["possible_duplicate"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"given_name": ""}, "/person/given_name"),
+        ({"given_name": "\u0000"}, "/person/given_name"),
+        ({"email": "no address"}, "/person/email"),
+        ({"valid_from": "1800-01-01"}, "/person/valid_from"),
+        ({"valid_from": "2999-01-01"}, "/person/valid_from"),
+        ({"attributes": {**ATTRIBUTES, "nationality": "QQ"}}, "/person/attributes"),
+        ({"attributes": {**ATTRIBUTES, "status": "eligible"}}, "/person/attributes/status"),
+        ({"document": document("--")}, "/person/document/number"),
+        ({"office": "nowhere"}, "/office"),
+        ({"role": "administrator"}, "/role"),
+    ],
+)
+async def test_bad_input_names_the_field_and_echoes_nothing(
+    published: Serving, changes: dict[str, Any], pointer: str
+) -> None:
+    answer = await published.post("/experts", "expert", registration(**changes), subject="me")
+    assert answer.status_code == 422, answer.text
+    assert pointer in [row["pointer"] for row in answer.json()["errors"]]
+    assert "somebody" not in answer.text
+
+
+async def test_who_may_register(published: Serving) -> None:
+    assert (await published.post("/experts", "officer", registration(), office="herat")).status_code == 403
+    assert (await published.post("/experts", "host", registration())).status_code == 403
+    late = registration(happened_at="2007-03-05T09:00:00Z")
+    assert (await published.post("/experts", "expert", late, subject="me")).status_code == 403
+    unknown = await published.post("/experts", "officer", registration(programme="nobody-knows"))
+    assert unknown.status_code == 404
+
+
+async def test_what_is_recorded_late_keeps_its_day(published: Serving) -> None:
+    expert, _ = await registered(published, happened_at="2007-03-05T09:00:00Z", valid_from="2007-01-01")
+    seen = (await published.get(f"/experts/{expert}")).json()
+    assert seen["registered_at"] == "2007-03-05T09:00:00.000000Z"
+    early = await published.post(f"/experts/{expert}/screen", "officer", {"happened_at": "2007-03-01T09:00:00Z"})
+    assert (early.status_code, early.json()["rule"]) == (409, "happened_before_last")
+    on_time = await published.post(f"/experts/{expert}/screen", "officer", {"happened_at": "2007-03-08T09:00:00Z"})
+    assert on_time.json()["state"] == "eligible"
+
+
+async def test_a_correction_and_a_new_entry_of_the_profile(published: Serving) -> None:
+    _, person = await registered(published)
+    before = (await published.get(f"/persons/{person}")).json()
+    entry = before["profile"][0]
+    wrong_day = {"attributes": ATTRIBUTES, "valid_from": "2007-04-01", "corrects": entry["id"]}
+    refused = await published.post(f"/persons/{person}/correct-profile", "officer", wrong_day)
+    assert (refused.status_code, refused.json()["rule"]) == (409, "correction_keeps_valid_from")
+    body = {
+        "attributes": {**ATTRIBUTES, "birth_year": 1972},
+        "valid_from": entry["valid_from"],
+        "corrects": entry["id"],
+    }
+    stale = await published.post(f"/persons/{person}/correct-profile", "officer", body, if_match='"99"')
+    assert stale.status_code == 412
+    corrected = await published.post(f"/persons/{person}/correct-profile", "officer", body, key="c1")
+    assert corrected.status_code == 200
+    later = corrected.json()["profile"][1]
+    assert later["valid_from"] == entry["valid_from"]
+    assert later["recorded_at"] > entry["recorded_at"]
+    repeated = await published.post(f"/persons/{person}/correct-profile", "officer", body, key="c1")
+    assert repeated.headers["etag"] == corrected.headers["etag"]
+    await published.quiet()
+    types = [dict(r.headers)["ce_type"] for r in await published.topic("registration.persons")]
+    assert [one.rsplit(b".", 1)[1] for one in types] == [
+        b"PersonRecorded",
+        b"ProfileChanged",
+        b"ConsentGiven",
+        b"ProfileChanged",
+    ]
+
+
+async def test_consents(published: Serving) -> None:
+    _, person = await registered(published)
+    path = f"/persons/{person}"
+    again = await published.post(f"{path}/give-consent", "officer", {"purpose": "placement"})
+    assert (again.status_code, again.json()["rule"]) == (409, "consent_already_given")
+    withdrawn = await published.post(f"{path}/withdraw-consent", "protection", {"purpose": "placement"})
+    assert withdrawn.json()["consents"] == {"placement": "withdrawn"}
+    assert (await published.post(f"{path}/withdraw-consent", "officer", {"purpose": "placement"})).status_code == 409
+
+
+async def test_screening_asks_and_goes_on(published: Serving) -> None:
+    expert, person = await registered(published, attributes={**ATTRIBUTES, "education": 3})
+    await published.post(f"/experts/{expert}/request-info", "officer", {"items": ["diploma"]})
+    early = await published.post(f"/experts/{expert}/screen", "officer")
+    assert early.json()["rule"] == "illegal_transition"
+    body = {"attributes": {**ATTRIBUTES, "education": 7}, "valid_from": "2007-03-05"}
+    provided = await published.post(f"/experts/{expert}/provide-info", "officer", body)
+    assert provided.json()["state"] == "screening"
+    assert len((await published.get(f"/persons/{person}")).json()["profile"]) == 2
+    assert (await published.post(f"/experts/{expert}/screen", "officer")).json()["state"] == "eligible"
+    await published.post(f"/experts/{expert}/suspend", "officer", {"reason": "unreachable"})
+    assert (await published.post(f"/experts/{expert}/reinstate", "officer")).json()["state"] == "eligible"
+
+
+async def test_an_institution_from_proposal_to_closure(edge: Serving) -> None:
+    created = await edge.post("/institutions", "officer", INSTITUTION)
+    assert created.status_code == 201
+    path = f"/institutions/{created.json()['id']}"
+    assert (await edge.post(f"{path}/activate", "officer")).json()["rule"] == "illegal_transition"
+    for verb, state in (("assess", "assessed"), ("accept-partner", "partner"), ("activate", "active")):
+        assert (await edge.post(f"{path}/{verb}", "officer")).json()["state"] == state
+    hosts = await edge.get(path, "host", subject=INSTITUTION["account"])
+    assert hosts.json()["name"] == INSTITUTION["name"]
+    assert (await edge.get(path, "host", subject="another")).status_code == 404
+    assert (await edge.get(path, office="herat")).status_code == 404
+    assert (await edge.post(f"{path}/put-on-hold", "officer", {"reason": "relocating"})).json()["state"] == "on_hold"
+    assert (await edge.post(f"{path}/close", "officer", {"reason": "merged"})).json()["state"] == "closed"
+    await edge.quiet()
+    for record in await edge.topic("registration.institutions"):
+        assert INSTITUTION["name"].encode() not in (record.value or b"")
+
+
+async def test_lists_page_by_cursor(published: Serving) -> None:
+    for number in range(3):
+        await registered(published, document=document(str(number)))
+    page = (await published.get("/experts?limit=2")).json()
+    rest = (await published.get(f"/experts?limit=2&after={page['next']}")).json()
+    assert len({one["id"] for one in page["items"] + rest["items"]}) == 3
+    assert rest["next"] is None
+    assert (await published.get("/experts", office="herat")).json()["items"] == []
+
+
+async def test_names_reach_no_topic_and_no_document_in_the_clear(published: Serving) -> None:
+    body = registration(given_name="Zzcanary", family_name="Qqcanary", email="canary@example.org")
+    receipt = (await published.post("/experts", "officer", body)).json()
+    await decided(published, receipt)
+    await published.quiet()
+    for collection in ("persons", "experts", "submissions", "documents", "shadows"):
+        async for found in published.store.scan(collection):
+            assert "canary" not in str(found).casefold()
+    for topic in ("registration.persons", "registration.profiles", "registration.experts"):
+        for record in await published.topic(topic):
+            assert b"canary" not in (record.value or b"").lower()
+
+
+async def test_a_moment_is_written_in_one_form(published: Serving) -> None:
+    expert, _ = await registered(published)
+    at = (await published.get(f"/experts/{expert}")).json()["registered_at"]
+    assert len(at) == len(text_of(published.clock.now()))

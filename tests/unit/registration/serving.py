@@ -1,0 +1,116 @@
+"""A service on local ports in memory behind its HTTP edge, with tokens of the development issuer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from shared.clock import RealRuntime
+from shared.identity.issuers import DevelopmentIssuer
+from shared.identity.keys import Keys
+from shared.identity.tokens import Role
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import TOPICS
+from shared.replica import Ports
+from shared.store.collection import Collection
+from shared.store.local import LocalStore
+
+PATIENCE_SECONDS = 5.0
+
+
+class Clock(RealRuntime):
+    """The real runtime with a clock that a test can move."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+class NoIssuer:
+    issuer: str | None = None
+
+
+class Serving:
+    """Starts and stops the service and calls it as somebody."""
+
+    def __init__(self, name: str, collections: tuple[Collection, ...], build: Callable[[Ports, Any], Any]) -> None:
+        self.name = name
+        self.clock = Clock()
+        self.keys = Keys.in_memory(random.Random(7))
+        self.log = LocalLog(None, list(TOPICS.values()), self.clock)
+        self.store = LocalStore(None, collections, self.clock)
+        self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
+        self.issuer = DevelopmentIssuer(self.keys, self.clock)
+        transport = httpx.ASGITransport(app=self.service.app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
+
+    async def __aenter__(self) -> Serving:
+        await self.log.start()
+        await self.service.start()
+        await self.eventually(lambda: self._ready())
+        return self
+
+    async def _ready(self) -> bool:
+        return not self.service.replica.not_ready()
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.client.aclose()
+        await self.service.stop()
+        await self.log.stop()
+        self.clock.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        role: Role,
+        body: Any = None,
+        *,
+        office: str | None = None,
+        subject: str = "",
+        key: str | None = None,
+        if_match: str | None = None,
+    ) -> httpx.Response:
+        if office is None and role == "officer":
+            office = "kabul"
+        headers = {"authorization": f"Bearer {self.issuer.issue(role, office, subject)}"}
+        if key:
+            headers["idempotency-key"] = key
+        if if_match:
+            headers["if-match"] = if_match
+        sent = None if method == "GET" else ({} if body is None else body)
+        return await self.client.request(method, f"/v1{path}", headers=headers, json=sent)
+
+    async def get(self, path: str, role: Role = "officer", **how: Any) -> httpx.Response:
+        return await self.call("GET", path, role, **how)
+
+    async def post(self, path: str, role: Role, body: Any = None, **how: Any) -> httpx.Response:
+        return await self.call("POST", path, role, body, **how)
+
+    async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Waits until it holds, at most five seconds."""
+        until = self.clock.monotonic() + PATIENCE_SECONDS
+        while not await holds():
+            assert self.clock.monotonic() < until, "it never came"
+            await self.clock.sleep(0.005)
+
+    async def quiet(self) -> None:
+        async def nothing_moves() -> bool:
+            backlog = await self.service.replica.backlog()
+            return bool(backlog.quiet)
+
+        await self.eventually(nothing_moves)
+
+    async def topic(self, name: str) -> list[Any]:
+        """Every record of the topic, partition by partition."""
+        records = []
+        for topic, partition in await self.log.ends([name]):
+            records += await self.log.read(topic, partition, 0)
+        return records
