@@ -1,0 +1,106 @@
+"""Building a read model from nothing: whole partitions at a time, so that no subject is derived twice."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from zlib import crc32
+
+from services.monitoring.database import Connection
+from services.monitoring.decoding import Batch, Mark, take
+from services.monitoring.domain.derivation import settled_of
+from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS, Settled, in_order
+from services.monitoring.domain.rows import EventRow
+from services.monitoring.store import ReadModel, insert, replace_older, save_marks, write_facts
+from shared.messaging.port import Position, Record
+from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES, TOPICS
+
+# Facts need what stands on the topics before their own; every other topic comes last.
+_FIRST = (PROGRAMMES.name, PERSONS.name, PROFILES.name, INSTITUTIONS, EXPERTS, ASSIGNMENTS, MATCHES, PLACEMENTS)
+ORDER = (*_FIRST, *sorted(set(TOPICS) - set(_FIRST)))
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No cyclic garbage collection in the block: millions of tuples hold no cycle, and walking them takes half
+    of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class Bulk:
+    """Fills an empty model. Partitions come in `ORDER` of their topics.
+
+    One `partition` block is one transaction: its events are written as they come, its facts at the end. A block
+    holds its events in memory; whoever reads a long partition gives it in several passes (`share`).
+    """
+
+    def __init__(self, model: ReadModel) -> None:
+        self._model = model
+        self._held: dict[str, list[EventRow]] = {}
+        self._settled: dict[str, Settled] = {}
+        self.events = 0
+
+    @contextmanager
+    def partition(self) -> Iterator[None]:
+        self._held = {}
+        database = self._model.database
+        with without_collection(), database.transaction() as connection:
+            try:
+                yield
+            finally:
+                database.drain()
+            groups = [in_order(rows) for rows in self._held.values()]
+            self._settled |= settled_of(groups)
+            write_facts(connection, groups, self._settled, self._model.zones)
+            save_marks(connection, self._model.marks)
+        self._held = {}
+
+    def add(self, records: list[Record], mark: Mark) -> None:
+        """Takes a partition's next records within its block; they are written while the next ones are read."""
+        batch = Batch()
+        take(batch, records, mark)
+        self._model.database.in_background(partial(_write, batch, self._hold(batch)))
+        if batch.offices:
+            self._model.database.drain()
+            self._model.reload_zones()
+        self.events += batch.records
+
+    def reached(self, position: Position, mark: Mark) -> None:
+        """Notes how far the partition has been read; saved with its block."""
+        self._model.marks[position] = mark
+
+    def _hold(self, batch: Batch) -> list[EventRow]:
+        """The rows that are not here yet: a subject's events all stand in one partition."""
+        fresh = []
+        for row in batch.events:
+            own = self._held.get(row.subject)
+            if own is None:
+                self._held[row.subject] = [row]
+            elif row[2:4] > own[-1][2:4] or all(row[2:4] != other[2:4] for other in own):
+                own.append(row)
+            else:
+                continue
+            fresh.append(row)
+        return fresh
+
+
+def _write(batch: Batch, fresh: list[EventRow], connection: Connection) -> None:
+    insert(connection, "events", fresh)
+    insert(connection, "unreadable", batch.unreadable)
+    replace_older(connection, "profiles", "person", batch.profiles.values())
+    replace_older(connection, "offices", "programme", batch.offices.values())
+
+
+def share(records: list[Record], passes: int, number: int) -> list[Record]:
+    """The records of one pass: every record of a subject is in the same one."""
+    if passes == 1:
+        return records
+    return [record for record in records if crc32(record.key or b"") % passes == number]

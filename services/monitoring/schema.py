@@ -1,0 +1,73 @@
+"""The tables of the read model: their columns, in the order of the domain's tuples.
+
+No table has a key: an index would cost more at each batch than all the rest, and whoever writes has loaded what
+stands there of the same subjects anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from services.monitoring.domain.facts import Fact
+from services.monitoring.domain.profiles import Attributes, ProfileRow
+from services.monitoring.domain.rows import EventRow
+
+# What holds a number; every other column holds a code or an id.
+_NUMBERS = frozenset(
+    {"epoch", "sequence", "happened_us", "known_ms", "known_from", "known_to", "programme_version", "seats"}
+    | {"starts_day", "ends_day", "days", "contract_number", "local_day", "local_year", "valid_from_day"}
+    | {"recorded_us", "birth_year", "education", "experience_years", "number", "position", "appended_ms"}
+)
+
+FACT_COLUMNS: tuple[str, ...] = (
+    *Fact._fields,
+    "local_day",
+    "local_year",
+    *(f"{name}_at_event" for name in Attributes._fields),
+    *(f"{name}_at_now" for name in Attributes._fields),
+)
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "events": EventRow._fields,
+    "profiles": ProfileRow._fields,
+    "offices": ("programme", "epoch", "sequence", "office", "time_zone"),
+    "facts": FACT_COLUMNS,
+    "unreadable": ("topic", "number", "position", "appended_ms", "reason"),
+    "progress": ("marks",),
+}
+
+
+def is_number(column: str) -> bool:
+    return column.removesuffix("_at_event").removesuffix("_at_now") in _NUMBERS
+
+
+def ddl() -> str:
+    """Creates what is missing."""
+    statements = []
+    for table, columns in TABLES.items():
+        parts = [f'"{column}" {"BIGINT" if is_number(column) else "VARCHAR"}' for column in columns]
+        statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})")
+    return "; ".join(statements)
+
+
+_SCHEMAS = {
+    table: pa.schema([(column, pa.int64() if is_number(column) else pa.string()) for column in columns])
+    for table, columns in TABLES.items()
+}
+
+
+def arrow(table: str, rows: Sequence[Iterable[Any]]) -> pa.Table:
+    """The rows as an Arrow table, which DuckDB reads without copying row by row."""
+    schema = _SCHEMAS[table]
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pa.Table.from_arrays(
+        [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def quoted(columns: Iterable[str], prefix: str = "") -> str:
+    """Column names for a statement; some are words of SQL."""
+    return ", ".join(f'{prefix}"{column}"' for column in columns)

@@ -1,0 +1,218 @@
+"""The read model's tables: what one transaction writes, and what the facts are derived from. No decisions.
+
+What a batch brings, the facts that follow and the positions are one transaction, so a crash between two batches
+leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from services.monitoring.database import Connection, Database
+from services.monitoring.decoding import Batch, Mark, OfficeRow
+from services.monitoring.domain.derivation import (
+    FACT_TOPICS,
+    Known,
+    Zones,
+    by_subject,
+    fact_rows,
+    persons_of,
+    settled_of,
+)
+from services.monitoring.domain.facts import Settled
+from services.monitoring.domain.profiles import Entry, ProfileRow, timeline
+from services.monitoring.domain.rows import EventRow
+from services.monitoring.schema import TABLES, arrow, ddl, quoted
+from shared.messaging.port import Position
+from shared.messaging.topics import PERSONS, TOPICS
+
+DIGESTED = ("events", "profiles", "offices", "facts", "unreadable")
+
+_TOPIC_LIST = ", ".join(f"'{topic}'" for topic in sorted(FACT_TOPICS))
+_KEPT_LIST = ", ".join(f"'{topic.name}'" for topic in TOPICS.values() if not topic.compacted)
+_AMONG = "IN (SELECT unnest(?::VARCHAR[]))"
+# The touched subjects, and what names a person, an approved assignment or a changed office among the causes;
+# then their events with those of the assignments that they name.
+_HIT = f"SELECT subject FROM events WHERE subject {_AMONG}"  # noqa: S608
+_CAUSED = f"""
+UNION SELECT subject FROM (SELECT *, unnest([person, assignment, programme, office]) AS cause FROM events)
+WHERE topic IN ({_TOPIC_LIST}) AND cause {_AMONG}
+"""  # noqa: S608
+_LOAD = f"""
+WITH hit AS MATERIALIZED ({{hit}}) SELECT {quoted(EventRow._fields)} FROM events
+WHERE subject IN (FROM hit) OR subject IN (SELECT assignment FROM events WHERE subject IN (FROM hit))
+"""  # noqa: S608
+_TIMELINES = f"""
+SELECT {quoted(ProfileRow._fields, "p.")}, min(e.known_ms) FROM profiles p
+JOIN events e ON e.subject = p.person AND e.entry = p.entry AND e.topic = '{PERSONS.name}'
+WHERE p.person {_AMONG} GROUP BY ALL
+"""  # noqa: S608
+_NEWER = """
+DELETE FROM {table} AS held USING incoming WHERE held.{key} = incoming.{key}
+AND (held.epoch, held.sequence) < (incoming.epoch, incoming.sequence);
+INSERT INTO {table} SELECT * FROM incoming WHERE {key} NOT IN (SELECT {key} FROM {table})
+"""
+_DIGEST = """
+SELECT count(*), sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT)
+FROM (SELECT concat_ws(chr(31), {columns}) AS line FROM {table} {kept})
+"""
+
+
+class ReadModel:
+    """Events, facts and positions of one replica. Its writing methods are for one thread at a time.
+
+    `path` None keeps it in memory. SettingsError where the file cannot be used.
+    """
+
+    def __init__(self, path: Path | None, *, threads: int = 2, memory_limit_mb: int = 1024) -> None:
+        self.path = path
+        self.database = Database(path, threads=threads, memory_limit_mb=memory_limit_mb)
+        self.database.writer.execute(ddl())
+        self.marks = _marks(self.database.writer)
+        self.zones = _zones(self.database.writer)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def apply(self, batch: Batch) -> None:
+        """One transaction: the batch's rows, the facts that they touch derived anew, the positions."""
+        marks = self.marks | batch.marks
+        with self.database.transaction() as connection:
+            replace_older(connection, "offices", "programme", batch.offices.values())
+            zones = _zones(connection) if batch.offices else self.zones
+            held = _load(connection, batch, _changed_offices(self.zones, zones))
+            fresh = _fresh(batch.events, held)
+            insert(connection, "events", fresh)
+            insert(connection, "unreadable", batch.unreadable)
+            replace_older(connection, "profiles", "person", batch.profiles.values())
+            if old := {row.subject for row in held if row.topic in FACT_TOPICS}:
+                connection.execute(f"DELETE FROM facts WHERE subject {_AMONG}", [sorted(old)])  # noqa: S608
+            groups = by_subject(row for row in (*held, *fresh) if row.topic in FACT_TOPICS)
+            write_facts(connection, groups, settled_of(groups), zones)
+            save_marks(connection, marks)
+        self.marks, self.zones = marks, zones
+
+    def reload_zones(self) -> None:
+        """Reads the offices' time zones again after they were written outside of `apply`."""
+        self.zones = _zones(self.database.writer)
+
+    def digests(self) -> dict[str, str]:
+        """A digest of each table that does not depend on the order of its rows.
+
+        What could not be read on a compacted topic is left out: compaction may have removed it since.
+        """
+        with self.database.reader() as connection:
+            return {table: _digest(connection, table) for table in DIGESTED}
+
+    def counts(self) -> dict[str, int]:
+        """How many events, facts and unreadable records there are."""
+        with self.database.reader() as connection:
+            return {
+                table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
+                for table in ("events", "facts", "unreadable")
+            }
+
+
+def insert(connection: Connection, table: str, rows: Sequence[Any]) -> None:
+    """Adds the rows, which are in the order of the table's columns."""
+    if rows:
+        with _registered(connection, arrow(table, rows)):
+            connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")  # noqa: S608
+
+
+def replace_older(
+    connection: Connection, table: str, key: str, groups: Iterable[Sequence[ProfileRow] | Sequence[OfficeRow]]
+) -> None:
+    """Keeps, for each key, the rows of the record with the greatest (epoch, sequence)."""
+    rows = [row for group in groups for row in group]
+    if rows:
+        with _registered(connection, arrow(table, rows)):
+            connection.execute(_NEWER.format(table=table, key=key))
+
+
+def write_facts(
+    connection: Connection, groups: Sequence[Sequence[EventRow]], settled: Mapping[str, Settled], zones: Zones
+) -> None:
+    """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
+    timelines = _timelines(connection, persons_of(groups))
+    insert(connection, "facts", fact_rows(groups, Known(settled, timelines, zones)))
+
+
+def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:
+    text = json.dumps([[*position, *astuple(mark)] for position, mark in sorted(marks.items())])
+    connection.execute("DELETE FROM progress")
+    connection.execute("INSERT INTO progress VALUES (?)", [text])
+
+
+@contextmanager
+def _registered(connection: Connection, table: Any) -> Iterator[None]:
+    connection.register("incoming", table)
+    try:
+        yield
+    finally:
+        connection.unregister("incoming")
+
+
+def _marks(connection: Connection) -> dict[Position, Mark]:
+    rows = connection.execute("SELECT marks FROM progress").fetchall()
+    return {(topic, number): Mark(*rest) for topic, number, *rest in (json.loads(rows[0][0]) if rows else ())}
+
+
+def _zones(connection: Connection) -> Zones:
+    """Time zones by programme and office, and by office alone for what belongs to no programme."""
+    rows = connection.execute("SELECT programme, office, time_zone FROM offices ORDER BY programme, office").fetchall()
+    zones: dict[tuple[str | None, str | None], str] = {}
+    for programme, office, zone in rows:
+        zones[(programme, office)] = zone
+        zones.setdefault((None, office), zone)
+    return zones
+
+
+def _changed_offices(before: Zones, after: Zones) -> set[str]:
+    if before is after:
+        return set()
+    return {office for key in before.keys() | after.keys() if before.get(key) != after.get(key) and (office := key[1])}
+
+
+def _load(connection: Connection, batch: Batch, offices: set[str]) -> list[EventRow]:
+    """The stored events of every subject whose facts may differ now: its own events, its assignment's approval,
+    its person's profile, its office's time zone. With them the events of the assignments that they name."""
+    subjects = {row.subject for row in batch.events} | {row.assignment for row in batch.events if row.assignment}
+    causes = offices | set(batch.profiles)
+    causes.update(row.subject for row in batch.events if row.type in ("AssignmentApproved", "ProfileChanged"))
+    hit, parameters = (_HIT, [sorted(subjects)]) if not causes else (_HIT + _CAUSED, [sorted(subjects), sorted(causes)])
+    rows = connection.execute(_LOAD.format(hit=hit), parameters).fetchall()
+    return [EventRow._make(row) for row in rows]
+
+
+def _fresh(rows: Iterable[EventRow], held: Iterable[EventRow]) -> list[EventRow]:
+    """The rows that are not held yet, each once."""
+    seen = {row[:4] for row in held}
+    fresh = []
+    for row in rows:
+        if row[:4] not in seen:
+            seen.add(row[:4])
+            fresh.append(row)
+    return fresh
+
+
+def _timelines(connection: Connection, persons: set[str]) -> dict[str, list[Entry]]:
+    if not persons:
+        return {}
+    found: dict[str, list[tuple[ProfileRow, int]]] = {}
+    for *row, known_ms in connection.execute(_TIMELINES, [sorted(persons)]).fetchall():
+        found.setdefault(row[0], []).append((ProfileRow._make(row), known_ms))
+    return {person: timeline(known) for person, known in found.items()}
+
+
+def _digest(connection: Connection, table: str) -> str:
+    columns = ", ".join(f'coalesce("{column}"::VARCHAR, chr(0))' for column in TABLES[table])
+    kept = f"WHERE topic IN ({_KEPT_LIST})" if table == "unreadable" else ""
+    count, lower, upper = connection.execute(_DIGEST.format(columns=columns, table=table, kept=kept)).fetchall()[0]
+    return hashlib.sha256(f"{table}:{count}:{lower}:{upper}".encode()).hexdigest()
