@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
 from shared.clock import Runtime, retrying
-from shared.errors import PortError, Unavailable
+from shared.errors import Unavailable
 from shared.messaging.delivery import STOP_SECONDS
+from shared.messaging.kafka_closing import closed
+from shared.messaging.kafka_decoding import read_leniently
 from shared.messaging.kafka_group import CONSUMER_SETTINGS, ClientLog, KafkaSubscription
 from shared.messaging.kafka_producer import PRODUCER_SETTINGS, Producer
 from shared.messaging.kafka_reader import Reader
 from shared.messaging.kafka_records import reachable
 from shared.messaging.kafka_topics import COMPACTION_LAG_MS, Topics
-from shared.messaging.partitions import check_place, check_size, declared, partition_of
+from shared.messaging.partitions import check_message, check_place, declared, partition_of
 from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
 
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.2
 CONNECT_SECONDS = 30.0
-
-logger = structlog.get_logger()
 
 
 class KafkaLog:
@@ -43,6 +42,7 @@ class KafkaLog:
         client_id: str,
         compaction_lag_ms: int = COMPACTION_LAG_MS,
     ) -> None:
+        read_leniently()
         self.topics = {topic.name: topic for topic in topics}
         self._servers = bootstrap_servers
         self._runtime = runtime
@@ -83,15 +83,11 @@ class KafkaLog:
         await self._producer.stop(STOP_SECONDS)
         reader, self._reader = self._reader, None
         admin, self._admin = self._admin, None
-        for closing in (reader.stop if reader else None, admin.close if admin else None, self.broker.stop):
-            if closing is None:
-                continue
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    with reachable():
-                        await closing()
-            except (PortError, TimeoutError) as error:
-                logger.warning("disconnect_failed", error=type(error).__name__)
+        if reader is not None:
+            await reader.stop(STOP_SECONDS)
+        if admin is not None:
+            await closed(admin.close(), admin._client, STOP_SECONDS)
+        await self.broker.stop()
 
     def partition_of(self, topic: str, key: str) -> int:
         return partition_of(self.topics, topic, key)
@@ -99,7 +95,7 @@ class KafkaLog:
     async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
         check_place(self.topics, topic, partition)
         for message in messages:
-            check_size(message)
+            check_message(message)
         if messages:
             await self._producer.append((topic, partition), messages)
 

@@ -17,6 +17,7 @@ from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 
 from shared.errors import Unavailable
 from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_records import records_of
 from shared.messaging.port import BatchHandler, Record
 
@@ -77,7 +78,7 @@ class KafkaSubscription:
         try:
             await self._subscriber.start()
         except (KafkaError, OSError) as error:
-            await self._subscriber.stop()
+            await self._leave(1.0)
             raise Unavailable(f"log: {type(error).__name__}") from error
         self._running = True
 
@@ -86,12 +87,13 @@ class KafkaSubscription:
             return
         self._running = False
         self._stopping.set()
-        try:
-            # FastStream waits for the handler as long as STOP_SECONDS; leaving the group may wait for a broker.
-            async with asyncio.timeout(STOP_SECONDS + 5.0):
-                await self._subscriber.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            logger.warning("leave_failed", group=self._group, error=type(error).__name__)
+        # FastStream waits for the handler as long as STOP_SECONDS; leaving the group takes its own time.
+        await self._leave(STOP_SECONDS + 5.0)
+
+    async def _leave(self, seconds: float) -> None:
+        consumer = self._subscriber.consumer
+        if consumer is not None:
+            await closed(self._subscriber.stop(), consumer._client, seconds)
 
     async def _parsed(self, batch: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         """A message whose headers nobody decodes: one header that is not UTF-8 would lose the whole batch."""

@@ -12,6 +12,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.clock import Runtime
 from shared.errors import PortError, Unavailable, UnknownOutcome
+from shared.messaging.kafka_closing import closed
 from shared.messaging.partitions import BATCH_BYTES, size_of
 from shared.messaging.port import Message, Position
 
@@ -68,7 +69,7 @@ class Producer:
             await asyncio.wait(senders, timeout=seconds)
         client, self._client = self._client, None
         if client is not None:
-            await _close(client, seconds)
+            await closed(client.stop(), client.client, seconds)
         for lane in self._lanes.values():
             if lane.sender is not None:
                 lane.sender.cancel()
@@ -150,13 +151,13 @@ class Producer:
             if self._client is not None and not self._broken:
                 return self._client
             if self._client is not None:
-                await _close(self._client, 1.0)
+                await closed(self._client.stop(), self._client.client, 1.0)
             client = self._build()
             try:
                 async with asyncio.timeout(SEND_SECONDS):
                     await client.start()
             except (KafkaError, OSError, TimeoutError) as error:
-                await _close(client, 1.0)
+                await closed(client.stop(), client.client, 1.0)
                 self._broken = True
                 raise Unavailable(f"log: {type(error).__name__}") from error
             self._client = client
@@ -178,16 +179,6 @@ def _built(batch: BatchBuilder, messages: Sequence[Message]) -> BatchBuilder:
     if not batch.record_count():
         raise Unavailable("log: a message that no batch holds")
     return batch
-
-
-async def _close(client: AIOKafkaProducer, seconds: float) -> None:
-    """Stops within that time: a flush waits for ever while no broker answers."""
-    stopping = asyncio.ensure_future(client.stop())
-    _, late = await asyncio.wait({stopping}, timeout=seconds)
-    if late:
-        stopping.cancel()
-        await asyncio.gather(stopping, return_exceptions=True)
-        await client.client.close()
 
 
 def _resolve(taken: Sequence[_Appended], error: PortError | None) -> None:

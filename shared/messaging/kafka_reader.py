@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_records import reachable, records_of
 from shared.messaging.port import Position, Record
 
@@ -33,8 +34,8 @@ class Reader:
                 self._consumer.seek(place, 0)
             self._consumer.pause(*self._places.values())
 
-    async def stop(self) -> None:
-        await self._consumer.stop()
+    async def stop(self, seconds: float) -> None:
+        await closed(self._consumer.stop(), self._consumer._client, seconds)
 
     async def ends(self, positions: Sequence[Position]) -> dict[Position, int]:
         with reachable():

@@ -18,7 +18,7 @@ from shared.errors import PortError, Unavailable
 from shared.messaging.local_file import Append, Commit, Compact, LogFile
 from shared.messaging.local_groups import Group, LocalSubscription
 from shared.messaging.local_writer import InlineWriter, Tails, ThreadedWriter, Transactions, Writer
-from shared.messaging.partitions import check_place, check_size, declared, partition_of
+from shared.messaging.partitions import check_message, check_place, declared, partition_of
 from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
 
 COMPACTION_LAG_S = 3600.0
@@ -88,7 +88,7 @@ class LocalLog:
     async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
         check_place(self.topics, topic, partition)
         for message in messages:
-            check_size(message)
+            check_message(message)
         if messages:
             await self._submitted(Append((topic, partition), messages))
 

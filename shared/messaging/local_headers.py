@@ -16,10 +16,10 @@ def packed(headers: Headers) -> bytes:
     """Empty for no headers; values parted by NUL where none holds one, else each with its length before it."""
     if not headers:
         return b""
-    names = "\n".join(name for name, _ in headers).encode(errors="surrogatepass")
+    names = "\n".join(name for name, _ in headers).encode()
     values = [value for _, value in headers]
     if any(b"\0" in value for value in values) or any("\n" in name or "\0" in name for name, _ in headers):
-        parts = [part for name, value in headers for part in (name.encode(errors="surrogatepass"), value)]
+        parts = [part for name, value in headers for part in (name.encode(), value)]
         return _SIZED + b"".join(_LENGTH.pack(len(part)) + part for part in parts)
     return _PLAIN + names + b"\0" + b"\0".join(values)
 
@@ -37,10 +37,10 @@ def unpacked(blob: bytes) -> Headers:
         (length,) = _LENGTH.unpack_from(blob, place)
         place += _LENGTH.size + length
         sized.append(blob[place - length : place])
-    names_of = (part.decode(errors="surrogatepass") for part in sized[0::2])
+    names_of = (part.decode() for part in sized[0::2])
     return tuple(zip(names_of, sized[1::2], strict=True))
 
 
 @lru_cache(maxsize=4096)
 def _names(blob: bytes) -> tuple[str, ...]:
-    return tuple(blob[1:].decode(errors="surrogatepass").split("\n"))
+    return tuple(blob[1:].decode().split("\n"))

@@ -40,6 +40,10 @@ class Transactions:
         except sqlite3.Error as error:
             self._roll_back()
             raise Unavailable(f"log: {error}") from error
+        except BaseException:
+            # A transaction that stayed open would refuse every later one.
+            self._roll_back()
+            raise
         try:
             writer.execute("COMMIT")
         except sqlite3.Error as error:

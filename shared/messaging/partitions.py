@@ -45,7 +45,12 @@ def size_of(message: Message) -> int:
     return len(message.key or "") * 3 + len(message.value or b"") + headers + 64
 
 
-def check_size(message: Message) -> None:
+def check_message(message: Message) -> None:
     """ValueError for a message that no batch can hold; it never names the message's content."""
     if size_of(message) > BATCH_BYTES:
         raise ValueError(f"a message of {size_of(message)} bytes is above {BATCH_BYTES}")
+    try:
+        for text in (message.key or "", *(name for name, _ in message.headers)):
+            text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a key or a header's name that is not text") from None
