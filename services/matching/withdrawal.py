@@ -1,0 +1,53 @@
+"""A consent that is taken back, or a suspension, stops everything of the person; a new consent lets it begin anew."""
+
+from __future__ import annotations
+
+from services.matching.domain.knowledge import expert_status, withdrawn
+from services.matching.domain.match import StopMatch
+from services.matching.promises import Promises
+from services.matching.store import MATCHES, SHADOWS
+from shared.messaging.shadows import Delivery
+from shared.replica import Replica
+
+CONSENT_WITHDRAWN = "consent_withdrawn"
+EXPERT_SUSPENDED = "expert_suspended"
+
+
+class Withdrawal:
+    """Keeps the person's pool closed exactly while something stands against placing the person."""
+
+    def __init__(self, replica: Replica, promises: Promises) -> None:
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self._promises = promises
+
+    async def align(self, person: str, delivery: Delivery) -> None:
+        """Closes first, then stops what the pool listed; or reopens. Two topics can turn the pool side by side.
+
+        So the reason is asked for again after each turn: a replica that slept over a newer event finds that out
+        before it stops a match, and whoever is last leaves the pool as it has to be.
+        """
+        while True:
+            reason = await self._reason(person)
+            if reason is None:
+                await self._promises.reopen_pool(person)
+                if await self._reason(person) is None:
+                    return
+                continue
+            matches = await self._promises.close_pool(person, reason)
+            if await self._reason(person) is None:
+                continue
+            for match, parties in matches.items():
+                cause = delivery.cause(f"stop:{match}")
+                await self._kernel.execute(MATCHES, match, StopMatch(reason, parties), cause)
+            return
+
+    async def _reason(self, person: str) -> str | None:
+        """What stands against it now: the person's own word, or the suspension of any of the person's experts."""
+        shadow = await self._store.load(SHADOWS.name, person)
+        if shadow and withdrawn(shadow["knowledge"]):
+            return CONSENT_WITHDRAWN
+        experts = await self._store.find(SHADOWS.name, "person", person)
+        if any(expert_status(one["knowledge"]) == "suspended" for one in experts):
+            return EXPERT_SUSPENDED
+        return None
