@@ -70,9 +70,7 @@ class Definitions:
                 if self._end_at_start is None:
                     self._end_at_start = (await self._log.ends([PROGRAMMES.name]))[(PROGRAMMES.name, 0)]
                 await self._read_on()
-                await self._log.wait(
-                    [PROGRAMMES.name], {(PROGRAMMES.name, 0): self._offset}, timeout=WAIT_SECONDS
-                )
+                await self._log.wait([PROGRAMMES.name], {(PROGRAMMES.name, 0): self._offset}, timeout=WAIT_SECONDS)
             except Unavailable:
                 await self._runtime.sleep(RETRY_SECONDS)
 
