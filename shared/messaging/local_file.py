@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import SettingsError
-from shared.messaging.local_headers import packed, unpacked
+from shared.messaging.local_headers import packed
+from shared.messaging.local_record import StoredRecord
 from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import Message, Position, Record, Topic
 
@@ -137,7 +138,7 @@ class LogFile:
         cursor = self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))
         try:
             for number, key, value, headers, appended_ms in cursor:
-                records.append(Record(topic, partition, number, key, value, unpacked(headers), appended_ms))
+                records.append(StoredRecord(topic, partition, number, key, value, headers, appended_ms))
                 size += len(headers) + (len(value) if value else 0)
                 if size > READ_BYTES:
                     break
