@@ -1,0 +1,57 @@
+"""`python -m tests.bench [--only NAME] [--quick]`: runs benchmarks, prints them, writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import sys
+from collections.abc import Awaitable, Callable
+
+from shared.observability import configure_logging
+from tests.bench.rows import NotMeasured, Result, Row
+from tests.bench.table import figure, keep
+
+BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "demo")
+
+Rows = Callable[[bool], Awaitable[list[Result]]]
+
+
+def rows_of(name: str) -> Rows | NotMeasured:
+    """The `rows` function of the benchmark's module; why not, where a part that it measures does not import."""
+    try:
+        module = importlib.import_module(f"tests.bench.{name}")
+    except ModuleNotFoundError as error:
+        return NotMeasured(name, f"there is no module {error.name}")
+    rows: Rows = module.rows
+    return rows
+
+
+def shown(result: Result) -> str:
+    if isinstance(result, NotMeasured):
+        return f"  {result.name}: not measured, {result.reason}"
+    line = f"  {result.name}: {figure(result.ours)} {result.unit}"
+    if result.bare is not None and result.ratio is not None:
+        line += f", beside {figure(result.bare)}: {result.ratio:.2f}"
+    return line + {True: ", goal met", False: ", short of its goal", None: ""}[result.met]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", choices=BENCHMARKS, action="append", help="this benchmark alone; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="one short run each; prints, and writes nothing")
+    options = parser.parse_args()
+    configure_logging("bench", "error")
+    for name in options.only or BENCHMARKS:
+        print(name, flush=True)
+        rows = rows_of(name)
+        results = [rows] if isinstance(rows, NotMeasured) else asyncio.run(rows(options.quick))  # type: ignore[arg-type]
+        for result in results:
+            print(shown(result), flush=True)
+        if not options.quick:
+            keep({name: [one for one in results if isinstance(one, Row | NotMeasured)]})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""Intake to stored and published: registrations through the kernel, beside a loop that only makes the same writes."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from services.registration.app import build
+from services.registration.domain.programmes import PublishProgramme
+from services.registration.examples import DEFINITION, EXPERT
+from services.registration.handlers import EXPERT_REGISTRATION, person_of
+from services.registration.settings import Settings
+from services.registration.store import COLLECTIONS, PROGRAMMES, SHADOWS
+from shared.clock import RealRuntime, derived_id, short_hash, stop_tasks
+from shared.identity.keys import Keys
+from shared.intake.submissions import DECIDERS, GROUP_AT_MOST, SUBMISSIONS
+from shared.messaging.relay import WORKERS
+from shared.programmes.loader import definition_of
+from shared.replica import Ports, stored
+from shared.store.aggregates import Cause
+from shared.store.port import Document
+from tests.bench.recording import Call, Calls, Finish, RecordingLog, RecordingStore
+from tests.bench.rows import Result, Row, side_by_side
+
+SUBMISSIONS_A_RUN = 600
+QUICK_SUBMISSIONS = 100
+CLIENTS = 64
+SENDS_A_SUBMISSION = 2
+LETTERS = "abcdefghijklmnopqrst"
+
+HOW = (
+    f"ours: {CLIENTS} clients call `Intake.submit` for {SUBMISSIONS_A_RUN} expert registrations (sealed body, signed "
+    "receipt); registration decides each (document guard taken, person recorded with sealed identifiers, guard "
+    "settled, expert registered, submission closed) and the relay publishes both outboxes; local store and local log "
+    "on file, until the last outbox is empty; HTTP and the service's own consumer do not run. The bare loop has the "
+    "same clients, group commit, deciders and relay workers as plain queues and makes {what} on the same adapters "
+    "with the documents and messages of a recorded run: no kernel, no rules, no sealing, no signing, no person keys."
+)
+SHORT = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run wrote: the submissions as appended, then by submission what its decider did, then the sends."""
+
+    documents: tuple[Document, ...]
+    decided: dict[str, tuple[Call, ...]]
+    sends: dict[tuple[str, str, int], tuple[Call, ...]]
+
+    def without_reads(self) -> Plan:
+        writes = {id: tuple(call for call in calls if call.kind == "save") for id, calls in self.decided.items()}
+        return Plan(self.documents, writes, self.sends)
+
+
+class Ours:
+    """One registration replica on files below `folder`, with a published programme."""
+
+    def __init__(self, folder: Path) -> None:
+        self.calls = Calls()
+        self.runtime = RealRuntime()
+        self.keys = Keys(folder / "keys")
+        self.store = RecordingStore(folder / "store.sqlite", stored(COLLECTIONS, SHADOWS), self.runtime, self.calls)
+        self.log = RecordingLog(folder / "log.sqlite", self.runtime, self.calls)
+        self.service = build(Ports(self.store, self.log, self.runtime, self.keys), Settings())
+        # The benchmark ends where a registration is published; following one's own topic comes after it.
+        self.service.replica.consumer = None
+
+    async def start(self) -> None:
+        await self.log.start()
+        await self.service.start()
+        definition = definition_of(DEFINITION, "/definition")
+        cause = Cause(derived_id("bench", "programme"), "programme")
+        command = PublishProgramme(definition.code, definition.as_json())
+        await self.service.replica.kernel.execute(PROGRAMMES, definition.code, command, cause)
+        while definition.code not in self.service.replica.definitions.codes():
+            await asyncio.sleep(0.005)
+        while (await self.service.replica.backlog()).unsent:
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        await self.service.stop()
+        await self.log.stop()
+        await self.keys.close()
+        self.runtime.close()
+
+    async def take(self, bodies: Sequence[dict[str, Any]]) -> float:
+        """Seconds from the first submission to the last emptied outbox."""
+        waiting = deque(enumerate(bodies))
+        self.store.finish = Finish(SUBMISSIONS.name, len(bodies), SENDS_A_SUBMISSION * len(bodies))
+        started = perf_counter()
+        await asyncio.gather(*(self._client(waiting) for _ in range(CLIENTS)))
+        await self.store.finish.reached.wait()
+        return perf_counter() - started
+
+    async def _client(self, waiting: deque[tuple[int, dict[str, Any]]]) -> None:
+        intake = self.service.replica.intake
+        assert intake is not None
+        while waiting:
+            number, body = waiting.popleft()
+            cause = Cause(derived_id("bench", str(number)), short_hash(str(number)), account=derived_id("officer"))
+            subject = derived_id(person_of("officer", cause), body["programme"])
+            await intake.submit(EXPERT_REGISTRATION, subject, body, cause, office=body["office"], channel="officer")
+
+
+def registrations(many: int) -> list[dict[str, Any]]:
+    """Bodies of the example's size, each with a name and a document number of its own."""
+    bodies = []
+    for number in range(many):
+        body = copy.deepcopy(EXPERT)
+        spelled = "".join(LETTERS[int(digit)] for digit in f"{number:06d}")
+        body["person"] |= {"given_name": f"Given {spelled}", "family_name": f"Family {spelled}"}
+        body["person"]["document"] = {"type": "passport", "country": "NL", "number": f"X{number:07d}"}
+        bodies.append(body)
+    return bodies
+
+
+async def recorded(folder: Path, many: int) -> Plan:
+    """The plan of one run of ours, which also warms everything up."""
+    ours = Ours(folder)
+    await ours.start()
+    ours.calls.on = True
+    await ours.take(registrations(many))
+    ours.calls.on = False
+    await ours.stop()
+    return plan_of(ours.calls)
+
+
+def plan_of(calls: Calls) -> Plan:
+    """Parts the calls of each decider at the save of its submission, those of a relay worker at `sent`."""
+    documents: list[Document] = []
+    decided: dict[str, tuple[Call, ...]] = {}
+    sends: dict[tuple[str, str, int], tuple[Call, ...]] = {}
+    for task, made in calls.by_task.items():
+        chunk: list[Call] = []
+        for call in made:
+            chunk.append(call)
+            if task.startswith("intake-") and call.kind == "append":
+                documents.append(call.document or {})
+                chunk = []
+            elif task.startswith("intake-") and call.kind == "save" and call.collection == SUBMISSIONS.name:
+                decided[call.id] = tuple(chunk)
+                chunk = []
+            elif task.startswith("relay-") and call.kind == "sent":
+                sends[(call.collection, call.id, call.version)] = tuple(chunk)
+                chunk = []
+    return Plan(tuple(documents), decided, sends)
+
+
+class Bare:
+    """The same queues without anything between them and the adapters."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.runtime = RealRuntime()
+        # The recording adapters with recording off: both sides pay for the same wrapper.
+        self.store = RecordingStore(folder / "store.sqlite", stored(COLLECTIONS, SHADOWS), self.runtime, Calls())
+        self.log = RecordingLog(folder / "log.sqlite", self.runtime, Calls())
+        self.plan = plan
+        self.to_decide: asyncio.Queue[str] = asyncio.Queue()
+        self.to_send: asyncio.Queue[tuple[Call, ...]] = asyncio.Queue()
+        self.arriving: list[tuple[Document, asyncio.Future[None]]] = []
+        self.arrived = asyncio.Event()
+
+    async def run(self) -> float:
+        """Seconds from the first document to the last emptied outbox."""
+        await self.log.start()
+        await self.store.start()
+        self.store.finish = Finish(SUBMISSIONS.name, len(self.plan.documents), len(self.plan.sends))
+        waiting = deque(self.plan.documents)
+        work = [self._write(), *(self._decide() for _ in range(DECIDERS)), *(self._send() for _ in range(WORKERS))]
+        tasks = [asyncio.ensure_future(one) for one in work]
+        started = perf_counter()
+        await asyncio.gather(*(self._client(waiting) for _ in range(CLIENTS)))
+        await self.store.finish.reached.wait()
+        seconds = perf_counter() - started
+        await stop_tasks(tasks)
+        await self.log.stop()
+        await self.store.stop()
+        self.runtime.close()
+        return seconds
+
+    async def _client(self, waiting: deque[Document]) -> None:
+        while waiting:
+            document = waiting.popleft()
+            stands: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.arriving.append((document, stands))
+            self.arrived.set()
+            await stands
+            self.to_decide.put_nowait(document["_id"])
+
+    async def _write(self) -> None:
+        while True:
+            await self.arrived.wait()
+            group, self.arriving = self.arriving[:GROUP_AT_MOST], self.arriving[GROUP_AT_MOST:]
+            if not self.arriving:
+                self.arrived.clear()
+            await self.store.append(SUBMISSIONS.name, [document for document, _ in group])
+            for _, stands in group:
+                stands.set_result(None)
+
+    async def _decide(self) -> None:
+        while True:
+            for call in self.plan.decided[await self.to_decide.get()]:
+                if call.kind == "load":
+                    await self.store.load(call.collection, call.id)
+                elif call.kind == "find":
+                    index, equals, how = call.arguments
+                    await self.store.find(call.collection, index, equals, **how)
+                elif call.document is not None:
+                    await self.store.save(call.collection, call.document, call.version)
+                    send = self.plan.sends.get((call.collection, call.id, call.document["version"]))
+                    if send:
+                        self.to_send.put_nowait(send)
+
+    async def _send(self) -> None:
+        while True:
+            for call in await self.to_send.get():
+                if call.kind == "log":
+                    await self.log.append(*call.arguments)
+                else:
+                    await self.store.sent(call.collection, call.id, call.version)
+
+
+async def rows(quick: bool) -> list[Result]:
+    many = QUICK_SUBMISSIONS if quick else SUBMISSIONS_A_RUN
+    bodies = registrations(many)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        full = await recorded(folder / "recorded", many)
+        numbers = iter(range(1000))
+
+        async def ours() -> float:
+            running = Ours(folder / str(next(numbers)))
+            await running.start()
+            seconds = await running.take(bodies)
+            await running.stop()
+            return many / seconds
+
+        def bare(plan: Plan) -> Any:
+            async def measure() -> float:
+                return many / await Bare(folder / str(next(numbers)), plan).run()
+
+            return measure
+
+        writes = await side_by_side(ours, bare(full.without_reads()), quick)
+        calls = await side_by_side(ours, bare(full), quick)
+    named = "Intake to stored and published"
+    return [
+        Row(
+            named,
+            "submissions/s",
+            writes.ours,
+            HOW.format(what="the same writes"),
+            bare=writes.bare,
+            ratios=writes.ratios,
+            goal=0.8,
+            short=SHORT,
+        ),
+        Row(
+            f"{named}, beside the same writes and reads",
+            "submissions/s",
+            calls.ours,
+            "as above; the bare loop also makes the loads and searches of the recorded run",
+            bare=calls.bare,
+            ratios=calls.ratios,
+        ),
+    ]

@@ -1,0 +1,113 @@
+"""Local ports that note what is asked of them, task by task, so that a bare loop can ask the same again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.clock import RealRuntime
+from shared.messaging.local import LocalLog
+from shared.messaging.port import Message
+from shared.messaging.topics import TOPICS
+from shared.store.collection import Collection
+from shared.store.local import LocalStore
+from shared.store.port import Appended, Document
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call on a port; `document` and `version` for saves (the expected one) and `sent`."""
+
+    kind: str
+    collection: str = ""
+    id: str = ""
+    document: Document | None = None
+    version: int = 0
+    arguments: tuple[Any, ...] = ()
+
+
+class Calls:
+    """Calls by the name of the task that made them; nothing is noted while `on` is False."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.by_task: dict[str, list[Call]] = defaultdict(list)
+
+    def note(self, call: Call) -> None:
+        task = asyncio.current_task()
+        if self.on and task is not None:
+            self.by_task[task.get_name()].append(call)
+
+
+class Finish:
+    """Set when so many saves of one collection and so many emptied outboxes were acknowledged."""
+
+    def __init__(self, collection: str, saves: int, sends: int) -> None:
+        self.collection = collection
+        self.saves = saves
+        self.sends = sends
+        self.reached = asyncio.Event()
+
+    def saved(self, collection: str) -> None:
+        self.saves -= collection == self.collection
+        self._look()
+
+    def sent(self) -> None:
+        self.sends -= 1
+        self._look()
+
+    def _look(self) -> None:
+        if self.saves <= 0 and self.sends <= 0:
+            self.reached.set()
+
+
+class RecordingStore(LocalStore):
+    """The local store itself; a call is noted when it was answered without an error."""
+
+    def __init__(self, path: Path, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> None:
+        super().__init__(path, collections, runtime)
+        self.calls = calls
+        self.finish: Finish | None = None
+
+    async def load(self, collection: str, id: str) -> Document | None:
+        self.calls.note(Call("load", collection, id))
+        return await super().load(collection, id)
+
+    async def save(self, collection: str, document: Document, expected_version: int) -> None:
+        await super().save(collection, document, expected_version)
+        self.calls.note(Call("save", collection, document["_id"], document, expected_version))
+        if self.finish:
+            self.finish.saved(collection)
+
+    async def append(self, collection: str, documents: Sequence[Document]) -> list[Appended]:
+        answers = await super().append(collection, documents)
+        for document in documents:
+            self.calls.note(Call("append", collection, document["_id"], document))
+        return answers
+
+    async def sent(self, collection: str, id: str, version: int) -> bool:
+        emptied = await super().sent(collection, id, version)
+        self.calls.note(Call("sent", collection, id, version=version))
+        if self.finish and emptied:
+            self.finish.sent()
+        return emptied
+
+    async def find(self, collection: str, index: str, equals: str, **how: Any) -> list[Document]:
+        self.calls.note(Call("find", collection, arguments=(index, equals, how)))
+        return await super().find(collection, index, equals, **how)
+
+
+class RecordingLog(LocalLog):
+    """The local log itself, its appends noted."""
+
+    def __init__(self, path: Path, runtime: RealRuntime, calls: Calls) -> None:
+        super().__init__(path, list(TOPICS.values()), runtime)
+        self.calls = calls
+
+    async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
+        await super().append(topic, partition, messages)
+        self.calls.note(Call("log", arguments=(topic, partition, tuple(messages))))
