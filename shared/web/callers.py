@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 
 from shared.clock import Runtime
 from shared.errors import Refusal
@@ -110,15 +111,13 @@ class Guarded:
 
 
 def guarded_routes(app: FastAPI) -> list[Guarded]:
-    """Every route of the service with the right that it needs."""
+    """Every route of the service with the right that it needs; a mount or a plain route is one that was forgotten."""
     found = []
-    for route in app.routes:
-        if not isinstance(route, APIRoute):
-            # A plain route or a mount has no policy in front of it.
-            found.append(Guarded("*", getattr(route, "path", "?"), None, False))
-            continue
-        calls: list[Any] = [dependency.call for dependency in route.dependant.dependencies]
+    for route in iter_route_contexts(app.routes):
+        dependant: Dependant | None = getattr(route, "dependant", None)
+        calls: list[Any] = [dependency.call for dependency in dependant.dependencies] if dependant else []
         rights = [right for call in calls if isinstance(right := getattr(call, "right", None), Right)]
-        for method in sorted(route.methods or ()):
-            found.append(Guarded(method, route.path, rights[0] if rights else None, bool(rights) or everybody in calls))
+        declared = bool(rights) or everybody in calls
+        for method in sorted(getattr(route, "methods", None) or ("*",)):
+            found.append(Guarded(method, str(route.path), rights[0] if rights else None, declared))
     return found

@@ -28,7 +28,7 @@ def cause_of(request: Request, granted: Granted, digest: str, happened_at: datet
     account = granted.principal.account
     late = _recorded_late(granted, happened_at)
     return Cause(
-        command_id=derived_id(account, f"{request.method} {request.url.path}", _key(request, granted)),
+        command_id=derived_id(account, f"{request.method} {request.scope['path']}", _key(request, granted)),
         digest=digest,
         correlation_id=request.state.correlation_id,
         traceparent=request.state.traceparent,
