@@ -1,0 +1,335 @@
+"""Seats are never overfilled, reserves follow once, and what was given back is never taken again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from services.matching.domain.assignment import CancelAssignment
+from services.matching.domain.match import AllocateMatch, DeclineOffer, RetractMatch
+from services.matching.domain.match_state import SEATED
+from services.matching.store import ASSIGNMENTS, MATCHES
+from shared.clock import derived_id
+from shared.contracts.placement import (
+    NoShowReported,
+    PlacementCancelled,
+    PlacementEndedEarly,
+    PlacementOpened,
+    PlacementRefused,
+)
+from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
+from shared.errors import Refusal
+from tests.unit.matching.facts import LONG_AGO, expert_id, person_id, terms
+from tests.unit.matching.world import World, match_id, types_of
+
+FIVE = ["anna", "bela", "cora", "dina", "edda"]
+
+
+async def placed(world: World, assignment: str, name: str, *events: object) -> None:
+    match = match_id(assignment, name)
+    state = await world.match(assignment, name)
+    assert state
+    assert state.parties
+    opened = PlacementOpened(happened_at=LONG_AGO, match=match, parties=state.parties, terms=terms())
+    await world.others.tell(derived_id(match, "placement"), opened, *events)  # type: ignore[arg-type]
+    await world.run()
+
+
+async def accepted(world: World, assignment: str, name: str) -> None:
+    if (await world.states(assignment, name)) != ["allocated"]:
+        await world.allocate(assignment, name)
+    await world.offer(assignment, name)
+    await world.accept(assignment, name)
+    await world.run()
+
+
+@pytest.mark.parametrize("seats", [1, 2, 3])
+async def test_seats_are_never_overfilled_by_many_at_once(seats: int) -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE, seats=seats)
+        tries = [world.allocate(assignment, name) for name in FIVE for _ in range(8)]
+        world.rng.shuffle(tries)
+        answers = await asyncio.gather(*tries, return_exceptions=True)
+        assert all(answer is None or isinstance(answer, Refusal) for answer in answers)
+        await world.run()
+        states = await world.states(assignment, *FIVE)
+        assert sum(state in SEATED for state in states) == seats
+        assert states.count("reserve") == 5 - seats
+        assert list((await world.holds(assignment)).values()) == ["confirmed"] * seats
+
+
+async def test_when_the_seats_are_given_the_rest_are_reserves_by_rank() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE, seats=2)
+        await world.allocate(assignment, "bela")
+        await world.run()
+        assert await world.states(assignment, "anna", "cora") == ["shortlisted", "shortlisted"]
+        await world.allocate(assignment, "anna")
+        await world.run()
+        found = [await world.match(assignment, name) for name in ("cora", "dina", "edda")]
+        assert [(one.status, one.position) for one in found if one] == [("reserve", 1), ("reserve", 2), ("reserve", 3)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_after_a_decline_the_reserve_follows_exactly_once(seed: int) -> None:
+    async with World(seed) as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        await world.offer(assignment, "anna")
+        await world.do(assignment, "anna", DeclineOffer("family"))
+        await world.run(twice=True)
+        assert await world.states(assignment, *FIVE) == ["declined", "allocated", "reserve", "reserve", "reserve"]
+        assert types_of(await world.records("matching.matches")).count("AssignmentMatched") == 2
+        assert await world.holds(assignment) == {
+            match_id(assignment, "anna"): "released",
+            match_id(assignment, "bela"): "confirmed",
+        }
+        assert await world.pool(person_id("anna")) == {match_id(assignment, "anna"): "released"}
+
+
+async def test_an_officer_may_be_faster_than_the_succession() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        await world.run()
+        await world.offer(assignment, "anna")
+        await world.do(assignment, "anna", DeclineOffer("family"))
+        await world.allocate(assignment, "cora")
+        await world.allocate(assignment, "cora")
+        await world.run(twice=True)
+        assert await world.states(assignment, *FIVE) == ["declined", "reserve", "allocated", "reserve", "reserve"]
+
+
+async def test_a_hold_whose_match_was_never_saved_is_voided_and_the_seat_is_free() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        lost = await world.match(assignment, "anna")
+        assert lost
+        assert lost.parties
+        await world.following.promises.take_seat(match_id(assignment, "anna"), lost.parties)
+        assert await world.raising(lambda: world.allocate(assignment, "bela")) == "seats_full"
+        world.later(seconds=61)
+        await world.fire()
+        await world.run()
+        assert (await world.states(assignment, "anna"))[0] == "retracted"
+        assert (await world.holds(assignment))[match_id(assignment, "anna")] == "released"
+        # The seat was given once, so the rest are reserves and the first of them has followed.
+        assert await world.states(assignment, "bela", "cora") == ["allocated", "reserve"]
+
+
+async def test_a_sleeper_cannot_take_what_was_given_back() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        one = await world.match(assignment, "anna")
+        assert one
+        assert one.parties
+        promises = world.following.promises
+        await promises.take_seat(match_id(assignment, "anna"), one.parties)
+        world.later(seconds=61)
+        await world.fire()
+        with pytest.raises(Refusal, match="illegal_transition"):
+            await world.kernel.execute(MATCHES, match_id(assignment, "anna"), AllocateMatch(), world.cause())
+        with pytest.raises(Refusal, match="hold_released"):
+            await promises.take_seat(match_id(assignment, "anna"), one.parties)
+        await world.run()
+        assert (await world.states(assignment, "anna", "bela")) == ["retracted", "allocated"]
+
+
+async def test_a_full_assignment_is_not_remembered_against_a_reserve() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        assert await world.raising(lambda: world.allocate(assignment, "bela")) == "seats_full"
+        await world.do(assignment, "anna", RetractMatch("withdrew"))
+        await world.run()
+        assert await world.states(assignment, "anna", "bela") == ["retracted", "allocated"]
+
+
+async def test_filled_by_the_last_acceptance_and_reopened_when_placement_gives_one_back() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE, seats=2)
+        await accepted(world, assignment, "anna")
+        assert (await world.of(assignment)).status == "matching"
+        await accepted(world, assignment, "bela")
+        assert (await world.of(assignment)).status == "filled"
+        await placed(world, assignment, "anna", NoShowReported(happened_at=LONG_AGO))
+        assert (await world.of(assignment)).status == "matching"
+        assert await world.states(assignment, "anna", "cora") == ["retracted", "allocated"]
+        await accepted(world, assignment, "cora")
+        assert (await world.of(assignment)).status == "filled"
+
+
+async def test_an_accepted_match_keeps_its_seat_until_placement_has_answered() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await accepted(world, assignment, "anna")
+        await world.do(assignment, "anna", RetractMatch("host_withdrew"))
+        await world.run()
+        assert await world.states(assignment, "anna", "bela") == ["retracting", "reserve"]
+        match = match_id(assignment, "anna")
+        cancelled = PlacementCancelled(happened_at=LONG_AGO, match=match, reason="host_withdrew")
+        await placed(world, assignment, "anna", cancelled)
+        assert await world.states(assignment, "anna", "bela") == ["retracted", "allocated"]
+        assert (await world.of(assignment)).status == "matching"
+
+
+async def test_an_early_end_takes_the_match_back_only_where_it_was_asked_for() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await accepted(world, assignment, "anna")
+        await placed(world, assignment, "anna", PlacementEndedEarly(happened_at=LONG_AGO, party="expert", reason="ill"))
+        assert await world.states(assignment, "anna", "bela") == ["accepted", "reserve"]
+        assert (await world.of(assignment)).status == "filled"
+
+
+async def test_a_refused_placement_frees_the_seat() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await accepted(world, assignment, "anna")
+        one = await world.match(assignment, "anna")
+        assert one
+        assert one.parties
+        match = match_id(assignment, "anna")
+        refused = PlacementRefused(happened_at=LONG_AGO, match=match, parties=one.parties, reason="calendar_overlap")
+        await world.others.tell(derived_id(match, "placement"), refused)
+        await world.run(twice=True)
+        taken_back = await world.match(assignment, "anna")
+        assert taken_back
+        assert (taken_back.status, taken_back.reason) == ("retracted", "calendar_overlap")
+        assert await world.states(assignment, "bela") == ["allocated"]
+
+
+async def test_an_unanswered_offer_expires_and_the_reserve_follows() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        await world.offer(assignment, "anna")
+        world.later(days=14, seconds=1)
+        assert await world.raising(lambda: world.accept(assignment, "anna")) == "offer_expired"
+        await world.fire()
+        await world.fire()
+        await world.run(twice=True)
+        assert await world.states(assignment, "anna", "bela") == ["expired", "allocated"]
+
+
+async def test_cancellation_frees_everything() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE, seats=3)
+        await world.allocate(assignment, "anna")
+        await world.allocate(assignment, "bela")
+        await accepted(world, assignment, "cora")
+        await world.kernel.execute(ASSIGNMENTS, assignment, CancelAssignment("host_closed"), world.cause())
+        await world.run(twice=True)
+        assert await world.states(assignment, *FIVE) == [
+            "retracted",
+            "retracted",
+            "retracting",
+            "not_selected",
+            "not_selected",
+        ]
+        match = match_id(assignment, "cora")
+        await placed(
+            world,
+            assignment,
+            "cora",
+            PlacementCancelled(happened_at=LONG_AGO, match=match, reason="assignment_cancelled"),
+        )
+        assert await world.states(assignment, "cora") == ["retracted"]
+        assert set((await world.holds(assignment)).values()) == {"released"}
+        for name in FIVE:
+            assert set((await world.pool(person_id(name))).values()) == {"released"}
+
+
+async def test_an_application_that_slips_past_a_cancellation_is_stopped_by_itself() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.others.expert("fara")
+        await world.run()
+        selection = world.following.selection
+        seen = selection._open_assignment
+
+        async def open_then_cancelled(id: str) -> object:
+            state = await seen(id)
+            await world.kernel.execute(ASSIGNMENTS, assignment, CancelAssignment("host_closed"), world.cause("cancel"))
+            await world.run()
+            return state
+
+        submission = await world.apply(assignment, "fara")
+        selection._open_assignment = open_then_cancelled  # type: ignore[assignment,method-assign]
+        await world.decide(submission)
+        await world.run()
+        late = await world.match(assignment, "fara")
+        assert late
+        assert (late.status, late.reason) == ("not_selected", "assignment_cancelled")
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_withdrawn_consent_stops_every_open_match_and_closes_the_pool(seed: int) -> None:
+    async with World(seed) as world:
+        first = await world.shortlisted(FIVE)
+        second = await world.assignment()
+        await world.shortlist(second, "anna", "bela", "cora")
+        third = await world.assignment()
+        await world.apply(third, "anna")
+        await world.run()
+        await world.allocate(first, "anna")
+        await accepted(world, second, "anna")
+        withdrawn = ConsentWithdrawn(happened_at=LONG_AGO, purpose="placement")
+        await world.others.tell(person_id("anna"), withdrawn)
+        await world.run(twice=True)
+        assert [(await world.states(one, "anna"))[0] for one in (first, second, third)] == [
+            "retracted",
+            "retracting",
+            "retracted",
+        ]
+        assert (await world.states(first, "bela")) == ["allocated"]
+        fourth = await world.assignment()
+        refused = await world.apply(fourth, "anna")
+        await world.decide(refused)
+        assert await world.status_of(refused) == ("refused", ["consent_withdrawn"])
+        await world.others.tell(person_id("anna"), ConsentGiven(happened_at=LONG_AGO, purpose="placement"))
+        await world.run(twice=True)
+        again = await world.apply(fourth, "anna", "again")
+        await world.decide(again)
+        assert await world.status_of(again) == ("accepted", [])
+
+
+async def test_a_match_that_is_not_there_yet_is_created_as_retracted() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.others.expert("fara")
+        await world.run()
+        parties = (await world.match(assignment, "anna")).parties  # type: ignore[union-attr]
+        assert parties
+        theirs = parties.model_copy(update={"expert": expert_id("fara"), "person": person_id("fara")})
+        await world.following.promises.take_pool(match_id(assignment, "fara"), theirs)
+        suspended = ExpertSuspended(happened_at=LONG_AGO, person=person_id("fara"), reason="unreachable")
+        await world.others.tell(expert_id("fara"), suspended)
+        await world.run(twice=True)
+        assert await world.states(assignment, "fara") == ["retracted"]
+        # The replica that held the pool wakes up and can no longer create the match.
+        late = await world.apply(assignment, "fara")
+        await world.decide(late)
+        assert await world.status_of(late) == ("refused", ["already_matched"])
+
+
+async def test_two_reasons_keep_the_pool_closed_until_both_are_gone() -> None:
+    async with World() as world:
+        await world.shortlisted(FIVE)
+        anna = person_id("anna")
+        await world.others.tell(anna, ConsentWithdrawn(happened_at=LONG_AGO, purpose="placement"))
+        await world.others.tell(
+            expert_id("anna"), ExpertSuspended(happened_at=LONG_AGO, person=anna, reason="unreachable")
+        )
+        await world.run()
+        await world.others.tell(expert_id("anna"), ExpertReinstated(happened_at=LONG_AGO, person=anna))
+        await world.run()
+        pool = await world.store.load("pools", anna)
+        assert pool
+        assert pool["closed"]
+        await world.others.tell(anna, ConsentGiven(happened_at=LONG_AGO, purpose="placement"))
+        await world.run()
+        pool = await world.store.load("pools", anna)
+        assert pool
+        assert pool["closed"] is None
