@@ -112,6 +112,7 @@ def _row(figure: Figure, item: dict[str, Any] | None) -> dict[str, Any]:
     value = None if item is None or item["value"] is None else Decimal(str(item["value"]))
     least = "at least " if figure.comparison == "at_least" else ""
     return {
+        "code": figure.indicator,
         "indicator": item["name"] if item else figure.indicator,
         "period": figure.period,
         "published": f"{least}{figure.value}",

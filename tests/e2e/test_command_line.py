@@ -1,0 +1,97 @@
+"""`sankofa up` as somebody meets it: it stops when asked to and says in one line why it cannot start."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.system import System
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path)
+    yield system
+    system.stop()
+
+
+def refused(system: System, *words: str) -> str:
+    ran = system.sankofa(*words, timeout=30)
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    [line] = ran.stderr.strip().splitlines()
+    return line
+
+
+def test_ctrl_c_ends_cleanly_within_five_seconds(system: System) -> None:
+    system.start()
+    system.wait_ready()
+    code, seconds = system.interrupt()
+    assert code == 0, system.errors.read_text()
+    assert seconds < 5
+    assert "Traceback" not in system.errors.read_text()
+
+
+def test_a_busy_port_is_one_clear_line(system: System) -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", system.port))
+        busy.listen()
+        assert f"port {system.port}" in refused(system, "up", "--port", str(system.port))
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line(system: System, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in refused(system, "up", "--data", str(tmp_path / "file" / "data"))
+
+
+def test_a_second_up_on_the_same_folder_is_one_clear_line(system: System) -> None:
+    system.start()
+    system.wait_ready()
+    assert "in use" in refused(system, "up", "--port", "0", "--data", str(system.data))
+
+
+def test_after_a_kill_it_starts_again_on_the_same_folder(system: System) -> None:
+    for _ in range(3):
+        system.start()
+        system.wait_ready()
+        system.kill()
+    assert "Traceback" not in system.errors.read_text()
+
+
+def test_wrong_words_are_exit_code_two(system: System) -> None:
+    assert "no such role" in refused(system, "token", "--role", "king")
+    assert "no file" in refused(system, "programme", "lint", "missing.yaml")
+    assert "cannot be reached" in refused(system, "figures", "trqn-1")
+    assert system.sankofa("nonsense").returncode == 2
+
+
+def test_a_definition_is_refused_at_line_and_field(system: System, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "deploy/programmes/trqn-1.yaml").read_text()
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(text.replace("time_zone: Europe/Amsterdam", "time_zone: Europe/Atlantis"))
+    ran = system.sankofa("programme", "lint", str(broken))
+    assert ran.returncode == 1
+    assert f"{broken}:14:" in ran.stdout
+    assert "/offices/0/time_zone" in ran.stdout
+    assert "/offices/0/time_zone" in refused(system, "programme", "publish", str(broken))
+
+
+def test_every_verb_helps_with_an_example(system: System) -> None:
+    verbs = ("up", "serve", "demo", "figures", "token", "doctor", "history run", "programme lint", "programme publish")
+    more = ("receipt verify", "parked list", "parked show", "parked replay", "rebuild monitoring")
+    for verb in (*verbs, *more):
+        ran = system.sankofa(*verb.split(), "--help")
+        assert ran.returncode == 0
+        assert "Example: sankofa" in ran.stdout, verb
+
+
+def test_the_keys_stand_beside_the_data_and_nobody_else_reads_them(system: System) -> None:
+    system.start()
+    system.wait_ready()
+    keys = system.data.with_name("data-keys")
+    assert keys.is_dir()
+    assert not list(system.data.rglob("*.key"))
+    assert all(os.stat(path).st_mode & 0o077 == 0 for path in keys.rglob("*") if path.is_file())

@@ -1,0 +1,107 @@
+"""The whole history of trqn-1 through the public edges; the system and the runner are killed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.evidence import evidence_of, violations
+from tests.e2e.system import System
+
+KILLS = 10
+RUNNER_KILLS = 2
+PUBLISHED = {
+    ("assignments", "first-report"): "160",
+    ("assignments", "whole"): "272",
+    ("women_share", "whole"): "25",
+    ("registrations", "whole"): "512",
+    ("requests", "whole"): "283",
+}
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path)
+    yield system
+    system.stop()
+
+
+@pytest.mark.timeout(400)
+def test_the_demo_prints_every_figure_beside_its_published_one(system: System) -> None:
+    ran = system.sankofa("demo", "--exit", "--data", str(system.data), "--port", str(system.port))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for value in ("160", "272", "25", "at least 500", "512", "at least 280", "283"):
+        assert value in ran.stdout
+    assert "(off)" not in ran.stdout
+    evidence = asyncio.run(evidence_of(system.data))
+    assert [str(violation) for violation in violations(evidence)] == []
+
+
+@pytest.mark.timeout(600)
+def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    figures, kills = _run_with_kills(system, random.Random(seed))
+    assert kills["system"] >= KILLS, f"only {kills}"
+    assert kills["runner"] >= RUNNER_KILLS, f"only {kills}"
+    shown = {(row["code"], row["period"]): row["ours"] for row in figures}
+    assert all(row["right"] for row in figures), f"seed {seed}: {figures}"
+    assert {key: shown[key] for key in PUBLISHED} == PUBLISHED
+    _check_receipts(system)
+    system.stop()
+    evidence = asyncio.run(evidence_of(system.data))
+    assert [str(violation) for violation in violations(evidence)] == [], f"seed {seed}"
+    counted = Counter(document["status"] for document in evidence.documents["registration"]["submissions"])
+    assert counted == {"accepted": 512}
+
+
+def _run_with_kills(system: System, rng: random.Random) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """The history under SIGKILL at random moments, until it ends; the figures and what was really killed."""
+    kills: Counter[str] = Counter()
+    system.start()
+    system.wait_ready()
+    words = ("history", "run", "trqn-1", "--json")
+    runner = system.begin(*words)
+    while runner.poll() is None:
+        time.sleep(rng.uniform(0.5, 4.0))
+        if runner.poll() is not None:
+            break
+        if kills["system"] < KILLS + 4:
+            system.kill()
+            kills["system"] += 1
+            system.start()
+            system.wait_ready()
+        if kills["system"] % 5 == 4 and kills["runner"] < RUNNER_KILLS:
+            runner.kill()
+            runner.communicate()
+            kills["runner"] += 1
+            runner = system.begin(*words)
+    out, errors = runner.communicate()
+    assert runner.returncode == 0, f"{kills}: {out[-2000:]} {errors[-2000:]}"
+    return json.loads(out), kills
+
+
+def _check_receipts(system: System) -> None:
+    """Receipts that the runner was given are honoured: the office that sent them in finds each accepted."""
+    lines = (system.data / "histories" / "trqn-1.jsonl").read_text().splitlines()
+    steps = [json.loads(line) for line in lines if line.startswith("{")]
+    receipts = {row["answer"]["id"] for row in steps if row["answer"].get("subject")}
+    assert len(receipts) >= 512
+    officer = system.token("officer", "kabul", "officer-kabul")
+    statuses = Counter(_status(system, receipt, officer) for receipt in receipts)
+    # 178 experts are registered through Kabul; another office's receipt is not found.
+    assert set(statuses) == {"accepted", "404"}
+    assert statuses["accepted"] == 178
+
+
+def _status(system: System, receipt: str, headers: dict[str, str]) -> str:
+    answer = httpx.get(f"{system.url}/registration/v1/receipts/{receipt}", headers=headers)
+    return str(answer.json()["status"]) if answer.is_success else str(answer.status_code)
