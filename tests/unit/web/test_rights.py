@@ -1,0 +1,105 @@
+"""Every route of the four services has a row of the policy table, and every role gets what its rows say."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.cli.settings import read_settings
+from shared.clock import RealRuntime, derived_id
+from shared.identity.issuers import DevelopmentIssuer
+from shared.identity.keys import Keys
+from shared.identity.policy import POLICY
+from shared.identity.tokens import ROLES, Principal, Role
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import TOPICS
+from shared.replica import Ports, stored
+from shared.store.local import LocalStore
+from shared.web.callers import guarded_routes
+from shared.web.front import Front
+
+SERVICES = ("registration", "matching", "placement", "monitoring")
+# Open on purpose: health, the contracts, the keys that verify receipts.
+OPEN = {
+    "/health/live",
+    "/health/ready",
+    "/health/backlog",
+    "/openapi.json",
+    "/asyncapi.json",
+    "/v1/keys",
+}
+NOBODY = derived_id("nobody")
+
+
+@dataclass
+class Running:
+    """One service in memory, started, and what asks it as any role."""
+
+    name: str
+    service: Any
+    http: httpx.AsyncClient
+    issuer: DevelopmentIssuer
+
+    def bearer(self, role: Role) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.issuer.issue(role, 'kabul')}"}
+
+
+@pytest.fixture(params=SERVICES)
+async def running(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Running]:
+    for name in ("SANKOFA_ISSUER", "KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URL", "SANKOFA_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    name, runtime = request.param, RealRuntime()
+    declared = importlib.import_module(f"services.{name}.store")
+    store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
+    log, keys = LocalLog(None, list(TOPICS.values()), runtime), Keys.in_memory(random.Random(1))
+    settings = read_settings(data=tmp_path / "data")
+    service = importlib.import_module(f"services.{name}.app").build(Ports(store, log, runtime, keys), settings)
+    await log.start()
+    await service.start()
+    transport = httpx.ASGITransport(Front({name: service.app}))
+    async with httpx.AsyncClient(transport=transport, base_url="http://sankofa.test") as http:
+        yield Running(name, service, http, DevelopmentIssuer(keys, runtime))
+    await service.stop()
+    await log.stop()
+    runtime.close()
+
+
+async def test_every_route_has_a_row(running: Running) -> None:
+    routes = guarded_routes(running.service.app)
+    assert [route for route in routes if not route.declared] == []
+    assert {route.path for route in routes if not route.right} <= OPEN
+    rows = {(row.resource, row.verb) for row in POLICY.rows}
+    assert [route for route in routes if route.right and (route.right.resource, route.right.verb) not in rows] == []
+
+
+async def test_every_role_gets_what_its_rows_say(running: Running) -> None:
+    """401 without a token, 403 without a row; with one the route answers, and nothing breaks (500)."""
+    contract = (await running.http.get(f"/{running.name}/openapi.json")).json()
+    bearers = {role: running.bearer(role) for role in ROLES}
+    asked = 0
+    for route in guarded_routes(running.service.app):
+        if route.right is None or route.path not in contract["paths"]:
+            continue
+        operation = contract["paths"][route.path][route.method.lower()]
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        example = body.get("examples", {}).get("example", {}).get("value")
+        url = f"/{running.name}{route.path}".replace("{id}", NOBODY).replace("{code}", "trqn-1")
+        answer = await running.http.request(route.method, url, json=example)
+        assert (answer.status_code, answer.json()["rule"]) == (401, "not_signed_in"), url
+        for role, bearer in bearers.items():
+            asked += 1
+            granted = POLICY.allowed(Principal("a", role, "kabul"), route.right.resource, route.right.verb)
+            answer = await running.http.request(route.method, url, json=example, headers=bearer)
+            refused = answer.status_code == 403 and answer.json()["rule"] == "role_may_not"
+            assert refused is not bool(granted), (role, route, answer.text)
+            assert answer.status_code != 500, (role, route)
+    assert asked > 8 * 4
