@@ -1,0 +1,306 @@
+"""Every message twice, out of order over the topics, with crashes in between: the same end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.matching.domain.match import DeclineOffer
+from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS
+from shared.clock import derived_id
+from shared.contracts.placement import PlacementCancelled, PlacementOpened
+from shared.contracts.registration import ExpertDeclaredIneligible
+from shared.store.aggregates import Cause
+from tests.unit.matching.facts import LONG_AGO, OFFICE, expert_id, person_id, terms
+from tests.unit.matching.world import World, match_id, types_of
+
+FIVE = ["anna", "bela", "cora", "dina", "edda"]
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+async def test_an_application_waits_until_eligibility_and_profile_are_known() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "anna")
+        for step in (world.others.registered, world.others.eligible):
+            await world._undecided()
+            assert await world.status_of(submission) == ("pending", [])
+            await step("anna")
+            await world._deliver_all(twice=False)
+        assert await world.match(assignment, "anna") is None
+        await world.others.person("anna")
+        await world._deliver_all(twice=False)
+        # What was heard decided it at once; its timer had not come yet.
+        assert await world.status_of(submission) == ("accepted", [])
+        assert await world.states(assignment, "anna") == ["longlisted"]
+
+
+async def test_an_application_heals_by_its_timer_alone() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "anna")
+        await world._undecided()
+        world.following.selection.waiting.forget(submission)
+        await world.others.expert("anna")
+        await world._deliver_all(twice=False)
+        assert (await world.status_of(submission))[0] == "pending"
+        world.later(seconds=11)
+        await world.fire()
+        assert await world.status_of(submission) == ("accepted", [])
+
+
+async def test_an_expert_who_never_was_is_refused_in_the_end() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "nobody")
+        world.later(days=8)
+        await world.decide(submission)
+        assert await world.status_of(submission) == ("refused", ["expert_unknown"])
+
+
+async def test_who_is_not_eligible_or_of_another_programme_is_refused() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        await world.others.person("anna")
+        await world.others.registered("anna")
+        event = ExpertDeclaredIneligible(happened_at=LONG_AGO, person=person_id("anna"), criteria=("age",))
+        await world.others.tell(expert_id("anna"), event)
+        await world.others.person("bela")
+        await world.others.registered("bela", "example-2")
+        await world.run()
+        submission = await world.apply(assignment, "anna")
+        await world.decide(submission)
+        assert await world.status_of(submission) == ("refused", ["expert_ineligible"])
+        selection = world.following.selection
+        with pytest.raises(Exception, match="expert_of_another_programme"):
+            await selection.shortlist(assignment, (expert_id("bela", "example-2"),), None, world.cause(), None)
+
+
+async def test_who_fails_a_hard_filter_has_applied_and_is_not_selected() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        await world.others.expert("anna", education=3)
+        submission = await world.apply(assignment, "anna")
+        await world.run(twice=True)
+        assert await world.status_of(submission) == ("accepted", [])
+        one = await world.match(assignment, "anna")
+        assert one
+        assert (one.status, one.criteria) == ("not_selected", ("education",))
+        assert await world.pool(person_id("anna")) == {match_id(assignment, "anna"): "released"}
+
+
+async def test_a_second_application_is_refused_and_the_first_repeated() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        await world.others.expert("anna")
+        await world.run()
+        first = await world.apply(assignment, "anna")
+        await world.decide(first)
+        second = await world.apply(assignment, "anna", "once more")
+        await world.decide(second)
+        assert await world.status_of(second) == ("refused", ["already_matched"])
+        assert len(types_of(await world.records("matching.matches"))) == 2
+
+
+async def test_a_shortlist_has_its_bounds() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        for name in (*FIVE, "fara", "gita"):
+            await world.others.expert(name)
+        await world.run()
+        assert await world.raising(lambda: world.shortlist(assignment)) == "shortlist_too_short"
+        assert await world.raising(lambda: world.shortlist(assignment, "anna", "bela")) == "shortlist_too_short"
+        assert await world.raising(lambda: world.shortlist(assignment, "nobody")) == "expert_unknown"
+        assert await world.states(assignment, "anna", "bela", "cora") == ["longlisted", "longlisted", "missing"]
+        await world.shortlist(assignment, "cora", "dina", "edda", "fara", "gita")
+        state = await world.of(assignment)
+        experts = sorted(expert_id(name) for name in (*FIVE, "fara", "gita"))
+        assert state.shortlisted == tuple(derived_id(assignment, expert) for expert in experts[:5])
+        await world.shortlist(assignment, reason="few_candidates")
+        assert ((await world.of(assignment)).round, len((await world.of(assignment)).shortlisted)) == (2, 7)
+
+
+async def test_an_earlier_return_counts_against_first_timers_points() -> None:
+    async with World() as world:
+        await world.others.expert("anna")
+        await world.run()
+        first, second = await world.assignment(), await world.assignment()
+        await world.decide(await world.apply(first, "anna"))
+        one = await world.match(first, "anna")
+        assert one
+        assert one.parties
+        from shared.contracts.placement import ReturnStarted
+
+        opened = PlacementOpened(
+            happened_at=LONG_AGO, match=match_id(first, "anna"), parties=one.parties, terms=terms()
+        )
+        placement = derived_id(match_id(first, "anna"), "placement")
+        await world.others.tell(placement, opened, ReturnStarted(happened_at=LONG_AGO))
+        await world.run(twice=True)
+        await world.decide(await world.apply(second, "anna"))
+        two = await world.match(second, "anna")
+        assert two
+        assert (one.score or 0) - (two.score or 0) == 10
+
+
+async def story(world: World, *, twice: bool) -> tuple[list[str], list[str], str]:
+    """Applications, a shortlist, a decline, an acceptance that placement gives back, another acceptance."""
+    await world.others.host()
+    assignment = await world.assignment()
+    for name in FIVE:
+        await world.apply(assignment, name)
+    for place, name in enumerate(FIVE):
+        await world.others.expert(name, experience_years=12 - place)
+    await world.run(twice=twice)
+    await world.shortlist(assignment)
+    await world.allocate(assignment, "anna")
+    await world.offer(assignment, "anna")
+    await world.do(assignment, "anna", DeclineOffer("family"))
+    await world.run(twice=twice)
+    await world.offer(assignment, "bela")
+    await world.accept(assignment, "bela")
+    await world.run(twice=twice)
+    bela = await world.match(assignment, "bela")
+    assert bela
+    assert bela.parties
+    match = match_id(assignment, "bela")
+    await world.others.tell(
+        derived_id(match, "placement"),
+        PlacementOpened(happened_at=LONG_AGO, match=match, parties=bela.parties, terms=terms()),
+        PlacementCancelled(happened_at=LONG_AGO, match=match, reason="ill"),
+    )
+    await world.run(twice=twice)
+    await world.offer(assignment, "cora")
+    await world.accept(assignment, "cora")
+    await world.run(twice=twice)
+    return (
+        await world.states(assignment, *FIVE),
+        sorted(types_of(await world.records("matching.matches"))),
+        (await world.of(assignment)).status,
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_order_of_arrival_changes_nothing(seed: int) -> None:
+    async with World() as plain:
+        wanted = await story(plain, twice=False)
+    assert wanted[0] == ["declined", "retracted", "accepted", "reserve", "reserve"]
+    assert wanted[2] == "filled"
+    async with World(seed) as world:
+        assert await story(world, twice=True) == wanted
+        for aggregate, topic in ((ASSIGNMENTS, "matching.assignments"), (MATCHES, "matching.matches")):
+            states = {id: document["state"] for id, document in (await world.kept(aggregate.name)).items()}
+            assert await world.folded(aggregate, topic) == states
+
+
+async def test_no_attribute_of_a_person_is_on_a_topic_of_matching() -> None:
+    async with World() as world:
+        await story(world, twice=False)
+        for topic in ("matching.assignments", "matching.matches"):
+            for record in await world.records(topic):
+                body = record.value or b""
+                assert not any(word in body for word in (b"birth_year", b'"sex"', b"nationality", b"female"))
+
+
+class Crashing:
+    """A store whose n-th save ends the process, before it or after it."""
+
+    def __init__(self, world: World, at: int, after: bool) -> None:
+        self._save = world.store.save
+        self._left = at
+        self._after = after
+        self.crashed = False
+
+    async def save(self, collection: str, document: Any, expected_version: int) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            self.crashed = True
+            raise Crash
+        await self._save(collection, document, expected_version)
+        if self._left == 0:
+            self.crashed = True
+            raise Crash
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("wait", [0, 61])
+async def test_a_crash_between_any_two_saves_of_the_succession_heals(after: bool, wait: int) -> None:
+    crashes = 0
+    for at in range(1, 30):
+        async with World(at) as world:
+            assignment = await world.shortlisted(FIVE)
+            await world.allocate(assignment, "anna")
+            await world.offer(assignment, "anna")
+            await world.do(assignment, "anna", DeclineOffer("family"))
+            await world.send()
+            crashing = Crashing(world, at, after)
+            world.store.save = crashing.save  # type: ignore[method-assign]
+            while True:
+                try:
+                    await world.run()
+                    break
+                except Crash:
+                    world.later(seconds=wait)
+                    if wait:
+                        await world.fire()
+            crashes += crashing.crashed
+            states = await world.states(assignment, *FIVE)
+            assert [state in ("allocated",) for state in states].count(True) == 1, (at, states)
+            assert list((await world.holds(assignment)).values()).count("confirmed") == 1
+            assert "held" not in (await world.holds(assignment)).values()
+            if not wait:
+                assert states == ["declined", "allocated", "reserve", "reserve", "reserve"]
+    assert crashes > 10
+
+
+async def test_a_shortlist_that_crashed_after_its_decision_is_finished_by_its_event() -> None:
+    async with World() as world:
+        await world.others.host()
+        for name in FIVE:
+            await world.others.expert(name)
+        await world.run()
+        assignment = await world.assignment()
+        cause = Cause(derived_id("shortlist"), "digest")
+        experts = tuple(expert_id(name) for name in FIVE)
+        await world.following.selection.shortlist(assignment, experts, None, cause, None)
+        assert await world.states(assignment, *FIVE) == ["longlisted"] * 5
+        again = await world.following.selection.shortlist(assignment, experts, None, cause, None)
+        assert again.repeated
+        await world.run(twice=True)
+        assert await world.states(assignment, *FIVE) == ["shortlisted"] * 5
+        assert types_of(await world.records("matching.assignments")).count("AssignmentMatchingStarted") == 1
+
+
+async def test_a_late_record_has_no_running_offer() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        match = match_id(assignment, "anna")
+        now = world.clock.now()
+        world.later(days=40)
+        late = Cause(derived_id("late"), "", happened_at=now + timedelta(hours=1), recorded_late=True)
+        await world.following.allocation.offer(match, late, None)
+        await world.fire()
+        assert await world.states(assignment, "anna") == ["offered"]
+        answered = Cause(derived_id("late answer"), "", happened_at=now + timedelta(days=9), recorded_late=True)
+        await world.following.allocation.accept(match, answered, None)
+        await world.run(twice=True)
+        assert await world.states(assignment, "anna", "bela") == ["accepted", "reserve"]
+
+
+async def test_what_is_known_follows_the_events() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.others.expert("anna", account=derived_id("account", "anna"))
+        await world.run(twice=True)
+        shadow = await world.store.load(SHADOWS.name, expert_id("anna"))
+        assert shadow
+        assert (shadow["knowledge"]["screening"], shadow["knowledge"]["office"]) == ("eligible", OFFICE)
+        assert [one["_id"] for one in await world.store.find(SHADOWS.name, "pool", "example-1")] == [expert_id("anna")]
+        found = await world.store.find(SHADOWS.name, "account", derived_id("account", "anna"))
+        assert [one["_id"] for one in found] == [person_id("anna")]
