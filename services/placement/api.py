@@ -22,7 +22,7 @@ from services.placement.domain.placements import (
     ReportNoShow,
     existing,
 )
-from services.placement.handlers import Placing
+from services.placement.handlers import CONSENT_FLAG, Placing
 from services.placement.store import PLACEMENTS
 from shared.contracts.base import Code
 from shared.contracts.placement import PreparationStep
@@ -56,9 +56,13 @@ class Reason(Change):
 
 
 def represent(document: Document, _principal: Principal) -> Mapping[str, Any]:
-    """A placement: codes, dates and ids; `state` is its place in the state machine."""
+    """A placement: codes, dates and ids; `state` is its place in the state machine.
+
+    `consent_withdrawn`: the person has taken the consent back, and what runs waits for the officer's decision.
+    """
     state = dict(document["state"])
-    return {"id": document["_id"], "version": document["version"], "state": state.pop("status"), **state}
+    flag = {CONSENT_FLAG: bool(document["private"].get(CONSENT_FLAG))}
+    return {"id": document["_id"], "version": document["version"], "state": state.pop("status"), **state, **flag}
 
 
 RESOURCE = Resource("placements", PLACEMENTS.name, represent)
@@ -77,11 +81,11 @@ def router(placing: Placing) -> APIRouter:
 
     async def contract(call: Call[Contract]) -> Saved[Placement]:
         command = ContractPlacement(call.body.starts_on, call.body.ends_on)
-        return await placing.contract(call.id, _state(call), command, call.cause, call.expected_version)
+        return await placing.contract(call.id, command, call.cause, call.expected_version)
 
     async def extend(call: Call[Extension]) -> Saved[Placement]:
         command = ExtendPlacement(call.body.ends_on)
-        return await placing.extend(call.id, _state(call), command, call.cause, call.expected_version)
+        return await placing.extend(call.id, command, call.cause, call.expected_version)
 
     async def complete_step(call: Call[Step]) -> Saved[Placement]:
         command = CompleteStep(call.body.step, await placing.obligatory(_state(call)))

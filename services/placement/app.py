@@ -9,6 +9,7 @@ from services.placement.handlers import Placing, know_institution, know_person
 from services.placement.settings import Settings
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from shared.contracts.matching import MatchRetracting, OfferAccepted
+from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementEndedEarly
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
 from shared.identity.issuers import token_verifier
 from shared.messaging.shadows import Handler, Handlers
@@ -66,6 +67,9 @@ def handlers(work: Placing) -> Handlers:
         ConsentWithdrawn: Handler(effect=work.withdraw),
         OfferAccepted: Handler(effect=work.open),
         MatchRetracting: Handler(effect=work.retract),
+        PlacementEndedEarly: Handler(effect=work.ended),
+        PlacementCancelled: Handler(effect=work.ended),
+        NoShowReported: Handler(effect=work.ended),
     }
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from services.placement.domain import calendars, placements
 from services.placement.domain.placements import (
     ContractPlacement,
-    EndEarly,
     ExtendPlacement,
+    NoteConsent,
     OpenPlacement,
     Placement,
     RefusePlacement,
@@ -22,15 +22,16 @@ from shared.contracts.base import Envelope
 from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted
 from shared.contracts.placement import PreparationStep
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
-from shared.errors import Refusal, TooEarly
+from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
 from shared.messaging.shadows import Delivery, Knowledge
 from shared.replica import Replica
-from shared.store.aggregates import Cause, Saved
+from shared.store.aggregates import Cause, Saved, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
 
 PURPOSE = "placement"
+CONSENT_FLAG = "consent_withdrawn"
 Kind = Literal["person", "institution"]
 
 
@@ -103,13 +104,13 @@ class Placing:
             # OfferAccepted precedes it on the same topic, so the placement stands, opened or refused.
             raise TooEarly("placement")
         command = RetractPlacement(state.match, state.parties, event.reason)
-        await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("retract"))
-        await self._end_calendar(placement_id, state.parties.person, event.happened_at.date())
+        saved = await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("retract"))
+        await self._give_back(placement_id, saved.state)
 
     async def withdraw(self, delivery: Delivery) -> None:
         """ConsentWithdrawn: the calendar closes first, then whatever has not begun is cancelled.
 
-        A return that runs is not broken off by a message: the officer ends it.
+        A return that runs is not broken off by a message: it is flagged, and the officer ends it.
         """
         event, person = delivery.event, delivery.subject
         if not isinstance(event, ConsentWithdrawn) or event.purpose != PURPOSE:
@@ -119,39 +120,68 @@ class Placing:
             claim = await self._claim(person, placement_id)
             parties = MatchParties.model_validate(claim["parties"])
             command = RetractPlacement(claim["match"], parties, "consent_withdrawn", running=False)
-            await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause(f"withdraw:{placement_id}"))
+            cause = delivery.cause(f"withdraw:{placement_id}")
+            await self._kernel.execute(PLACEMENTS, placement_id, command, cause, private={CONSENT_FLAG: True})
             await self._settle(person, placement_id)
 
     async def consent(self, delivery: Delivery) -> None:
-        """ConsentGiven: the calendar takes placements again."""
-        if isinstance(delivery.event, ConsentGiven) and delivery.event.purpose == PURPOSE:
-            order = (delivery.envelope.epoch, delivery.envelope.sequence)
-            await self._replica.guards.reopen(self.guard, delivery.subject, order)
+        """ConsentGiven: the calendar takes placements again, and the flag goes from what still runs."""
+        event, person = delivery.event, delivery.subject
+        if not isinstance(event, ConsentGiven) or event.purpose != PURPOSE:
+            return
+        await self._replica.guards.reopen(self.guard, person, (delivery.envelope.epoch, delivery.envelope.sequence))
+        calendar = await self._store.load(CALENDARS.name, person)
+        for placement_id in (calendar or {}).get("holds", {}):
+            document = await self._store.load(PLACEMENTS.name, placement_id)
+            if document is not None and document["private"].get(CONSENT_FLAG):
+                cause = delivery.cause(f"consent:{placement_id}")
+                await self._kernel.execute(
+                    PLACEMENTS, placement_id, NoteConsent(), cause, private={CONSENT_FLAG: False}
+                )
 
     async def contract(
-        self, id: str, state: Placement, command: ContractPlacement, cause: Cause, expected: int | None
+        self, id: str, command: ContractPlacement, cause: Cause, expected: int | None
     ) -> Saved[Placement]:
         """A contract outside the held dates widens the hold first."""
-        placements.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
-        await self._widen(id, state, command.starts_on, command.ends_on)
-        return await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+        return await self._promise(id, command, command.starts_on, command.ends_on, cause, expected)
 
-    async def extend(
-        self, id: str, state: Placement, command: ExtendPlacement, cause: Cause, expected: int | None
-    ) -> Saved[Placement]:
+    async def extend(self, id: str, command: ExtendPlacement, cause: Cause, expected: int | None) -> Saved[Placement]:
         """An extension widens the hold before anything is promised."""
-        placements.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
-        if state.starts_on:
-            await self._widen(id, state, state.starts_on, command.ends_on)
-        return await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+        return await self._promise(id, command, command.ends_on, command.ends_on, cause, expected)
+
+    async def _promise(
+        self, id: str, command: Any, starts_on: date, ends_on: date, cause: Cause, expected: int | None
+    ) -> Saved[Placement]:
+        """Asks the rules, then the calendar, then saves. A repetition is answered, and asks neither again."""
+        document, state = await self._kernel.load(PLACEMENTS, id)
+        if document is not None and state is not None and not settled(document, cause):
+            if expected is not None and expected != document["version"]:
+                raise PreconditionFailed
+            placements.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
+            await self._replica.guards.extend(
+                self.guard, state.parties.person, id, lambda claim: calendars.widened(claim, starts_on, ends_on)
+            )
+        try:
+            return await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+        except Refusal:
+            # Another request came between: the days that were just added may belong to nobody now.
+            _, state = await self._kernel.load(PLACEMENTS, id)
+            if state is not None and state.status in placements.GIVES_DAYS_BACK:
+                await self._give_back(id, state)
+            raise
 
     async def carry_out(self, id: str, command: Any, cause: Cause, expected: int | None) -> Saved[Placement]:
-        """Any other command; one that ends the placement gives its days back."""
+        """Any other command; one that ends the placement gives its days back at once."""
         saved = await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
-        if isinstance(command, EndEarly) or usage(saved.document) == "spent":
-            instant = cause.happened_at or self._replica.ports.runtime.now()
-            await self._end_calendar(id, saved.state.parties.person, instant.date())
+        if saved.state.status in placements.GIVES_DAYS_BACK:
+            await self._give_back(id, saved.state)
         return saved
+
+    async def ended(self, delivery: Delivery) -> None:
+        """The own topic: what a crash left between a placement's end and its calendar is done here."""
+        _, state = await self._kernel.load(PLACEMENTS, delivery.subject)
+        if state is not None:
+            await self._give_back(delivery.subject, state)
 
     async def obligatory(self, state: Placement) -> tuple[PreparationStep, ...]:
         """The steps without which nobody departs, by the version that the case was opened under."""
@@ -162,19 +192,12 @@ class Placing:
         version = parties.programme_version or definitions.newest_version(parties.programme)
         return definitions.version(parties.programme, version).obligatory_steps(terms.modality)
 
-    async def _widen(self, id: str, state: Placement, starts_on: date, ends_on: date) -> None:
-        def wanted(claim: Mapping[str, Any]) -> Mapping[str, Any]:
-            return calendars.widened(claim, starts_on, ends_on)
-
-        await self._replica.guards.extend(self.guard, state.parties.person, id, wanted)
-
-    async def _end_calendar(self, placement_id: str, person: str, ended_on: date) -> None:
+    async def _give_back(self, placement_id: str, state: Placement) -> None:
         """Releases a spent hold; of one that ended early, only the days that were not worked."""
-        document = await self._store.load(PLACEMENTS.name, placement_id)
-        state = PLACEMENTS.read(document)
-        if state is not None and state.status == "ended_early":
+        person, ends_on = state.parties.person, state.ends_on
+        if state.status == "ended_early" and ends_on is not None:
             await self._replica.guards.extend(
-                self.guard, person, placement_id, lambda claim: calendars.cut(claim, ended_on), although_closed=True
+                self.guard, person, placement_id, lambda claim: calendars.cut(claim, ends_on), although_closed=True
             )
         await self._settle(person, placement_id)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -48,6 +48,9 @@ Status = Literal[
 Party = Literal["expert", "host", "programme"]
 BEFORE_ARRIVAL: tuple[Status, ...] = ("host_confirmed", "contracted", "pre_departure", "travelling")
 PREPARING: tuple[Status, ...] = ("contracted", "pre_departure")
+GIVES_DAYS_BACK: tuple[Status, ...] = ("ended_early", "no_show", "cancelled", "refused")
+# Dates are an office's own; none is further ahead of UTC, so by then the day has begun everywhere.
+AHEAD_OF_UTC_AT_MOST = timedelta(hours=14)
 
 
 class Placement(BaseModel):
@@ -90,6 +93,11 @@ class RetractPlacement:
     parties: MatchParties
     reason: str
     running: bool = True
+
+
+@dataclass(frozen=True)
+class NoteConsent:
+    """The consent was given anew: a flag outside the state goes, and nothing happens to the case."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,8 @@ class CancelPlacement:
 
 
 def decide(state: Placement | None, command: Any, now: datetime) -> Sequence[Event]:
-    """Refusals: `not_found`, `illegal_transition`, `dates_reversed`, `preparation_incomplete`, ...
+    """Refusals: `not_found`, `illegal_transition`, `dates_reversed`, `preparation_incomplete`, `arrival_after_end`,
+    `completed_before_start`, `no_show_before_start`, `extension_not_later`, `virtual_has_no_travel`, ...
 
     What opens, refuses or retracts comes from an event and finds its own earlier answer: then nothing happens.
     """
@@ -156,7 +165,10 @@ def decide(state: Placement | None, command: Any, now: datetime) -> Sequence[Eve
             return _while_active(existing(state), command, now)
         case ReportNoShow():
             only_from(existing(state), *PREPARING, "travelling")
+            _begun(existing(state), now, "no_show_before_start")
             return [NoShowReported(happened_at=now)]
+        case NoteConsent():
+            return []
         case CancelPlacement():
             placement = existing(state)
             only_from(placement, *BEFORE_ARRIVAL)
@@ -224,7 +236,14 @@ def _on_the_way(state: Placement, command: CompleteStep | Depart | ConfirmArriva
         return [TravelStarted(happened_at=now)]
     only_from(state, *(PREPARING if is_virtual(state) else ("travelling",)))
     _prepared(state, command.obligatory)
+    if state.ends_on is not None and now.date() >= state.ends_on:
+        raise Refusal("arrival_after_end", "the contract was over by that day")
     return [ReturnStarted(happened_at=now)]
+
+
+def _begun(state: Placement, now: datetime, rule: str) -> None:
+    if state.starts_on is not None and (now + AHEAD_OF_UTC_AT_MOST).date() < state.starts_on:
+        raise Refusal(rule, "the contract begins on a later day")
 
 
 def _prepared(state: Placement, obligatory: Sequence[PreparationStep]) -> None:
@@ -237,6 +256,7 @@ def _while_active(
 ) -> Sequence[Event]:
     only_from(state, "active")
     if isinstance(command, CompletePlacement):
+        _begun(state, now, "completed_before_start")
         return [ReturnCompleted(happened_at=now)]
     if isinstance(command, EndEarly):
         return [PlacementEndedEarly(happened_at=now, party=command.party, reason=command.reason)]
@@ -299,11 +319,23 @@ def _changes(state: Placement, event: Any) -> dict[str, Any]:
         case ReturnCompleted():
             return {"status": "completed"}
         case PlacementEndedEarly():
-            return {"status": "ended_early", "party": event.party, "reason": event.reason}
+            return {
+                "status": "ended_early",
+                "party": event.party,
+                "reason": event.reason,
+                "ends_on": _cut_short(state, event),
+            }
         case NoShowReported():
             return {"status": "no_show"}
         case _:
             raise TypeError(type(event).__name__)
+
+
+def _cut_short(state: Placement, event: PlacementEndedEarly) -> date | None:
+    """The first day that was not worked; an early end after the contract's own changes nothing."""
+    if state.starts_on is None or state.ends_on is None:
+        return state.ends_on
+    return max(state.starts_on, min(state.ends_on, event.happened_at.date()))
 
 
 def scope(state: Placement) -> Scope:

@@ -1,0 +1,252 @@
+"""Placement through its public edge: from the confirmed host to the completed return."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from services.placement.app import build
+from services.placement.store import COLLECTIONS, SHADOWS
+from shared.replica import stored
+from tests.unit.placement import arriving
+from tests.unit.placement.arriving import PERSON, Arriving
+from tests.unit.registration.serving import Serving
+
+DEFINITION: dict[str, Any] = {
+    "code": "example-1",
+    "title": {"en": "Return of qualified nationals, an example"},
+    "phase": "1",
+    "dates": {"starts": "2026-01-01", "ends": "2028-07-01"},
+    "offices": [{"code": "kabul", "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
+    "countries_of_origin": ["AF"],
+    "modalities": ["temporary", "virtual"],
+    "sectors": [{"code": "education", "name": {"en": "Education"}}],
+    "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
+    "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
+}
+PATH = f"/placements/{arriving.placement()}"
+
+
+class Day:
+    """Days from now: what is recorded lies in the past, so the whole story happened last year."""
+
+    def __init__(self, edge: Serving) -> None:
+        self.first = (edge.clock.now() - timedelta(days=300)).replace(hour=9, minute=0, second=0, microsecond=0)
+
+    def date(self, number: int) -> str:
+        return (self.first + timedelta(days=number)).date().isoformat()
+
+    def at(self, number: int) -> dict[str, str]:
+        return {"happened_at": (self.first + timedelta(days=number)).isoformat().replace("+00:00", "Z")}
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Serving]:
+    async with Serving("placement", stored(COLLECTIONS, SHADOWS), build) as serving:
+        yield serving
+
+
+async def confirmed(edge: Serving, modality: str = "temporary", number: int = 0, first: int = 100) -> Day:
+    day = Day(edge)
+    arrivals = Arriving(edge.log)
+    if number == 0:
+        await arrivals.append(arriving.definition(DEFINITION), *arriving.known())
+    offer = arriving.accepted(day.date(first), day.date(first + 90), modality, number=number)
+    offer = offer.model_copy(update={"happened_at": day.first, "recorded_late": True})
+    await arrivals.append((arriving.match(number), offer))
+    await edge.quiet()
+
+    async def known() -> bool:
+        return "example-1" in edge.service.replica.definitions.codes()
+
+    await edge.eventually(known)
+    return day
+
+
+async def step(edge: Serving, verb: str, body: dict[str, Any], path: str = PATH, **how: Any) -> httpx.Response:
+    return await edge.post(f"{path}/{verb}", how.pop("role", "officer"), body, **how)
+
+
+async def done(edge: Serving, verb: str, body: dict[str, Any], **how: Any) -> str:
+    answer = await step(edge, verb, body, **how)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["state"])
+
+
+async def contracted(edge: Serving, day: Day) -> None:
+    body = {"starts_on": day.date(100), "ends_on": day.date(190), **day.at(10)}
+    assert await done(edge, "contract", body) == "contracted"
+
+
+async def active(edge: Serving, day: Day) -> None:
+    await contracted(edge, day)
+    await done(edge, "complete-step", {"step": "training", **day.at(20)})
+    await done(edge, "complete-step", {"step": "insurance", **day.at(21)})
+    assert await done(edge, "depart", day.at(99)) == "travelling"
+    assert await done(edge, "confirm-arrival", day.at(100)) == "active"
+
+
+async def test_from_the_confirmed_host_to_the_completed_return(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    assert await done(edge, "extend", {"ends_on": day.date(220), **day.at(180)}) == "active"
+    calendar = await edge.store.load("calendars", PERSON)
+    assert calendar is not None
+    assert calendar["holds"][arriving.placement()]["claim"]["ends_on"] == day.date(220)
+    assert await done(edge, "complete", day.at(220)) == "completed"
+    again = await step(edge, "complete", day.at(221))
+    assert (again.status_code, again.json()["rule"]) == (409, "illegal_transition")
+    await edge.quiet()
+    names = [dict(r.headers)["ce_type"].decode().rsplit(".", 1)[1] for r in await edge.topic("placement.placements")]
+    assert names == [
+        "PlacementOpened",
+        "PlacementContracted",
+        "PreparationStepCompleted",
+        "PreparationStepCompleted",
+        "TravelStarted",
+        "ReturnStarted",
+        "PlacementExtended",
+        "ReturnCompleted",
+    ]
+
+
+async def test_the_host_and_the_expert_see_their_own(edge: Serving) -> None:
+    await confirmed(edge)
+    assert (await edge.get(PATH, "host", subject="college")).status_code == 200
+    assert (await edge.get(PATH, "expert", subject="me")).json()["state"] == "host_confirmed"
+    assert (await edge.get(PATH, "finance", office="kabul")).status_code == 200
+    for how in ({"role": "host", "subject": "another"}, {"role": "expert", "subject": "you"}, {"office": "herat"}):
+        assert (await edge.get(PATH, **how)).status_code == 404
+        assert (await edge.get("/placements", **how)).json()["items"] == []
+    assert len((await edge.get("/placements")).json()["items"]) == 1
+    assert (await edge.get(PATH, "evaluator")).status_code == 403
+    assert (await step(edge, "depart", {}, role="expert", subject="me")).status_code == 403
+
+
+async def test_the_host_confirms_arrival_and_completion(edge: Serving) -> None:
+    day = await confirmed(edge, first=-200)
+    body = {"starts_on": day.date(-200), "ends_on": day.date(500), **day.at(10)}
+    await done(edge, "contract", body)
+    for name in ("training", "insurance"):
+        await done(edge, "complete-step", {"step": name, **day.at(20)})
+    await done(edge, "depart", day.at(30))
+    assert (await step(edge, "confirm-arrival", {}, role="host", subject="another")).status_code == 404
+    assert await done(edge, "confirm-arrival", {}, role="host", subject="college") == "active"
+    assert await done(edge, "complete", {}, role="host", subject="college") == "completed"
+    late = await step(edge, "complete", day.at(31), role="host", subject="college")
+    assert late.status_code == 403
+
+
+async def test_obligatory_steps_come_first(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await contracted(edge, day)
+    early = await step(edge, "depart", day.at(20))
+    assert (early.status_code, early.json()["rule"]) == (409, "preparation_incomplete")
+    assert (await step(edge, "confirm-arrival", day.at(20))).json()["rule"] == "illegal_transition"
+
+
+async def test_virtual_work_begins_without_travel(edge: Serving) -> None:
+    day = await confirmed(edge, "virtual")
+    await contracted(edge, day)
+    assert (await step(edge, "depart", day.at(99))).json()["rule"] == "virtual_has_no_travel"
+    assert (await step(edge, "confirm-arrival", day.at(100))).json()["rule"] == "preparation_incomplete"
+    await done(edge, "complete-step", {"step": "training", **day.at(20)})
+    assert await done(edge, "confirm-arrival", day.at(100)) == "active"
+
+
+async def test_a_repeated_request_is_answered_and_not_done_again(edge: Serving) -> None:
+    day = await confirmed(edge)
+    body = {"starts_on": day.date(100), "ends_on": day.date(200), **day.at(10)}
+    first = await step(edge, "contract", body, key="c")
+    again = await step(edge, "contract", body, key="c")
+    assert first.status_code == again.status_code == 200
+    assert first.headers["etag"] == again.headers["etag"]
+    assert (await step(edge, "contract", {**body, "ends_on": day.date(150)}, key="c")).status_code == 422
+    stale = await step(edge, "cancel", {"reason": "host_closed", **day.at(11)}, if_match='"1"')
+    assert stale.status_code == 412
+    fresh = await step(edge, "cancel", {"reason": "host_closed", **day.at(11)}, if_match=first.headers["etag"])
+    assert fresh.json()["state"] == "cancelled"
+    # The repetition of what was accepted is answered with today's state, and takes no days again.
+    assert (await step(edge, "contract", body, key="c")).json()["state"] == "cancelled"
+    calendar = await edge.store.load("calendars", PERSON)
+    assert calendar is not None
+    assert calendar["holds"][arriving.placement()]["status"] == "released"
+
+
+async def test_an_extension_into_another_placement_is_refused(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await confirmed(edge, number=1, first=190)
+    await active(edge, day)
+    refused = await step(edge, "extend", {"ends_on": day.date(200), **day.at(180)})
+    assert (refused.status_code, refused.json()["rule"]) == (409, "placement_overlaps")
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(190)
+    # Once the other one is off, its days are free.
+    other = f"/placements/{arriving.placement(1)}"
+    await done(edge, "cancel", {"reason": "host_closed", **day.at(180)}, path=other)
+    assert await done(edge, "extend", {"ends_on": day.date(200), **day.at(180)}) == "active"
+
+
+async def test_an_early_end_frees_the_days_that_were_not_worked(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    body = {"party": "expert", "reason": "family", **day.at(130)}
+    assert await done(edge, "end-early", body) == "ended_early"
+    await edge.quiet()
+    calendar = await edge.store.load("calendars", PERSON)
+    assert calendar is not None
+    hold = calendar["holds"][arriving.placement()]
+    assert (hold["status"], hold["claim"]["ends_on"]) == ("confirmed", day.date(130))
+    await confirmed(edge, number=1, first=130)
+    assert (await edge.get(f"/placements/{arriving.placement(1)}")).json()["state"] == "host_confirmed"
+    await confirmed(edge, number=2, first=125)
+    assert (await edge.get(f"/placements/{arriving.placement(2)}")).json()["state"] == "refused"
+
+
+async def test_no_show_before_the_start_is_refused(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await contracted(edge, day)
+    early = await step(edge, "report-no-show", day.at(50))
+    assert (early.status_code, early.json()["rule"]) == (409, "no_show_before_start")
+    assert await done(edge, "report-no-show", day.at(103)) == "no_show"
+
+
+async def test_what_runs_is_flagged_when_the_consent_goes(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    arrivals = Arriving(edge.log)
+    # The person was recorded before: the numbers of the topic go on.
+    arrivals.record(*arriving.known()[0])
+    await arrivals.append(arriving.consent_given(), arriving.consent_withdrawn())
+    await edge.quiet()
+    seen = (await edge.get(PATH)).json()
+    assert (seen["state"], seen["consent_withdrawn"]) == ("active", True)
+    refused = await step(edge, "extend", {"ends_on": day.date(200), **day.at(180)})
+    assert refused.json()["rule"] == "consent_withdrawn"
+    assert await done(edge, "end-early", {"party": "expert", "reason": "consent"}) == "ended_early"
+    await arrivals.append(arriving.consent_given())
+    await edge.quiet()
+    assert (await edge.get(PATH)).json()["consent_withdrawn"] is False
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "pointer"),
+    [
+        ("contract", {"starts_on": "tomorrow", "ends_on": "2026-08-01"}, "/starts_on"),
+        ("contract", {"starts_on": "2026-05-01"}, "/ends_on"),
+        ("complete-step", {"step": "holiday"}, "/step"),
+        ("end-early", {"party": "nobody", "reason": "x"}, "/party"),
+        ("cancel", {"reason": "two words"}, "/reason"),
+        ("depart", {"status": "active"}, "/status"),
+    ],
+)
+async def test_bad_input_names_its_field(edge: Serving, verb: str, body: dict[str, Any], pointer: str) -> None:
+    await confirmed(edge)
+    answer = await step(edge, verb, body)
+    assert answer.status_code == 422
+    assert pointer in [row["pointer"] for row in answer.json()["errors"]]
+    for value in body.values():
+        assert f'"{value}"' not in answer.text

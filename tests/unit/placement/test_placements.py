@@ -1,0 +1,191 @@
+"""The rules of a placement and of a calendar."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from services.placement.domain import calendars, placements
+from services.placement.domain.placements import (
+    CancelPlacement,
+    CompletePlacement,
+    CompleteStep,
+    ConfirmArrival,
+    ContractPlacement,
+    Depart,
+    EndEarly,
+    ExtendPlacement,
+    OpenPlacement,
+    Placement,
+    RefusePlacement,
+    ReportNoShow,
+    RetractPlacement,
+)
+from shared.clock import derived_id
+from shared.contracts.matching import MatchParties, Terms
+from shared.errors import Refusal
+
+MATCH = derived_id("match")
+PARTIES = MatchParties(
+    assignment=derived_id("assignment"),
+    expert=derived_id("expert"),
+    person=derived_id("person"),
+    office="kabul",
+    programme="example-1",
+    programme_version=1,
+)
+STEPS = ("training", "insurance")
+
+
+def terms(modality: Any = "temporary") -> Terms:
+    return Terms(
+        institution=derived_id("institution"),
+        country="AF",
+        sector="education",
+        host_type="public",
+        occupation="2310",
+        modality=modality,
+        starts_on=date(2007, 5, 1),
+        ends_on=date(2007, 8, 1),
+    )
+
+
+def at(day: str) -> datetime:
+    return datetime.fromisoformat(f"{day}T09:00:00").replace(tzinfo=UTC)
+
+
+def run(state: Placement | None, *commands: tuple[str, Any]) -> Placement:
+    """The state after the commands, each on its day."""
+    for day, command in commands:
+        for event in placements.decide(state, command, at(day)):
+            state = placements.evolve(state, event)
+    assert state is not None
+    return state
+
+
+def opened(modality: Any = "temporary") -> Placement:
+    return run(None, ("2007-03-01", OpenPlacement(MATCH, PARTIES, terms(modality))))
+
+
+def contracted(modality: Any = "temporary") -> Placement:
+    return run(opened(modality), ("2007-03-05", ContractPlacement(date(2007, 5, 1), date(2007, 8, 1))))
+
+
+def active() -> Placement:
+    return run(
+        contracted(),
+        ("2007-04-01", CompleteStep("training", STEPS)),
+        ("2007-04-02", CompleteStep("insurance", STEPS)),
+        ("2007-04-30", Depart(STEPS)),
+        ("2007-05-01", ConfirmArrival(STEPS)),
+    )
+
+
+def refused(state: Placement | None, day: str, command: Any) -> str:
+    with pytest.raises(Refusal) as raised:
+        placements.decide(state, command, at(day))
+    return raised.value.rule
+
+
+def test_from_the_offer_to_the_completion() -> None:
+    extended = run(active(), ("2007-07-20", ExtendPlacement(date(2007, 9, 1))))
+    done = run(extended, ("2007-09-01", CompletePlacement()))
+    assert (done.status, done.contracts, done.ends_on) == ("completed", 2, date(2007, 9, 1))
+    assert done.steps == STEPS
+
+
+def test_nobody_departs_before_the_obligatory_steps() -> None:
+    state = run(contracted(), ("2007-04-01", CompleteStep("training", STEPS)))
+    assert refused(state, "2007-04-30", Depart(STEPS)) == "preparation_incomplete"
+    assert refused(state, "2007-04-30", CompleteStep("training", STEPS)) == "step_completed_before"
+    assert refused(opened(), "2007-04-30", CompleteStep("training", STEPS)) == "illegal_transition"
+
+
+def test_virtual_work_has_no_travel() -> None:
+    state = contracted("virtual")
+    assert refused(state, "2007-04-30", Depart(())) == "virtual_has_no_travel"
+    assert refused(state, "2007-05-01", ConfirmArrival(("training",))) == "preparation_incomplete"
+    trained = run(state, ("2007-04-01", CompleteStep("training", ("training",))))
+    assert run(trained, ("2007-05-01", ConfirmArrival(("training",)))).status == "active"
+
+
+def test_dates_fit_what_is_said_of_them() -> None:
+    assert refused(opened(), "2007-03-05", ContractPlacement(date(2007, 8, 1), date(2007, 5, 1))) == "dates_reversed"
+    assert refused(contracted(), "2007-04-20", ReportNoShow()) == "no_show_before_start"
+    # On the evening before in UTC the day has begun east of it.
+    assert placements.decide(contracted(), ReportNoShow(), datetime(2007, 4, 30, 20, tzinfo=UTC))
+    assert refused(active(), "2007-07-01", ExtendPlacement(date(2007, 8, 1))) == "extension_not_later"
+    on_the_way = run(contracted(), ("2007-04-30", Depart(())))
+    assert refused(on_the_way, "2007-08-01", ConfirmArrival(())) == "arrival_after_end"
+    early = run(on_the_way, ("2007-04-20", ConfirmArrival(())))
+    assert refused(early, "2007-04-25", CompletePlacement()) == "completed_before_start"
+
+
+def test_an_early_end_cuts_the_dates() -> None:
+    ended = run(active(), ("2007-06-15", EndEarly("expert", "family")))
+    assert (ended.status, ended.party, ended.ends_on) == ("ended_early", "expert", date(2007, 6, 15))
+    assert refused(ended, "2007-06-16", CompletePlacement()) == "illegal_transition"
+
+
+@pytest.mark.parametrize("command", [ContractPlacement(date(2007, 5, 1), date(2007, 8, 1)), Depart(())])
+def test_what_is_not_there_is_not_found(command: Any) -> None:
+    assert refused(None, "2007-05-01", command) == "not_found"
+
+
+def test_the_first_answer_of_a_placement_stays() -> None:
+    no = run(None, ("2007-03-01", RefusePlacement(MATCH, PARTIES, "placement_overlaps")))
+    assert run(no, ("2007-03-01", OpenPlacement(MATCH, PARTIES, terms()))).status == "refused"
+    yes = opened()
+    assert run(yes, ("2007-03-02", RefusePlacement(MATCH, PARTIES, "hold_expired"))) == yes
+
+
+def test_a_retraction_cancels_ends_or_finds_nothing_to_do() -> None:
+    command = RetractPlacement(MATCH, PARTIES, "host_withdrew")
+    assert run(None, ("2007-03-01", command)).status == "cancelled"
+    assert run(contracted(), ("2007-03-10", command)).status == "cancelled"
+    ended = run(active(), ("2007-06-01", command))
+    assert (ended.status, ended.party) == ("ended_early", "programme")
+    consent = RetractPlacement(MATCH, PARTIES, "consent_withdrawn", running=False)
+    assert run(active(), ("2007-06-01", consent)).status == "active"
+    done = run(active(), ("2007-08-01", CompletePlacement()))
+    assert run(done, ("2007-08-02", command)).status == "completed"
+
+
+def test_only_what_has_not_begun_is_cancelled() -> None:
+    assert run(opened(), ("2007-03-02", CancelPlacement("host_closed"))).reason == "host_closed"
+    assert refused(active(), "2007-06-01", CancelPlacement("host_closed")) == "illegal_transition"
+
+
+def claim(starts_on: str, ends_on: str, modality: str = "temporary") -> dict[str, Any]:
+    return {"starts_on": starts_on, "ends_on": ends_on, "modality": modality}
+
+
+def admitted(new: dict[str, Any], *standing: dict[str, Any]) -> bool:
+    try:
+        calendars.admit(new, {str(n): {"claim": one} for n, one in enumerate(standing)})
+    except Refusal:
+        return False
+    return True
+
+
+def test_on_site_placements_never_share_a_day() -> None:
+    held = claim("2007-05-01", "2007-08-01")
+    with pytest.raises(Refusal, match="placement_overlaps"):
+        calendars.admit(held, {"other": {"claim": held}})
+    assert admitted(claim("2007-08-01", "2007-09-01"), held)
+    assert admitted(claim("2007-04-01", "2007-05-01"), held)
+    assert not admitted(claim("2007-07-31", "2007-09-01"), held)
+    assert not admitted(claim("2007-06-01", "2007-06-02"), claim("2007-01-01", "2007-02-01"), held)
+    assert admitted(claim("2007-06-01", "2007-06-01"), held)
+    assert admitted(claim("2007-06-01", "2007-07-01", "virtual"), held)
+    assert admitted(held, claim("2007-06-01", "2007-07-01", "virtual"))
+
+
+def test_a_claim_widens_and_is_cut() -> None:
+    held = claim("2007-05-01", "2007-08-01")
+    wide = calendars.widened(held, date(2007, 6, 1), date(2007, 9, 1))
+    assert (wide["starts_on"], wide["ends_on"]) == ("2007-05-01", "2007-09-01")
+    assert calendars.cut(held, date(2007, 6, 15))["ends_on"] == "2007-06-15"
+    assert calendars.cut(held, date(2007, 4, 1))["ends_on"] == "2007-05-01"
