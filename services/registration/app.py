@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
 from fastapi import FastAPI
 
 from services.registration.api import Api
@@ -60,7 +56,7 @@ class Registration:
                 settings_router(ports),
             ],
             ready=replica.not_ready,
-            backlog=self._backlog,
+            backlog=replica.unfinished,
         )
 
     @property
@@ -74,10 +70,6 @@ class Registration:
         found = await self.ports.store.find(INSTITUTIONS.name, "account", account, limit=1)
         person = derived_id("account-person", account)
         return Subjects(person, found[0]["_id"] if found else None)
-
-    async def _backlog(self) -> Mapping[str, Any]:
-        backlog = await self.replica.backlog()
-        return {**asdict(backlog), "quiet": backlog.quiet}
 
     async def start(self) -> None:
         await self.replica.start()
