@@ -39,10 +39,10 @@ class Call:
 class Client:
     """Sends calls and repeats them, under the same key, until they are acknowledged or refused for good."""
 
-    def __init__(self, base_url: str, connections: int = 16) -> None:
+    def __init__(self, base_url: str, connections: int = 16, timeout_seconds: float = 30.0) -> None:
         self._http = httpx.AsyncClient(
             base_url=base_url,
-            timeout=httpx.Timeout(30.0, connect=5.0),
+            timeout=httpx.Timeout(timeout_seconds, connect=5.0),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
 

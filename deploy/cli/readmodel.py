@@ -1,0 +1,51 @@
+"""`sankofa rebuild monitoring`: the read model built anew beside the live one, compared, and put in its place."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.cli.client import Call, Client
+from deploy.cli.settings import Settings, read_settings
+from deploy.cli.token import LIFETIME, issuer_of
+
+app = typer.Typer(help="Read models built anew from the log.", no_args_is_help=True)
+
+
+@app.callback()
+def rebuild() -> None:
+    """Read models built anew from the log."""
+
+
+@app.command("monitoring", epilog="Example: sankofa rebuild monitoring --verify")
+def monitoring(
+    verify: Annotated[bool, typer.Option("--verify", help="Swaps only where every digest is equal; else exit 1.")] = False,
+    url: Annotated[str | None, typer.Option(help="The running system.")] = None,
+) -> None:
+    """Replays every topic from its beginning, compares canonical digests table by table, and swaps.
+
+    Live answers go on meanwhile.
+    """
+    report = asyncio.run(_rebuilt(read_settings(url=url), verify))
+    table = Table("table", "live", "rebuilt", "")
+    for name, (live, new) in sorted(report["digests"].items()):
+        table.add_row(name, live[:16], new[:16], "equal" if live == new else "[bold red]different[/]")
+    console = Console()
+    console.print(table)
+    console.print(f"{report['events']} events in {report['seconds']:.1f} s")
+    raise typer.Exit(0 if report["equal"] or not verify else 1)
+
+
+async def _rebuilt(settings: Settings, verify: bool) -> dict[str, Any]:
+    token = issuer_of(settings).issue("administrator", None, "operator", LIFETIME)
+    client = Client(settings.base_url, timeout_seconds=600.0)
+    try:
+        call = Call("POST", "/monitoring/v1/read-model/rebuild", token, body={"verify": verify})
+        report: dict[str, Any] = await client.send_until_done(call)
+        return report
+    finally:
+        await client.close()
