@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date
-from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -68,8 +67,23 @@ def represent(document: Document, _principal: Principal) -> Mapping[str, Any]:
 RESOURCE = Resource("placements", PLACEMENTS.name, represent)
 
 
-def _state(call: Call[Any]) -> Placement:
-    return existing(PLACEMENTS.read(call.document))
+Obligatory = tuple[PreparationStep, ...]
+CommandOf = Callable[[Any, Obligatory], Any]
+# Verb, body, the command of it (given the obligatory steps of the case), an example.
+TRANSITIONS: tuple[tuple[str, type[Change], CommandOf, Mapping[str, Any]], ...] = (
+    ("complete-step", Step, lambda body, obligatory: CompleteStep(body.step, obligatory), {"step": "training"}),
+    ("depart", Change, lambda _, obligatory: Depart(obligatory), {}),
+    ("confirm-arrival", Change, lambda _, obligatory: ConfirmArrival(obligatory), {}),
+    ("complete", Change, lambda *_: CompletePlacement(), {}),
+    (
+        "end-early",
+        EarlyEnd,
+        lambda body, _: EndEarly(body.party, body.reason),
+        {"party": "expert", "reason": "family"},
+    ),
+    ("report-no-show", Change, lambda *_: ReportNoShow(), {}),
+    ("cancel", Reason, lambda body, _: CancelPlacement(body.reason), {"reason": "host_closed"}),
+)
 
 
 def router(placing: Placing) -> APIRouter:
@@ -77,7 +91,6 @@ def router(placing: Placing) -> APIRouter:
     routes = APIRouter()
     listing(routes, path="/placements", resource=RESOURCE)
     reading(routes, path="/placements/{id}", resource=RESOURCE)
-    post = partial(_post, routes)
 
     async def contract(call: Call[Contract]) -> Saved[Placement]:
         command = ContractPlacement(call.body.starts_on, call.body.ends_on)
@@ -87,44 +100,21 @@ def router(placing: Placing) -> APIRouter:
         command = ExtendPlacement(call.body.ends_on)
         return await placing.extend(call.id, command, call.cause, call.expected_version)
 
-    async def complete_step(call: Call[Step]) -> Saved[Placement]:
-        command = CompleteStep(call.body.step, await placing.obligatory(_state(call)))
-        return await _carry_out(placing, call, command)
-
-    async def depart(call: Call[Change]) -> Saved[Placement]:
-        return await _carry_out(placing, call, Depart(await placing.obligatory(_state(call))))
-
-    async def confirm_arrival(call: Call[Change]) -> Saved[Placement]:
-        return await _carry_out(placing, call, ConfirmArrival(await placing.obligatory(_state(call))))
-
-    async def complete(call: Call[Change]) -> Saved[Placement]:
-        return await _carry_out(placing, call, CompletePlacement())
-
-    async def end_early(call: Call[EarlyEnd]) -> Saved[Placement]:
-        return await _carry_out(placing, call, EndEarly(call.body.party, call.body.reason))
-
-    async def report_no_show(call: Call[Change]) -> Saved[Placement]:
-        return await _carry_out(placing, call, ReportNoShow())
-
-    async def cancel(call: Call[Reason]) -> Saved[Placement]:
-        return await _carry_out(placing, call, CancelPlacement(call.body.reason))
-
-    post("contract", Contract, contract, {"starts_on": "2027-03-01", "ends_on": "2027-05-01"})
-    post("complete-step", Step, complete_step, {"step": "training"})
-    post("depart", Change, depart, {})
-    post("confirm-arrival", Change, confirm_arrival, {})
-    post("extend", Extension, extend, {"ends_on": "2027-06-01"})
-    post("complete", Change, complete, {})
-    post("end-early", EarlyEnd, end_early, {"party": "expert", "reason": "family"})
-    post("report-no-show", Change, report_no_show, {})
-    post("cancel", Reason, cancel, {"reason": "host_closed"})
+    _post(routes, "contract", Contract, contract, {"starts_on": "2027-03-01", "ends_on": "2027-05-01"})
+    _post(routes, "extend", Extension, extend, {"ends_on": "2027-06-01"})
+    for verb, body, command_of, example in TRANSITIONS:
+        _post(routes, verb, body, _carry_out(placing, command_of), example)
     return routes
+
+
+def _carry_out(placing: Placing, command_of: CommandOf) -> Callable[[Call[Any]], Awaitable[Saved[Placement]]]:
+    async def run(call: Call[Any]) -> Saved[Placement]:
+        obligatory = await placing.obligatory(existing(PLACEMENTS.read(call.document)))
+        return await placing.carry_out(call.id, command_of(call.body, obligatory), call.cause, call.expected_version)
+
+    return run
 
 
 def _post(routes: APIRouter, verb: str, body: type[Any], run: Any, example: Mapping[str, Any]) -> None:
     path = f"/placements/{{id}}/{verb}"
     transition(routes, path=path, resource=RESOURCE, verb=verb, body=body, run=run, example=example)
-
-
-async def _carry_out(placing: Placing, call: Call[Any], command: Any) -> Saved[Placement]:
-    return await placing.carry_out(call.id, command, call.cause, call.expected_version)
