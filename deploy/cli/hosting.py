@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from deploy.cli.settings import Settings
@@ -23,9 +20,11 @@ from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log
 from shared.messaging.topics import TOPICS
+from shared.observability import logger
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.store.port import Store
+from shared.web.front import Front
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
 GRACEFUL_SECONDS = 2
@@ -50,6 +49,7 @@ class Host:
         self.runtime = RealRuntime()
         _writable(settings.data)
         self.keys = Keys(settings.keys)
+        self._started: list[Log | Service] = []
         self.log = self._log()
         self.services = {name: self._service(name) for name in names}
 
@@ -85,21 +85,24 @@ class Host:
     def app(self) -> ASGIApp:
         """All services behind one address, each under its own base path."""
 
-        async def index(_request: Any) -> JSONResponse:
-            return JSONResponse({"services": {name: f"/{name}/openapi.json" for name in self.services}})
-
-        mounts = [Mount(f"/{name}", app=service.app) for name, service in self.services.items()]
-        return Starlette(routes=[Route("/", index), *mounts])
+        return Front({name: service.app for name, service in self.services.items()})
 
     async def start(self) -> None:
+        """The log, then each service; what has started when one cannot is for `stop` to end."""
+        self._started.append(self.log)
         await self.log.start()
         for service in self.services.values():
+            self._started.append(service)
             await service.start()
 
     async def stop(self) -> None:
-        for service in reversed(self.services.values()):
-            await service.stop()
-        await self.log.stop()
+        """The other way round, each for itself: one that cannot stop keeps no other from it."""
+        while self._started:
+            part = self._started.pop()
+            try:
+                await part.stop()
+            except Exception as error:
+                logger.error("stop_failed", error=type(error).__name__)
         await self.keys.close()
         self.runtime.close()
 
@@ -139,6 +142,8 @@ async def serve(host: Host, port: int) -> None:
                 lifespan="off",
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
                 server_header=False,
+                # X-Forwarded-For is anybody's word.
+                proxy_headers=False,
             )
         )
         await server.serve(sockets=[listening])

@@ -23,7 +23,9 @@ def rebuild() -> None:
 
 @app.command("monitoring", epilog="Example: sankofa rebuild monitoring --verify")
 def monitoring(
-    verify: Annotated[bool, typer.Option("--verify", help="Swaps only where every digest is equal; else exit 1.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Swaps only where every digest is equal; else exit 1.")
+    ] = False,
     url: Annotated[str | None, typer.Option(help="The running system.")] = None,
 ) -> None:
     """Replays every topic from its beginning, compares canonical digests table by table, and swaps.
