@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS positions (consumers TEXT NOT NULL, place INTEGER NOT
   PRIMARY KEY (consumers, place)) WITHOUT ROWID;
 """
 READ = "SELECT number, key, value, headers, appended_ms FROM records WHERE place = ? AND number >= ? ORDER BY number"
+READ_ROWS = 16
 COMPACT = """
 DELETE FROM records WHERE place = :place AND key IS NOT NULL AND number NOT IN
   (SELECT max(number) FROM records WHERE place = :place AND key IS NOT NULL GROUP BY key)
@@ -131,17 +132,15 @@ class LogFile:
         return found
 
     def read(self, position: Position, offset: int, limit: int) -> list[Record]:
-        """Up to `limit` records from that offset on, fewer where they are long (8 MB, at least one record)."""
+        """Up to `limit` records from that offset on, fewer where they are long (8 MB and what 16 records more hold)."""
         topic, partition = position
         records: list[Record] = []
         size = 0
         cursor = self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))
         try:
-            for number, key, value, headers, appended_ms in cursor:
-                records.append(StoredRecord(topic, partition, number, key, value, headers, appended_ms))
-                size += len(headers) + (len(value) if value else 0)
-                if size > READ_BYTES:
-                    break
+            while size <= READ_BYTES and (rows := cursor.fetchmany(READ_ROWS)):
+                records += [StoredRecord(topic, partition, *row) for row in rows]
+                size += sum(len(row[2]) for row in rows if row[2])
         finally:
             # An open read transaction would keep the WAL from being emptied.
             cursor.close()
@@ -176,6 +175,11 @@ class LogFile:
         for (name, _), place in self.places.items():
             if name == topic:
                 self.writer.execute(COMPACT, {"place": place})
+
+    def synchronous(self, level: str) -> None:
+        """How far the next transactions wait for the disk: FULL or NORMAL. Nothing in memory."""
+        if self.path:
+            self.writer.execute(f"PRAGMA synchronous = {level}")
 
     def pragmas(self) -> dict[str, str]:
         """Effective settings of the connection that writes."""

@@ -7,14 +7,17 @@ from typing import Any
 from shared.messaging.local_headers import unpacked
 from shared.messaging.port import Headers, Record
 
-_put = object.__setattr__
+# A frozen class refuses plain assignment; the slots' own setters are the fastest way around it.
+_slots = vars(Record)
+_topic, _partition, _offset = (_slots[name].__set__ for name in ("topic", "partition", "offset"))
+_key, _value, _appended_ms = (_slots[name].__set__ for name in ("key", "value", "appended_ms"))
 
 
 class StoredRecord(Record):
     """A record as it lies in the file, equal to the `Record` with the same fields.
 
-    A batch of 500 with decoded headers is 13,000 objects that live as long as the batch: decoding late halves
-    the time of a consumer, and the objects of one record can be freed with it.
+    A batch of 500 with decoded headers is 13,000 objects that live as long as the batch: decoding late saves
+    a consumer a third of its time, and the objects of one record can be freed with it.
     """
 
     __slots__ = ("_headers",)
@@ -30,13 +33,13 @@ class StoredRecord(Record):
         headers: bytes | Headers,
         appended_ms: int,
     ) -> None:
-        _put(self, "topic", topic)
-        _put(self, "partition", partition)
-        _put(self, "offset", offset)
-        _put(self, "key", key)
-        _put(self, "value", value)
-        _put(self, "_headers", headers)
-        _put(self, "appended_ms", appended_ms)
+        _topic(self, topic)
+        _partition(self, partition)
+        _offset(self, offset)
+        _key(self, key)
+        _value(self, value)
+        _packed(self, headers)
+        _appended_ms(self, appended_ms)
 
     @property
     def headers(self) -> Headers:
@@ -50,6 +53,9 @@ class StoredRecord(Record):
 
     def __reduce__(self) -> tuple[type[Record], tuple[Any, ...]]:
         return Record, _fields(self)
+
+
+_packed = vars(StoredRecord)["_headers"].__set__
 
 
 def _fields(record: Record) -> tuple[Any, ...]:
