@@ -9,10 +9,10 @@ from functools import partial
 from zlib import crc32
 
 from services.monitoring.database import Connection
-from services.monitoring.decoding import Batch, Mark, take
 from services.monitoring.domain.derivation import settled_of
 from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS, Settled, in_order
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.store import ReadModel, insert, replace_older, save_marks, write_facts
 from shared.messaging.port import Position, Record
 from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES, TOPICS
@@ -38,7 +38,7 @@ def without_collection() -> Iterator[None]:
 class Bulk:
     """Fills an empty model. Partitions come in `ORDER` of their topics.
 
-    One `partition` block is one transaction: its events are written as they come, its facts at the end. A block
+    A pass over a partition is one transaction: its events are written as they come, its facts at the end. A pass
     holds its events in memory; whoever reads a long partition gives it in several passes (`share`).
     """
 
@@ -48,34 +48,39 @@ class Bulk:
         self._settled: dict[str, Settled] = {}
         self.events = 0
 
-    @contextmanager
-    def partition(self) -> Iterator[None]:
+    def begin(self) -> None:
+        """Opens the transaction of one pass over one partition."""
         self._held = {}
-        database = self._model.database
-        with without_collection(), database.transaction() as connection:
-            try:
-                yield
-            finally:
-                database.drain()
-            groups = [in_order(rows) for rows in self._held.values()]
-            self._settled |= settled_of(groups)
-            write_facts(connection, groups, self._settled, self._model.zones)
-            save_marks(connection, self._model.marks)
-        self._held = {}
+        self._model.database.begin()
 
     def add(self, records: list[Record], mark: Mark) -> None:
-        """Takes a partition's next records within its block; they are written while the next ones are read."""
+        """Takes the pass's next records; they are written while the next ones are read."""
         batch = Batch()
-        take(batch, records, mark)
-        self._model.database.in_background(partial(_write, batch, self._hold(batch)))
-        if batch.offices:
-            self._model.database.drain()
-            self._model.reload_zones()
+        with without_collection():
+            take(batch, records, mark)
+            fresh = self._hold(batch)
+        self._model.database.in_background(partial(_write, batch, fresh))
         self.events += batch.records
 
-    def reached(self, position: Position, mark: Mark) -> None:
-        """Notes how far the partition has been read; saved with its block."""
-        self._model.marks[position] = mark
+    def commit(self, position: Position, mark: Mark) -> None:
+        """Derives the facts of the pass's subjects and closes its transaction."""
+        database, model = self._model.database, self._model
+        database.drain()
+        if position[0] == PROGRAMMES.name:
+            model.reload_zones()
+        marks = model.marks | {position: mark}
+        with without_collection():
+            groups = [in_order(rows) for rows in self._held.values()]
+            self._settled |= settled_of(groups)
+            write_facts(database.writer, groups, self._settled, model.zones)
+        save_marks(database.writer, marks)
+        database.commit()
+        model.marks, self._held = marks, {}
+
+    def rollback(self) -> None:
+        """Leaves nothing of the pass."""
+        self._model.database.drain(quietly=True)
+        self._model.database.rollback()
 
     def _hold(self, batch: Batch) -> list[EventRow]:
         """The rows that are not here yet: a subject's events all stand in one partition."""

@@ -74,13 +74,22 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """The writing connection in a transaction: all of the block or nothing of it."""
-        self.writer.execute("BEGIN")
+        self.begin()
         try:
             yield self.writer
         except BaseException:
-            self.writer.execute("ROLLBACK")
+            self.rollback()
             raise
+        self.commit()
+
+    def begin(self) -> None:
+        self.writer.execute("BEGIN")
+
+    def commit(self) -> None:
         self.writer.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self.writer.execute("ROLLBACK")
 
     def in_background(self, work: Callable[[Connection], None]) -> None:
         """Runs work on the writing connection in this database's own thread, one piece after the other.
@@ -93,12 +102,13 @@ class Database:
         while len(self._background) > 2:
             self._background.popleft().result()
 
-    def drain(self) -> None:
-        """Waits for the background's work; raises its first error once all of it has ended."""
+    def drain(self, *, quietly: bool = False) -> None:
+        """Waits for the background's work; raises its first error (unless `quietly`) once all of it has ended."""
         waiting, self._background = self._background, deque()
         wait(waiting)
-        for future in waiting:
-            future.result()
+        if not quietly:
+            for future in waiting:
+                future.result()
 
     def close(self) -> None:
         """Closes every connection; what was committed stays in the file."""

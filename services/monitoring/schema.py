@@ -6,14 +6,16 @@ stands there of the same subjects anyway.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 
-from services.monitoring.domain.facts import Fact
+from services.monitoring.domain.facts import RULES_VERSION, Fact
 from services.monitoring.domain.profiles import Attributes, ProfileRow
 from services.monitoring.domain.rows import EventRow
+from shared.programmes.facts import FactKind
 
 # What holds a number; every other column holds a code or an id.
 _NUMBERS = frozenset(
@@ -40,17 +42,42 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 
 
+# Ids as 128 bits and kinds as one byte: comparing and counting them is most of a recount's time.
+_IDS = frozenset({"person", "expert", "assignment", "institution", "match", "placement"})
+_SMALL = frozenset({"local_day", "local_year", "birth_year", "education", "experience_years", "seats", "days"})
+
+
 def is_number(column: str) -> bool:
-    return column.removesuffix("_at_event").removesuffix("_at_now") in _NUMBERS
+    return _base(column) in _NUMBERS
+
+
+def _base(column: str) -> str:
+    return column.removesuffix("_at_event").removesuffix("_at_now")
+
+
+def _type(table: str, column: str) -> str:
+    if table == "facts" and column == "kind":
+        return "fact_kind"
+    if table == "facts" and column in _IDS:
+        return "UUID"
+    if table == "facts" and _base(column) in _SMALL:
+        return "INTEGER"
+    return "BIGINT" if is_number(column) else "VARCHAR"
 
 
 def ddl() -> str:
     """Creates what is missing."""
-    statements = []
+    kinds = ", ".join(f"'{kind}'" for kind in get_args(FactKind))
+    statements = [f"CREATE TYPE IF NOT EXISTS fact_kind AS ENUM ({kinds})"]
     for table, columns in TABLES.items():
-        parts = [f'"{column}" {"BIGINT" if is_number(column) else "VARCHAR"}' for column in columns]
+        parts = [f'"{column}" {_type(table, column)}' for column in columns]
         statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})")
     return "; ".join(statements)
+
+
+def fingerprint() -> str:
+    """Changes with the tables and the rules that fill them: a file with another one is built anew."""
+    return hashlib.sha256(f"{RULES_VERSION}:{ddl()}".encode()).hexdigest()[:12]
 
 
 _SCHEMAS = {

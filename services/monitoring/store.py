@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from services.monitoring.database import Connection, Database
-from services.monitoring.decoding import Batch, Mark, OfficeRow
 from services.monitoring.domain.derivation import (
     FACT_TOPICS,
     Known,
@@ -28,10 +27,16 @@ from services.monitoring.domain.derivation import (
 from services.monitoring.domain.facts import Settled
 from services.monitoring.domain.profiles import Entry, ProfileRow, timeline
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.handlers import Batch, Mark, OfficeRow
 from services.monitoring.schema import TABLES, arrow, ddl, quoted
 from shared.messaging.port import Position
 from shared.messaging.topics import PERSONS, TOPICS
+from shared.replica import shadows_collection
+from shared.store.collection import Collection
 
+# What monitoring decides itself (published tables, subscriptions) gets its collections with its features.
+COLLECTIONS: tuple[Collection, ...] = ()
+SHADOWS = shadows_collection({})
 DIGESTED = ("events", "profiles", "offices", "facts", "unreadable")
 
 _TOPIC_LIST = ", ".join(f"'{topic}'" for topic in sorted(FACT_TOPICS))

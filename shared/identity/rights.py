@@ -94,6 +94,7 @@ MONITORING: tuple[Rights, ...] = (
     # Until complementary suppression is built, evaluators get no disaggregation (ARCHITECTURE section 3).
     ("indicators", "disaggregate", {"officer": "office", "administrator": "all"}),
     ("periods", "list read", {"evaluator": "all", "officer": "office", "administrator": "all"}),
+    ("read-model", "rebuild", {"administrator": "all"}),
 )
 
 OPERATION: tuple[Rights, ...] = (

@@ -19,6 +19,10 @@ INSTITUTIONS = "registration.institutions"
 EXPERTS = "registration.experts"
 
 
+# Raised with any change of what the events mean here: a stored read model of another version is built anew.
+RULES_VERSION = 1
+
+
 class Fact(NamedTuple):
     """One countable thing. (`kind`, `subject`, `epoch`, `sequence`) is its id: the event that it stands on.
 
@@ -166,6 +170,9 @@ def facts_of(rows: Sequence[EventRow], settled: Mapping[str, Settled]) -> list[F
     return case.facts
 
 
+_Ids = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
+
+
 class _Case:
     """What one subject's events so far say, and the facts that follow."""
 
@@ -221,29 +228,11 @@ class _Case:
 
     def _fact(self, kind: str, row: EventRow) -> Fact | None:
         """The fact with all that its kind carries; None where the case does not say it yet."""
-        opening, terms, known_ms = self._opening, self._terms, self._known_ms
-        expert = assignment = institution = match = placement = None
-        if row.topic == EXPERTS:
-            expert = row.subject
-        elif row.topic == INSTITUTIONS:
-            institution = row.subject
-        elif row.topic == ASSIGNMENTS:
-            assignment = row.subject
-        else:
-            if opening is None or opening.assignment is None:
-                return None
-            expert, assignment = opening.expert, opening.assignment
-            if row.topic == MATCHES:
-                approved = self._settled.get(assignment)
-                if approved is None:
-                    return None
-                match, terms, known_ms = row.subject, approved.terms, max(known_ms, approved.known_ms)
-            else:
-                match, placement = opening.match, row.subject
-        if terms is None:
-            if row.topic != EXPERTS:
-                return None
-            terms = _NO_TERMS
+        about = self._about(row)
+        if about is None:
+            return None
+        ids, terms, known_ms = about
+        person, expert, assignment, institution, match, placement = ids
         days, number = self._contract(kind, row)
         return Fact(
             kind,
@@ -253,10 +242,10 @@ class _Case:
             row.office,
             row.programme,
             row.programme_version,
-            None if opening is None else opening.person,
+            person,
             expert,
             assignment,
-            institution or terms.institution,
+            institution,
             match,
             placement,
             terms.modality,
@@ -274,6 +263,33 @@ class _Case:
             row.happened_us,
             known_ms,
         )
+
+    def _about(self, row: EventRow) -> tuple[_Ids, Terms, int] | None:
+        """Whom and what the case is about (person, expert, assignment, institution, match, placement), under
+        which terms, and since when all of it is known; None while it is not."""
+        opening, terms, known_ms = self._opening, self._terms, self._known_ms
+        if row.topic == EXPERTS:
+            person = None if opening is None else opening.person
+            return (person, row.subject, None, None, None, None), _NO_TERMS, known_ms
+        if row.topic in (INSTITUTIONS, ASSIGNMENTS):
+            if terms is None:
+                return None
+            if row.topic == INSTITUTIONS:
+                return (None, None, None, row.subject, None, None), terms, known_ms
+            return (None, None, row.subject, terms.institution, None, None), terms, known_ms
+        if opening is None or opening.assignment is None:
+            return None
+        if row.topic == PLACEMENTS:
+            match, placement = opening.match, row.subject
+        else:
+            approved = self._settled.get(opening.assignment)
+            terms, known_ms = approved or (None, 0)
+            known_ms = max(known_ms, self._known_ms)
+            match, placement = row.subject, None
+        if terms is None:
+            return None
+        ids = (opening.person, opening.expert, opening.assignment, terms.institution, match, placement)
+        return ids, terms, known_ms
 
     def _contract(self, kind: str, row: EventRow) -> tuple[int | None, int | None]:
         if row.ends_day is None or kind not in ("contract", "placement_contracted"):

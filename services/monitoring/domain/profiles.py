@@ -8,18 +8,17 @@ the profile record, which is sent again and compacted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.monitoring.domain.facts import Fact
-from services.monitoring.domain.rows import EPOCH_DAY, day_of, microseconds_of
+from services.monitoring.domain.rows import EPOCH, EPOCH_DAY, day_of, microseconds_of
 from shared.contracts.registration import Profile
 
 DAY_US = 86_400_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER_US = 900_000_000
 _SINCE_1973_US = 94_694_400_000_000
 
@@ -173,5 +172,5 @@ def _date_of_quarter(quarter: int, zone: str) -> tuple[int, int]:
 
 
 def _date_at(happened_us: int, zone: str) -> tuple[int, int]:
-    local = (_EPOCH + timedelta(microseconds=happened_us)).astimezone(zone_named(zone))
+    local = (EPOCH + timedelta(microseconds=happened_us)).astimezone(zone_named(zone))
     return local.toordinal() - EPOCH_DAY, local.year

@@ -10,7 +10,7 @@ from shared.contracts import matching, placement, registration
 from shared.contracts.base import Event
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Terms(NamedTuple):
@@ -115,7 +115,7 @@ def day_of(day: date) -> int:
 
 def microseconds_of(instant: datetime) -> int:
     """Microseconds since 1970, exact (a float of seconds is not)."""
-    passed = instant - _EPOCH
+    passed = instant - EPOCH
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 

@@ -36,6 +36,7 @@ _READABLE: dict[type[Event], _Readable] = {
 _NEWEST = {
     (name.encode(), schema_uri(name, model.version).encode()): _READABLE[model] for name, model in EVENTS.newest.items()
 }
+_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CODE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -73,6 +74,9 @@ class Batch:
     records: int = 0
 
 
+Scope = tuple[str | None, str | None, int | None]
+
+
 class _Unreadable(Exception):
     """Why a record is no event; the text is a code."""
 
@@ -96,21 +100,7 @@ def take(batch: Batch, records: Iterable[Record], mark: Mark) -> None:
 
 
 def _take(batch: Batch, record: Record, known_ms: int) -> None:
-    headers = dict(record.headers)
-    try:
-        readable = _NEWEST.get((headers["ce_type"], headers["ce_dataschema"]))
-        subject = headers["ce_subject"].decode()
-        epoch, sequence = _whole(headers["ce_epoch"]), _whole(headers["ce_sequence"])
-        version = headers.get("ce_programmeversion")
-        scope = (
-            _code(headers.get("ce_office")),
-            _code(headers.get("ce_programme")),
-            None if version is None else _whole(version),
-        )
-    except (KeyError, ValueError):
-        raise _Unreadable("unreadable:headers") from None
-    if record.key != headers["ce_subject"]:
-        raise _Unreadable("unreadable:subject")
+    readable, (subject, epoch, sequence), scope = _envelope(record)
     event = _event(readable, record)
     name, topic, _, payload = readable or _READABLE[type(event)]
     if topic != record.topic:
@@ -122,6 +112,26 @@ def _take(batch: Batch, record: Record, known_ms: int) -> None:
     batch.events.append(EventRow._make(head + scope + payload(event)))
     if topic == PROGRAMMES.name:
         _take_offices(batch, event, epoch, sequence)
+
+
+def _envelope(record: Record) -> tuple[_Readable | None, tuple[str, int, int], Scope]:
+    """What the headers say: the type, (subject, epoch, sequence), and (office, programme, version)."""
+    headers = dict(record.headers)
+    try:
+        readable = _NEWEST.get((headers["ce_type"], headers["ce_dataschema"]))
+        key = headers["ce_subject"]
+        place = (key.decode(), _whole(headers["ce_epoch"]), _whole(headers["ce_sequence"]))
+        version = headers.get("ce_programmeversion")
+        scope = (
+            _code(headers.get("ce_office")),
+            _code(headers.get("ce_programme")),
+            None if version is None else _whole(version),
+        )
+    except (KeyError, ValueError):
+        raise _Unreadable("unreadable:headers") from None
+    if record.key != key or not (_ID.fullmatch(key) or record.topic == PROGRAMMES.name):
+        raise _Unreadable("unreadable:subject")
+    return readable, place, scope
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,158 @@
+"""Monitoring's HTTP edge: figures through the gate of disclosure, and the read model's rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from services.monitoring.domain.disclosure import Viewer
+from services.monitoring.figures import Asked, Figures, Newest
+from services.monitoring.rebuild import Report
+from shared.errors import Refusal
+from shared.web.bodies import Input, documented, read_body
+from shared.web.callers import Granted, may
+from shared.web.lists import query
+
+PARAMETERS: list[dict[str, Any]] = [
+    {"name": "period", "in": "query", "schema": {"type": "string"}, "description": "Code of a period."},
+    {
+        "name": "as_of",
+        "in": "query",
+        "schema": {"type": "string", "format": "date-time"},
+        "description": "As it was known at this instant, which must not lie above the watermark.",
+    },
+    {"name": "by", "in": "query", "schema": {"type": "string"}, "description": "Dimensions, with commas between."},
+]
+
+
+class Definitions(Newest, Protocol):
+    """Every published programme."""
+
+    def codes(self) -> list[str]: ...
+
+    def newest_version(self, code: str) -> int: ...
+
+
+class Api:
+    """The routes over one replica's figures."""
+
+    def __init__(self, figures: Figures, definitions: Definitions, rebuild: Callable[[], Awaitable[Report]]) -> None:
+        self._figures = figures
+        self._definitions = definitions
+        self._rebuild = rebuild
+        self.router = APIRouter()
+        self._get("/programmes", self._programmes_route())
+        self._get("/programmes/{code}/indicators", self._indicators_route(), PARAMETERS)
+        self._get("/programmes/{code}/indicators/{indicator}", self._indicator_route(), PARAMETERS)
+        self._get("/programmes/{code}/periods", self._periods_route())
+        self.router.add_api_route(
+            "/read-model/rebuild",
+            self._rebuild_route(),
+            methods=["POST"],
+            operation_id="read_model_rebuild",
+            openapi_extra=documented(Input, {}),
+            tags=["read-model"],
+        )
+
+    def _get(self, path: str, endpoint: Callable[..., Any], parameters: list[dict[str, Any]] | None = None) -> None:
+        self.router.add_api_route(
+            path,
+            endpoint,
+            methods=["GET"],
+            operation_id=endpoint.__name__,
+            openapi_extra={"parameters": parameters or []},
+            tags=["figures"],
+        )
+
+    def _programmes_route(self) -> Callable[..., Any]:
+        async def programmes_list(request: Request, _granted: Granted = Depends(may("indicators", "list"))) -> Response:
+            query(request)
+            return _list([self._programme(code) for code in self._definitions.codes()])
+
+        return programmes_list
+
+    def _programme(self, code: str) -> dict[str, Any]:
+        definition = self._definitions.newest(code)
+        return {
+            "code": code,
+            "version": self._definitions.newest_version(code),
+            "title": definition.title.get("en") or next(iter(definition.title.values())),
+            "phase": definition.phase,
+            "starts": definition.dates.starts.isoformat(),
+            "ends": definition.dates.ends.isoformat(),
+        }
+
+    def _indicators_route(self) -> Callable[..., Any]:
+        async def indicators_list(
+            code: str, request: Request, granted: Granted = Depends(may("indicators", "list"))
+        ) -> Response:
+            return _list(await self._figures.indicators(code, asked_of(request), viewer_of(granted)))
+
+        return indicators_list
+
+    def _indicator_route(self) -> Callable[..., Any]:
+        async def indicators_read(
+            code: str, indicator: str, request: Request, granted: Granted = Depends(may("indicators", "read"))
+        ) -> Response:
+            return JSONResponse(await self._figures.indicator(code, indicator, asked_of(request), viewer_of(granted)))
+
+        return indicators_read
+
+    def _periods_route(self) -> Callable[..., Any]:
+        async def periods_list(
+            code: str, request: Request, _granted: Granted = Depends(may("periods", "list"))
+        ) -> Response:
+            query(request)
+            periods = self._definitions.newest(code).periods
+            return _list(
+                [
+                    {
+                        "code": period.code,
+                        "name": period.name.get("en") or next(iter(period.name.values())),
+                        "series": period.series,
+                        "starts": period.starts.isoformat(),
+                        "ends": period.ends.isoformat(),
+                        "state": "provisional",
+                    }
+                    for period in periods
+                ]
+            )
+
+        return periods_list
+
+    def _rebuild_route(self) -> Callable[..., Any]:
+        async def rebuild(request: Request, _granted: Granted = Depends(may("read-model", "rebuild"))) -> Response:
+            query(request)
+            await read_body(request, Input)
+            report = await self._rebuild()
+            digests = {table: {"live": live, "new": new} for table, (live, new) in report.digests.items()}
+            return JSONResponse(
+                {"events": report.events, "seconds": report.seconds, "equal": report.equal, "digests": digests}
+            )
+
+        return rebuild
+
+
+def asked_of(request: Request) -> Asked:
+    """The question in the query; Refusal 422 for a parameter that there is not."""
+    given: Mapping[str, str] = query(request, "period", "as_of", "by")
+    by = tuple(code for code in given.get("by", "").split(",") if code)
+    return Asked(given.get("period"), given.get("as_of"), by)
+
+
+def viewer_of(granted: Granted) -> Viewer:
+    """Who may break figures down sees them live: of the own office, or of all; everybody else is an evaluator."""
+    live = granted.edge.policy.allowed(granted.principal, "indicators", "disaggregate")
+    if granted.grants[0].relation == "all":
+        return Viewer(live=bool(live))
+    if granted.principal.office is None:
+        raise Refusal("token_without_office", status=403)
+    return Viewer(live=bool(live), office=granted.principal.office)
+
+
+def _list(items: list[dict[str, Any]]) -> JSONResponse:
+    return JSONResponse({"items": items, "next": None})

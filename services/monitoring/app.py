@@ -1,0 +1,110 @@
+"""Monitoring as a service: what it is made of, and what it follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.monitoring.api import Api
+from services.monitoring.figures import Figures
+from services.monitoring.files import ModelFiles
+from services.monitoring.follower import Follower, Pace
+from services.monitoring.rebuild import Report, rebuild
+from services.monitoring.settings import Placed
+from services.monitoring.store import COLLECTIONS, SHADOWS
+from shared.clock import text_of
+from shared.identity.issuers import token_verifier
+from shared.identity.policy import Subjects
+from shared.replica import Ports, Replica
+from shared.web.callers import Edge
+from shared.web.edge import create_app
+from shared.web.operation import parked_router, settings_router
+
+SERVICE = "monitoring"
+
+
+class MonitoringService:
+    """One replica with its HTTP edge. `start` opens store and read model and begins to follow; the log is the
+    caller's. SettingsError where the read model's file cannot be used."""
+
+    def __init__(self, ports: Ports, settings: Placed, pace: Pace = Pace()) -> None:
+        self.ports = ports
+        self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
+        self.files = ModelFiles(None if settings.data is None else settings.data / SERVICE)
+        self.follower = Follower(ports.log, self.files.open_current(), ports.runtime, pace)
+        self.figures = Figures(self.follower, self.replica.definitions, ports.runtime)
+        self._rebuilding = asyncio.Lock()
+        self.app = self._edge(settings)
+
+    def _edge(self, settings: Placed) -> FastAPI:
+        ports = self.ports
+        edge = Edge(
+            service=SERVICE,
+            runtime=ports.runtime,
+            store=ports.store,
+            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
+            cursor_key=ports.keys.cursor_key(SERVICE),
+            subjects_of=_nobody,
+        )
+        api = Api(self.figures, self.replica.definitions, self.rebuild)
+        return create_app(
+            edge,
+            title="Sankofa monitoring",
+            routers=[api.router, parked_router(self.replica), settings_router(ports)],
+            ready=self.not_ready,
+            backlog=self.unfinished,
+        )
+
+    async def start(self) -> None:
+        await self.replica.start()
+        self.follower.start()
+
+    async def stop(self) -> None:
+        await self.follower.stop()
+        await self.replica.stop()
+        self.follower.model.close()
+
+    def not_ready(self) -> list[str]:
+        """Why the replica cannot serve yet; empty when it can."""
+        return [*self.replica.not_ready(), *([] if self.follower.ready else ["read_model"])]
+
+    async def unfinished(self) -> Mapping[str, Any]:
+        """The backlog with what the read model has not read yet, and what it could not read."""
+        backlog = await self.replica.unfinished()
+        unread = await self.follower.unread()
+        counts = await self.ports.runtime.in_pool(self.follower.model.counts)
+        return {
+            **backlog,
+            "unread": backlog["unread"] + unread,
+            "quiet": backlog["quiet"] and unread == 0,
+            "unreadable": counts["unreadable"],
+            "watermark": text_of(self.follower.watermark),
+        }
+
+    async def rebuild(self) -> Report:
+        """Builds the read model anew, and goes on with the new one where the two are equal."""
+        async with self._rebuilding:
+            old, target = self.follower.model, self.files.open_new()
+            try:
+                report = await rebuild(self.ports.log, self.follower, target, self.ports.runtime)
+            except BaseException:
+                self.files.drop(target)
+                raise
+            if self.follower.model is target:
+                old.close()
+                self.files.keep(target)
+            else:
+                self.files.drop(target)
+            return report
+
+
+async def _nobody(_account: str) -> Subjects:
+    """No account stands for anything here: monitoring holds no person and no institution of its own."""
+    return Subjects()
+
+
+def build(ports: Ports, settings: Placed) -> MonitoringService:
+    return MonitoringService(ports, settings)

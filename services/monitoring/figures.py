@@ -1,0 +1,177 @@
+"""Answers to questions about indicators: every one passes the gate of disclosure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, NoReturn, Protocol
+
+from services.monitoring.domain.disclosure import Counted, Viewer, check_breakdown, may_be_shown, shown_as_of
+from services.monitoring.domain.rows import EPOCH, microseconds_of
+from services.monitoring.follower import Follower
+from services.monitoring.indicators import Cell, Question, cells
+from services.monitoring.store import ReadModel
+from shared.clock import Runtime, instant_of, text_of
+from shared.errors import Problem, Refusal
+from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
+from shared.programmes.model import Definition
+
+DIMENSIONS_AT_MOST = 4
+Answer = dict[str, Any]
+
+
+class Newest(Protocol):
+    """The newest definition of a programme; Refusal 404 for a code that nobody published."""
+
+    def newest(self, code: str) -> Definition: ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came: code of a period, RFC 3339 instant, codes of dimensions."""
+
+    period: str | None = None
+    as_of: str | None = None
+    by: tuple[str, ...] = ()
+
+
+class Figures:
+    """The figures of one replica. Raises Refusal: 404 unknown programme or indicator, 403 and 422 as the gate says."""
+
+    def __init__(self, follower: Follower, definitions: Newest, runtime: Runtime) -> None:
+        self._follower = follower
+        self._definitions = definitions
+        self._runtime = runtime
+
+    async def indicators(self, code: str, asked: Asked, viewer: Viewer) -> list[Answer]:
+        """Every indicator; one that cannot be broken down by what was asked for is answered without cells."""
+        definition = self._definitions.newest(code)
+        return await self._answer(definition, definition.indicators, asked, viewer)
+
+    async def indicator(self, code: str, name: str, asked: Asked, viewer: Viewer) -> Answer:
+        definition = self._definitions.newest(code)
+        indicator = definition.indicator(name)
+        if indicator is None:
+            raise Refusal("indicator_unknown", status=404)
+        dimensions = _dimensions(definition, asked.by)
+        if not _can_be_broken_down(definition, indicator, dimensions):
+            _refuse("dimension_not_of_this_indicator", "query/by")
+        return (await self._answer(definition, (indicator,), asked, viewer))[0]
+
+    async def _answer(
+        self, definition: Definition, indicators: Iterable[Indicator], asked: Asked, viewer: Viewer
+    ) -> list[Answer]:
+        check_breakdown(viewer, asked.by)
+        period, dimensions = _period(definition, asked.period), _dimensions(definition, asked.by)
+        follower = self._follower
+        watermark, ends = follower.watermark_ms, [one.ends for one in definition.periods]
+        as_of = shown_as_of(viewer, milliseconds(asked.as_of), watermark, follower.head_ms, ends)
+        questions = [
+            Question(
+                definition,
+                indicator,
+                as_of,
+                period,
+                dimensions if _can_be_broken_down(definition, indicator, dimensions) else (),
+                viewer.office,
+                not viewer.live,
+            )
+            for indicator in indicators
+        ]
+        counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
+        return [
+            {**_represent(question, *found, viewer), "final": as_of <= watermark}
+            for question, found in zip(questions, counted, strict=True)
+        ]
+
+
+def milliseconds(text: str | None) -> int | None:
+    """Milliseconds since 1970 of an RFC 3339 instant, rounded up. Raises Refusal 422."""
+    if text is None:
+        return None
+    try:
+        if len(text) > 40 or "T" not in text:
+            raise ValueError
+        return -(-microseconds_of(instant_of(text)) // 1000)
+    except (ValueError, OverflowError):
+        _refuse("not_an_instant", "query/as_of")
+
+
+def _count(model: ReadModel, questions: Sequence[Question]) -> list[tuple[Cell, list[Cell]]]:
+    with model.database.reader() as connection:
+        return [cells(connection, question) for question in questions]
+
+
+def _represent(question: Question, total: Cell, found: Iterable[Cell], viewer: Viewer) -> Answer:
+    indicator, period = question.indicator, question.period
+    shown = _shown(question, total, viewer)
+    whole = total.whole is not None and shown
+    answer: Answer = {
+        "code": indicator.code,
+        "name": indicator.name.get("en") or next(iter(indicator.name.values())),
+        "unit": indicator.unit,
+        "period": None if period is None else period.code,
+        **_value(question, total, shown),
+        "numerator": total.part if whole else None,
+        "denominator": total.whole if whole else None,
+        "target": None if period is None else indicator.targets.get(period.code),
+        "as_of": text_of(EPOCH + timedelta(milliseconds=question.as_of_ms)) if question.as_of_ms else None,
+        "by": [],
+        "state": "provisional",
+    }
+    codes = [dimension.code for dimension in question.by]
+    for cell in found:
+        labels = dict(zip(codes, cell.classes, strict=True))
+        answer["by"].append({**labels, **_value(question, cell, _shown(question, cell, viewer))})
+    return answer
+
+
+def _shown(question: Question, cell: Cell, viewer: Viewer) -> bool:
+    rest = None if cell.whole is None else cell.whole - cell.part
+    counted = Counted(cell.part, cell.persons, rest, cell.others)
+    return may_be_shown(viewer, question.definition.disclosure.threshold, counted)
+
+
+def _value(question: Question, cell: Cell, shown: bool) -> Answer:
+    """The value: an integer, or a share as decimal text; None for a share of nothing, and where it is withheld."""
+    if not shown:
+        return {"value": None, "suppressed": True}
+    if cell.whole is None:
+        return {"value": cell.part}
+    share = share_value(cell.part, cell.whole, question.indicator.decimals)
+    return {"value": None if share is None else str(share)}
+
+
+def _period(definition: Definition, code: str | None) -> Period | None:
+    if code is None:
+        return None
+    period = definition.period(code)
+    if period is None:
+        _refuse("period_unknown", "query/period")
+    return period
+
+
+def _dimensions(definition: Definition, codes: Sequence[str]) -> tuple[Dimension, ...]:
+    if len(codes) > DIMENSIONS_AT_MOST or len(set(codes)) < len(codes):
+        _refuse("dimensions_too_many", "query/by")
+    found = [dimension for code in codes if (dimension := definition.dimension(code)) is not None]
+    if len(found) < len(codes):
+        _refuse("dimension_unknown", "query/by")
+    return tuple(found)
+
+
+def _can_be_broken_down(definition: Definition, indicator: Indicator, dimensions: Sequence[Dimension]) -> bool:
+    """Whether the indicator (of a share: both that it names) may be broken down by all of these."""
+    if indicator.by and any(dimension.code not in indicator.by for dimension in dimensions):
+        return False
+    if (share := indicator.share) is not None:
+        parts = [part for code in (share.of, share.in_) if (part := definition.indicator(code)) is not None]
+        return all(_can_be_broken_down(definition, part, dimensions) for part in parts)
+    kinds = indicator.facts.kinds if indicator.facts is not None else ()
+    return all(carries(kind, dimension) for kind in kinds for dimension in dimensions)
+
+
+def _refuse(rule: str, pointer: str) -> NoReturn:
+    raise Refusal(rule, problems=(Problem(rule, pointer),), status=422)

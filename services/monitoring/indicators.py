@@ -1,0 +1,227 @@
+"""An indicator's declaration as one parameterised query over facts: never a counter.
+
+As of T counts facts with `known_from < T <= known_to`; a period is half-open in calendar days of the fact's office.
+Every value of a declaration or a request is a parameter; names of columns come from the tables' own list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from services.monitoring.database import Connection
+from services.monitoring.domain.rows import EPOCH, day_of
+from services.monitoring.schema import FACT_COLUMNS
+from shared.programmes.facts import NOT_STATED
+from shared.programmes.indicators import (
+    Condition,
+    Dimension,
+    DimensionClass,
+    Distinct,
+    Facts,
+    Indicator,
+    Measure,
+    Period,
+    Source,
+    Sum,
+)
+from shared.programmes.model import Definition
+
+# An institution may belong to no programme; then it counts in each programme of its office.
+WITHOUT_PROGRAMME = frozenset({"institution_activated"})
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one indicator. `as_of_ms`: milliseconds since 1970. `office` None: every office.
+
+    `with_persons`: also count the persons that stand behind the figure, which the gate of disclosure asks for.
+    """
+
+    definition: Definition
+    indicator: Indicator
+    as_of_ms: int
+    period: Period | None = None
+    by: tuple[Dimension, ...] = ()
+    office: str | None = None
+    with_persons: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure: of the whole (`classes` empty) or of one combination of classes.
+
+    `part` and `whole`: numerator and denominator of a share; `whole` is None for all else. `persons`, and
+    `others` for a share: how many different persons stand in the part, and in the whole without the part
+    (both 0 where they were not asked for).
+    """
+
+    classes: tuple[str, ...]
+    part: int
+    whole: int | None
+    persons: int
+    others: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """One statement with its parameters; its rows are what `cells` reads."""
+
+    sql: str
+    parameters: Mapping[str, Any]
+
+
+class _Parameters:
+    """Values by name, in the order in which they were met."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def __call__(self, value: Any) -> str:
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+
+def compile_query(question: Question) -> Query:
+    """The query of the question. It counts the total and, where dimensions are named, each cell beside it."""
+    value = _Parameters()
+    parts = _parts(question)
+    conditions = [_facts(facts, question, value) for facts, _ in parts]
+    where = " AND ".join([*_scope(question, value), f"({' OR '.join(conditions)})"])
+    inner = [f"{_classes(dimension, question, value)} AS d{i}" for i, dimension in enumerate(question.by)]
+    outer = [f"d{i}" for i in range(len(question.by))]
+    # One part alone is all that WHERE lets through; only a share has to tell its two apart.
+    only = [f" FILTER (WHERE in{i})" for i in range(len(parts))] if len(parts) > 1 else [""]
+    inner += [f"({condition}) AS in{i}" for i, condition in enumerate(conditions) if len(parts) > 1]
+    inner += [f'"{column}"' for column in sorted({"person", *(name for _, m in parts for name in _columns(m))})]
+    outer += [_measure(measure) + only[i] for i, (_, measure) in enumerate(parts)]
+    if question.with_persons:
+        outer.append("count(DISTINCT person)" + only[0])
+        outer.append("count(DISTINCT person) FILTER (WHERE in1 AND NOT in0)" if len(parts) > 1 else "0")
+    sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM facts WHERE {where})"  # noqa: S608
+    if question.by:
+        names = ", ".join(f"d{i}" for i in range(len(question.by)))
+        sql += f" GROUP BY GROUPING SETS ((), ({names}))"
+    return Query(sql, value.values)
+
+
+def cells(connection: Connection, question: Question) -> tuple[Cell, list[Cell]]:
+    """The total and the cells, ordered by their classes."""
+    query = compile_query(question)
+    width, shared = len(question.by), question.indicator.share is not None
+    total, found = Cell((), 0, 0 if shared else None, 0, 0), []
+    for row in connection.execute(query.sql, dict(query.parameters)).fetchall():
+        values = [int(value or 0) for value in row[width:]]
+        part, whole = (values[0], values[1]) if shared else (values[0], None)
+        # A class is never NULL, so only the total's row has NULL there.
+        classes = () if width and row[0] is None else tuple(row[:width])
+        persons, others = values[-2:] if question.with_persons else (0, 0)
+        cell = Cell(classes, part, whole, persons, others)
+        if classes:
+            found.append(cell)
+        else:
+            total = cell
+    return total, sorted(found, key=lambda cell: cell.classes)
+
+
+def _parts(question: Question) -> list[tuple[Facts, Measure]]:
+    """The facts and the measure; of a share, those of numerator and denominator."""
+    share, definition = question.indicator.share, question.definition
+    named = [question.indicator] if share is None else [definition.indicator(code) for code in (share.of, share.in_)]
+    found = [(one.facts, one.measure) for one in named if one is not None and one.facts is not None]
+    if len(found) != len(named):
+        raise ValueError("a share names two indicators that count facts")
+    return found
+
+
+def _columns(measure: Measure) -> tuple[str, ...]:
+    if isinstance(measure, Distinct):
+        return (measure.distinct,)
+    return (measure.sum,) if isinstance(measure, Sum) else ()
+
+
+def _measure(measure: Measure) -> str:
+    if isinstance(measure, Distinct):
+        return f'count(DISTINCT "{measure.distinct}")'
+    return f'sum("{measure.sum}")' if isinstance(measure, Sum) else "count(*)"
+
+
+def _scope(question: Question, value: _Parameters) -> list[str]:
+    as_of, programme = value(question.as_of_ms), f"programme = {value(question.definition.code)}"
+    if any(kind in WITHOUT_PROGRAMME for facts, _ in _parts(question) for kind in facts.kinds):
+        offices = value([office.code for office in question.definition.offices])
+        programme = f"({programme} OR (programme IS NULL AND list_contains({offices}, office)))"
+    conditions = [f"known_from < {as_of} AND known_to >= {as_of}", programme]
+    if question.period is not None:
+        starts, ends = value(day_of(question.period.starts)), value(day_of(question.period.ends))
+        conditions.append(f"local_day >= {starts} AND local_day < {ends}")
+    if question.office is not None:
+        conditions.append(f"office = {value(question.office)}")
+    return conditions
+
+
+def _facts(facts: Facts, question: Question, value: _Parameters) -> str:
+    kinds = " OR ".join(f"kind = {value(kind)}::fact_kind" for kind in facts.kinds)
+    return " AND ".join([f"({kinds})", *(_condition(one, question, value) for one in facts.where)])
+
+
+def _condition(condition: Condition, question: Question, value: _Parameters) -> str:
+    source = _source(condition, question, value)
+    if condition.one_of is not None:
+        one_of = " OR ".join(f"{source} = {value(code)}" for code in condition.one_of)
+        return f"coalesce({one_of}, false)"
+    if condition.at_least is not None:
+        return f"coalesce({source} >= {value(condition.at_least)}, false)"
+    return f"coalesce({source} <= {value(condition.at_most)}, false)"
+
+
+def _source(source: Source, question: Question, value: _Parameters) -> str:
+    if source.field is not None:
+        return _known_column(source.field)
+    if source.attribute != "age":
+        return _known_column(f"{source.attribute}_at_{source.at}")
+    year = "local_year" if source.at == "event" else _year_as_of(question, value)
+    return f"({year} - birth_year_at_{source.at})"
+
+
+def _known_column(name: str) -> str:
+    if name not in FACT_COLUMNS:
+        raise ValueError("no column of the facts has this name")
+    return f'"{name}"'
+
+
+def _year_as_of(question: Question, value: _Parameters) -> str:
+    """The year of the as-of instant in each office's zone; UTC's for an office that the programme does not list."""
+    instant = EPOCH + timedelta(milliseconds=question.as_of_ms)
+    years = {office.code: instant.astimezone(office.zone).year for office in question.definition.offices}
+    if set(years.values()) == {instant.year}:
+        return value(instant.year)
+    cases = " ".join(f"WHEN {value(code)} THEN {value(year)}" for code, year in years.items())
+    return f"CASE office {cases} ELSE {value(instant.year)} END"
+
+
+def _classes(dimension: Dimension, question: Question, value: _Parameters) -> str:
+    """`Dimension.class_of` as SQL; never NULL."""
+    source = _source(dimension, question, value)
+    if not dimension.classes:
+        return f"coalesce(({source})::VARCHAR, {value(NOT_STATED)})"
+    cases = [f"WHEN {source} IS NULL THEN {value(NOT_STATED)}"]
+    for one in dimension.classes:
+        if condition := _class_condition(one, source, dimension.numeric, value):
+            cases.append(f"WHEN {condition} THEN {value(one.code)}")
+    rest = next((one.code for one in reversed(dimension.classes) if one.rest), NOT_STATED)
+    return f"CASE {' '.join(cases)} ELSE {value(rest)} END"
+
+
+def _class_condition(one: DimensionClass, source: str, numeric: bool, value: _Parameters) -> str:
+    """What `DimensionClass.holds` asks; empty where it never holds."""
+    if not numeric:
+        return " OR ".join(f"{source} = {value(code)}" for code in one.values)
+    bounds: Sequence[str] = [
+        *([f"{source} >= {value(one.at_least)}"] if one.at_least is not None else []),
+        *([f"{source} < {value(one.below)}"] if one.below is not None else []),
+    ]
+    return " AND ".join(bounds)
