@@ -86,7 +86,7 @@ class KafkaLog:
         if reader is not None:
             await reader.stop(STOP_SECONDS)
         if admin is not None:
-            await closed(admin.close(), admin._client, STOP_SECONDS)
+            await closed(admin.close(), admin._client, self._runtime, STOP_SECONDS)
         await self.broker.stop()
 
     def partition_of(self, topic: str, key: str) -> int:
@@ -102,7 +102,7 @@ class KafkaLog:
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> Subscription:
         for name in topics:
             declared(self.topics, name)
-        subscription = KafkaSubscription(self.broker, group, topics, handler)
+        subscription = KafkaSubscription(self.broker, group, topics, handler, self._runtime)
         self._subscriptions.append(subscription)
         return subscription
 
@@ -178,7 +178,7 @@ class KafkaLog:
             await self._declared(self._admin).ensure()
             await self.broker.start()
         await self._producer.start()
-        reader = Reader(self._new_consumer(), self._partitions(list(self.topics)))
+        reader = Reader(self._new_consumer(), self._partitions(list(self.topics)), self._runtime)
         self._reader = reader
         await reader.start()
 

@@ -15,6 +15,7 @@ from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 
+from shared.clock import Runtime
 from shared.errors import Unavailable
 from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
 from shared.messaging.kafka_closing import closed
@@ -48,7 +49,10 @@ class ClientLog:
 class KafkaSubscription:
     """One member. A failed handler pauses inside the delivery, then the batch is read again from its position."""
 
-    def __init__(self, broker: KafkaBroker, group: str, topics: Sequence[str], handler: BatchHandler) -> None:
+    def __init__(
+        self, broker: KafkaBroker, group: str, topics: Sequence[str], handler: BatchHandler, runtime: Runtime
+    ) -> None:
+        self._runtime = runtime
         self._group = group
         self._handler = handler
         self._attempt = 0
@@ -93,7 +97,7 @@ class KafkaSubscription:
     async def _leave(self, seconds: float) -> None:
         consumer = self._subscriber.consumer
         if consumer is not None:
-            await closed(self._subscriber.stop(), consumer._client, seconds)
+            await closed(self._subscriber.stop(), consumer._client, self._runtime, seconds)
 
     async def _parsed(self, batch: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         """A message whose headers nobody decodes: one header that is not UTF-8 would lose the whole batch."""

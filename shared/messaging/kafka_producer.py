@@ -69,7 +69,7 @@ class Producer:
             await asyncio.wait(senders, timeout=seconds)
         client, self._client = self._client, None
         if client is not None:
-            await closed(client.stop(), client.client, seconds)
+            await closed(client.stop(), client.client, self._runtime, seconds)
         for lane in self._lanes.values():
             if lane.sender is not None:
                 lane.sender.cancel()
@@ -151,13 +151,13 @@ class Producer:
             if self._client is not None and not self._broken:
                 return self._client
             if self._client is not None:
-                await closed(self._client.stop(), self._client.client, 1.0)
+                await closed(self._client.stop(), self._client.client, self._runtime, 1.0)
             client = self._build()
             try:
                 async with asyncio.timeout(SEND_SECONDS):
                     await client.start()
             except (KafkaError, OSError, TimeoutError) as error:
-                await closed(client.stop(), client.client, 1.0)
+                await closed(client.stop(), client.client, self._runtime, 1.0)
                 self._broken = True
                 raise Unavailable(f"log: {type(error).__name__}") from error
             self._client = client

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.clock import Runtime
 from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_records import reachable, records_of
 from shared.messaging.port import Position, Record
@@ -17,7 +18,8 @@ READ_SECONDS = 15.0
 class Reader:
     """Reads any partition from any offset. Concurrent reads of one partition take turns."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, positions: Iterable[Position]) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, positions: Iterable[Position], runtime: Runtime) -> None:
+        self._runtime = runtime
         self._consumer = consumer
         self._places = {position: TopicPartition(*position) for position in positions}
         self._locks = {position: asyncio.Lock() for position in self._places}
@@ -35,7 +37,7 @@ class Reader:
             self._consumer.pause(*self._places.values())
 
     async def stop(self, seconds: float) -> None:
-        await closed(self._consumer.stop(), self._consumer._client, seconds)
+        await closed(self._consumer.stop(), self._consumer._client, self._runtime, seconds)
 
     async def ends(self, positions: Sequence[Position]) -> dict[Position, int]:
         with reachable():
