@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,24 +130,38 @@ def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
     return listening
 
 
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which raises the signal again when all has ended well."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        yield
+
+    def _asked_to_stop(self) -> None:
+        # Asked twice, it does not wait for requests that are still answered.
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
 async def serve(host: Host, port: int) -> None:
     """Serves until SIGINT or SIGTERM, then stops in order, within 5 s."""
     listening = bound_socket(port)
     try:
         await host.start()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                host.app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=GRACEFUL_SECONDS,
-                server_header=False,
-                # X-Forwarded-For is anybody's word.
-                proxy_headers=False,
-            )
+        config = uvicorn.Config(
+            host.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            server_header=False,
+            # X-Forwarded-For is anybody's word.
+            proxy_headers=False,
         )
-        await server.serve(sockets=[listening])
+        await Server(config).serve(sockets=[listening])
     finally:
         listening.close()
         with contextlib.suppress(TimeoutError):
