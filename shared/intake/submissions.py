@@ -138,14 +138,6 @@ class Intake:
     ) -> Document:
         now = self._runtime.now()
         day = text_of(now)[:10]
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        sealed = seal(
-            self._keys.intake_day_key(self._service, day),
-            text,
-            person=cause.command_id,
-            field=kind,
-            rng=self._runtime.rng,
-        )
         receipt = signed_receipt(self._keys, self._service, cause.command_id, kind, subject, text_of(now), cause.digest)
         return SUBMISSIONS.indexed(
             {
@@ -161,7 +153,7 @@ class Intake:
                 "channel": channel,
                 "cause": _cause_fields(cause),
                 "day": day,
-                "body": sealed,
+                "body": self._sealed(kind, body, cause.command_id, day),
                 "receipt": receipt,
                 "status": "pending",
                 "problems": [],
@@ -169,6 +161,11 @@ class Intake:
                 "next_at": text_of(now + timedelta(seconds=DECIDE_WITHIN_SECONDS)),
             }
         )
+
+    def _sealed(self, kind: str, body: Mapping[str, Any], id: str, day: str) -> str:
+        key = self._keys.intake_day_key(self._service, day)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return seal(key, text, person=id, field=kind, rng=self._runtime.rng)
 
     async def _stored(self, document: Document) -> str:
         waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
