@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -26,9 +25,10 @@ class Relay:
         self._log = log
         self._runtime = runtime
         self._workers = workers
-        self._waiting: OrderedDict[tuple[str, str], Document] = OrderedDict()
+        self._waiting: dict[tuple[str, str], Document] = {}
         self._sending: set[tuple[str, str]] = set()
-        self._woken = asyncio.Event()
+        # Every key that waits and is not being sent, once: each offer wakes one worker, not all of them.
+        self._ready: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -41,35 +41,27 @@ class Relay:
     def offer(self, collection: str, document: Document) -> None:
         """Takes the document to be sent soon. A full queue drops it: the sweeper finds its outbox."""
         key = (collection, document["_id"])
-        if key in self._waiting or len(self._waiting) < WAITING_AT_MOST:
+        if key in self._waiting:
             self._waiting[key] = document
-            self._woken.set()
+        elif len(self._waiting) < WAITING_AT_MOST:
+            self._waiting[key] = document
+            # Two sends of one outbox side by side would only make duplicates.
+            if key not in self._sending:
+                self._ready.put_nowait(key)
 
     async def _work(self) -> None:
         while True:
-            taken = self._take()
-            if taken is None:
-                self._woken.clear()
-                await self._woken.wait()
-                continue
-            key, document = taken
+            key = await self._ready.get()
             self._sending.add(key)
             try:
-                await self.send(key[0], document)
+                await self.send(key[0], self._waiting.pop(key))
             except (Unavailable, UnknownOutcome) as error:
                 # The outbox stands; the sweeper sends it when the log or the store is back.
                 logger.warning("relay_failed", collection=key[0], id=key[1], error=type(error).__name__)
             finally:
                 self._sending.discard(key)
                 if key in self._waiting:
-                    self._woken.set()
-
-    def _take(self) -> tuple[tuple[str, str], Document] | None:
-        for key in self._waiting:
-            # Two sends of one outbox side by side would only make duplicates.
-            if key not in self._sending:
-                return key, self._waiting.pop(key)
-        return None
+                    self._ready.put_nowait(key)
 
     async def send(self, collection: str, document: Document) -> None:
         """Sends the outbox in order, one batch a partition after another, then empties it at that version.
