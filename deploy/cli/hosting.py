@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import importlib
+import os
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -48,7 +50,7 @@ class Host:
     def __init__(self, settings: Settings, names: Sequence[str] = SERVICES) -> None:
         self.settings = settings
         self.runtime = RealRuntime()
-        _writable(settings.data)
+        self._lock = _own(settings.data)
         self.keys = Keys(settings.keys)
         self._started: list[Log | Service] = []
         self.log = self._log()
@@ -106,16 +108,22 @@ class Host:
                 logger.error("stop_failed", error=type(error).__name__)
         await self.keys.close()
         self.runtime.close()
+        os.close(self._lock)
 
 
-def _writable(folder: Path) -> None:
+def _own(folder: Path) -> int:
+    """Makes the folder and locks it for this process's life, so that two never write the same files."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(f"the folder {folder} cannot be written: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise SettingsError(f"the folder {folder} is in use by another process") from None
+    return lock
 
 
 def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
