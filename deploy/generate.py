@@ -8,26 +8,57 @@ Exit code 0: all is current; 1 (with --check): the files named on standard error
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deploy.cli.settings import Settings
 from deploy.event_map import event_map
+from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS
+from shared.identity.keys import Keys
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import TOPICS
 from shared.programmes.history import history_schema
 from shared.programmes.model import editor_schema
+from shared.replica import Ports, stored
+from shared.store.local import LocalStore
 
 ROOT = Path(__file__).resolve().parent.parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Files = Iterator[tuple[Path, str]]
+GROUPS = ("registration", "matching", "placement")
 
 
 def consumers() -> Mapping[str, Sequence[str]]:
-    """CloudEvents type -> services that handle it, from the services' handler tables."""
-    return {}
+    """CloudEvents type -> services that handle it, from the services' own handler tables.
+
+    Monitoring follows every topic and derives its facts from all that is there.
+    """
+    handled: dict[str, list[str]] = {}
+    for service in GROUPS:
+        for event in handled_by(service):
+            handled.setdefault(event.type_name(), []).append(service)
+    return {name: [*handled.get(name, []), "monitoring"] for name in EVENTS.newest}
+
+
+def handled_by(service: str) -> Sequence[type[Event]]:
+    """The types in the service's handler table; the service is built on ports in memory and never started."""
+    runtime = RealRuntime()
+    declared = importlib.import_module(f"services.{service}.store")
+    store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
+    log = LocalLog(None, list(TOPICS.values()), runtime)
+    ports = Ports(store, log, runtime, Keys.in_memory(random.Random(1)))
+    settings = Settings(data=ROOT, keys=ROOT, base_url="")
+    built = importlib.import_module(f"services.{service}.app").build(ports, settings)
+    runtime.close()
+    handled: Sequence[type[Event]] = built.replica.handled
+    return handled
 
 
 def json_text(value: Any) -> str:

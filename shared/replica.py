@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from shared.clock import Runtime, derived_id, text_of
+from shared.contracts.base import Event
+from shared.contracts.registration import ProgrammePublished
 from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake
 from shared.messaging.port import Log, Subscription
@@ -76,6 +78,11 @@ class Replica:
         """The one table of what the service consumes."""
         self.consumer = Consumer(self.kernel, self.ports.log, handlers, self.shadows)
         self._fires[self.shadows.name] = self._retry
+
+    @property
+    def handled(self) -> tuple[type[Event], ...]:
+        """The types in the service's handler table, and the definitions that every replica follows."""
+        return (ProgrammePublished, *(self.consumer.handled if self.consumer else ()))
 
     def takes(self, deciders: Mapping[str, Decider]) -> None:
         """The kinds of submission that the service decides."""

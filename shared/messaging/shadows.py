@@ -91,6 +91,11 @@ class Consumer:
         """Every topic that carries a type which is handled here."""
         return sorted({event.topic for event in self._handlers})
 
+    @property
+    def handled(self) -> tuple[type[Event], ...]:
+        """The types that are handled here, in the order of the table."""
+        return tuple(self._handlers)
+
     async def batch(self, records: list[Record]) -> None:
         """Delivers a batch: each subject's records in order, different subjects side by side.
 
