@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -44,6 +45,8 @@ class Database:
         if path is None:
             self._root = _memory_instance(threads)
             self._root.cursor().execute(f"ATTACH ':memory:' AS {self._name}")
+            # A replica that was killed in the simulation closes nothing; its memory goes with the object.
+            self._detach = weakref.finalize(self, _detach, self._root, self._name)
         else:
             self._root = _open(path, threads, memory_limit_mb)
         self.writer = self._connection()
@@ -121,9 +124,13 @@ class Database:
             self._idle.get_nowait().close()
         self.writer.close()
         if self.path is None:
-            self._root.cursor().execute(f"DETACH {self._name}")
+            self._detach()
         else:
             self._root.close()
+
+
+def _detach(root: Connection, name: str) -> None:
+    root.cursor().execute(f"DETACH DATABASE IF EXISTS {name}")
 
 
 def _open(path: Path, threads: int, memory_limit_mb: int) -> Connection:

@@ -1,0 +1,147 @@
+"""Monitoring through its public edge: who sees which figures, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.monitoring.app import MonitoringService
+from services.monitoring.follower import Pace
+from services.monitoring.settings import Settings
+from services.monitoring.store import COLLECTIONS, SHADOWS
+from shared.messaging.port import Message
+from shared.replica import Ports, stored
+from tests.unit.monitoring.story import PROGRAMME, Story, entry
+from tests.unit.registration.serving import Serving
+
+INDICATORS = f"/programmes/{PROGRAMME}/indicators"
+
+
+@pytest.fixture
+async def edge(tmp_path: Path) -> AsyncIterator[Serving]:
+    def build(ports: Ports, _settings: Any) -> MonitoringService:
+        return MonitoringService(ports, Settings(data=tmp_path), Pace(linger_seconds=0.0, idle_seconds=0.05))
+
+    async with Serving("monitoring", stored(COLLECTIONS, SHADOWS), build) as serving:
+        yield serving
+
+
+async def known(edge: Serving, story: Story, first: int = 0) -> None:
+    """Appends what the story tells from there on, and waits until it is read."""
+    for record in story.records[first:]:
+        message = Message((record.key or b"").decode(), record.value or b"", record.headers)
+        await edge.log.append(record.topic, record.partition, [message])
+
+    async def read() -> bool:
+        definitions = edge.service.replica.definitions
+        return PROGRAMME in definitions.codes() and bool((await edge.service.unfinished())["quiet"])
+
+    await edge.eventually(read)
+
+
+def told(women: int = 12, men: int = 12) -> Story:
+    story = Story()
+    story.published()
+    for number in range(women + men):
+        story.person(str(number), sex="female" if number < women else "male")
+        story.returned(str(number))
+    return story
+
+
+async def value(edge: Serving, code: str, role: Any = "administrator", query: str = "", **how: Any) -> Any:
+    answer = await edge.get(f"{INDICATORS}/{code}{query}", role, **how)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["value"]
+
+
+async def test_figures_appear_from_the_topics(edge: Serving) -> None:
+    await known(edge, told())
+    answer = await edge.get(f"{INDICATORS}?period=whole&by=sex", "administrator")
+    assert answer.status_code == 200
+    found = {item["code"]: item for item in answer.json()["items"]}
+    assert (found["returns"]["value"], found["women_share"]["value"]) == (24, "50.0")
+    assert found["returns"]["by"] == [{"sex": "female", "value": 12}, {"sex": "male", "value": 12}]
+    assert answer.json()["next"] is None
+    programmes = (await edge.get("/programmes", "evaluator")).json()["items"]
+    assert [(item["code"], item["version"]) for item in programmes] == [(PROGRAMME, 1)]
+    periods = (await edge.get(f"/programmes/{PROGRAMME}/periods", "officer")).json()["items"]
+    assert [item["code"] for item in periods] == ["january", "february", "whole"]
+
+
+async def test_an_officer_sees_the_own_office_and_an_evaluator_no_breakdown(edge: Serving) -> None:
+    await known(edge, told())
+    assert await value(edge, "returns", "officer", office="kabul") == 24
+    assert await value(edge, "returns", "officer", office="bogota") == 0
+    # What the records of this test say became known after the last published step.
+    answer = (await edge.get(f"{INDICATORS}/returns", "evaluator")).json()
+    assert (answer["value"], answer["suppressed"]) == (None, True)
+    refused = await edge.get(f"{INDICATORS}/returns?by=sex", "evaluator")
+    assert (refused.status_code, refused.json()["rule"]) == (403, "breakdown_withheld")
+    for role in ("expert", "host", "panel", "finance", "protection"):
+        assert (await edge.get(INDICATORS, role)).status_code == 403
+    assert (await edge.client.get(f"/v1{INDICATORS}")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "rule"),
+    [
+        ("/programmes/nowhere/indicators", 404, "programme_unknown"),
+        ("/programmes/nowhere/periods", 404, "programme_unknown"),
+        (f"{INDICATORS}/nothing", 404, "indicator_unknown"),
+        (f"{INDICATORS}?period=x' OR 1=1 --", 422, "period_unknown"),
+        (f"{INDICATORS}?by=kind", 422, "dimension_unknown"),
+        (f"{INDICATORS}?by=sex,sex", 422, "dimensions_too_many"),
+        (f"{INDICATORS}?as_of=2099-01-01T00:00:00Z", 422, "as_of_beyond_watermark"),
+        (f"{INDICATORS}?as_of=%00", 422, "not_an_instant"),
+        (f"{INDICATORS}?colour=red", 422, "unknown_parameter"),
+        (f"{INDICATORS}?by=sex&by=age", 422, "duplicate_parameter"),
+        (f"{INDICATORS}/hosts?by=sex", 422, "dimension_not_of_this_indicator"),
+    ],
+)
+async def test_bad_questions_are_problems_that_name_their_rule(
+    edge: Serving, path: str, status: int, rule: str
+) -> None:
+    await known(edge, told(1, 0))
+    answer = await edge.get(path, "administrator")
+    assert (answer.status_code, answer.json()["rule"]) == (status, rule), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_correction_shows_in_the_figures(edge: Serving) -> None:
+    story = told(1, 1)
+    await known(edge, story)
+    assert await value(edge, "women") == 1
+    before = len(story.records)
+    story.profile("1", [entry("1", "first", sex="male"), entry("1", "second", hours=1, sex="female")])
+    await known(edge, story, before)
+    assert await value(edge, "women", query="?period=january") == 2
+
+
+async def test_a_rebuild_says_what_it_found_and_the_answers_go_on(edge: Serving, tmp_path: Path) -> None:
+    await known(edge, told(3, 3))
+    assert (await edge.post("/read-model/rebuild", "officer")).status_code == 403
+    for _ in range(2):
+        answer = await edge.post("/read-model/rebuild", "administrator")
+        assert answer.status_code == 200
+        report = answer.json()
+        assert report["equal"]
+        assert all(digest["live"] == digest["new"] for digest in report["digests"].values())
+        assert await value(edge, "returns") == 6
+        assert len(list((tmp_path / "monitoring").glob("*.duckdb"))) == 1
+
+
+async def test_the_backlog_says_what_is_unread_and_what_could_not_be_read(edge: Serving) -> None:
+    await known(edge, told(1, 0))
+    await edge.log.append("matching.matches", 0, [Message("nobody", b"not an event", (("ce_type", b"\xff"),))])
+
+    async def read() -> bool:
+        return bool((await edge.service.unfinished())["unreadable"] == 1)
+
+    await edge.eventually(read)
+    answer = (await edge.client.get("/health/backlog")).json()
+    assert (answer["unread"], answer["unsent"], answer["quiet"]) == (0, 0, True)
+    assert answer["watermark"].endswith("Z")
+    assert (await edge.client.get("/health/ready")).status_code == 200

@@ -1,0 +1,215 @@
+"""Facts follow from events: which there are, what takes them back, what they carry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from services.monitoring.domain.derivation import NEVER_MS
+from shared.clock import derived_id as id_of
+from shared.contracts.matching import (
+    AssignmentCancelled,
+    AssignmentEditsRequested,
+    AssignmentFilled,
+    AssignmentReopened,
+    AssignmentRevised,
+    AssignmentSubmitted,
+    MatchRetracted,
+    OfferDeclined,
+)
+from shared.contracts.placement import (
+    NoShowReported,
+    PlacementCancelled,
+    PlacementEndedEarly,
+    PlacementExtended,
+    PlacementRefused,
+    ReturnCompleted,
+    ReturnStarted,
+)
+from shared.contracts.registration import ExpertDeclaredIneligible, InstitutionActivated, InstitutionPutOnHold
+from tests.unit.monitoring.story import START, Story, derived, terms
+
+
+def kinds(records: Any, *, open_only: bool = False) -> Counter[str]:
+    rows = derived(records)
+    return Counter(row["kind"] for row in rows if not open_only or row["known_to"] == NEVER_MS)
+
+
+def one(records: Any, kind: str) -> dict[str, Any]:
+    (row,) = [row for row in derived(records) if row["kind"] == kind]
+    return row
+
+
+def test_a_whole_return_gives_each_fact_once() -> None:
+    story = Story()
+    story.published()
+    story.host()
+    story.person("a", sex="female")
+    story.accepted("a")
+    story.returned("a")
+    expected = "expert_registered expert_eligible institution_activated assignment_requested assignment_approved "
+    expected += "assignment_published application_received expert_matched offer_made offer_accepted "
+    expected += "placement_contracted contract return_started return_completed"
+    assert kinds(story.records) == Counter(expected.split())
+
+
+def test_a_fact_carries_its_case_and_its_programme() -> None:
+    story = Story()
+    story.published()
+    story.person("a", sex="female", birth_year=1980)
+    story.accepted("a")
+    offer = one(story.records, "offer_made")
+    assert (offer["person"], offer["assignment"]) == (id_of("person", "a"), id_of("assignment", "a"))
+    assert (offer["office"], offer["programme"], offer["programme_version"]) == ("kabul", "example-1", 1)
+    assert (offer["country"], offer["sector"], offer["host_type"]) == ("AF", "health", "public")
+    assert (offer["sex_at_now"], offer["birth_year_at_event"], offer["local_year"]) == ("female", 1980, 2026)
+
+
+def test_terms_sent_back_and_submitted_again_are_one_request() -> None:
+    story = Story()
+    assignment = id_of("assignment", "a")
+    story.assignment("a")
+    story.tell(assignment, AssignmentEditsRequested(happened_at=START, items=("dates",)))
+    story.tell(assignment, AssignmentRevised(happened_at=START, terms=terms(sector="education")))
+    story.tell(assignment, AssignmentSubmitted(happened_at=START))
+    assert kinds(story.records)["assignment_requested"] == 1
+
+
+def test_an_institution_back_from_a_pause_is_one_active_institution() -> None:
+    story = Story()
+    host = story.host()
+    story.tell(host, InstitutionPutOnHold(happened_at=START, reason="moved"))
+    story.tell(host, InstitutionActivated(happened_at=START))
+    assert kinds(story.records) == {"institution_activated": 1}
+
+
+def test_a_later_screening_ends_the_earlier_one() -> None:
+    story = Story()
+    person = story.person("a")
+    declared = ExpertDeclaredIneligible(happened_at=START, person=person, criteria=("degree",))
+    at = story.tell(id_of("expert", "a"), declared).appended_ms
+    assert kinds(story.records, open_only=True) == {"expert_registered": 1, "expert_ineligible": 1}
+    assert one(story.records, "expert_eligible")["known_to"] == at
+
+
+def test_a_reopened_assignment_is_filled_no_more_and_can_be_filled_again() -> None:
+    story = Story()
+    story.assignment("a")
+    for event in (AssignmentFilled(happened_at=START), AssignmentReopened(happened_at=START)):
+        story.tell(id_of("assignment", "a"), event)
+    assert kinds(story.records, open_only=True)["assignment_filled"] == 0
+    story.tell(id_of("assignment", "a"), AssignmentFilled(happened_at=START))
+    assert kinds(story.records, open_only=True)["assignment_filled"] == 1
+    story.tell(id_of("assignment", "a"), AssignmentCancelled(happened_at=START, reason="funds"))
+    assert kinds(story.records, open_only=True)["assignment_filled"] == 0
+    assert kinds(story.records, open_only=True)["assignment_requested"] == 1
+
+
+def test_a_declined_offer_is_neither_placed_nor_cancelled() -> None:
+    story = Story()
+    story.person("a")
+    story.accepted("a")
+    story.tell(id_of("match", "a", "a"), OfferDeclined(happened_at=START, reason="family"))
+    found = kinds(story.records, open_only=True)
+    assert (found["offer_declined"], found["expert_matched"]) == (1, 1)
+    assert found["placement_cancelled"] == found["contract"] == 0
+    assert one(story.records, "offer_declined")["reason"] == "family"
+
+
+def test_a_retracted_match_is_no_allocation_and_no_acceptance() -> None:
+    story = Story()
+    story.person("a")
+    story.accepted("a")
+    story.tell(id_of("match", "a", "a"), MatchRetracted(happened_at=START, reason="refused"))
+    found = kinds(story.records, open_only=True)
+    assert (found["expert_matched"], found["offer_accepted"]) == (0, 0)
+    assert (found["application_received"], found["offer_made"]) == (1, 1)
+
+
+def test_a_cancelled_placement_takes_its_contracts_out_of_past_periods() -> None:
+    story = Story()
+    placement = story.opened("a")
+    story.tell(placement, PlacementCancelled(happened_at=START, match=id_of("match", "a", "a"), reason="visa"))
+    assert kinds(story.records, open_only=True) == {"placement_cancelled": 1}
+    assert kinds(story.records) == {"placement_cancelled": 1, "placement_contracted": 1, "contract": 1}
+
+
+def test_no_show_and_early_end_add_facts_and_take_none_back() -> None:
+    story = Story()
+    first, second = story.opened("a"), story.opened("b")
+    story.tell(first, NoShowReported(happened_at=START))
+    story.tell(second, ReturnStarted(happened_at=START))
+    story.tell(second, PlacementEndedEarly(happened_at=START, party="host", reason="closed"))
+    found = kinds(story.records, open_only=True)
+    assert (found["no_show"], found["placement_ended_early"], found["contract"]) == (1, 1, 2)
+    assert one(story.records, "placement_ended_early")["party"] == "host"
+
+
+def test_an_extension_is_a_contract_of_its_own_with_its_own_days() -> None:
+    story = Story()
+    placement = story.opened("a")
+    for ends in (date(2026, 5, 11), date(2026, 6, 1)):
+        story.tell(placement, PlacementExtended(happened_at=START, ends_on=ends))
+    found = [(r["contract_number"], r["days"]) for r in derived(story.records) if r["kind"] == "contract"]
+    assert found == [(1, 89), (2, 10), (3, 21)]
+    assert one(story.records, "placement_contracted")["days"] == 89
+
+
+def test_a_refused_placement_is_no_fact() -> None:
+    story = Story()
+    parties = story.accepted("a")
+    refused = PlacementRefused(happened_at=START, match=id_of("match", "a", "a"), parties=parties, reason="overlap")
+    story.tell(id_of("placement", "a", "1"), refused)
+    assert kinds(story.records)["placement_cancelled"] == 0
+    assert not any(row["placement"] for row in derived(story.records))
+
+
+def test_a_placement_cancelled_before_it_was_opened_is_no_fact() -> None:
+    story = Story()
+    parties = story.accepted("a")
+    cancelled = PlacementCancelled(
+        happened_at=START, match=id_of("match", "a", "a"), parties=parties, reason="withdrawn"
+    )
+    story.tell(id_of("placement", "a", "1"), cancelled)
+    assert kinds(story.records)["placement_cancelled"] == 0
+
+
+def test_a_completion_that_arrives_before_the_opening_waits_for_it() -> None:
+    story = Story()
+    story.returned("a")
+    opening, *rest = story.records
+    early = [r for r in rest if b"ReturnCompleted" in dict(r.headers)["ce_type"]]
+    assert derived(early) == []
+    assert one([*early, opening], "return_completed")["placement"] == id_of("placement", "a", "1")
+
+
+def test_a_match_read_before_its_assignment_is_known_since_the_later_of_the_two() -> None:
+    story = Story()
+    story.accepted("a")
+    approved = max(r.appended_ms for r in story.records if b"AssignmentApproved" in dict(r.headers)["ce_type"])
+    late = [r for r in story.records if r.topic == "matching.matches"]
+    assert derived(late) == []
+    moved = [r if r.topic != "matching.matches" else _at(r, START) for r in story.records]
+    assert one(moved, "offer_made")["known_from"] == approved
+
+
+def _at(record: Any, at: Any) -> Any:
+    return replace(record, appended_ms=round(at.timestamp() * 1000))
+
+
+def test_124_persons_hold_172_contracts() -> None:
+    """Persons, contracts and extensions are three counts (DOMAIN section 4)."""
+    story = Story()
+    for number in range(124):
+        placement = story.opened(str(number))
+        story.tell(placement, ReturnStarted(happened_at=START))
+        if number < 30:
+            story.tell(placement, PlacementExtended(happened_at=START, ends_on=date(2026, 6, 1)))
+        if number < 18:
+            story.tell(placement, ReturnCompleted(happened_at=START + timedelta(days=1)))
+            story.opened(str(number), number=2)
+    contracts = [row for row in derived(story.records) if row["kind"] == "contract"]
+    assert len(contracts) == 172
+    assert len({row["person"] for row in contracts}) == 124

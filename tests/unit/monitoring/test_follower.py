@@ -1,0 +1,341 @@
+"""Following the log: positions, the watermark, what a crash leaves; and building the model anew beside the live one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from services.monitoring import handlers
+from services.monitoring import rebuild as rebuilding
+from services.monitoring.follower import Follower, Pace
+from services.monitoring.rebuild import raised, rebuild
+from services.monitoring.store import ReadModel
+from shared.clock import RealRuntime
+from shared.contracts.registration import PersonRecorded
+from shared.contracts.registry import UnregisteredType
+from shared.errors import Unavailable
+from shared.messaging.local import LocalLog
+from shared.messaging.port import Message, Record
+from shared.messaging.topics import TOPICS
+from tests.unit.monitoring.story import START, Story, derived, entry, id_of, stored
+from tests.unit.monitoring.test_sets import random_story
+
+FAST = Pace(linger_seconds=0.0, idle_seconds=0.02)
+
+
+class Clock(RealRuntime):
+    """A clock that a test sets; tasks and threads are real."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+async def clock() -> AsyncIterator[Clock]:
+    runtime = Clock()
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture
+async def log(clock: Clock) -> AsyncIterator[LocalLog]:
+    local = LocalLog(None, list(TOPICS.values()), clock)
+    await local.start()
+    yield local
+    await local.stop()
+
+
+async def send(log: LocalLog, clock: Clock, records: Iterable[Record]) -> None:
+    """Appends the records as the relay would, a second after one another."""
+    for record in records:
+        clock.at += timedelta(seconds=1)
+        message = Message((record.key or b"").decode(), record.value or b"", record.headers)
+        await log.append(record.topic, record.partition, [message])
+
+
+def a_return() -> Story:
+    story = Story()
+    story.published()
+    story.host()
+    story.person("a", sex="female")
+    story.accepted("a")
+    story.returned("a")
+    return story
+
+
+async def everything(log: LocalLog) -> list[Record]:
+    return [r for position in await log.ends(sorted(TOPICS)) for r in await log.read(*position, 0)]
+
+
+async def test_it_reads_everything_and_counts_what_is_unread(log: LocalLog, clock: Clock) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, a_return().records)
+    assert await follower.unread() == len(a_return().records)
+    assert not follower.ready
+    await follower.catch_up()
+    assert await follower.unread() == 0
+    assert follower.ready
+    assert stored(follower.model) == derived(await everything(log))
+
+
+async def test_small_batches_and_a_restart_between_them_change_nothing(log: LocalLog, clock: Clock) -> None:
+    await send(log, clock, random_story(7).records)
+    whole = Follower(log, ReadModel(None), clock)
+    await whole.catch_up()
+    small = Follower(log, ReadModel(None), clock, Pace(batch_records=7))
+    await small.catch_up()
+    again = Follower(log, small.model, clock)
+    await again.catch_up()
+    assert small.model.digests() == whole.model.digests()
+    assert small.model.marks == whole.model.marks
+
+
+async def test_killed_between_two_batches_it_goes_on_where_its_file_says(
+    log: LocalLog, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(log, clock, random_story(11).records)
+    whole = Follower(log, ReadModel(None), clock)
+    await whole.catch_up()
+    killed, kills = ReadModel(tmp_path / "model.duckdb"), 0
+    for _ in range(30):
+        follower = Follower(log, killed, clock, Pace(batch_records=9))
+        batches = iter([False, True])
+        genuine = killed.apply
+
+        def apply(batch: Any, genuine: Any = genuine, batches: Any = batches) -> None:
+            if next(batches):
+                raise KeyboardInterrupt
+            genuine(batch)
+
+        monkeypatch.setattr(killed, "apply", apply)
+        try:
+            await follower.catch_up()
+            break
+        except KeyboardInterrupt:
+            kills += 1
+            killed.close()
+            killed = ReadModel(tmp_path / "model.duckdb")
+    assert kills > 2
+    assert killed.digests() == whole.model.digests()
+    assert {p: m.next_offset for p, m in killed.marks.items()} == {
+        p: m.next_offset for p, m in whole.model.marks.items()
+    }
+    killed.close()
+
+
+async def test_the_watermark_is_the_least_partitions(log: LocalLog, clock: Clock) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    assert follower.watermark_ms == 0
+    await follower.catch_up()
+    assert follower.watermark == START - timedelta(seconds=5)
+    await send(log, clock, a_return().records)
+    assert follower.watermark == START - timedelta(seconds=5)
+    await follower.catch_up()
+    assert follower.watermark == clock.at - timedelta(seconds=5)
+    assert follower.head_ms > follower.watermark_ms
+
+
+async def test_a_partition_that_is_behind_holds_the_watermark(log: LocalLog, clock: Clock) -> None:
+    await send(log, clock, a_return().records)
+    follower = Follower(log, ReadModel(None), clock)
+    await follower.catch_up()
+    mark = follower.model.marks[("placement.placements", 3)]
+    mark.high_ms, mark.reached_ms = 1_000, 0
+    assert follower.watermark_ms == 1_000
+    mark.reached_ms = 7_000
+    assert follower.watermark_ms == 2_000
+
+
+async def test_an_answer_below_the_watermark_never_changes(log: LocalLog, clock: Clock) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    story = random_story(3)
+    answers: dict[int, list[tuple[Any, ...]]] = {}
+
+    def asked(as_of: int) -> list[tuple[Any, ...]]:
+        with follower.model.database.reader() as connection:
+            statement = (
+                "SELECT kind, subject, epoch, sequence, sex_at_now, country_of_residence_at_event FROM facts "
+                "WHERE known_from < ? AND known_to >= ? ORDER BY ALL"
+            )
+            return connection.execute(statement, [as_of, as_of]).fetchall()
+
+    for number in range(0, len(story.records), 6):
+        await send(log, clock, story.records[number : number + 6])
+        clock.at += timedelta(seconds=6)
+        await follower.catch_up()
+        answers[follower.watermark_ms] = asked(follower.watermark_ms)
+    assert len(answers) > 3
+    assert all(asked(as_of) == answer for as_of, answer in answers.items())
+
+
+async def test_it_follows_by_itself_and_stops_between_batches(log: LocalLog, clock: Clock) -> None:
+    follower = Follower(log, ReadModel(None), clock, FAST)
+    follower.start()
+    await send(log, clock, a_return().records)
+    for _ in range(200):
+        if follower.ready and await follower.unread() == 0:
+            break
+        await asyncio.sleep(0.01)
+    assert await follower.unread() == 0
+    await follower.stop()
+    await send(log, clock, [Story().tell(id_of("person", "z"), PersonRecorded(happened_at=START, office="kabul"))])
+    await asyncio.sleep(0.05)
+    assert await follower.unread() == 1
+
+
+async def test_what_fails_is_tried_again_and_shows_in_its_readiness(
+    log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.monitoring.follower.RETRY_SECONDS", 0.01)
+    follower = Follower(log, ReadModel(None), clock, FAST)
+    await send(log, clock, a_return().records)
+    genuine, failures = follower.model.apply, iter([duckdb.IOException("full"), Unavailable("log"), None])
+
+    def apply(batch: Any) -> None:
+        if (error := next(failures, None)) is not None:
+            raise error
+        genuine(batch)
+
+    monkeypatch.setattr(follower.model, "apply", apply)
+    follower.start()
+    seen = set()
+    for _ in range(200):
+        seen.add(follower.ready)
+        if follower.ready:
+            break
+        await asyncio.sleep(0.005)
+    await follower.stop()
+    assert seen == {False, True}
+    assert stored(follower.model) == derived(await everything(log))
+
+
+async def rebuilt(log: LocalLog, clock: Clock, follower: Follower) -> Any:
+    target = ReadModel(None)
+    return await rebuild(log, follower, target, clock), target
+
+
+async def test_a_rebuild_equals_the_live_model_and_takes_its_place(log: LocalLog, clock: Clock) -> None:
+    story = random_story(5)
+    story.host()
+    follower = Follower(log, ReadModel(None), clock, Pace(batch_records=10))
+    await send(log, clock, [*story.records, *story.records[3:9]])
+    report, target = await rebuilt(log, clock, follower)
+    assert report.equal
+    assert (report.events, report.different) == (len(story.records) + 6, [])
+    assert follower.model is target
+    await send(log, clock, [story.tell(id_of("person", "z"), PersonRecorded(happened_at=START, office="kabul"))])
+    await follower.catch_up()
+    assert await follower.unread() == 0
+
+
+async def test_several_passes_over_a_partition_give_the_same(
+    log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "HELD_RECORDS", 5)
+    monkeypatch.setattr(rebuilding, "READ_RECORDS", 3)
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, random_story(9).records)
+    assert (await rebuilt(log, clock, follower))[0].equal
+
+
+async def test_a_rebuild_after_compaction_gives_the_same(log: LocalLog, clock: Clock) -> None:
+    story = Story()
+    story.published()
+    for name in ("a", "b"):
+        story.person(name, sex="male")
+        story.returned(name)
+        entries = [entry(name, "first", sex="male"), entry(name, "second", hours=1, sex="female")]
+        story.profile(name, entries)
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, story.records)
+    await follower.catch_up()
+    before = len(await everything(log))
+    await log.compact("registration.profiles")
+    assert len(await everything(log)) < before
+    assert (await rebuilt(log, clock, follower))[0].equal
+
+
+async def test_a_rebuild_tries_unreadable_records_again(
+    log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = a_return()
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, story.records)
+    newer = {key: known for key, known in handlers._NEWEST.items() if known.name != "ReturnCompleted"}
+    with monkeypatch.context() as older_code:
+        older_code.setattr("services.monitoring.handlers._NEWEST", newer)
+        older_code.setattr("services.monitoring.handlers.read", _unregistered)
+        await follower.catch_up()
+    assert follower.model.counts()["unreadable"] == 1
+    report, target = await rebuilt(log, clock, follower)
+    assert not report.equal
+    assert set(report.different) == {"events", "facts", "unreadable"}
+    assert target.counts()["unreadable"] == 0
+    assert stored(target) == derived(await everything(log))
+
+
+def _unregistered(*_: Any) -> None:
+    raise UnregisteredType("ReturnCompleted", 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE facts SET sex_at_now = 'male' WHERE kind = 'return_started'",
+        "DELETE FROM facts WHERE kind = 'contract'",
+        "INSERT INTO facts SELECT * FROM facts WHERE kind = 'contract'",
+        "UPDATE events SET happened_us = happened_us + 1 WHERE type = 'ReturnStarted'",
+        "UPDATE profiles SET birth_year = 1900",
+    ],
+)
+async def test_a_live_model_that_drifted_is_found_and_not_replaced_in_silence(
+    log: LocalLog, clock: Clock, change: str
+) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, a_return().records)
+    await follower.catch_up()
+    live = follower.model
+    live.database.writer.execute(change)
+    report, _ = await rebuilt(log, clock, follower)
+    assert not report.equal
+    assert report.different
+    assert follower.model is live
+
+
+async def test_live_answers_go_on_during_a_rebuild(log: LocalLog, clock: Clock) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, a_return().records)
+    await follower.catch_up()
+    expected, running = follower.model.counts(), True
+    seen = []
+
+    async def ask() -> None:
+        while running:
+            seen.append(await clock.in_pool(follower.model.counts))
+            await asyncio.sleep(0)
+
+    asking = asyncio.create_task(ask())
+    report, _ = await rebuilt(log, clock, follower)
+    running = False
+    await asking
+    assert report.equal
+    assert seen
+    assert all(counts == expected for counts in seen)
+
+
+def test_append_times_are_raised_before_a_partition_is_shared_out() -> None:
+    story = Story()
+    first = story.tell(id_of("person", "x"), PersonRecorded(happened_at=START, office="kabul"))
+    records = [replace(first, offset=number, appended_ms=ms) for number, ms in enumerate((5, 3, 9, 7))]
+    assert [record.appended_ms for record in raised(records, 4)] == [5, 5, 9, 9]

@@ -1,0 +1,277 @@
+"""Indicators as queries: measures, shares, periods in the office's time zone, as-of, breakdowns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from services.monitoring.domain.disclosure import Viewer
+from services.monitoring.figures import Asked, Figures, milliseconds
+from services.monitoring.follower import Follower
+from services.monitoring.indicators import Question, cells
+from services.monitoring.store import ReadModel
+from shared.clock import RealRuntime, text_of
+from shared.contracts.placement import PlacementExtended, ReturnStarted
+from shared.errors import Refusal
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import TOPICS
+from shared.programmes.indicators import NOT_STATED
+from shared.programmes.model import Definition
+from tests.unit.monitoring.story import (
+    DEFINITION,
+    OFFICE,
+    PROGRAMME,
+    START,
+    Story,
+    batch_of,
+    definition,
+    entry,
+    model_of,
+)
+
+LIVE = Viewer(live=True)
+
+
+class Published:
+    """One programme's definition."""
+
+    def __init__(self, changes: dict[str, Any] | None = None) -> None:
+        self._definition = Definition.model_validate({**DEFINITION, **(changes or {})})
+
+    def newest(self, code: str) -> Definition:
+        if code != PROGRAMME:
+            raise Refusal("programme_unknown", status=404)
+        return self._definition
+
+
+def figures(model: ReadModel, changes: dict[str, Any] | None = None) -> Figures:
+    runtime = RealRuntime()
+    follower = Follower(LocalLog(None, list(TOPICS.values()), runtime), model, runtime)
+    return Figures(follower, Published(changes), runtime)
+
+
+async def value(model: ReadModel, code: str, **asked: Any) -> Any:
+    return (await figures(model).indicator(PROGRAMME, code, Asked(**asked), LIVE))["value"]
+
+
+def count(model: ReadModel, code: str, as_of_ms: int, period: str | None = None, by: Sequence[str] = ()) -> Any:
+    asked = definition()
+    indicator = asked.indicator(code)
+    assert indicator is not None
+    dimensions = tuple(d for name in by if (d := asked.dimension(name)) is not None)
+    question = Question(asked, indicator, as_of_ms, asked.period(period) if period else None, dimensions)
+    with model.database.reader() as connection:
+        total, found = cells(connection, question)
+    return (total.part, {cell.classes: cell.part for cell in found}) if by else total.part
+
+
+async def test_persons_and_contracts_are_two_counts() -> None:
+    story = Story()
+    for number in range(12):
+        placement = story.returned(str(number))
+        if number < 5:
+            story.tell(placement, PlacementExtended(happened_at=START, ends_on=date(2026, 5, 11)))
+    for number in range(3):
+        story.tell(story.opened(str(number), number=2), ReturnStarted(happened_at=START))
+    model = model_of(story.records)
+    assert await value(model, "persons") == 12
+    assert await value(model, "returns") == 15
+    assert await value(model, "contracts") == 20
+    assert await value(model, "contract_days") == 5 * 10
+
+
+async def test_a_share_names_its_denominator_and_is_rounded_half_up() -> None:
+    story = Story()
+    for number in range(16):
+        story.person(str(number), sex="female" if number < 5 else "male")
+        story.returned(str(number))
+    model = model_of(story.records)
+    answer = await figures(model).indicator(PROGRAMME, "women_share", Asked(), LIVE)
+    assert (answer["value"], answer["numerator"], answer["denominator"]) == ("31.3", 5, 16)
+    assert (answer["unit"], answer["state"], answer["period"], answer["by"]) == ("percent", "provisional", None, [])
+
+
+async def test_a_share_of_nothing_has_no_value() -> None:
+    answer = await figures(ReadModel(None)).indicator(PROGRAMME, "women_share", Asked(), LIVE)
+    assert (answer["value"], answer["numerator"], answer["denominator"]) == (None, 0, 0)
+    assert "suppressed" not in answer
+
+
+@pytest.mark.parametrize(
+    ("office", "last", "first"),
+    [
+        # Kabul is 4:30 ahead of UTC, Bogota 5 hours behind it.
+        ("kabul", datetime(2026, 1, 31, 19, 29, 59, tzinfo=UTC), datetime(2026, 1, 31, 19, 30, tzinfo=UTC)),
+        ("bogota", datetime(2026, 2, 1, 4, 59, 59, tzinfo=UTC), datetime(2026, 2, 1, 5, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_period_is_half_open_in_the_time_zone_of_the_office(office: str, last: datetime, first: datetime) -> None:
+    story = Story(office=office)
+    story.published()
+    for number, happened in enumerate((last, first)):
+        story.returned(str(number), at=happened)
+    model = model_of(story.records)
+    now = story.now_ms + 1
+    assert (count(model, "returns", now, "january"), count(model, "returns", now, "february")) == (1, 1)
+    assert count(model, "returns", now, "whole") == 2
+
+
+def test_a_new_time_zone_of_an_office_moves_its_days() -> None:
+    story = Story(office="kabul")
+    story.returned("a", at=datetime(2026, 1, 31, 20, tzinfo=UTC))
+    model = model_of(story.records)
+    assert count(model, "returns", story.now_ms + 1, "january") == 1
+    before = len(story.records)
+    story.published()
+    model.apply(batch_of(story.records[before:]))
+    assert count(model, "returns", story.now_ms + 1, "january") == 0
+    assert model.digests() == model_of(story.records).digests()
+
+
+async def test_a_corrected_sex_changes_past_periods_and_no_answer_as_of_before() -> None:
+    story = Story()
+    story.published()
+    story.person("a", sex="male")
+    story.returned("a")
+    asked_at = story.now_ms + 500
+    model = model_of(story.records)
+    before = count(model, "women", asked_at, "january")
+    known = len(story.records)
+    story.profile("a", [entry("a", "first", sex="male"), entry("a", "second", hours=1, sex="female")])
+    model.apply(batch_of(story.records[known:]))
+    assert (before, count(model, "women", asked_at, "january")) == (0, 0)
+    assert count(model, "women", story.now_ms + 1, "january") == 1
+    # As of the very instant of the correction it is not known yet; a moment later it is, and never both or neither.
+    assert count(model, "women", story.now_ms, "january") == 0
+    assert count(model, "returns", story.now_ms, "january") == count(model, "returns", story.now_ms + 1, "january") == 1
+
+
+def test_cells_are_those_of_the_declared_classes() -> None:
+    story = Story()
+    people = [
+        ("1", "female", 1940),
+        ("2", "female", 1966),
+        ("3", "male", 1967),
+        ("4", "male", 1996),
+        ("5", "male", 1997),
+    ]
+    for name, sex, year in people:
+        story.person(name, sex=sex, birth_year=year)
+        story.returned(name, sector="health" if name < "4" else "education")
+    story.person("6", sex="other")
+    story.returned("6")
+    story.returned("nobody knows")
+    model = model_of(story.records)
+    total, found = count(model, "returns", story.now_ms + 1, None, ["age"])
+    assert (total, found) == (7, {("old",): 2, ("middle",): 2, ("young",): 1, (NOT_STATED,): 2})
+    _, found = count(model, "returns", story.now_ms + 1, None, ["sex", "sector"])
+    assert found == {
+        ("female", "care"): 2,
+        ("male", "care"): 1,
+        ("male", "other"): 2,
+        ("other", "care"): 1,
+        (NOT_STATED, "care"): 1,
+    }
+
+
+def test_compiled_classes_are_those_of_the_reference() -> None:
+    """`Dimension.class_of` says what a value's class is; the query must say the same of every value."""
+    years = [None, *range(1900, 2026)]
+    story = Story()
+    for number, year in enumerate(years):
+        story.person(str(number), birth_year=year)
+        story.returned(str(number))
+    model = model_of(story.records)
+    dimension = definition().dimension("age")
+    assert dimension is not None
+    expected: dict[tuple[str], int] = {}
+    for year in years:
+        code = dimension.class_of(None if year is None else START.year - year)
+        expected[(code,)] = expected.get((code,), 0) + 1
+    assert count(model, "returns", story.now_ms + 1, None, ["age"])[1] == expected
+
+
+def test_what_belongs_to_no_programme_counts_in_the_programmes_of_its_office() -> None:
+    story = Story()
+    story.host("one")
+    elsewhere = Story(office="lagos")
+    elsewhere.host("two")
+    assert count(model_of([*story.records, *elsewhere.records]), "hosts", story.now_ms + 1) == 1
+
+
+async def test_an_answer_has_the_published_form() -> None:
+    story = Story()
+    story.published()
+    story.opened("a")
+    answer = await figures(model_of(story.records)).indicator(PROGRAMME, "contracts", Asked(period="whole"), LIVE)
+    as_of = text_of(datetime.fromtimestamp((story.now_ms + 1) / 1000, UTC))
+    assert answer == {
+        "code": "contracts",
+        "name": "Contracts",
+        "unit": "contracts",
+        "period": "whole",
+        "value": 1,
+        "numerator": None,
+        "denominator": None,
+        "target": 200,
+        "as_of": as_of,
+        "by": [],
+        "state": "provisional",
+        "final": False,
+    }
+
+
+async def test_an_officer_sees_the_own_office_alone() -> None:
+    story, elsewhere = Story(), Story(office="bogota")
+    story.opened("a")
+    elsewhere.opened("b")
+    asking = figures(model_of([*story.records, *elsewhere.records]))
+    for viewer, expected in ((LIVE, 2), (Viewer(True, OFFICE), 1), (Viewer(True, "lagos"), 0)):
+        assert (await asking.indicator(PROGRAMME, "contracts", Asked(), viewer))["value"] == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule", "status"),
+    [
+        (Asked(period="never"), "period_unknown", 422),
+        (Asked(by=("colour",)), "dimension_unknown", 422),
+        (Asked(by=("sex", "sex")), "dimensions_too_many", 422),
+        (Asked(by=("residence", "sex", "age", "sector", "colour")), "dimensions_too_many", 422),
+        (Asked(as_of="yesterday"), "not_an_instant", 422),
+        (Asked(as_of="2026-01-01"), "not_an_instant", 422),
+        (Asked(as_of="0001-01-01T00:00:00+14:00"), "not_an_instant", 422),
+        (Asked(as_of="2026-01-01T00:00:00Z"), "as_of_beyond_watermark", 422),
+        (Asked(as_of="9999-12-31T23:59:59Z"), "as_of_beyond_watermark", 422),
+    ],
+)
+async def test_a_question_that_cannot_be_answered_is_refused_by_its_rule(asked: Asked, rule: str, status: int) -> None:
+    with pytest.raises(Refusal) as refused:
+        await figures(ReadModel(None)).indicator(PROGRAMME, "returns", asked, LIVE)
+    assert (refused.value.rule, refused.value.status) == (rule, status)
+
+
+async def test_an_unknown_programme_or_indicator_is_not_found() -> None:
+    asking = figures(ReadModel(None))
+    for code, name in ((PROGRAMME, "nothing"), ("nowhere", "returns")):
+        with pytest.raises(Refusal) as refused:
+            await asking.indicator(code, name, Asked(), LIVE)
+        assert refused.value.status == 404
+
+
+async def test_a_breakdown_that_an_indicator_cannot_carry_is_refused_for_it_and_left_out_of_the_list() -> None:
+    asking = figures(model_of([]))
+    with pytest.raises(Refusal) as refused:
+        await asking.indicator(PROGRAMME, "hosts", Asked(by=("sex",)), LIVE)
+    assert refused.value.rule == "dimension_not_of_this_indicator"
+    found = {answer["code"]: answer for answer in await asking.indicators(PROGRAMME, Asked(by=("sex",)), LIVE)}
+    assert (found["hosts"]["by"], found["hosts"]["value"]) == ([], 0)
+
+
+def test_an_instant_is_rounded_up_to_the_millisecond() -> None:
+    assert milliseconds("1970-01-01T00:00:00.001000Z") == 1
+    assert milliseconds("1970-01-01T00:00:00.001001Z") == 2
+    assert milliseconds("1970-01-01T01:00:00+01:00") == 0
+    assert milliseconds(None) is None

@@ -1,0 +1,128 @@
+"""Facts are a function of the set of events: no order, no repetition and no batching changes them, and what is
+known as of an instant is what the events before it say."""
+
+from __future__ import annotations
+
+import random
+from datetime import date, timedelta
+from typing import Any
+from zlib import crc32
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.monitoring.store import ReadModel
+from shared.clock import derived_id as id_of
+from shared.contracts.matching import AssignmentFilled, AssignmentReopened, MatchRetracted, OfferDeclined
+from shared.contracts.placement import PlacementCancelled, PlacementExtended, ReturnCompleted, ReturnStarted
+from shared.contracts.registration import ExpertDeclaredIneligible
+from shared.messaging.port import Record
+from tests.unit.monitoring.story import START, Story, batch_of, derived, entry, model_of, stored
+
+SEEDS = st.integers(0, 10_000)
+VERSION = ("known_from", "known_to")
+
+
+def random_story(seed: int) -> Story:
+    """Some persons on their way, with corrections, retractions and cancellations; some instants coincide."""
+    dice = random.Random(seed)
+    story = Story(office=dice.choice(["kabul", "bogota"]))
+    story.published()
+    names = ["a", "b", "c"][: dice.randint(1, 3)]
+    entries = {name: [entry(name, "first", sex="male", birth_year=1980, country_of_residence="NL")] for name in names}
+    for name in names:
+        story.person(name, sex="male", birth_year=1980, country_of_residence="NL")
+    placements: dict[str, str] = {}
+    for step in range(dice.randint(0, 14)):
+        name = dice.choice(names)
+        happened = START + timedelta(days=step)
+        pause = dice.choice([0, 1, 500])
+        match dice.randint(0, 9):
+            case 0:
+                newer = entry(
+                    name,
+                    f"entry {step}",
+                    dice.choice([date(2025, 1, 1), date(2026, 1, 15)]),
+                    hours=step,
+                    sex=dice.choice(["male", "female"]),
+                    birth_year=1980,
+                    country_of_residence=dice.choice(["NL", "DE"]),
+                )
+                entries[name].append(newer)
+                story.profile(name, entries[name])
+            case 1 | 2 if name not in placements:
+                story.accepted(name, at=happened)
+                placements[name] = story.opened(name, at=happened)
+            case 3 if name in placements:
+                story.tell(placements[name], ReturnStarted(happened_at=happened), step_ms=pause)
+            case 4 if name in placements:
+                story.tell(placements[name], ReturnCompleted(happened_at=happened), step_ms=pause)
+            case 5 if name in placements:
+                extended = PlacementExtended(happened_at=happened, ends_on=date(2026, 6, 1) + timedelta(days=step))
+                story.tell(placements[name], extended, step_ms=pause)
+            case 6 if name in placements:
+                match = id_of("match", name, name)
+                cancelled = PlacementCancelled(happened_at=happened, match=match, reason="visa")
+                story.tell(placements[name], cancelled, step_ms=pause)
+                story.tell(match, MatchRetracted(happened_at=happened, reason="cancelled"), step_ms=pause)
+            case 7:
+                for event in (AssignmentFilled(happened_at=happened), AssignmentReopened(happened_at=happened)):
+                    story.tell(id_of("assignment", name), event, step_ms=pause)
+            case 8:
+                ineligible = ExpertDeclaredIneligible(
+                    happened_at=happened, person=id_of("person", name), criteria=("age",)
+                )
+                story.tell(id_of("expert", name), ineligible, step_ms=pause)
+            case _:
+                story.tell(id_of("match", name, name), OfferDeclined(happened_at=happened, reason="no"), step_ms=pause)
+    return story
+
+
+def mixed(story: Story, dice: random.Random) -> list[Record]:
+    """All records and some of them twice, in any order; the later copy was appended later."""
+    copies = [story.again(record) for record in list(story.records) if dice.random() < 0.3]
+    records = [*story.records[: len(story.records) - len(copies)], *copies]
+    dice.shuffle(records)
+    return records
+
+
+def visible(rows: list[dict[str, Any]], as_of_ms: int) -> list[dict[str, Any]]:
+    """What counts as of that instant, without since when it is known."""
+    found = [row for row in rows if row["known_from"] < as_of_ms <= row["known_to"]]
+    return [{column: value for column, value in row.items() if column not in VERSION} for row in found]
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.randoms(use_true_random=False))
+def test_neither_order_nor_repetition_changes_the_facts(seed: int, dice: random.Random) -> None:
+    story = random_story(seed)
+    expected = derived(story.records)
+    assert derived(mixed(story, dice)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.floats(0, 1))
+def test_as_of_an_instant_counts_what_the_events_before_it_say(seed: int, place: float) -> None:
+    story = random_story(seed)
+    first = story.records[0].appended_ms + 1
+    as_of = first + round(place * (story.now_ms + 2 - first))
+    before = [record for record in story.records if record.appended_ms < as_of]
+    assert visible(derived(story.records), as_of) == visible(derived(before), as_of)
+
+
+@settings(max_examples=12, deadline=None)
+@given(SEEDS, st.randoms(use_true_random=False))
+def test_any_batches_in_any_order_give_the_model_that_one_batch_gives(seed: int, dice: random.Random) -> None:
+    story = random_story(seed)
+    whole = model_of(story.records)
+    # Duplicates come after their first occurrence, as the log gives them; subjects come in any order.
+    records = sorted(mixed(story, dice), key=lambda r: (crc32(f"{seed}/{r.topic}/{r.partition}".encode()), r.offset))
+    model, least = ReadModel(None), len(records) // 5 + 1
+    while records:
+        size = dice.randint(least, 2 * least)
+        model.apply(batch_of(records[:size]))
+        records = records[size:]
+    assert stored(model) == stored(whole) == derived(story.records)
+    assert model.digests() == whole.digests()
+    model.close()
+    whole.close()
