@@ -201,7 +201,7 @@ class Kernel:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(at)
             self._emit(draft, aggregate.scope(state), events, cause, now)
-        schedule(draft, aggregate)
+        schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
 
     def _remember(self, draft: Document, cause: Cause) -> None:
@@ -291,15 +291,17 @@ def _happened_at(document: Document | None, cause: Cause, now: datetime) -> date
     return instant_of(last)
 
 
-def schedule(draft: Document, aggregate: Aggregate[Any] | None) -> None:
+def schedule(draft: Document, aggregate: Aggregate[Any] | None, state: BaseModel | None = None) -> None:
     """Sets the document's one timer: the earlier of its programme timer and its unconfirmed holds.
 
-    A programme timer does not run on a case that is recorded late; holds run on the real clock always.
+    A programme timer does not run on a case that is recorded late; holds run on the real clock always. `state`
+    is the draft's where the caller has it; reading it once more would validate all of it again.
     """
     due = [hold["until"] for hold in draft["holds"].values() if hold["status"] == "held"]
-    state = aggregate.read(draft) if aggregate else None
-    if aggregate and state is not None and not draft["late"] and (timer := aggregate.timer(state)):
-        due.append(text_of(timer.at))
+    if aggregate and not draft["late"] and aggregate.timer is not _no_timer:
+        state = aggregate.read(draft) if state is None else state
+        if state is not None and (timer := aggregate.timer(state)):
+            due.append(text_of(timer.at))
     draft["timed"] = bool(due)
     draft["next_at"] = min(due) if due else None
 
