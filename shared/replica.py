@@ -80,6 +80,13 @@ class Replica:
         self._fires[self.shadows.name] = self._retry
 
     @property
+    def submissions(self) -> Intake:
+        """The intake of a service that takes submissions."""
+        if self.intake is None:
+            raise RuntimeError("the replica takes no submissions")
+        return self.intake
+
+    @property
     def handled(self) -> tuple[type[Event], ...]:
         """The types in the service's handler table, and the definitions that every replica follows."""
         return (ProgrammePublished, *(self.consumer.handled if self.consumer else ()))

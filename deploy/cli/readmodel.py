@@ -23,30 +23,29 @@ def rebuild() -> None:
 
 @app.command("monitoring", epilog="Example: sankofa rebuild monitoring --verify")
 def monitoring(
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Swaps only where every digest is equal; else exit 1.")
-    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Exit 1 where a digest differs.")] = False,
     url: Annotated[str | None, typer.Option(help="The running system.")] = None,
 ) -> None:
-    """Replays every topic from its beginning, compares canonical digests table by table, and swaps.
+    """Replays every topic from its beginning, compares canonical digests table by table, swaps where all agree.
 
     Live answers go on meanwhile.
     """
-    report = asyncio.run(_rebuilt(read_settings(url=url), verify))
+    report = asyncio.run(_rebuilt(read_settings(url=url)))
     table = Table("table", "live", "rebuilt", "")
-    for name, (live, new) in sorted(report["digests"].items()):
-        table.add_row(name, live[:16], new[:16], "equal" if live == new else "[bold red]different[/]")
+    for name, digests in sorted(report["digests"].items()):
+        same = "equal" if digests["live"] == digests["new"] else "[bold red]different[/]"
+        table.add_row(name, digests["live"][:16], digests["new"][:16], same)
     console = Console()
     console.print(table)
     console.print(f"{report['events']} events in {report['seconds']:.1f} s")
     raise typer.Exit(0 if report["equal"] or not verify else 1)
 
 
-async def _rebuilt(settings: Settings, verify: bool) -> dict[str, Any]:
+async def _rebuilt(settings: Settings) -> dict[str, Any]:
     token = issuer_of(settings).issue("administrator", None, "operator", LIFETIME)
     client = Client(settings.base_url, timeout_seconds=600.0)
     try:
-        call = Call("POST", "/monitoring/v1/read-model/rebuild", token, body={"verify": verify})
+        call = Call("POST", "/monitoring/v1/read-model/rebuild", token, body={})
         report: dict[str, Any] = await client.send_until_done(call)
         return report
     finally:

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
-from fastapi import FastAPI
-
 from services.matching.api import Api
 from services.matching.domain import knowledge
 from services.matching.handlers import Following
@@ -51,15 +45,10 @@ from shared.contracts.registration import (
     PersonRecorded,
     Profile,
 )
-from shared.identity.issuers import token_verifier
 from shared.identity.policy import Subjects
-from shared.intake.submissions import Intake
 from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
-from shared.web.callers import Edge
-from shared.web.edge import create_app
-from shared.web.operation import parked_router
-from shared.web.receipts import receipts_router
+from shared.web.served import served
 
 SERVICE = "matching"
 
@@ -76,43 +65,15 @@ class Matching:
         self.replica.times(ASSIGNMENTS, self.following.promises.seats)
         self.replica.times(MATCHES)
         self.replica.times(guard=self.following.promises.pools)
-        self.app = self._edge(settings)
-
-    def _edge(self, settings: Issued) -> FastAPI:
-        ports, replica = self.ports, self.replica
-        edge = Edge(
-            service=SERVICE,
-            runtime=ports.runtime,
-            store=ports.store,
-            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
-            cursor_key=ports.keys.cursor_key(SERVICE),
-            subjects_of=self._subjects_of,
-        )
-        requests = Requests(replica, self.following.selection)
-        routes = Api(replica, self.following, requests, self._intake).router
-        return create_app(
-            edge,
-            title="Sankofa matching",
-            routers=[routes, receipts_router(SERVICE, ports.keys), parked_router(replica)],
-            ready=replica.not_ready,
-            backlog=self._backlog,
-        )
-
-    @property
-    def _intake(self) -> Intake:
-        if self.replica.intake is None:
-            raise RuntimeError("the replica takes no submissions")
-        return self.replica.intake
+        requests = Requests(self.replica, self.following.selection)
+        routes = Api(self.replica, self.following, requests, self.replica.submissions).router
+        self.app = served(self.replica, settings.issuer, routers=[routes], subjects_of=self._subjects_of)
 
     async def _subjects_of(self, account: str) -> Subjects:
         """Who registers itself is the person that follows from the account, also before that was heard of here."""
         found = await self.ports.store.find(SHADOWS.name, "account", account)
         ids = {one["knowledge"].get("kind"): one["_id"] for one in found}
         return Subjects(ids.get("person") or derived_id("account-person", account), ids.get("institution"))
-
-    async def _backlog(self) -> Mapping[str, Any]:
-        backlog = await self.replica.backlog()
-        return {**asdict(backlog), "quiet": backlog.quiet}
 
     async def start(self) -> None:
         await self.replica.start()

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI
-
 from services.monitoring.api import Api
 from services.monitoring.figures import Figures
 from services.monitoring.files import ModelFiles
@@ -16,12 +14,9 @@ from services.monitoring.rebuild import Report, rebuild
 from services.monitoring.settings import Placed
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
-from shared.identity.issuers import token_verifier
 from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
-from shared.web.callers import Edge
-from shared.web.edge import create_app
-from shared.web.operation import parked_router, settings_router
+from shared.web.served import served
 
 SERVICE = "monitoring"
 
@@ -37,23 +32,12 @@ class MonitoringService:
         self.follower = Follower(ports.log, self.files.open_current(), ports.runtime, pace)
         self.figures = Figures(self.follower, self.replica.definitions, ports.runtime)
         self._rebuilding = asyncio.Lock()
-        self.app = self._edge(settings)
-
-    def _edge(self, settings: Placed) -> FastAPI:
-        ports = self.ports
-        edge = Edge(
-            service=SERVICE,
-            runtime=ports.runtime,
-            store=ports.store,
-            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
-            cursor_key=ports.keys.cursor_key(SERVICE),
-            subjects_of=_nobody,
-        )
         api = Api(self.figures, self.replica.definitions, self.rebuild)
-        return create_app(
-            edge,
-            title="Sankofa monitoring",
-            routers=[api.router, parked_router(self.replica), settings_router(ports)],
+        self.app = served(
+            self.replica,
+            settings.issuer,
+            routers=[api.router],
+            subjects_of=_nobody,
             ready=self.not_ready,
             backlog=self.unfinished,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
 from services.placement.api import router
 from services.placement.handlers import Placing, know_institution, know_person
 from services.placement.settings import Settings
@@ -11,12 +9,9 @@ from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from shared.contracts.matching import MatchRetracting, OfferAccepted
 from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementEndedEarly
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
-from shared.identity.issuers import token_verifier
 from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
-from shared.web.callers import Edge
-from shared.web.edge import create_app
-from shared.web.operation import parked_router, settings_router
+from shared.web.served import served
 
 SERVICE = "placement"
 
@@ -31,25 +26,7 @@ class PlacementService:
         self.replica.listens(handlers(self.work))
         self.replica.times(PLACEMENTS)
         self.replica.times(guard=self.work.guard)
-        self.app = self._edge(settings)
-
-    def _edge(self, settings: Settings) -> FastAPI:
-        ports, replica = self.ports, self.replica
-        edge = Edge(
-            service=SERVICE,
-            runtime=ports.runtime,
-            store=ports.store,
-            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
-            cursor_key=ports.keys.cursor_key(SERVICE),
-            subjects_of=self.work.subjects_of,
-        )
-        return create_app(
-            edge,
-            title="Sankofa placement",
-            routers=[router(self.work), parked_router(replica), settings_router(ports)],
-            ready=replica.not_ready,
-            backlog=replica.unfinished,
-        )
+        self.app = served(self.replica, settings.issuer, routers=[router(self.work)], subjects_of=self.work.subjects_of)
 
     async def start(self) -> None:
         await self.replica.start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
 from services.registration.api import Api
 from services.registration.handlers import EXPERT_REGISTRATION, Registering
 from services.registration.identifiers import SERVICE, Identifiers
@@ -11,15 +9,11 @@ from services.registration.settings import Issued
 from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.registration import Profile
-from shared.identity.issuers import DEVELOPMENT_ISSUER, token_verifier
+from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.policy import Subjects
-from shared.intake.submissions import Intake
 from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
-from shared.web.callers import Edge
-from shared.web.edge import create_app
-from shared.web.operation import parked_router, settings_router
-from shared.web.receipts import receipts_router
+from shared.web.served import served
 
 
 class Registration:
@@ -32,38 +26,9 @@ class Registration:
         self.replica.listens(handlers(self))
         self.replica.takes({EXPERT_REGISTRATION: self.work.register})
         self.replica.times(guard=self.work.guard)
-        self.app = self._edge(settings)
-
-    def _edge(self, settings: Issued) -> FastAPI:
-        ports, replica = self.ports, self.replica
-        edge = Edge(
-            service=SERVICE,
-            runtime=ports.runtime,
-            store=ports.store,
-            tokens=token_verifier(ports.keys, ports.runtime, settings.issuer),
-            cursor_key=ports.keys.cursor_key(SERVICE),
-            subjects_of=self._subjects_of,
-        )
         issuer = settings.issuer or DEVELOPMENT_ISSUER
-        routes = Api(replica.kernel, self.work, self._intake, issuer).router
-        return create_app(
-            edge,
-            title="Sankofa registration",
-            routers=[
-                routes,
-                receipts_router(SERVICE, ports.keys),
-                parked_router(replica),
-                settings_router(ports),
-            ],
-            ready=replica.not_ready,
-            backlog=replica.unfinished,
-        )
-
-    @property
-    def _intake(self) -> Intake:
-        if self.replica.intake is None:
-            raise RuntimeError("the replica takes no submissions")
-        return self.replica.intake
+        routes = Api(self.replica.kernel, self.work, self.replica.submissions, issuer).router
+        self.app = served(self.replica, settings.issuer, routers=[routes], subjects_of=self._subjects_of)
 
     async def _subjects_of(self, account: str) -> Subjects:
         """Who registers itself is the person that follows from the account, also before it is recorded."""
