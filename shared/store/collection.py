@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document
 
@@ -51,8 +52,8 @@ class Collection:
     indexes: Mapping[str, Index] = field(default_factory=dict)
     unique: Equals | None = None
 
-    @property
-    def all_indexes(self) -> dict[str, Index]:
+    @cached_property
+    def all_indexes(self) -> Mapping[str, Index]:
         return {**self.indexes, **KERNEL_INDEXES}
 
     def indexed(self, document: Document) -> Document:
@@ -62,7 +63,8 @@ class Collection:
             equals = index.equals(document)
             if equals:
                 entries[name] = {"e": equals, "o": index.order(document)}
-        indexed = {k: v for k, v in document.items() if k not in ("ix", "uq")} | {"ix": entries}
+        indexed = document | {"ix": entries}
+        indexed.pop("uq", None)
         if self.unique and (keys := self.unique(document)):
             indexed["uq"] = keys
         return indexed

@@ -85,8 +85,11 @@ def _check_items(items: Iterable[tuple[str | int, Any]], depth: int) -> None:
     place: str | int = ""
     try:
         for place, item in items:  # noqa: B007 - the handler below says where it was
-            if type(item) is not str or not item.isascii():
-                check(item, depth + 1)
+            kind = type(item)
+            # Most of what a document holds; a call for each would cost as much as encoding it.
+            if (kind is str and item.isascii()) or item is None or kind is bool:
+                continue
+            check(item, depth + 1)
     except NotStorable as error:
         name = str(place).replace("~", "~0").replace("/", "~1")
         error.pointer = f"/{name}{error.pointer}"
@@ -141,7 +144,8 @@ class Declared:
         version = document.get("version")
         if type(version) is not int or version <= expected_version:
             raise NotStorable("version_not_raised", "/version")
-        check(document)
+        # What a caller wrote as index entries is replaced; what replaces it is checked below.
+        check({name: value for name, value in document.items() if name not in ("ix", "uq")})
         indexed = declared.indexed(document)
         for name, entry in indexed["ix"].items():
             # Two documents with one order text would hide one another at the edge of a page.
