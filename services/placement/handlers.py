@@ -97,13 +97,17 @@ class Placing:
         await self._settle(parties.person, placement_id)
 
     async def retract(self, delivery: Delivery) -> None:
-        """MatchRetracting: the placement answers: cancelled before the arrival, ended early after it."""
+        """MatchRetracting: the placement answers: cancelled before the arrival, ended early after it.
+
+        A withdrawn consent comes this way too, through the match, and breaks off no return that runs (see `withdraw`).
+        """
         event, placement_id = delivery.event, placement_of(delivery.subject)
         _, state = await self._kernel.load(PLACEMENTS, placement_id)
         if not isinstance(event, MatchRetracting) or state is None:
             # OfferAccepted precedes it on the same topic, so the placement stands, opened or refused.
             raise TooEarly("placement")
-        command = RetractPlacement(state.match, state.parties, event.reason)
+        running = event.reason != CONSENT_FLAG
+        command = RetractPlacement(state.match, state.parties, event.reason, running)
         saved = await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("retract"))
         await self._give_back(placement_id, saved.state)
 
@@ -116,10 +120,10 @@ class Placing:
         if not isinstance(event, ConsentWithdrawn) or event.purpose != PURPOSE:
             return
         order = (delivery.envelope.epoch, delivery.envelope.sequence)
-        for placement_id in await self._replica.guards.close(self.guard, person, "consent_withdrawn", order):
+        for placement_id in await self._replica.guards.close(self.guard, person, CONSENT_FLAG, order):
             claim = await self._claim(person, placement_id)
             parties = MatchParties.model_validate(claim["parties"])
-            command = RetractPlacement(claim["match"], parties, "consent_withdrawn", running=False)
+            command = RetractPlacement(claim["match"], parties, CONSENT_FLAG, running=False)
             cause = delivery.cause(f"withdraw:{placement_id}")
             await self._kernel.execute(PLACEMENTS, placement_id, command, cause, private={CONSENT_FLAG: True})
             await self._settle(person, placement_id)

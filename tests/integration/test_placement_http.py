@@ -220,7 +220,10 @@ async def test_what_runs_is_flagged_when_the_consent_goes(edge: Serving) -> None
     arrivals = Arriving(edge.log)
     # The person was recorded before: the numbers of the topic go on.
     arrivals.record(*arriving.known()[0])
-    await arrivals.append(arriving.consent_given(), arriving.consent_withdrawn())
+    arrivals.record(arriving.match(), arriving.accepted("2026-01-01", "2026-02-01"))
+    # The match is taken back for the same reason; that too leaves the running return to the officer.
+    taken_back = arriving.retracting(reason="consent_withdrawn")
+    await arrivals.append(arriving.consent_given(), arriving.consent_withdrawn(), taken_back)
     await edge.quiet()
     seen = (await edge.get(PATH)).json()
     assert (seen["state"], seen["consent_withdrawn"]) == ("active", True)

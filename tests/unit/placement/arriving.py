@@ -85,8 +85,8 @@ def consent_withdrawn() -> tuple[str, Event]:
     return PERSON, ConsentWithdrawn(happened_at=WHEN, purpose="placement")
 
 
-def retracting(number: int = 0) -> tuple[str, Event]:
-    return match(number), MatchRetracting(happened_at=WHEN, reason="host_withdrew")
+def retracting(number: int = 0, reason: str = "host_withdrew") -> tuple[str, Event]:
+    return match(number), MatchRetracting(happened_at=WHEN, reason=reason)
 
 
 def definition(content: dict[str, Any]) -> tuple[str, Event]:
