@@ -155,7 +155,7 @@ class Selection:
         _, stands = await self._kernel.load(ASSIGNMENTS, state.parties.assignment)
         if stands is not None and stands.status == "cancelled":
             # The cancellation went through the matches before this one was saved; nobody else will stop it.
-            await self._kernel.execute(MATCHES, match, StopMatch(CANCELLED, unselect=True), cause.step("cancelled"))
+            await self._kernel.execute(MATCHES, match, StopMatch(CANCELLED), cause.step("cancelled"))
 
     async def shortlist(
         self, id: str, experts: tuple[str, ...], override_reason: str | None, cause: Cause, expected: int | None
@@ -241,4 +241,4 @@ class Selection:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
         for document, _ in await self.matches_of(delivery.subject):
             cause = delivery.cause(f"cancelled:{document['_id']}")
-            await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED, unselect=True), cause)
+            await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED), cause)

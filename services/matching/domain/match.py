@@ -95,12 +95,11 @@ class RetractMatch:
 class StopMatch:
     """Whatever stands on the match ends: a consent was withdrawn, an expert suspended, an assignment cancelled.
 
-    `parties` create a match that is not there yet as retracted. `unselect`: who has no seat yet is not selected.
+    Who has no seat yet is not selected. `parties` create a match that is not there yet as retracted.
     """
 
     reason: str
     parties: MatchParties | None = None
-    unselect: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def _taken_back(state: Match, reason: str, now: datetime) -> Event:
 def _stop(state: Match, command: StopMatch, now: datetime) -> Sequence[Event]:
     if state.status in ENDED or state.status == "retracting":
         return []
-    if command.unselect and state.status not in SEATED:
+    if state.status not in SEATED:
         return [ExpertNotSelected(happened_at=now, reason=command.reason)]
     return [_taken_back(state, command.reason, now)]
 

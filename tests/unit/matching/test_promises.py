@@ -281,7 +281,7 @@ async def test_a_withdrawn_consent_stops_every_open_match_and_closes_the_pool(se
         assert [(await world.states(one, "anna"))[0] for one in (first, second, third)] == [
             "retracted",
             "retracting",
-            "retracted",
+            "not_selected",
         ]
         assert (await world.states(first, "bela")) == ["allocated"]
         fourth = await world.assignment()

@@ -158,7 +158,7 @@ MATCH_PATHS: dict[str, tuple[Any, ...]] = {
     "declined": (*OFFERED, DeclineOffer("family")),
     "retracting": (*ACCEPTED, RetractMatch("host_withdrew")),
     "retracted": (*OFFERED, RetractMatch("host_withdrew")),
-    "not_selected": (StopMatch("assignment_cancelled", unselect=True),),
+    "not_selected": (StopMatch("assignment_cancelled"),),
 }
 OF_PEOPLE: dict[str, tuple[Any, set[str]]] = {
     "allocate": (AllocateMatch(), {"shortlisted", "reserve", "allocated"}),
@@ -215,6 +215,7 @@ def test_what_follows_from_elsewhere_never_fails(status: str) -> None:
     assert after_void == ("retracted" if seat_usage(state) == "pending" else status)
     assert folded(state, match, match_state.evolve, VoidHold("pool", PARTIES)).status == status
     stopped = folded(state, match, match_state.evolve, StopMatch("consent_withdrawn"))
+    assert (stopped.status == "retracted") == (status in ("allocated", "offered", "retracted"))
     assert pool_usage(stopped) == "spent" or stopped.status == "retracting"
     released = folded(state, match, match_state.evolve, ReleaseMatch("no_show")).status
     assert released == ("retracted" if status in ("accepted", "retracting") else status)
