@@ -128,7 +128,7 @@ def _own(folder: Path) -> int:
 
 def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
     """A listening socket. SettingsError where the port is in use."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((address, port))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -101,15 +101,16 @@ class Api:
         reading(self.router, path="/experts/{id}", resource=EXPERT_VIEW)
         body = documented(ExpertRegistration, EXPERT)
         self._post("/experts", EXPERT_VIEW, "create", self._register_expert, body, 202)
-        transition(
-            self.router,
-            path="/experts/{id}/screen",
-            resource=EXPERT_VIEW,
-            verb="screen",
-            body=Change,
-            run=self._screen,
-            example={},
-        )
+        for verb, eligible in (("screen", None), ("declare-eligible", True), ("declare-ineligible", False)):
+            transition(
+                self.router,
+                path=f"/experts/{{id}}/{verb}",
+                resource=EXPERT_VIEW,
+                verb=verb,
+                body=Change,
+                run=self._screening(eligible),
+                example={},
+            )
         transition(
             self.router,
             path="/experts/{id}/provide-info",
@@ -193,8 +194,11 @@ class Api:
         _not_ahead(call.body.valid_from, self._kernel, "/valid_from")
         return await self._work.correct_profile(call.id, call.body, call.cause, call.expected_version)
 
-    async def _screen(self, call: Call[Change]) -> Saved[Any]:
-        return await self._work.screen(call.document, call.cause, call.expected_version)
+    def _screening(self, eligible: bool | None) -> Callable[[Call[Change]], Awaitable[Saved[Any]]]:
+        async def screen(call: Call[Change]) -> Saved[Any]:
+            return await self._work.screen(call.document, call.cause, call.expected_version, eligible=eligible)
+
+        return screen
 
     async def _provide_info(self, call: Call[ProvidedInfo]) -> Saved[Any]:
         if call.body.valid_from is not None:

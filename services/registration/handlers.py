@@ -119,8 +119,14 @@ class Registering:
         if self._replica.intake is not None:
             await self._replica.intake.decide(claim["submission"])
 
-    async def screen(self, document: Document, cause: Cause, expected_version: int | None) -> Saved[Expert]:
-        """Declares the expert eligible or not by the criteria of the version that the case was opened under."""
+    async def screen(
+        self, document: Document, cause: Cause, expected_version: int | None, *, eligible: bool | None = None
+    ) -> Saved[Expert]:
+        """Declares the expert eligible or not by the criteria of the version that the case was opened under.
+
+        `eligible` is what the officer declares; a declaration against the criteria is refused with
+        `criteria_failed` or `criteria_met`.
+        """
         expert = existing(EXPERTS.read(document))
         version = expert.programme_version or self._replica.definitions.newest_version(expert.programme)
         definition = self._replica.definitions.version(expert.programme, version)
@@ -131,6 +137,8 @@ class Registering:
         if attributes is None:
             raise Refusal("profile_begins_later", "nothing is known of the person as of that day")
         failed = failed_criteria(definition, attributes, on)
+        if eligible is not None and eligible == bool(failed) and not settled(document, cause):
+            raise Refusal("criteria_failed" if failed else "criteria_met", "the programme's criteria say otherwise")
         private = {
             "screening": {
                 "on": on.isoformat(),

@@ -111,6 +111,17 @@ async def test_an_officer_registers_and_screens(published: Serving) -> None:
     assert not {"given_name", "family_name"} & seen.keys()
 
 
+async def test_a_declaration_against_the_criteria_is_refused(published: Serving) -> None:
+    expert, _ = await registered(published)
+    against = await published.post(f"/experts/{expert}/declare-ineligible", "officer")
+    assert (against.status_code, against.json()["rule"]) == (409, "criteria_met")
+    assert (await published.post(f"/experts/{expert}/declare-eligible", "officer")).json()["state"] == "eligible"
+    other, _ = await registered(published, attributes={**ATTRIBUTES, "education": 3}, document=None)
+    against = await published.post(f"/experts/{other}/declare-eligible", "officer")
+    assert (against.status_code, against.json()["rule"]) == (409, "criteria_failed")
+    assert (await published.post(f"/experts/{other}/declare-ineligible", "officer")).json()["state"] == "ineligible"
+
+
 async def test_an_ineligible_expert_learns_required_and_actual(published: Serving) -> None:
     answer = await published.post(
         "/experts", "expert", registration(attributes={**ATTRIBUTES, "education": 3}), subject="me"
