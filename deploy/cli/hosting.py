@@ -128,6 +128,7 @@ def _own(folder: Path) -> int:
 
 def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
     """A listening socket. SettingsError where the port is in use."""
+    # Without the protocol's name asyncio leaves Nagle's algorithm on, and every answer waits 40 ms for an ACK.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
