@@ -22,7 +22,8 @@ def text_of(instant: datetime) -> str:
     """
     if instant.tzinfo is None:
         raise ValueError("a time needs its zone")
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, whose %Y leaves out the zeros of an early year: such a text could not be read back.
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def instant_of(text: str) -> datetime:

@@ -12,11 +12,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, Str
 from shared.clock import text_of
 
 TYPE_PREFIX = "org.sankofa."
+# Nothing that is recorded here happened earlier or will be due later; in UTC no such instant leaves the calendar.
+YEARS = range(1900, 3000)
 
 
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
+    if value.year not in YEARS:
+        raise ValueError("the year is out of range")
     return value.astimezone(UTC)
 
 
