@@ -178,7 +178,7 @@ class Api:
         saved = await self._kernel.execute(
             PROGRAMMES, definition.code, command, cause, expected_version=expected_version(request)
         )
-        return PROGRAMME_VIEW.answer(saved.document, granted.principal, 201)
+        return PROGRAMME_VIEW.answer(saved.document, granted.principal, 200 if saved.repeated else 201)
 
     async def _read_person(
         self, id: str, request: Request, granted: Granted = Depends(may("persons", "read"))
@@ -243,7 +243,7 @@ class Api:
             expected_version=expected_version(request),
             private={"name": body.name},
         )
-        answer = INSTITUTION_VIEW.answer(saved.document, granted.principal, 201)
+        answer = INSTITUTION_VIEW.answer(saved.document, granted.principal, 200 if saved.repeated else 201)
         answer.headers["Location"] = f"/registration/v1/institutions/{id}"
         return answer
 
