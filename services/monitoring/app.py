@@ -14,6 +14,7 @@ from services.monitoring.rebuild import Report, rebuild
 from services.monitoring.settings import Placed
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
+from shared.contracts.registry import declared_events
 from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
 from shared.web.served import served
@@ -40,6 +41,7 @@ class MonitoringService:
             subjects_of=_nobody,
             ready=self.not_ready,
             backlog=self.unfinished,
+            follows=declared_events(),
         )
 
     async def start(self) -> None:

@@ -6,14 +6,15 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 from zlib import crc32
 
 from services.monitoring.database import Connection
-from services.monitoring.domain.derivation import settled_of
+from services.monitoring.domain.derivation import FACT_TOPICS, Known, fact_rows, persons_of, settled_of
 from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS, Settled, in_order
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
-from services.monitoring.store import ReadModel, insert, replace_older, save_marks, write_facts
+from services.monitoring.store import ReadModel, insert, replace_older, save_marks, timelines
 from shared.messaging.port import Position, Record
 from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES, TOPICS
 
@@ -51,7 +52,7 @@ class Bulk:
     def begin(self) -> None:
         """Opens the transaction of one pass over one partition."""
         self._held = {}
-        self._model.database.begin()
+        self._model.database.in_background(_begin)
 
     def add(self, records: list[Record], mark: Mark) -> None:
         """Takes the pass's next records; they are written while the next ones are read."""
@@ -64,23 +65,28 @@ class Bulk:
 
     def commit(self, position: Position, mark: Mark) -> None:
         """Derives the facts of the pass's subjects and closes its transaction."""
-        database, model = self._model.database, self._model
-        database.drain()
-        if position[0] == PROGRAMMES.name:
-            model.reload_zones()
-        marks = model.marks | {position: mark}
+        model = self._model
         with without_collection():
-            groups = [in_order(rows) for rows in self._held.values()]
+            groups = [rows for rows in map(in_order, self._held.values()) if rows[0].topic in FACT_TOPICS]
             self._settled |= settled_of(groups)
-            write_facts(database.writer, groups, self._settled, model.zones)
-        save_marks(database.writer, marks)
-        database.commit()
-        model.marks, self._held = marks, {}
+            with model.database.reader() as connection:
+                known = Known(self._settled, timelines(connection, persons_of(groups)), model.zones)
+            rows = fact_rows(groups, known)
+        model.marks = model.marks | {position: mark}
+        model.database.in_background(partial(_close, rows, model.marks))
+        self._held = {}
+        if position[0] not in FACT_TOPICS:
+            # What facts are joined with is read on another connection, which sees what is committed.
+            self.finish()
 
-    def rollback(self) -> None:
-        """Leaves nothing of the pass."""
+    def finish(self) -> None:
+        """Waits until everything is written; raises what failed."""
+        self._model.database.drain()
+        self._model.reload_zones()
+
+    def abandon(self) -> None:
+        """Waits for the background, whatever it raised; the model is good for nothing but to be dropped."""
         self._model.database.drain(quietly=True)
-        self._model.database.rollback()
 
     def _hold(self, batch: Batch) -> list[EventRow]:
         """The rows that are not here yet: a subject's events all stand in one partition."""
@@ -97,11 +103,21 @@ class Bulk:
         return fresh
 
 
+def _begin(connection: Connection) -> None:
+    connection.execute("BEGIN")
+
+
 def _write(batch: Batch, fresh: list[EventRow], connection: Connection) -> None:
     insert(connection, "events", fresh)
     insert(connection, "unreadable", batch.unreadable)
     replace_older(connection, "profiles", "person", batch.profiles.values())
     replace_older(connection, "offices", "programme", batch.offices.values())
+
+
+def _close(rows: list[tuple[Any, ...]], marks: dict[Position, Mark], connection: Connection) -> None:
+    insert(connection, "facts", rows)
+    save_marks(connection, marks)
+    connection.execute("COMMIT")
 
 
 def share(records: list[Record], passes: int, number: int) -> list[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ def _memory_instance(threads: int) -> Connection:
     with _instance_lock:
         if _instance is None:
             _instance = duckdb.connect(":memory:", config={"threads": threads})
+            atexit.register(_instance.close)
         return _instance
 
 
@@ -42,6 +44,7 @@ class Database:
         self._closed = Event()
         self._thread: ThreadPoolExecutor | None = None
         self._background: deque[Future[None]] = deque()
+        self._failed = False
         if path is None:
             self._root = _memory_instance(threads)
             self._root.cursor().execute(f"ATTACH ':memory:' AS {self._name}")
@@ -77,38 +80,40 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """The writing connection in a transaction: all of the block or nothing of it."""
-        self.begin()
+        self.writer.execute("BEGIN")
         try:
             yield self.writer
         except BaseException:
-            self.rollback()
+            self.writer.execute("ROLLBACK")
             raise
-        self.commit()
-
-    def begin(self) -> None:
-        self.writer.execute("BEGIN")
-
-    def commit(self) -> None:
         self.writer.execute("COMMIT")
 
-    def rollback(self) -> None:
-        self.writer.execute("ROLLBACK")
-
-    def in_background(self, work: Callable[[Connection], None]) -> None:
+    def in_background(self, work: Callable[[Connection], object]) -> None:
         """Runs work on the writing connection in this database's own thread, one piece after the other.
 
-        At most two pieces wait; `drain` raises what they raised. Until then nobody else may use the connection.
+        At most three pieces wait. After one that failed the others are left out, until `drain` raises its error.
+        While pieces wait nobody else may use the writing connection.
         """
         if self._thread is None:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-model")
-        self._background.append(self._thread.submit(work, self.writer))
-        while len(self._background) > 2:
+        self._background.append(self._thread.submit(self._run, work))
+        while len(self._background) > 3:
             self._background.popleft().result()
+
+    def _run(self, work: Callable[[Connection], object]) -> None:
+        if self._failed:
+            return
+        try:
+            work(self.writer)
+        except BaseException:
+            self._failed = True
+            raise
 
     def drain(self, *, quietly: bool = False) -> None:
         """Waits for the background's work; raises its first error (unless `quietly`) once all of it has ended."""
         waiting, self._background = self._background, deque()
         wait(waiting)
+        self._failed = False
         if not quietly:
             for future in waiting:
                 future.result()

@@ -67,6 +67,7 @@ async def fill(log: Log, target: ReadModel, runtime: Runtime) -> int:
             passes = ends[position] // HELD_RECORDS + 1
             for number in range(passes):
                 await _pass(log, bulk, runtime, position, ends[position], (passes, number))
+    await runtime.in_pool(bulk.finish)
     return bulk.events
 
 
@@ -84,7 +85,7 @@ async def _pass(log: Log, bulk: Bulk, runtime: Runtime, position: Position, end:
         mark.next_offset = end
         await runtime.in_pool(partial(bulk.commit, position, mark))
     except BaseException:
-        bulk.rollback()
+        bulk.abandon()
         raise
 
 

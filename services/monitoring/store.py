@@ -17,6 +17,7 @@ from typing import Any
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.derivation import (
     FACT_TOPICS,
+    Groups,
     Known,
     Zones,
     by_subject,
@@ -141,12 +142,9 @@ def replace_older(
             connection.execute(_NEWER.format(table=table, key=key))
 
 
-def write_facts(
-    connection: Connection, groups: Sequence[Sequence[EventRow]], settled: Mapping[str, Settled], zones: Zones
-) -> None:
+def write_facts(connection: Connection, groups: Groups, settled: Mapping[str, Settled], zones: Zones) -> None:
     """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
-    timelines = _timelines(connection, persons_of(groups))
-    insert(connection, "facts", fact_rows(groups, Known(settled, timelines, zones)))
+    insert(connection, "facts", fact_rows(groups, Known(settled, timelines(connection, persons_of(groups)), zones)))
 
 
 def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:
@@ -207,7 +205,8 @@ def _fresh(rows: Iterable[EventRow], held: Iterable[EventRow]) -> list[EventRow]
     return fresh
 
 
-def _timelines(connection: Connection, persons: set[str]) -> dict[str, list[Entry]]:
+def timelines(connection: Connection, persons: set[str]) -> dict[str, list[Entry]]:
+    """What is known of each of these persons."""
     if not persons:
         return {}
     found: dict[str, list[tuple[ProfileRow, int]]] = {}

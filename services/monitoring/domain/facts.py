@@ -6,9 +6,10 @@ is the same query with an earlier instant: as of T counts `known_from < T <= kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from services.monitoring.domain.rows import EventRow, Terms
 
@@ -142,19 +143,11 @@ def settled_terms(rows: Sequence[EventRow]) -> Settled | None:
     return None
 
 
+_terms_in: Callable[[EventRow], tuple[Any, ...]] = attrgetter(*Terms._fields)
+
+
 def terms_of(row: EventRow) -> Terms:
-    return Terms(
-        row.institution,
-        row.modality,
-        row.country,
-        row.area,
-        row.sector,
-        row.host_type,
-        row.occupation,
-        row.seats,
-        row.starts_day,
-        row.ends_day,
-    )
+    return Terms._make(_terms_in(row))
 
 
 def facts_of(rows: Sequence[EventRow], settled: Mapping[str, Settled]) -> list[Fact]:

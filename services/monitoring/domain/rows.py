@@ -98,8 +98,6 @@ class EventRow(NamedTuple):
     party: str | None = None
 
 
-PARTIES = slice(len(Head._fields), len(Head._fields) + len(Parties._fields))
-TERMS = slice(PARTIES.stop, PARTIES.stop + len(Terms._fields))
 NO_PARTIES = Parties()
 NO_TERMS = Terms()
 NO_REST = Rest()

@@ -12,7 +12,6 @@ from services.monitoring.domain.derivation import (
     Known,
     by_subject,
     fact_rows,
-    persons_of,
     settled_of,
 )
 from services.monitoring.domain.profiles import ProfileRow, timeline
@@ -327,10 +326,10 @@ def derived(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The rows of the table `facts`, from the records alone and without a database; sorted."""
     batch = batch_of(records)
     groups = by_subject(row for row in batch.events if row.topic in FACT_TOPICS)
-    zones = {(p, office): zone for rows in batch.offices.values() for p, _, _, office, zone in rows}
-    zones |= {(None, office): zone for (_, office), zone in zones.items()}
+    zones: dict[tuple[str | None, str | None], str] = {}
+    for programme, _, _, office, zone in (row for rows in batch.offices.values() for row in rows):
+        zones |= {(programme, office): zone, (None, office): zone}
     known = Known(settled_of(groups), _timelines(batch.events, batch.profiles), zones)
-    assert persons_of(groups) >= set()
     rows = [dict(zip(FACT_COLUMNS, row, strict=True)) for row in fact_rows(groups, known)]
     return sorted(rows, key=lambda row: (row["kind"], row["subject"], row["epoch"], row["sequence"], row["known_from"]))
 
