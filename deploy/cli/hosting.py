@@ -9,16 +9,18 @@ import importlib
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from deploy.cli.settings import Settings
+from deploy.local.processes import ChildFailed
+from deploy.local.servers import Servers
 from shared.clock import RealRuntime
-from shared.errors import SettingsError
+from shared.errors import SettingsError, Unavailable
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log
@@ -50,7 +52,7 @@ class Host:
     def __init__(self, settings: Settings, names: Sequence[str] = SERVICES) -> None:
         self.settings = settings
         self.runtime = RealRuntime()
-        self._lock = _own(settings.data)
+        self._lock = _own(settings.data) if _writes_files(settings, names) else None
         self.keys = Keys(settings.keys)
         self._started: list[Log | Service] = []
         self.log = self._log()
@@ -91,12 +93,23 @@ class Host:
         return Front({name: service.app for name, service in self.services.items()})
 
     async def start(self) -> None:
-        """The log, then each service; what has started when one cannot is for `stop` to end."""
-        self._started.append(self.log)
-        await self.log.start()
-        for service in self.services.values():
-            self._started.append(service)
-            await service.start()
+        """The log, then each service; what has started when one cannot is for `stop` to end.
+
+        Raises SettingsError where log or store does not answer: whoever runs the process starts it again.
+        """
+        parts: dict[str, Log | Service] = {"the log": self.log, **self.services}
+        for name, part in parts.items():
+            self._started.append(part)
+            try:
+                await part.start()
+            except Unavailable as error:
+                raise SettingsError(f"{name} cannot start: {self._away(error)}") from error
+
+    def _away(self, error: Unavailable) -> str:
+        """What does not answer; the store's address may hold a password and is not named."""
+        if str(error).startswith("log:"):
+            return f"no broker answers at KAFKA_BOOTSTRAP_SERVERS={self.settings.kafka} ({error})"
+        return f"nobody answers at MONGODB_URL ({error})"
 
     async def stop(self) -> None:
         """The other way round, each for itself: one that cannot stop keeps no other from it."""
@@ -108,7 +121,13 @@ class Host:
                 logger.error("stop_failed", error=type(error).__name__)
         await self.keys.close()
         self.runtime.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _writes_files(settings: Settings, names: Sequence[str]) -> bool:
+    """Whether these services write the data folder; on Kafka and MongoDB only monitoring's read model is there."""
+    return not (settings.kafka and settings.mongodb) or "monitoring" in names
 
 
 def _own(folder: Path) -> int:
@@ -155,23 +174,61 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(host: Host, port: int) -> None:
-    """Serves until SIGINT or SIGTERM, then stops in order, within 5 s."""
+async def serve(host: Host, port: int, servers: Servers | None = None) -> None:
+    """Serves until SIGINT or SIGTERM, then stops in order, within 5 s; then the real servers where there are some.
+
+    Raises SettingsError where something cannot start, ChildFailed where a real server cannot be kept running.
+    """
     listening = bound_socket(port)
+    # Until the server takes the signals over, a SIGTERM would leave the real servers running without their owner.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, cast(Any, asyncio.current_task()).cancel)
     try:
+        if servers:
+            await host.runtime.in_pool(servers.start)
         await host.start()
-        config = uvicorn.Config(
-            host.app,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
-            server_header=False,
-            # X-Forwarded-For is anybody's word.
-            proxy_headers=False,
-        )
-        await Server(config).serve(sockets=[listening])
+        server = Server(_configured(host.app))
+        async with _watched(host, server, servers):
+            await server.serve(sockets=[listening])
     finally:
         listening.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(host.stop(), STOP_SECONDS)
+        if servers:
+            await asyncio.to_thread(servers.stop)
+
+
+def _configured(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        server_header=False,
+        # X-Forwarded-For is anybody's word.
+        proxy_headers=False,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _watched(host: Host, server: Server, servers: Servers | None) -> AsyncIterator[None]:
+    """Keeps the real servers running beside the block; one that cannot be ends the block, and its error comes out."""
+    if servers is None:
+        yield
+        return
+    watching = host.runtime.spawn(_watch(host, server, servers), "servers")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        (outcome,) = await asyncio.gather(watching, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+async def _watch(host: Host, server: Server, servers: Servers) -> None:
+    try:
+        await servers.watch(host.runtime)
+    except ChildFailed:
+        server.should_exit = True
+        raise

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from deploy.cli.hosting import SERVICES, Host, serve
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
+from deploy.local.processes import ChildFailed, MissingTool
+from deploy.local.servers import Servers
 from shared.errors import SettingsError
 from shared.observability import configure_logging, configure_tracing
 
@@ -20,10 +23,34 @@ PortOption = Annotated[int, typer.Option(help="Port on the loopback address.")]
 LevelOption = Annotated[str, typer.Option(help="Least level of the log lines on standard error.")]
 
 
-def up(data: DataOption = None, port: PortOption = DEFAULT_PORT, log_level: LevelOption = "warning") -> None:
-    """Runs all four services in one process on the embedded log and store, until Ctrl-C."""
-    settings = read_settings(data=data, port=port).model_copy(update={"kafka": None, "mongodb": None})
-    _run("sankofa", log_level, settings, SERVICES, port)
+LogOption = Annotated[Literal["local", "kafka"], typer.Option(help="The log: embedded, or Apache Kafka as a child.")]
+StoreOption = Annotated[
+    Literal["local", "mongodb"],
+    typer.Option(help="The stores: embedded, or a server of MongoDB's protocol as a child."),
+]
+
+
+def up(
+    data: DataOption = None,
+    port: PortOption = DEFAULT_PORT,
+    log: LogOption = "local",
+    store: StoreOption = "local",
+    log_level: LevelOption = "warning",
+) -> None:
+    """Runs all four services in one process until Ctrl-C, on the embedded log and store unless told otherwise.
+
+    Real servers are started in the data folder, started again when they die, and stopped with the system. Kafka needs
+    Java 17 and Maven; the MongoDB-protocol server (SecantusDB, from requirements/dev.txt) is for trying it, not for
+    data.
+    """
+    settings = read_settings(data=data, port=port)
+    try:
+        servers = Servers(settings.data, kafka=log == "kafka", mongodb=store == "mongodb")
+        addresses = {"kafka": servers.bootstrap_servers, "mongodb": servers.mongodb_url}
+        _run("sankofa", log_level, settings.model_copy(update=addresses), SERVICES, port, servers)
+    except (MissingTool, ChildFailed) as error:
+        # What follows the first line is the end of the child's own log, which stays in its folder.
+        raise SettingsError(f"{str(error).splitlines()[0].rstrip(':')} (logs are in {settings.data})") from error
 
 
 def serve_services(
@@ -41,11 +68,16 @@ def serve_services(
     _run("-".join(names), log_level, settings, names, port)
 
 
-def _run(name: str, log_level: str, settings: Settings, names: Sequence[str], port: int) -> None:
+def _run(
+    name: str, log_level: str, settings: Settings, names: Sequence[str], port: int, servers: Servers | None = None
+) -> None:
     configure_logging(name, log_level)
     tracing = configure_tracing(name, os.environ)
     try:
-        asyncio.run(serve(Host(settings, names), port))
+        asyncio.run(serve(Host(settings, names), port, servers))
+    except asyncio.CancelledError:
+        # SIGTERM before it served; what had started has been stopped.
+        raise SystemExit(128 + signal.SIGTERM) from None
     finally:
         if tracing:
             tracing.shutdown()
