@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from shared.web import problems
+from shared.web.asyncapi import Received, asyncapi
 from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.envelope import Envelope
@@ -29,12 +30,14 @@ def create_app(
     routers: Iterable[APIRouter],
     ready: Ready,
     backlog: Report | None = None,
+    received: Received | None = None,
     hosts: Iterable[str] = (),
     version: str = "1",
 ) -> FastAPI:
-    """The service's app. Its routes are `/v1/...` of the routers, `/health/...` and `/openapi.json`.
+    """The service's app. Its routes are `/v1/...` of the routers, `/health/...`, `/openapi.json`, `/asyncapi.json`.
 
     `ready` gives the reasons why the service cannot serve yet (empty: it can), `backlog` what is not finished.
+    `received`: what it consumes, for the AsyncAPI document; there is none without.
     `hosts`: the allowed Host values; an empty one allows any.
     """
     app = FastAPI(
@@ -51,6 +54,8 @@ def create_app(
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(_operation(app, edge.service, ready, backlog))
+    if received is not None:
+        app.include_router(_events(edge.service, received))
     return app
 
 
@@ -81,5 +86,19 @@ def _operation(app: FastAPI, service: str, ready: Ready, backlog: Report | None)
         @router.get("/health/backlog")
         async def unfinished(_request: Request) -> Response:
             return JSONResponse(dict(await backlog()))
+
+    return router
+
+
+def _events(service: str, received: Received) -> APIRouter:
+    """The contract of the topics, open to everybody."""
+    router = APIRouter(dependencies=[Depends(everybody)], include_in_schema=False)
+    documents: dict[str, Any] = {}
+
+    @router.get("/asyncapi.json")
+    async def events(_request: Request) -> Response:
+        if not documents:
+            documents.update(asyncapi(service, received))
+        return JSONResponse(documents)
 
     return router

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fastapi import APIRouter, FastAPI
 
+from shared.contracts.base import Event
 from shared.identity.issuers import token_verifier
 from shared.identity.policy import SubjectsOf
 from shared.replica import Replica
+from shared.web.asyncapi import Received
 from shared.web.callers import Edge
 from shared.web.edge import Ready, Report, create_app
 from shared.web.operation import parked_router, settings_router
@@ -23,11 +25,12 @@ def served(
     subjects_of: SubjectsOf,
     ready: Ready | None = None,
     backlog: Report | None = None,
+    follows: Sequence[type[Event]] = (),
 ) -> FastAPI:
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
     `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes
-    submissions also answers for its receipts.
+    submissions also answers for its receipts. `follows`: what the service reads beside its handler table.
     """
     ports, service = replica.ports, replica.service
     edge = Edge(
@@ -45,4 +48,5 @@ def served(
         routers=[*routers, *receipts, parked_router(replica), settings_router(ports)],
         ready=ready or replica.not_ready,
         backlog=backlog or replica.unfinished,
+        received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
