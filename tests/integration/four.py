@@ -1,0 +1,116 @@
+"""All four services in this process, on one given log and stores in memory, and a small history through their edges."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from deploy.cli.client import Client
+from deploy.cli.files import histories_folder, read_history
+from deploy.cli.runner import Journal, Runner
+from shared.clock import RealRuntime
+from shared.identity.issuers import DevelopmentIssuer
+from shared.identity.keys import Keys
+from shared.identity.tokens import Role
+from shared.messaging.port import Log
+from shared.programmes.history_expansion import expand
+from shared.programmes.history_steps import Step
+from shared.replica import Ports, stored
+from shared.store.local import LocalStore
+from shared.web.front import Front
+
+SERVICES = ("registration", "matching", "placement", "monitoring")
+CANARY = "zqanary"
+
+
+class Settings:
+    issuer = None
+    data = None
+
+
+class Inside(Client):
+    """The command line's client, straight into the app."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__("http://test")
+        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=30)
+
+
+class Four:
+    """Started and stopped as a context; `http` asks as anybody, `client` as the history's runner does."""
+
+    def __init__(self, log: Log, runtime: RealRuntime) -> None:
+        self.log = log
+        self.runtime = runtime
+        self.keys = Keys.in_memory(random.Random(7))
+        self.issuer = DevelopmentIssuer(self.keys, runtime)
+        self.services = {name: self._built(name) for name in SERVICES}
+        self.app = Front({name: service.app for name, service in self.services.items()})
+        self.client = Inside(self.app)
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url="http://test", timeout=30)
+
+    def _built(self, name: str) -> Any:
+        declared = importlib.import_module(f"services.{name}.store")
+        store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), self.runtime)
+        ports = Ports(store, self.log, self.runtime, self.keys)
+        return importlib.import_module(f"services.{name}.app").build(ports, Settings())
+
+    async def __aenter__(self) -> Four:
+        await self.log.start()
+        for service in self.services.values():
+            await service.start()
+        await self.client.wait_ready()
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.http.aclose()
+        await self.client.close()
+        for service in reversed(self.services.values()):
+            await service.stop()
+        await self.log.stop()
+
+    def bearer(self, role: Role, office: str | None = None, subject: str = "") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.issuer.issue(role, office, subject)}"}
+
+    async def put(self, steps: Iterable[Step], folder: Path) -> None:
+        """The steps through the edges, then rest."""
+        journal = Journal(folder / "journal.jsonl")
+        try:
+            await Runner("small", steps, self.client, journal, self._token_of, lambda *_: None).run()
+        finally:
+            journal.close()
+        await self.client.wait_quiet()
+
+    def _token_of(self, step: Step) -> str:
+        return self.issuer.issue(cast(Role, step.role), step.office, step.subject)
+
+
+def small_history(*ends: str) -> list[Step]:
+    """Of trqn-1 the first step of each of these verbs, with all that it needs; names are canaries."""
+    history, definition = read_history(histories_folder() / "trqn-1.yaml")
+    steps = expand(history, definition)
+    by_id = {step.id: step for step in steps}
+    wanted, open_ids = set[str](), [next(s.id for s in steps if s.path.endswith(f"/{verb}")) for verb in ends]
+    while open_ids:
+        id = open_ids.pop()
+        if id not in wanted:
+            wanted.add(id)
+            open_ids += by_id[id].needs
+    return [_canaried(number, step) for number, step in enumerate(steps) if step.id in wanted]
+
+
+def _canaried(number: int, step: Step) -> Step:
+    body: dict[str, Any] = dict(step.body)
+    if "person" in body:
+        document = {**body["person"]["document"], "number": f"{CANARY.upper()}{number:06d}"}
+        named = {"given_name": f"{CANARY.title()}a", "family_name": f"{CANARY.title()}-{number}"}
+        body["person"] = {**body["person"], **named, "document": document}
+    elif step.path.endswith("/institutions"):
+        body["name"] = f"{CANARY.title()} clinic {number}"
+    return replace(step, body=body)

@@ -1,0 +1,166 @@
+"""Any Kafka client can read along: another library finds valid CloudEvents, valid bodies and no name on any topic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from jsonschema import Draft202012Validator, FormatChecker
+
+from deploy.local.kafka import KafkaServer
+from deploy.local.processes import MissingTool
+from shared.clock import RealRuntime
+from shared.messaging.kafka import KafkaLog
+from shared.messaging.topics import TOPICS
+from tests.integration.four import CANARY, Four, small_history
+
+SCHEMAS = Path(__file__).parents[2] / "shared/contracts/schemas"
+# CloudEvents 1.0.2: attribute names, and RFC 3339 times.
+ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+REQUIRED = {"specversion", "id", "source", "type"}
+WAIT_SECONDS = 20.0
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[KafkaServer]:
+    server = KafkaServer(tmp_path / "kafka")
+    try:
+        server.start()
+    except MissingTool as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def runtime() -> Iterator[RealRuntime]:
+    runtime = RealRuntime()
+    yield runtime
+    runtime.close()
+
+
+def read_everything(servers: str) -> dict[str, list[Message]]:
+    """Every record of every topic that is no topic of the brokers' own, partition by partition."""
+    settings = {"bootstrap.servers": servers, "group.id": "reader", "enable.auto.commit": False}
+    consumer = Consumer({**settings, "enable.partition.eof": True, "isolation.level": "read_uncommitted"})
+    try:
+        found = consumer.list_topics(timeout=WAIT_SECONDS).topics
+        places = [(name, n) for name, topic in found.items() if not name.startswith("__") for n in topic.partitions]
+        consumer.assign([TopicPartition(name, number, OFFSET_BEGINNING) for name, number in places])
+        records: dict[str, list[Message]] = {name: [] for name, _ in places}
+        ended = set[tuple[str, int]]()
+        while len(ended) < len(places):
+            message = consumer.poll(WAIT_SECONDS)
+            assert message is not None, f"no answer from {set(places) - ended}"
+            if (error := message.error()) is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                ended.add((message.topic(), message.partition()))
+            else:
+                records[message.topic()].append(message)
+        return records
+    finally:
+        consumer.close()
+
+
+def cloudevent(message: Message) -> dict[str, str]:
+    """The attributes of a record in Kafka's binary content mode; an assertion says what is not valid."""
+    headers = [(name, value.decode()) for name, value in message.headers() or []]
+    assert len({name for name, _ in headers}) == len(headers), "a header stands twice"
+    attributes = {name.removeprefix("ce_"): value for name, value in headers if name.startswith("ce_")}
+    assert attributes.keys() >= REQUIRED
+    assert all(ATTRIBUTE.fullmatch(name) for name in attributes)
+    assert all(attributes.values()), "an attribute that is empty is to be left out"
+    assert attributes["specversion"] == "1.0"
+    assert not {"datacontenttype", "data"} & attributes.keys(), "binary mode has content-type and the value for these"
+    assert urlsplit(attributes["source"]).path
+    assert urlsplit(attributes["dataschema"]).scheme, "dataschema is an absolute URI"
+    assert TIME.fullmatch(attributes["time"])
+    assert dict(headers)["content-type"] == "application/json"
+    assert message.key().decode() == attributes["subject"]
+    return attributes
+
+
+def body_errors(attributes: dict[str, str], value: bytes) -> list[str]:
+    name, version = attributes["dataschema"].split(":")[-2:]
+    schema = json.loads((SCHEMAS / f"{name}.{version}.json").read_text())
+    assert schema["$id"] == attributes["dataschema"]
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    return [error.json_path for error in validator.iter_errors(json.loads(value))]
+
+
+def canaries(message: Any) -> list[str]:
+    """Where a planted name stands in a record, in any letter case, escaped or not."""
+    parts = {"key": message.key(), "value": message.value()}
+    parts |= {name: value for name, value in message.headers() or []}
+    texts = {name: (part or b"").decode(errors="replace") for name, part in parts.items()}
+    texts["unescaped"] = json.dumps(json.loads(texts["value"] or "null"), ensure_ascii=False)
+    return [name for name, text in texts.items() if CANARY in text.casefold()]
+
+
+@pytest.mark.timeout(200)
+async def test_another_clients_view_of_every_topic(server: KafkaServer, runtime: RealRuntime, tmp_path: Path) -> None:
+    log = KafkaLog(server.bootstrap_servers, list(TOPICS.values()), runtime, client_id="test")
+    steps = small_history("complete", "report-no-show", "decline", "extend")
+    assert any(CANARY in json.dumps(step.body).casefold() for step in steps)
+    async with Four(log, runtime) as four:
+        await four.put(steps, tmp_path)
+        records = await asyncio.to_thread(read_everything, server.bootstrap_servers)
+        ends = await log.ends(list(TOPICS))
+    assert {name: len(found) for name, found in records.items()} == dict(_totals(ends)), "all were read"
+    assert all(records.values()), "every topic has something to read"
+    assert records.keys() == TOPICS.keys()
+    types: Counter[str] = Counter()
+    for topic, messages in records.items():
+        for message in messages:
+            attributes = cloudevent(message)
+            types[attributes["type"]] += 1
+            assert body_errors(attributes, message.value()) == [], attributes["type"]
+            assert attributes["source"] == f"/{topic.split('.')[0]}"
+            assert canaries(message) == [], attributes["type"]
+    assert types["org.sankofa.placement.ReturnCompleted"] >= 1
+    assert types["org.sankofa.placement.NoShowReported"] >= 1
+    assert len(types) >= 30, types
+
+
+def _totals(ends: dict[tuple[str, int], int]) -> Counter[str]:
+    totals: Counter[str] = Counter()
+    for (topic, _), end in ends.items():
+        totals[topic] += end
+    return totals
+
+
+class Planted:
+    """A record as the client gives it, with a name in it."""
+
+    def __init__(self, value: bytes, header: bytes = b"") -> None:
+        self._value, self._header = value, header
+
+    def key(self) -> bytes:
+        return b"id"
+
+    def value(self) -> bytes:
+        return self._value
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        return [("ce_id", self._header)]
+
+
+def test_the_search_finds_a_planted_name() -> None:
+    assert canaries(Planted(b'{"a": "b"}')) == []
+    assert canaries(Planted(b'{"a": "Mr ZQANARY"}')) == ["value", "unescaped"]
+    assert canaries(Planted(b'{"a": "\\u007aqanary"}')) == ["unescaped"]
+    assert canaries(Planted(b"{}", b"Zqanary")) == ["ce_id"]
