@@ -1,0 +1,196 @@
+"""Each POST's example from the OpenAPI documents, and the cases whose ids it needs."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.identity.tokens import Role
+from tests.e2e.edge_world import ATTRIBUTES, OFFICE, People, terms
+
+SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One POST of a service's OpenAPI document."""
+
+    service: str
+    path: str
+    id: str
+    example: dict[str, Any]
+    schema: dict[str, Any]
+
+    def url(self, id: str = "") -> str:
+        return f"/{self.service}{self.path.replace('{id}', id)}"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Who sends the example about which case; `ids` replaces what the example names (pointer -> id)."""
+
+    id: str = ""
+    ids: dict[str, Any] = field(default_factory=dict)
+    role: Role = "officer"
+    office: str | None = OFFICE
+    subject: str = ""
+
+
+def documents(people: People) -> dict[str, dict[str, Any]]:
+    return {name: people.http.get(f"/{name}/openapi.json").json() for name in SERVICE_NAMES}
+
+
+def posts(people: People) -> Iterator[Operation]:
+    """Every POST of the four services with its example."""
+    for service, document in documents(people).items():
+        for path, operations in document["paths"].items():
+            if (post := operations.get("post")) is not None:
+                content = post["requestBody"]["content"]["application/json"]
+                example = content["examples"]["example"]["value"]
+                yield Operation(service, path, f"{service}:{post['operationId']}", example, content["schema"])
+
+
+def substituted(example: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
+    """The example with other ids at these pointers."""
+    body = copy.deepcopy(example)
+    for pointer, value in ids.items():
+        *parents, last = pointer.strip("/").split("/")
+        place: Any = body
+        for name in parents:
+            place = place[name]
+        assert last in place, f"the example has no {pointer}"
+        place[last] = value
+    return body
+
+
+class Cases:
+    """A case for each operation, in a state from which the operation is allowed."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self.host = people.institution(account="college")
+
+    def _expert(self, state: str) -> Ready:
+        return Ready(self._people.expert(state))
+
+    def _unfit(self) -> Ready:
+        """Fails exactly the criterion that the example names."""
+        attributes = {name: value for name, value in ATTRIBUTES.items() if name != "education"}
+        return Ready(self._people.expert("registered", attributes=attributes))
+
+    def _person(self) -> Ready:
+        return Ready(self._people.person_of(self._people.expert("registered")))
+
+    def _withdrawn(self) -> Ready:
+        person = self._person()
+        self._people.done(f"/registration/v1/persons/{person.id}/withdraw-consent", {"purpose": "placement"})
+        return person
+
+    def _suspended(self) -> Ready:
+        expert = self._people.expert()
+        self._people.done(f"/registration/v1/experts/{expert}/suspend", {"reason": "unreachable"})
+        return Ready(expert)
+
+    def _asked(self) -> Ready:
+        expert = self._people.expert("registered")
+        self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
+        return Ready(expert)
+
+    def _institution(self, state: str) -> Ready:
+        return Ready(self._people.institution(state))
+
+    def _assignment(self, state: str) -> Ready:
+        return Ready(self._people.assignment(self.host, state))
+
+    def _approvable(self) -> Ready:
+        return Ready(self._people.assignment(self.host, "submitted"), subject="checker")
+
+    def _revisable(self) -> Ready:
+        assignment = self._people.assignment(self.host, "submitted")
+        self._people.done(f"/matching/v1/assignments/{assignment}/request-edits", {"items": ["languages"]})
+        return Ready(assignment, {"/terms/institution": self.host})
+
+    def _applicable(self) -> Ready:
+        return Ready(self._people.assignment(self.host), {"/expert": self._people.expert()})
+
+    def _shortlistable(self) -> Ready:
+        experts = [self._people.expert() for _ in range(3)]
+        self._people.quiet()
+        return Ready(self._people.assignment(self.host), {"/experts": experts})
+
+    def match(self, state: str) -> str:
+        assignment = self._people.assignment(self.host)
+        return self._people.match(assignment, self._people.expert(), state)
+
+    def _match(self, state: str) -> Ready:
+        return Ready(self.match(state))
+
+    def _placement(self, state: str, *, begun: bool = True) -> Ready:
+        return Ready(self._people.placement(self.match("accepted"), state, begun=begun))
+
+    def of(self, operation: str) -> Callable[[], Ready]:
+        """How the case of an operation is made; KeyError for an operation that nobody has thought of here."""
+        by_administrator = Ready(role="administrator", office=None)
+        registration: dict[str, Callable[[], Ready]] = {
+            "programmes_publish": lambda: by_administrator,
+            "persons_correct": self._person,
+            "consents_give": self._withdrawn,
+            "consents_withdraw": self._person,
+            "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
+            "experts_screen": lambda: self._expert("registered"),
+            "experts_declare_eligible": lambda: self._expert("registered"),
+            "experts_declare_ineligible": self._unfit,
+            "experts_provide_info": self._asked,
+            "experts_request_info": lambda: self._expert("registered"),
+            "experts_suspend": lambda: self._expert("eligible"),
+            "experts_reinstate": self._suspended,
+            "institutions_create": Ready,
+            "institutions_assess": lambda: self._institution("proposed"),
+            "institutions_accept_partner": lambda: self._institution("assessed"),
+            "institutions_activate": lambda: self._institution("partner"),
+            "institutions_put_on_hold": lambda: self._institution("active"),
+            "institutions_close": lambda: self._institution("active"),
+        }
+        matching: dict[str, Callable[[], Ready]] = {
+            "assignments_create": lambda: Ready(ids={"/terms": terms(self.host)}),
+            "assignments_submit": lambda: self._assignment("draft"),
+            "assignments_revise": self._revisable,
+            "assignments_approve": self._approvable,
+            "assignments_request_edits": lambda: self._assignment("submitted"),
+            "assignments_reject": lambda: self._assignment("submitted"),
+            "assignments_publish": lambda: self._assignment("approved"),
+            "assignments_cancel": lambda: self._assignment("published"),
+            "applications_create": self._applicable,
+            "assignments_shortlist": self._shortlistable,
+            "matches_allocate": lambda: self._match("shortlisted"),
+            "matches_offer": lambda: self._match("allocated"),
+            "matches_accept": lambda: self._match("offered"),
+            "matches_decline": lambda: self._match("offered"),
+            "matches_retract": lambda: self._match("allocated"),
+        }
+        placement: dict[str, Callable[[], Ready]] = {
+            "placements_contract": lambda: self._placement("host_confirmed"),
+            "placements_complete_step": lambda: self._placement("contracted"),
+            "placements_depart": lambda: self._placement("ready"),
+            "placements_confirm_arrival": lambda: self._placement("travelling"),
+            "placements_complete": lambda: self._placement("active"),
+            "placements_extend": lambda: self._placement("active"),
+            "placements_end_early": lambda: self._placement("active"),
+            "placements_report_no_show": lambda: self._placement("contracted"),
+            "placements_cancel": lambda: self._placement("contracted"),
+        }
+        parked = {"parked_replay": lambda: self._parked(operation.split(":")[0])}
+        services = {
+            "registration": registration | parked,
+            "matching": matching | parked,
+            "placement": placement | parked,
+            "monitoring": {"read_model_rebuild": lambda: by_administrator},
+        }
+        service, name = operation.split(":")
+        return services[service][name]
+
+    def _parked(self, service: str) -> Ready:
+        items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]
+        return Ready(items[0]["id"], role="administrator", office=None)

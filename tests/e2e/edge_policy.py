@@ -1,0 +1,105 @@
+"""What the policy table promises for each route, computed from the table and from whose a case is."""
+
+from __future__ import annotations
+
+import importlib
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.clock import RealRuntime
+from shared.identity.keys import Keys
+from shared.identity.policy import POLICY, Grant
+from shared.identity.tokens import ROLES, Principal, Role
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import TOPICS
+from shared.replica import Ports, stored
+from shared.store.local import LocalStore
+from shared.web.callers import Guarded, guarded_routes
+from tests.e2e.edge_world import OFFICE, OTHER_OFFICE
+from tests.e2e.system import SERVICES
+
+# A body that no route takes: whoever may use the route is told so (422), and nothing is changed.
+BAD_BODY = {"no_such_field": 1}
+
+
+class NoSettings:
+    issuer: str | None = None
+    data: Any = None
+
+
+def routes() -> list[tuple[str, Guarded]]:
+    """Every route of every service, from the services as they are built."""
+    runtime = RealRuntime()
+    log = LocalLog(None, list(TOPICS.values()), runtime)
+    keys = Keys.in_memory(random.Random(1))
+    found = []
+    for name in SERVICES:
+        declared = importlib.import_module(f"services.{name}.store")
+        store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
+        service = importlib.import_module(f"services.{name}.app").build(Ports(store, log, runtime, keys), NoSettings())
+        found += [(name, route) for route in guarded_routes(service.app)]
+    runtime.close()
+    return found
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """Whose token: `inside` is the office of the cases and the very person or institution that they are about."""
+
+    role: Role
+    office: str | None
+    subject: str
+    inside: bool
+
+
+def everybody(subjects: Mapping[Role, str]) -> Iterator[Somebody]:
+    """Each role twice, and once more without an office. `subjects`: who signs in as the cases' person and host."""
+    for role in ROLES:
+        yield Somebody(role, OFFICE, subjects.get(role, f"{role}-{OFFICE}"), True)
+        yield Somebody(role, OTHER_OFFICE, f"stranger-{role}", False)
+        yield Somebody(role, None, f"homeless-{role}", False)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The document behind a path: its id, and the roles whose inside subject it belongs to by which relation."""
+
+    id: str
+    own: tuple[Role, ...] = ()
+    institution: tuple[Role, ...] = ()
+
+    def seen(self, grants: tuple[Grant, ...], who: Somebody) -> bool:
+        """Whether one of the relations reaches this document."""
+        relations = {
+            "all": True,
+            "office": who.office == OFFICE,
+            "own": who.inside and who.role in self.own,
+            "institution": who.inside and who.role in self.institution,
+            # Nobody is on a panel yet.
+            "assigned": False,
+        }
+        return any(relations[grant.relation] for grant in grants)
+
+
+def expected(service: str, route: Guarded, case: Case, who: Somebody) -> tuple[int, bool]:
+    """The status, and for a list whether the case is in it."""
+    assert route.right
+    principal = Principal("", who.role, who.office)
+    grants = POLICY.allowed(principal, route.right.resource, route.right.verb)
+    if not grants:
+        return 403, False
+    seen = case.seen(grants, who)
+    if service == "monitoring" and route.right.resource in ("indicators", "periods"):
+        # Figures are nobody's document; an officer's are those of the token's office, and there must be one.
+        homeless = who.office is None and grants[0].relation == "office" and route.path.count("indicators")
+        return (403 if homeless else 200), False
+    if "{" not in route.path:
+        return (422 if route.method == "POST" else 200), seen
+    # These two look at the body first, and it says nothing of the case.
+    if route.method == "POST" and route.path.endswith(("/applications", "/replay")):
+        return 422, False
+    if not seen:
+        return 404, False
+    return (422 if route.method == "POST" else 200), False

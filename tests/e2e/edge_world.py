@@ -1,0 +1,241 @@
+"""People of a running system, seen from outside: tokens of any role, requests, and cases brought to a state."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from shared.clock import RealRuntime, derived_id
+from shared.identity.issuers import DevelopmentIssuer
+from shared.identity.keys import Keys
+from shared.identity.tokens import Role
+from tests.e2e.system import SERVICES, System
+
+OFFICE, OTHER_OFFICE = "kabul", "sarajevo"
+PROGRAMME = "trqn-1"
+PATIENCE_SECONDS = 20.0
+DEFINITION_FILE = Path(__file__).parents[2] / "deploy/programmes" / f"{PROGRAMME}.yaml"
+
+ATTRIBUTES: dict[str, Any] = {
+    "sex": "female",
+    "birth_year": 1971,
+    "nationality": "NL",
+    "country_of_origin": "AF",
+    "country_of_residence": "NL",
+    "residence_status": "citizen",
+    "education": 7,
+    "occupation": "2310",
+    "experience_years": 12,
+    "sector": "education",
+    "languages": [{"language": "en", "level": "B2"}],
+}
+
+
+def terms(institution: str, *, begins_in_days: int = 30, lasts_days: int = 90, **more: Any) -> dict[str, Any]:
+    """Terms of reference that fit the programme."""
+    starts = date.today() + timedelta(days=begins_in_days)
+    return {
+        "institution": institution,
+        "country": "AF",
+        "sector": "education",
+        "host_type": "public",
+        "occupation": "2310",
+        "modality": "temporary",
+        "seats": 1,
+        "starts_on": starts.isoformat(),
+        "ends_on": (starts + timedelta(days=lasts_days)).isoformat(),
+        "languages": [{"language": "en", "level": "B1"}],
+        **more,
+    }
+
+
+class People:
+    """Who may do what they do: every request is made as somebody. `post` and `get` answer whatever comes."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._runtime = RealRuntime()
+        self._issuer = DevelopmentIssuer(Keys(system.data.with_name("data-keys")), self._runtime)
+        self._tokens: dict[tuple[Any, ...], str] = {}
+        self._numbers = itertools.count(1)
+        self.http = httpx.Client(base_url=system.url, timeout=30)
+
+    def close(self) -> None:
+        self.http.close()
+        self._runtime.close()
+
+    def token(self, role: Role, office: str | None, subject: str = "", hours: float = 8) -> str:
+        key = (role, office, subject, hours)
+        if key not in self._tokens:
+            self._tokens[key] = self._issuer.issue(role, office, subject, timedelta(hours=hours))
+        return self._tokens[key]
+
+    def headers(self, role: Role, office: str | None = OFFICE, subject: str = "") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(role, office, subject)}"}
+
+    def get(self, path: str, role: Role = "officer", office: str | None = OFFICE, subject: str = "") -> httpx.Response:
+        return self.http.get(path, headers=self.headers(role, office, subject))
+
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        role: Role = "officer",
+        office: str | None = OFFICE,
+        subject: str = "",
+        **headers: str,
+    ) -> httpx.Response:
+        """Header names are given with underscores: `idempotency_key`, `if_match`."""
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {} if body is None else body
+        return self.http.post(path, json=sent, headers=self.headers(role, office, subject) | more)
+
+    def done(self, path: str, body: Any = None, **how: Any) -> dict[str, Any]:
+        """The answer of a request that must succeed; it is repeated while its ids are on their way (404, 409, 503)."""
+        key = f"done-{next(self._numbers)}"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = self.post(path, body, **how, idempotency_key=key)
+            if answer.is_success:
+                return dict(answer.json())
+            assert answer.status_code in (404, 409, 503), f"{path}: {answer.status_code} {answer.text}"
+            assert time.monotonic() < deadline, f"{path}: {answer.status_code} {answer.text}"
+            time.sleep(0.02)
+
+    def eventually(self, holds: Callable[[], Any], what: str = "it") -> Any:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := holds()):
+            assert time.monotonic() < deadline, f"{what} never came"
+            time.sleep(0.02)
+        return found
+
+    def quiet(self) -> None:
+        """Returns when every service reported nothing left to do, twice running."""
+        for _ in range(2):
+            for name in SERVICES:
+                self.eventually(lambda name=name: self.http.get(f"/{name}/health/backlog").json()["quiet"], name)
+
+    # Cases, each new and brought to a state by requests alone.
+
+    def publish(self, definition: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        content = definition or yaml.safe_load(DEFINITION_FILE.read_text())
+        sent = yaml_as_json(content)
+        return self.done("/registration/v1/programmes", {"definition": sent}, role="administrator", office=None)
+
+    def institution(self, state: str = "active", *, account: str | None = None) -> str:
+        body = {
+            "name": "Teacher training college",
+            "country": "AF",
+            "sector": "education",
+            "host_type": "public",
+            "office": OFFICE,
+            **({"account": account} if account else {}),
+        }
+        id = self.done("/registration/v1/institutions", body)["id"]
+        for verb, reached in (("assess", "assessed"), ("accept-partner", "partner"), ("activate", "active")):
+            if state == "proposed":
+                break
+            self.done(f"/registration/v1/institutions/{id}/{verb}")
+            if reached == state:
+                break
+        return str(id)
+
+    def registration(self, **person: Any) -> dict[str, Any]:
+        return {
+            "programme": PROGRAMME,
+            "office": OFFICE,
+            "person": {
+                "given_name": "Given",
+                "family_name": f"Family {next(self._numbers)}",
+                "attributes": ATTRIBUTES,
+                "valid_from": "2020-01-01",
+                **person,
+            },
+            "consents": ["placement"],
+        }
+
+    def expert(self, state: str = "eligible", *, subject: str | None = None, **person: Any) -> str:
+        """Registered through the officer, or by the expert who signs in as `subject`."""
+        how: dict[str, Any] = {"role": "expert", "subject": subject} if subject else {}
+        receipt = self.done("/registration/v1/experts", self.registration(**person), **how)
+        self.accepted("registration", receipt["id"], **how)
+        if state == "eligible":
+            self.done(f"/registration/v1/experts/{receipt['subject']}/screen")
+        return str(receipt["subject"])
+
+    def accepted(self, service: str, receipt: str, **how: Any) -> None:
+        def status() -> str:
+            return str(self.get(f"/{service}/v1/receipts/{receipt}", **how).json()["status"])
+
+        self.eventually(lambda: status() != "pending", "a decision")
+        assert status() == "accepted", self.get(f"/{service}/v1/receipts/{receipt}", **how).text
+
+    def person_of(self, expert: str) -> str:
+        return str(self.get(f"/registration/v1/experts/{expert}").json()["person"])
+
+    def assignment(self, institution: str, state: str = "published", **more: Any) -> str:
+        body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms(institution, **more), "title": "Training"}
+        id = self.done("/matching/v1/assignments", body)["id"]
+        steps = (
+            ("submit", "submitted", "maker"),
+            ("approve", "approved", "checker"),
+            ("publish", "published", "maker"),
+        )
+        for verb, reached, subject in steps:
+            if state == "draft":
+                break
+            self.done(f"/matching/v1/assignments/{id}/{verb}", subject=subject)
+            if reached == state:
+                break
+        return str(id)
+
+    def match(self, assignment: str, expert: str, state: str = "shortlisted") -> str:
+        body = {"experts": [expert], "override_reason": "few_candidates"}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        # Which experts there are reaches matching by events, and until then the body names an unknown one.
+        while (answer := self.post(f"/matching/v1/assignments/{assignment}/shortlist", body)).is_error:
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.02)
+        match = derived_id(assignment, expert)
+        for verb, reached in (("allocate", "allocated"), ("offer", "offered"), ("accept", "accepted")):
+            if state == "shortlisted":
+                break
+            self.done(f"/matching/v1/matches/{match}/{verb}")
+            if reached == state:
+                break
+        return match
+
+    def placement(self, match: str, state: str = "host_confirmed", *, begun: bool = True) -> str:
+        """`begun`: the contract's first day has come."""
+        id = derived_id(match, "placement")
+        path = f"/placement/v1/placements/{id}"
+        self.eventually(lambda: self.get(path).is_success, "the placement")
+        starts = date.today() + timedelta(days=-10 if begun else 30)
+        contract = {"starts_on": starts.isoformat(), "ends_on": (starts + timedelta(days=80)).isoformat()}
+        steps: list[tuple[str, Any, str]] = [("contract", contract, "contracted")]
+        steps += [("complete-step", {"step": step}, "prepared") for step in ("training", "insurance")]
+        steps += [("complete-step", {"step": "ticket"}, "ready"), ("depart", {}, "travelling")]
+        steps += [("confirm-arrival", {}, "active"), ("complete", {}, "completed")]
+        for verb, body, reached in steps:
+            if state == "host_confirmed":
+                break
+            self.done(f"{path}/{verb}", body)
+            if reached == state:
+                break
+        return id
+
+
+def yaml_as_json(value: Any) -> Any:
+    """Days as text, all else as it is."""
+    if isinstance(value, Mapping):
+        return {str(name): yaml_as_json(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [yaml_as_json(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value
