@@ -25,7 +25,7 @@ from shared.contracts.registration import Attributes
 from shared.errors import Refusal, TooEarly
 from shared.intake.submissions import Submission
 from shared.messaging.shadows import Delivery, Position
-from shared.programmes.eligibility import failed_criteria
+from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.programmes.model import Definition
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
@@ -127,7 +127,21 @@ class Registering:
         `eligible` is what the officer declares; a declaration against the criteria is refused with
         `criteria_failed` or `criteria_met`.
         """
-        expert = existing(EXPERTS.read(document))
+        on, version, failed = await self._criteria(existing(EXPERTS.read(document)), cause)
+        if eligible is not None and eligible == bool(failed) and not settled(document, cause):
+            raise Refusal("criteria_failed" if failed else "criteria_met", "the programme's criteria say otherwise")
+        rows = [{"criterion": f.criterion, "required": f.required, "actual": f.actual} for f in failed]
+        return await self._kernel.execute(
+            EXPERTS,
+            document["_id"],
+            ScreenExpert(tuple(one.criterion for one in failed)),
+            cause,
+            expected_version=expected_version,
+            private={"screening": {"on": on.isoformat(), "version": version, "failed": rows}},
+        )
+
+    async def _criteria(self, expert: Expert, cause: Cause) -> tuple[date, int, tuple[FailedCriterion, ...]]:
+        """The day in the office's time zone, the version that the case is under, and the criteria failed then."""
         version = expert.programme_version or self._replica.definitions.newest_version(expert.programme)
         definition = self._replica.definitions.version(expert.programme, version)
         office = definition.office(expert.office)
@@ -136,20 +150,7 @@ class Registering:
         attributes = attributes_on((await self._person(expert.person)).entries, on)
         if attributes is None:
             raise Refusal("profile_begins_later", "nothing is known of the person as of that day")
-        failed = failed_criteria(definition, attributes, on)
-        if eligible is not None and eligible == bool(failed) and not settled(document, cause):
-            raise Refusal("criteria_failed" if failed else "criteria_met", "the programme's criteria say otherwise")
-        private = {
-            "screening": {
-                "on": on.isoformat(),
-                "version": version,
-                "failed": [{"criterion": f.criterion, "required": f.required, "actual": f.actual} for f in failed],
-            }
-        }
-        command = ScreenExpert(tuple(one.criterion for one in failed))
-        return await self._kernel.execute(
-            EXPERTS, document["_id"], command, cause, expected_version=expected_version, private=private
-        )
+        return on, version, failed_criteria(definition, attributes, on)
 
     async def _person(self, id: str) -> Person:
         _, person = await self._kernel.load(PERSONS, id)

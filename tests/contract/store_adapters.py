@@ -69,21 +69,21 @@ class InFlight(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._now = 0
+        self.now = 0
         self.peak = 0
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         with self._lock:
-            self._now += 1
-            self.peak = max(self.peak, self._now)
+            self.now += 1
+            self.peak = max(self.peak, self.now)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         with self._lock:
-            self._now -= 1
+            self.now -= 1
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         with self._lock:
-            self._now -= 1
+            self.now -= 1
 
 
 @pytest.fixture(scope="session")
