@@ -154,9 +154,9 @@ class People:
             "person": {
                 "given_name": "Given",
                 "family_name": f"Family {next(self._numbers)}",
-                "attributes": ATTRIBUTES,
                 "valid_from": "2020-01-01",
                 **person,
+                "attributes": ATTRIBUTES | person.get("attributes", {}),
             },
             "consents": ["placement"],
         }
