@@ -1,0 +1,88 @@
+"""Published definitions: a replica knows them all before it is ready; a version that is not here yet is too early."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from shared.clock import text_of
+from shared.contracts.base import Envelope
+from shared.contracts.registration import ProgrammePublished
+from shared.errors import Refusal, TooEarly
+from shared.messaging.port import Message
+from shared.programmes.definitions import Definitions
+from shared.programmes.loader import load_definition
+from tests.unit.kernel.case import Case
+
+FILE = Path(__file__).parents[3] / "deploy/programmes/trqn-1.yaml"
+TOPIC = "registration.programmes"
+
+
+async def publish(case: Case, version: int) -> None:
+    definition = load_definition(FILE).as_json()
+    event = ProgrammePublished(
+        happened_at=case.clock.now(), code="trqn-1", definition_version=version, definition=definition
+    )
+    envelope = Envelope(
+        id=f"e{version}",
+        type=event.type_name(),
+        version=1,
+        source="/registration",
+        subject="trqn-1",
+        time=text_of(case.clock.now()),
+        epoch=1,
+        sequence=version,
+    )
+    headers = tuple((name, text.encode()) for name, text in envelope.headers().items())
+    await case.log.append(TOPIC, 0, [Message("trqn-1", event.body().encode(), headers)])
+
+
+async def until(condition: object) -> None:
+    for _ in range(300):
+        if condition():  # type: ignore[operator]
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+async def test_it_is_ready_when_the_end_asked_for_at_start_is_reached() -> None:
+    async with Case() as case:
+        await publish(case, 1)
+        definitions = Definitions(case.log, case.clock)
+        assert not definitions.ready
+        with pytest.raises(TooEarly):
+            definitions.newest("trqn-1")
+        definitions.start()
+        await until(lambda: definitions.ready)
+        assert definitions.newest("trqn-1").code == "trqn-1"
+        await definitions.stop()
+
+
+async def test_a_case_keeps_its_version_and_new_ones_take_the_newest() -> None:
+    async with Case() as case:
+        definitions = Definitions(case.log, case.clock)
+        definitions.start()
+        await publish(case, 1)
+        await publish(case, 2)
+        await until(lambda: definitions.ready and definitions.codes() and definitions.newest_version("trqn-1") == 2)
+        assert definitions.version("trqn-1", 1) is not definitions.version("trqn-1", 2)
+        with pytest.raises(TooEarly):
+            definitions.version("trqn-1", 3)
+        with pytest.raises(Refusal) as refused:
+            definitions.newest("nothing")
+        assert refused.value.status == 404
+        await definitions.stop()
+
+
+async def test_an_unreadable_definition_hides_no_other() -> None:
+    async with Case() as case:
+        await case.log.append(TOPIC, 0, [Message("x", b"{", ())])
+        await publish(case, 1)
+        await publish(case, 1)
+        definitions = Definitions(case.log, case.clock)
+        definitions.start()
+        await until(lambda: definitions.ready)
+        assert definitions.newest_version("trqn-1") == 1
+        await definitions.stop()
