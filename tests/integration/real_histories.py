@@ -1,0 +1,114 @@
+"""A history through the public edges of real processes, and what it has to leave behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+from deploy.cli.client import Client
+from deploy.cli.figures import indicators
+from deploy.cli.files import definition_path
+from deploy.cli.runner import Journal, Runner
+from deploy.cli.settings import Settings
+from deploy.cli.token import LIFETIME, issuer_of
+from shared.clock import RealRuntime
+from shared.identity.tokens import Role
+from shared.messaging.kafka import KafkaLog
+from shared.messaging.topics import TOPICS
+from shared.programmes.history import History, load_history
+from shared.programmes.history_expansion import expand
+from shared.programmes.history_steps import Step
+from shared.programmes.loader import load_definition
+from shared.store.collection import Collection
+from shared.store.mongodb import MongoStore
+from shared.store.port import Store
+from tests.e2e.evidence import gathered
+from tests.integration.real_system import RealSystem
+from tests.simulation.evidence import Evidence
+
+SMALL = Path(__file__).with_name("real_history.yaml")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A history and its steps."""
+
+    history: History
+    steps: tuple[Step, ...]
+
+
+def small(code: str, seed: int, passport: str) -> Prepared:
+    """The small history as a programme of its own; `passport` begins its document numbers, so nobody is in two."""
+    text = definition_path("trqn-1").read_text()
+    definition = load_definition(re.sub(r"(?m)^code: .*", f"code: {code}", text, count=1))
+    told = SMALL.read_text()
+    for name, value in (("code", code), ("programme", code), ("seed", str(seed))):
+        told = re.sub(rf"(?m)^{name}: .*", f"{name}: {value}", told, count=1)
+    history = load_history(told, definition)
+    return Prepared(history, tuple(_renumbered(step, passport) for step in expand(history, definition)))
+
+
+def _renumbered(step: Step, passport: str) -> Step:
+    person = step.body.get("person")
+    if not isinstance(person, dict):
+        return step
+    document = {**person["document"], "number": passport + person["document"]["number"][1:]}
+    return replace(step, body={**step.body, "person": {**person, "document": document}})
+
+
+def token_of(settings: Settings) -> Callable[[Step], str]:
+    """Tokens of the system's own issuer."""
+    issuer = issuer_of(settings)
+
+    def issued(step: Step) -> str:
+        return issuer.issue(cast(Role, step.role), step.office, step.subject, LIFETIME)
+
+    return issued
+
+
+async def run_through(
+    system: RealSystem, prepared: Prepared, progress: Callable[[int, str], None] = lambda _by, _note: None
+) -> dict[str, dict[str, str]]:
+    """Every step acknowledged, the services at rest; what each was answered."""
+    client = Client(system.url)
+    journal = Journal(system.folder / "journals" / f"{prepared.history.code}.jsonl")
+    try:
+        await Runner(prepared.history.code, prepared.steps, client, journal, token_of(system.settings), progress).run()
+        await client.wait_quiet()
+        return dict(journal.answers)
+    finally:
+        journal.close()
+        await client.close()
+
+
+async def wrong_figures(system: RealSystem, history: History) -> list[str]:
+    """The declared figures that are not met."""
+    client = Client(system.url)
+    shown: dict[tuple[str, str], Any] = {}
+    try:
+        for period in sorted({figure.period for figure in history.figures}):
+            for item in await indicators(client, system.settings, history.programme, {"period": period}):
+                shown[(item["code"], period)] = item["value"]
+    finally:
+        await client.close()
+    found = [(figure, shown.get((figure.indicator, figure.period))) for figure in history.figures]
+    decimals = [(figure, None if value is None else Decimal(str(value))) for figure, value in found]
+    return [f"{f.indicator} {f.period}: {value}, not {f.value}" for f, value in decimals if not f.met(value)]
+
+
+async def left_behind(system: RealSystem) -> Evidence:
+    """Every record of the topics and every document of the stores, read through the ports."""
+    runtime = RealRuntime()
+    log = KafkaLog(system.kafka.bootstrap_servers, list(TOPICS.values()), runtime, client_id="checker")
+
+    def store_of(service: str, collections: Sequence[Collection]) -> Store:
+        return MongoStore(system.store.url, f"sankofa_{service}", collections, runtime)
+
+    try:
+        return await gathered(log, store_of)
+    finally:
+        runtime.close()
