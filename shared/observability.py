@@ -1,4 +1,4 @@
-"""Logs, counts and traces: JSON lines with ids and never a name, counters as a dict, W3C trace context.
+"""Logs and counts: JSON lines with ids and never a name, counters as a dict; and what exports spans and metrics.
 
 A log line is an event's name and allowed keys. What is not allowed is dropped, so a line written in haste
 cannot carry a person's name, an address or a request's body into a file that outlives its erasure.
@@ -7,40 +7,27 @@ cannot carry a person's name, an address or a request's body into a file that ou
 from __future__ import annotations
 
 import logging
-import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TextIO
 
 import structlog
-from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.allowed import ALLOWED_KEYS, WITHHELD, plain
 from shared.errors import SettingsError
+from shared.metrics import conceal, expose
+from shared.tracing import record_spans
 
-ALLOWED_KEYS = frozenset(
-    re.findall(
-        r"\w+",
-        """account aggregate assignment attempt attempts causation_id code collection command_id correlation_id count
-        dropped duration_ms end epoch error event event_id expert format group handler id index institution kind
-        level logger match method offset office partition period person phase pid placement port position programme
-        reason replica resource retry_after_seconds role route rule seconds seed sequence service signal slot status
-        subject timestamp topic traceparent type url verb version waiting""",
-    )
-)
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,80}")
-# Ids, codes, routes and addresses; a text with a space or a letter beyond ASCII may be a name.
-_VALUE = re.compile(r"[A-Za-z0-9_.:/{}@+=,<>*-]{0,200}")
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-WITHHELD = "withheld"
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger()
 _counts: Counter[str] = Counter()
@@ -48,19 +35,13 @@ _counts: Counter[str] = Counter()
 
 def only_allowed(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keeps allowed keys with plain values; says how many it dropped and withholds what may be a text."""
-    kept = {key: _plain(value) for key, value in line.items() if key in ALLOWED_KEYS}
+    kept = {key: plain(value) for key, value in line.items() if key in ALLOWED_KEYS}
     event = kept.get("event")
     if not isinstance(event, str) or not _EVENT.fullmatch(event):
         kept["event"] = WITHHELD
     if len(kept) < len(line):
         kept["dropped"] = len(line) - len(kept)
     return kept
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return value if isinstance(value, str) and _VALUE.fullmatch(value) else WITHHELD
 
 
 def class_name_only(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -139,57 +120,51 @@ def reset_counts() -> None:
     _counts.clear()
 
 
-def configure_tracing(service: str, environ: Mapping[str, str]) -> TracerProvider | None:
-    """Exports spans only where `OTEL_TRACES_EXPORTER` names an installed exporter; else nothing is recorded.
+@dataclass(frozen=True)
+class Telemetry:
+    """What exports spans and metrics; None for what the environment names no exporter of."""
 
-    Raises SettingsError for an exporter that is not installed.
+    spans: TracerProvider | None
+    meters: MeterProvider | None
+
+    def shutdown(self) -> None:
+        """Sends what is left, and ends."""
+        if self.spans is not None:
+            record_spans(None)
+            self.spans.shutdown()
+        if self.meters is not None:
+            conceal(self.meters)
+            self.meters.shutdown()
+
+
+def configure_tracing(service: str, environ: Mapping[str, str]) -> Telemetry | None:
+    """Exports spans and metrics only where `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` name installed exporters.
+
+    Otherwise nothing is recorded or measured. Raises SettingsError for an exporter that is not installed.
     """
-    name = environ.get("OTEL_TRACES_EXPORTER", "none")
-    if name in ("", "none") or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
-    found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
+    span_exporter = _exporter("OTEL_TRACES_EXPORTER", "opentelemetry_traces_exporter", environ)
+    metric_exporter = _exporter("OTEL_METRICS_EXPORTER", "opentelemetry_metrics_exporter", environ)
+    resource = Resource.create({"service.name": f"sankofa-{service}"})
+    spans, meters = None, None
+    if span_exporter is not None:
+        spans = TracerProvider(resource=resource)
+        spans.add_span_processor(BatchSpanProcessor(span_exporter))
+        record_spans(spans)
+    if metric_exporter is not None:
+        # Some exporters wait to be asked, the others send every now and then.
+        asked = isinstance(metric_exporter, MetricReader)
+        meters = MeterProvider([metric_exporter if asked else PeriodicExportingMetricReader(metric_exporter)], resource)
+        expose(meters, counts)
+    return Telemetry(spans, meters) if spans or meters else None
+
+
+def _exporter(variable: str, group: str, environ: Mapping[str, str]) -> Any:
+    name = environ.get(variable, "none")
+    if name in ("", "none"):
+        return None
+    found = list(entry_points(group=group, name=name))
     if not found:
-        raise SettingsError(f"OTEL_TRACES_EXPORTER={name}: no such exporter is installed")
-    provider = TracerProvider(resource=Resource.create({"service.name": f"sankofa-{service}"}))
-    provider.add_span_processor(BatchSpanProcessor(found[0].load()()))
-    trace.set_tracer_provider(provider)
-    return provider
-
-
-def valid_traceparent(text: str | None) -> str | None:
-    """The text if it is a W3C traceparent of version 00, else None."""
-    return text if text and _TRACEPARENT.fullmatch(text) else None
-
-
-def child_traceparent(parent: str | None, rng: random.Random) -> str:
-    """A traceparent under the given one, or of a new trace; ids come from the given randomness."""
-    parts = parent.split("-") if valid_traceparent(parent) and parent else ["00", f"{rng.getrandbits(128) or 1:032x}"]
-    flags = parts[3] if len(parts) == 4 else "00"
-    return f"00-{parts[1]}-{rng.getrandbits(64) or 1:016x}-{flags}"
-
-
-def current_traceparent() -> str | None:
-    """The running span as W3C text; None where nothing is recorded."""
-    carrier: dict[str, str] = {}
-    TraceContextTextMapPropagator().inject(carrier)
-    return carrier.get("traceparent")
-
-
-@contextmanager
-def span(name: str, parent: str | None, rng: random.Random, **attributes: str | int) -> Iterator[str]:
-    """Runs the block as a span under `parent` and yields its traceparent.
-
-    Without an exporter the text is made from `rng`, so that a trace goes on through us either way.
-    Attributes pass the filter of the logs.
-    """
-    context: Context | None = None
-    if parent := valid_traceparent(parent):
-        context = TraceContextTextMapPropagator().extract({"traceparent": parent})
-    allowed = {key: _plain(value) for key, value in attributes.items() if key in ALLOWED_KEYS}
-    tracer = trace.get_tracer("sankofa")
-    started = tracer.start_as_current_span(
-        name, context=context, attributes=allowed, record_exception=False, set_status_on_exception=False
-    )
-    with started as running:
-        recorded = current_traceparent() if running.is_recording() else None
-        yield recorded or child_traceparent(parent, rng)
+        raise SettingsError(f"{variable}={name}: no such exporter is installed")
+    return found[0].load()()

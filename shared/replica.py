@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shared.clock import Runtime, derived_id, text_of
+from shared.clock import Runtime, derived_id, stop_tasks, text_of
 from shared.contracts.base import Event
 from shared.contracts.registration import ProgrammePublished
+from shared.errors import Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
 from shared.messaging.shadows import Consumer, Handlers
+from shared.metrics import Measured, exposed, publish, withdraw
+from shared.observability import counts, logger
 from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel
 from shared.store.collection import Collection, Index
 from shared.store.guards import Guard, Guards
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.store.sweeper import Fire, Sweeper
+from shared.store.waiting import due_timers, oldest_outbox_seconds
+from shared.tracing import step
 
 META = Collection("meta")
 EPOCH_ID = "epoch"
+MEASURE_EVERY_SECONDS = 10.0
 
 
 def shadows_collection(indexes: Mapping[str, Index]) -> Collection:
@@ -42,13 +49,14 @@ class Ports:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is not finished: outboxes, records below the group's ends, submissions, parked records."""
+    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, parked records."""
 
     unsent: int
     unread: int
     undecided: int
     waiting: int
     parked: int
+    lag: Mapping[str, int]
 
     @property
     def quiet(self) -> bool:
@@ -73,11 +81,17 @@ class Replica:
         self._subscription: Subscription | None = None
         self._fires: dict[str, Fire] = {}
         self._sweeper: Sweeper | None = None
+        self._follows: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+        self._measuring: list[asyncio.Task[Any]] = []
 
     def listens(self, handlers: Handlers) -> None:
         """The one table of what the service consumes."""
         self.consumer = Consumer(self.kernel, self.ports.log, handlers, self.shadows)
         self._fires[self.shadows.name] = self._retry
+
+    def also_reads(self, lag: Callable[[], Awaitable[Mapping[str, int]]]) -> None:
+        """A reader by position beside the group; `lag` says by topic what it has not read."""
+        self._follows = lag
 
     @property
     def submissions(self) -> Intake:
@@ -114,8 +128,11 @@ class Replica:
         state = aggregate.read(document)
         timer = aggregate.timer(state) if state is not None and not document["late"] else None
         if timer and timer.at <= self.ports.runtime.now():
-            cause = Cause(derived_id(document["_id"], "timer", text_of(timer.at)))
-            await self.kernel.execute(aggregate, document["_id"], timer.command, cause)
+            id = derived_id(document["_id"], "timer", text_of(timer.at))
+            # A timer begins a trace of its own: what set it may be months ago.
+            with step("timer", None, service=self.service, collection=aggregate.name, id=document["_id"]) as trace:
+                cause = Cause(id, traceparent=trace)
+                await self.kernel.execute(aggregate, document["_id"], timer.command, cause)
 
     async def _retry(self, document: Document) -> None:
         if self.consumer:
@@ -139,9 +156,13 @@ class Replica:
             await self._subscription.start()
         self._sweeper = Sweeper(self.ports.store, self.relay, self.ports.runtime, list(self.collections), self._fires)
         self._sweeper.start()
+        if exposed():
+            self._measuring = [self.ports.runtime.spawn(self._measure(), "measure")]
 
     async def stop(self) -> None:
         """The other way round; what was not finished is finished after the next start."""
+        await stop_tasks(self._measuring)
+        withdraw(self.service)
         if self._subscription:
             await self._subscription.stop()
         if self._sweeper:
@@ -158,29 +179,62 @@ class Replica:
 
     async def backlog(self) -> Backlog:
         """Counts what is unfinished. Raises Unavailable where store or log does not answer."""
-        store = self.ports.store
+        store, lag = self.ports.store, await self.lag()
         unsent = 0
         for name in self.collections:
             unsent += await store.count(name, OUTBOX_INDEX, "pending")
         return Backlog(
             unsent=unsent,
-            unread=await self._unread(),
+            unread=sum(lag.values()),
             undecided=await self.intake.undecided() if self.intake else 0,
             waiting=await store.count(self.shadows.name, TIMER_INDEX, "timed"),
             parked=await store.count(self.shadows.name, "all", "all"),
+            lag=lag,
         )
 
-    async def _unread(self) -> int:
+    async def lag(self) -> dict[str, int]:
+        """By topic, the records below the end that the service has not read. Raises Unavailable."""
+        unread = dict(await self._follows()) if self._follows else {}
         if self.consumer is None or not self.consumer.topics:
-            return 0
+            return unread
         ends = await self.ports.log.ends(self.consumer.topics)
         positions = await self.ports.log.positions(self.service, self.consumer.topics)
-        return sum(max(end - positions.get(position, 0), 0) for position, end in ends.items())
+        for position, end in ends.items():
+            behind = max(end - positions.get(position, 0), 0)
+            unread[position[0]] = unread.get(position[0], 0) + behind
+        return unread
+
+    async def measured(self, backlog: Backlog) -> Measured:
+        """What the instruments show beside the backlog. Raises Unavailable."""
+        now, store = self.ports.runtime.now(), self.ports.store
+        return Measured(
+            lag=backlog.lag,
+            unsent=backlog.unsent,
+            outbox_age_seconds=await oldest_outbox_seconds(store, self.collections, now) if backlog.unsent else 0.0,
+            due_timers=await due_timers(store, self._fires, now),
+            undecided=backlog.undecided,
+            parked=backlog.parked,
+        )
+
+    async def _measure(self) -> None:
+        while True:
+            try:
+                publish(self.service, await self.measured(await self.backlog()))
+            except (Unavailable, UnknownOutcome) as error:
+                logger.warning("measure_failed", service=self.service, error=type(error).__name__)
+            await self.ports.runtime.sleep(MEASURE_EVERY_SECONDS)
 
     async def unfinished(self) -> dict[str, Any]:
-        """The backlog as `/health/backlog` answers it."""
+        """The backlog as `/health/backlog` answers it, with its age, its lag by topic, and this process's counters."""
         backlog = await self.backlog()
-        return {**asdict(backlog), "quiet": backlog.quiet}
+        measured = await self.measured(backlog)
+        return {
+            **asdict(backlog),
+            "quiet": backlog.quiet,
+            "outbox_age_seconds": measured.outbox_age_seconds,
+            "due_timers": measured.due_timers,
+            "counts": counts(),
+        }
 
     def not_ready(self) -> list[str]:
         """Why the replica cannot serve yet; empty when it can."""

@@ -31,6 +31,7 @@ class MonitoringService:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self.files = ModelFiles(None if settings.data is None else settings.data / SERVICE)
         self.follower = Follower(ports.log, self.files.open_current(), ports.runtime, pace)
+        self.replica.also_reads(self.follower.lag)
         self.figures = Figures(self.follower, self.replica.definitions, ports.runtime)
         self._rebuilding = asyncio.Lock()
         api = Api(self.figures, self.replica.definitions, self.rebuild)
@@ -58,14 +59,10 @@ class MonitoringService:
         return [*self.replica.not_ready(), *([] if self.follower.ready else ["read_model"])]
 
     async def unfinished(self) -> Mapping[str, Any]:
-        """The backlog with what the read model has not read yet, and what it could not read."""
-        backlog = await self.replica.unfinished()
-        unread = await self.follower.unread()
+        """The backlog, to which the follower's lag belongs, with what could not be read and the watermark."""
         counts = await self.ports.runtime.in_pool(self.follower.model.counts)
         return {
-            **backlog,
-            "unread": backlog["unread"] + unread,
-            "quiet": backlog["quiet"] and unread == 0,
+            **await self.replica.unfinished(),
             "unreadable": counts["unreadable"],
             "watermark": text_of(self.follower.watermark),
         }

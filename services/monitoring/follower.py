@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import duckdb
+from opentelemetry.trace import SpanKind
 
 from services.monitoring.domain.rows import EPOCH
 from services.monitoring.handlers import Batch, Mark, take
@@ -19,6 +20,7 @@ from shared.errors import Unavailable
 from shared.messaging.port import Log, Position, Record
 from shared.messaging.topics import TOPICS
 from shared.observability import count, logger
+from shared.tracing import joined
 
 # A broker's clock and ours may differ by this much; KERNEL section 8.
 SKEW_MS = 5_000
@@ -88,9 +90,15 @@ class Follower:
         return max((mark.high_ms for mark in self.model.marks.values()), default=0) + 1
 
     async def unread(self) -> int:
-        """Records below the log's ends that the model does not hold yet. Raises Unavailable."""
-        ends = await self._log.ends(self.topics)
-        return sum(max(end - self._at(position).next_offset, 0) for position, end in ends.items())
+        """`lag` over all topics. Raises Unavailable."""
+        return sum((await self.lag()).values())
+
+    async def lag(self) -> Mapping[str, int]:
+        """By topic, the records below the log's ends that the model does not hold yet. Raises Unavailable."""
+        unread = dict.fromkeys(self.topics, 0)
+        for position, end in (await self._log.ends(self.topics)).items():
+            unread[position[0]] += max(end - self._at(position).next_offset, 0)
+        return unread
 
     async def catch_up(self) -> None:
         """Reads to the ends as they are now. Raises Unavailable, and duckdb.Error where the model cannot be written."""
@@ -104,7 +112,8 @@ class Follower:
         if self._ends_at_start is None:
             self._ends_at_start = ends
         while parts := await self._read(ends):
-            await self._runtime.in_pool(partial(apply_records, self.model, parts, ends))
+            with joined("known", causes_of(parts), SpanKind.CONSUMER, service="monitoring"):
+                await self._runtime.in_pool(partial(apply_records, self.model, parts, ends))
         for position in ends:
             mark = self._at(position)
             self.model.marks[position] = replace(mark, reached_ms=max(mark.reached_ms, asked_ms))
@@ -139,6 +148,13 @@ class Follower:
 
     def _at(self, position: Position) -> Mark:
         return self.model.marks.get(position) or Mark()
+
+
+def causes_of(parts: Parts) -> Iterator[str]:
+    """The traceparent of each record that has one."""
+    for records in parts.values():
+        for record in records:
+            yield from (raw.decode(errors="replace") for name, raw in record.headers if name == "traceparent")
 
 
 def apply_records(model: ReadModel, parts: Parts, ends: Mapping[Position, int]) -> None:

@@ -28,7 +28,8 @@ from shared.intake.receipts import signed_receipt
 from shared.observability import count, logger
 from shared.store.aggregates import Cause, slot_of
 from shared.store.collection import Collection, Index
-from shared.store.port import Document, Store
+from shared.store.port import Appended, Document, Store
+from shared.tracing import joined, note, step
 
 DECIDE_WITHIN_SECONDS = 10
 QUEUE_AT_MOST = 2_000
@@ -184,7 +185,7 @@ class Intake:
             for document, _ in group:
                 first.setdefault(document["_id"], document)
             try:
-                outcomes = await self._store.append(SUBMISSIONS.name, list(first.values()))
+                outcomes = await self._append(list(first.values()))
             except (Unavailable, UnknownOutcome) as error:
                 for _, waiter in group:
                     if not waiter.done():
@@ -195,6 +196,11 @@ class Intake:
                 is_first = first[document["_id"]] is document
                 if not waiter.done():
                     waiter.set_result("written" if is_first and document["_id"] in written else "existed")
+
+    async def _append(self, documents: list[Document]) -> list[Appended]:
+        causes = (document["cause"]["traceparent"] for document in documents)
+        with joined("append", causes, service=self._service, count=len(documents)):
+            return await self._store.append(SUBMISSIONS.name, documents)
 
     async def _check_clock(self) -> None:
         if self._runtime.monotonic() - self._clock_checked >= CLOCK_CHECK_EVERY_SECONDS:
@@ -221,14 +227,20 @@ class Intake:
         document = await self._store.load(SUBMISSIONS.name, id)
         if document is None or document["status"] != "pending":
             return
+        parent, names = document["cause"]["traceparent"], {"service": self._service, "kind": document["kind"]}
+        with step("decide", parent, **names, id=document["_id"]) as traceparent:
+            await self._decide_once(document, traceparent)
+
+    async def _decide_once(self, document: Document, traceparent: str | None) -> None:
         status, problems = "accepted", list[Problem]()
         try:
-            await self._deciders[document["kind"]](self._opened(document))
+            await self._deciders[document["kind"]](self._opened(document, traceparent))
         except TooEarly:
             await self._save(document, {"next_at": self._later()})
             raise
         except Refusal as refusal:
             status, problems = "refused", list(refusal.problems)
+        note(status=status)
         rows = [{"pointer": problem.pointer, "rule": problem.rule} for problem in problems]
         await self._save(
             document,
@@ -238,7 +250,7 @@ class Intake:
     def _later(self) -> str:
         return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))
 
-    def _opened(self, document: Document) -> Submission:
+    def _opened(self, document: Document, traceparent: str | None = None) -> Submission:
         today = text_of(self._runtime.now())[:10]
         if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
             raise Refusal("submission_expired")
@@ -250,7 +262,7 @@ class Intake:
             document["digest"],
             fields["correlation_id"],
             None,
-            fields["traceparent"],
+            traceparent,
             instant_of(fields["happened_at"]) if fields["happened_at"] else instant_of(document["received_at"]),
             fields["recorded_late"],
             document["account"] or None,

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from opentelemetry.trace import SpanKind
+
 from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable, UnknownOutcome
 from shared.messaging.port import Log, Message
 from shared.observability import count, logger
 from shared.store.port import Document, Store
+from shared.tracing import joined
 
 WAITING_AT_MOST = 10_000
 WORKERS = 16
@@ -68,9 +71,11 @@ class Relay:
 
         Raises Unavailable or UnknownOutcome at the first send that is not acknowledged; nothing after it is sent.
         """
-        for topic, partition, messages in self._batches(document):
-            await self._log.append(topic, partition, messages)
-            count("relayed", len(messages))
+        causes = (entry["headers"].get("traceparent") for entry in document["outbox"])
+        with joined("send", causes, SpanKind.PRODUCER, collection=collection, id=document["_id"]):
+            for topic, partition, messages in self._batches(document):
+                await self._log.append(topic, partition, messages)
+                count("relayed", len(messages))
         await self._store.sent(collection, document["_id"], document["version"])
 
     def _batches(self, document: Document) -> Iterator[tuple[str, int, list[Message]]]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+
+from opentelemetry.trace import SpanKind
 
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Envelope, Event
@@ -23,6 +25,7 @@ from shared.observability import count, logger
 from shared.store.aggregates import Cause, Kernel, slot_of
 from shared.store.collection import Collection
 from shared.store.port import Document
+from shared.tracing import step
 
 PARKED_AT_MOST = 1_000
 LANES = 32
@@ -172,7 +175,20 @@ class Consumer:
         """Knowledge, effects, mark. A save here raises Conflict when another replica was faster."""
         if not forced and has_gap(shadow, envelope, position[0]):
             raise GapFound
-        handler = self._handlers.get(type(event), Handler())
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            await self._mark(shadow, envelope, position)
+            return
+        names = {"service": self._kernel.service, "event": type(event).__name__, "topic": position[0]}
+        with step("deliver", envelope.traceparent, SpanKind.CONSUMER, **names, id=envelope.id) as traceparent:
+            # What follows from the event stands under this step of its trace.
+            if traceparent != envelope.traceparent:
+                envelope = replace(envelope, traceparent=traceparent)
+            await self._handled(handler, shadow, envelope, event, position)
+
+    async def _handled(
+        self, handler: Handler, shadow: Document, envelope: Envelope, event: Event, position: Position
+    ) -> None:
         knowledge = shadow["knowledge"]
         if handler.know:
             knowledge = handler.know(dict(knowledge), event, envelope)

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import Runtime
-from shared.observability import count, logger, span, valid_traceparent
+from shared.observability import count, logger
+from shared.tracing import note, span, valid_traceparent
 from shared.web.problems import problem
 
 ANY_BODY_BYTES_AT_MOST = 32 * 1_048_576
@@ -58,6 +59,7 @@ class Envelope:
                 await problem(400, "host_not_allowed")(scope, receive, answer)
                 return
             await self._guarded(scope, _bounded(receive), answer, correlation_id)
+            note(route=getattr(scope.get("route"), "path", None), status=answer.status)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer, correlation_id: str) -> None:
         try:
@@ -102,10 +104,12 @@ class _Answer:
         self._send = send
         self._headers = headers
         self.started = False
+        self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in self._headers.items():
                 headers.setdefault(name, value)

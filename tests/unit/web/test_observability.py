@@ -3,18 +3,19 @@ from __future__ import annotations
 import io
 import json
 import logging
-import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from shared import observability
+from shared.allowed import ALLOWED_KEYS
 from shared.errors import SettingsError
+from shared.metrics import exposed
 from shared.observability import (
-    child_traceparent,
     configure_logging,
     configure_tracing,
     count,
@@ -22,12 +23,10 @@ from shared.observability import (
     logger,
     only_allowed,
     reset_counts,
-    span,
-    valid_traceparent,
 )
+from shared.tracing import step
 
 CANARY = "Amina Kanarienvogel"
-PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def test_a_planted_name_reaches_no_line(stream: io.StringIO) -> None:
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12) | st.integers() | st.none(), max_size=5))
 def test_only_allowed_keys_with_plain_values_pass(line: dict[str, object]) -> None:
     kept = only_allowed(None, "info", {"event": "x", **line})
-    assert set(kept) <= observability.ALLOWED_KEYS
+    assert set(kept) <= ALLOWED_KEYS
     for value in kept.values():
         assert not isinstance(value, str) or (value.isascii() and " " not in value)
 
@@ -104,48 +103,46 @@ def test_counters_are_a_dict() -> None:
     reset_counts()
 
 
-def test_a_trace_goes_on_through_us_without_an_exporter() -> None:
-    with span("request", PARENT, random.Random(1), route="/x") as ours:
-        assert valid_traceparent(ours)
-        assert ours.split("-")[1] == PARENT.split("-")[1]
-        assert ours.split("-")[2] != PARENT.split("-")[2]
-        assert ours.endswith("-01")
-    with span("request", None, random.Random(1)) as one, span("request", None, random.Random(1)) as other:
-        assert one == other
-        assert valid_traceparent(one)
-    assert child_traceparent("nonsense", random.Random(1)) == one
-
-
-def test_a_recorded_span_is_the_parent_of_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observability.trace, "get_tracer", TracerProvider().get_tracer)
-    with span("request", PARENT, random.Random(1), route="/x", name_of_person=CANARY) as ours:
-        assert ours.split("-")[1] == PARENT.split("-")[1]
-        assert ours == observability.current_traceparent()
-        recorded = observability.trace.get_current_span()
-        assert dict(recorded.attributes or {}) == {"route": "/x"}  # type: ignore[attr-defined]
-    assert observability.current_traceparent() is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "00-0-0-00",
-        PARENT.upper(),
-        PARENT + "-x",
-        "01" + PARENT[2:],
-        PARENT.replace("0af7651916cd43dd8448eb211c80319c", "0" * 32),
-        PARENT + "\r\nX: y",
-    ],
-)
-def test_what_is_no_traceparent(text: str | None) -> None:
-    assert valid_traceparent(text) is None
-
-
 def test_no_exporter_unless_the_environment_names_an_installed_one() -> None:
     assert configure_tracing("matching", {}) is None
     assert configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "none"}) is None
     assert configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "console", "OTEL_SDK_DISABLED": "true"}) is None
     with pytest.raises(SettingsError):
         configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "not-there"})
+    with pytest.raises(SettingsError):
+        configure_tracing("matching", {"OTEL_METRICS_EXPORTER": "not-there"})
+    assert not exposed()
+
+
+def test_what_the_environment_names_is_exported_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
+    given = {"opentelemetry_traces_exporter": spans, "opentelemetry_metrics_exporter": metrics}
+    monkeypatch.setattr(observability, "entry_points", lambda group, name: [Installed(given[group])])
+    telemetry = configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "one", "OTEL_METRICS_EXPORTER": "other"})
+    assert telemetry
+    assert exposed()
+    with step("deliver", None, topic="matching.matches"):
+        count("deduplicated", 3)
+    shown = metric_names(metrics)
+    telemetry.shutdown()
+    assert not exposed()
+    with step("deliver", None) as nothing:
+        assert nothing is None
+    assert [one.name for one in spans.get_finished_spans()] == ["deliver"]
+    assert {"sankofa.records.relayed", "sankofa.records.deduplicated", "sankofa.records.parked"} <= shown
+
+
+class Installed:
+    """An entry point of an exporter."""
+
+    def __init__(self, exporter: object) -> None:
+        self._exporter = exporter
+
+    def load(self) -> Callable[[], object]:
+        return lambda: self._exporter
+
+
+def metric_names(reader: InMemoryMetricReader) -> set[str]:
+    data = reader.get_metrics_data()
+    assert data
+    return {one.name for r in data.resource_metrics for scope in r.scope_metrics for one in scope.metrics}

@@ -1,0 +1,31 @@
+"""What the sweeper has before it, for whoever watches a service: how old the oldest outbox is, what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from shared.clock import instant_of, text_of
+from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Store
+
+# Counting reads the documents, so it stops where the answer is "far too many" anyway.
+DUE_AT_MOST = 500
+
+
+async def oldest_outbox_seconds(store: Store, collections: Iterable[str], now: datetime) -> float:
+    """Seconds since the oldest unsent event, over these collections; 0.0 where everything was sent."""
+    oldest = 0.0
+    for name in collections:
+        for document in await store.find(name, OUTBOX_INDEX, "pending", limit=1):
+            for entry in document["outbox"][:1]:
+                age = (now - instant_of(entry["headers"]["ce_time"])).total_seconds()
+                oldest = max(oldest, age)
+    return oldest
+
+
+async def due_timers(store: Store, collections: Iterable[str], now: datetime) -> int:
+    """Timers whose time has come and that nobody fired yet, at most 500 a collection."""
+    due = 0
+    for name in collections:
+        due += len(await store.find(name, TIMER_INDEX, "timed", until=text_of(now), limit=DUE_AT_MOST))
+    return due
