@@ -1,4 +1,4 @@
-"""Consumer throughput of each log adapter, beside the barest loop that gives the same promise."""
+"""Consumer throughput of each log adapter, beside the barest loop over the same records."""
 
 from __future__ import annotations
 
@@ -198,16 +198,27 @@ async def local_rows(quick: bool, many: int) -> list[Result]:
         await log.stop()
         runtime.close()
     name, unit = "Consuming from the local log on file", "records/s"
-    keeps, leaves = "commits its position after each batch, as ours does", "keeps no position"
+    keeps = (
+        "commits its position before it reads on, where ours commits while it reads on: a slow disk holds up it alone"
+    )
     return [
-        Row(name, unit, same.ours, HOW_LOCAL.format(positions=keeps), same.bare, same.ratios, 0.8, short=SHORT_LOCAL),
         Row(
-            f"{name}, beside a loop that keeps no position",
+            name,
             unit,
             reading.ours,
-            HOW_LOCAL.format(positions=leaves),
+            HOW_LOCAL.format(positions="keeps no position"),
             reading.bare,
             reading.ratios,
+            0.8,
+            short=SHORT_LOCAL,
+        ),
+        Row(
+            f"{name}, beside a loop that commits positions",
+            unit,
+            same.ours,
+            HOW_LOCAL.format(positions=keeps),
+            same.bare,
+            same.ratios,
         ),
     ]
 
@@ -242,8 +253,15 @@ async def kafka_rows(quick: bool, many: int) -> list[Result]:
     return [Row(name, "records/s", pair.ours, HOW_KAFKA, pair.bare, pair.ratios, 0.8, short=SHORT_KAFKA)]
 
 
-SHORT_LOCAL = ""
-SHORT_KAFKA = ""
+SHORT_LOCAL = (
+    "2.5 to 4.6 us of CPU a record against 1.4 to 2.1 for the reading loop; ours also unpacks the headers, makes a "
+    "record of each row and commits positions. Which of these costs most was not profiled."
+)
+SHORT_KAFKA = (
+    "23 to 24 us of CPU a record against 15 to 16. Of the profiled time 39 % goes into `record_of` "
+    "(shared/messaging/kafka_records.py), nearly half of that into building each record's headers anew; the rest of "
+    "the client's work is the bare loop's too. Not tried: taking over the client's headers where no value is missing."
+)
 
 
 async def rows(quick: bool) -> list[Result]:

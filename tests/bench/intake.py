@@ -43,7 +43,15 @@ HOW = (
     "same clients, group commit, deciders and relay workers as plain queues and makes {what} on the same adapters "
     "with the documents and messages of a recorded run: no kernel, no rules, no sealing, no signing, no person keys."
 )
-SHORT = ""
+SHORT = (
+    "ours takes about three times the CPU for a registration (6.0 ms against 1.8, all threads, five runs on a busy "
+    "machine). What the bare loop does not do: nine loads and a search, six sealed texts, the body's validation, two "
+    "decisions with five events, five reads of key files, and a commit of its own for each person's key. Tried "
+    "together, key files held in memory and person keys held in memory without any file took 4.5 ms of CPU; each "
+    "alone changed nothing clear, and throughput stayed within the noise, so a durable form would gain less. Neither a "
+    "shorter thread switch interval nor 32 deciders helped. Not tried: reading each document once a decision, which "
+    "would leave out five of the loads."
+)
 
 
 @dataclass(frozen=True)

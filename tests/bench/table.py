@@ -18,15 +18,17 @@ HEAD = """# Benchmarks
 
 Written by `make bench`; one of them alone: `make bench ARGS="--only NAME"`. Ours and the bare loop run in turn in
 one process (A B A B), each figure is the median of five runs, so the ratio counts, not the rate: the machine's cores
-are shared with whatever else runs on it.
+are shared with whatever else runs on it. `load` is the one-minute load average at the end of a benchmark, the
+benchmark itself included: above the number of cores something else ran too, and absolute times are too long.
 """
 COLUMNS = ("benchmark", "name", "ours", "bare loop or peer", "ratio (least to greatest)", "goal", "met", "measured")
 
 
 def machine() -> dict[str, str]:
-    """Where and when: cores, Python, platform, date."""
+    """Where and when: cores, what already ran on them (one minute's load), Python, platform, date."""
     return {
         "cores": str(len(os.sched_getaffinity(0))),
+        "load": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "date": date.today().isoformat(),
@@ -80,7 +82,7 @@ def _cells(name: str, where: Mapping[str, str], row: Row) -> list[str]:
     spread = f" ({min(row.ratios):.2f} to {max(row.ratios):.2f})" if len(row.ratios) > 1 else ""
     bare = "" if row.bare is None else f"{figure(row.bare)} {row.unit}"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}{spread}"
-    measured = f"{where['date']}, {where['cores']} cores, Python {where['python']}"
+    measured = f"{where['date']}, {where['cores']} cores, load {where['load']}, Python {where['python']}"
     met = {True: "yes", False: "no", None: ""}[row.met]
     return [row.name, f"`{name}`", f"{figure(row.ours)} {row.unit}", bare, ratio, _goal(row), met, measured]
 
