@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.exceptions import NackMessage
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 
-from shared.clock import Runtime
+from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable
 from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
 from shared.messaging.kafka_closing import closed
@@ -24,6 +24,7 @@ from shared.messaging.port import BatchHandler, Record
 
 logger = structlog.get_logger()
 
+COMMIT_LOOK_SECONDS = 3.0
 # A record may be 1 MB; the session is long enough for a pause of the machine, short enough for a crash to show.
 CONSUMER_SETTINGS: dict[str, str | int] = {
     "auto_offset_reset": "earliest",
@@ -58,6 +59,9 @@ class KafkaSubscription:
         self._attempt = 0
         self._stopping = asyncio.Event()
         self._running = False
+        # What the handler is through with and nobody has yet seen committed: the offset after the last record.
+        self._handled: dict[TopicPartition, int] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
         self._subscriber = broker.subscriber(
             *topics,
             group_id=group,
@@ -79,11 +83,13 @@ class KafkaSubscription:
         if self._running:
             return
         self._stopping.clear()
+        self._handled.clear()
         try:
             await self._subscriber.start()
         except (KafkaError, OSError) as error:
             await self._leave(1.0)
             raise Unavailable(f"log: {type(error).__name__}") from error
+        self._tasks = [self._runtime.spawn(self._watch_commits(), "log-commits")]
         self._running = True
 
     async def stop(self) -> None:
@@ -91,6 +97,7 @@ class KafkaSubscription:
             return
         self._running = False
         self._stopping.set()
+        await stop_tasks(self._tasks)
         # FastStream waits for the handler as long as STOP_SECONDS; leaving the group takes its own time.
         await self._leave(STOP_SECONDS + 5.0)
 
@@ -119,6 +126,37 @@ class KafkaSubscription:
             # FastStream seeks back at once on this; any other error it would log with its text.
             raise NackMessage from None
         self._attempt = 0
+        for record in batch:
+            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    async def _watch_commits(self) -> None:
+        """A commit that was lost is made good by the next one; where no record follows there would be none."""
+        while True:
+            before = dict(self._handled)
+            await self._runtime.sleep(COMMIT_LOOK_SECONDS)
+            idle = {place: offset for place, offset in self._handled.items() if before.get(place) == offset}
+            try:
+                await self._commit_again(idle)
+            except (KafkaError, OSError) as error:
+                logger.warning("commit_failed", group=self._group, error=type(error).__name__)
+
+    async def _commit_again(self, idle: dict[TopicPartition, int]) -> None:
+        consumer = self._subscriber.consumer
+        lost = {}
+        for place, offset in idle.items():
+            # Another member may have gone on from here: a position is never moved back, nor one of somebody else's.
+            if consumer is not None and place in consumer.assignment() and await self._committed(place) < offset:
+                lost[place] = offset
+        if lost and consumer is not None:
+            logger.warning("commit_repeated", group=self._group, partitions=len(lost))
+            await consumer.commit(lost)
+        for place, offset in idle.items():
+            if place not in lost and self._handled.get(place) == offset:
+                del self._handled[place]
+
+    async def _committed(self, place: TopicPartition) -> int:
+        consumer = self._subscriber.consumer
+        return 0 if consumer is None else await consumer.committed(place) or 0
 
     async def _pause(self, seconds: float) -> None:
         try:

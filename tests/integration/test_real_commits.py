@@ -1,0 +1,56 @@
+"""Commits of a group that do not arrive while nothing new follows them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import CommitFailedError
+
+from deploy.local.kafka import KafkaServer
+from shared.clock import RealRuntime
+from shared.messaging import kafka_group
+from shared.messaging.kafka import KafkaLog
+from shared.messaging.port import Message, Record, Topic
+
+pytest_plugins = ["tests.contract.log_adapters"]
+pytestmark = pytest.mark.real
+
+LOST = 3
+
+
+async def test_a_lost_commit_is_made_good_though_no_record_follows(
+    kafka_server: KafkaServer, log_runtime: RealRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_group, "COMMIT_LOOK_SECONDS", 0.1)
+    lost = 0
+    commit = AIOKafkaConsumer.commit
+
+    async def forgetful(consumer: AIOKafkaConsumer, offsets: Any = None) -> None:
+        nonlocal lost
+        if lost < LOST:
+            lost += 1
+            raise CommitFailedError
+        await commit(consumer, offsets)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", forgetful)
+    topic = Topic("test.lost-commits", 2)
+    log = KafkaLog(kafka_server.bootstrap_servers, [topic], log_runtime, client_id="contract")
+    seen: list[int] = []
+
+    async def handler(batch: list[Record]) -> None:
+        seen.extend(record.offset for record in batch)
+
+    await log.start()
+    try:
+        await log.append(topic.name, 1, [Message("a", b"1"), Message("a", b"2")])
+        await log.subscribe("lost-commits", [topic.name], handler).start()
+        async with asyncio.timeout(20):
+            while await log.positions("lost-commits", [topic.name]) != {(topic.name, 0): 0, (topic.name, 1): 2}:
+                await asyncio.sleep(0.05)
+    finally:
+        await log.stop()
+    assert lost == LOST
+    assert seen == [0, 1]
