@@ -29,7 +29,8 @@ class Rates:
     Per call: `drop` (Unavailable, nothing done) and `delay` (there, and on the way back). Per write: `unknown`
     (done, answered UnknownOutcome), `lost` (not done, the same answer), `late` (answered so at once, done up to
     `late_seconds` later), `partial` (some documents of an append), `crash` and `freeze` of the caller around
-    the effect. Per batch: `duplicate`, `rewind`, `hold` (a partition is kept back), `rebalance`.
+    the effect. Per batch: `duplicate`, `rewind`, `hold` (a partition is kept back), `rebalance`. Per process: `stall`,
+    its first read of the log takes up to `hold_seconds`.
     """
 
     drop: float = 0.0
@@ -47,6 +48,7 @@ class Rates:
     hold: float = 0.0
     hold_seconds: float = 4.0
     rebalance: float = 0.0
+    stall: float = 0.0
 
 
 STORMY = Rates(
@@ -62,6 +64,7 @@ STORMY = Rates(
     rewind=0.03,
     hold=0.05,
     rebalance=0.02,
+    stall=0.3,
 )
 
 
@@ -70,8 +73,8 @@ class FaultPlan:
 
     `runtime` belongs to no replica. `crash` and `freeze` are asked to strike the named incarnation and say
     whether they did. `counts` has: calls, drops, delays, unknown_outcomes, unknown_landed, late_landings,
-    partial_appends, crashes, freezes, duplicates, rewinds, holds, rebalances, stale_commits, zombie_batches,
-    handler_errors.
+    partial_appends, crashes, freezes, duplicates, rewinds, holds, rebalances, stalls, stale_commits,
+    zombie_batches, handler_errors.
     """
 
     def __init__(self, runtime: Runtime, rates: Rates = STORMY) -> None:

@@ -32,6 +32,7 @@ class FaultyLog:
         self.groups = Groups(plan, {topic.name: topic.partitions for topic in topics.values()})
         self._log = log
         self._members = 0
+        self._readers: set[str] = set()
 
     def next_member(self) -> int:
         """A number for a new member's name."""
@@ -55,7 +56,17 @@ class FaultyLog:
         return FaultySubscription(self, group, topics, handler)
 
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
+        await self._perhaps_stall()
         return await self.wire.ask("log.read", lambda: self._log.read(topic, partition, offset, limit))
+
+    async def _perhaps_stall(self) -> None:
+        caller = replica.get()
+        if caller is None or caller in self._readers:
+            return
+        self._readers.add(caller)
+        if self.plan.happens("stall"):
+            self.plan.counts["stalls"] += 1
+            await self.plan.pause(self.plan.rates.hold_seconds)
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         known = dict(ends)

@@ -64,7 +64,7 @@ class SeededLoop(BareLoop):
         self.trace: list[str] | None = [] if trace else None
         self._rng = random.Random(f"{seed}/schedule")
         self._steps_at_most = steps_at_most
-        self._microseconds = 0
+        self._microseconds = self._leapt = 0
         self._fingerprint = 0
         self._serial = self._pruned = 0
         self._ready: list[AnyHandle] = []
@@ -75,15 +75,17 @@ class SeededLoop(BareLoop):
         self._generators: list[AsyncGenerator[Any, Any]] = []
         self._running = self._stopping = self._closed = self._disposing = False
 
-    # The clock.
-
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._microseconds / 1_000_000
 
     def now(self) -> datetime:
-        """The fixed epoch plus virtual time."""
-        return EPOCH + timedelta(microseconds=self._microseconds)
+        """The fixed epoch plus virtual time, and what the clocks were moved on by."""
+        return EPOCH + timedelta(microseconds=self._microseconds + self._leapt)
+
+    def leap(self, seconds: float) -> None:
+        """Moves the wall clock on, as when the machine was suspended; timers of the loop do not notice."""
+        self._leapt += round(seconds * 1_000_000)
 
     @property
     def fingerprint(self) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.errors import Overloaded, PortError, Refusal, TooEarly
 from tests.simulation.journal import Acknowledgement, Journal
 from tests.simulation.world import World
 
-PAUSE_SECONDS = 0.5
+T = TypeVar("T")
+
+PAUSE_SECONDS = 1.0
 REPEATED = 0.15
 
 
@@ -36,30 +38,41 @@ class Client:
     """Puts steps through the services, some of them twice although they were acknowledged."""
 
     def __init__(self, world: World, journal: Journal) -> None:
-        self._world = world
+        self.world = world
         self._journal = journal
-        self._rng = world.runtime.rng
+        self.rng = world.runtime.rng
 
     async def put(self, step: Step) -> Acknowledgement | None:
         """The acknowledgement, or None where a rule refused the step for good."""
         answer = await self._until_answered(step)
         if answer is not None:
             self._journal.acknowledge(answer)
-            if self._rng.random() < REPEATED:
+            if self.rng.random() < REPEATED:
                 again = await self._until_answered(step)
                 if again != answer:
                     raise AssertionError(f"{step.name} was answered in two ways: {answer} and {again}")
         return answer
 
+    async def look(self, service: str, work: Callable[[Any], Awaitable[T]]) -> T:
+        """What some replica sees; asked again until one answers."""
+        while True:
+            try:
+                return await self.world.call(service, work)
+            except (PortError, TooEarly):
+                await asyncio.sleep(self.rng.uniform(0, PAUSE_SECONDS))
+
+    async def pause(self, at_most_seconds: float) -> None:
+        await asyncio.sleep(self.rng.uniform(0, at_most_seconds))
+
     async def _until_answered(self, step: Step) -> Acknowledgement | None:
         while True:
             self._journal.attempts += 1
             try:
-                return await self._world.call(step.service, step.send)
+                return await self.world.call(step.service, step.send)
             except (PortError, Overloaded, TooEarly, NotYet):
-                await asyncio.sleep(self._rng.uniform(0, PAUSE_SECONDS))
+                await asyncio.sleep(self.rng.uniform(0, PAUSE_SECONDS))
             except Refusal as refusal:
                 if refusal.rule not in step.patient:
                     self._journal.refuse(step.name, refusal.rule)
                     return None
-                await asyncio.sleep(self._rng.uniform(0, PAUSE_SECONDS))
+                await asyncio.sleep(self.rng.uniform(0, PAUSE_SECONDS))

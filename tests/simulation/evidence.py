@@ -55,6 +55,7 @@ class Evidence:
     documents: Mapping[str, Mapping[str, list[Document]]] = field(default_factory=dict)
     records: Mapping[str, list[Record]] = field(default_factory=dict)
     positions: Mapping[str, Mapping[Position, int]] = field(default_factory=dict)
+    _streams: dict[str, dict[str, list[Read]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def all_of(self, service: str) -> Iterator[tuple[str, Document]]:
         """Each document of a service with its collection."""
@@ -64,10 +65,16 @@ class Evidence:
 
     def streams(self, topic: str) -> dict[str, list[Read]]:
         """The readable records of a topic by subject, each in the order of its partition."""
-        by_subject: dict[str, list[Read]] = defaultdict(list)
-        for read in readable(self.records.get(topic, [])):
-            by_subject[read.envelope.subject].append(read)
-        return by_subject
+        if topic not in self._streams:
+            by_subject: dict[str, list[Read]] = defaultdict(list)
+            for read in readable(self.records.get(topic, [])):
+                by_subject[read.envelope.subject].append(read)
+            self._streams[topic] = dict(by_subject)
+        return self._streams[topic]
+
+    def reads(self, topic: str) -> list[Read]:
+        """The first occurrence of each readable event of a topic."""
+        return [read for reads in self.streams(topic).values() for read in firsts(reads)]
 
 
 def read_headers(record: Record) -> Envelope | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,19 +22,25 @@ class Acknowledgement:
 class Journal:
     """`asked`: ids of subjects and submissions that the client ever asked for. `acknowledged`: by step.
 
-    `refused`: by step, the rule that was given; `attempts`: requests sent, first ones and repetitions.
+    `refused`: by step, the rule that was given; `attempts`: requests sent, first ones and repetitions. `receipts`:
+    by submission, every one that was handed out. `answers`: figures as of an instant, as monitoring gave them.
     """
 
     asked: set[str] = field(default_factory=set)
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
+    receipts: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    answers: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
 
     def ask(self, *ids: str) -> None:
         self.asked.update(ids)
 
     def acknowledge(self, entry: Acknowledgement) -> None:
         self.acknowledged[entry.step] = entry
+
+    def receive(self, submission: str, receipt: Mapping[str, Any]) -> None:
+        self.receipts.setdefault(submission, []).append(receipt)
 
     def refuse(self, step: str, rule: str) -> None:
         self.refused[step] = rule

@@ -10,8 +10,9 @@ from collections import Counter
 import pytest
 
 from shared.testing.faults import Rates
-from tests.simulation.__main__ import SCENARIO, missing, outcomes, run_one
+from tests.simulation.__main__ import missing, outcomes, run_one
 from tests.simulation.planted import BUGS
+from tests.simulation.scenario import SCENARIO
 from tests.simulation.schedule import run_schedule
 
 RUNS = int(os.environ.get("RUNS", "30"))
@@ -68,4 +69,4 @@ def test_a_failing_seed_is_named_and_the_exit_code_is_1() -> None:
         check=False,
     )
     assert ran.returncode == 1
-    assert "seed 1: I5 person/" in ran.stdout
+    assert "seed 1: I5 " in ran.stdout

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from shared.clock import text_of
+from shared.clock import instant_of, text_of
 from shared.errors import PortError, Unavailable
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports
-from shared.store.collection import Collection
+from shared.store.guards import HOLD_SECONDS
 from shared.store.local import LocalStore
-from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Store
+from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.testing.faults import STORMY, FaultPlan, Rates
 from shared.testing.faulty_log import FaultyLog
 from shared.testing.faulty_store import FaultyStore
@@ -24,43 +24,22 @@ from shared.testing.groups import SESSION_SECONDS
 from shared.testing.loop import SeededLoop
 from shared.testing.runtime import SeededRuntime
 from tests.simulation.evidence import Evidence, Violation
+from tests.simulation.nodes import Node, Service
+from tests.simulation.witness import Witness, WitnessedStore
 
 T = TypeVar("T")
 
 REPLICAS = 2
 ANSWER_SECONDS = 5.0
 RESTART_SECONDS = 4.0
-CONVERGE_SECONDS = 900.0
-HORIZON_SECONDS = 30.0
+CONVERGE_SECONDS = 240.0
+OUTAGE_CHANCE = 0.03
+# Longer than any hold, submission or parked record waits: whatever the kernel does by itself is done by then.
+HORIZON_SECONDS = 400.0
+TIMERS = "timers"
 STRIKES_AT_MOST = 12
-
-
-class Bootable(Protocol):
-    """What a factory makes of ports: one replica of a service."""
-
-    async def start(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Service:
-    """How a service is built, what its store declares, and the group and topics that it follows."""
-
-    name: str
-    collections: Sequence[Collection]
-    build: Callable[[Ports], Bootable]
-    topics: Sequence[str] = ()
-
-
-@dataclass
-class Node:
-    """A place for a replica; each start there is an incarnation of its own."""
-
-    service: Service
-    name: str
-    starts: int = 0
-    replica: Any = None
-    incarnation: str = ""
-    runtime: SeededRuntime | None = field(default=None, repr=False)
+# Of a replica's clock; so two of them differ by up to a second.
+SKEW_SECONDS = 0.5
 
 
 StoreWrapper = Callable[[Store], Store]
@@ -86,9 +65,18 @@ class World:
         self.bare_log = LocalLog(None, list(TOPICS.values()), self.runtime)
         self.log = FaultyLog(self.bare_log, self.plan)
         self.bare_stores = {service.name: LocalStore(None, service.collections, self.runtime) for service in services}
-        self.stores = {name: FaultyStore(wrap_store(store), self.plan) for name, store in self.bare_stores.items()}
+        self.witness = Witness(self.loop.now, self._perhaps_outage)
+        self.stores = {
+            name: FaultyStore(wrap_store(WitnessedStore(name, store, self.witness)), self.plan)
+            for name, store in self.bare_stores.items()
+        }
         self.keys = Keys.in_memory(SeededRuntime(self.loop, "keys").rng)
-        self.nodes = [Node(service, f"{service.name}-{n}") for service in services for n in range(REPLICAS)]
+        self.nodes = [
+            Node(service, f"{service.name}-{n}", self.runtime.rng.uniform(-SKEW_SECONDS, SKEW_SECONDS))
+            for service in services
+            for n in range(REPLICAS)
+        ]
+        self._built: list[tuple[Service, Any]] = []
 
     # Life and death of replicas.
 
@@ -102,13 +90,16 @@ class World:
     def _boot(self, node: Node) -> None:
         node.starts += 1
         node.incarnation = f"{node.name}#{node.starts}"
-        node.runtime = SeededRuntime(self.loop, node.incarnation, incarnation=node.incarnation)
+        node.runtime = SeededRuntime(
+            self.loop, node.incarnation, incarnation=node.incarnation, skew_seconds=node.skew_seconds
+        )
         ports = Ports(self.stores[node.service.name], self.log, node.runtime, self.keys)
         node.runtime.spawn(self._bring_up(node, node.incarnation, ports), f"start {node.incarnation}")
 
     async def _bring_up(self, node: Node, incarnation: str, ports: Ports) -> None:
         try:
             replica = node.service.build(ports)
+            self._built.append((node.service, replica))
             await replica.start()
         except PortError:
             # A process that cannot reach its ports at start ends, and whatever runs it starts it again.
@@ -154,6 +145,21 @@ class World:
         standing = self.loop.standing(incarnation) != "dead"
         return next((node for node in self.nodes if node.incarnation == incarnation and standing), None)
 
+    def _perhaps_outage(self, service: str) -> None:
+        """Both replicas die between guard and target, and it takes longer than a hold lasts until one is back."""
+        nodes = [node for node in self.nodes if node.service.name == service]
+        if self.plan.healed or self.runtime.rng.random() >= OUTAGE_CHANCE:
+            return
+        if all([self.crash(node.incarnation) for node in nodes]):
+            self.plan.counts["crashes"] += len(nodes)
+            self.plan.counts["outages"] += 1
+            self.leap(self.runtime.rng.uniform(HOLD_SECONDS, 2 * HOLD_SECONDS))
+
+    def leap(self, seconds: float) -> None:
+        """Moves every clock on at once, in the middle of whatever is under way."""
+        self.plan.counts["leaps"] += 1
+        self.loop.leap(seconds)
+
     # Requests from outside.
 
     async def call(self, service: str, work: Callable[[Any], Awaitable[T]]) -> T:
@@ -192,26 +198,45 @@ class World:
         quiet = 0
         while self.loop.time() < deadline:
             await asyncio.sleep(2.0)
-            quiet = 0 if await self.unfinished() else quiet + 1
+            left = await self.unfinished()
+            quiet = quiet + 1 if not left else 0
             if quiet == 2:
                 return []
+            if set(left) == {TIMERS}:
+                await self._leap_to_next_timer()
         return [Violation("I12", "world", f"still unfinished: {await self.unfinished()}")]
+
+    async def _leap_to_next_timer(self) -> None:
+        """Nothing happens before then, so there is nothing to wait for."""
+        due = [document["next_at"] for document in await self._timed(HORIZON_SECONDS)]
+        ahead = (instant_of(min(due)) - self.loop.now()).total_seconds() if due else 0.0
+        if ahead > 0:
+            self.loop.leap(ahead)
+
+    async def _timed(self, horizon_seconds: float) -> list[Document]:
+        until = text_of(self.loop.now() + timedelta(seconds=horizon_seconds))
+        found: list[Document] = []
+        for name, service in self.services.items():
+            for collection in service.collections:
+                found += await self.bare_stores[name].find(collection.name, TIMER_INDEX, "timed", until=until)
+        return found
 
     async def unfinished(self) -> dict[str, int]:
         """Counts of what still moves by itself: replicas down, outboxes, unread records, timers due soon."""
-        found = {"replicas down": sum(node.replica is None for node in self.nodes)}
-        until = text_of(self.loop.now() + timedelta(seconds=HORIZON_SECONDS))
+        found: Counter[str] = Counter()
+        found["replicas down"] = sum(node.replica is None for node in self.nodes)
+        found[TIMERS] = len(await self._timed(HORIZON_SECONDS))
+        ends = await self.bare_log.ends(list(TOPICS))
         for name, service in self.services.items():
             store = self.bare_stores[name]
             for collection in service.collections:
-                found[f"{name} outboxes"] = found.get(f"{name} outboxes", 0) + await store.count(
-                    collection.name, OUTBOX_INDEX, "pending"
-                )
-                due = await store.find(collection.name, TIMER_INDEX, "timed", until=until)
-                found[f"{name} timers"] = found.get(f"{name} timers", 0) + len(due)
-            ends = await self.bare_log.ends(service.topics)
+                found[f"{name} outboxes"] += await store.count(collection.name, OUTBOX_INDEX, "pending")
             positions = self.log.groups.of(name).committed
-            found[f"{name} unread"] = sum(end - positions.get(at, 0) for at, end in ends.items())
+            read = {at: end for at, end in ends.items() if at[0] in service.topics}
+            found[f"{name} unread"] = sum(end - positions.get(at, 0) for at, end in read.items())
+        for node in self.nodes:
+            if node.replica is not None:
+                found[f"{node.name} unread"] = node.service.unread(node.replica, ends)
         return {what: count for what, count in found.items() if count}
 
     async def evidence(self) -> Evidence:
@@ -232,6 +257,8 @@ class World:
 
     def close(self) -> None:
         self.loop.close()
+        for service, replica in self._built:
+            service.close(replica)
         self.bare_log.close()
 
 

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from datetime import timedelta
 
 import pytest
 
@@ -305,3 +306,9 @@ def test_spawn_and_context_belong_to_the_named_replica(loops: Callable[..., Seed
 if __name__ == "__main__":
     log, trace, fingerprint = history(11)
     print(hashlib.sha256("\n".join([*log, *trace]).encode()).hexdigest(), fingerprint)
+
+
+def test_a_leap_moves_the_wall_clock_alone(loops: Callable[..., SeededLoop]) -> None:
+    loop = loops()
+    loop.leap(3600)
+    assert (loop.now() - EPOCH, loop.time()) == (timedelta(hours=1), 0.0)

@@ -1,0 +1,241 @@
+"""What happens: five persons, one host, three posts, from the programme's publication to the completed returns.
+
+The client looks at how things stand and asks for what is next, as officers do; so it gets on with whatever the
+storm leaves. What it asks for is written down in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from services.matching.store import ASSIGNMENTS, MATCHES
+from services.placement.store import PLACEMENTS
+from services.registration.store import EXPERTS, PERSONS
+from shared.clock import derived_id
+from shared.intake.submissions import SUBMISSIONS
+from tests.simulation import requests
+from tests.simulation.cast import CODE, CORRECTED, POSTS, WITHDRAWING, Person, Post
+from tests.simulation.cast import PERSONS as PEOPLE
+from tests.simulation.client import Client
+from tests.simulation.journal import Journal
+from tests.simulation.placing import Placing
+from tests.simulation.recount import figures_of
+
+LOOK_SECONDS = 1.2
+ATTEMPTS = 12
+OFFER_SECONDS = timedelta(days=1).total_seconds()
+# When the training post begins, and so may be completed.
+MONTHS_SECONDS = timedelta(days=106).total_seconds()
+GLANCED_AT = frozenset({"registrations", "requests", "accepted", "women_share"})
+EARLY, COMES_BACK = 0.4, 0.3
+GLANCES = 30
+MOVING = frozenset({"allocated", "offered"})
+GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
+
+
+class History:
+    """The steps of one run. `answering`: offers wait for nobody who lets another one run out."""
+
+    def __init__(self, client: Client, journal: Journal) -> None:
+        self.client = client
+        self.journal = journal
+        self.placing = Placing(client)
+        self._answering = asyncio.Lock()
+        self._ignored: set[str] = set()
+        self._offers: Counter[str] = Counter()
+        self._attempts: Counter[tuple[str, str]] = Counter()
+
+    async def play(self) -> None:
+        journal = self.journal
+        journal.ask(CODE, requests.INSTITUTION, *(post.id for post in POSTS))
+        for person in PEOPLE:
+            journal.ask(person.id, person.expert, person.command_id)
+        await self.client.put(requests.publish_programme(1))
+        await asyncio.gather(
+            self._found(),
+            self._publish_again(),
+            *(self._join(person) for person in PEOPLE),
+            *(self._fill(post) for post in POSTS),
+            self._correct(CORRECTED),
+            self._withdraw(WITHDRAWING),
+            self._glance(),
+        )
+        # A withdrawal or a refused placement may have set things in motion after an officer looked last.
+        await asyncio.gather(*(self._see_through(post) for post in POSTS))
+        self.client.world.leap(MONTHS_SECONDS)
+        await asyncio.gather(*(self._see_through(post) for post in POSTS))
+
+    # Registration.
+
+    async def _publish_again(self) -> None:
+        """Some cases are opened under this version, of which not every replica has heard yet."""
+        await self.client.pause(1.0)
+        await self.client.put(requests.publish_programme(2))
+
+    async def _found(self) -> None:
+        for step in requests.found_institution():
+            await self.client.put(step)
+
+    async def _join(self, person: Person) -> None:
+        await self.client.put(requests.register(person, self.journal))
+        if await self._decided("registration", person.command_id) == "accepted":
+            await self.client.put(requests.screen(person))
+
+    async def _decided(self, service: str, submission: str) -> str:
+        async def status(replica: Any) -> str:
+            document = await replica.ports.store.load(SUBMISSIONS.name, submission)
+            return str(document["status"])
+
+        while (found := await self.client.look(service, status)) == "pending":
+            await self.client.pause(LOOK_SECONDS)
+        return found
+
+    async def _until_recorded(self, collection: str, id: str) -> None:
+        async def stands(replica: Any) -> bool:
+            return await replica.ports.store.load(collection, id) is not None
+
+        while not await self.client.look("registration", stands):
+            await self.client.pause(LOOK_SECONDS)
+
+    async def _correct(self, person: Person) -> None:
+        await self._until_recorded(PERSONS.name, person.id)
+        await self.client.pause(6.0)
+        await self.client.put(requests.correct(person, sex="female"))
+
+    async def _withdraw(self, person: Person) -> None:
+        """At some time, or soon after the person was accepted somewhere; sometimes to come back later."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        if self.client.rng.random() < EARLY:
+            await self.client.pause(14.0)
+        else:
+            await self._until_placed(person)
+            await self.client.pause(3.0)
+        await self.client.put(requests.withdraw_consent(person))
+        if self.client.rng.random() < COMES_BACK:
+            await self.client.pause(5.0)
+            await self.client.put(requests.give_consent(person))
+
+    async def _until_placed(self, person: Person) -> None:
+        async def placements(service: Any) -> int:
+            return len(await service.ports.store.find(PLACEMENTS.name, "own", person.id))
+
+        for _ in range(GLANCES):
+            if await self.client.look("placement", placements):
+                return
+            await self.client.pause(LOOK_SECONDS)
+
+    # Matching.
+
+    async def _fill(self, post: Post) -> None:
+        client = self.client
+        for request in (requests.draft, requests.submit, requests.approve, requests.publish):
+            await client.put(request(post))
+        await asyncio.gather(*(self._apply(post, person) for person in post.applicants))
+        await self._shortlist(post)
+        await self._see_through(post)
+
+    async def _apply(self, post: Post, person: Person) -> None:
+        step = requests.apply(post, person, self.journal)
+        self.journal.ask(derived_id(post.id, person.expert), derived_id("client", step.name))
+        await self.client.put(step)
+        await self._decided("matching", derived_id("client", step.name))
+
+    async def _shortlist(self, post: Post) -> None:
+        """Leaves out whoever must not be asked any more, until the shortlist stands."""
+        sourced = list(post.sourced)
+        self.journal.ask(*(derived_id(post.id, person.expert) for person in sourced))
+        for attempt in range(ATTEMPTS):
+            experts = tuple(person.expert for person in sourced)
+            if await self.client.put(requests.shortlist(post, experts, attempt)) is not None:
+                return
+            # The withdrawn consent is the one thing that can refuse an expert of this list for good.
+            sourced = [person for person in sourced if person is not WITHDRAWING]
+
+    async def _see_through(self, post: Post) -> None:
+        """Allocates, offers and answers until nothing of the post moves any more."""
+        while True:
+            assignment, matches = await self._stand(post)
+            moved = False
+            given = sum(status in GIVEN for _, status in matches)
+            for match, status in matches:
+                if status == "shortlisted" and given < post.seats:
+                    # Once every seat has been given, whoever is left follows as a reserve by himself.
+                    given += 1
+                    moved = await self._ask("allocate", match)
+                elif status == "allocated":
+                    moved = await self._offer(post, match)
+                elif status in ("accepted", "retracting"):
+                    moved = await self.placing.see_through(match)
+            if not moved and self._rests(assignment, [status for _, status in matches]):
+                return
+            await self.client.pause(LOOK_SECONDS)
+
+    def _rests(self, assignment: Any, statuses: list[str]) -> bool:
+        """Nobody has to do anything, and nothing is on its way to anybody."""
+        if any(status in MOVING for status in statuses):
+            return False
+        seated = sum(status in ("accepted", "retracting") for status in statuses)
+        waiting = sum(status in ("reserve", "shortlisted", "longlisted") for status in statuses)
+        return seated >= assignment.terms.seats or not waiting
+
+    async def _stand(self, post: Post) -> tuple[Any, list[tuple[str, str]]]:
+        """The assignment and its shortlist by rank, each with its status."""
+
+        async def stand(service: Any) -> tuple[Any, list[tuple[str, str]]]:
+            kernel = service.replica.kernel
+            _, assignment = await kernel.load(ASSIGNMENTS, post.id)
+            found = []
+            for match in assignment.shortlisted:
+                _, state = await kernel.load(MATCHES, match)
+                found.append((match, state.status))
+            return assignment, found
+
+        return await self.client.look("matching", stand)
+
+    async def _ask(self, verb: str, match: str) -> bool:
+        """Under a new id after each refusal: what was refused once may be right later."""
+        attempt = self._attempts[verb, match]
+        answer = await self.client.put(requests.on_match(verb, match, attempt))
+        self._attempts[verb, match] += answer is None
+        return answer is not None
+
+    async def _offer(self, post: Post, match: str) -> bool:
+        async with self._answering:
+            if not await self._ask("offer", match):
+                return False
+            number = self._offers[post.name]
+            self._offers[post.name] += 1
+            answer = post.answers[number] if number < len(post.answers) else "accept"
+            if answer != "ignore":
+                return await self._ask(answer, match)
+            # Nobody answers: all clocks go on by as long as the offer stands.
+            self.client.world.leap(OFFER_SECONDS + 1)
+        while (await self._status(match)) == "offered":
+            await self.client.pause(LOOK_SECONDS)
+        return True
+
+    async def _status(self, match: str) -> str:
+        async def status(service: Any) -> str:
+            _, state = await service.replica.kernel.load(MATCHES, match)
+            return str(state.status)
+
+        return await self.client.look("matching", status)
+
+    # Monitoring.
+
+    async def _glance(self) -> None:
+        """Asks for figures as of the watermark; what was answered has to be answered again at the end."""
+        await self.client.pause(20.0)
+
+        async def figures(service: Any) -> tuple[int, Any]:
+            as_of_ms = service.follower.watermark_ms
+            return as_of_ms, figures_of(service.follower.model, as_of_ms, GLANCED_AT)
+
+        self.journal.answers.append(await self.client.look("monitoring", figures))
+
+
+async def history(client: Client, journal: Journal) -> None:
+    await History(client, journal).play()

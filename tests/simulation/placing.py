@@ -1,0 +1,81 @@
+"""The officer's part from an opened placement to the end of the return."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from services.placement.domain import placements
+from services.placement.handlers import placement_of
+from services.placement.store import PLACEMENTS
+from tests.simulation import requests
+from tests.simulation.client import Client
+
+NEVER_BEGUN = frozenset({"no_show", "cancelled", "refused"})
+OVER = NEVER_BEGUN | {"completed", "ended_early"}
+PAUSE_SECONDS = 1.0
+EXTENDED_BY = timedelta(days=10)
+COURSES = ("plain", "plain", "extended", "early", "no show")
+CommandOf = Callable[[tuple[Any, ...]], Any]
+
+
+class Placing:
+    """Moves placements on, step by step, each as its state calls for."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._courses: dict[str, str] = {}
+
+    async def see_through(self, match: str) -> bool:
+        """Takes the placement as far as it goes today; False where nothing was left to do or to wait for."""
+        id, moved = placement_of(match), False
+        while (state := await self._state(id)) is None or state.status not in OVER:
+            if state is None:
+                await self._client.pause(PAUSE_SECONDS)
+                continue
+            await self._client.pause(PAUSE_SECONDS)
+            if not await self._move(id, state):
+                break
+            moved = True
+        # One that will not be frees the seat: that is on its way to the match.
+        return moved or state.status in NEVER_BEGUN
+
+    async def _state(self, id: str) -> Any:
+        async def state(service: Any) -> Any:
+            return (await service.replica.kernel.load(PLACEMENTS, id))[1]
+
+        return await self._client.look("placement", state)
+
+    async def _move(self, id: str, state: Any) -> bool:
+        name, command_of = self._next(id, state)
+        attempt = self._attempts[name, id]
+        answer = await self._client.put(requests.on_placement(name, id, command_of, attempt))
+        self._attempts[name, id] += answer is None
+        # Refused: somebody else was faster, or the day has not come.
+        return answer is not None or (await self._state(id)).status != state.status
+
+    def _next(self, id: str, state: Any) -> tuple[str, CommandOf]:
+        course = self._courses.setdefault(
+            id, self._client.rng.choice(("plain", "plain", "extended", "early", "no show"))
+        )
+        match state.status:
+            case "host_confirmed":
+                return "contract", requests.contract(state.terms.starts_on, state.terms.ends_on)
+            case "contracted" if course == "no show" and state.starts_on <= date(2026, 1, 5):
+                return "report no show", lambda _: placements.ReportNoShow()
+            case "contracted":
+                return "training", lambda steps: placements.CompleteStep(steps[0], steps)
+            case "pre_departure" if len(state.steps) < 2:
+                return "ticket", lambda steps: placements.CompleteStep(steps[1], steps)
+            case "pre_departure":
+                return "depart", placements.Depart
+            case "travelling":
+                return "confirm arrival", placements.ConfirmArrival
+        if course == "early":
+            return "end early", lambda _: placements.EndEarly("expert", "family")
+        if course == "extended" and state.contracts == 1:
+            return "extend", lambda _: placements.ExtendPlacement(state.ends_on + EXTENDED_BY)
+        return "complete", lambda _: placements.CompletePlacement()

@@ -1,0 +1,170 @@
+"""What the services promise over several documents, once all is quiet: holds, seats, consents, submissions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.clock import derived_id, short_hash
+from shared.identity.keys import Keys, verify_receipt
+from shared.intake.receipts import signed_bytes
+from shared.store.port import Document
+from tests.simulation.cast import PURPOSE
+from tests.simulation.evidence import Evidence, Violation
+from tests.simulation.journal import Journal
+from tests.simulation.witness import NEVER_BEGUN, SEATED
+
+BEGUN = frozenset({"active", "completed", "ended_early"})
+ENDED = frozenset({"not_selected", "declined", "expired", "retracted"})
+# The guard's collection, its target's, and in which states a target uses what it holds.
+GUARDS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
+    ("registration", "documents", "persons", frozenset()),
+    ("matching", "assignments", "matches", ENDED),
+    ("matching", "pools", "matches", ENDED),
+    ("placement", "calendars", "placements", NEVER_BEGUN),
+)
+DECIDED_AS = {"expert-registration": ("experts", "expert"), "application": ("matches", "match")}
+
+
+def check_holds(evidence: Evidence) -> Iterator[Violation]:
+    """I12: no hold is left undecided; a standing one is used by its target, a released one is not."""
+    for service, collection, targets, spent in GUARDS:
+        states = {one["_id"]: one.get("state") for one in evidence.documents[service][targets]}
+        for guard in evidence.documents[service][collection]:
+            for target, hold in guard["holds"].items():
+                name = f"{collection}/{guard['_id']}"
+                state = states.get(target)
+                used = state is not None and state.get("status") not in spent
+                if hold["status"] == "held":
+                    yield Violation("I12", name, f"the hold of {target} is neither confirmed nor released")
+                elif hold["status"] == "confirmed" and not used:
+                    yield Violation("I12", name, f"the hold of {target} stands for nothing")
+                elif hold["status"] == "released" and used and not _needs_no_seat(collection, state):
+                    yield Violation("I5", name, f"{target} uses a hold that was released")
+
+
+def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:
+    return collection == "assignments" and state is not None and state["status"] not in SEATED
+
+
+def check_held(evidence: Evidence) -> Iterator[Violation]:
+    """I5: whoever uses a seat, a pool or a calendar holds it there."""
+    matching, placement = evidence.documents["matching"], evidence.documents["placement"]
+    seats, pools = _standing(matching["assignments"]), _standing(matching["pools"])
+    calendars = _standing(placement["calendars"])
+    for one in _with_state(matching["matches"]):
+        parties, status = one["state"]["parties"], one["state"]["status"]
+        if status in SEATED and (parties["assignment"], one["_id"]) not in seats:
+            yield Violation("I5", f"match/{one['_id']}", "sits on a seat that it does not hold")
+        if status not in ENDED and (parties["person"], one["_id"]) not in pools:
+            yield Violation("I5", f"match/{one['_id']}", "is open beside the person's pool")
+    for one in _with_state(placement["placements"]):
+        person = one["state"]["parties"]["person"]
+        if one["state"]["status"] not in NEVER_BEGUN and (person, one["_id"]) not in calendars:
+            yield Violation("I5", f"placement/{one['_id']}", "has dates that it does not hold")
+
+
+def _standing(guards: list[Document]) -> set[tuple[str, str]]:
+    return {
+        (guard["_id"], target)
+        for guard in guards
+        for target, hold in guard["holds"].items()
+        if hold["status"] in ("held", "confirmed")
+    }
+
+
+def _with_state(documents: list[Document]) -> list[Document]:
+    return [document for document in documents if document.get("state")]
+
+
+def check_succession(evidence: Evidence) -> Iterator[Violation]:
+    """I12: a free seat has gone to the next reserve; an assignment is filled exactly when its seats are accepted."""
+    by_assignment: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for match in _with_state(evidence.documents["matching"]["matches"]):
+        by_assignment[match["state"]["parties"]["assignment"]].append(match)
+    for assignment in _with_state(evidence.documents["matching"]["assignments"]):
+        state, matches = assignment["state"], by_assignment[assignment["_id"]]
+        name, seats = f"assignment/{assignment['_id']}", state["terms"]["seats"]
+        statuses = [match["state"]["status"] for match in matches]
+        reserves = [m for m in matches if m["state"]["status"] == "reserve" and m["_id"] not in assignment["holds"]]
+        seated = sum(status in SEATED for status in statuses)
+        if state["status"] == "matching" and seated < seats and reserves:
+            yield Violation("I12", name, f"{seats - seated} free seats and {len(reserves)} reserves")
+        kept = sum(status in ("accepted", "retracting") for status in statuses)
+        if state["status"] == "filled" and kept < seats:
+            yield Violation("I6", name, f"is filled with {kept} of {seats} accepted")
+        if state["status"] == "matching" and statuses.count("accepted") >= seats:
+            yield Violation("I12", name, "has all seats accepted and is not filled")
+
+
+def check_both_sides(evidence: Evidence) -> Iterator[Violation]:
+    """I12: matching and placement agree on every accepted match."""
+    matches = {one["_id"]: one["state"] for one in _with_state(evidence.documents["matching"]["matches"])}
+    placements = {one["_id"]: one["state"] for one in _with_state(evidence.documents["placement"]["placements"])}
+    for match, state in matches.items():
+        placement = placements.get(derived_id(match, "placement"))
+        name, status = f"match/{match}", state["status"]
+        if status == "accepted" and placement is None:
+            yield Violation("I1", name, "was accepted and never came to a placement")
+        elif status in ("accepted", "retracting") and placement is not None and placement["status"] in NEVER_BEGUN:
+            yield Violation("I12", name, f"is {status}, its placement {placement['status']}")
+        elif status == "retracting" and (placement is None or placement["status"] not in BEGUN):
+            # What had begun answers when it ends early, or never: then the seat was used.
+            yield Violation("I12", name, "is still being retracted")
+    for id, placement in placements.items():
+        state = matches.get(placement["match"], {})
+        if placement["status"] not in NEVER_BEGUN and state.get("status") not in (
+            "accepted",
+            "retracting",
+            "retracted",
+        ):
+            yield Violation("I2", f"placement/{id}", f"stands on a match that is {state.get('status')}")
+
+
+def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:
+    """A withdrawn consent stops everything that has not begun (KERNEL section 3); counted as I12."""
+    persons = evidence.documents["registration"]["persons"]
+    withdrawn = {one["_id"] for one in persons if one["state"]["consents"].get(PURPOSE) == "withdrawn"}
+    for match in _with_state(evidence.documents["matching"]["matches"]):
+        state = match["state"]
+        if state["parties"]["person"] in withdrawn and state["status"] not in (*ENDED, "accepted", "retracting"):
+            yield Violation("I12", f"match/{match['_id']}", f"is {state['status']} after the withdrawal")
+    for placement in _with_state(evidence.documents["placement"]["placements"]):
+        state = placement["state"]
+        before = state["status"] in ("host_confirmed", "contracted", "pre_departure", "travelling")
+        if state["parties"]["person"] in withdrawn and before:
+            yield Violation("I12", f"placement/{placement['_id']}", f"is {state['status']} after the withdrawal")
+        if state["status"] == "ended_early" and state.get("reason") == "consent_withdrawn":
+            yield Violation("I6", f"placement/{placement['_id']}", "a running return was broken off by a message")
+
+
+def check_submissions(evidence: Evidence, journal: Journal, keys: Keys) -> Iterator[Violation]:
+    """I1: each receipt that was handed out is the stored one and verifies; what it stands for is decided."""
+    for service in ("registration", "matching"):
+        public = keys.receipt_public_keys(service)
+        applied = {
+            collection: {one["_id"]: one["applied"] for one in evidence.documents[service].get(collection, [])}
+            for collection, _ in DECIDED_AS.values()
+        }
+        for one in evidence.documents[service]["submissions"]:
+            name = f"submissions/{one['_id']}"
+            receipt = one["receipt"]
+            if not verify_receipt(public, receipt["key_id"], signed_bytes(receipt), receipt["signature"]):
+                yield Violation("I1", name, "the receipt does not verify")
+            if any(handed_out != receipt for handed_out in journal.receipts.get(one["_id"], ())):
+                yield Violation("I1", name, "another receipt was handed out than the stored one")
+            if one["status"] == "pending":
+                yield Violation("I12", name, "was never decided")
+            collection, step = DECIDED_AS[one["kind"]]
+            command = short_hash(derived_id(one["_id"], step))
+            if one["status"] == "accepted" and command not in applied[collection].get(one["subject"], {}):
+                yield Violation("I1", name, f"was accepted, and {collection} has nothing of it")
+
+
+def check_parked(evidence: Evidence) -> Iterator[Violation]:
+    """I12: what came too early has healed, and nothing waits for a person."""
+    for service, collections in evidence.documents.items():
+        for shadow in collections["shadows"]:
+            for entry in shadow["parked"]:
+                yield Violation("I12", f"{service} shadow/{shadow['_id']}", f"{entry['topic']}: {entry['reason']}")

@@ -1,0 +1,165 @@
+"""I7: the same indicators counted in ways that share as little as possible."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+from services.monitoring.follower import apply_records
+from services.monitoring.indicators import Question, cells
+from services.monitoring.store import DIGESTED, ReadModel
+from shared.clock import derived_id, short_hash
+from shared.messaging.port import Position, Record
+from shared.programmes.indicators import Distinct, Indicator
+from tests.simulation.cast import DEFINITION
+from tests.simulation.evidence import Evidence, Violation
+
+Figures = Mapping[str, Any]
+BEGUN = frozenset({"active", "completed", "ended_early"})
+
+
+def figures_of(model: ReadModel, as_of_ms: int, codes: Collection[str] | None = None) -> Figures:
+    """Each indicator (of `codes`) by the compiled query: a number, or a share's two numbers."""
+    found: dict[str, Any] = {}
+    with model.database.reader() as connection:
+        for indicator in DEFINITION.indicators:
+            if codes is not None and indicator.code not in codes:
+                continue
+            total, _ = cells(connection, Question(DEFINITION, indicator, as_of_ms))
+            found[indicator.code] = total.part if total.whole is None else (total.part, total.whole)
+    return found
+
+
+def counted_from_facts(model: ReadModel, as_of_ms: int) -> Figures:
+    """Each indicator by a loop over the rows of the facts."""
+    with model.database.reader() as connection:
+        result = connection.execute("SELECT * FROM facts")
+        names = [column[0] for column in result.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    rows = [row for row in rows if row["known_from"] < as_of_ms <= row["known_to"]]
+    return {one.code: _counted(one, rows) for one in DEFINITION.indicators}
+
+
+def _counted(indicator: Indicator, rows: Sequence[Mapping[str, Any]]) -> Any:
+    if indicator.facts is None:
+        share = indicator.share
+        parts = [] if share is None else [DEFINITION.indicator(share.of), DEFINITION.indicator(share.in_)]
+        return tuple(_counted(part, rows) for part in parts if part is not None)
+    kept = [row for row in rows if row["kind"] in indicator.facts.kinds]
+    for condition in indicator.facts.where:
+        column = f"{condition.attribute}_at_{condition.at}"
+        kept = [row for row in kept if row[column] in (condition.one_of or ())]
+    if isinstance(indicator.measure, Distinct):
+        return len({row[indicator.measure.distinct] for row in kept})
+    return len(kept)
+
+
+def counted_from_documents(evidence: Evidence) -> Figures:
+    """Each indicator from the documents of those who own the facts."""
+    experts = _states(evidence, "registration", "experts")
+    assignments, matches = (_states(evidence, "matching", name) for name in ("assignments", "matches"))
+    placements = _states(evidence, "placement", "placements")
+    begun = [state for state in placements if state["status"] in BEGUN]
+    women = _women(evidence)
+    by_women = sum(state["parties"]["person"] in women for state in begun)
+
+    def count(states: Sequence[Mapping[str, Any]], *statuses: str) -> int:
+        return sum(state["status"] in statuses for state in states)
+
+    return {
+        "registrations": len(experts),
+        "eligible": count(experts, "eligible"),
+        "hosts": count(_states(evidence, "registration", "institutions"), "active"),
+        "requests": len(assignments) - count(assignments, "draft"),
+        "filled": count(assignments, "filled"),
+        "applications": _applications(evidence),
+        "declined": count(matches, "declined"),
+        "accepted": count(matches, "accepted", "retracting"),
+        "contracts": sum(state["contracts"] for state in placements if state["status"] != "cancelled"),
+        "returns": len(begun),
+        "returns_of_women": by_women,
+        "women_share": (by_women, len(begun)),
+        "persons": len({state["parties"]["person"] for state in begun}),
+        "completed": count(placements, "completed"),
+        "ended_early": count(placements, "ended_early"),
+        "no_shows": count(placements, "no_show"),
+    }
+
+
+def _states(evidence: Evidence, service: str, collection: str) -> list[Mapping[str, Any]]:
+    return [document["state"] for document in evidence.documents[service][collection] if document.get("state")]
+
+
+def _women(evidence: Evidence) -> set[str]:
+    """Persons whose newest entry says so."""
+    return {
+        document["_id"]
+        for document in evidence.documents["registration"]["persons"]
+        if (entries := document["state"]["entries"])
+        and max(entries, key=lambda one: (one["valid_from"], one["recorded_at"]))["attributes"]["sex"] == "female"
+    }
+
+
+def _applications(evidence: Evidence) -> int:
+    """Accepted applications that opened a match."""
+    applied = {document["_id"]: document["applied"] for document in evidence.documents["matching"]["matches"]}
+    return sum(
+        short_hash(derived_id(one["_id"], "match")) in applied.get(one["subject"], ())
+        for one in evidence.documents["matching"]["submissions"]
+        if one["status"] == "accepted"
+    )
+
+
+def replayed(evidence: Evidence) -> ReadModel:
+    """A fresh read model, filled with every topic from offset 0."""
+    model = ReadModel(None)
+    parts: dict[Position, list[Record]] = {}
+    for record in (record for records in evidence.records.values() for record in records):
+        parts.setdefault((record.topic, record.partition), []).append(record)
+    apply_records(model, parts, {position: records[-1].offset + 1 for position, records in parts.items()})
+    return model
+
+
+def rows_of(model: ReadModel) -> dict[str, Set[tuple[Any, ...]]]:
+    """Each table that a rebuild compares: its rows, each with how often it stands there."""
+    found: dict[str, Set[tuple[Any, ...]]] = {}
+    with model.database.reader() as connection:
+        for table in DIGESTED:
+            rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+            found[table] = {(*row, count) for row, count in Counter(rows).items()}
+    return found
+
+
+def check_read_models(
+    evidence: Evidence, models: Mapping[str, ReadModel], answers: Sequence[tuple[int, Figures]], as_of_ms: int
+) -> Iterator[Violation]:
+    """I7: all models hold the same facts, and every way of counting gives the same figures, now and as of then."""
+    fresh = replayed(evidence)
+    try:
+        expected = rows_of(fresh)
+        for name, model in models.items():
+            for table, rows in rows_of(model).items():
+                if differing := rows ^ expected[table]:
+                    yield Violation("I7", f"{name}/{table}", f"{len(differing)} rows differ from a replay")
+        model = next(iter(models.values()))
+        ways = {
+            "query": figures_of(model, as_of_ms),
+            "facts": counted_from_facts(fresh, as_of_ms),
+            "documents": counted_from_documents(evidence),
+        }
+        yield from check_recounts(ways)
+        for then, answer in answers:
+            again = figures_of(model, then, answer.keys())
+            yield from check_recounts({f"as of {then}, answered then": answer, "now": again})
+    finally:
+        fresh.close()
+
+
+def check_recounts(figures: Mapping[str, Figures]) -> Iterator[Violation]:
+    """I7: every way of counting gives the same value for each indicator."""
+    ways = list(figures)
+    for indicator in sorted({name for figure in figures.values() for name in figure}):
+        values = {way: figures[way].get(indicator) for way in ways}
+        if any(value != values[ways[0]] for value in values.values()):
+            yield Violation("I7", indicator, ", ".join(f"{way}: {value}" for way, value in values.items()))

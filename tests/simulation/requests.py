@@ -1,0 +1,235 @@
+"""What the client asks for: each step does what the route behind it does once the caller is known.
+
+Every command id follows from the step's name alone, so a step that is sent again is the same command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from services.matching.bodies import AssignmentDraft
+from services.matching.domain.assignment import PublishAssignment
+from services.matching.domain.match import DeclineOffer
+from services.matching.handlers import own_deliveries
+from services.matching.requests import Requests
+from services.matching.selection import APPLICATION
+from services.matching.store import ASSIGNMENTS, MATCHES
+from services.placement.domain import placements
+from services.placement.store import PLACEMENTS
+from services.registration.bodies import ProfileCorrection
+from services.registration.domain import institutions, persons
+from services.registration.domain.programmes import PublishProgramme
+from services.registration.handlers import EXPERT_REGISTRATION, person_of
+from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from shared.clock import derived_id, text_of
+from shared.errors import Refusal
+from shared.intake.submissions import SUBMISSIONS
+from shared.store.aggregates import Aggregate, Cause
+from tests.simulation.cast import CODE, DEFINITION, HOST, OFFICE, OFFICER, PURPOSE, SECOND_OFFICER, Person, Post
+from tests.simulation.client import Step
+from tests.simulation.journal import Acknowledgement, Journal
+
+Work = Callable[[Any, Cause], Awaitable[Any]]
+INSTITUTION = derived_id("client", "institution")
+
+
+@dataclass(frozen=True)
+class About:
+    """The document that a step is about, and as whom it is asked."""
+
+    service: str
+    collection: str
+    subject: str
+    account: str = OFFICER
+
+
+def step(name: str, about: About, work: Work, *, patient: frozenset[str] = frozenset(), id: str | None = None) -> Step:
+    """One request: `work` is given the service and the cause; what it answers counts only as an acknowledgement."""
+    command_id = id or derived_id("client", name)
+    cause = Cause(command_id, digest=name, correlation_id=command_id, account=about.account)
+    answer = Acknowledgement(name, about.service, about.collection, about.subject, command_id)
+
+    async def send(service: Any) -> Acknowledgement:
+        await work(service, cause)
+        return answer
+
+    return Step(name, about.service, send, patient)
+
+
+def execute(name: str, service: str, aggregate: Aggregate[Any], subject: str, command: Any, **private: Any) -> Step:
+    """One command on one document."""
+
+    async def work(replica: Any, cause: Cause) -> None:
+        await replica.replica.kernel.execute(aggregate, subject, command, cause, private=private or None)
+
+    return step(name, About(service, aggregate.name, subject), work)
+
+
+# Registration.
+
+
+def publish_programme(version: int) -> Step:
+    """A later version says the same under another title."""
+    command = PublishProgramme(CODE, {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}})
+    return execute(f"publish programme {version}", "registration", PROGRAMMES, CODE, command)
+
+
+def found_institution() -> list[Step]:
+    """From registered to active."""
+    registered = institutions.RegisterInstitution(HOST, OFFICE, "AF", "education", "public")
+    commands: tuple[Any, ...] = (
+        registered,
+        institutions.AssessInstitution(),
+        institutions.AcceptPartner(),
+        institutions.ActivateInstitution(),
+    )
+    names = ("register", "assess", "accept", "activate")
+    return [
+        execute(f"{name} institution", "registration", INSTITUTIONS, INSTITUTION, command)
+        for name, command in zip(names, commands, strict=True)
+    ]
+
+
+def register(person: Person, journal: Journal) -> Step:
+    async def work(service: Any, cause: Cause) -> None:
+        await service.work.newest(CODE)
+        channel = "self" if person.self_registered else "officer"
+        subject = derived_id(person_of(channel, cause), CODE)
+        receipt = await service.replica.intake.submit(
+            EXPERT_REGISTRATION, subject, person.registration(), cause, office=OFFICE, channel=channel
+        )
+        journal.receive(cause.command_id, receipt)
+
+    about = About("registration", SUBMISSIONS.name, person.command_id, person.account)
+    # The definition is on its way to this replica still.
+    return step(f"register {person.name}", about, work, patient=frozenset({"programme_unknown"}), id=person.command_id)
+
+
+def screen(person: Person) -> Step:
+    async def work(service: Any, cause: Cause) -> None:
+        document = await service.ports.store.load(EXPERTS.name, person.expert)
+        if document is None:
+            raise Refusal("not_found", status=404)
+        await service.work.screen(document, cause, None)
+
+    return step(f"screen {person.name}", About("registration", EXPERTS.name, person.expert), work)
+
+
+def correct(person: Person, **changes: Any) -> Step:
+    body = ProfileCorrection.model_validate({"attributes": person.attributes(**changes), "valid_from": "2025-01-01"})
+
+    async def work(service: Any, cause: Cause) -> None:
+        await service.work.correct_profile(person.id, body, cause, None)
+
+    return step(f"correct {person.name}", About("registration", PERSONS.name, person.id), work)
+
+
+def withdraw_consent(person: Person) -> Step:
+    command = persons.WithdrawConsent(PURPOSE)
+    return execute(f"withdraw consent of {person.name}", "registration", PERSONS, person.id, command)
+
+
+def give_consent(person: Person) -> Step:
+    command = persons.GiveConsent(PURPOSE)
+    return execute(f"give consent of {person.name}", "registration", PERSONS, person.id, command)
+
+
+# Matching.
+
+
+def _requests(service: Any) -> Requests:
+    return Requests(service.replica, service.following.selection)
+
+
+def draft(post: Post) -> Step:
+    body = AssignmentDraft(programme=CODE, office=OFFICE, terms=post.terms(INSTITUTION), title=post.name)
+
+    async def work(service: Any, cause: Cause) -> None:
+        await _requests(service).draft(body, cause)
+
+    passing = frozenset({"programme_unknown", "institution_unknown", "institution_not_active"})
+    about = About("matching", ASSIGNMENTS.name, post.id, HOST)
+    return step(f"draft {post.name}", about, work, patient=passing)
+
+
+def submit(post: Post) -> Step:
+    async def work(service: Any, cause: Cause) -> None:
+        await _requests(service).submit(post.id, cause, None)
+
+    return step(f"submit {post.name}", About("matching", ASSIGNMENTS.name, post.id), work)
+
+
+def approve(post: Post) -> Step:
+    async def work(service: Any, cause: Cause) -> None:
+        await _requests(service).approve(post.id, cause, None)
+
+    return step(f"approve {post.name}", About("matching", ASSIGNMENTS.name, post.id, SECOND_OFFICER), work)
+
+
+def publish(post: Post) -> Step:
+    return execute(f"publish {post.name}", "matching", ASSIGNMENTS, post.id, PublishAssignment())
+
+
+def apply(post: Post, person: Person, journal: Journal) -> Step:
+    name = f"apply {person.name} {post.name}"
+    command_id = derived_id("client", name)
+
+    async def work(service: Any, cause: Cause) -> None:
+        body = {
+            "assignment": post.id,
+            "expert": person.expert,
+            "received_at": text_of(service.replica.kernel.runtime.now()),
+        }
+        match = derived_id(post.id, person.expert)
+        receipt = await service.replica.intake.submit(APPLICATION, match, body, cause, office=OFFICE, channel="self")
+        journal.receive(command_id, receipt)
+
+    return step(name, About("matching", SUBMISSIONS.name, command_id, person.account), work)
+
+
+def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
+    async def work(service: Any, cause: Cause) -> None:
+        saved = await service.following.selection.shortlist(post.id, experts, "few_experts", cause, None)
+        for delivery in own_deliveries(saved):
+            await service.following.matching_started(delivery)
+
+    about = About("matching", ASSIGNMENTS.name, post.id)
+    passing = frozenset({"expert_unknown", "expert_not_screened"})
+    return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
+
+
+def on_match(verb: str, match: str, attempt: int) -> Step:
+    """`allocate`, `offer`, `accept` or `decline`."""
+
+    async def work(service: Any, cause: Cause) -> None:
+        if verb == "decline":
+            await service.replica.kernel.execute(MATCHES, match, DeclineOffer("family"), cause)
+        else:
+            await getattr(service.following.allocation, verb)(match, cause, None)
+
+    return step(f"{verb} {match} {attempt}", About("matching", MATCHES.name, match), work)
+
+
+# Placement.
+
+
+def on_placement(name: str, placement: str, command_of: Callable[[tuple[Any, ...]], Any], attempt: int) -> Step:
+    """`command_of` is given the obligatory steps of the case."""
+
+    async def work(service: Any, cause: Cause) -> None:
+        _, state = await service.replica.kernel.load(PLACEMENTS, placement)
+        command = command_of(await service.work.obligatory(placements.existing(state)))
+        run = {
+            placements.ContractPlacement: service.work.contract,
+            placements.ExtendPlacement: service.work.extend,
+        }.get(type(command), service.work.carry_out)
+        await run(placement, command, cause, None)
+
+    return step(f"{name} {placement} {attempt}", About("placement", PLACEMENTS.name, placement), work)
+
+
+def contract(starts_on: date, ends_on: date) -> Callable[[tuple[Any, ...]], Any]:
+    return lambda _obligatory: placements.ContractPlacement(starts_on, ends_on)

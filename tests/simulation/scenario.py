@@ -1,0 +1,155 @@
+"""The four services, the history, and everything that has to hold after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from services.matching.store import ASSIGNMENTS, MATCHES
+from services.placement.store import PLACEMENTS
+from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from shared.clock import derived_id
+from shared.contracts.registry import read as read_event
+from shared.store.aggregates import Aggregate
+from tests.simulation import promise_checks
+from tests.simulation.case_checks import (
+    check_acknowledged,
+    check_calendar,
+    check_histories,
+    check_invented,
+    check_once,
+    check_seats,
+    stays,
+)
+from tests.simulation.evidence import Evidence, Read, Violation
+from tests.simulation.history import history
+from tests.simulation.journal import Journal
+from tests.simulation.recount import check_read_models
+from tests.simulation.schedule import Scenario
+from tests.simulation.services import TOPICS_OF, services
+from tests.simulation.stream_checks import (
+    Consequence,
+    Reader,
+    check_causes,
+    check_fold,
+    check_outboxes,
+    check_reader,
+    check_streams,
+)
+from tests.simulation.world import World
+
+COMPACTED = ("registration.profiles",)
+FOLDED: tuple[tuple[str, Aggregate[Any], tuple[str, ...]], ...] = (
+    ("registration", PROGRAMMES, ("registration.programmes",)),
+    ("registration", PERSONS, ("registration.persons", "registration.profiles")),
+    ("registration", EXPERTS, ("registration.experts",)),
+    ("registration", INSTITUTIONS, ("registration.institutions",)),
+    ("matching", ASSIGNMENTS, ("matching.assignments",)),
+    ("matching", MATCHES, ("matching.matches",)),
+    ("placement", PLACEMENTS, ("placement.placements",)),
+)
+
+
+def _matching_follows(read: Read) -> list[Consequence]:
+    """What follows whatever the state is; what depends on it is asked of the state itself, in `promise_checks`."""
+    if read.name == "AssignmentMatchingStarted":
+        event: Any = read_event(read.envelope, read.record.value or b"")
+        return [_on_match(read, f"round:{event.round}:{match}") for match in event.matches]
+    if read.name in ("PlacementRefused", "PlacementCancelled", "NoShowReported", "PlacementEndedEarly"):
+        return [_on_match(read, "release")]
+    return []
+
+
+def _on_match(read: Read, step: str) -> Consequence:
+    return Consequence(MATCHES.name, derived_id(read.envelope.id, step))
+
+
+PLACEMENT_STEPS = {"OfferAccepted": "open", "MatchRetracting": "retract"}
+
+
+def _placement_follows(read: Read) -> list[Consequence]:
+    step = PLACEMENT_STEPS.get(read.name)
+    return [Consequence(PLACEMENTS.name, derived_id(read.envelope.id, step))] if step else []
+
+
+READERS = (
+    Reader("registration", TOPICS_OF["registration"]),
+    Reader("matching", TOPICS_OF["matching"], consequences=_matching_follows),
+    Reader("placement", TOPICS_OF["placement"], consequences=_placement_follows),
+)
+
+
+def _check_existence(evidence: Evidence, journal: Journal) -> Iterator[Violation]:
+    """I1 and I2: what was acknowledged is there, nothing else is, and nothing is there twice."""
+    yield from check_acknowledged(evidence, journal)
+    for service, collection in (
+        ("registration", "programmes"),
+        ("registration", "institutions"),
+        ("registration", "persons"),
+        ("registration", "experts"),
+        ("registration", "submissions"),
+        ("matching", "assignments"),
+        ("matching", "matches"),
+        ("matching", "submissions"),
+    ):
+        yield from check_invented(evidence, service, collection, journal)
+    yield from check_once(
+        evidence, "registration", "experts", lambda d: (d["state"]["person"], d["state"]["programme"])
+    )
+    yield from check_once(evidence, "matching", "matches", _pair)
+    yield from check_once(evidence, "placement", "placements", lambda d: d["state"]["match"])
+    for guard in evidence.documents["registration"]["documents"]:
+        holders = [id for id, hold in guard["holds"].items() if hold["status"] == "confirmed"]
+        if len(holders) > 1:
+            yield Violation("I2", f"documents/{guard['_id']}", f"one number, {len(holders)} persons")
+
+
+def _case(document: Mapping[str, Any]) -> tuple[str, str]:
+    return document["state"]["person"], document["state"]["programme"]
+
+
+def _pair(document: Mapping[str, Any]) -> tuple[str, str]:
+    parties = document["state"]["parties"]
+    return parties["assignment"], parties["expert"]
+
+
+def _check_streams(evidence: Evidence) -> Iterator[Violation]:
+    yield from check_causes(evidence, COMPACTED)
+    for service in evidence.documents:
+        yield from check_outboxes(evidence, service)
+        yield from check_streams(evidence, service, COMPACTED)
+    for service, aggregate, topics in FOLDED:
+        yield from check_fold(evidence, service, aggregate.name, topics, aggregate.evolve)
+    for reader in READERS:
+        yield from check_reader(evidence, reader)
+
+
+PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
+    promise_checks.check_holds,
+    promise_checks.check_held,
+    promise_checks.check_succession,
+    promise_checks.check_both_sides,
+    promise_checks.check_withdrawn,
+    promise_checks.check_parked,
+)
+
+
+def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violation]:
+    """Every invariant, by all that the run left behind."""
+    yield from _check_existence(evidence, journal)
+    yield from check_calendar(stays(evidence))
+    yield from check_seats(evidence)
+    yield from check_histories(evidence)
+    yield from _check_streams(evidence)
+    for promise in PROMISES:
+        yield from promise(evidence)
+    yield from promise_checks.check_submissions(evidence, journal, world.keys)
+    followers = {
+        node.name: node.replica.follower for node in world.nodes if node.service.name == "monitoring" and node.replica
+    }
+    as_of_ms = max((follower.head_ms for follower in followers.values()), default=0)
+    models = {name: follower.model for name, follower in followers.items()}
+    yield from check_read_models(evidence, models, journal.answers, as_of_ms)
+
+
+SCENARIO = Scenario(services, history, check)

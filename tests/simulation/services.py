@@ -1,0 +1,101 @@
+"""The four services as the simulation runs them: whole, but for the HTTP edge that nobody calls here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+from unittest import mock
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from services.matching import app as matching
+from services.matching.store import COLLECTIONS as MATCHING
+from services.matching.store import SHADOWS as MATCHING_SHADOWS
+from services.monitoring import app as monitoring
+from services.monitoring.follower import Pace
+from services.monitoring.handlers import Mark
+from services.monitoring.store import COLLECTIONS as MONITORING
+from services.monitoring.store import SHADOWS as MONITORING_SHADOWS
+from services.monitoring.store import ReadModel
+from services.placement import app as placement
+from services.placement.store import COLLECTIONS as PLACEMENT
+from services.placement.store import SHADOWS as PLACEMENT_SHADOWS
+from services.registration import app as registration
+from services.registration.store import COLLECTIONS as REGISTRATION
+from services.registration.store import SHADOWS as REGISTRATION_SHADOWS
+from shared.contracts.base import Event
+from shared.messaging.port import Position
+from shared.messaging.shadows import Handlers
+from shared.replica import Ports, stored
+from shared.store.collection import Collection
+from tests.simulation.nodes import Service
+
+T = TypeVar("T")
+
+# A transaction costs real milliseconds, so the read models are brought up in few of them.
+PACE = Pace(linger_seconds=12.0, idle_seconds=12.0)
+
+
+class InMemory:
+    """What the services ask of their settings."""
+
+    issuer = None
+    data = None
+
+
+def _without_routes(build: Callable[[Ports, Any], T], ports: Ports) -> T:
+    """Nobody calls the edge here, and its routes would take longer to set up than all else that a replica is."""
+    with (
+        mock.patch.object(APIRouter, "add_api_route", return_value=None),
+        mock.patch.object(BaseModel, "model_json_schema", return_value={}),
+    ):
+        return build(ports, InMemory())
+
+
+# The process's one DuckDB in memory gets as many threads as its first model asks for; more than one only wait here.
+ReadModel(None, threads=1).close()
+
+
+def _monitoring(ports: Ports, settings: Any) -> monitoring.MonitoringService:
+    return monitoring.MonitoringService(ports, settings, PACE)
+
+
+def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int]) -> int:
+    marks = service.follower.model.marks
+    return sum(end - marks.get(position, Mark()).next_offset for position, end in ends.items())
+
+
+HANDLED: Mapping[str, Handlers] = {
+    "registration": registration.handlers(mock.MagicMock()),
+    "matching": matching.handlers(mock.MagicMock()),
+    "placement": placement.handlers(mock.MagicMock()),
+}
+
+
+def topics_of(handled: Handlers) -> Sequence[str]:
+    events: set[type[Event]] = set(handled)
+    return sorted({event.topic for event in events})
+
+
+TOPICS_OF = {name: topics_of(handled) for name, handled in HANDLED.items()}
+
+
+def services() -> list[Service]:
+    return [
+        _grouped("registration", stored(REGISTRATION, REGISTRATION_SHADOWS), registration.build),
+        _grouped("matching", stored(MATCHING, MATCHING_SHADOWS), matching.build),
+        _grouped("placement", stored(PLACEMENT, PLACEMENT_SHADOWS), placement.build),
+        Service(
+            "monitoring",
+            stored(MONITORING, MONITORING_SHADOWS),
+            partial(_without_routes, _monitoring),
+            unread=_unread,
+            close=lambda service: service.follower.model.close(),
+        ),
+    ]
+
+
+def _grouped(name: str, collections: Sequence[Collection], build: Callable[[Ports, Any], Any]) -> Service:
+    return Service(name, collections, partial(_without_routes, build), TOPICS_OF[name])
