@@ -30,7 +30,7 @@ from shared.clock import derived_id, text_of
 from shared.errors import Problem, Refusal
 from shared.intake.submissions import SUBMISSIONS, Intake
 from shared.replica import Replica
-from shared.store.aggregates import Aggregate, Saved
+from shared.store.aggregates import Aggregate, Saved, settled
 from shared.store.port import Document
 from shared.web.bodies import Change, documented, read_body
 from shared.web.callers import Granted, may
@@ -89,8 +89,10 @@ class Api:
         self._on_match("allocate", Change, self._allocate, {})
         self._on_match("offer", Change, self._offer, {})
         self._on_match("accept", Change, self._accept, {})
-        for verb, command in (("decline", match.DeclineOffer), ("retract", match.RetractMatch)):
-            self._on_match(verb, Reason, self._command(MATCHES, _with_reason(command)), {"reason": "family"})
+        self._on_match(
+            "decline", Reason, self._command(MATCHES, _with_reason(match.DeclineOffer)), {"reason": "family"}
+        )
+        self._on_match("retract", Reason, self._retract, {"reason": "family"})
 
     def _on_assignment(self, verb: str, body: type[Change], run: Run[Any], example: Mapping[str, Any]) -> None:
         path = f"/assignments/{{id}}/{verb}"
@@ -220,6 +222,13 @@ class Api:
 
     async def _offer(self, call: Call[Change]) -> Saved[Any]:
         return await self._following.allocation.offer(call.id, call.cause, call.expected_version)
+
+    async def _retract(self, call: Call[Reason]) -> Saved[Any]:
+        over = await self._following.promises.return_of(call.id) == "over"
+        if over and not settled(call.document, call.cause):
+            raise Refusal("return_is_over", "what has taken place is not taken back")
+        run = self._command(MATCHES, _with_reason(match.RetractMatch))
+        return await run(call)
 
     async def _accept(self, call: Call[Change]) -> Saved[Any]:
         return await self._following.allocation.accept(call.id, call.cause, call.expected_version)

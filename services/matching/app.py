@@ -26,6 +26,7 @@ from shared.contracts.placement import (
     PlacementEndedEarly,
     PlacementOpened,
     PlacementRefused,
+    ReturnCompleted,
     ReturnStarted,
 )
 from shared.contracts.registration import (
@@ -110,6 +111,7 @@ def handlers(following: Following) -> Handlers:
         MatchRetracted: Handler(effect=following.match_ended),
         PlacementOpened: Handler(know=knowledge.placement),
         ReturnStarted: Handler(know=knowledge.returned),
+        ReturnCompleted: Handler(know=knowledge.completed),
         PlacementRefused: Handler(know=knowledge.placement, effect=following.placement_answered),
         PlacementCancelled: Handler(know=knowledge.placement, effect=following.placement_answered),
         NoShowReported: Handler(effect=following.placement_answered),

@@ -6,12 +6,12 @@ Guards are taken first and released last; nothing here releases a hold but `sett
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from services.matching.domain import assignment
 from services.matching.domain.match import VoidHold
 from services.matching.domain.match_state import Usage, pool_usage, seat_usage
-from services.matching.store import ASSIGNMENTS, MATCHES, POOLS
+from services.matching.store import ASSIGNMENTS, MATCHES, POOLS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties
 from shared.errors import Refusal, SankofaError
@@ -19,6 +19,8 @@ from shared.replica import Replica
 from shared.store.aggregates import Cause
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
+
+Return = Literal["not begun", "begun", "over"]
 
 
 class SeatsFull(SankofaError):
@@ -55,6 +57,17 @@ class Promises:
         """Confirms what the match uses and gives back what it can no longer use."""
         await self._guards.settle(self.seats, parties.assignment, match)
         await self._guards.settle(self.pools, parties.person, match)
+
+    async def return_of(self, match: str) -> Return:
+        """How far the return has come that followed from the match, as placement has told by now.
+
+        Placement has no answer to the retraction of one that is over: the match would wait for it for ever.
+        """
+        shadow = await self._kernel.store.load(SHADOWS.name, derived_id(match, "placement"))
+        known = shadow["knowledge"] if shadow else {}
+        if known.get("completed"):
+            return "over"
+        return "begun" if known.get("returned") else "not begun"
 
     async def give_back_spent(self, document: Document) -> None:
         """Frees the seats whose matches have ended, before the events that say so have come round."""

@@ -240,5 +240,7 @@ class Selection:
     async def stop_all(self, delivery: Delivery) -> None:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
         for document, _ in await self.matches_of(delivery.subject):
+            if await self._promises.return_of(document["_id"]) == "over":
+                continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED), cause)

@@ -38,9 +38,16 @@ class Withdrawal:
             if await self._reason(person) is None:
                 continue
             for match, parties in matches.items():
+                if await self._goes_on(match, reason):
+                    continue
                 cause = delivery.cause(f"stop:{match}")
                 await self._kernel.execute(MATCHES, match, StopMatch(reason, parties), cause)
             return
+
+    async def _goes_on(self, match: str, reason: str) -> bool:
+        """A return that is over stays what it was, and a consent taken back breaks off none that has begun."""
+        stage = await self._promises.return_of(match)
+        return stage == "over" or (stage == "begun" and reason == CONSENT_WITHDRAWN)
 
     async def _reason(self, person: str) -> str | None:
         """What stands against it now: the person's own word, or the suspension of any of the person's experts."""

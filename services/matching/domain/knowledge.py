@@ -5,7 +5,7 @@
 | person | account, office, consents {purpose: given}, profile [entries] |
 | expert | person, programme, office, screening (registered, eligible, ineligible), suspended |
 | institution | account, office, country, area, sector, host_type, status |
-| placement | match, person, programme, returned |
+| placement | match, person, programme, returned, completed |
 """
 
 from __future__ import annotations
@@ -105,6 +105,10 @@ def placement(
 
 def returned(known: Knowledge, _event: Event, _envelope: Envelope) -> Knowledge:
     return {**known, "returned": True}
+
+
+def completed(known: Knowledge, _event: Event, _envelope: Envelope) -> Knowledge:
+    return {**known, "completed": True}
 
 
 ExpertStatus = Literal["unknown", "registered", "eligible", "ineligible", "suspended"]
