@@ -1,0 +1,211 @@
+"""A small full history: a programme, two hosts, five experts, and assignments that end in every way there is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from shared.clock import derived_id
+from tests.e2e.edge_town import BEGAN, Town
+from tests.e2e.edge_world import ATTRIBUTES, DEFINITION_FILE, OFFICE, PROGRAMME, yaml_as_json
+
+TODAY = BEGAN.date()
+# Each has one digit less in common with the occupation that is asked for, which decides the ranks.
+OCCUPATIONS = {"ada": "2310", "ben": "2319", "cy": "2399", "dee": "2999", "eve": "9999"}
+
+
+def day(number: int) -> str:
+    return (TODAY + timedelta(days=number)).isoformat()
+
+
+class Story:
+    """Each chapter ends settled, since whoever comes next depends on what stands then."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.experts: dict[str, str] = {}
+        self.persons: dict[str, str] = {}
+        self.host = ""
+
+    async def tell(self) -> None:
+        await self.beginning()
+        await self.declined_then_served_to_the_end()
+        await self.town.settle()
+        await self.overlap_refused_then_expired()
+        await self.no_show()
+        await self.retracted_before_arrival()
+        await self.ended_early()
+        await self.cancelled_by_the_host()
+        await self.suspended_and_reinstated()
+        await self.consent_withdrawn_and_given()
+
+    async def beginning(self) -> None:
+        content = yaml.safe_load(DEFINITION_FILE.read_text())
+        sent = {"definition": yaml_as_json(content)}
+        await self.town.do("/registration/v1/programmes", sent, "administrator", None)
+        self.host = await self._institution("host", ("assess", "accept-partner", "activate"))
+        other = await self._institution("other", ("assess", "accept-partner", "activate"))
+        for name, occupation in OCCUPATIONS.items():
+            await self._expert(name, occupation=occupation)
+        unfit = await self._registered("fay", education=1)
+        await self.town.do(f"/registration/v1/experts/{unfit}/screen")
+        later = {"attributes": ATTRIBUTES | {"occupation": "9999", "sector": "health"}, "valid_from": "2025-01-01"}
+        await self.town.do(f"/registration/v1/persons/{self.persons['eve']}/correct-profile", later)
+        for verb, body in (("put-on-hold", {"reason": "moving"}), ("close", {"reason": "merged"})):
+            await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body)
+        await self.town.settle()
+
+    async def _institution(self, account: str, verbs: tuple[str, ...]) -> str:
+        body = {"name": "College", "country": "AF", "sector": "education", "host_type": "public", "office": OFFICE}
+        answer = await self.town.do("/registration/v1/institutions", {**body, "account": account}, subject=account)
+        for verb in verbs:
+            await self.town.do(f"/registration/v1/institutions/{answer['id']}/{verb}")
+        return str(answer["id"])
+
+    async def _registered(self, name: str, **attributes: Any) -> str:
+        person = {
+            "given_name": name,
+            "family_name": "of the story",
+            "document": {"type": "passport", "country": "NL", "number": f"N{name}"},
+            "attributes": ATTRIBUTES | attributes,
+            "valid_from": "2020-01-01",
+        }
+        body = {"programme": PROGRAMME, "office": OFFICE, "person": person, "consents": ["placement"]}
+        # Ada registers herself, the others through an officer.
+        how: Any = {"role": "expert", "office": None} if name == "ada" else {}
+        receipt = await self.town.do("/registration/v1/experts", body, **how, subject=name)
+        while not await self._recorded(receipt["subject"]):
+            assert await self.town.deliver_some()
+        self.experts[name] = receipt["subject"]
+        self.persons[name] = (await self.town.get(f"/registration/v1/experts/{receipt['subject']}"))["person"]
+        return str(receipt["subject"])
+
+    async def _recorded(self, expert: str) -> bool:
+        return await self.town.stores["registration"].load("experts", expert) is not None
+
+    async def _expert(self, name: str, **attributes: Any) -> None:
+        expert = await self._registered(name, **attributes)
+        await self.town.do(f"/registration/v1/experts/{expert}/screen")
+
+    async def _assignment(self, title: str, begins: int, ends: int) -> str:
+        terms = {
+            "institution": self.host,
+            "country": "AF",
+            "sector": "education",
+            "host_type": "public",
+            "occupation": "2310",
+            "modality": "temporary",
+            "seats": 1,
+            "starts_on": day(begins),
+            "ends_on": day(ends),
+        }
+        body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms, "title": title}
+        answer = await self.town.do("/matching/v1/assignments", body, subject=title)
+        path = f"/matching/v1/assignments/{answer['id']}"
+        for verb, subject in (("submit", "maker"), ("approve", "checker"), ("publish", "maker")):
+            await self.town.do(f"{path}/{verb}", subject=subject)
+        return str(answer["id"])
+
+    async def _shortlisted(self, title: str, begins: int, ends: int, *names: str, apply: bool = False) -> list[str]:
+        """The matches of the assignment in the order of the names, which is that of their scores."""
+        assignment = await self._assignment(title, begins, ends)
+        if apply:
+            for name in names:
+                path = f"/matching/v1/assignments/{assignment}/applications"
+                await self.town.do(path, {"expert": self.experts[name]}, subject=f"for-{name}")
+            await self.town.settle()
+        experts = [] if apply else [self.experts[name] for name in names]
+        body = {"experts": experts, "override_reason": "few_candidates"}
+        await self.town.do(f"/matching/v1/assignments/{assignment}/shortlist", body)
+        return [assignment, *(derived_id(assignment, self.experts[name]) for name in names)]
+
+    async def _match(self, match: str, *verbs: str) -> None:
+        for verb in verbs:
+            body = {"reason": "family"} if verb in ("decline", "retract") else {}
+            await self.town.do(f"/matching/v1/matches/{match}/{verb}", body)
+
+    async def _placement(self, match: str, *verbs: str, begins: int = 0, ends: int = 60) -> str:
+        id = derived_id(match, "placement")
+        bodies: dict[str, Any] = {
+            "contract": {"starts_on": day(begins), "ends_on": day(ends)},
+            "extend": {"ends_on": day(ends + 20)},
+            "end-early": {"party": "expert", "reason": "family"},
+        }
+        for verb in verbs:
+            if verb == "prepare":
+                for step in ("training", "insurance", "ticket"):
+                    # One route thrice: the key has to be another one each time.
+                    path = f"/placement/v1/placements/{id}/complete-step"
+                    await self.town.do(path, {"step": step}, subject=step)
+            else:
+                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}))
+        return id
+
+    async def declined_then_served_to_the_end(self) -> str:
+        """The match of the completed return; not settled, so that whoever wants can still come between."""
+        _, ada, ben, _ = await self._shortlisted("first", 0, 60, "ada", "ben", "cy", apply=True)
+        await self._match(ada, "allocate", "offer", "decline")
+        await self._match(ben, "offer", "accept")
+        await self._placement(ben, "contract", "prepare", "depart", "confirm-arrival", "extend", "complete")
+        return ben
+
+    async def overlap_refused_then_expired(self) -> None:
+        _, ben, cy = await self._shortlisted("second", 10, 40, "ben", "cy")
+        await self._match(ben, "allocate", "offer", "accept")
+        await self._match(cy, "offer")
+        await self.town.settle()
+        await self.town.later(days=15)
+        await self.town.settle()
+
+    async def no_show(self) -> None:
+        _, cy = await self._shortlisted("third", 0, 60, "cy")
+        await self._match(cy, "allocate", "offer", "accept")
+        await self._placement(cy, "contract", "report-no-show")
+        await self.town.settle()
+
+    async def retracted_before_arrival(self) -> None:
+        _, ada, dee = await self._shortlisted("fourth", 0, 60, "ada", "dee")
+        await self._match(ada, "allocate", "offer", "accept")
+        await self._placement(ada, "contract")
+        await self._match(ada, "retract")
+        await self._match(dee, "offer", "decline")
+        await self.town.settle()
+
+    async def ended_early(self) -> None:
+        _, ada = await self._shortlisted("fifth", 0, 60, "ada")
+        await self._match(ada, "allocate", "offer", "accept")
+        await self._placement(ada, "contract", "prepare", "depart", "confirm-arrival", "end-early")
+        await self.town.settle()
+
+    async def cancelled_by_the_host(self) -> None:
+        assignment, dee, _ = await self._shortlisted("sixth", 100, 160, "dee", "eve")
+        await self._match(dee, "allocate", "offer", "accept")
+        await self.town.settle()
+        await self.town.do(f"/matching/v1/assignments/{assignment}/cancel", {"reason": "host_withdrew"})
+        await self.town.settle()
+
+    async def suspended_and_reinstated(self) -> None:
+        _, dee, _ = await self._shortlisted("seventh", 200, 260, "dee", "eve")
+        await self._match(dee, "allocate", "offer")
+        await self.town.settle()
+        path = f"/registration/v1/experts/{self.experts['dee']}"
+        await self.town.do(f"{path}/suspend", {"reason": "unreachable"})
+        await self.town.settle()
+        await self.town.do(f"{path}/reinstate")
+        await self.town.settle()
+
+    async def consent_withdrawn_and_given(self) -> None:
+        _, cy = await self._shortlisted("eighth", 300, 360, "cy")
+        await self._match(cy, "allocate", "offer", "accept")
+        await self.town.settle()
+        await self.withdraws("cy")
+        await self.town.settle()
+        path = f"/registration/v1/persons/{self.persons['cy']}"
+        await self.town.do(f"{path}/give-consent", {"purpose": "placement"})
+        await self.town.settle()
+
+    async def withdraws(self, name: str) -> None:
+        path = f"/registration/v1/persons/{self.persons[name]}/withdraw-consent"
+        await self.town.do(path, {"purpose": "placement"})
