@@ -17,7 +17,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from deploy.cli.settings import Settings
-from deploy.local.processes import ChildFailed
 from deploy.local.servers import Servers
 from shared.clock import RealRuntime
 from shared.errors import SettingsError, Unavailable
@@ -229,6 +228,5 @@ async def _watched(host: Host, server: Server, servers: Servers | None) -> Async
 async def _watch(host: Host, server: Server, servers: Servers) -> None:
     try:
         await servers.watch(host.runtime)
-    except ChildFailed:
+    finally:
         server.should_exit = True
-        raise

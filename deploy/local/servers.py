@@ -83,6 +83,8 @@ class Servers:
     def _start(self, server: Server) -> None:
         with self._turn:
             if not self._ending:
+                # One that died by itself still owns its folder, and its next life could not.
+                server.stop()
                 server.start()
 
     def _note_death(self, name: str) -> None:

@@ -27,7 +27,7 @@ from shared.store.collection import Collection
 from shared.store.mongodb import MongoStore
 from shared.store.port import Store
 from tests.e2e.evidence import gathered
-from tests.integration.real_system import RealSystem
+from tests.integration.real_system import RealSystem, Running
 from tests.simulation.evidence import Evidence
 
 SMALL = Path(__file__).with_name("real_history.yaml")
@@ -71,7 +71,7 @@ def token_of(settings: Settings) -> Callable[[Step], str]:
 
 
 async def run_through(
-    system: RealSystem, prepared: Prepared, progress: Callable[[int, str], None] = lambda _by, _note: None
+    system: Running, prepared: Prepared, progress: Callable[[int, str], None] = lambda _by, _note: None
 ) -> dict[str, dict[str, str]]:
     """Every step acknowledged, the services at rest; what each was answered."""
     client = Client(system.url)
@@ -85,7 +85,7 @@ async def run_through(
         await client.close()
 
 
-async def wrong_figures(system: RealSystem, history: History) -> list[str]:
+async def wrong_figures(system: Running, history: History) -> list[str]:
     """The declared figures that are not met."""
     client = Client(system.url)
     shown: dict[tuple[str, str], Any] = {}

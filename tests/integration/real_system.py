@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,29 @@ SERVICES = ("registration", "matching", "placement", "monitoring")
 START_SECONDS = 90.0
 
 
+def answers(url: str) -> bool:
+    """Whether somebody answers well there."""
+    try:
+        return httpx.get(url, timeout=1.0).is_success
+    except httpx.TransportError:
+        return False
+
+
+@dataclass
+class Running:
+    """Where a running system is, and the folders of whoever talks to it."""
+
+    url: str
+    folder: Path
+    keys: Path
+
+    @property
+    def settings(self) -> Settings:
+        """What the command line would read to talk to this system."""
+        environment = {**os.environ, "SANKOFA_KEYS": str(self.keys), "SANKOFA_ISSUER": ""}
+        return read_settings(environment, data=self.folder / "client", url=self.url)
+
+
 class Replica:
     """`sankofa serve NAME` with a data folder of its own and the shared keys."""
 
@@ -34,55 +58,39 @@ class Replica:
         self.child = Child(name, argv, own, self.ready, folder / f"{name}.log")
 
     def ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/{self.service}/health/ready", timeout=1.0).is_success
-        except httpx.TransportError:
-            return False
+        return answers(f"{self.url}/{self.service}/health/ready")
 
 
-class RealSystem:
+class RealSystem(Running):
     """Kafka, a MongoDB-protocol server, `replicas` processes a service, and a proxy before them.
 
+    Replica n of each service has driver n modulo their number.
     `start` raises MissingTool where this machine cannot run one of the servers.
     """
 
-    def __init__(self, folder: Path, replicas: int = 2, driver: str = "motor") -> None:
+    def __init__(self, folder: Path, replicas: int = 2, drivers: Sequence[str] = ("motor",)) -> None:
         self.kafka = KafkaServer(folder / "kafka")
         self.store = SecantusServer(folder / "mongodb")
-        self.folder = folder
-        self.driver = driver
-        self.keys = folder / "keys"
+        self.port = free_port()
+        super().__init__(f"http://127.0.0.1:{self.port}", folder, folder / "keys")
         environment = {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "MONGODB_URL": self.store.url,
             "SANKOFA_KEYS": str(self.keys),
-            "SANKOFA_MONGO_DRIVER": driver,
             "SANKOFA_ISSUER": "",
         }
-        names = [(f"{service}-{number}", service) for number in range(1, replicas + 1) for service in SERVICES]
-        self.replicas = {name: Replica(name, service, folder, environment) for name, service in names}
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.front = Child(
-            "front", self._front_argv(), {"PYTHONPATH": str(ROOT)}, self._front_ready, folder / "front.log"
-        )
+        self.replicas: dict[str, Replica] = {}
+        for number in range(1, replicas + 1):
+            own = {**environment, "SANKOFA_MONGO_DRIVER": drivers[number % len(drivers)]}
+            made = [Replica(f"{service}-{number}", service, folder, own) for service in SERVICES]
+            self.replicas |= {replica.name: replica for replica in made}
+        path = {"PYTHONPATH": str(ROOT)}
+        self.front = Child("front", self._front_argv(), path, lambda: answers(self.url), folder / "front.log")
 
     def _front_argv(self) -> list[str]:
         urls = {s: ",".join(r.url for r in self.replicas.values() if r.service == s) for s in SERVICES}
         behind = [f"{service}={of}" for service, of in urls.items()]
         return [sys.executable, "-m", "tests.integration.real_front", str(self.port), *behind]
-
-    def _front_ready(self) -> bool:
-        try:
-            return httpx.get(self.url, timeout=1.0).is_success
-        except httpx.TransportError:
-            return False
-
-    @property
-    def settings(self) -> Settings:
-        """What the command line would read to talk to this system."""
-        environment = {**os.environ, "SANKOFA_KEYS": str(self.keys), "SANKOFA_ISSUER": ""}
-        return read_settings(environment, data=self.folder / "client", url=self.url)
 
     def start(self) -> None:
         with ThreadPoolExecutor(2) as pool:

@@ -33,7 +33,7 @@ EXPERTS = 14
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSystem]:
     try:
-        made = RealSystem(tmp_path_factory.mktemp("real"))
+        made = RealSystem(tmp_path_factory.mktemp("real"), drivers=("motor", "pymongo"))
         made.start()
     except MissingTool as error:
         if os.environ.get("CI") == "true":
