@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("up", epilog="Example: sankofa up --data data --port 8000")(running.up)
+app.command("up", epilog="Example: sankofa up --log kafka --store mongodb --data data --port 8000")(running.up)
 app.command("serve", epilog="Example: sankofa serve matching placement --port 8001")(running.serve_services)
 app.command("demo", epilog="Example: sankofa demo --exit")(demo.demo)
 app.command("figures", epilog="Example: sankofa figures trqn-1 --period first-report")(figures.figures)

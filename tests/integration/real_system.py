@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import httpx
 
 from deploy.cli.settings import Settings, read_settings
 from deploy.local.kafka import KafkaServer
-from deploy.local.processes import Child, free_port
+from deploy.local.processes import Child, ChildFailed, free_port
 from deploy.local.secantus import SecantusServer
 
 SANKOFA = str(Path(sys.executable).with_name("sankofa"))
@@ -106,10 +107,17 @@ class RealSystem(Running):
         return [self.front, *(replica.child for replica in self.replicas.values())]
 
     def restart(self, name: str) -> None:
-        """Starts a killed replica and waits until it is ready."""
-        child = self.replicas[name].child
-        child.start()
-        child.wait_ready(START_SECONDS)
+        """Starts a killed replica until it is ready, as a supervisor would: without a broker it ends with one line."""
+        child, until = self.replicas[name].child, time.monotonic() + START_SECONDS
+        while True:
+            child.start()
+            try:
+                child.wait_ready(until - time.monotonic())
+                return
+            except ChildFailed:
+                if child.running or time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
 
     def stop_services(self) -> None:
         """The proxy and every replica, side by side; log and store go on, for the checkers."""
