@@ -55,11 +55,11 @@ class Somebody:
 
 
 def everybody(subjects: Mapping[Role, str]) -> Iterator[Somebody]:
-    """Each role twice, and once more without an office. `subjects`: who signs in as the cases' person and host."""
+    """Each role twice, and the officer without an office. `subjects`: who signs in as the cases' person and host."""
     for role in ROLES:
         yield Somebody(role, OFFICE, subjects.get(role, f"{role}-{OFFICE}"), True)
         yield Somebody(role, OTHER_OFFICE, f"stranger-{role}", False)
-        yield Somebody(role, None, f"homeless-{role}", False)
+    yield Somebody("officer", None, "homeless", False)
 
 
 @dataclass(frozen=True)
