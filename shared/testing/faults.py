@@ -30,7 +30,8 @@ class Rates:
     (done, answered UnknownOutcome), `lost` (not done, the same answer), `late` (answered so at once, done up to
     `late_seconds` later), `partial` (some documents of an append), `crash` and `freeze` of the caller around
     the effect. Per batch: `duplicate`, `rewind`, `hold` (a partition is kept back), `rebalance`. Per process: `stall`,
-    its first read of the log takes up to `hold_seconds`.
+    its first read without a group takes up to
+    `hold_seconds`.
     """
 
     drop: float = 0.0
@@ -64,7 +65,7 @@ STORMY = Rates(
     rewind=0.03,
     hold=0.05,
     rebalance=0.02,
-    stall=0.3,
+    stall=0.5,
 )
 
 

@@ -135,7 +135,7 @@ def test_submissions() -> None:
     journal = Journal(receipts={"s": [right["receipt"]]})
 
     def rules(submitted: dict[str, Any], matches: list[dict[str, Any]], journal: Journal) -> set[str]:
-        documents = {
+        documents: Documents = {
             "registration": {"submissions": []},
             "matching": {"submissions": [submitted], "matches": matches},
         }

@@ -33,7 +33,7 @@ REPLICAS = 2
 ANSWER_SECONDS = 5.0
 RESTART_SECONDS = 4.0
 CONVERGE_SECONDS = 240.0
-OUTAGE_CHANCE = 0.03
+OUTAGE_CHANCE = 0.05
 # Longer than any hold, submission or parked record waits: whatever the kernel does by itself is done by then.
 HORIZON_SECONDS = 400.0
 TIMERS = "timers"
