@@ -240,6 +240,12 @@ class Intake:
             raise
         except Refusal as refusal:
             status, problems = "refused", list(refusal.problems)
+        except (Unavailable, UnknownOutcome, Conflict):
+            raise
+        except Exception:
+            # What fails on every replica must not be tried again at every sweep.
+            await self._save(document, {"next_at": self._later()})
+            raise
         note(status=status)
         rows = [{"pointer": problem.pointer, "rule": problem.rule} for problem in problems]
         await self._save(

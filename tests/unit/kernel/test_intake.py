@@ -176,3 +176,19 @@ async def test_what_was_never_decided_within_thirty_days_expires_with_its_key() 
         await desk.intake.decide(receipt["id"])
         assert (await desk.stored(receipt["id"]))["problems"] == [{"pointer": "", "rule": "submission_expired"}]
         await desk.intake.stop()
+
+
+async def test_a_decider_that_fails_is_tried_again_after_a_pause() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = ZeroDivisionError()
+        desk.intake.start()
+        receipt = await desk.submit()
+        before = (await desk.stored(receipt["id"]))["next_at"]
+        await desk.intake.stop()
+        case.clock.ahead = timedelta(seconds=11)
+        with pytest.raises(ZeroDivisionError):
+            await desk.intake.decide(receipt["id"])
+        waiting = await desk.stored(receipt["id"])
+        assert (waiting["status"], waiting["timed"]) == ("pending", True)
+        assert waiting["next_at"] > before
