@@ -17,7 +17,8 @@ from shared.testing.faults import FaultPlan, Wire
 from shared.testing.groups import HEARTBEAT_SECONDS, Groups
 from shared.testing.steps import replica
 
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 3.0
+HELD_SECONDS = 0.3
 STOP_SECONDS = 15.0
 REWIND_AT_MOST = 20
 LIMITS = (1, 2, 5, 50)
@@ -150,7 +151,7 @@ class FaultySubscription:
         if not batch:
             await self._commit_again()
             held = any(self._positions[position] < ends.get(position, 0) for position in self._positions)
-            pause = IDLE_SECONDS / 4 if held else IDLE_SECONDS
+            pause = HELD_SECONDS if held else IDLE_SECONDS
             await self._log.wait(self._topics, ends, pause)
             return
         # The generation of the fetch, not of the commit: that is what makes a zombie's commit stale.

@@ -13,7 +13,7 @@ from tests.simulation.world import World
 
 T = TypeVar("T")
 
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 0.7
 REPEATED = 0.15
 
 

@@ -24,7 +24,7 @@ from tests.simulation.journal import Journal
 from tests.simulation.placing import Placing
 from tests.simulation.recount import figures_of
 
-LOOK_SECONDS = 1.2
+LOOK_SECONDS = 1.0
 ATTEMPTS = 12
 OFFER_SECONDS = timedelta(days=1).total_seconds()
 # When the training post begins, and so may be completed.
@@ -102,14 +102,14 @@ class History:
 
     async def _correct(self, person: Person) -> None:
         await self._until_recorded(PERSONS.name, person.id)
-        await self.client.pause(6.0)
+        await self.client.pause(4.0)
         await self.client.put(requests.correct(person, sex="female"))
 
     async def _withdraw(self, person: Person) -> None:
         """At some time, or soon after the person was accepted somewhere; sometimes to come back later."""
         await self._until_recorded(EXPERTS.name, person.expert)
         if self.client.rng.random() < EARLY:
-            await self.client.pause(14.0)
+            await self.client.pause(9.0)
         else:
             await self._until_placed(person)
             await self.client.pause(3.0)
@@ -228,7 +228,7 @@ class History:
 
     async def _glance(self) -> None:
         """Asks for figures as of the watermark; what was answered has to be answered again at the end."""
-        await self.client.pause(20.0)
+        await self.client.pause(12.0)
 
         async def figures(service: Any) -> tuple[int, Any]:
             as_of_ms = service.follower.watermark_ms

@@ -15,7 +15,7 @@ from tests.simulation.client import Client
 
 NEVER_BEGUN = frozenset({"no_show", "cancelled", "refused"})
 OVER = NEVER_BEGUN | {"completed", "ended_early"}
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 COURSES = ("plain", "plain", "extended", "early", "no show")
 CommandOf = Callable[[tuple[Any, ...]], Any]

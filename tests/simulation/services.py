@@ -35,7 +35,7 @@ from tests.simulation.nodes import Service
 T = TypeVar("T")
 
 # A transaction costs real milliseconds, so the read models are brought up in few of them.
-PACE = Pace(linger_seconds=12.0, idle_seconds=12.0)
+PACE = Pace(linger_seconds=9.0, idle_seconds=9.0)
 
 
 class InMemory:
