@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -62,9 +63,11 @@ def main() -> None:
     words.add_argument("--replicas", type=int, default=2)
     words.add_argument("--fault-seconds", type=float, default=0.0, help="mean pause between two faults; 0: none")
     words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--folder", type=Path, help="where everything is kept; else a folder that goes with the run")
     given = words.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        system = RealSystem(Path(folder), given.replicas)
+    with contextlib.ExitStack() as kept:
+        folder = given.folder or Path(kept.enter_context(tempfile.TemporaryDirectory()))
+        system = RealSystem(folder, given.replicas)
         try:
             began = time.monotonic()
             system.start()
@@ -73,11 +76,12 @@ def main() -> None:
             out, faults, code = run(system, given.code, given.fault_seconds, random.Random(given.seed))
             seconds = time.monotonic() - began
             wrong = [row for row in json.loads(out or "[]") if not row["right"]]
+            print(f"{given.code}: {seconds:.1f} s, exit {code}, faults {dict(faults)}, seed {given.seed}", flush=True)
+            print(f"figures off: {[row['code'] for row in wrong]}", flush=True)
             found = [str(violation) for violation in violations(asyncio.run(left_behind(system)))]
         finally:
             system.stop()
-    print(f"{given.code}: {seconds:.1f} s, exit {code}, faults {dict(faults)}, seed {given.seed}")
-    print(f"figures off: {[row['code'] for row in wrong]}; violations: {found[:10]} ({len(found)})")
+    print(f"violations: {found[:10]} ({len(found)})")
     sys.exit(1 if code or wrong or found else 0)
 
 
