@@ -29,6 +29,9 @@ demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit
 test: $(VENV)/.dev ## the whole suite
 	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
 
+real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
+	$(BIN)/python -m pytest -m long tests/integration $(ARGS)
+
 lint: $(VENV)/.dev ## style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,4 +60,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test lint types format simulate bench generate lock clean
+.PHONY: help setup demo test real lint types format simulate bench generate lock clean

@@ -35,7 +35,7 @@ def system(tmp_path: Path) -> Iterator[System]:
     system.stop()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_demo_prints_every_figure_beside_its_published_one(system: System) -> None:
     ran = system.sankofa("demo", "--exit", "--data", str(system.data), "--port", str(system.port))
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -46,7 +46,7 @@ def test_the_demo_prints_every_figure_beside_its_published_one(system: System) -
     assert [str(violation) for violation in violations(evidence)] == []
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System) -> None:
     seed = random.SystemRandom().randrange(10**6)
     figures, kills = _run_with_kills(system, random.Random(seed))

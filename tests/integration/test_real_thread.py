@@ -23,7 +23,8 @@ from tests.e2e.evidence import GROUPS, violations
 from tests.integration.real_histories import Prepared, left_behind, run_through, small, token_of, wrong_figures
 from tests.integration.real_system import RealSystem
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+# Ten processes, a broker and a store on two cores: a form of its own, `make real`.
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
 
 # CONSUMER_SETTINGS' session is 10 s; after it the broker gives a frozen replica's partitions to the other one.
 FROZEN_AT_MOST_SECONDS = 40.0

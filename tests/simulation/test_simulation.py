@@ -19,6 +19,9 @@ RUNS = int(os.environ.get("RUNS", "30"))
 SEED = int(os.environ.get("SEED", "1"))
 SEEDS_FOR_A_BUG = 40
 
+# 200 schedules take minutes where other work shares the cores.
+pytestmark = pytest.mark.timeout(1500)
+
 
 def test_every_invariant_holds_in_every_schedule() -> None:
     counts: Counter[str] = Counter()
