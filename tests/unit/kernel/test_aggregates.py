@@ -140,6 +140,14 @@ async def test_what_is_recorded_late_never_precedes_the_last_fact_of_the_case() 
         assert saved.document["late"]
 
 
+async def test_what_follows_from_a_late_event_bears_a_clock_that_is_behind() -> None:
+    async with Case() as case:
+        ahead = case.clock.now() + timedelta(seconds=1)
+        event = {"recorded_late": True, "happened_at": ahead, "causation_id": "e1"}
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a", **event))
+        assert saved.events[0].happened_at == ahead
+
+
 async def test_a_clock_that_steps_back_never_takes_the_case_back() -> None:
     async with Case() as case:
         first = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
