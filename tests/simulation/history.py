@@ -32,6 +32,8 @@ MONTHS_SECONDS = timedelta(days=106).total_seconds()
 GLANCED_AT = frozenset({"registrations", "requests", "accepted", "women_share"})
 EARLY, COMES_BACK = 0.4, 0.3
 GLANCES = 30
+RECORDED_LATE = 0.4
+MOMENT = timedelta(milliseconds=50)
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
 
@@ -195,10 +197,14 @@ class History:
 
         return await self.client.look("matching", stand)
 
-    async def _ask(self, verb: str, match: str) -> bool:
-        """Under a new id after each refusal: what was refused once may be right later."""
+    async def _ask(self, verb: str, match: str, *, late: bool = False) -> bool:
+        """Under a new id after each refusal: what was refused once may be right later.
+
+        `late`: recorded as of a moment ago, which by some replicas' clocks has not come.
+        """
         attempt = self._attempts[verb, match]
-        answer = await self.client.put(requests.on_match(verb, match, attempt))
+        happened_at = self.client.world.loop.now() - MOMENT if late else None
+        answer = await self.client.put(requests.on_match(verb, match, attempt, happened_at))
         self._attempts[verb, match] += answer is None
         return answer is not None
 
@@ -210,12 +216,19 @@ class History:
             self._offers[post.name] += 1
             answer = post.answers[number] if number < len(post.answers) else "accept"
             if answer != "ignore":
-                return await self._ask(answer, match)
+                return await self._answer(answer, match)
             # Nobody answers: all clocks go on by as long as the offer stands.
             self.client.world.leap(OFFER_SECONDS + 1)
         while (await self._status(match)) == "offered":
             await self.client.pause(LOOK_SECONDS)
         return True
+
+    async def _answer(self, verb: str, match: str) -> bool:
+        if self.client.rng.random() < RECORDED_LATE:
+            await self.client.pause(LOOK_SECONDS)
+            if await self._ask(verb, match, late=True):
+                return True
+        return await self._ask(verb, match)
 
     async def _status(self, match: str) -> str:
         async def status(service: Any) -> str:

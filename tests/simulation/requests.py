@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from services.matching.bodies import AssignmentDraft
@@ -46,10 +46,28 @@ class About:
     account: str = OFFICER
 
 
-def step(name: str, about: About, work: Work, *, patient: frozenset[str] = frozenset(), id: str | None = None) -> Step:
-    """One request: `work` is given the service and the cause; what it answers counts only as an acknowledgement."""
+def step(
+    name: str,
+    about: About,
+    work: Work,
+    *,
+    patient: frozenset[str] = frozenset(),
+    id: str | None = None,
+    happened_at: datetime | None = None,
+) -> Step:
+    """One request: `work` is given the service and the cause; what it answers counts only as an acknowledgement.
+
+    `happened_at`: recorded late, as an officer may.
+    """
     command_id = id or derived_id("client", name)
-    cause = Cause(command_id, digest=name, correlation_id=command_id, account=about.account)
+    cause = Cause(
+        command_id,
+        digest=name,
+        correlation_id=command_id,
+        happened_at=happened_at,
+        recorded_late=happened_at is not None,
+        account=about.account,
+    )
     answer = Acknowledgement(name, about.service, about.collection, about.subject, command_id)
 
     async def send(service: Any) -> Acknowledgement:
@@ -201,7 +219,7 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
     return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
 
 
-def on_match(verb: str, match: str, attempt: int) -> Step:
+def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
     """`allocate`, `offer`, `accept` or `decline`."""
 
     async def work(service: Any, cause: Cause) -> None:
@@ -210,7 +228,8 @@ def on_match(verb: str, match: str, attempt: int) -> Step:
         else:
             await getattr(service.following.allocation, verb)(match, cause, None)
 
-    return step(f"{verb} {match} {attempt}", About("matching", MATCHES.name, match), work)
+    about = About("matching", MATCHES.name, match)
+    return step(f"{verb} {match} {attempt}", about, work, happened_at=happened_at)
 
 
 # Placement.
