@@ -87,7 +87,7 @@ class Log(Protocol):
         ...
 
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
-        """Records from that offset on, without a group; an empty list at the end."""
+        """At most `limit` records from that offset on, without a group; fewer do not mean the end, none do."""
         ...
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:

@@ -66,10 +66,10 @@ async def test_concurrent_batches_of_a_partition_stay_whole(place: Place) -> Non
     log = await place.open(topic)
     batches = [[Message("k", f"{batch}-{n}".encode()) for n in range(5)] for batch in range(30)]
     await asyncio.gather(*(log.append(topic.name, 0, batch) for batch in batches))
-    values = [record.value for record in await log.read(topic.name, 0, 0)]
+    values = [record.value for record in await all_of(log, topic)]
     runs = [values[place : place + 5] for place in range(0, len(values), 5)]
     assert sorted(runs) == sorted([message.value for message in batch] for batch in batches)
-    assert [record.offset for record in await log.read(topic.name, 0, 0)] == list(range(150))
+    assert [record.offset for record in await all_of(log, topic)] == list(range(150))
 
 
 async def test_more_than_one_request_holds_arrives_in_order(place: Place) -> None:
@@ -232,10 +232,11 @@ async def test_compaction_keeps_the_last_record_of_a_key_at_its_offset(place: Pl
     await put(log, topic, "end", b"x")
     await place.compact(log, topic, gone=(0, 0))
     log = await place.restarted(log, topic)
-    kept = {record.key: (record.offset, record.value) for record in await log.read(topic.name, 0, 0)}
+    records = await all_of(log, topic)
+    kept = {record.key: (record.offset, record.value) for record in records}
     assert kept[b"a"] == (4, b"a2")
     assert kept[b"b"] == (5, b"b2")
-    offsets = [record.offset for record in await log.read(topic.name, 0, 0)]
+    offsets = [record.offset for record in records]
     assert offsets == sorted(offsets)
     assert offsets[0] == 4
     inbox = await consumed(place, log, topic)
@@ -251,7 +252,7 @@ async def test_append_times_never_fall(place: Place) -> None:
     for n in range(30):
         await put(log, topic, "k", f"{n}".encode())
         await asyncio.sleep(0.002)
-    times = [record.appended_ms for record in await log.read(topic.name, 0, 0)]
+    times = [record.appended_ms for record in await all_of(log, topic)]
     assert times == sorted(times)
     assert times[-1] > times[0]
     log = await place.restarted(log, topic)
