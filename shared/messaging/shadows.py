@@ -65,9 +65,8 @@ class Delivery:
 class Handler:
     """What a service does with one type of event. `know` is pure; `effect` loads, decides and saves.
 
-    `too_early` names, from the knowledge and the event, what is missing yet; it is asked before anything is
-    written. `stale` is told of a record strictly below the mark on a compacted topic, with its position: it stands
-    behind the newer one in the log and would be what compaction keeps, so the subject's owner has to mend it.
+    `stale` is told of a record strictly below the mark on a compacted topic, with its position: it stands behind the
+    newer one in the log and would be what compaction keeps, so the subject's owner has to mend it.
     """
 
     know: Callable[[Knowledge, Any, Envelope], Knowledge] | None = None
