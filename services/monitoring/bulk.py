@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import itemgetter
 from typing import Any
 from zlib import crc32
 
@@ -71,7 +72,8 @@ class Bulk:
             self._settled |= settled_of(groups)
             with model.database.reader() as connection:
                 known = Known(self._settled, timelines(connection, persons_of(groups)), model.zones)
-            rows = fact_rows(groups, known)
+            # By kind, as `ReadModel.sort_facts` leaves them.
+            rows = sorted(fact_rows(groups, known), key=itemgetter(0))
         model.marks = model.marks | {position: mark}
         model.database.in_background(partial(_close, rows, model.marks))
         self._held = {}

@@ -73,6 +73,10 @@ class Query:
     parameters: Mapping[str, Any]
 
 
+# The facts and the measure of an indicator; of a share, those of numerator and denominator.
+_Counting = Sequence[tuple[Facts, Measure]]
+
+
 class _Parameters:
     """Values by name, in the order in which they were met."""
 
@@ -86,26 +90,44 @@ class _Parameters:
 
 
 def compile_query(question: Question) -> Query:
-    """The query of the question. It counts the total and, where dimensions are named, each cell beside it."""
+    """The query of the question: a row of the total, and where dimensions are named one of each cell beside it.
+
+    Its first column says whether the row is the total, then come the classes, then the values.
+    """
     value = _Parameters()
     parts = _parts(question)
-    conditions = [_facts(facts, question, value) for facts, _ in parts]
-    where = " AND ".join([*_scope(question, value), f"({' OR '.join(conditions)})"])
-    inner = [f"{_classes(dimension, question, value)} AS d{i}" for i, dimension in enumerate(question.by)]
-    outer = [f"d{i}" for i in range(len(question.by))]
+    kinds = sorted({kind for facts, _ in parts for kind in facts.kinds})
+    conditions = [_facts(facts, kinds, question, value) for facts, _ in parts]
+    where = " AND ".join(_scope(question, value) + ([] if "true" in conditions else [f"({' OR '.join(conditions)})"]))
     # One part alone is all that WHERE lets through; only a share has to tell its two apart.
-    only = [f" FILTER (WHERE in{i})" for i in range(len(parts))] if len(parts) > 1 else [""]
-    inner += [f"({condition}) AS in{i}" for i, condition in enumerate(conditions) if len(parts) > 1]
-    inner += [f'"{column}"' for column in sorted({"person", *(name for _, m in parts for name in _columns(m))})]
-    outer += [_measure(measure) + only[i] for i, (_, measure) in enumerate(parts)]
-    if question.with_persons:
-        outer.append("count(DISTINCT person)" + only[0])
-        outer.append("count(DISTINCT person) FILTER (WHERE in1 AND NOT in0)" if len(parts) > 1 else "0")
-    sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM facts WHERE {where})"  # noqa: S608
-    if question.by:
-        names = ", ".join(f"d{i}" for i in range(len(question.by)))
-        sql += f" GROUP BY GROUPING SETS ((), ({names}))"
-    return Query(sql, value.values)
+    flags = [f"({condition}) AS in{i}" for i, condition in enumerate(conditions) if len(parts) > 1]
+    if not question.by:
+        values = ", ".join(_values(question, parts))
+        columns = ", ".join([*flags, *(f'"{name}"' for name in _counted(question, parts))]) or "1"
+        sql = f"SELECT true, {values} FROM (SELECT {columns} FROM facts WHERE {where})"  # noqa: S608
+        return Query(sql, value.values)
+    classes = [f"{_classes(one, question, value)} AS d{i}" for i, one in enumerate(question.by)]
+    return Query(_broken_down(question, parts, [*classes, *flags], where), value.values)
+
+
+def _broken_down(question: Question, parts: _Counting, columns: Sequence[str], where: str) -> str:
+    """Cells and total from rows that are grouped once by all that either tells apart.
+
+    Distinct things then stand in few rows each, and are counted among these instead of among all facts.
+    """
+    distinct = [f'"{name}"' for name in _counted(question, parts) if name not in _summed(parts)]
+    sums = [f'sum("{name}") AS "{name}"' for name in _summed(parts)]
+    rows = ", ".join([*columns, *distinct, *sums, "count(*) AS things"])
+    names = ", ".join(f"d{i}" for i in range(len(question.by)))
+    nothing = ", ".join(f"NULL AS d{i}" for i in range(len(question.by)))
+    # Without another column to tell them apart, no two rows of a cell name the same thing.
+    cell = _values(question, parts, grouped=True, once=len(parts) == 1 and len(distinct) == 1)
+    total = _values(question, parts, grouped=True)
+    return (
+        f"WITH grouped AS MATERIALIZED (SELECT {rows} FROM facts WHERE {where} GROUP BY ALL) "  # noqa: S608
+        f"SELECT false, {names}, {', '.join(cell)} FROM grouped GROUP BY {names} "
+        f"UNION ALL SELECT true, {nothing}, {', '.join(total)} FROM grouped"
+    )
 
 
 def cells(connection: Connection, question: Question) -> tuple[Cell, list[Cell]]:
@@ -113,21 +135,20 @@ def cells(connection: Connection, question: Question) -> tuple[Cell, list[Cell]]
     query = compile_query(question)
     width, shared = len(question.by), question.indicator.share is not None
     total, found = Cell((), 0, 0 if shared else None, 0, 0), []
-    for row in connection.execute(query.sql, dict(query.parameters)).fetchall():
+    for is_total, *row in connection.execute(query.sql, dict(query.parameters)).fetchall():
         values = [int(value or 0) for value in row[width:]]
         part, whole = (values[0], values[1]) if shared else (values[0], None)
-        # A class is never NULL, so only the total's row has NULL there.
-        classes = () if width and row[0] is None else tuple(row[:width])
+        classes = () if is_total else tuple(map(_class_named, question.by, row))
         persons, others = values[-2:] if question.with_persons else (0, 0)
         cell = Cell(classes, part, whole, persons, others)
-        if classes:
-            found.append(cell)
-        else:
+        if is_total:
             total = cell
+        else:
+            found.append(cell)
     return total, sorted(found, key=lambda cell: cell.classes)
 
 
-def _parts(question: Question) -> list[tuple[Facts, Measure]]:
+def _parts(question: Question) -> _Counting:
     """The facts and the measure; of a share, those of numerator and denominator."""
     share, definition = question.indicator.share, question.definition
     named = [question.indicator] if share is None else [definition.indicator(code) for code in (share.of, share.in_)]
@@ -137,16 +158,35 @@ def _parts(question: Question) -> list[tuple[Facts, Measure]]:
     return found
 
 
-def _columns(measure: Measure) -> tuple[str, ...]:
-    if isinstance(measure, Distinct):
-        return (measure.distinct,)
-    return (measure.sum,) if isinstance(measure, Sum) else ()
+def _counted(question: Question, parts: _Counting) -> list[str]:
+    """The columns that the measures and the gate of disclosure count or add up."""
+    distinct = {measure.distinct for _, measure in parts if isinstance(measure, Distinct)}
+    return sorted(distinct | set(_summed(parts)) | ({"person"} if question.with_persons else set()))
 
 
-def _measure(measure: Measure) -> str:
+def _summed(parts: _Counting) -> list[str]:
+    return sorted({measure.sum for _, measure in parts if isinstance(measure, Sum)})
+
+
+def _values(question: Question, parts: _Counting, *, grouped: bool = False, once: bool = False) -> list[str]:
+    """What is counted of each part, then the persons in the numerator and those outside of it where asked for.
+
+    `grouped`: over rows that hold `things` and sums; `once`: each of them names another thing.
+    """
+    only = [f" FILTER (WHERE in{i})" for i in range(len(parts))] if len(parts) > 1 else [""]
+    found = [_measure(measure, grouped, once) + only[i] for i, (_, measure) in enumerate(parts)]
+    if question.with_persons:
+        found.append("count(DISTINCT person)" + only[0])
+        found.append("count(DISTINCT person) FILTER (WHERE in1 AND NOT in0)" if len(parts) > 1 else "0")
+    return found
+
+
+def _measure(measure: Measure, grouped: bool, once: bool) -> str:
     if isinstance(measure, Distinct):
-        return f'count(DISTINCT "{measure.distinct}")'
-    return f'sum("{measure.sum}")' if isinstance(measure, Sum) else "count(*)"
+        return f'count({"" if once else "DISTINCT "}"{measure.distinct}")'
+    if isinstance(measure, Sum):
+        return f'sum("{measure.sum}")'
+    return "sum(things)" if grouped else "count(*)"
 
 
 def _scope(question: Question, value: _Parameters) -> list[str]:
@@ -154,7 +194,9 @@ def _scope(question: Question, value: _Parameters) -> list[str]:
     if any(kind in WITHOUT_PROGRAMME for facts, _ in _parts(question) for kind in facts.kinds):
         offices = value([office.code for office in question.definition.offices])
         programme = f"({programme} OR (programme IS NULL AND list_contains({offices}, office)))"
-    conditions = [f"known_from < {as_of} AND known_to >= {as_of}", programme]
+    # Kinds stand before all else: the stretches of the table that hold other kinds are not looked at.
+    kinds = sorted({kind for facts, _ in _parts(question) for kind in facts.kinds})
+    conditions = [_of_kinds(kinds, value), f"known_from < {as_of} AND known_to >= {as_of}", programme]
     if question.period is not None:
         starts, ends = value(day_of(question.period.starts)), value(day_of(question.period.ends))
         conditions.append(f"local_day >= {starts} AND local_day < {ends}")
@@ -163,9 +205,16 @@ def _scope(question: Question, value: _Parameters) -> list[str]:
     return conditions
 
 
-def _facts(facts: Facts, question: Question, value: _Parameters) -> str:
-    kinds = " OR ".join(f"kind = {value(kind)}::fact_kind" for kind in facts.kinds)
-    return " AND ".join([f"({kinds})", *(_condition(one, question, value) for one in facts.where)])
+def _facts(facts: Facts, kinds: Sequence[str], question: Question, value: _Parameters) -> str:
+    """Which of the rows of these kinds are meant."""
+    conditions = [_condition(one, question, value) for one in facts.where]
+    if set(facts.kinds) != set(kinds):
+        conditions.append(_of_kinds(facts.kinds, value))
+    return " AND ".join(conditions) or "true"
+
+
+def _of_kinds(kinds: Sequence[str], value: _Parameters) -> str:
+    return f"kind IN ({', '.join(f'{value(kind)}::fact_kind' for kind in kinds)})"
 
 
 def _condition(condition: Condition, question: Question, value: _Parameters) -> str:
@@ -204,16 +253,29 @@ def _year_as_of(question: Question, value: _Parameters) -> str:
 
 
 def _classes(dimension: Dimension, question: Question, value: _Parameters) -> str:
-    """`Dimension.class_of` as SQL; never NULL."""
+    """`Dimension.class_of` as SQL: the class's place in the declaration, -1 for what is not stated; where no
+    classes are declared the code itself. Never NULL. Small numbers are grouped in half of the time of codes."""
     source = _source(dimension, question, value)
     if not dimension.classes:
         return f"coalesce(({source})::VARCHAR, {value(NOT_STATED)})"
-    cases = [f"WHEN {source} IS NULL THEN {value(NOT_STATED)}"]
+    cases = [f"WHEN {source} IS NULL THEN -1::SMALLINT"]
     for one in dimension.classes:
         if condition := _class_condition(one, source, dimension.numeric, value):
-            cases.append(f"WHEN {condition} THEN {value(one.code)}")
+            cases.append(f"WHEN {condition} THEN {_place(dimension, one.code)}::SMALLINT")
     rest = next((one.code for one in reversed(dimension.classes) if one.rest), NOT_STATED)
-    return f"CASE {' '.join(cases)} ELSE {value(rest)} END"
+    return f"CASE {' '.join(cases)} ELSE {_place(dimension, rest)}::SMALLINT END"
+
+
+def _place(dimension: Dimension, code: str) -> int:
+    """Where a class stands in the declaration; -1 for what is not stated."""
+    return -1 if code == NOT_STATED else [one.code for one in dimension.classes].index(code)
+
+
+def _class_named(dimension: Dimension, found: int | str) -> str:
+    """The class's code for what the query says."""
+    if isinstance(found, str):
+        return found
+    return NOT_STATED if found < 0 else dimension.classes[found].code
 
 
 def _class_condition(one: DimensionClass, source: str, numeric: bool, value: _Parameters) -> str:

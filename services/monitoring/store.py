@@ -64,6 +64,14 @@ DELETE FROM {table} AS held USING incoming WHERE held.{key} = incoming.{key}
 AND (held.epoch, held.sequence) < (incoming.epoch, incoming.sequence);
 INSERT INTO {table} SELECT * FROM incoming WHERE {key} NOT IN (SELECT {key} FROM {table})
 """
+# DuckDB reads a table in groups of this many rows; below one group there is nothing to leave out.
+SORTED_ROWS = 122_880
+_SORT = """
+CREATE TEMP TABLE unsorted AS SELECT * FROM facts WHERE known_from > ?;
+DELETE FROM facts WHERE known_from > ?;
+INSERT INTO facts SELECT * FROM unsorted ORDER BY kind, known_from;
+DROP TABLE unsorted
+"""
 _DIGEST = """
 SELECT count(*), sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT)
 FROM (SELECT concat_ws(chr(31), {columns}) AS line FROM {table} {kept})
@@ -80,6 +88,8 @@ class ReadModel:
         self.path = path
         self.database = Database(path, threads=threads, memory_limit_mb=memory_limit_mb)
         self.database.writer.execute(ddl())
+        self._unsorted = 0
+        self._sorted_to = -1
         self.marks = _marks(self.database.writer)
         self.zones = _zones(self.database.writer)
 
@@ -100,9 +110,24 @@ class ReadModel:
             if old := {row.subject for row in held if row.topic in FACT_TOPICS}:
                 connection.execute(f"DELETE FROM facts WHERE subject {_AMONG}", [sorted(old)])  # noqa: S608
             groups = by_subject(row for row in (*held, *fresh) if row.topic in FACT_TOPICS)
-            write_facts(connection, groups, settled_of(groups), zones)
+            written = write_facts(connection, groups, settled_of(groups), zones)
             save_marks(connection, marks)
         self.marks, self.zones = marks, zones
+        self._unsorted += written
+        if self._unsorted >= SORTED_ROWS:
+            self.sort_facts()
+
+    def sort_facts(self) -> None:
+        """Puts the facts that came since the last time (at first: all) in the order of their kinds.
+
+        A recount asks for one or two kinds and passes by what holds others, which is most of its time. What came
+        late stays where it is: the order changes no answer.
+        """
+        with self.database.transaction() as connection:
+            for statement in _SORT.split(";"):
+                connection.execute(statement, [self._sorted_to] * statement.count("?"))
+            newest = connection.execute("SELECT max(known_from) FROM facts").fetchall()[0][0]
+        self._unsorted, self._sorted_to = 0, -1 if newest is None else newest
 
     def reload_zones(self) -> None:
         """Reads the offices' time zones again after they were written outside of `apply`."""
@@ -142,9 +167,11 @@ def replace_older(
             connection.execute(_NEWER.format(table=table, key=key))
 
 
-def write_facts(connection: Connection, groups: Groups, settled: Mapping[str, Settled], zones: Zones) -> None:
+def write_facts(connection: Connection, groups: Groups, settled: Mapping[str, Settled], zones: Zones) -> int:
     """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
-    insert(connection, "facts", fact_rows(groups, Known(settled, timelines(connection, persons_of(groups)), zones)))
+    rows = fact_rows(groups, Known(settled, timelines(connection, persons_of(groups)), zones))
+    insert(connection, "facts", rows)
+    return len(rows)
 
 
 def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:

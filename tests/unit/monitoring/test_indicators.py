@@ -275,3 +275,41 @@ def test_an_instant_is_rounded_up_to_the_millisecond() -> None:
     assert milliseconds("1970-01-01T00:00:00.001001Z") == 2
     assert milliseconds("1970-01-01T01:00:00+01:00") == 0
     assert milliseconds(None) is None
+
+
+def test_a_person_in_two_cells_is_one_person_in_the_total() -> None:
+    story = Story()
+    story.person("a", sex="female")
+    for number, sector in enumerate(("health", "education", "health"), start=1):
+        story.tell(story.opened("a", number, sector=sector), ReturnStarted(happened_at=START))
+    model = model_of(story.records)
+    total, found = count(model, "persons", story.now_ms + 1, None, ["sector"])
+    assert (total, found) == (1, {("care",): 1, ("other",): 1})
+    assert count(model, "returns", story.now_ms + 1, None, ["sector"]) == (3, {("care",): 2, ("other",): 1})
+
+
+def test_a_share_of_two_kinds_is_broken_down_and_adds_up() -> None:
+    changed = {**DEFINITION, "indicators": [dict(one) for one in DEFINITION["indicators"]]}
+    changed["indicators"].append(
+        {
+            "code": "started",
+            "name": {"en": "Contracts that began"},
+            "unit": "percent",
+            "measure": {"share": {"of": "returns", "in": "contracts"}},
+        }
+    )
+    asked = Definition.model_validate(changed)
+    story = Story()
+    for number in range(6):
+        story.person(str(number), sex="female" if number < 2 else "male")
+        if number % 2:
+            story.returned(str(number))
+        else:
+            story.opened(str(number))
+    indicator, dimension = asked.indicator("started"), asked.dimension("sex")
+    assert indicator is not None
+    assert dimension is not None
+    with model_of(story.records).database.reader() as connection:
+        total, found = cells(connection, Question(asked, indicator, story.now_ms + 1, None, (dimension,)))
+    assert (total.part, total.whole) == (3, 6)
+    assert [(cell.classes, cell.part, cell.whole) for cell in found] == [(("female",), 1, 2), (("male",), 2, 4)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,25 @@ def test_a_database_error_is_not_swallowed() -> None:
         connection.execute("SELECT * FROM nowhere")
     model.apply(batch_of(story().records))
     assert model.counts()["facts"] > 0
+
+
+def test_sorting_the_facts_changes_no_fact(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    told = Story()
+    told.published()
+    model, plain = ReadModel(tmp_path / "model.duckdb"), ReadModel(None)
+    for number in range(12):
+        before = len(told.records)
+        told.person(str(number))
+        told.accepted(str(number))
+        told.returned(str(number))
+        batch = batch_of(told.records[before:])
+        plain.apply(batch)
+        with monkeypatch.context() as patched:
+            patched.setattr("services.monitoring.store.SORTED_ROWS", 30)
+            model.apply(batch)
+    assert model.digests() == plain.digests()
+    with model.database.reader() as connection:
+        kinds = [kind for (kind,) in connection.execute("SELECT kind FROM facts ORDER BY rowid").fetchall()]
+    stretches = sum(kind != after for kind, after in pairwise(kinds))
+    assert stretches < len(kinds) // 2
+    model.close()
