@@ -22,6 +22,7 @@ from services.matching.bodies import (
     ShortlistRequest,
 )
 from services.matching.domain import assignment, match
+from services.matching.domain.knowledge import return_of
 from services.matching.handlers import Following, own_deliveries
 from services.matching.requests import Requests
 from services.matching.selection import APPLICATION
@@ -224,7 +225,7 @@ class Api:
         return await self._following.allocation.offer(call.id, call.cause, call.expected_version)
 
     async def _retract(self, call: Call[Reason]) -> Saved[Any]:
-        over = await self._following.promises.return_of(call.id) == "over"
+        over = return_of(await self._following.promises.placement_of(call.id)) == "over"
         if over and not settled(call.document, call.cause):
             raise Refusal("return_is_over", "what has taken place is not taken back")
         run = self._command(MATCHES, _with_reason(match.RetractMatch))

@@ -8,12 +8,13 @@ from services.matching.allocation import Allocation
 from services.matching.domain.knowledge import PLACEMENT_PURPOSE
 from services.matching.domain.match import ReleaseMatch
 from services.matching.promises import Promises
+from services.matching.retraction import Retraction
 from services.matching.selection import Selection
 from services.matching.store import MATCHES
 from services.matching.withdrawal import Withdrawal
 from shared.contracts.base import Envelope, Event
 from shared.contracts.matching import AssignmentMatchingStarted, MatchParties
-from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementEndedEarly, PlacementRefused
+from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementRefused
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
 from shared.errors import TooEarly
 from shared.messaging.shadows import Delivery
@@ -30,6 +31,7 @@ class Following:
         self.selection = Selection(replica, self.promises)
         self.allocation = Allocation(replica, self.promises, self.selection)
         self.withdrawal = Withdrawal(replica, self.promises)
+        self.retraction = Retraction(replica, self.promises)
 
     async def matching_started(self, delivery: Delivery) -> None:
         """Ranks for the round's matches; where the seats are given already, they are reserves at once."""
@@ -42,7 +44,7 @@ class Following:
         await self.selection.stop_all(delivery)
 
     async def match_moved(self, delivery: Delivery) -> None:
-        """A seat was given, or an offer accepted."""
+        """A seat was given, an offer accepted, or a match kept that was to be taken back."""
         await self.allocation.align((await self._parties(delivery.subject)).assignment, delivery)
 
     async def match_ended(self, delivery: Delivery) -> None:
@@ -52,13 +54,24 @@ class Following:
         await self.allocation.align(parties.assignment, delivery)
 
     async def placement_answered(self, delivery: Delivery) -> None:
-        """The placement will not be, or is over before its time: the match gives up its seat."""
-        event = delivery.event
-        match = delivery.knowledge.get("match")
+        """The placement will never begin: the match gives up its seat."""
+        match = await self._match_of(delivery)
+        await self._kernel.execute(MATCHES, match, ReleaseMatch(_reason(delivery.event)), delivery.cause("release"))
+
+    async def return_told(self, delivery: Delivery) -> None:
+        """The return has begun or is over, which may answer a retraction."""
+        await self.retraction.settle(await self._match_of(delivery), delivery)
+
+    async def match_retracting(self, delivery: Delivery) -> None:
+        """The answer may have been heard before the retraction was saved."""
+        await self.retraction.settle(delivery.subject, delivery)
+
+    async def _match_of(self, delivery: Delivery) -> str:
+        """The match of a placement's event. Raises TooEarly where it is not here yet."""
+        match: str | None = delivery.knowledge.get("match")
         if match is None or (await self._kernel.load(MATCHES, match))[1] is None:
             raise TooEarly("match")
-        command = ReleaseMatch(_reason(event), asked=isinstance(event, PlacementEndedEarly))
-        await self._kernel.execute(MATCHES, match, command, delivery.cause("release"))
+        return match
 
     async def consent_turned(self, delivery: Delivery) -> None:
         event = delivery.event
@@ -89,6 +102,6 @@ def own_deliveries(saved: Saved[Any]) -> list[Delivery]:
 
 
 def _reason(event: Event) -> str:
-    if isinstance(event, PlacementRefused | PlacementCancelled | PlacementEndedEarly):
+    if isinstance(event, PlacementRefused | PlacementCancelled):
         return event.reason
     return "no_show" if isinstance(event, NoShowReported) else "placement_ended"

@@ -6,7 +6,7 @@ Guards are taken first and released last; nothing here releases a hold but `sett
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from services.matching.domain import assignment
 from services.matching.domain.match import VoidHold
@@ -19,8 +19,6 @@ from shared.replica import Replica
 from shared.store.aggregates import Cause
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
-
-Return = Literal["not begun", "begun", "over"]
 
 
 class SeatsFull(SankofaError):
@@ -58,16 +56,11 @@ class Promises:
         await self._guards.settle(self.seats, parties.assignment, match)
         await self._guards.settle(self.pools, parties.person, match)
 
-    async def return_of(self, match: str) -> Return:
-        """How far the return has come that followed from the match, as placement has told by now.
-
-        Placement has no answer to the retraction of one that is over: the match would wait for it for ever.
-        """
+    async def placement_of(self, match: str) -> Mapping[str, Any]:
+        """What placement has told by now of the placement that followed from the match; empty where nothing."""
         shadow = await self._kernel.store.load(SHADOWS.name, derived_id(match, "placement"))
-        known = shadow["knowledge"] if shadow else {}
-        if known.get("completed"):
-            return "over"
-        return "begun" if known.get("returned") else "not begun"
+        known: Mapping[str, Any] = shadow["knowledge"] if shadow else {}
+        return known
 
     async def give_back_spent(self, document: Document) -> None:
         """Frees the seats whose matches have ended, before the events that say so have come round."""

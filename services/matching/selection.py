@@ -8,7 +8,7 @@ from typing import Any
 
 from services.matching.domain import assignment
 from services.matching.domain.assignment import Assignment, StartMatching
-from services.matching.domain.knowledge import expert_status
+from services.matching.domain.knowledge import expert_status, return_of
 from services.matching.domain.match import ReceiveApplication, ShortlistExpert, SourceExpert, StopMatch
 from services.matching.domain.match_state import Match
 from services.matching.domain.scoring import Assessment, Candidate, assess, attributes_on, ranked
@@ -240,7 +240,7 @@ class Selection:
     async def stop_all(self, delivery: Delivery) -> None:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
         for document, _ in await self.matches_of(delivery.subject):
-            if await self._promises.return_of(document["_id"]) == "over":
+            if return_of(await self._promises.placement_of(document["_id"])) == "over":
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED), cause)

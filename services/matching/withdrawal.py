@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from services.matching.domain.knowledge import expert_status, withdrawn
+from services.matching.domain.knowledge import CONSENT_WITHDRAWN, expert_status, return_of, withdrawn
 from services.matching.domain.match import StopMatch
 from services.matching.promises import Promises
 from services.matching.store import MATCHES, SHADOWS
 from shared.messaging.shadows import Delivery
 from shared.replica import Replica
 
-CONSENT_WITHDRAWN = "consent_withdrawn"
 EXPERT_SUSPENDED = "expert_suspended"
 
 
@@ -46,7 +45,7 @@ class Withdrawal:
 
     async def _goes_on(self, match: str, reason: str) -> bool:
         """A return that is over stays what it was, and a consent taken back breaks off none that has begun."""
-        stage = await self._promises.return_of(match)
+        stage = return_of(await self._promises.placement_of(match))
         return stage == "over" or (stage == "begun" and reason == CONSENT_WITHDRAWN)
 
     async def _reason(self, person: str) -> str | None:

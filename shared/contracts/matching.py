@@ -220,6 +220,16 @@ class MatchRetracting(Event):
     reason: Code
 
 
+class MatchKept(Event):
+    """The retraction came too late, so the match is accepted as before.
+
+    `reason`: `return_begun` (a withdrawn consent breaks off no return) or `return_over` (completed, or ended early).
+    """
+
+    topic: ClassVar[str] = "matching.matches"
+    reason: Code
+
+
 class MatchRetracted(Event):
     """The match was taken back and its seat is free. `parties` where this is the match's first event."""
 

@@ -176,7 +176,12 @@ class Story:
     async def ended_early(self) -> None:
         _, ada = await self._shortlisted("fifth", 0, 60, "ada")
         await self._match(ada, "allocate", "offer", "accept")
-        await self._placement(ada, "contract", "prepare", "depart", "confirm-arrival", "end-early")
+        await self._placement(ada, "contract", "prepare", "depart")
+        await self.town.settle()
+        await self._placement(ada, "confirm-arrival")
+        # Matching cannot have heard of the arrival, and placement breaks nothing off for this reason.
+        await self.town.do(f"/matching/v1/matches/{ada}/retract", {"reason": "consent_withdrawn"})
+        await self._placement(ada, "end-early")
         await self.town.settle()
 
     async def cancelled_by_the_host(self) -> None:

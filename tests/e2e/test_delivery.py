@@ -128,7 +128,6 @@ async def test_what_has_taken_place_is_not_taken_back() -> None:
         assert await state_of(town, match) == "accepted"
 
 
-@pytest.mark.xfail(strict=True, reason="a retraction that overtook the news of the return has no way back to accepted")
 async def test_a_withdrawal_that_overtakes_the_return_ends_the_same() -> None:
     async with Town("once") as town:
         story, match = await returned(town)

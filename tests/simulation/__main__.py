@@ -46,6 +46,7 @@ EFFECTS = (
     "offers_expired",
     "placements_refused",
     "placements_cancelled",
+    "matches_kept",
     "returns_completed",
 )
 MUST_HAPPEN = (*FAULTS, *EFFECTS)

@@ -176,6 +176,7 @@ MACHINES: Mapping[str, Machine] = {
         ("OfferDeclined", "offered", "declined"),
         ("OfferExpired", "offered", "expired"),
         ("MatchRetracting", "accepted", "retracting"),
+        ("MatchKept", "retracting", "accepted"),
         # Beside a seat: a hold that lapsed ends whoever was about to sit on it, before the match is or after.
         ("MatchRetracted", "- shortlisted reserve allocated offered accepted retracting", "retracted"),
     ),

@@ -15,7 +15,6 @@ from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.journal import Journal
 from tests.simulation.witness import NEVER_BEGUN, SEATED
 
-BEGUN = frozenset({"active", "completed", "ended_early"})
 ENDED = frozenset({"not_selected", "declined", "expired", "retracted"})
 # The guard's collection, its target's, and in which states a target uses what it holds.
 GUARDS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
@@ -107,10 +106,9 @@ def check_both_sides(evidence: Evidence) -> Iterator[Violation]:
         name, status = f"match/{match}", state["status"]
         if status == "accepted" and placement is None:
             yield Violation("I1", name, "was accepted and never came to a placement")
-        elif status in ("accepted", "retracting") and placement is not None and placement["status"] in NEVER_BEGUN:
+        elif status == "accepted" and placement is not None and placement["status"] in NEVER_BEGUN:
             yield Violation("I12", name, f"is {status}, its placement {placement['status']}")
-        elif status == "retracting" and (placement is None or placement["status"] not in BEGUN):
-            # What had begun answers when it ends early, or never: then the seat was used.
+        elif status == "retracting":
             yield Violation("I12", name, "is still being retracted")
     for id, placement in placements.items():
         state = matches.get(placement["match"], {})

@@ -55,7 +55,7 @@ def _matching_follows(read: Read) -> list[Consequence]:
     if read.name == "AssignmentMatchingStarted":
         event: Any = read_event(read.envelope, read.record.value or b"")
         return [_on_match(read, f"round:{event.round}:{match}") for match in event.matches]
-    if read.name in ("PlacementRefused", "PlacementCancelled", "NoShowReported", "PlacementEndedEarly"):
+    if read.name in ("PlacementRefused", "PlacementCancelled", "NoShowReported"):
         return [_on_match(read, "release")]
     return []
 

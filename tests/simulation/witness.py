@@ -47,7 +47,7 @@ class Witness:
         self._before[key] = document
         state, earlier = document.get("state") or {}, before.get("state") or {}
         if state.get("status") != earlier.get("status"):
-            self._turned(collection, state)
+            self._turned(collection, state, earlier.get("status"))
         if _held(document) - _held(before):
             self._on_hold(service)
         match collection:
@@ -63,10 +63,15 @@ class Witness:
                 # Whoever decides at once is through long before.
                 self.counts["submissions_by_timer"] += before["next_at"] <= text_of(self._now())
 
-    def _turned(self, collection: str, state: Mapping[str, Any]) -> None:
+    def _turned(self, collection: str, state: Mapping[str, Any], before: str | None) -> None:
         self.counts["holds_voided"] += state.get("reason") in VOIDED
         if name := COUNTED.get((collection, state.get("status", ""))):
             self.counts[name] += 1
+        self.counts["matches_kept"] += (collection, before, state.get("status")) == (
+            "matches",
+            "retracting",
+            "accepted",
+        )
 
     def _seat(self, match: str, state: Mapping[str, Any]) -> None:
         assignment = state["parties"]["assignment"]

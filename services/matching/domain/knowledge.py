@@ -5,7 +5,7 @@
 | person | account, office, consents {purpose: given}, profile [entries] |
 | expert | person, programme, office, screening (registered, eligible, ineligible), suspended |
 | institution | account, office, country, area, sector, host_type, status |
-| placement | match, person, programme, returned, completed |
+| placement | match, person, programme, returned, completed, ended {party, reason} |
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from shared.contracts.base import Envelope, Event
-from shared.contracts.placement import PlacementCancelled, PlacementOpened, PlacementRefused
+from shared.contracts.placement import PlacementCancelled, PlacementEndedEarly, PlacementOpened, PlacementRefused
 from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
@@ -34,6 +34,10 @@ from shared.contracts.registration import (
 
 Knowledge = dict[str, Any]
 PLACEMENT_PURPOSE = "placement"
+CONSENT_WITHDRAWN = "consent_withdrawn"
+
+Return = Literal["not begun", "begun", "over"]
+Answer = Literal["return_begun", "return_over", "ended"]
 
 _INSTITUTION_STATUS: dict[type[Event], str] = {
     InstitutionRegistered: "proposed",
@@ -109,6 +113,34 @@ def returned(known: Knowledge, _event: Event, _envelope: Envelope) -> Knowledge:
 
 def completed(known: Knowledge, _event: Event, _envelope: Envelope) -> Knowledge:
     return {**known, "completed": True}
+
+
+def ended(known: Knowledge, event: PlacementEndedEarly, _envelope: Envelope) -> Knowledge:
+    return {**known, "ended": {"party": event.party, "reason": event.reason}}
+
+
+def return_of(known: Mapping[str, Any]) -> Return:
+    """How far the return has come, from what is known of its placement: `over` is completed or ended early."""
+    if known.get("completed") or known.get("ended"):
+        return "over"
+    return "begun" if known.get("returned") else "not begun"
+
+
+def answer_to(known: Mapping[str, Any], retraction: str) -> Answer | None:
+    """What placement has answered to a match's retraction for that reason; None before it has said so.
+
+    `ended`: the return ended by it. The others: it came too late, and why.
+
+    A consent that is taken back breaks off no return that has begun. Any other retraction ends it for the same
+    reason in the programme's name; an end of another kind came first, and left nothing to take back. What never
+    begun is answered by events of its own, whatever the reason. Never by the order of arrival: this is asked
+    again with each event of either side.
+    """
+    if retraction == CONSENT_WITHDRAWN and return_of(known) != "not begun":
+        return "return_begun"
+    if known.get("ended") == {"party": "programme", "reason": retraction}:
+        return "ended"
+    return "return_over" if return_of(known) == "over" else None
 
 
 ExpertStatus = Literal["unknown", "registered", "eligible", "ineligible", "suspended"]

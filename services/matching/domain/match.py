@@ -2,7 +2,8 @@
 
 applied | sourced > longlisted(score) | not_selected(criteria);  longlisted > shortlisted(rank)
 shortlisted > allocated | reserve(n);  reserve > allocated;  allocated > offered > accepted | declined | expired
-allocated | offered > retracted(reason);  accepted > retracting > retracted;  any before > not_selected(reason)
+allocated | offered > retracted(reason);  accepted > retracting > retracted | accepted(return begun or over)
+any before > not_selected(reason)
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from shared.contracts.matching import (
     ExpertNotSelected,
     ExpertShortlisted,
     ExpertSourced,
+    MatchKept,
     MatchParties,
     MatchReserved,
     MatchRetracted,
@@ -112,18 +114,29 @@ class VoidHold:
 
 @dataclass(frozen=True)
 class ReleaseMatch:
-    """Placement has answered: the placement was refused, called off, or ended. `asked`: only if it was taken back."""
+    """Placement has answered: the placement was refused, called off, or ended.
+
+    `retraction`: only where the match is being taken back for that reason, to which this is the answer.
+    """
 
     reason: str
-    asked: bool = False
+    retraction: str | None = None
+
+
+@dataclass(frozen=True)
+class KeepMatch:
+    """The return had begun or was over when the match was taken back for the reason `retraction`; `reason`: which."""
+
+    reason: str
+    retraction: str
 
 
 def decide(state: Match | None, command: Any, now: datetime) -> Sequence[Event]:
     """The events of one command.
 
     Raises Refusal `already_matched`, `illegal_transition`, `offer_expired`, or `not_found` (404). What follows
-    from other documents (shortlisting, reserving, stopping, voiding, releasing) finds itself overtaken and then
-    gives no event, since its cause may come twice and late.
+    from other documents (shortlisting, reserving, stopping, voiding, releasing, keeping) finds itself overtaken
+    and then gives no event, since its cause may come twice and late.
     """
     if state is None:
         return _first(command, now)
@@ -226,8 +239,20 @@ def _void(state: Match, command: VoidHold, now: datetime) -> Sequence[Event]:
 
 
 def _release(state: Match, command: ReleaseMatch, now: datetime) -> Sequence[Event]:
-    legal = ("retracting",) if command.asked else ("accepted", "retracting")
-    return [MatchRetracted(happened_at=now, reason=command.reason)] if state.status in legal else []
+    if command.retraction is None:
+        answered = state.status in ("accepted", "retracting")
+    else:
+        answered = _is_taken_back_for(state, command.retraction)
+    return [MatchRetracted(happened_at=now, reason=command.reason)] if answered else []
+
+
+def _keep(state: Match, command: KeepMatch, now: datetime) -> Sequence[Event]:
+    return [MatchKept(happened_at=now, reason=command.reason)] if _is_taken_back_for(state, command.retraction) else []
+
+
+def _is_taken_back_for(state: Match, retraction: str) -> bool:
+    """Whether this retraction still waits; a match that was kept may since be taken back for another reason."""
+    return state.status == "retracting" and state.reason == retraction
 
 
 _DECISIONS: dict[type[Any], Callable[[Match, Any, datetime], Sequence[Event]]] = {
@@ -242,6 +267,7 @@ _DECISIONS: dict[type[Any], Callable[[Match, Any, datetime], Sequence[Event]]] =
     StopMatch: _stop,
     VoidHold: _void,
     ReleaseMatch: _release,
+    KeepMatch: _keep,
 }
 
 

@@ -14,6 +14,7 @@ from shared.contracts.matching import (
     ExpertNotSelected,
     ExpertShortlisted,
     ExpertSourced,
+    MatchKept,
     MatchParties,
     MatchReserved,
     MatchRetracted,
@@ -75,6 +76,7 @@ _BECOMES: dict[type[Event], Status] = {
     OfferDeclined: "declined",
     OfferExpired: "expired",
     MatchRetracting: "retracting",
+    MatchKept: "accepted",
     MatchRetracted: "retracted",
 }
 # What each event says that the state keeps, by the same names in both.

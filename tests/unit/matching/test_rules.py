@@ -27,6 +27,7 @@ from services.matching.domain.match import (
     AllocateMatch,
     DeclineOffer,
     ExpireOffer,
+    KeepMatch,
     MakeOffer,
     ReceiveApplication,
     ReleaseMatch,
@@ -219,8 +220,13 @@ def test_what_follows_from_elsewhere_never_fails(status: str) -> None:
     assert pool_usage(stopped) == "spent" or stopped.status == "retracting"
     released = folded(state, match, match_state.evolve, ReleaseMatch("no_show")).status
     assert released == ("retracted" if status in ("accepted", "retracting") else status)
-    asked = folded(state, match, match_state.evolve, ReleaseMatch("ill", asked=True)).status
+    # The paths take back for `host_withdrew`; an answer to another retraction changes nothing.
+    asked = folded(state, match, match_state.evolve, ReleaseMatch("host_withdrew", "host_withdrew")).status
     assert asked == ("retracted" if status == "retracting" else status)
+    kept = folded(state, match, match_state.evolve, KeepMatch("return_over", "host_withdrew")).status
+    assert kept == ("accepted" if status == "retracting" else status)
+    for other in (ReleaseMatch("family", "family"), KeepMatch("return_over", "family")):
+        assert folded(state, match, match_state.evolve, other).status == status
     for command in (ShortlistExpert(1), ReserveMatch(1)):
         folded(state, match, match_state.evolve, command)
 
