@@ -20,9 +20,11 @@ from deploy.cli.files import histories_folder, read_history
 from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import LIFETIME, issuer_of
+from shared.errors import SettingsError
 from shared.identity.tokens import Role
 from shared.programmes.history import Figure, History
 from shared.programmes.history_expansion import expand
+from shared.programmes.history_schedule import HistoryImpossible
 from shared.programmes.history_steps import Step
 
 app = typer.Typer(help="Histories of programmes.", no_args_is_help=True)
@@ -59,10 +61,14 @@ def run_history(code: str, settings: Settings, *, as_json: bool) -> bool:
 
 
 def _expanded(code: str) -> tuple[History, tuple[Step, ...]]:
+    """The history and its steps. Raises SettingsError for a file that cannot be used or whose marginals do not meet."""
     folder = histories_folder()
     path = Path(code) if code.endswith((".yaml", ".yml")) else folder / f"{code}.yaml"
     history, definition = read_history(path)
-    return history, expand(history, definition)
+    try:
+        return history, expand(history, definition)
+    except HistoryImpossible as impossible:
+        raise SettingsError(f"{path}: {impossible}") from None
 
 
 async def _run(history: History, steps: tuple[Step, ...], settings: Settings, console: Console) -> list[dict[str, Any]]:

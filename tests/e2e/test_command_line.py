@@ -79,6 +79,19 @@ def test_a_definition_is_refused_at_line_and_field(system: System, tmp_path: Pat
     assert "/offices/0/time_zone" in refused(system, "programme", "publish", str(broken))
 
 
+def test_a_history_that_cannot_be_is_one_clear_line(system: System, tmp_path: Path) -> None:
+    """Nobody can come back several times within a few days; the file fits its schema all the same."""
+    text = (Path(__file__).parents[2] / "deploy/histories/trqn-1.yaml").read_text()
+    crowded = tmp_path / "crowded.yaml"
+    text = text.replace("{starts: 2006-06-12, ends: 2007-08-01,", "{starts: 2007-07-20, ends: 2007-08-01,")
+    crowded.write_text(text.replace("{starts: 2007-08-01, ends: 2008-04-15,", "{starts: 2008-04-01, ends: 2008-04-15,"))
+    line = refused(system, "history", "run", str(crowded))
+    assert str(crowded) in line
+    assert "180 days apart" in line
+    crowded.write_text(text.replace("ended_early: 3", "ended_late: 3"))
+    assert "/deliveries/ended_late" in refused(system, "history", "run", str(crowded))
+
+
 def test_every_verb_helps_with_an_example(system: System) -> None:
     verbs = ("up", "serve", "demo", "figures", "token", "doctor", "history run", "programme lint", "programme publish")
     more = ("receipt verify", "parked list", "parked show", "parked replay", "rebuild monitoring")
