@@ -12,7 +12,7 @@ ALLOWED_KEYS = frozenset(
         dropped duration_ms end epoch error event event_id expert format group handler id index institution kind
         level logger match method offset office partition period person phase pid placement port position programme
         reason replica resource retry_after_seconds role route rule seconds seed sequence service signal slot status
-        subject timestamp topic traceparent type url verb version waiting""",
+        subject task timestamp topic traceparent type url verb version waiting""",
     )
 )
 # Ids, codes, routes and addresses; a text with a space or a letter beyond ASCII may be a name.

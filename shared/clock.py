@@ -11,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
+logger = structlog.get_logger()
 T = TypeVar("T")
 NAMESPACE = uuid.UUID("5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e")
 
@@ -45,6 +48,8 @@ class Runtime(Protocol):
     """What a replica takes from outside besides its log and store."""
 
     rng: random.Random
+    ended: list[str]
+    """Names of the lasting tasks that an error has ended: the process has to be started again."""
 
     def now(self) -> datetime: ...
 
@@ -54,7 +59,10 @@ class Runtime(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
-    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]: ...
+    def spawn(self, work: Coroutine[Any, Any, T], name: str, *, lasting: bool = False) -> asyncio.Task[T]:
+        """Starts the work beside the caller. `lasting`: it runs until it is stopped, nobody awaits it, and an error
+        that ends it is the end of the process; it stands in `ended`."""
+        ...
 
     async def in_pool(self, work: Callable[[], T]) -> T:
         """Runs blocking or CPU-bound work away from the event loop (at once in the simulation)."""
@@ -66,6 +74,7 @@ class RealRuntime:
 
     def __init__(self, workers: int = 2) -> None:
         self.rng: random.Random = random.SystemRandom()
+        self.ended: list[str] = []
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="work")
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -81,12 +90,21 @@ class RealRuntime:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+    def spawn(self, work: Coroutine[Any, Any, T], name: str, *, lasting: bool = False) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work, name=name)
         # The loop holds tasks weakly; without this reference one could vanish in mid-flight.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if lasting:
+            task.add_done_callback(self._note_end)
         return task
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.ended.append(task.get_name())
+            # The class alone: the message of an unexpected error may quote what it stumbled over.
+            logger.critical("task_ended", task=task.get_name(), error=type(error).__name__)
 
     async def in_pool(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -83,5 +83,9 @@ class Overloaded(SankofaError):
         self.status = status
 
 
+class TaskEnded(SankofaError):
+    """An unexpected error ended a part that the process cannot be without; whoever runs it starts it again."""
+
+
 class SettingsError(SankofaError):
     """A setting that cannot be used, said in one line; commands end with exit code 2."""

@@ -157,7 +157,7 @@ class Replica:
         self._sweeper = Sweeper(self.ports.store, self.relay, self.ports.runtime, list(self.collections), self._fires)
         self._sweeper.start()
         if exposed():
-            self._measuring = [self.ports.runtime.spawn(self._measure(), "measure")]
+            self._measuring = [self.ports.runtime.spawn(self._measure(), "measure", lasting=True)]
 
     async def stop(self) -> None:
         """The other way round; what was not finished is finished after the next start."""

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
 from shared.clock import RealRuntime
-from shared.errors import SettingsError, Unavailable
+from shared.errors import SettingsError, TaskEnded, Unavailable
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log
@@ -158,7 +158,17 @@ def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handling, which raises the signal again when all has ended well."""
+    """uvicorn without its own signal handling, which raises the signal again when all has ended well.
+
+    It stops by itself when a lasting task of the runtime has ended.
+    """
+
+    def __init__(self, config: uvicorn.Config, runtime: RealRuntime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or bool(self._runtime.ended)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -176,7 +186,8 @@ class Server(uvicorn.Server):
 async def serve(host: Host, port: int, servers: Servers | None = None) -> None:
     """Serves until SIGINT or SIGTERM, then stops in order, within 5 s; then the real servers where there are some.
 
-    Raises SettingsError where something cannot start, ChildFailed where a real server cannot be kept running.
+    Raises SettingsError where something cannot start, ChildFailed where a real server cannot be kept running,
+    TaskEnded where a part of the process has ended by an unexpected error.
     """
     listening = bound_socket(port)
     # Until the server takes the signals over, a SIGTERM would leave the real servers running without their owner.
@@ -185,9 +196,11 @@ async def serve(host: Host, port: int, servers: Servers | None = None) -> None:
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(_configured(host.app))
+        server = Server(_configured(host.app), host.runtime)
         async with _watched(host, server, servers):
             await server.serve(sockets=[listening])
+        if host.runtime.ended:
+            raise TaskEnded(f"{host.runtime.ended[0]} ended by an unexpected error; start the process again")
     finally:
         listening.close()
         with contextlib.suppress(TimeoutError):

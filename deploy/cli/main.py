@@ -20,7 +20,7 @@ from deploy.cli import (
     token,
 )
 from deploy.cli.client import StepFailed
-from shared.errors import SettingsError
+from shared.errors import SettingsError, TaskEnded
 
 app = typer.Typer(
     name="sankofa",
@@ -51,7 +51,7 @@ def main() -> None:
         _end(str(error), 2)
     except httpx.TransportError as error:
         _end(f"the system cannot be reached ({type(error).__name__})", 2)
-    except StepFailed as error:
+    except (StepFailed, TaskEnded) as error:
         _end(str(error), 1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -58,7 +58,7 @@ class Follower:
         self._failed = False
 
     def start(self) -> None:
-        self._tasks = [self._runtime.spawn(self._follow(), "follower")]
+        self._tasks = [self._runtime.spawn(self._follow(), "follower", lasting=True)]
 
     async def stop(self) -> None:
         """Ends between two batches; the model stays open."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -90,9 +90,11 @@ class Intake:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
-        self._tasks = [self._runtime.spawn(self._write(), "intake-writer")]
-        self._tasks += [self._runtime.spawn(self._decide_queued(), f"intake-{n}") for n in range(DECIDERS)]
-        self._tasks.append(self._runtime.spawn(self._retire_days(), "intake-keys"))
+        self._tasks = [self._runtime.spawn(self._write(), "intake-writer", lasting=True)]
+        self._tasks += [
+            self._runtime.spawn(self._decide_queued(), f"intake-{n}", lasting=True) for n in range(DECIDERS)
+        ]
+        self._tasks.append(self._runtime.spawn(self._retire_days(), "intake-keys", lasting=True))
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
@@ -186,10 +188,9 @@ class Intake:
                 first.setdefault(document["_id"], document)
             try:
                 outcomes = await self._append(list(first.values()))
-            except (Unavailable, UnknownOutcome) as error:
-                for _, waiter in group:
-                    if not waiter.done():
-                        waiter.set_exception(type(error)("submissions"))
+            except Exception as error:
+                # Whatever it was, nobody may wait for ever, and the next group is another.
+                _failed(group, error)
                 continue
             written = {id for id, outcome in zip(first, outcomes, strict=True) if outcome == "written"}
             for document, waiter in group:
@@ -312,6 +313,17 @@ class Intake:
 
     async def undecided(self) -> int:
         return await self._store.count(SUBMISSIONS.name, "undecided", "undecided")
+
+
+def _failed(group: Sequence[tuple[Document, asyncio.Future[str]]], error: Exception) -> None:
+    if not isinstance(error, (Unavailable, UnknownOutcome)):
+        count("submissions_failed")
+        logger.error("submissions_failed", count=len(group), error=type(error).__name__)
+    for _, waiter in group:
+        if not waiter.done():
+            waiter.set_exception(
+                Unavailable("submissions") if isinstance(error, Unavailable) else UnknownOutcome("submissions")
+            )
 
 
 def _cause_fields(cause: Cause) -> dict[str, Any]:

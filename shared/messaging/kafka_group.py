@@ -89,7 +89,7 @@ class KafkaSubscription:
         except (KafkaError, OSError) as error:
             await self._leave(1.0)
             raise Unavailable(f"log: {type(error).__name__}") from error
-        self._tasks = [self._runtime.spawn(self._watch_commits(), "log-commits")]
+        self._tasks = [self._runtime.spawn(self._watch_commits(), "log-commits", lasting=True)]
         self._running = True
 
     async def stop(self) -> None:

@@ -59,7 +59,7 @@ class LocalLog:
             self._writer = InlineWriter(transactions, self._grown)
         else:
             self._writer = ThreadedWriter(transactions, self._grown, f"log-{self._path.name}")
-            self._compactor = self._runtime.spawn(self._compact_hourly(), "log-compaction")
+            self._compactor = self._runtime.spawn(self._compact_hourly(), "log-compaction", lasting=True)
 
     async def stop(self) -> None:
         """Stops the members, waits until what was submitted is committed, closes the file."""

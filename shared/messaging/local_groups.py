@@ -154,7 +154,7 @@ class LocalSubscription:
         group = self._find_group()
         number = group.join(self, self._partitions)
         self._started(self)
-        self._task = self._runtime.spawn(self._run(group, number), f"log-{group.name}-{number}")
+        self._task = self._runtime.spawn(self._run(group, number), f"log-{group.name}-{number}", lasting=True)
 
     async def stop(self) -> None:
         """Lets a handler in flight end within 15 s; later it is cancelled, and its batch is read again."""

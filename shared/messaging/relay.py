@@ -35,7 +35,7 @@ class Relay:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
-        self._tasks = [self._runtime.spawn(self._work(), f"relay-{n}") for n in range(self._workers)]
+        self._tasks = [self._runtime.spawn(self._work(), f"relay-{n}", lasting=True) for n in range(self._workers)]
 
     async def stop(self) -> None:
         """Stops without draining: what is not sent stays in its outbox."""
@@ -61,6 +61,10 @@ class Relay:
             except (Unavailable, UnknownOutcome) as error:
                 # The outbox stands; the sweeper sends it when the log or the store is back.
                 logger.warning("relay_failed", collection=key[0], id=key[1], error=type(error).__name__)
+            except Exception as error:
+                # One bad outbox must not keep this worker from all others.
+                count("outbox_failed")
+                logger.error("outbox_failed", collection=key[0], id=key[1], error=type(error).__name__)
             finally:
                 self._sending.discard(key)
                 if key in self._waiting:

@@ -30,7 +30,7 @@ class Definitions:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
-        self._tasks = [self._runtime.spawn(self._follow(), "definitions")]
+        self._tasks = [self._runtime.spawn(self._follow(), "definitions", lasting=True)]
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)

@@ -41,7 +41,7 @@ class Sweeper:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
-        self._tasks = [self._runtime.spawn(self._run(), "sweeper")]
+        self._tasks = [self._runtime.spawn(self._run(), "sweeper", lasting=True)]
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
@@ -71,6 +71,10 @@ class Sweeper:
                 # The log is away for all of them: the next round tries again.
                 logger.warning("outbox_waits", collection=collection, error=type(error).__name__)
                 return
+            except Exception as error:
+                # One bad outbox must not keep the others from their topics; it stays and is counted.
+                count("outbox_failed")
+                logger.error("outbox_failed", collection=collection, id=document["_id"], error=type(error).__name__)
 
     async def _fire_timers(self, collection: str, fire: Fire) -> None:
         until = text_of(self._runtime.now())

@@ -25,6 +25,7 @@ class SeededRuntime:
         self, loop: SeededLoop, name: str, *, incarnation: str | None = None, skew_seconds: float = 0.0
     ) -> None:
         self.rng = random.Random(f"{loop.seed}/{name}")
+        self.ended: list[str] = []
         self.incarnation = incarnation
         self._loop = loop
         self._skew = timedelta(seconds=skew_seconds)
@@ -41,8 +42,17 @@ class SeededRuntime:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-        return self._loop.task_of(self.incarnation, work, name)
+    def spawn(self, work: Coroutine[Any, Any, T], name: str, *, lasting: bool = False) -> asyncio.Task[T]:
+        task = self._loop.task_of(self.incarnation, work, name)
+        if lasting:
+            task.add_done_callback(self._note_end)
+        return task
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.ended.append(task.get_name())
+            self._loop.call_exception_handler({"message": "a lasting task ended", "exception": error, "task": task})
 
     async def in_pool(self, work: Callable[[], T]) -> T:
         """Runs the work at once, between two steps at which others may come first."""

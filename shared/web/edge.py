@@ -53,13 +53,13 @@ def create_app(
     app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime, hosts=tuple(hosts))
     for router in routers:
         app.include_router(router, prefix="/v1")
-    app.include_router(_operation(app, edge.service, ready, backlog))
+    app.include_router(_operation(app, edge, ready, backlog))
     if received is not None:
         app.include_router(_events(edge.service, received))
     return app
 
 
-def _operation(app: FastAPI, service: str, ready: Ready, backlog: Report | None) -> APIRouter:
+def _operation(app: FastAPI, edge: Edge, ready: Ready, backlog: Report | None) -> APIRouter:
     """Health and the contract, open to everybody."""
     router = APIRouter(dependencies=[Depends(everybody)], include_in_schema=False)
     documents: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def _operation(app: FastAPI, service: str, ready: Ready, backlog: Report | None)
 
     @router.get("/health/ready")
     async def is_ready(_request: Request) -> Response:
-        reasons = list(ready())
+        reasons = [*ready(), *(["task_ended"] if edge.runtime.ended else [])]
         if reasons:
             return JSONResponse({"status": "starting", "reasons": reasons}, 503, {"Retry-After": "1"})
         return JSONResponse({"status": "ready", "reasons": []})
@@ -78,7 +78,7 @@ def _operation(app: FastAPI, service: str, ready: Ready, backlog: Report | None)
     @router.get("/openapi.json")
     async def openapi(_request: Request) -> Response:
         if not documents:
-            documents.update(contract(app, service))
+            documents.update(contract(app, edge.service))
         return JSONResponse(documents)
 
     if backlog is not None:

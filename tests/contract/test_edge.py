@@ -76,6 +76,8 @@ async def test_health_is_open_and_tells_why_it_is_not_ready(small: Small, http: 
     answer = await http.get("/matching/health/ready")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["programmes"])
     assert answer.headers["retry-after"] == "1"
+    small.clock.ended.append("sweeper")
+    assert (await http.get("/matching/health/ready")).json()["reasons"] == ["programmes", "task_ended"]
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "bearer x.y.z", "Bearer ä", "Bearer a b"])

@@ -154,7 +154,8 @@ def zone_named(name: str) -> ZoneInfo:
     """The time zone; UTC for a name that the time zone database does not have."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # OSError: "Europe" is a folder of the database.
         return ZoneInfo("UTC")
 
 

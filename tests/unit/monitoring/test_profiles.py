@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from services.monitoring.domain.derivation import NEVER_MS
-from services.monitoring.domain.profiles import local_date
+from services.monitoring.domain.profiles import local_date, zone_named
 from services.monitoring.domain.rows import EPOCH_DAY, microseconds_of
 from shared.contracts.registration import ProfileChanged
 from tests.unit.monitoring.story import START, Story, derived, entry, id_of, model_of, stored
@@ -95,3 +95,7 @@ def test_local_dates_follow_the_zone_and_its_odd_old_offsets() -> None:
     assert of(datetime(2026, 1, 1, 4, 59, tzinfo=UTC), "America/Bogota") == (date(2025, 12, 31), 2025)
     assert of(datetime(1937, 5, 1, 23, 40, 30, tzinfo=UTC), "Europe/Amsterdam")[0] == date(1937, 5, 2)
     assert of(datetime(2026, 1, 1, tzinfo=UTC), "No/Such") == (date(2026, 1, 1), 2026)
+
+
+def test_a_name_that_is_no_zone_is_taken_as_utc() -> None:
+    assert [str(zone_named(name)) for name in ("Europe", "Nowhere", "../etc", "")] == ["UTC"] * 4
