@@ -9,7 +9,7 @@ ALLOWED_KEYS = frozenset(
     re.findall(
         r"\w+",
         """account aggregate assignment attempt attempts causation_id code collection command_id correlation_id count
-        dropped duration_ms end epoch error event event_id expert format group handler id index institution kind
+        day dropped duration_ms end epoch error event event_id expert format group handler id index institution kind
         level logger match method offset office partition period person phase pid placement port position programme
         reason replica resource retry_after_seconds role route rule seconds seed sequence service signal slot status
         subject task timestamp topic traceparent type url verb version waiting""",

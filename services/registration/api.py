@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from services.registration import views
 from services.registration.bodies import (
+    Consent,
     ExpertRegistration,
     InstitutionRegistration,
     ProfileCorrection,
     ProgrammePublication,
     ProvidedInfo,
-    Purpose,
     Reason,
     RequestedItems,
 )
@@ -84,14 +84,14 @@ class Api:
         )
         consent = {"purpose": "placement"}
         self._transition(
-            PERSONS, CONSENT_VIEW, "give", "give-consent", Purpose, lambda b: persons.GiveConsent(b.purpose), consent
+            PERSONS, CONSENT_VIEW, "give", "give-consent", Consent, lambda b: persons.GiveConsent(b.purpose), consent
         )
         self._transition(
             PERSONS,
             CONSENT_VIEW,
             "withdraw",
             "withdraw-consent",
-            Purpose,
+            Consent,
             lambda b: persons.WithdrawConsent(b.purpose),
             consent,
         )

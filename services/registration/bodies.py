@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.base import Code, Country, Id
-from shared.contracts.registration import Attributes
+from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.identity.sealing import fold_number
 from shared.programmes.checks import country_codes, language_codes
 from shared.web.bodies import Change, Input
@@ -76,6 +76,9 @@ KnownCountry = Annotated[Country, AfterValidator(_known_country)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
 Day = Annotated[date, AfterValidator(_plausible_day)]
 Codes = Annotated[tuple[Code, ...], Field(min_length=1, max_length=20)]
+ConsentPurpose = Annotated[
+    Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
+]
 
 
 class IdentityDocument(Input):
@@ -106,7 +109,7 @@ class ExpertRegistration(Change):
     programme: Code
     office: Code
     person: PersonInput
-    consents: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
+    consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES))] = ()
 
 
 class InstitutionRegistration(Change):
@@ -131,8 +134,8 @@ class Reason(Change):
     reason: Code
 
 
-class Purpose(Change):
-    purpose: Code
+class Consent(Change):
+    purpose: ConsentPurpose
 
 
 class RequestedItems(Change):

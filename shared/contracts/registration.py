@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,6 +12,14 @@ from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
 
 Sex = Literal["female", "male", "other", "not_stated"]
 Cefr = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
+Purpose = Literal["placement", "outreach", "stories"]
+# What a person may consent to. A consent is the person's, so the list is the system's and no programme adds to it.
+# The events keep a code, so that a reader of today does not park what a later purpose says.
+PURPOSES: Mapping[Purpose, str] = {
+    "placement": "To be proposed to host institutions, offered assignments and placed.",
+    "outreach": "To be invited to sessions, asked in surveys and sent news of programmes.",
+    "stories": "To be told of, by name, in a published story of a return.",
+}
 
 
 class ProgrammePublished(Event):

@@ -18,6 +18,7 @@ from shared.errors import (
     Overloaded,
     Problem,
     Refusal,
+    SankofaError,
     TooEarly,
     Unavailable,
     UnknownOutcome,
@@ -49,6 +50,10 @@ SUBMISSIONS = Collection(
         "undecided": Index(lambda d: ["undecided", d["day"]] if d["status"] == "pending" else []),
     },
 )
+
+
+class IntakeKeyMissing(SankofaError):
+    """The day's key is not in this process's folder of keys: the submission waits, and a restored key heals it."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +265,7 @@ class Intake:
     def _opened(self, document: Document, traceparent: str | None = None) -> Submission:
         today = text_of(self._runtime.now())[:10]
         if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
-            raise Refusal("submission_expired")
+            raise IntakeKeyMissing
         key = self._keys.intake_day_key(self._service, document["day"])
         text = open_sealed(key, document["body"], person=document["_id"], field=document["kind"])
         fields = document["cause"]
@@ -301,15 +306,23 @@ class Intake:
                 logger.warning("intake_keys_wait", error=type(error).__name__)
 
     async def retire_days(self) -> None:
-        """Destroys the key of each past day whose last submission is decided, and of any day older than 30."""
+        """Destroys the key of each past day whose last submission is decided.
+
+        A key that is older than 30 days and still needed is named in the log every hour: what was acknowledged is
+        never made unreadable, and somebody has to see why it was not decided (docs/decisions/0016).
+        """
         today = self._runtime.now()
         oldest = text_of(today - timedelta(days=KEY_DAYS_AT_MOST))[:10]
         for day in self._keys.intake_days(self._service):
             # Yesterday's key may still be in use by a replica whose clock is a little behind.
             if day >= text_of(today - timedelta(days=1))[:10]:
                 continue
-            if day < oldest or not await self._store.count(SUBMISSIONS.name, "undecided", day):
+            undecided = await self._store.count(SUBMISSIONS.name, "undecided", day)
+            if not undecided:
                 self._keys.destroy_intake_day(self._service, day)
+            elif day < oldest:
+                count("intake_day_overdue")
+                logger.error("intake_day_overdue", service=self._service, day=day, count=undecided)
 
     async def undecided(self) -> int:
         return await self._store.count(SUBMISSIONS.name, "undecided", "undecided")

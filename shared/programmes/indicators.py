@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Code
+from shared.contracts.base import Code, Key
 from shared.programmes.facts import (
     FIELDS_OF,
     NOT_STATED,
@@ -48,7 +48,7 @@ def broken(rule: str, sentence: str) -> PydanticCustomError:
 class Period(Declared):
     """`[starts, ends)` in calendar days. Periods of one `series` never overlap; those of two may."""
 
-    code: Code
+    code: Key
     name: Texts
     series: Code
     starts: date
@@ -116,7 +116,7 @@ class Dimension(Source):
     `statistical`: this dimension's value stays in the last profile record of an erased person.
     """
 
-    code: Code
+    code: Key
     name: Texts
     classes: tuple[DimensionClass, ...] = ()
     statistical: bool = False
@@ -225,7 +225,7 @@ class Indicator(Declared):
     measure: Measure
     facts: Facts | None = None
     by: tuple[Code, ...] = ()
-    targets: dict[Code, int] = {}
+    targets: dict[Key, int] = {}
     baseline: int | None = None
     decimals: Annotated[int, Field(ge=0, le=6)] = 0
 

@@ -12,6 +12,7 @@ from services.registration.app import build
 from services.registration.examples import ATTRIBUTES, DEFINITION, EXPERT, INSTITUTION
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
+from shared.contracts.registration import PURPOSES
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored
@@ -265,6 +266,48 @@ async def test_consents(published: Serving) -> None:
     withdrawn = await published.post(f"{path}/withdraw-consent", "protection", {"purpose": "placement"})
     assert withdrawn.json()["consents"] == {"placement": "withdrawn"}
     assert (await published.post(f"{path}/withdraw-consent", "officer", {"purpose": "placement"})).status_code == 409
+
+
+async def test_consents_are_to_purposes_of_a_closed_list(published: Serving) -> None:
+    refused = await published.post("/experts", "officer", registration(consents=["data.sharing"]))
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/consents/0")
+    _, person = await registered(published, consents=list(PURPOSES))
+    assert set((await published.get(f"/persons/{person}")).json()["consents"]) == set(PURPOSES)
+    for purpose in ("a.b", "travel"):
+        answer = await published.post(f"/persons/{person}/give-consent", "officer", {"purpose": purpose})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/purpose")
+
+
+def dotted(value: Any, number: int) -> Any:
+    """The definition with a dot in every code that it lists."""
+    if isinstance(value, dict):
+        return {
+            key: f"{inner}.{number}" if key in ("code", "criterion") else dotted(inner, number)
+            for key, inner in value.items()
+        }
+    return [dotted(one, number) for one in value] if isinstance(value, list) else value
+
+
+async def test_a_dot_in_a_code_is_stored_or_refused_at_the_edge_and_nothing_waits_for_ever(edge: Serving) -> None:
+    """Documents allow no dots in keys; a code that cannot be stored must not be acknowledged."""
+    definition = dotted({**DEFINITION, "residence_statuses": [{"code": "citizen", "name": {"en": "x"}}]}, 1)
+    assert (await edge.post("/programmes", "administrator", {"definition": definition})).status_code == 201
+
+    async def known() -> bool:
+        return "example-1.1" in edge.service.replica.definitions.codes()
+
+    await edge.eventually(known)
+    attributes = {**ATTRIBUTES, "sector": "education.1", "residence_status": "citizen.1"}
+    named = {"type": "pass.port", "country": "NL", "number": "D1"}
+    body = registration(programme="example-1.1", office="kabul.1", attributes=attributes, document=named)
+    receipt = (await edge.post("/experts", "officer", body, office="kabul.1")).json()
+    assert (await decided(edge, receipt, office="kabul.1"))["status"] == "accepted"
+    path = f"/experts/{receipt['subject']}"
+    for verb, sent in (("request-info", {"items": ["a.b"]}), ("suspend", {"reason": "a.b"})):
+        assert (await edge.post(f"{path}/{verb}", "officer", sent, office="kabul.1")).status_code == 200
+    institution = {**INSTITUTION, "office": "kabul.1", "sector": "a.b", "host_type": "a.b", "area": "a.b"}
+    assert (await edge.post("/institutions", "officer", institution, office="kabul.1")).status_code == 201
+    await edge.quiet()
 
 
 async def test_screening_asks_and_goes_on(published: Serving) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.errors import CommandReused, Overloaded, Problem, Refusal, UnknownOutcome
 from shared.identity.keys import Keys, verify_receipt
@@ -165,17 +166,41 @@ async def test_a_days_key_dies_with_its_last_decision() -> None:
         await desk.intake.stop()
 
 
-async def test_what_was_never_decided_within_thirty_days_expires_with_its_key() -> None:
+async def test_what_is_never_decided_keeps_its_key_and_is_named_in_the_log() -> None:
     async with Case() as case:
         desk = Desk(case)
         desk.answer = UnknownOutcome("store")
         desk.intake.start()
         receipt = await desk.submit()
+        day = (await desk.stored(receipt["id"]))["day"]
         case.clock.ahead = timedelta(days=32)
-        await desk.intake.retire_days()
+        with capture_logs() as logs:
+            await desk.intake.retire_days()
+        assert [(line["event"], line["day"], line["count"]) for line in logs if line["log_level"] == "error"] == [
+            ("intake_day_overdue", day, 1)
+        ]
+        assert desk.keys.intake_days("registration") == [day]
+        desk.answer = None
         await desk.intake.decide(receipt["id"])
-        assert (await desk.stored(receipt["id"]))["problems"] == [{"pointer": "", "rule": "submission_expired"}]
+        assert (await desk.stored(receipt["id"]))["status"] == "accepted"
         await desk.intake.stop()
+
+
+async def test_a_submission_whose_key_is_missing_waits_for_it() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("store")
+        desk.intake.start()
+        receipt = await desk.submit()
+        await desk.intake.stop()
+        document = await desk.stored(receipt["id"])
+        case.clock.ahead = timedelta(days=2)
+        desk.keys.destroy_intake_day("registration", document["day"])
+        with pytest.raises(submissions.IntakeKeyMissing):
+            await desk.intake.decide(receipt["id"])
+        waiting = await desk.stored(receipt["id"])
+        assert (waiting["status"], waiting["body"]) == ("pending", document["body"])
+        assert waiting["next_at"] > submissions.text_of(case.clock.now())
 
 
 async def test_a_decider_that_fails_is_tried_again_after_a_pause() -> None:

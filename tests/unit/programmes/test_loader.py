@@ -125,6 +125,18 @@ def test_what_is_missing_is_found_at_the_part_that_lacks_it() -> None:
     assert finding.line == line_of("code: women_share")
 
 
+def test_a_code_that_becomes_a_key_has_no_dot_for_linter_and_edge_alike() -> None:
+    """Documents allow no dots in keys: a period's code stands before its target, a dimension's before its class."""
+    sent: dict[str, Any] = load_definition(FILE).as_json()
+    sent["periods"][0]["code"] = "2007.h1"
+    sent["dimensions"][0]["code"] = "age.band"
+    linted = {(one.pointer, one.rule) for one in lint(json.dumps(sent))}
+    assert {("/periods/0/code", "string_pattern_mismatch"), ("/dimensions/0/code", "string_pattern_mismatch")} <= linted
+    with pytest.raises(Refusal) as refused:
+        definition_of(sent)
+    assert {(one.pointer, one.rule) for one in refused.value.problems} == linted
+
+
 def test_targets_name_a_period() -> None:
     text = changed("    unit: percent\n", "    unit: percent\n    targets: {whole: 25, later: 30}\n")
     (finding,) = lint(text)
