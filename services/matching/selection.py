@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -39,6 +40,22 @@ class Entry:
     match: str
     parties: MatchParties
     assessment: Assessment
+
+
+class OfAnotherOffice(Refusal):
+    """An officer named an expert of another office: answered as one who does not exist."""
+
+    def __init__(self) -> None:
+        super().__init__("not_found", problems=(Problem("not_found", "/expert"),), status=404)
+
+
+def check_office(state: Assignment, knowledge: Mapping[str, Any]) -> None:
+    """An officer puts experts of the own office on its assignments, and learns nothing about those of another.
+
+    Experts apply wherever they like by themselves. Raises OfAnotherOffice; passes an expert who is not known yet.
+    """
+    if expert_status(knowledge) != "unknown" and knowledge["office"] != state.office:
+        raise OfAnotherOffice
 
 
 class Selection:
@@ -84,6 +101,8 @@ class Selection:
             knowledge = await self.knowledge(expert)
             if knowledge.get("person"):
                 self.waiting.note(knowledge["person"], submission.id)
+            if submission.channel == "officer":
+                check_office(state, knowledge)
             self._check_expert(state, knowledge)
             entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
             await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause)
@@ -188,11 +207,14 @@ class Selection:
             return None
         knowledge = await self.knowledge(expert)
         try:
+            check_office(state, knowledge)
             self._check_expert(state, knowledge)
             return await self._entry(id, state, expert, knowledge, cause)
+        except OfAnotherOffice:
+            rule = "expert_unknown"
         except TooEarly as early:
             rule = "expert_unknown" if early.reason in ("expert", "profile") else "expert_not_screened"
-            raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),)) from None
+        raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
 
     async def _start_matching(self, id: str, override_reason: str | None, cause: Cause) -> Saved[Assignment]:
         for _ in range(ATTEMPTS):

@@ -353,6 +353,41 @@ async def test_another_offices_cases_are_not_there(told: Serving) -> None:
     assert (await told.client.get("/v1/matches")).status_code == 401
 
 
+async def test_an_officer_learns_nothing_of_experts_of_another_office(told: Serving) -> None:
+    account = account_of(DEVELOPMENT_ISSUER, "dora")
+    await Others(told.log).expert("dora", account, office="tbilisi", education=0)
+    await told.quiet()
+    assignment = await published(told)
+    refused = await told.post(f"/assignments/{assignment}/applications", "officer", {"expert": expert_id("dora")})
+    problems = [{"pointer": "/expert", "rule": "not_found"}]
+    assert (*rule(refused), refused.json()["errors"]) == (404, "not_found", problems)
+        404,
+        "not_found",
+        [{"pointer": "/expert", "rule": "not_found"}],
+    )
+    for unknown in ("dora", "nobody"):
+        body = {"experts": [expert_id("anna"), expert_id(unknown)], "override_reason": "few"}
+        answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
+        assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "expert_unknown", "/experts/1")
+    assert (await told.get("/matches")).json()["items"] == []
+    hers = await applied(told, assignment, "dora", role="expert", subject="dora")
+    assert hers["status"] == "accepted"
+
+
+async def test_an_application_that_was_filed_before_the_office_was_known_is_refused(told: Serving) -> None:
+    assignment = await published(told)
+    answer = await told.post(f"/assignments/{assignment}/applications", "officer", {"expert": expert_id("dora")})
+    assert (answer.status_code, answer.json()["subject"]) == (202, derived_id(assignment, expert_id("dora")))
+    await Others(told.log).expert("dora", office="tbilisi")
+
+    async def refused() -> bool:
+        receipt = (await told.get(f"/receipts/{answer.json()['id']}")).json()
+        return receipt["status"] == "refused" and receipt["problems"] == [{"pointer": "/expert", "rule": "not_found"}]
+
+    await told.eventually(refused)
+    assert (await told.get("/matches")).json()["items"] == []
+
+
 async def test_vacancies_are_for_everybody_who_may_apply(told: Serving) -> None:
     await told.post("/assignments", "officer", draft())
     assignment = await published(told)

@@ -146,9 +146,9 @@ class Others:
         )
         await self.tell(id, Profile(happened_at=LONG_AGO, entries=(entry,)))
 
-    async def registered(self, name: str, programme: str = CODE) -> None:
+    async def registered(self, name: str, programme: str = CODE, office: str = OFFICE) -> None:
         event = ExpertRegistered(
-            happened_at=LONG_AGO, person=person_id(name), programme=programme, office=OFFICE, channel="officer"
+            happened_at=LONG_AGO, person=person_id(name), programme=programme, office=office, channel="officer"
         )
         await self.tell(expert_id(name, programme), event)
 
@@ -156,8 +156,8 @@ class Others:
         event = ExpertDeclaredEligible(happened_at=LONG_AGO, person=person_id(name))
         await self.tell(expert_id(name, programme), event)
 
-    async def expert(self, name: str, account: str | None = None, **attributes: Any) -> None:
+    async def expert(self, name: str, account: str | None = None, *, office: str = OFFICE, **attributes: Any) -> None:
         """Somebody who is registered, described and eligible."""
         await self.person(name, account, **attributes)
-        await self.registered(name)
+        await self.registered(name, office=office)
         await self.eligible(name)
