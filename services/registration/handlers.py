@@ -28,7 +28,7 @@ from shared.messaging.shadows import Delivery, Position
 from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.programmes.model import Definition
 from shared.replica import Replica
-from shared.store.aggregates import Cause, Saved, settled
+from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard
 from shared.store.port import Document
 
@@ -64,55 +64,59 @@ class Registering:
         what one replica began, another one finishes. Refusals: `already_registered`, `document_held_elsewhere`.
         """
         body = ExpertRegistration.model_validate(submission.body)
-        person_id = person_of(submission.channel, submission.cause)
-        await self._refuse_second(submission.subject, submission.cause.step("expert"))
-        _, version = await self.newest(body.programme)
-        guard_id = await self._hold(body.person.document, person_id, submission)
-        await self._record(body, person_id, submission)
-        if guard_id:
-            await self._replica.guards.settle(self.guard, guard_id, person_id)
-        private = {"possible_duplicate": True} if await self._resembles(person_id) else None
         channel: Literal["self", "officer"] = "self" if submission.channel == "self" else "officer"
-        command = RegisterExpert(person_id, body.programme, version, body.office, channel)
+        person_id = person_of(channel, submission.cause)
         cause = submission.cause.step("expert")
-        await self._kernel.execute(EXPERTS, submission.subject, command, cause, private=private)
+        # An officer's submission names a person of its own, whom only a repetition of it finds there.
+        known = await self._unless_second(submission.subject, cause) if channel == "self" else None
+        _, version = await self.newest(body.programme)
+        guard = await self._hold(body.person.document, person_id, submission)
+        person = await self._record(body, person_id, guard["_id"] if guard else None, submission)
+        if guard:
+            await self._replica.guards.settle(self.guard, guard["_id"], person_id, known=guard, target=person)
+        private = {"possible_duplicate": True} if await self._resembles(person) else None
+        command = RegisterExpert(person_id, body.programme, version, body.office, channel)
+        await self._kernel.execute(EXPERTS, submission.subject, command, cause, private=private, known=known)
 
-    async def _refuse_second(self, expert_id: str, cause: Cause) -> None:
+    async def _unless_second(self, expert_id: str, cause: Cause) -> Document | None:
         document = await self._store.load(EXPERTS.name, expert_id)
         if document is not None and not settled(document, cause):
             raise Refusal("already_registered", "the person is registered in this programme")
+        return document
 
-    async def _hold(self, document: IdentityDocument | None, person_id: str, submission: Submission) -> str | None:
+    async def _hold(self, document: IdentityDocument | None, person_id: str, submission: Submission) -> Document | None:
         if document is None:
             return None
-        guard_id = self.identifiers.guard_id(document)
+        guard_id, claim = self.identifiers.guard_id(document), {"submission": submission.id}
         try:
-            await self._replica.guards.take(self.guard, guard_id, person_id, {"submission": submission.id})
+            return await self._replica.guards.take(self.guard, guard_id, person_id, claim)
         except Refusal as refusal:
             if refusal.rule == documents.RULE:
                 raise documents.held_elsewhere() from None
             raise
-        return guard_id
 
-    async def _record(self, body: ExpertRegistration, person_id: str, submission: Submission) -> None:
-        private: dict[str, Any] = await self.identifiers.sealed(person_id, body.person)
+    async def _record(
+        self, body: ExpertRegistration, person_id: str, guard_id: str | None, submission: Submission
+    ) -> Document:
+        private: dict[str, Any] = await self.identifiers.sealed(person_id, body.person, guard_id)
         private[office_mark(body.office)] = True
         account = submission.cause.account if submission.channel == "self" else None
         entry = self._entry(submission.cause, body.person.valid_from, body.person.attributes)
         command = RecordPerson(account, body.office, entry, body.consents)
-        await self._kernel.execute(PERSONS, person_id, command, submission.cause.step("person"), private=private)
+        cause, known = submission.cause.step("person"), UNREAD if submission.channel == "self" else None
+        saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=known)
+        return saved.document
 
     def _entry(self, cause: Cause, valid_from: date, attributes: Attributes) -> NewEntry:
         return NewEntry(derived_id(cause.command_id, "entry"), valid_from, self._runtime.now(), attributes)
 
-    async def _resembles(self, person_id: str) -> bool:
+    async def _resembles(self, person: Document) -> bool:
         """Whether another person has the same name, year of birth and origin: a flag, never a refusal."""
-        document = await self._store.load(PERSONS.name, person_id)
-        likeness = document and document["private"].get("likeness")
+        likeness = person["private"].get("likeness")
         if not likeness:
             return False
         alike = await self._store.find(PERSONS.name, "likeness", likeness, limit=ALIKE_AT_MOST)
-        return any(one["_id"] != person_id for one in alike)
+        return any(one["_id"] != person["_id"] for one in alike)
 
     async def _finish_submission(self, _guard_id: str, _person_id: str, claim: Mapping[str, Any]) -> None:
         """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""

@@ -12,7 +12,7 @@ from services.registration.domain.names import fold_name
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
-from shared.identity.sealing import blind, fold_number, open_sealed, seal
+from shared.identity.sealing import blind, fold_number, open_sealed, seal_all
 
 SERVICE = "registration"
 NAMES = ("given_name", "family_name")
@@ -31,21 +31,20 @@ class Identifiers:
         key = self._keys.blind_index_key(SERVICE)
         return blind(key, document.type, document.country, fold_number(document.number))
 
-    async def sealed(self, person_id: str, person: PersonInput) -> dict[str, str]:
+    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, str]:
         """The private fields of the person; what was not given stays as it is in the document.
 
-        Raises KeyDestroyed for an erased person, Unavailable.
+        `guard_id`: of the person's document, None without one. Raises KeyDestroyed for an erased person, Unavailable.
         """
         key = await self._keys.persons(SERVICE).key(person_id)
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
-        if person.document is not None:
+        if person.document is not None and guard_id is not None:
             text = json.dumps(person.document.model_dump(), ensure_ascii=False)
-            texts[f"document_{short_hash(self.guard_id(person.document))}"] = text
-        private = {
-            f"sealed_{name}": seal(key, text, person=person_id, field=name, rng=self._rng)
-            for name, text in texts.items()
-        }
-        return private | self._likeness((person.given_name, person.family_name), person.attributes)
+            texts[f"document_{short_hash(guard_id)}"] = text
+        sealed = seal_all(key, texts, person=person_id, rng=self._rng)
+        return {f"sealed_{name}": text for name, text in sealed.items()} | self._likeness(
+            (person.given_name, person.family_name), person.attributes
+        )
 
     async def names(self, person_id: str, private: Mapping[str, Any]) -> dict[str, str]:
         """Given and family name. Raises KeyDestroyed, SealBroken, Unavailable."""

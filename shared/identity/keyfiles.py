@@ -12,6 +12,10 @@ from typing import Protocol
 from shared.errors import SankofaError, SettingsError
 
 KEY_BYTES = 32
+# More than the keys of four services with thirty intake days each.
+READ_AT_MOST = 256
+
+FileState = tuple[int, int, int, int]
 
 
 class KeyDestroyed(SankofaError):
@@ -66,13 +70,17 @@ class KeysInMemory:
 class KeyFolder:
     """Files of mode 0600 in folders of mode 0700. Several processes may share the folder.
 
-    Raises SettingsError for a folder that cannot be used or that others can read.
+    A key that was read stays in memory for as long as its file is the same one, which every use asks: what another
+    process destroyed or put in its place counts from its next use on. Raises SettingsError for a folder that cannot
+    be used or that others can read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         # Never a seeded generator: whoever knows the seed would know the keys.
         self._rng = random.SystemRandom()
+        self._root = str(folder)
+        self._read: dict[str, tuple[FileState, bytes]] = {}
         private_folder(folder)
 
     def take(self, name: str) -> bytes:
@@ -80,13 +88,22 @@ class KeyFolder:
 
     def find(self, name: str) -> bytes | None:
         try:
-            raw = (self.folder / name).read_bytes()
+            state = _state(os.stat(f"{self._root}/{name}"))
+            known = self._read.get(name)
+            if known and known[0] == state:
+                return known[1]
+            with open(f"{self._root}/{name}", "rb") as file:
+                state, raw = _state(os.fstat(file.fileno())), file.read()
         except FileNotFoundError:
+            self._read.pop(name, None)
             return None
         except OSError as error:
             raise SettingsError(f"the key {name} cannot be read ({error.strerror})") from error
         if len(raw) != KEY_BYTES:
             raise SettingsError(f"the key {name} is damaged: {len(raw)} bytes instead of {KEY_BYTES}")
+        if len(self._read) >= READ_AT_MOST:
+            self._read.clear()
+        self._read[name] = state, raw
         return raw
 
     def names(self, folder: str) -> list[str]:
@@ -94,6 +111,7 @@ class KeyFolder:
         return sorted(f"{folder}/{entry.name}" for entry in path.glob("*.key")) if path.is_dir() else []
 
     def destroy(self, name: str) -> None:
+        self._read.pop(name, None)
         path = self.folder / name
         try:
             with path.open("r+b") as file:
@@ -106,6 +124,7 @@ class KeyFolder:
         _sync_folder(path.parent)
 
     def move(self, old: str, new: str) -> None:
+        self._read.pop(old, None)
         source, target = self.folder / old, self.folder / new
         private_folder(target.parent)
         source.rename(target)
@@ -126,6 +145,11 @@ class KeyFolder:
             draft.unlink()
         _sync_folder(path.parent)
         return self.find(name) or self._make(name)
+
+
+def _state(found: os.stat_result) -> FileState:
+    """What changes when a file is written or another one takes its name."""
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def private_folder(folder: Path) -> None:

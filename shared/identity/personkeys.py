@@ -7,12 +7,16 @@ Destroying it is the erasure: a stub stays, and the person gets no second key.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from shared.errors import SettingsError, Unavailable
@@ -69,10 +73,20 @@ class PersonKeysInMemory:
         return None
 
 
+@dataclass(slots=True)
+class _Take:
+    """Somebody who waits for a person's key, and what the thread found."""
+
+    person: str
+    waiter: asyncio.Future[bytes]
+    answer: bytes | Exception | None = None
+
+
 class PersonKeyFile:
     """A SQLite file (WAL, synchronous=FULL, secure_delete) with one thread of its own.
 
-    Several processes on one machine may share it; the first key of a person wins.
+    What is asked while the thread commits goes into its next transaction. Several processes on one machine may
+    share the file; the first key of a person wins.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,9 +94,16 @@ class PersonKeyFile:
         self._rng = random.SystemRandom()
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="person-keys")
+        self._takes: SimpleQueue[_Take] = SimpleQueue()
+        self._called = False
 
     async def key(self, person: str) -> bytes:
-        return await self._run(lambda connection: self._take(connection, person))
+        take = _Take(person, asyncio.get_running_loop().create_future())
+        self._takes.put(take)
+        if not self._called:
+            self._called = True
+            self._thread.submit(self._take_all)
+        return await take.waiter
 
     async def existing(self, person: str) -> bytes | None:
         return await self._run(lambda connection: _select(connection, person))
@@ -107,14 +128,39 @@ class PersonKeyFile:
             self._close()
             raise Unavailable(f"person keys ({getattr(error, 'sqlite_errorname', type(error).__name__)})") from error
 
-    def _take(self, connection: sqlite3.Connection, person: str) -> bytes:
-        found = _select(connection, person)
-        if found is not None:
-            return found
-        key = self._rng.randbytes(KEY_BYTES)
-        # In autocommit mode the statement returns after its fsync; another process's key stays.
-        connection.execute("INSERT OR IGNORE INTO person_keys (person, key) VALUES (?, ?)", (person, key))
-        return _select(connection, person) or key
+    def _take_all(self) -> None:
+        """In the thread: makes what was asked for in one transaction; waiters hear of it after the commit."""
+        # Before the queue is emptied: whoever asks from now on calls again.
+        self._called = False
+        takes: list[_Take] = []
+        with contextlib.suppress(Empty):
+            while True:
+                takes.append(self._takes.get_nowait())
+        if not takes:
+            return
+        try:
+            self._guarded(lambda connection: self._take(connection, takes))
+        except Exception as error:
+            for take in takes:
+                take.answer = error
+        for loop, own in groupby(takes, lambda take: take.waiter.get_loop()):
+            # A loop that was closed meanwhile has nobody who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle, list(own))
+
+    def _take(self, connection: sqlite3.Connection, takes: Sequence[_Take]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for take in takes:
+            key = self._rng.randbytes(KEY_BYTES)
+            made = connection.execute(
+                "INSERT OR IGNORE INTO person_keys (person, key) VALUES (?, ?)", (take.person, key)
+            )
+            try:
+                take.answer = key if made.rowcount else _select(connection, take.person)
+            except KeyDestroyed as destroyed:
+                take.answer = destroyed
+        # Returns after its fsync: no key is handed out before.
+        connection.execute("COMMIT")
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -138,6 +184,18 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise SettingsError(f"{path} does not allow {', '.join(wrong)}")
     return connection
+
+
+def _settle(takes: Sequence[_Take]) -> None:
+    for take in takes:
+        if take.waiter.done():
+            continue
+        if isinstance(take.answer, bytes):
+            take.waiter.set_result(take.answer)
+        else:
+            # Each gets an error of its own: a traceback would grow with everyone who raises the same one.
+            error = take.answer or Unavailable("person keys")
+            take.waiter.set_exception(type(error)(*error.args))
 
 
 def _select(connection: sqlite3.Connection, person: str) -> bytes | None:

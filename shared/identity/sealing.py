@@ -13,6 +13,7 @@ import hmac
 import json
 import random
 import unicodedata
+from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -32,9 +33,19 @@ def seal(key: bytes, plaintext: str, *, person: str, field: str, rng: random.Ran
 
     On a real runtime `rng` is the operating system's; a nonce that comes twice under one key breaks the seal.
     """
-    nonce = rng.randbytes(NONCE_BYTES)
-    sealed = AESGCM(key).encrypt(nonce, plaintext.encode(), _bound(person, field))
-    return VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
+    return seal_all(key, {field: plaintext}, person=person, rng=rng)[field]
+
+
+def seal_all(key: bytes, plaintexts: Mapping[str, str], *, person: str, rng: random.Random) -> dict[str, str]:
+    """`seal` for several fields of one person: one set-up of the cipher, one draw for the nonces."""
+    cipher = AESGCM(key)
+    nonces = rng.randbytes(NONCE_BYTES * len(plaintexts))
+    sealed = {}
+    for number, (field, plaintext) in enumerate(plaintexts.items()):
+        nonce = nonces[number * NONCE_BYTES : (number + 1) * NONCE_BYTES]
+        text = cipher.encrypt(nonce, plaintext.encode(), _bound(person, field))
+        sealed[field] = VERSION + base64.urlsafe_b64encode(nonce + text).decode()
+    return sealed
 
 
 def open_sealed(key: bytes, sealed: str, *, person: str, field: str) -> str:

@@ -87,7 +87,7 @@ class Intake:
         self._runtime = runtime
         self._keys = keys
         self._deciders = deciders
-        self._queue: asyncio.Queue[str] = asyncio.Queue(QUEUE_AT_MOST)
+        self._queue: asyncio.Queue[tuple[Document, Mapping[str, Any]]] = asyncio.Queue(QUEUE_AT_MOST)
         self._arriving: list[tuple[Document, asyncio.Future[str]]] = []
         self._arrived = asyncio.Event()
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
@@ -129,7 +129,7 @@ class Intake:
             return dict(stored["receipt"])
         count("submissions")
         try:
-            self._queue.put_nowait(cause.command_id)
+            self._queue.put_nowait((document, body))
         except asyncio.QueueFull:
             # It is stored and acknowledged; its timer has any replica decide it.
             count("submissions_left_to_timer")
@@ -218,9 +218,14 @@ class Intake:
 
     async def _decide_queued(self) -> None:
         while True:
-            id = await self._queue.get()
+            document, body = await self._queue.get()
+            id = document["_id"]
             try:
-                await self.decide(id)
+                # Before its timer is due no other replica takes it up, so it still is as it was stored.
+                if text_of(self._runtime.now()) < document["next_at"]:
+                    await self._decide(document, body)
+                else:
+                    await self.decide(id)
             except (Unavailable, UnknownOutcome, Conflict, TooEarly) as error:
                 # Its timer brings it again, here or on another replica.
                 logger.warning("submission_waits", id=id, error=type(error).__name__)
@@ -231,16 +236,20 @@ class Intake:
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""
         document = await self._store.load(SUBMISSIONS.name, id)
-        if document is None or document["status"] != "pending":
-            return
+        if document is not None and document["status"] == "pending":
+            await self._decide(document, None)
+
+    async def _decide(self, document: Document, body: Mapping[str, Any] | None) -> None:
+        """`body`: as it was submitted, where this replica still has it; else the sealed one is opened."""
         parent, names = document["cause"]["traceparent"], {"service": self._service, "kind": document["kind"]}
         with step("decide", parent, **names, id=document["_id"]) as traceparent:
-            await self._decide_once(document, traceparent)
+            await self._decide_once(document, body, traceparent)
 
-    async def _decide_once(self, document: Document, traceparent: str | None) -> None:
+    async def _decide_once(self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None) -> None:
         status, problems = "accepted", list[Problem]()
         try:
-            await self._deciders[document["kind"]](self._opened(document, traceparent))
+            body = self._opened(document) if body is None else body
+            await self._deciders[document["kind"]](_submission(document, body, traceparent))
         except TooEarly:
             await self._save(document, {"next_at": self._later()})
             raise
@@ -262,32 +271,15 @@ class Intake:
     def _later(self) -> str:
         return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))
 
-    def _opened(self, document: Document, traceparent: str | None = None) -> Submission:
+    def _opened(self, document: Document) -> Mapping[str, Any]:
+        """The sealed body. Raises IntakeKeyMissing."""
         today = text_of(self._runtime.now())[:10]
         if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
             raise IntakeKeyMissing
         key = self._keys.intake_day_key(self._service, document["day"])
         text = open_sealed(key, document["body"], person=document["_id"], field=document["kind"])
-        fields = document["cause"]
-        cause = Cause(
-            document["_id"],
-            document["digest"],
-            fields["correlation_id"],
-            None,
-            traceparent,
-            instant_of(fields["happened_at"]) if fields["happened_at"] else instant_of(document["received_at"]),
-            fields["recorded_late"],
-            document["account"] or None,
-        )
-        return Submission(
-            document["_id"],
-            document["kind"],
-            document["subject"],
-            json.loads(text),
-            cause,
-            document["office"],
-            document["channel"],
-        )
+        body: dict[str, Any] = json.loads(text)
+        return body
 
     async def _save(self, document: Document, changes: Mapping[str, Any]) -> None:
         changed = SUBMISSIONS.indexed({**document, **changes, "version": document["version"] + 1})
@@ -337,6 +329,23 @@ def _failed(group: Sequence[tuple[Document, asyncio.Future[str]]], error: Except
             waiter.set_exception(
                 Unavailable("submissions") if isinstance(error, Unavailable) else UnknownOutcome("submissions")
             )
+
+
+def _submission(document: Document, body: Mapping[str, Any], traceparent: str | None) -> Submission:
+    fields = document["cause"]
+    cause = Cause(
+        document["_id"],
+        document["digest"],
+        fields["correlation_id"],
+        None,
+        traceparent,
+        instant_of(fields["happened_at"] or document["received_at"]),
+        fields["recorded_late"],
+        document["account"] or None,
+    )
+    return Submission(
+        document["_id"], document["kind"], document["subject"], body, cause, document["office"], document["channel"]
+    )
 
 
 def _cause_fields(cause: Cause) -> dict[str, Any]:

@@ -28,6 +28,8 @@ OUTBOX_AT_MOST = 1_000
 EVENT_BYTES_AT_MOST = 900_000
 SLOTS = 64
 ATTEMPTS = 40
+# The mark of a command whose caller has not read the document.
+UNREAD: Document = {}
 
 
 @dataclass(frozen=True)
@@ -145,24 +147,28 @@ class Kernel:
         *,
         expected_version: int | None = None,
         private: Mapping[str, Any] | None = None,
+        known: Document | None = UNREAD,
     ) -> Saved[S]:
         """Applies the command once. `private` is merged into the private part in the same save.
 
+        `known`: the document as the caller has just read or saved it, None where it found none. It spares the
+        first attempt its load; the save names its version, and what is refused on it is asked of the store again.
         Raises Refusal, CommandReused, PreconditionFailed, Overloaded, Unavailable; Conflict only when the
         document stays contended through every attempt. An unknown outcome is settled by loading again.
         """
         for attempt in range(ATTEMPTS):
-            document = await self.store.load(aggregate.name, id)
-            if document is not None and settled(document, cause):
-                state = aggregate.read(document)
-                if state is not None:
-                    return Saved(document, state, repeated=True)
-            before = int(document["version"]) if document else 0
-            if expected_version is not None and expected_version != before:
-                raise PreconditionFailed
-            saved = self._decide(aggregate, id, document, command, cause, private)
+            given = attempt == 0 and known is not UNREAD
+            document = known if given else await self.store.load(aggregate.name, id)
             try:
-                await self.store.save(aggregate.name, saved.document, before)
+                saved = self._answered(aggregate, id, document, command, cause, expected_version, private)
+            except (Refusal, PreconditionFailed):
+                if given:
+                    continue
+                raise
+            if saved.repeated:
+                return saved
+            try:
+                await self.store.save(aggregate.name, saved.document, int(document["version"]) if document else 0)
             except (Conflict, UnknownOutcome):
                 await self.runtime.sleep(self.runtime.rng.uniform(0, 0.002 * min(attempt + 1, 20)))
                 continue
@@ -170,6 +176,25 @@ class Kernel:
                 self.outboxes.offer(aggregate.name, saved.document)
             return saved
         raise Conflict
+
+    def _answered(
+        self,
+        aggregate: Aggregate[S],
+        id: str,
+        document: Document | None,
+        command: Any,
+        cause: Cause,
+        expected_version: int | None,
+        private: Mapping[str, Any] | None,
+    ) -> Saved[S]:
+        """What the command makes of the document: a draft to be saved, or what it made of it before."""
+        if document is not None and settled(document, cause):
+            state = aggregate.read(document)
+            if state is not None:
+                return Saved(document, state, repeated=True)
+        if expected_version is not None and expected_version != (int(document["version"]) if document else 0):
+            raise PreconditionFailed
+        return self._decide(aggregate, id, document, command, cause, private)
 
     def _decide(
         self,

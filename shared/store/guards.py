@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from shared.clock import instant_of, text_of
 from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
-from shared.store.aggregates import ATTEMPTS, Aggregate, Kernel, new_document, schedule
+from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel, new_document, schedule
 from shared.store.collection import Collection
 from shared.store.port import Document
 
@@ -50,8 +50,11 @@ class Guards:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    async def take(self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any]) -> None:
-        """Holds the claim for the target. Raises Refusal with the rule that the guard answered, now or before."""
+    async def take(self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any]) -> Document:
+        """Holds the claim for the target and gives the guard as it stands then.
+
+        Raises Refusal with the rule that the guard answered, now or before.
+        """
 
         def change(draft: Document) -> bool:
             if target_id in draft["holds"]:
@@ -68,6 +71,7 @@ class Guards:
             raise Refusal(hold["rule"])
         if hold["status"] == "released":
             raise Refusal("hold_released")
+        return document
 
     def _answer(self, guard: Guard, draft: Document, claim: Mapping[str, Any]) -> dict[str, Any]:
         standing = {id: hold for id, hold in draft["holds"].items() if hold["status"] in ("held", "confirmed")}
@@ -116,25 +120,38 @@ class Guards:
 
         await self._change(guard, guard_id, change)
 
-    async def settle(self, guard: Guard, guard_id: str, target_id: str) -> None:
-        """Confirms a used hold, releases a spent one, voids and releases one whose time is over."""
-        document = await self._kernel.store.load(guard.collection.name, guard_id)
-        hold = document and document["holds"].get(target_id)
+    async def settle(
+        self,
+        guard: Guard,
+        guard_id: str,
+        target_id: str,
+        *,
+        known: Document | None = UNREAD,
+        target: Document | None = UNREAD,
+    ) -> None:
+        """Confirms a used hold, releases a spent one, voids and releases one whose time is over.
+
+        `known` and `target`: the guard and the target's document as the caller has just saved them.
+        """
+        document = await self._kernel.store.load(guard.collection.name, guard_id) if known is UNREAD else known
+        if document is None:
+            return
+        hold = document["holds"].get(target_id)
         if not hold or hold["status"] not in ("held", "confirmed"):
             return
-        usage = await self._usage(guard, target_id)
+        usage = await self._usage(guard, target_id) if target is UNREAD else guard.usage(target)
         if usage == "pending" and hold["status"] == "held":
             if instant_of(hold["until"]) > self._kernel.runtime.now():
                 return
             await guard.void(guard_id, target_id, hold["claim"])
             usage = await self._usage(guard, target_id)
         if usage != "pending":
-            await self._mark(guard, guard_id, target_id, "confirmed" if usage == "used" else "released")
+            await self._mark(guard, document, target_id, "confirmed" if usage == "used" else "released")
 
     async def _usage(self, guard: Guard, target_id: str) -> Usage:
         return guard.usage(await self._kernel.store.load(guard.target, target_id))
 
-    async def _mark(self, guard: Guard, guard_id: str, target_id: str, status: str) -> None:
+    async def _mark(self, guard: Guard, document: Document, target_id: str, status: str) -> None:
         def change(draft: Document) -> bool:
             hold = draft["holds"].get(target_id)
             # A release is for ever, and a confirmation that comes later than it says nothing new.
@@ -143,7 +160,7 @@ class Guards:
             draft["holds"] = {**draft["holds"], target_id: {"status": status, "claim": hold["claim"]}}
             return True
 
-        await self._change(guard, guard_id, change)
+        await self._change(guard, document["_id"], change, document)
 
     async def settle_due(self, guard: Guard, document: Document) -> None:
         """The sweeper's part: settles each unconfirmed hold whose time is over."""
@@ -186,11 +203,17 @@ class Guards:
 
         await self._change(guard, guard_id, change)
 
-    async def _change(self, guard: Guard, guard_id: str, change: Callable[[Document], bool]) -> Document:
-        """Loads, changes and saves the guard until no other writer came between; creates it where missing."""
+    async def _change(
+        self, guard: Guard, guard_id: str, change: Callable[[Document], bool], known: Document | None = UNREAD
+    ) -> Document:
+        """Loads, changes and saves the guard until no other writer came between; creates it where missing.
+
+        `known` spares the first attempt its load, as in `Kernel.execute`; `change` has to be content with it.
+        """
         kernel = self._kernel
         for attempt in range(ATTEMPTS):
-            document = await kernel.store.load(guard.collection.name, guard_id)
+            given = attempt == 0 and known is not UNREAD
+            document = known if given else await kernel.store.load(guard.collection.name, guard_id)
             draft = new_document(guard_id) if document is None else dict(document)
             before = draft["version"]
             if not change(draft):

@@ -32,6 +32,7 @@ from tests.bench.rows import Result, Row, side_by_side
 SUBMISSIONS_A_RUN = 600
 QUICK_SUBMISSIONS = 100
 CLIENTS = 64
+RECORDINGS = 5
 SENDS_A_SUBMISSION = 2
 LETTERS = "abcdefghijklmnopqrst"
 
@@ -130,14 +131,21 @@ def registrations(many: int) -> list[dict[str, Any]]:
 
 
 async def recorded(folder: Path, many: int) -> Plan:
-    """The plan of one run of ours, which also warms everything up."""
-    ours = Ours(folder)
-    await ours.start()
-    ours.calls.on = True
-    await ours.take(registrations(many))
-    ours.calls.on = False
-    await ours.stop()
-    return plan_of(ours.calls)
+    """The plan of one run of ours, which also warms everything up.
+
+    On a very slow machine the sweeper decides what waited for 10 s, and such a plan lacks calls: it is made again.
+    """
+    for attempt in range(RECORDINGS):
+        ours = Ours(folder / str(attempt))
+        await ours.start()
+        ours.calls.on = True
+        await ours.take(registrations(many))
+        ours.calls.on = False
+        await ours.stop()
+        plan = plan_of(ours.calls)
+        if len(plan.decided) == many and len(plan.sends) == SENDS_A_SUBMISSION * many:
+            return plan
+    raise RuntimeError("the machine is too slow: no submission may wait for 10 s")
 
 
 def plan_of(calls: Calls) -> Plan:
