@@ -37,7 +37,8 @@ QUEUE_AT_MOST = 2_000
 GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
-DECIDERS = 8
+# So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
+DECIDERS = 32
 RETIRE_EVERY_SECONDS = 3_600.0
 KEY_DAYS_AT_MOST = 30
 
@@ -249,7 +250,7 @@ class Intake:
         status, problems = "accepted", list[Problem]()
         try:
             body = self._opened(document) if body is None else body
-            await self._deciders[document["kind"]](_submission(document, body, traceparent))
+            await self._deciders[document["kind"]](submission_of(document, body, traceparent))
         except TooEarly:
             await self._save(document, {"next_at": self._later()})
             raise
@@ -331,7 +332,8 @@ def _failed(group: Sequence[tuple[Document, asyncio.Future[str]]], error: Except
             )
 
 
-def _submission(document: Document, body: Mapping[str, Any], traceparent: str | None) -> Submission:
+def submission_of(document: Document, body: Mapping[str, Any], traceparent: str | None = None) -> Submission:
+    """What a decider gets of the document and its opened body."""
     fields = document["cause"]
     cause = Cause(
         document["_id"],

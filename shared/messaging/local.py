@@ -71,6 +71,8 @@ class LocalLog:
             self._compactor = None
         writer, self._writer = self._writer, None
         if writer is not None and self._path is not None:
+            # What was submitted in this turn of the loop is handed to the writer in the next one.
+            await asyncio.sleep(0)
             await self._runtime.in_pool(writer.stop)
             # The last futures are resolved by callbacks that the writer's thread has just queued.
             await asyncio.sleep(0)

@@ -116,14 +116,23 @@ class ThreadedWriter:
         self._transactions = transactions
         self._grown = grown
         self._loop = asyncio.get_running_loop()
+        self._submitted: list[Job] = []
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, operation: Operation) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
-        self._jobs.put((operation, done))
+        if not self._submitted:
+            self._loop.call_soon(self._hand_over)
+        self._submitted.append((operation, done))
         return done
+
+    def _hand_over(self) -> None:
+        """What was submitted in one turn of the loop goes to the thread together, and mostly into one commit."""
+        submitted, self._submitted = self._submitted, []
+        for job in submitted:
+            self._jobs.put(job)
 
     def stop(self) -> None:
         self._jobs.put(None)

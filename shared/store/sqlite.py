@@ -48,6 +48,7 @@ class GroupCommit:
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._submitted: list[Job] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock: int | None = None
@@ -78,6 +79,7 @@ class GroupCommit:
         thread, self._thread = self._thread, None
         if thread is None:
             return
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(thread.join)
         try:
@@ -120,12 +122,20 @@ class GroupCommit:
     async def _queued(self, work: Work[T], *, alone: bool = False) -> T:
         if self._thread is None or self._loop is None:
             raise Unavailable("the file is closed")
-        if self._queue.qsize() >= MAX_WAITING:
+        if self._queue.qsize() + len(self._submitted) >= MAX_WAITING:
             raise Unavailable("too many writes are waiting")
         job = Job(work, self._loop.create_future(), alone=alone)
-        self._queue.put(job)
+        if not self._submitted:
+            self._loop.call_soon(self._hand_over)
+        self._submitted.append(job)
         result: T = await job.waiter
         return result
+
+    def _hand_over(self) -> None:
+        """What was submitted in one turn of the loop goes to the thread together, and mostly into one commit."""
+        submitted, self._submitted = self._submitted, []
+        for job in submitted:
+            self._queue.put(job)
 
     def _open(self, name: str) -> sqlite3.Connection:
         try:

@@ -16,6 +16,7 @@ from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.contracts.base import Envelope
 from shared.contracts.registry import read
 from shared.errors import Unavailable
+from shared.intake.submissions import submission_of
 from shared.messaging.port import Message, Record
 from shared.messaging.shadows import parse
 from shared.replica import stored
@@ -130,7 +131,8 @@ async def test_a_submission_that_is_decided_twice_does_everything_once(edge: Ser
     sealed = intake._document(
         "expert-registration", submission["subject"], body, cause_of(submission), office="kabul", channel="officer"
     )
-    again = intake._opened({**opened, "body": sealed["body"], "day": sealed["day"]})
+    stored = {**opened, "body": sealed["body"], "day": sealed["day"]}
+    again = submission_of(stored, intake._opened(stored))
     await asyncio.gather(work.register(again), work.register(again))
     await edge.quiet()
     assert await edge.store.load("persons", person) == before["persons"]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, Unavailable
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
 
@@ -103,6 +104,21 @@ def test_a_days_key_is_destroyed(keys: Keys) -> None:
     assert keys.intake_day_key("matching", DAY) != old
 
 
+def test_what_another_process_does_to_a_key_counts_at_the_next_use(tmp_path: Path) -> None:
+    ours, theirs = Keys(tmp_path / "keys"), Keys(tmp_path / "keys")
+    day, cursor = ours.intake_day_key("matching", DAY), ours.cursor_key("matching")
+    theirs.destroy_intake_day("matching", DAY)
+    assert ours.intake_days("matching") == []
+    made = ours.intake_day_key("matching", DAY)
+    assert made != day
+    assert theirs.intake_day_key("matching", DAY) == made
+    path = tmp_path / "keys" / "matching" / "cursor.key"
+    other = path.with_name("other")
+    other.write_bytes(bytes(reversed(cursor)))
+    other.rename(path)
+    assert ours.cursor_key("matching") == bytes(reversed(cursor))
+
+
 async def test_a_person_has_one_key_until_it_is_destroyed_for_good(keys: Keys) -> None:
     persons = keys.persons("registration")
     assert await persons.existing(PERSON) is None
@@ -132,6 +148,30 @@ async def test_person_keys_are_durable_shared_and_gone_from_the_files_when_destr
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     await one.close()
     await other.close()
+
+
+async def test_of_many_that_ask_at_once_each_gets_an_answer_of_its_own(tmp_path: Path) -> None:
+    persons = Keys(tmp_path / "keys").persons("registration")
+    await persons.destroy("erased")
+    asked = [f"person-{number % 20}" for number in range(100)] + ["erased"]
+    found = await asyncio.gather(*(persons.key(person) for person in asked), return_exceptions=True)
+    assert isinstance(found.pop(), KeyDestroyed)
+    assert len(set(found)) == 20
+    assert found[:20] == found[20:40] == [await persons.existing(person) for person in asked[:20]]
+    await persons.close()
+
+
+async def test_a_key_that_cannot_be_kept_is_not_handed_out(tmp_path: Path) -> None:
+    persons = Keys(tmp_path / "keys").persons("registration")
+    await persons.key("known")
+    lock = sqlite3.connect(tmp_path / "keys" / "registration" / "persons.sqlite", isolation_level=None)
+    lock.execute("ALTER TABLE person_keys RENAME TO hidden")
+    answers = await asyncio.gather(*(persons.key(name) for name in ("known", "new")), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+    lock.execute("ALTER TABLE hidden RENAME TO person_keys")
+    lock.close()
+    assert await persons.key("new") == await persons.existing("new")
+    await persons.close()
 
 
 CHILD = """

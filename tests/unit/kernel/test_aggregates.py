@@ -194,3 +194,20 @@ def test_the_body_leaves_out_what_is_not_there() -> None:
     )
     assert "account" not in json.loads(event.body())
     assert json.loads(event.body())["happened_at"] == "2026-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("stale", [None, "before"])
+async def test_a_document_that_the_caller_knew_may_be_out_of_date(stale: str | None) -> None:
+    async with Case() as case:
+        known = None
+        first = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"), known=None)
+        if stale:
+            known = first.document
+        second = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"), known=known)
+        assert second.version == 2
+        assert await case.store.load("institutions", "i1") == second.document
+        with pytest.raises(Refusal, match="illegal_transition"):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("c"), known=known)
+        again = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"), known=known)
+        assert again.repeated
+        assert again.version == 2
