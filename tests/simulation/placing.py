@@ -17,6 +17,7 @@ NEVER_BEGUN = frozenset({"no_show", "cancelled", "refused"})
 OVER = NEVER_BEGUN | {"completed", "ended_early"}
 PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
+TAKEN_BACK = 0.3
 COURSES = ("plain", "plain", "extended", "early", "no show")
 CommandOf = Callable[[tuple[Any, ...]], Any]
 
@@ -28,6 +29,7 @@ class Placing:
         self._client = client
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._courses: dict[str, str] = {}
+        self._arrived: set[str] = set()
 
     async def see_through(self, match: str) -> bool:
         """Takes the placement as far as it goes today; False where nothing was left to do or to wait for."""
@@ -36,12 +38,20 @@ class Placing:
             if state is None:
                 await self._client.pause(PAUSE_SECONDS)
                 continue
+            if state.status == "active" and match not in self._arrived:
+                self._arrived.add(match)
+                await self._overtake(match)
             await self._client.pause(PAUSE_SECONDS)
             if not await self._move(id, state):
                 break
             moved = True
         # One that will not be frees the seat: that is on its way to the match.
         return moved or state.status in NEVER_BEGUN
+
+    async def _overtake(self, match: str) -> None:
+        """Sometimes the match is taken back while the news of the arrival is on its way: too late, so it is kept."""
+        if self._client.rng.random() < TAKEN_BACK:
+            await self._client.put(requests.on_match("retract", match, 0))
 
     async def _state(self, id: str) -> Any:
         async def state(service: Any) -> Any:

@@ -12,7 +12,8 @@ from typing import Any
 
 from services.matching.bodies import AssignmentDraft
 from services.matching.domain.assignment import PublishAssignment
-from services.matching.domain.match import DeclineOffer
+from services.matching.domain.knowledge import CONSENT_WITHDRAWN
+from services.matching.domain.match import DeclineOffer, RetractMatch
 from services.matching.handlers import own_deliveries
 from services.matching.requests import Requests
 from services.matching.selection import APPLICATION
@@ -220,11 +221,13 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
 
 
 def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
-    """`allocate`, `offer`, `accept` or `decline`."""
+    """`allocate`, `offer`, `accept`, `decline`, or `retract` for the one reason that breaks off no return."""
 
     async def work(service: Any, cause: Cause) -> None:
         if verb == "decline":
             await service.replica.kernel.execute(MATCHES, match, DeclineOffer("family"), cause)
+        elif verb == "retract":
+            await service.replica.kernel.execute(MATCHES, match, RetractMatch(CONSENT_WITHDRAWN), cause)
         else:
             await getattr(service.following.allocation, verb)(match, cause, None)
 

@@ -67,11 +67,8 @@ class Witness:
         self.counts["holds_voided"] += state.get("reason") in VOIDED
         if name := COUNTED.get((collection, state.get("status", ""))):
             self.counts[name] += 1
-        self.counts["matches_kept"] += (collection, before, state.get("status")) == (
-            "matches",
-            "retracting",
-            "accepted",
-        )
+        if (collection, before, state.get("status")) == ("matches", "retracting", "accepted"):
+            self.counts["matches_kept"] += 1
 
     def _seat(self, match: str, state: Mapping[str, Any]) -> None:
         assignment = state["parties"]["assignment"]
