@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.contracts.base import Code, Id
 from shared.contracts.matching import Terms
+from shared.texts import lines, one_line
 from shared.web.bodies import Change
 
-Title = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Description = Annotated[str, StringConstraints(max_length=10_000)]
+Title = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
 
 
 class AssignmentDraft(Change):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import date
 from typing import Annotated, Any, Self
 
@@ -13,6 +12,7 @@ from shared.contracts.base import Code, Country, Id
 from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.identity.sealing import fold_number
 from shared.programmes.checks import country_codes, language_codes
+from shared.texts import exact, one_line
 from shared.web.bodies import Change, Input
 
 LANGUAGES_AT_MOST = 40
@@ -20,17 +20,6 @@ LANGUAGES_AT_MOST = 40
 
 def _refuse(rule: str) -> PydanticCustomError:
     return PydanticCustomError(rule, "the value breaks the rule")
-
-
-def _one_line(value: Any) -> Any:
-    """NFC, single spaces. Control and formatting characters other than joiners are refused, not dropped."""
-    if not isinstance(value, str):
-        return value
-    text = " ".join(unicodedata.normalize("NFC", value).split())
-    # Zero-width joiners belong to the spelling of Persian and other names.
-    if any(unicodedata.category(one)[0] == "C" and one not in "\u200c\u200d" for one in text):
-        raise _refuse("control_character")
-    return text
 
 
 def _numbered(value: str) -> str:
@@ -63,14 +52,14 @@ def _plausible_day(value: date) -> date:
     return value
 
 
-Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=120)]
+Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=120)]
 Email = Annotated[
     str,
-    BeforeValidator(_one_line),
+    BeforeValidator(one_line),
     StringConstraints(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$"),
 ]
 Telephone = Annotated[
-    str, BeforeValidator(_one_line), StringConstraints(min_length=4, max_length=32, pattern=r"^\+?[0-9][0-9 ().-]*$")
+    str, BeforeValidator(one_line), StringConstraints(min_length=4, max_length=32, pattern=r"^\+?[0-9][0-9 ().-]*$")
 ]
 KnownCountry = Annotated[Country, AfterValidator(_known_country)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
@@ -87,7 +76,7 @@ class IdentityDocument(Input):
     type: Code
     country: KnownCountry
     number: Annotated[
-        str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
+        str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
     ]
 
 
@@ -115,13 +104,13 @@ class ExpertRegistration(Change):
 class InstitutionRegistration(Change):
     """`account`: the subject under which the institution signs in."""
 
-    name: Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
     country: KnownCountry
     area: Code | None = None
     sector: Code
     host_type: Code
     office: Code
-    account: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    account: Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(exact)] | None = None
 
 
 class ProgrammePublication(Change):

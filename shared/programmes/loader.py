@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from shared.errors import Problem, Refusal, SankofaError
 from shared.programmes.checks import check
 from shared.programmes.indicators import Declared
-from shared.programmes.marked_yaml import Broken, Finding, broken_rules, read_marked
+from shared.programmes.marked_yaml import Broken, Finding, broken_rules, escaped, read_marked
 from shared.programmes.model import Definition
+from shared.texts import CONTROL_CHARACTER, LINE_ENDS_AND_TABS, has_control_character
 
 M = TypeVar("M", bound=Declared)
 
@@ -75,4 +76,16 @@ def _parsed(data: Any, model: type[M], check: Callable[[M], list[Broken]]) -> tu
         value = model.model_validate_json(json.dumps(data), strict=True, extra="forbid")
     except ValidationError as error:
         return None, broken_rules(error, data)
-    return value, check(value)
+    return value, [*_control_characters(data, ""), *check(value)]
+
+
+def _control_characters(data: Any, pointer: str) -> Iterator[Broken]:
+    """Texts that pages and exports could not show as they are; several lines and tabs may be."""
+    if isinstance(data, str) and has_control_character(data, LINE_ENDS_AND_TABS):
+        yield Broken(pointer, CONTROL_CHARACTER, "a control character stands in the text")
+    elif isinstance(data, dict):
+        for key, inner in data.items():
+            yield from _control_characters(inner, f"{pointer}/{escaped(key)}")
+    elif isinstance(data, list):
+        for number, inner in enumerate(data):
+            yield from _control_characters(inner, f"{pointer}/{number}")
