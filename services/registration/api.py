@@ -27,7 +27,7 @@ from services.registration.examples import DEFINITION, EXPERT, INSTITUTION, PROF
 from services.registration.handlers import EXPERT_REGISTRATION, Registering, person_of
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from shared.clock import derived_id
-from shared.errors import Problem, Refusal
+from shared.errors import Problem, Refusal, UniqueViolated
 from shared.identity.tokens import Principal, account_of
 from shared.intake.submissions import Intake
 from shared.programmes.loader import definition_of
@@ -235,14 +235,14 @@ class Api:
             body.area,
         )
         id = cause.command_id
-        saved = await self._kernel.execute(
-            INSTITUTIONS,
-            id,
-            command,
-            cause,
-            expected_version=expected_version(request),
-            private={"name": body.name},
-        )
+        expected, private = expected_version(request), {"name": body.name}
+        try:
+            saved = await self._kernel.execute(
+                INSTITUTIONS, id, command, cause, expected_version=expected, private=private
+            )
+        except UniqueViolated:
+            rule = "account_held_elsewhere"
+            raise Refusal(rule, problems=(Problem(rule, "/account"),)) from None
         answer = INSTITUTION_VIEW.answer(saved.document, granted.principal, 200 if saved.repeated else 201)
         answer.headers["Location"] = f"/registration/v1/institutions/{id}"
         return answer

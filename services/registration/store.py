@@ -88,6 +88,8 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate(
             "institution": Index(_itself, _by_registration),
             "account": Index(lambda d: _state(d, "account"), _by_registration),
         },
+        # An account that stood for two institutions would see whichever was found first, in any of the services.
+        unique=lambda d: _state(d, "account"),
     ),
     Institution,
     institutions.decide,

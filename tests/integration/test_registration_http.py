@@ -324,6 +324,27 @@ async def test_screening_asks_and_goes_on(published: Serving) -> None:
     assert (await published.post(f"/experts/{expert}/reinstate", "officer")).json()["state"] == "eligible"
 
 
+async def test_an_account_stands_for_one_institution_alone(edge: Serving) -> None:
+    """Another office, an earlier day: nobody takes over whose institution a signed-in host is."""
+    first = await edge.post("/institutions", "host", {**INSTITUTION, "account": None}, subject="host-f", key="k")
+    assert first.status_code == 201, first.text
+    mine = first.json()["id"]
+    taken = {**INSTITUTION, "office": "sarajevo", "account": "host-f", "happened_at": "2001-01-01T00:00:00Z"}
+    answer = await edge.post("/institutions", "officer", taken, office="sarajevo")
+    assert (answer.status_code, answer.json()["errors"]) == (
+        409,
+        [{"pointer": "/account", "rule": "account_held_elsewhere"}],
+    )
+    again = await edge.post("/institutions", "host", {**INSTITUTION, "account": None}, subject="host-f", key="k2")
+    assert (again.status_code, again.json()["rule"]) == (409, "account_held_elsewhere")
+    repeated = await edge.post("/institutions", "host", {**INSTITUTION, "account": None}, subject="host-f", key="k")
+    assert (repeated.status_code, repeated.json()["id"]) == (200, mine)
+    assert (await edge.get(f"/institutions/{mine}", "host", subject="host-f")).status_code == 200
+    assert [one["id"] for one in (await edge.get("/institutions", "host", subject="host-f")).json()["items"]] == [mine]
+    other = await edge.post("/institutions", "officer", {**INSTITUTION, "account": None}, key="k3")
+    assert other.status_code == 201
+
+
 async def test_an_institution_from_proposal_to_closure(edge: Serving) -> None:
     created = await edge.post("/institutions", "officer", INSTITUTION)
     assert created.status_code == 201
