@@ -17,6 +17,16 @@ class Problem:
     pointer: str = ""
 
 
+UNKNOWN_FIELD = "unknown_field"
+# Pydantic's names for what has one of our own, the same at every edge and in every file.
+_RULES = {"missing": "required", "extra_forbidden": UNKNOWN_FIELD, "model_type": "not_an_object"}
+
+
+def rule_of(kind: str) -> str:
+    """The rule's name for one of Pydantic's types of error."""
+    return _RULES.get(kind, kind)
+
+
 class Refusal(SankofaError):
     """A command that the rules do not allow. Pure `decide` functions raise it.
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import yaml
 from pydantic import ValidationError
 
+from shared.errors import UNKNOWN_FIELD, rule_of
+
 MAX_CHARACTERS = 512 * 1024
 MAX_DEPTH = 24
 MAX_NODES = 50_000
@@ -51,7 +53,7 @@ class Marked:
 
     def finding(self, broken: Broken) -> Finding:
         """The finding at the field; at the nearest enclosing one where the field itself is missing."""
-        keyed = broken.rule == "extra_forbidden"
+        keyed = broken.rule == UNKNOWN_FIELD
         pointer = broken.pointer
         while pointer not in self.values and pointer:
             pointer = pointer.rsplit("/", 1)[0]
@@ -171,7 +173,7 @@ def broken_rules(error: ValidationError, data: Any) -> list[Broken]:
     found: dict[str, Broken] = {}
     for one in error.errors(include_url=False, include_context=False, include_input=False):
         pointer = _pointer(one["loc"], data, missing=one["type"] == "missing")
-        found.setdefault(pointer, Broken(pointer, one["type"], one["msg"]))
+        found.setdefault(pointer, Broken(pointer, rule_of(one["type"]), one["msg"]))
     return list(found.values())
 
 

@@ -24,6 +24,7 @@ from shared.errors import (
     Unavailable,
     UniqueViolated,
     UnknownOutcome,
+    rule_of,
 )
 from shared.identity.tokens import TokenRefused
 from shared.web.strict_json import pointer_to
@@ -51,8 +52,6 @@ SCHEMA: dict[str, Any] = {
     },
 }
 
-# Pydantic's names for what has one of our own.
-_RULES = {"missing": "required", "extra_forbidden": "unknown_field", "model_type": "not_an_object"}
 _RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -87,7 +86,7 @@ def problem(
 
 def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
     """Pointer and rule of each of Pydantic's errors; its message, input and context are left out."""
-    return tuple(Problem(_RULES.get(error["type"], error["type"]), pointer_to(error["loc"])) for error in errors)
+    return tuple(Problem(rule_of(error["type"]), pointer_to(error["loc"])) for error in errors)
 
 
 def _refusal(error: Refusal) -> Response:
@@ -101,8 +100,7 @@ def _not_signed_in(error: NotSignedIn | TokenRefused) -> Response:
 
 def _request_invalid(error: RequestValidationError) -> Response:
     found = tuple(
-        Problem(_RULES.get(row["type"], row["type"]), f"{row['loc'][0]}{pointer_to(tuple(row['loc'][1:]))}")
-        for row in error.errors()
+        Problem(rule_of(row["type"]), f"{row['loc'][0]}{pointer_to(tuple(row['loc'][1:]))}") for row in error.errors()
     )
     return problem(422, "invalid", errors=found)
 

@@ -301,7 +301,7 @@ def test_every_reference_names_a_step_that_is_needed_before() -> None:
         ("seed: 20060401", "seed: -1", "/seed", "greater_than_equal"),
         ("  - indicator: women_share", "  - indicator: men_share", "/figures/2/indicator", "unknown_indicator"),
         ("    period: first-report", "    period: last-report", "/figures/0/period", "unknown_period"),
-        ("ended_early: 3\n", "ended_late: 3\n", "/deliveries/ended_late", "extra_forbidden"),
+        ("ended_early: 3\n", "ended_late: 3\n", "/deliveries/ended_late", "unknown_field"),
         ("reached: approved", "reached: filled", "/deliveries/unfilled/2/reached", "literal_error"),
         ("ict: 2, agriculture: 2,", "agriculture: 2,", "/hosts/0/number_by_sector/ict", "host_missing"),
         ("- office: khartoum\n    country: SD", "- office: juba\n    country: SD", "/hosts/5/office", "unknown_code"),

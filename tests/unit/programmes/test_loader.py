@@ -57,7 +57,7 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
     [
         ("offer_expires_days: 14", "offer_expires_days: fourteen", "/offer_expires_days", "int_type"),
         ("offer_expires_days: 14", 'offer_expires_days: "14"', "/offer_expires_days", "int_type"),
-        ("offer_expires_days: 14", "offer_expire_days: 14", "/offer_expire_days", "extra_forbidden"),
+        ("offer_expires_days: 14", "offer_expire_days: 14", "/offer_expire_days", "unknown_field"),
         ("modalities: [temporary]", "modalities: [brief]", "/modalities/0", "literal_error"),
         ("shortlist: {least: 3, most: 5}", "shortlist: {least: 5, most: 4}", "/shortlist/most", "shortlist_backwards"),
         (
@@ -72,7 +72,7 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
         ("threshold: 10", "threshold: 1", "/disclosure/threshold", "greater_than_equal"),
         ("required: [citizen, permanent]", "required: [citizen, tourist]", "/eligibility/2/required/1", "unknown_code"),
         ("operator: age_at_least", "operator: at_least", "/eligibility/3/required", "operator_mismatch"),
-        ("share: {of: assignments_by_women, in: assignments}", "share: {of: assignments_by_women}", "", "missing"),
+        ("share: {of: assignments_by_women, in: assignments}", "share: {of: assignments_by_women}", "", "required"),
         ("in: assignments}}", "in: placements}}", "/indicators/8/measure/share/in", "unknown_indicator"),
         ("in: assignments}}", "in: persons_placed}}", "/indicators/8/measure/share", "share_of_different_units"),
         ("{code: from-60, name: {en: 60 and above}, at_least: 60}", "{code: a, name: {en: b}, at_least: 61}", "", ""),
@@ -117,12 +117,12 @@ def test_the_place_is_exact() -> None:
     (finding,) = lint(changed("offer_expires_days: 14", "offer_expires_days: soon"))
     assert (finding.line, finding.column) == (line_of("offer_expires_days"), len("offer_expires_days: ") + 1)
     (finding,) = lint(TEXT + "surplus: 1\n")
-    assert (finding.line, finding.column, finding.rule) == (len(LINES) + 1, 1, "extra_forbidden")
+    assert (finding.line, finding.column, finding.rule) == (len(LINES) + 1, 1, "unknown_field")
 
 
 def test_what_is_missing_is_found_at_the_part_that_lacks_it() -> None:
     (finding,) = lint(changed("    unit: percent\n", ""))
-    assert (finding.pointer, finding.rule) == ("/indicators/8/unit", "missing")
+    assert (finding.pointer, finding.rule) == ("/indicators/8/unit", "required")
     assert finding.line == line_of("code: women_share")
 
 
@@ -163,7 +163,7 @@ def test_targets_name_a_period() -> None:
         ("# only a remark\n", "empty"),
         ("1: a\n", "key"),
         ("[a]: b\n", "key"),
-        ("- a\n", "model_type"),
+        ("- a\n", "not_an_object"),
     ],
 )
 def test_what_is_no_plain_yaml_is_refused_before_it_is_built(text: str, rule: str) -> None:
