@@ -49,15 +49,18 @@ simulate: $(VENV)/.dev ## random schedules of the kernel (RUNS=200 SEED=1)
 bench: $(VENV)/.dev ## benchmarks, written to docs/benchmarks.md
 	$(BIN)/python -m tests.bench $(ARGS)
 
+bench-real: $(VENV)/.dev ## benchmarks on real servers, beside consumers of other making
+	$(BIN)/python -m tests.bench --real $(ARGS)
+
 generate: $(VENV)/.dev ## schemas, event map and other generated files
 	$(BIN)/python -m deploy.generate
 
 lock: $(VENV)/.dev ## compiles the hash-locked requirements
-	cd requirements && for n in runtime dev; do ../$(BIN)/uv pip compile -q --universal --python-version 3.11 \
+	cd requirements && for n in runtime dev peers; do ../$(BIN)/uv pip compile -q --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-emit-index-url --no-annotate $$n.in -o $$n.txt; done
 
 clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test real lint types format simulate bench generate lock clean
+.PHONY: help setup demo test real lint types format simulate bench bench-real generate lock clean

@@ -1,0 +1,206 @@
+"""Rounds in which each consumer reads all events once, in a process and a group of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from deploy.local.kafka import KafkaServer
+from deploy.local.processes import MissingTool
+from shared.clock import RealRuntime
+from shared.messaging.kafka import KafkaLog
+from shared.messaging.topics import TOPICS
+from tests.bench.peers import environment
+from tests.bench.peers.events import TOPIC, fill
+from tests.bench.rows import QUICK_RUNS, RUNS, NotMeasured, Result, Row
+
+EVENTS, EVENTS_QUICK = 100_000, 8_000
+RUN_SECONDS = 300.0
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+OURS = {"member": "ours as a member of a group", "rebuild": "ours, rebuilding"}
+PEERS = {
+    "bare_loop": "bare aiokafka loop",
+    "faststream_batch": "FastStream in batches",
+    "faststream_single": "FastStream, one message at a time",
+    "quix": "Quix Streams without state",
+    "quix_state": "Quix Streams with state",
+}
+SAME = (
+    "{events} events of matches ({size:.0f} bytes with headers) in 6 partitions of one Kafka node, counted by office, "
+    "month and type; timed from the first event to the last; each in a process of its own, five rounds of all"
+)
+HOW_PEER = "{peer}: {same}; beside aiokafka's `getmany` of 500 with `json.loads` and a commit after each."
+HOW_MEMBER = (
+    "ours: `Log.subscribe` with a handler that validates each body with pydantic and keeps the same counts; beside "
+    "the same bare loop, which parses JSON and validates nothing."
+)
+HOW_REBUILD = (
+    "ours: monitoring's rebuild of its whole read model (events, facts with joined attributes, positions, in a DuckDB "
+    "file) from all topics, {total} records with the assignments that the matches name, then the counts as one query; "
+    "beside Quix Streams {quix} with state (RocksDB and a changelog topic), which keeps the counts alone, under each "
+    "record's key, its cheapest form. Both from Kafka, in one process each."
+)
+SHORT_MEMBER = ""
+SHORT_REBUILD = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one consumer said: events a second, and microseconds of its process's processor time an event."""
+
+    rate: float
+    processor: float
+    cells: dict[str, int]
+
+
+class Rounds:
+    """The servers' address, the peers' Python, and what was said by consumer, one entry a round."""
+
+    def __init__(self, servers: str, python: Path, events: int, total: int, folder: Path) -> None:
+        self.servers = servers
+        self.python = python
+        self.events = events
+        self.total = total
+        self.folder = folder
+        self.said: dict[str, list[Said]] = {name: [] for name in (*PEERS, *OURS)}
+
+    async def once(self, number: int) -> None:
+        """Every consumer once; RuntimeError where one fails or counts otherwise than the bare loop."""
+        for name in self.said:
+            said = await self._run(name, number)
+            if name != "bare_loop" and said.cells != self.said["bare_loop"][0].cells:
+                raise RuntimeError(f"{name} has other counts than the bare loop")
+            self.said[name].append(said)
+
+    async def _run(self, name: str, number: int) -> Said:
+        folder = self.folder / f"{name}-{number}"
+        folder.mkdir()
+        events = self.total if name == "rebuild" else self.events
+        arguments = [self.servers, TOPIC, f"bench-{name}-{number}", str(events), str(folder)]
+        if name in OURS:
+            command, around = [sys.executable, "-m", "tests.bench.peers.ours", name], dict(os.environ)
+        else:
+            command, around = [str(self.python), str(HERE / f"{name}.py")], environment.environment()
+        said = await _output([*command, *arguments], around, name)
+        return Said(said["events"] / said["seconds"], said["processor"] / said["events"] * 1e6, said["cells"])
+
+    def rate(self, name: str) -> float:
+        return median(said.rate for said in self.said[name])
+
+    def processor(self, name: str) -> float:
+        return median(said.processor for said in self.said[name])
+
+    def ratios(self, name: str, beside: str) -> tuple[float, ...]:
+        return tuple(a.rate / b.rate for a, b in zip(self.said[name], self.said[beside], strict=True))
+
+
+async def _output(command: list[str], around: dict[str, str], name: str) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=around, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), RUN_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise RuntimeError(f"{name} did not end within {RUN_SECONDS:g} s") from None
+    lines = [line for line in out.decode(errors="replace").splitlines() if line.startswith("{")]
+    if process.returncode or not lines:
+        last = (err.decode(errors="replace").strip().splitlines() or ["nothing on standard error"])[-1]
+        raise RuntimeError(f"{name} ended with {process.returncode}: {last[:200]}")
+    said: dict[str, Any] = json.loads(lines[-1])
+    return said
+
+
+async def rows(quick: bool) -> list[Result]:
+    """A line for each peer beside the bare loop, one for our member, one for our rebuild beside Quix with state."""
+    events = EVENTS_QUICK if quick else EVENTS
+    with tempfile.TemporaryDirectory() as scratch:
+        server = KafkaServer(Path(scratch) / "kafka")
+        try:
+            python = await asyncio.to_thread(environment.python)
+            await asyncio.to_thread(server.start)
+        except (MissingTool, RuntimeError) as error:
+            return [NotMeasured("Consumers of other making", str(error))]
+        try:
+            total, size = await _filled(server.bootstrap_servers, events)
+            rounds = Rounds(server.bootstrap_servers, python, events, total, Path(scratch))
+            for number in range(QUICK_RUNS if quick else RUNS):
+                await rounds.once(number)
+        finally:
+            await asyncio.to_thread(server.stop)
+        return _rows(rounds, size, await asyncio.to_thread(_versions, python))
+
+
+async def _filled(servers: str, events: int) -> tuple[int, float]:
+    runtime = RealRuntime()
+    log = KafkaLog(servers, list(TOPICS.values()), runtime, client_id="bench")
+    await log.start()
+    try:
+        return await fill(log, events)
+    finally:
+        await log.stop()
+        runtime.close()
+
+
+def _versions(python: Path) -> dict[str, str]:
+    metadata = next((python.parents[1] / "lib").glob("python*")) / "site-packages"
+    names = ("aiokafka", "faststream", "quixstreams", "pydantic")
+    return {name: next(metadata.glob(f"{name}-*.dist-info")).name.split("-")[1].removesuffix(".dist") for name in names}
+
+
+def _rows(rounds: Rounds, size: float, versions: dict[str, str]) -> list[Result]:
+    same = SAME.format(events=rounds.events, size=size)
+    labels = {
+        "faststream_batch": f"FastStream {versions['faststream']} in batches of raw bytes, validated by pydantic "
+        f"{versions['pydantic']}, positions after the handler",
+        "faststream_single": f"FastStream {versions['faststream']} with a pydantic argument and headers by name",
+        "quix": f"Quix Streams {versions['quixstreams']}, one `update` an event",
+        "quix_state": f"Quix Streams {versions['quixstreams']} with state in RocksDB and a changelog topic",
+    }
+    bare = rounds.rate("bare_loop")
+    found: list[Result] = []
+    for name, label in labels.items():
+        how = HOW_PEER.format(peer=label, same=same) + _used(rounds, name, "bare_loop")
+        found.append(
+            Row(f"Peer: {PEERS[name]}", "events/s", rounds.rate(name), how, bare, rounds.ratios(name, "bare_loop"))
+        )
+    how = HOW_MEMBER + _used(rounds, "member", "bare_loop") + f" aiokafka {versions['aiokafka']} there, "
+    how += f"{version('aiokafka')} here."
+    ratios = rounds.ratios("member", "bare_loop")
+    found.append(
+        Row(
+            "Live path: a member of a group",
+            "events/s",
+            rounds.rate("member"),
+            how,
+            bare,
+            ratios,
+            0.8,
+            False,
+            SHORT_MEMBER,
+        )
+    )
+    how = HOW_REBUILD.format(total=rounds.total, quix=versions["quixstreams"]) + _used(rounds, "rebuild", "quix_state")
+    ratios = rounds.ratios("rebuild", "quix_state")
+    rate, peer = rounds.rate("rebuild"), rounds.rate("quix_state")
+    found.append(
+        Row("Rebuild from Kafka beside Quix Streams", "events/s", rate, how, peer, ratios, 2.0, False, SHORT_REBUILD)
+    )
+    return found
+
+
+def _used(rounds: Rounds, name: str, beside: str) -> str:
+    return (
+        f" Processor time of the process: {rounds.processor(name):.0f} us an event, beside "
+        f"{rounds.processor(beside):.0f}."
+    )
