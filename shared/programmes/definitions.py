@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from pydantic import ValidationError
+
 from shared.clock import Runtime, stop_tasks
 from shared.contracts.registration import ProgrammePublished
 from shared.errors import Refusal, TooEarly, Unavailable
-from shared.messaging.port import Log
+from shared.messaging.port import Log, Record
 from shared.messaging.shadows import Unreadable, parse
 from shared.messaging.topics import PROGRAMMES
 from shared.observability import count, logger
@@ -77,14 +79,20 @@ class Definitions:
     async def _read_on(self) -> None:
         while records := await self._log.read(PROGRAMMES.name, 0, self._offset):
             for record in records:
-                read = parse(record)
-                if isinstance(read, Unreadable) or not isinstance(read[1], ProgrammePublished):
+                if not self._take(record):
                     count("definition_unreadable")
                     logger.error("definition_unreadable", offset=record.offset)
-                else:
-                    self._take(read[1])
                 self._offset = record.offset + 1
 
-    def _take(self, event: ProgrammePublished) -> None:
-        versions = self._versions.setdefault(event.code, {})
-        versions.setdefault(event.definition_version, Definition.model_validate(event.definition))
+    def _take(self, record: Record) -> bool:
+        """Keeps the definition; False where there is none that can be used: it must hide no other programme."""
+        read = parse(record)
+        if isinstance(read, Unreadable) or not isinstance(read[1], ProgrammePublished):
+            return False
+        event = read[1]
+        try:
+            definition = Definition.model_validate(event.definition)
+        except ValidationError:
+            return False
+        self._versions.setdefault(event.code, {}).setdefault(event.definition_version, definition)
+        return True

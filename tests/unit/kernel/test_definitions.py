@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,23 +21,23 @@ FILE = Path(__file__).parents[3] / "deploy/programmes/trqn-1.yaml"
 TOPIC = "registration.programmes"
 
 
-async def publish(case: Case, version: int) -> None:
-    definition = load_definition(FILE).as_json()
+async def publish(case: Case, version: int, code: str = "trqn-1", **changes: Any) -> None:
+    definition = {**load_definition(FILE).as_json(), **changes}
     event = ProgrammePublished(
-        happened_at=case.clock.now(), code="trqn-1", definition_version=version, definition=definition
+        happened_at=case.clock.now(), code=code, definition_version=version, definition=definition
     )
     envelope = Envelope(
         id=f"e{version}",
         type=event.type_name(),
         version=1,
         source="/registration",
-        subject="trqn-1",
+        subject=code,
         time=text_of(case.clock.now()),
         epoch=1,
         sequence=version,
     )
     headers = tuple((name, text.encode()) for name, text in envelope.headers().items())
-    await case.log.append(TOPIC, 0, [Message("trqn-1", event.body().encode(), headers)])
+    await case.log.append(TOPIC, 0, [Message(code, event.body().encode(), headers)])
 
 
 async def until(condition: object) -> None:
@@ -86,3 +87,27 @@ async def test_an_unreadable_definition_hides_no_other() -> None:
         await until(lambda: definitions.ready)
         assert definitions.newest_version("trqn-1") == 1
         await definitions.stop()
+
+
+async def test_a_definition_that_cannot_be_used_hides_no_other_programme_and_is_none() -> None:
+    async with Case() as case:
+        definitions = Definitions(case.log, case.clock)
+        definitions.start()
+        await until(lambda: definitions.ready)
+        await publish(case, 1, "broken", offices="Amina")
+        await publish(case, 1)
+        await until(lambda: definitions.codes() == ["trqn-1"])
+        with pytest.raises(Refusal) as refused:
+            definitions.newest("broken")
+        assert (refused.value.rule, refused.value.status) == ("programme_unknown", 404)
+        await publish(case, 2, "trqn-1", offices=[])
+        await publish(case, 3)
+        await until(lambda: definitions.newest_version("trqn-1") == 3)
+        with pytest.raises(TooEarly):
+            definitions.version("trqn-1", 2)
+        assert case.clock.ended == []
+        again = Definitions(case.log, case.clock)
+        again.start()
+        await until(lambda: again.ready)
+        await definitions.stop()
+        await again.stop()
