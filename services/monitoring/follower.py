@@ -109,6 +109,8 @@ class Follower:
         """`catch_up` for whoever holds `standstill`."""
         asked_ms = round(self._runtime.now().timestamp() * 1000)
         ends = await self._log.ends(self.topics)
+        # A clock that steps back meanwhile: the log took it for earlier than it was here before.
+        asked_ms = min(asked_ms, round(self._runtime.now().timestamp() * 1000))
         if self._ends_at_start is None:
             self._ends_at_start = ends
         while parts := await self._read(ends):

@@ -15,13 +15,16 @@ import structlog
 
 from shared.clock import Runtime, stop_tasks
 from shared.errors import PortError, Unavailable
-from shared.messaging.local_file import Append, Commit, Compact, LogFile
+from shared.messaging.local_file import Append, Commit, Compact, LogFile, Operation, Shown
 from shared.messaging.local_groups import Group, LocalSubscription
-from shared.messaging.local_writer import InlineWriter, Tails, ThreadedWriter, Transactions, Writer
+from shared.messaging.local_writer import Floor, InlineWriter, Tails, ThreadedWriter, Transactions, Writer
 from shared.messaging.partitions import check_message, check_place, declared, partition_of
 from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
 
 COMPACTION_LAG_S = 3600.0
+# An instant is taken as over when the ends asked for then are 5 s old (KERNEL section 8); so what the file holds of
+# the instants shown may lag by a little less.
+SHOWN_LAG_MS = 4_000
 
 T = TypeVar("T")
 logger = structlog.get_logger()
@@ -41,6 +44,8 @@ class LocalLog:
         self._file = LogFile(path)
         self._writer: Writer | None = None
         self._opened = False
+        self._floor = Floor(0, 0)
+        self._shown_kept_ms = 0
         self._ends: dict[Position, int] = {}
         self._groups: dict[str, Group] = {}
         self._subscriptions: list[LocalSubscription] = []
@@ -54,6 +59,7 @@ class LocalLog:
             self._file.open(list(self.topics.values()))
             self._opened = True
         transactions = Transactions(self._file, self._runtime.now)
+        self._floor, self._shown_kept_ms = transactions.floor, transactions.floor.shown_ms
         self._ends = {position: tail.end for position, tail in self._file.tails(self._file.reader).items()}
         if self._path is None:
             self._writer = InlineWriter(transactions, self._grown)
@@ -114,6 +120,11 @@ class LocalLog:
             del self._waiters[grown]
 
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        shown_ms = self._floor.show(self._runtime.now())
+        if shown_ms - self._shown_kept_ms > SHOWN_LAG_MS:
+            # After a restart with a clock that went back, the file alone knows what was shown.
+            await self._submitted(Shown(shown_ms))
+            self._shown_kept_ms = max(shown_ms, self._shown_kept_ms)
         return self._reading(lambda: {position: self.end(position) for position in self._partitions(topics)})
 
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
@@ -143,7 +154,7 @@ class LocalLog:
     def commit(self, group: str, offsets: Mapping[Position, int]) -> asyncio.Future[None]:
         return self._submitted(Commit(group, offsets))
 
-    def _submitted(self, operation: Append | Commit | Compact) -> asyncio.Future[None]:
+    def _submitted(self, operation: Operation) -> asyncio.Future[None]:
         if self._writer is None:
             raise Unavailable("log: not started")
         return self._writer.submit(operation)

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS records (place INTEGER NOT NULL, number INTEGER NOT N
   headers BLOB NOT NULL, appended_ms INTEGER NOT NULL, PRIMARY KEY (place, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS positions (consumers TEXT NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL,
   PRIMARY KEY (consumers, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), shown_ms INTEGER NOT NULL);
 """
 READ = "SELECT number, key, value, headers, appended_ms FROM records WHERE place = ? AND number >= ? ORDER BY number"
 READ_ROWS = 16
@@ -57,7 +58,14 @@ class Compact:
     topic: str
 
 
-Operation = Append | Commit | Compact
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An instant (ms since 1970) that somebody took the ends for: nothing may be stamped before it any more."""
+
+    shown_ms: int
+
+
+Operation = Append | Commit | Compact | Shown
 
 
 @dataclass(slots=True)
@@ -163,6 +171,18 @@ class LogFile:
             ],
         )
         return Tail(tail.end + len(append.messages), stamp)
+
+    def shown_ms(self) -> int:
+        """The greatest instant that `show` has kept; 0 for none."""
+        row = self.writer.execute("SELECT shown_ms FROM floor").fetchone()
+        return int(row[0]) if row else 0
+
+    def show(self, shown: Shown) -> None:
+        self.writer.execute(
+            "INSERT INTO floor (one, shown_ms) VALUES (1, ?) "
+            "ON CONFLICT (one) DO UPDATE SET shown_ms = max(shown_ms, excluded.shown_ms)",
+            (shown.shown_ms,),
+        )
 
     def move(self, commit: Commit) -> None:
         self.writer.executemany(

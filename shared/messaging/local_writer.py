@@ -11,13 +11,37 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.errors import PortError, Unavailable, UnknownOutcome
-from shared.messaging.local_file import Append, Commit, LogFile, Operation, Tail
+from shared.messaging.local_file import Append, Commit, Compact, LogFile, Operation, Tail
 from shared.messaging.port import Position
 
 LONGEST_COMMIT = 1000
 
 Tails = dict[Position, Tail]
 Job = tuple[Operation, asyncio.Future[None]]
+
+
+class Floor:
+    """The greatest instant, in ms since 1970, that the log ever stamped or showed, over all partitions.
+
+    A clock that steps back must not stamp a record before an instant as of which somebody was told that all is
+    known. `shown_ms` and `stamped_ms` are each written by one thread.
+    """
+
+    def __init__(self, shown_ms: int, stamped_ms: int) -> None:
+        self.shown_ms = shown_ms
+        self.stamped_ms = stamped_ms
+
+    def stamp(self, now: datetime) -> int:
+        self.stamped_ms = max(_milliseconds(now), self.stamped_ms, self.shown_ms)
+        return self.stamped_ms
+
+    def show(self, now: datetime) -> int:
+        self.shown_ms = max(_milliseconds(now), self.shown_ms)
+        return self.shown_ms
+
+
+def _milliseconds(now: datetime) -> int:
+    return int(now.timestamp() * 1000)
 
 
 class Transactions:
@@ -27,6 +51,8 @@ class Transactions:
         self._file = file
         self._now = now
         self._tails = file.tails(file.writer)
+        stamped_ms = max((tail.appended_ms for tail in self._tails.values()), default=0)
+        self.floor = Floor(file.shown_ms(), stamped_ms)
 
     def run(self, operations: list[Operation]) -> Tails:
         """Commits all of them or raises: Unavailable (nothing was done) or UnknownOutcome. Returns the new ends."""
@@ -44,7 +70,7 @@ class Transactions:
         moved: Tails = {}
         try:
             self._file.writer.execute("BEGIN IMMEDIATE")
-            now_ms = int(self._now().timestamp() * 1000)
+            now_ms = self.floor.stamp(self._now())
             for operation in operations:
                 self._apply(operation, moved, now_ms)
         except sqlite3.Error as error:
@@ -69,8 +95,10 @@ class Transactions:
             moved[position] = self._file.insert(operation, moved.get(position, self._tails[position]), now_ms)
         elif isinstance(operation, Commit):
             self._file.move(operation)
-        else:
+        elif isinstance(operation, Compact):
             self._file.compact(operation.topic)
+        else:
+            self._file.show(operation)
 
     def _roll_back(self) -> None:
         if self._file.writer.in_transaction:
