@@ -24,6 +24,9 @@ from tests.simulation.world import World
 HISTORY_SECONDS = 240.0
 STORM_SECONDS = (6.0, 22.0)
 STRIKE_EVERY_SECONDS = 5.0
+# As when a clock is set right: more than the 5 s that a watermark keeps off it.
+BACKWARDS_CHANCE = 0.1
+BACKWARDS_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,8 @@ async def _strike(world: World) -> None:
     while True:
         await asyncio.sleep(rng.uniform(0, STRIKE_EVERY_SECONDS))
         node = rng.choice(world.nodes)
+        if rng.random() < BACKWARDS_CHANCE:
+            world.leap(-rng.uniform(0, BACKWARDS_SECONDS))
         kind, strike = rng.choice([("crashes", world.crash), ("freezes", world.freeze)])
         if strike(node.incarnation):
             world.plan.counts[kind] += 1
