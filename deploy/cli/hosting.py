@@ -130,9 +130,17 @@ def _writes_files(settings: Settings, names: Sequence[str]) -> bool:
 
 
 def _own(folder: Path) -> int:
-    """Makes the folder and locks it for this process's life, so that two never write the same files."""
+    """Makes the folder and locks it for this process's life, so that two never write the same files.
+
+    The folder is closed to others; one that was made by somebody else keeps its mode, and its files are closed.
+    """
+    # Child processes and libraries make files too, and none of them asks for a mode.
+    os.umask(0o077)
     try:
+        made_here = not folder.exists() or (folder / "lock").exists()
         folder.mkdir(parents=True, exist_ok=True)
+        if made_here:
+            folder.chmod(0o700)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(f"the folder {folder} cannot be written: {error.strerror}") from None

@@ -224,6 +224,10 @@ class LogFile:
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # The WAL takes the file's mode, so both are the owner's alone, whoever may look into the folder.
+        made = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.fchmod(made, 0o600)
+        os.close(made)
         lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -108,3 +108,24 @@ def test_the_keys_stand_beside_the_data_and_nobody_else_reads_them(system: Syste
     assert keys.is_dir()
     assert not list(system.data.rglob("*.key"))
     assert all(os.stat(path).st_mode & 0o077 == 0 for path in keys.rglob("*") if path.is_file())
+
+
+def test_what_it_writes_is_closed_to_other_accounts(system: System, tmp_path: Path) -> None:
+    system.data.mkdir(mode=0o755)
+    (system.data / "lock").touch(0o644)
+    (system.data / "log.sqlite").touch(0o644)
+    system.start()
+    system.wait_ready()
+    assert system.data.stat().st_mode & 0o777 == 0o700
+    written = [path for folder in (system.data, tmp_path / "data-keys") for path in folder.rglob("*") if path.is_file()]
+    assert {"log.sqlite", "log.sqlite-wal", "current"} <= {path.name for path in written}
+    assert any(path.suffix == ".duckdb" for path in written)
+    assert [path.name for path in written if path.stat().st_mode & 0o077 and path.name != "lock"] == []
+
+
+def test_a_folder_of_somebody_else_keeps_its_mode(system: System) -> None:
+    system.data.mkdir(mode=0o755)
+    system.start()
+    system.wait_ready()
+    assert system.data.stat().st_mode & 0o777 == 0o755
+    assert [p.name for p in system.data.rglob("*") if p.is_file() and p.stat().st_mode & 0o077] == []
