@@ -137,7 +137,7 @@ class Telemetry:
             self.meters.shutdown()
 
 
-def configure_tracing(service: str, environ: Mapping[str, str]) -> Telemetry | None:
+def configure_telemetry(service: str, environ: Mapping[str, str]) -> Telemetry | None:
     """Exports spans and metrics only where `OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` name installed exporters.
 
     Otherwise nothing is recorded or measured. Raises SettingsError for an exporter that is not installed.

@@ -16,7 +16,7 @@ from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from deploy.local.processes import ChildFailed, MissingTool
 from deploy.local.servers import Servers
 from shared.errors import SettingsError
-from shared.observability import configure_logging, configure_tracing
+from shared.observability import configure_logging, configure_telemetry
 
 DataOption = Annotated[Path | None, typer.Option(help="Folder of logs and stores; SANKOFA_DATA, else ./data.")]
 PortOption = Annotated[int, typer.Option(help="Port on the loopback address.")]
@@ -72,12 +72,12 @@ def _run(
     name: str, log_level: str, settings: Settings, names: Sequence[str], port: int, servers: Servers | None = None
 ) -> None:
     configure_logging(name, log_level)
-    tracing = configure_tracing(name, os.environ)
+    telemetry = configure_telemetry(name, os.environ)
     try:
         asyncio.run(serve(Host(settings, names), port, servers))
     except asyncio.CancelledError:
         # SIGTERM before it served; what had started has been stopped.
         raise SystemExit(128 + signal.SIGTERM) from None
     finally:
-        if tracing:
-            tracing.shutdown()
+        if telemetry:
+            telemetry.shutdown()

@@ -17,7 +17,7 @@ from shared.errors import SettingsError
 from shared.metrics import exposed
 from shared.observability import (
     configure_logging,
-    configure_tracing,
+    configure_telemetry,
     count,
     counts,
     logger,
@@ -104,13 +104,13 @@ def test_counters_are_a_dict() -> None:
 
 
 def test_no_exporter_unless_the_environment_names_an_installed_one() -> None:
-    assert configure_tracing("matching", {}) is None
-    assert configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "none"}) is None
-    assert configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "console", "OTEL_SDK_DISABLED": "true"}) is None
+    assert configure_telemetry("matching", {}) is None
+    assert configure_telemetry("matching", {"OTEL_TRACES_EXPORTER": "none"}) is None
+    assert configure_telemetry("matching", {"OTEL_TRACES_EXPORTER": "console", "OTEL_SDK_DISABLED": "true"}) is None
     with pytest.raises(SettingsError):
-        configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "not-there"})
+        configure_telemetry("matching", {"OTEL_TRACES_EXPORTER": "not-there"})
     with pytest.raises(SettingsError):
-        configure_tracing("matching", {"OTEL_METRICS_EXPORTER": "not-there"})
+        configure_telemetry("matching", {"OTEL_METRICS_EXPORTER": "not-there"})
     assert not exposed()
 
 
@@ -118,7 +118,7 @@ def test_what_the_environment_names_is_exported_and_ended(monkeypatch: pytest.Mo
     spans, metrics = InMemorySpanExporter(), InMemoryMetricReader()
     given = {"opentelemetry_traces_exporter": spans, "opentelemetry_metrics_exporter": metrics}
     monkeypatch.setattr(observability, "entry_points", lambda group, name: [Installed(given[group])])
-    telemetry = configure_tracing("matching", {"OTEL_TRACES_EXPORTER": "one", "OTEL_METRICS_EXPORTER": "other"})
+    telemetry = configure_telemetry("matching", {"OTEL_TRACES_EXPORTER": "one", "OTEL_METRICS_EXPORTER": "other"})
     assert telemetry
     assert exposed()
     with step("deliver", None, topic="matching.matches"):
