@@ -10,9 +10,9 @@ ALLOWED_KEYS = frozenset(
         r"\w+",
         """account aggregate assignment attempt attempts causation_id code collection command_id correlation_id count
         day dropped duration_ms end epoch error event event_id expert format group handler id index institution kind
-        level logger match method offset office partition period person phase pid placement port position programme
-        reason replica resource retry_after_seconds role route rule seconds seed sequence service signal slot status
-        subject task timestamp topic traceparent type url verb version waiting""",
+        left_out level logger match method offset office partition period person phase pid placement port position
+        programme reason replica resource retry_after_seconds role route rule seconds seed sequence service signal
+        slot status subject task timestamp topic traceparent type url verb version waiting""",
     )
 )
 # Ids, codes, routes and addresses; a text with a space or a letter beyond ASCII may be a name.

@@ -27,6 +27,7 @@ from shared.errors import SettingsError
 from shared.metrics import conceal, expose
 from shared.tracing import record_spans
 
+SAME_LINE_SECONDS = 10.0
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,80}")
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -67,7 +68,62 @@ class _TemplatesOnly(logging.Formatter):
             line["event"] = WITHHELD
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
+        if left_out := getattr(record, "left_out", 0):
+            line["left_out"] = left_out
         return str(structlog.processors.JSONRenderer(sort_keys=True)(None, "", only_allowed(None, "", line)))
+
+
+@dataclass
+class _Said:
+    """When a line was last written, in seconds since 1970, and what has been left out since."""
+
+    at: float
+    left_out: int = 0
+    last: logging.LogRecord | None = None
+
+
+class _Seldom(logging.StreamHandler[TextIO]):
+    """Writes lines of libraries: the same one at most once in `SAME_LINE_SECONDS`.
+
+    A client without its broker says the same tens of times a second. How often it was left out is said when the
+    line is next written: with the next like it, with any other line once its time is over, or at the end.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        # Templates are literals of code and the rest is withheld alike, so their number stays bounded.
+        self._said: dict[tuple[str, int, str, str], _Said] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        template = record.msg if record.args and isinstance(record.msg, str) else ""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        key = (record.name, record.levelno, template, error)
+        said = self._said.get(key)
+        if said is not None and not self._over(said, record.created):
+            said.left_out, said.last = said.left_out + 1, record
+        else:
+            record.left_out = said.left_out if said else 0
+            self._said[key] = _Said(record.created)
+            super().emit(record)
+        self._tell(record.created)
+
+    def close(self) -> None:
+        """Says what was left out since, and ends."""
+        self._tell(None)
+        super().close()
+
+    @staticmethod
+    def _over(said: _Said, now: float) -> bool:
+        # A clock that was set back must not keep a line quiet.
+        return not 0 <= now - said.at < SAME_LINE_SECONDS
+
+    def _tell(self, now: float | None) -> None:
+        """Writes the last of each line that was left out and whose time is over; None: of all of them."""
+        for said in self._said.values():
+            if said.last is not None and (now is None or self._over(said, now)):
+                record, record.left_out = said.last, said.left_out - 1
+                said.at, said.left_out, said.last = record.created if now is None else now, 0, None
+                super().emit(record)
 
 
 def configure_logging(service: str = "", level: str = "info", stream: TextIO | None = None) -> None:
@@ -79,7 +135,7 @@ def configure_logging(service: str = "", level: str = "info", stream: TextIO | N
     if service:
         structlog.contextvars.bind_contextvars(service=service)
     _configure(number, stream)
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Seldom(stream or sys.stderr)
     handler.setFormatter(_TemplatesOnly())
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 

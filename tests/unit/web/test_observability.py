@@ -85,6 +85,64 @@ def test_only_allowed_keys_with_plain_values_pass(line: dict[str, object]) -> No
         assert not isinstance(value, str) or (value.isascii() and " " not in value)
 
 
+class Library:
+    """Another's logger, whose records carry a time of the test's."""
+
+    def __init__(self, name: str = "client") -> None:
+        self.name = name
+
+    def says(self, template: str, at: float, *args: object, level: int = logging.ERROR) -> None:
+        record = logging.makeLogRecord(
+            {"name": self.name, "levelno": level, "levelname": "ERROR", "msg": template, "args": args, "created": at}
+        )
+        logging.root.handle(record)
+
+
+def test_the_same_line_of_a_library_is_written_seldom_and_says_how_often_it_was_not(stream: io.StringIO) -> None:
+    client, other = Library(), Library("other")
+    for tenth in range(250):
+        client.says("no node %s", 1000 + tenth / 10, tenth)
+    found = lines(stream)
+    assert [line.get("left_out") for line in found] == [None, 99, 99]
+    assert {line["event"] for line in found} == {"no_node_"}
+    # Any line that comes when its time is over tells of it, and one that comes before does not.
+    other.says("lost %s", 1025, 1)
+    assert [line["logger"] for line in lines(stream)[3:]] == ["other"]
+    other.says("found %s", 1031, 1)
+    told = lines(stream)[4:]
+    assert [(line["logger"], line["event"], line.get("left_out")) for line in told] == [
+        ("other", "found_", None),
+        ("client", "no_node_", 48),
+    ]
+
+
+def test_lines_that_differ_are_all_written_and_none_is_lost_at_the_end(stream: io.StringIO) -> None:
+    client = Library()
+    client.says("no node %s", 1000, 1)
+    client.says("no node %s", 1000, 1, level=logging.CRITICAL)
+    client.says("no group %s", 1000, 1)
+    client.says(f"filled in {CANARY}", 1000)
+    client.says("filled in by itself", 1001)
+    Library("other").says("no node %s", 1000, 1)
+    client.says("no node %s", 1003, 2)
+    client.says("no node %s", 1003, 3)
+    assert len(lines(stream)) == 5
+    logging.root.handlers[0].close()
+    # The last of the two itself, which tells of the other one; and the one that is withheld like the one before.
+    assert [(line["event"], line.get("left_out")) for line in lines(stream)[5:]] == [
+        ("no_node_", 1),
+        ("withheld", None),
+    ]
+    assert "Kanarien" not in stream.getvalue()
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_quiet(stream: io.StringIO) -> None:
+    client = Library()
+    client.says("no node %s", 5000, 1)
+    client.says("no node %s", 1000, 1)
+    assert len(lines(stream)) == 2
+
+
 def test_quiet_levels_and_unknown_ones(stream: io.StringIO) -> None:
     logger.debug("unheard")
     assert stream.getvalue() == ""
