@@ -25,6 +25,7 @@ from services.registration.domain import experts, institutions, persons
 from services.registration.domain.programmes import PublishProgramme
 from services.registration.examples import DEFINITION, EXPERT, INSTITUTION, PROFILE
 from services.registration.handlers import EXPERT_REGISTRATION, Registering, person_of
+from services.registration.listed import refuse_unlisted
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from shared.clock import derived_id
 from shared.errors import Problem, Refusal, UniqueViolated
@@ -215,6 +216,7 @@ class Api:
         definition, _ = await self._work.newest(body.programme)
         if definition.office(body.office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+        refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         subject = derived_id(person_of(channel, cause), body.programme)
         stored = body.model_dump(mode="json", exclude_none=True)
         return acknowledged(

@@ -19,6 +19,7 @@ from services.registration.domain.persons import (
 )
 from services.registration.domain.transitions import existing
 from services.registration.identifiers import Identifiers
+from services.registration.listed import definitions_of, refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, PROGRAMMES, office_mark
 from shared.clock import derived_id
 from shared.contracts.registration import Attributes
@@ -183,6 +184,9 @@ class Registering:
     ) -> Saved[Person]:
         """A new entry of the timeline; what resembles the person follows the new attributes."""
         document = await self._store.load(PERSONS.name, person_id)
+        if document is not None and not settled(document, cause):
+            definitions = await definitions_of(self._store, self._replica.definitions, person_id)
+            refuse_unlisted(definitions, body.attributes, "/attributes")
         private = await self.identifiers.likeness(person_id, (document or {}).get("private", {}), body.attributes)
         command = CorrectProfile(self._entry(cause, body.valid_from, body.attributes), body.corrects)
         return await self._kernel.execute(

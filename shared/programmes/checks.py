@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 import pycountry
 
-from shared.contracts.registration import LanguageSkill, Sex
+from shared.contracts.registration import Attributes, LanguageSkill, Sex
 from shared.programmes.figures import indicator_checks
 from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, escaped
@@ -30,6 +30,8 @@ LISTS = (
 )
 # Nobody travels for virtual work: DOMAIN's modalities.
 TRAVEL_STEPS = frozenset({"visa", "ticket", "insurance"})
+# A person's attribute goes onto topics that are kept, so it takes a listed code alone: from an empty list, none.
+PERSONS_LISTS = ("sector", "category", "residence_status")
 COUNTRIES = frozenset({"nationality", "country_of_origin", "country_of_residence"})
 
 
@@ -74,7 +76,18 @@ def known_codes(definition: Definition) -> dict[str, frozenset[str]]:
         "category": definition.categories,
         "residence_status": definition.residence_statuses,
     }
-    return codes | {name: frozenset(one.code for one in given) for name, given in listed.items() if given}
+    named = {name: given for name, given in listed.items() if given or name in PERSONS_LISTS}
+    return codes | {name: frozenset(one.code for one in given) for name, given in named.items()}
+
+
+def unlisted_attributes(definitions: Iterable[Definition], attributes: Attributes) -> list[str]:
+    """The names of attributes whose code stands in the list of none of these definitions."""
+    known = [known_codes(definition) for definition in definitions]
+    return [
+        name
+        for name in PERSONS_LISTS
+        if (code := getattr(attributes, name)) is not None and not any(code in codes[name] for codes in known)
+    ]
 
 
 def repeated(values: Iterable[object]) -> Iterator[int]:

@@ -107,7 +107,8 @@ class Definition(Declared):
     """A programme. `phase` names the phase that this file declares; another phase is another file.
 
     `preparation`: for each modality the steps without which nobody departs. Lists of codes are what terms of
-    reference, institutions and persons may name. `score`: weights that sum to 100.
+    reference, institutions and persons may name; of an empty list of categories or residence statuses, a person
+    names none. `score`: weights that sum to 100.
     """
 
     code: Code

@@ -310,6 +310,47 @@ async def test_a_dot_in_a_code_is_stored_or_refused_at_the_edge_and_nothing_wait
     await edge.quiet()
 
 
+async def test_a_person_names_listed_codes_alone(published: Serving) -> None:
+    """What is no code of the programme may be a name or a number, and would stand on a topic for ever."""
+    canary = "Canary.Example.0617123456"
+    expert, person = await registered(published)
+    for name in ("residence_status", "sector", "category"):
+        attributes = {**ATTRIBUTES, name: canary}
+        refused = await published.post("/experts", "officer", registration(attributes=attributes))
+        rows = [{"pointer": f"/person/attributes/{name}", "rule": "code_not_listed"}]
+        assert (refused.status_code, refused.json()["errors"]) == (422, rows)
+        body = {"attributes": attributes, "valid_from": "2007-04-01"}
+        corrected = await published.post(f"/persons/{person}/correct-profile", "officer", body)
+        rows = [{"pointer": f"/attributes/{name}", "rule": "code_not_listed"}]
+        assert (corrected.status_code, corrected.json()["errors"]) == (422, rows)
+        assert canary not in refused.text + corrected.text
+    await published.post(f"/experts/{expert}/request-info", "officer", {"items": ["diploma"]})
+    provided = await published.post(f"/experts/{expert}/provide-info", "officer", body)
+    assert provided.json()["errors"] == rows
+    await published.quiet()
+    for topic in ("registration.profiles", "registration.persons", "registration.experts"):
+        assert all(canary.encode() not in (record.value or b"") for record in await published.topic(topic))
+
+
+async def test_a_correction_may_name_what_the_cases_version_lists_or_the_newest(published: Serving) -> None:
+    sectors = [{"code": "health", "name": {"en": "Health"}}]
+    _, person = await registered(published)
+    health = {"attributes": {**ATTRIBUTES, "sector": "health"}, "valid_from": "2007-04-01"}
+    path = f"/persons/{person}/correct-profile"
+    assert (await published.post(path, "officer", health)).json()["rule"] == "code_not_listed"
+    # The case keeps the version under which it was opened, and with it the codes that this version lists.
+    changed = {**DEFINITION, "sectors": sectors}
+    assert (await published.post("/programmes", "administrator", {"definition": changed})).json()["version"] == 2
+
+    async def known() -> bool:
+        return bool(published.service.replica.definitions.newest_version("example-1") == 2)
+
+    await published.eventually(known)
+    assert (await published.post(path, "officer", health)).status_code == 200
+    education = {"attributes": ATTRIBUTES, "valid_from": "2007-05-01"}
+    assert (await published.post(path, "officer", education)).status_code == 200
+
+
 async def test_screening_asks_and_goes_on(published: Serving) -> None:
     expert, person = await registered(published, attributes={**ATTRIBUTES, "education": 3})
     await published.post(f"/experts/{expert}/request-info", "officer", {"items": ["diploma"]})
