@@ -51,6 +51,12 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class InThread(Protocol):
+    """Runs blocking work on one thread, one piece after the other."""
+
+    async def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
 class Runtime(Protocol):
     """What a replica takes from outside besides its log and store."""
 
@@ -75,6 +81,10 @@ class Runtime(Protocol):
         """Runs blocking or CPU-bound work away from the event loop (at once in the simulation)."""
         ...
 
+    def own_thread(self, name: str) -> InThread:
+        """`in_pool` on one more thread that nobody else's work can hold up; it ends with the runtime."""
+        ...
+
 
 class RealRuntime:
     """Wall clock, random ids, real tasks, a bounded pool of threads."""
@@ -83,6 +93,7 @@ class RealRuntime:
         self.rng: random.Random = random.SystemRandom()
         self.ended: list[str] = []
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="work")
+        self._own: list[ThreadPoolExecutor] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def now(self) -> datetime:
@@ -116,8 +127,18 @@ class RealRuntime:
     async def in_pool(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
+    def own_thread(self, name: str) -> InThread:
+        own = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._own.append(own)
+
+        async def run(work: Callable[[], T], /) -> T:
+            return await asyncio.get_running_loop().run_in_executor(own, work)
+
+        return run
+
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for executor in (self._pool, *self._own):
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 async def stop_tasks(tasks: list[asyncio.Task[Any]]) -> None:

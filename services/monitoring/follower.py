@@ -52,6 +52,8 @@ class Follower:
         self.standstill = asyncio.Lock()
         self._log = log
         self._runtime = runtime
+        # Queries and a rebuild share the pool; many of them must not hold up what is known.
+        self._in_thread = runtime.own_thread("follower")
         self._pace = pace
         self._tasks: list[asyncio.Task[Any]] = []
         self._ends_at_start: Mapping[Position, int] | None = None
@@ -115,7 +117,7 @@ class Follower:
             self._ends_at_start = ends
         while parts := await self._read(ends):
             with joined("known", causes_of(parts), SpanKind.CONSUMER, service="monitoring"):
-                await self._runtime.in_pool(partial(apply_records, self.model, parts, ends))
+                await self._in_thread(partial(apply_records, self.model, parts, ends))
         for position in ends:
             mark = self._at(position)
             self.model.marks[position] = replace(mark, reached_ms=max(mark.reached_ms, asked_ms))
@@ -160,7 +162,7 @@ def causes_of(parts: Parts) -> Iterator[str]:
 
 
 def apply_records(model: ReadModel, parts: Parts, ends: Mapping[Position, int]) -> None:
-    """Decodes and applies the records in one transaction; blocking, for a pool.
+    """Decodes and applies the records in one transaction; blocking, for a thread.
 
     A partition without records below its end has a gap there (compaction, a broker's own records) and is read on
     from its end.

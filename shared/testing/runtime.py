@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from shared.clock import InThread
 from shared.testing.loop import SeededLoop
 
 T = TypeVar("T")
@@ -60,3 +61,7 @@ class SeededRuntime:
         result = work()
         await asyncio.sleep(0)
         return result
+
+    def own_thread(self, name: str) -> InThread:
+        """There are no threads here: as `in_pool`."""
+        return self.in_pool

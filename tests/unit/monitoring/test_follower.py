@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +337,18 @@ async def test_live_answers_go_on_during_a_rebuild(log: LocalLog, clock: Clock) 
     assert report.equal
     assert seen
     assert all(counts == expected for counts in seen)
+
+
+async def test_questions_that_fill_the_pool_do_not_hold_up_the_follower(log: LocalLog, clock: Clock) -> None:
+    follower, asked = Follower(log, ReadModel(None), clock), threading.Event()
+    questions = [asyncio.create_task(clock.in_pool(partial(asked.wait, 30))) for _ in range(16)]
+    await asyncio.sleep(0)
+    await send(log, clock, a_return().records)
+    await asyncio.wait_for(follower.catch_up(), 20)
+    assert follower.model.counts()["events"] > 0
+    assert not any(question.done() for question in questions)
+    asked.set()
+    assert all(await asyncio.gather(*questions))
 
 
 def test_append_times_are_raised_before_a_partition_is_shared_out() -> None:
