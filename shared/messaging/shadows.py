@@ -233,6 +233,11 @@ class Consumer:
         position = parked_at(first)
         records = await self._log.read(*position, limit=1)
         if not records or records[0].offset != position[2]:
+            if not TOPICS[position[0]].compacted:
+                # A topic that is kept for ever has lost it, or this read has: nothing else says what it said.
+                count("record_missing")
+                logger.error("record_missing", subject=shadow["_id"], topic=position[0], offset=position[2])
+                return await self._rewrite(shadow, first, "record_missing")
             # Compaction took the record: a later one of the subject says all that it said.
             await self._drop_first(shadow)
             return True
@@ -343,7 +348,10 @@ def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a record is parked: `too_early:...`, `refused:<rule>`, `gap`, or the exception's class name."""
+    """Why a record is parked: `too_early:...`, `refused:<rule>`, `gap`, or the exception's class name.
+
+    Beside these: `behind` another one, `unreadable:...`, `unregistered_type`, `record_missing`.
+    """
     if isinstance(error, TooEarly):
         return f"too_early:{error.reason}"
     if isinstance(error, Refusal):

@@ -13,6 +13,7 @@ from shared.errors import Conflict, Refusal, TooEarly, Unavailable
 from shared.messaging import shadows
 from shared.messaging.port import Message, Record
 from shared.messaging.shadows import Consumer, Delivery, Handler
+from shared.messaging.topics import TOPICS
 from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause
 
 TOPIC = "registration.institutions"
@@ -201,19 +202,29 @@ async def test_a_store_that_stays_away_raises_and_never_parks() -> None:
         assert (await world.shadow())["parked"] == []
 
 
-async def test_compaction_may_take_what_was_parked() -> None:
+@pytest.mark.parametrize("compacted", [True, False])
+async def test_compaction_alone_may_take_what_was_parked(monkeypatch: pytest.MonkeyPatch, compacted: bool) -> None:
     async with Case() as case:
         world = World(case, failure=TooEarly("x"))
-        records = await world.published()
-        await world.consumer.batch(records)
+        await world.consumer.batch(await world.published())
+        kept = (await world.shadow())["parked"]
         world.failure = None
+        monkeypatch.setitem(TOPICS, TOPIC, replace(TOPICS[TOPIC], compacted=compacted))
+        read = case.log.read
 
-        async def compacted(*_: object, **__: object) -> list[Record]:
+        async def nothing(*_: object, **__: object) -> list[Record]:
             return []
 
-        case.log.read = compacted  # type: ignore[method-assign]
-        assert await world.consumer.retry("i1")
-        assert (await world.shadow())["parked"] == []
+        case.log.read = nothing  # type: ignore[method-assign]
+        assert await world.consumer.retry("i1") is compacted
+        shadow = await world.shadow()
+        assert [entry["reason"] for entry in shadow["parked"]] == ([] if compacted else ["record_missing"])
+        assert not shadow["timed"]
+        assert await world.consumer.retry("i1", forced=True) is compacted
+        # Once the record is there again, as after a restore of the log, the operator's replay applies it.
+        case.log.read = read  # type: ignore[method-assign]
+        assert await world.consumer.retry("i1", forced=True)
+        assert (len(kept), world.effects) == (1, [] if compacted else ["i1:NL"])
 
 
 async def test_a_foreign_record_never_stops_the_group() -> None:
