@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -12,13 +14,14 @@ from rich.table import Table
 from deploy.cli.client import SERVICES, Call, Client, StepFailed
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.unsafe import unsafe_log, unsafe_store
 from shared.messaging.topics import TOPICS
 
 
 def doctor(
     url: Annotated[str | None, typer.Option(help="The running system.")] = None,
 ) -> None:
-    """Prints the effective settings beside the declared topics; a system refuses to start with unsafe ones."""
+    """Prints the effective settings beside the declared topics; exit 1 where one of them is unsafe, with its name."""
     reports = asyncio.run(_reports(read_settings(url=url)))
     console = Console()
     declared = Table("topic", "partitions", "kept", title="Declared topics")
@@ -33,6 +36,19 @@ def doctor(
         for name, value in sorted(report["store"].items()):
             effective.add_row(f"store of {service}", name, value)
     console.print(effective)
+    unsafe = unsafe_in(reports)
+    for line in unsafe:
+        print(f"sankofa: unsafe: {line}", file=sys.stderr)
+    raise typer.Exit(1 if unsafe else 0)
+
+
+def unsafe_in(reports: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[str]:
+    """One line for each unsafe setting, by the services' reports; the log is told of once."""
+    logs = dict.fromkeys(line for report in reports.values() for line in unsafe_log(report["log"]))
+    stores = [
+        f"store of {service}: {line}" for service, report in reports.items() for line in unsafe_store(report["store"])
+    ]
+    return [*logs, *stores]
 
 
 async def _reports(settings: Settings) -> dict[str, dict[str, Any]]:

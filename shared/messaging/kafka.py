@@ -146,7 +146,10 @@ class KafkaLog:
         found |= {f"log.consumer.{name}": str(value) for name, value in CONSUMER_SETTINGS.items()}
         found["log.consumer.ack_policy"] = "NACK_ON_ERROR"
         with reachable():
-            states = await self._declared(self._connected).states()
+            topics = self._declared(self._connected)
+            found["log.brokers"] = str(await topics.brokers())
+            states = await topics.states()
+        found["log.compaction.lag.ms"] = str(self._lag_ms)
         for name, state in states.items():
             found[f"topic.{name}.partitions"] = str(state.partitions)
             found[f"topic.{name}.replication.factor"] = str(state.replicas)

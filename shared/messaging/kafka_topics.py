@@ -83,7 +83,7 @@ class Topics:
 
     async def ensure(self) -> None:
         """Creates what is missing and refuses what is not as declared (SettingsError)."""
-        brokers = await self._brokers()
+        brokers = await self.brokers()
         existing = set(await self._admin.list_topics())
         missing = [topic for topic in self._topics.values() if topic.name not in existing]
         if missing:
@@ -103,7 +103,8 @@ class Topics:
             for found in await self._described()
         }
 
-    async def _brokers(self) -> int:
+    async def brokers(self) -> int:
+        """How many brokers the cluster has."""
         cluster = await self._admin.describe_cluster()
         return len(cluster["brokers"])
 

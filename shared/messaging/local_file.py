@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS positions (consumers TEXT NOT NULL, place INTEGER NOT
   PRIMARY KEY (consumers, place)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), shown_ms INTEGER NOT NULL);
 """
+PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "page_size")
 READ = "SELECT number, key, value, headers, appended_ms FROM records WHERE place = ? AND number >= ? ORDER BY number"
 READ_ROWS = 16
 COMPACT = """
@@ -86,6 +87,7 @@ class LogFile:
         self.path = path
         self.places: dict[Position, int] = {}
         self._lock: int | None = None
+        self._pragmas: dict[str, str] = {}
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
 
@@ -94,6 +96,8 @@ class LogFile:
         try:
             self._lock_file()
             self._writer = self._connect()
+            # Not when asked: a transaction of positions alone lowers one of them for its own time.
+            self._pragmas = {name: str(self._writer.execute(f"PRAGMA {name}").fetchone()[0]) for name in PRAGMAS}
             self._reader = self._connect() if self.path else self._writer
             self._writer.executescript(SCHEMA)
             self._declare(topics)
@@ -202,9 +206,8 @@ class LogFile:
             self.writer.execute(f"PRAGMA synchronous = {level}")
 
     def pragmas(self) -> dict[str, str]:
-        """Effective settings of the connection that writes."""
-        names = ("journal_mode", "synchronous", "secure_delete", "page_size")
-        return {name: str(self.writer.execute(f"PRAGMA {name}").fetchone()[0]) for name in names}
+        """Effective settings of the connection that writes, as they were when it was opened."""
+        return dict(self._pragmas)
 
     def _connect(self) -> sqlite3.Connection:
         # check_same_thread: the writer's thread uses a connection that was opened before it ran, nobody else does.

@@ -82,7 +82,12 @@ class MongoStore:
         settings = driver_of.client_settings(client)
         driver_of.refuse_unsafe(settings, len(hello.get("hosts", ())))
         info = await self._database.command("buildInfo")
-        self._effective = {"server": str(info.get("version")), "replicaSet": hello.get("setName", "none"), **settings}
+        self._effective = {
+            "server": str(info.get("version")),
+            "replicaSet": hello.get("setName", "none"),
+            "members": str(len(hello.get("hosts", ()))),
+            **settings,
+        }
         for collection in self._declared.collections.values():
             await self._create_indexes(collection)
 

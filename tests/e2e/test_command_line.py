@@ -106,6 +106,7 @@ def test_the_keys_stand_beside_the_data_and_nobody_else_reads_them(system: Syste
     system.wait_ready()
     keys = system.data.with_name("data-keys")
     assert keys.is_dir()
+    assert system.sankofa("doctor").returncode == 0
     assert not list(system.data.rglob("*.key"))
     assert all(os.stat(path).st_mode & 0o077 == 0 for path in keys.rglob("*") if path.is_file())
 
