@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 
@@ -93,7 +93,7 @@ def raised(records: list[Record], high_ms: int) -> list[Record]:
     """The records with the running maximum of the partition's append times, which may fall when a broker changes."""
     times = list(accumulate((record.appended_ms for record in records), max, initial=high_ms))[1:]
     return [
-        record if record.appended_ms == time else replace(record, appended_ms=time)
+        record if record.appended_ms == time else record._replace(appended_ms=time)
         for record, time in zip(records, times, strict=True)
     ]
 

@@ -17,7 +17,7 @@ from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 
 from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable
-from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, handler_failed, pause_s
 from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_records import records_of
 from shared.messaging.port import BatchHandler, Record
@@ -126,8 +126,8 @@ class KafkaSubscription:
             # FastStream seeks back at once on this; any other error it would log with its text.
             raise NackMessage from None
         self._attempt = 0
-        for record in batch:
-            self._handled[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        for place, offset in ends_of(batch).items():
+            self._handled[TopicPartition(*place)] = offset
 
     async def _watch_commits(self) -> None:
         """A commit that was lost is made good by the next one; where no record follows there would be none."""

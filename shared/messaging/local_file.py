@@ -8,11 +8,12 @@ import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from shared.errors import SettingsError
 from shared.messaging.local_headers import packed
-from shared.messaging.local_record import StoredRecord
+from shared.messaging.local_record import records_of
 from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import Message, Position, Record, Topic
 
@@ -30,6 +31,7 @@ CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), shown
 PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "page_size")
 READ = "SELECT number, key, value, headers, appended_ms FROM records WHERE place = ? AND number >= ? ORDER BY number"
 READ_ROWS = 16
+_VALUE = itemgetter(2)
 COMPACT = """
 DELETE FROM records WHERE place = :place AND key IS NOT NULL AND number NOT IN
   (SELECT max(number) FROM records WHERE place = :place AND key IS NOT NULL GROUP BY key)
@@ -145,14 +147,13 @@ class LogFile:
 
     def read(self, position: Position, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records from that offset on, fewer where they are long (8 MB and what 16 records more hold)."""
-        topic, partition = position
         records: list[Record] = []
         size = 0
         cursor = self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))
         try:
             while size <= READ_BYTES and (rows := cursor.fetchmany(READ_ROWS)):
-                records += [StoredRecord(topic, partition, *row) for row in rows]
-                size += sum(len(row[2]) for row in rows if row[2])
+                records += records_of(position, rows)
+                size += sum(map(len, filter(None, map(_VALUE, rows))))
         finally:
             # An open read transaction would keep the WAL from being emptied.
             cursor.close()

@@ -10,7 +10,7 @@ import structlog
 
 from shared.clock import Runtime
 from shared.errors import PortError
-from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, handler_failed, pause_s
 from shared.messaging.port import BatchHandler, Position, Record
 
 logger = structlog.get_logger()
@@ -101,7 +101,7 @@ class Group:
 
     def done(self, batch: Sequence[Record]) -> dict[Position, int]:
         """Moves the positions over a batch whose handler returned; returns them."""
-        moved = {(record.topic, record.partition): record.offset + 1 for record in batch}
+        moved = ends_of(batch)
         self.next.update(moved)
         return moved
 

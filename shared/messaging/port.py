@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -22,8 +22,7 @@ class Message:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is read. `appended_ms`: the partition's append time, milliseconds since 1970, never falling.
 
     `value` is None for a tombstone; `key` None where a foreign producer gave none. Nothing is decoded

@@ -59,7 +59,7 @@ ELIGIBLE = ExpertDeclaredEligible(happened_at=AT, person=PERSON)
 def two_events() -> list[Record]:
     """The second event's first sending, both again, as a relay that was interrupted leaves them."""
     first, second = record(REGISTERED, 1, 0), record(ELIGIBLE, 2, 1)
-    return [first, second, dataclasses.replace(first, offset=2), dataclasses.replace(second, offset=3)]
+    return [first, second, first._replace(offset=2), second._replace(offset=3)]
 
 
 def head_of(records: list[Record], epoch: int = 1) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def swapped(records: list[Record]) -> list[Record]:
 
 
 def other_content(records: list[Record]) -> list[Record]:
-    return [*records[:2], dataclasses.replace(records[0], offset=2, value=b"{}")]
+    return [*records[:2], records[0]._replace(offset=2, value=b"{}")]
 
 
 PLANTED: dict[str, tuple[Callable[[list[Record]], list[Record]], dict[str, Any], str]] = {
@@ -195,7 +195,7 @@ def test_marks_parking_and_position(shadows: list[dict[str, Any]], position: int
 def test_ignored_and_unreadable_records() -> None:
     ignoring = dataclasses.replace(READER, ignored={ELIGIBLE.type_name()})
     assert list(stream_checks.check_reader(follower([shadow(1)], two_events()), ignoring)) == []
-    unreadable = dataclasses.replace(two_events()[0], headers=(("ce_id", b"\xff"),))
+    unreadable = two_events()[0]._replace(headers=(("ce_id", b"\xff"),))
     assert red(stream_checks.check_reader(follower([], [unreadable], 1), READER)) == {"I10"}
     assert list(stream_checks.check_reader(follower([shadow(0, (0,))], [unreadable], 1), READER)) == []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -156,7 +156,7 @@ async def test_an_unreadable_record_is_parked_by_name_or_position(change: dict[s
     async with Case() as case:
         world = World(case)
         first, second = await world.published()
-        await world.consumer.batch([replace(first, **change), *await world.published("i2")])
+        await world.consumer.batch([first._replace(**change), *await world.published("i2")])
         named = reason == "unreadable:body"
         shadow = await world.shadow("i1" if named else f"{TOPIC}:{first.partition}:{first.offset}")
         assert shadow["parked"][0]["reason"] == reason
@@ -169,7 +169,7 @@ async def test_an_unknown_type_is_parked_and_a_known_one_without_a_handler_only_
         world = World(case)
         first, second = await world.published()
         unknown = tuple((n, v.replace(b"Registered", b"Renamed") if n == "ce_type" else v) for n, v in first.headers)
-        await world.consumer.batch([replace(first, headers=unknown)])
+        await world.consumer.batch([first._replace(headers=unknown)])
         assert (await world.shadow())["parked"][0]["reason"] == "unregistered_type"
         quiet = Consumer(case.kernel, case.log, {}, SHADOWS)
         await quiet.batch(await world.published("i2"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -196,7 +195,7 @@ def test_a_match_read_before_its_assignment_is_known_since_the_later_of_the_two(
 
 
 def _at(record: Any, at: Any) -> Any:
-    return replace(record, appended_ms=round(at.timestamp() * 1000))
+    return record._replace(appended_ms=round(at.timestamp() * 1000))
 
 
 def test_124_persons_hold_172_contracts() -> None:

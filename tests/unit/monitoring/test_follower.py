@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -354,5 +353,5 @@ async def test_questions_that_fill_the_pool_do_not_hold_up_the_follower(log: Loc
 def test_append_times_are_raised_before_a_partition_is_shared_out() -> None:
     story = Story()
     first = story.tell(id_of("person", "x"), PersonRecorded(happened_at=START, office="kabul"))
-    records = [replace(first, offset=number, appended_ms=ms) for number, ms in enumerate((5, 3, 9, 7))]
+    records = [first._replace(offset=number, appended_ms=ms) for number, ms in enumerate((5, 3, 9, 7))]
     assert [record.appended_ms for record in raised(records, 4)] == [5, 5, 9, 9]

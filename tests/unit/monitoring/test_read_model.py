@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -116,13 +115,13 @@ def test_readers_see_the_last_committed_state_while_a_batch_is_written() -> None
 
 def headers(record: Record, **changes: bytes | None) -> Record:
     kept = {**dict(record.headers), **changes}
-    return replace(record, headers=tuple((name, value) for name, value in kept.items() if value is not None))
+    return record._replace(headers=tuple((name, value) for name, value in kept.items() if value is not None))
 
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda r: replace(r, headers=()), "unreadable:headers"),
+        (lambda r: r._replace(headers=()), "unreadable:headers"),
         (lambda r: headers(r, ce_epoch=None), "unreadable:headers"),
         (lambda r: headers(r, ce_sequence=b"-1"), "unreadable:headers"),
         (lambda r: headers(r, ce_sequence=b"9" * 30), "unreadable:headers"),
@@ -131,18 +130,18 @@ def headers(record: Record, **changes: bytes | None) -> Record:
         (lambda r: headers(r, ce_office=b"\xff\xfe"), "unreadable:headers"),
         (lambda r: headers(r, ce_office=b"a\x00b"), "unreadable:headers"),
         (lambda r: headers(r, ce_subject=b"\xff"), "unreadable:headers"),
-        (lambda r: replace(r, key=None), "unreadable:subject"),
-        (lambda r: replace(r, key=b"another"), "unreadable:subject"),
-        (lambda r: replace(headers(r, ce_subject=b"x'; DROP"), key=b"x'; DROP"), "unreadable:subject"),
-        (lambda r: replace(r, value=None), "unreadable:body"),
-        (lambda r: replace(r, value=b"not json"), "unreadable:body"),
-        (lambda r: replace(r, value=b"{}"), "unreadable:body"),
-        (lambda r: replace(r, value=b'{"happened_at":"0001-01-01T00:00:00+14:00","office":"a"}'), "unreadable:body"),
-        (lambda r: replace(r, value=b"[" * 100_000), "unreadable:body"),
+        (lambda r: r._replace(key=None), "unreadable:subject"),
+        (lambda r: r._replace(key=b"another"), "unreadable:subject"),
+        (lambda r: headers(r, ce_subject=b"x'; DROP")._replace(key=b"x'; DROP"), "unreadable:subject"),
+        (lambda r: r._replace(value=None), "unreadable:body"),
+        (lambda r: r._replace(value=b"not json"), "unreadable:body"),
+        (lambda r: r._replace(value=b"{}"), "unreadable:body"),
+        (lambda r: r._replace(value=b'{"happened_at":"0001-01-01T00:00:00+14:00","office":"a"}'), "unreadable:body"),
+        (lambda r: r._replace(value=b"[" * 100_000), "unreadable:body"),
         (lambda r: headers(r, ce_type=b"org.sankofa.registration.NotYetInvented"), "unregistered_type"),
         (lambda r: headers(r, ce_dataschema=b"urn:sankofa:schema:registration.PersonRecorded:9"), "unregistered_type"),
         (lambda r: headers(r, ce_dataschema=b"nonsense"), "unreadable:headers"),
-        (lambda r: replace(r, topic="registration.experts"), "unreadable:topic"),
+        (lambda r: r._replace(topic="registration.experts"), "unreadable:topic"),
     ],
 )
 def test_what_cannot_be_read_is_a_row_and_stops_nothing(spoil: Any, reason: str) -> None:
@@ -169,7 +168,7 @@ def test_random_bytes_stop_nothing() -> None:
 def test_append_times_that_fall_are_raised_to_the_running_maximum() -> None:
     told = Story()
     first = told.tell(id_of("person", "x"), PersonRecorded(happened_at=START, office="kabul"))
-    second = replace(first, offset=1, appended_ms=first.appended_ms - 10_000)
+    second = first._replace(offset=1, appended_ms=first.appended_ms - 10_000)
     batch, mark = Batch(), Mark()
     take(batch, [first, second], mark)
     assert [row.known_ms for row in batch.events] == [first.appended_ms] * 2
