@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -30,6 +31,7 @@ from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.web.front import Front
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
 GRACEFUL_SECONDS = 2
 STOP_SECONDS = 4.0
@@ -50,6 +52,8 @@ class Host:
 
     def __init__(self, settings: Settings, names: Sequence[str] = SERVICES) -> None:
         self.settings = settings
+        # Before anything is made: an address that cannot be used is said at once.
+        self.hosts = allowed_hosts(settings)
         self.runtime = RealRuntime()
         self._lock = _own(settings.data) if _writes_files(settings, names) else None
         self.keys = Keys(settings.keys)
@@ -89,7 +93,7 @@ class Host:
     def app(self) -> ASGIApp:
         """All services behind one address, each under its own base path."""
 
-        return Front({name: service.app for name, service in self.services.items()})
+        return Front({name: service.app for name, service in self.services.items()}, self.hosts)
 
     async def start(self) -> None:
         """The log, then each service; what has started when one cannot is for `stop` to end.
@@ -122,6 +126,20 @@ class Host:
         self.runtime.close()
         if self._lock is not None:
             os.close(self._lock)
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str]:
+    """The names under which the system may be asked: that of its address, and this machine's own.
+
+    Raises SettingsError where the address has no name.
+    """
+    try:
+        name = urlsplit(settings.base_url).hostname
+    except ValueError:
+        name = None
+    if not name:
+        raise SettingsError("SANKOFA_BASE_URL is no address such as https://sankofa.example.org")
+    return frozenset({name, *LOOPBACK})
 
 
 def _writes_files(settings: Settings, names: Sequence[str]) -> bool:

@@ -31,14 +31,12 @@ def create_app(
     ready: Ready,
     backlog: Report | None = None,
     received: Received | None = None,
-    hosts: Iterable[str] = (),
     version: str = "1",
 ) -> FastAPI:
     """The service's app. Its routes are `/v1/...` of the routers, `/health/...`, `/openapi.json`, `/asyncapi.json`.
 
     `ready` gives the reasons why the service cannot serve yet (empty: it can), `backlog` what is not finished.
     `received`: what it consumes, for the AsyncAPI document; there is none without.
-    `hosts`: the allowed Host values; an empty one allows any.
     """
     app = FastAPI(
         title=title,
@@ -50,7 +48,7 @@ def create_app(
     )
     app.state.edge = edge
     problems.install(app)
-    app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime, hosts=tuple(hosts))
+    app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime)
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(_operation(app, edge, ready, backlog))

@@ -1,9 +1,8 @@
-"""What surrounds every request: correlation id, trace, allowed hosts, security headers, the last resort."""
+"""What surrounds every request: correlation id, trace, security headers, the last resort."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -32,16 +31,15 @@ SECURITY_HEADERS = {
 
 
 class Envelope:
-    """ASGI middleware inside a service's app. `hosts`: allowed Host values; an empty set allows any.
+    """ASGI middleware inside a service's app.
 
     Forwarded-For and its kin are never read: whoever asks is known by the token alone.
     """
 
-    def __init__(self, app: ASGIApp, service: str, runtime: Runtime, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, service: str, runtime: Runtime) -> None:
         self._app = app
         self._service = service
         self._runtime = runtime
-        self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,9 +53,6 @@ class Envelope:
             state = {"correlation_id": correlation_id, "traceparent": traceparent}
             scope["state"] = {**scope.get("state", {}), **state}
             answer = _Answer(send, {**SECURITY_HEADERS, CORRELATION_ID: correlation_id, "traceparent": traceparent})
-            if self._hosts and headers.get("host", "").lower() not in self._hosts:
-                await problem(400, "host_not_allowed")(scope, receive, answer)
-                return
             await self._guarded(scope, _bounded(receive), answer, correlation_id)
             note(route=getattr(scope.get("route"), "path", None), status=answer.status)
 

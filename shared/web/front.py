@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.problems import problem
 
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.ASCII)
+
 
 class Front:
     """Hands `/<service>/...` to that service's app; `/` lists the services, all else is a 404 problem.
 
-    A router's mount would do the same but answers what it does not know in plain text.
+    A router's mount would do the same but answers what it does not know in plain text. `hosts`: the names under which
+    it may be asked, at whatever port; without one, any. A page of another name that resolves to this address could
+    otherwise ask in a visitor's browser.
     """
 
-    def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, apps: Mapping[str, ASGIApp], hosts: Iterable[str] = ()) -> None:
         self._apps = dict(apps)
+        self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             # Nobody offers web sockets; the close before an accept is a refusal.
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1000})
+            return
+        if self._hosts and _host_of(scope) not in self._hosts:
+            await problem(400, "host_not_allowed", headers=SECURITY_HEADERS)(scope, receive, send)
             return
         name = scope["path"].removeprefix("/").partition("/")[0]
         if name in self._apps:
@@ -35,3 +45,10 @@ class Front:
             await JSONResponse({"services": services}, headers=SECURITY_HEADERS)(scope, receive, send)
         else:
             await problem(404, "not_found", headers=SECURITY_HEADERS)(scope, receive, send)
+
+
+def _host_of(scope: Scope) -> str | None:
+    """The name in the Host header, in lower case; None where there is no one such header."""
+    given = Headers(scope=scope).getlist("host")
+    found = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+    return None if found is None else found[1] or found[2]

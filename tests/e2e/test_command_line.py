@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.system import System
@@ -130,3 +131,18 @@ def test_a_folder_of_somebody_else_keeps_its_mode(system: System) -> None:
     system.wait_ready()
     assert system.data.stat().st_mode & 0o777 == 0o755
     assert [p.name for p in system.data.rglob("*") if p.is_file() and p.stat().st_mode & 0o077] == []
+
+
+def test_it_answers_to_its_own_names_alone(system: System) -> None:
+    system.environment["SANKOFA_BASE_URL"] = "https://sankofa.example.org"
+    system.start()
+    system.wait_ready()
+    for host, status in (("sankofa.example.org", 200), (f"localhost:{system.port}", 200), ("evil.example.org", 400)):
+        answer = httpx.get(f"{system.url}/registration/health/live", headers={"Host": host})
+        assert answer.status_code == status
+
+
+def test_an_address_without_a_name_is_one_clear_line(system: System) -> None:
+    system.environment["SANKOFA_BASE_URL"] = "sankofa.example.org"
+    assert "SANKOFA_BASE_URL" in refused(system, "up")
+    assert not system.data.exists()

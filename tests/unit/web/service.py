@@ -156,8 +156,8 @@ class Small:
     failure: list[Exception]
     accounts: dict[str, str]
 
-    def client(self) -> httpx.AsyncClient:
-        front = Front({"matching": self.app})
+    def client(self, hosts: Sequence[str] = ()) -> httpx.AsyncClient:
+        front = Front({"matching": self.app}, hosts)
         return httpx.AsyncClient(transport=httpx.ASGITransport(front), base_url="http://sankofa.test")
 
     def bearer(self, role: Role, office: str | None = None, subject: str = "") -> dict[str, str]:
@@ -171,7 +171,7 @@ class Small:
         return id
 
 
-async def small_service(hosts: Sequence[str] = ()) -> Small:
+async def small_service() -> Small:
     clock, keys = Clock(), Keys.in_memory(random.Random(1))
     store = LocalStore(None, [CASES], clock)
     await store.start()
@@ -185,9 +185,7 @@ async def small_service(hosts: Sequence[str] = ()) -> Small:
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []
-    app = create_app(
-        edge, title="Small", routers=[_router(kernel, failure)], ready=lambda: reasons, backlog=_quiet, hosts=hosts
-    )
+    app = create_app(edge, title="Small", routers=[_router(kernel, failure)], ready=lambda: reasons, backlog=_quiet)
     return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, accounts)
 
 
