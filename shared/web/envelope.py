@@ -17,7 +17,8 @@ from shared.web.problems import problem
 
 ANY_BODY_BYTES_AT_MOST = 32 * 1_048_576
 CORRELATION_ID = "x-correlation-id"
-_CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
+# It goes onto topics, which keep it for ever, and into logs: a caller's own text could be a name.
+_CORRELATION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 # A page sets its own content policy; everything else gets the one that allows nothing.
 SECURITY_HEADERS = {
@@ -47,7 +48,7 @@ class Envelope:
             return
         headers = Headers(scope=scope)
         given = headers.get(CORRELATION_ID, "")
-        correlation_id = given if _CORRELATION.fullmatch(given) else self._runtime.new_id()
+        correlation_id = given.lower() if _CORRELATION.fullmatch(given.lower()) else self._runtime.new_id()
         parent = valid_traceparent(headers.get("traceparent"))
         with span("request", parent, self._runtime.rng, service=self._service, method=scope["method"]) as traceparent:
             state = {"correlation_id": correlation_id, "traceparent": traceparent}

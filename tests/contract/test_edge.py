@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import jsonschema
@@ -40,6 +41,7 @@ from shared.web.problems import MEDIA_TYPE, SCHEMA
 from tests.unit.web.service import ROWS, TERMS, ApproveBody, Small, small_service
 
 CANARY = "Kanarienvogel"
+CORRELATION = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 JSON = {"Content-Type": "application/json"}
 PERSON = "5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e"
 
@@ -467,7 +469,7 @@ async def test_errors_have_their_status_and_tell_nothing(
 ) -> None:
     id = await small.case("kabul")
     small.failure.append(failure)
-    headers = {**small.bearer("officer", "kabul"), "X-Correlation-Id": "corr-12345678"}
+    headers = {**small.bearer("officer", "kabul"), "X-Correlation-Id": CORRELATION}
     answer = await http.post(f"/matching/v1/cases/{id}/explode", headers=headers)
     problem(answer, status, rule)
     assert answer.headers.get("retry-after") == retry
@@ -475,7 +477,7 @@ async def test_errors_have_their_status_and_tell_nothing(
     assert CANARY not in answer.text + logged
     if status == 500:
         line = json.loads(logged)
-        assert (line["error"], line["correlation_id"]) == (type(failure).__name__, "corr-12345678")
+        assert (line["error"], line["correlation_id"]) == (type(failure).__name__, CORRELATION)
         assert line["route"].endswith("/cases/{id}/explode")
 
 
@@ -483,9 +485,9 @@ async def test_trace_and_correlation_go_through_or_begin_here(small: Small, http
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     bearer = small.bearer("officer", "kabul")
     answer = await http.get(
-        "/matching/v1/echo", headers={**bearer, "traceparent": parent, "X-Correlation-Id": "corr-12345678"}
+        "/matching/v1/echo", headers={**bearer, "traceparent": parent, "X-Correlation-Id": CORRELATION}
     )
-    assert answer.json()["correlation"] == answer.headers["x-correlation-id"] == "corr-12345678"
+    assert answer.json()["correlation"] == answer.headers["x-correlation-id"] == CORRELATION
     assert answer.json()["traceparent"] == answer.headers["traceparent"]
     assert answer.headers["traceparent"].split("-")[1] == parent.split("-")[1]
     bad = {**bearer, "traceparent": "00-evil", "X-Correlation-Id": f"{CANARY} <b>"}
@@ -494,13 +496,26 @@ async def test_trace_and_correlation_go_through_or_begin_here(small: Small, http
     assert len(fresh.headers["x-correlation-id"]) == 36
 
 
+@pytest.mark.parametrize("text", ["Amina-Warsame-0617123456", "x" * 36, f"{{{CORRELATION}}}", "short"])
+async def test_a_text_of_the_callers_own_gets_onto_no_topic(small: Small, http: httpx.AsyncClient, text: str) -> None:
+    headers = {**small.bearer("officer", "kabul"), "X-Correlation-Id": text}
+    answer = await http.post("/matching/v1/cases", json={"person": PERSON}, headers=headers)
+    assert answer.status_code == 201
+    fresh = answer.headers["x-correlation-id"]
+    assert UUID(fresh).version == 4
+    document = await small.store.load("cases", answer.json()["id"])
+    assert document
+    assert document["outbox"][0]["headers"]["ce_correlationid"] == fresh
+    assert text not in json.dumps(document)
+
+
 async def test_an_event_keeps_the_requests_trace_and_correlation(small: Small, http: httpx.AsyncClient) -> None:
-    headers = {**small.bearer("officer", "kabul"), "X-Correlation-Id": "corr-12345678"}
+    headers = {**small.bearer("officer", "kabul"), "X-Correlation-Id": CORRELATION}
     answer = await http.post("/matching/v1/cases", json={"person": PERSON}, headers=headers)
     document = await small.store.load("cases", answer.json()["id"])
     assert document is not None
     sent = document["outbox"][0]["headers"]
-    assert sent["ce_correlationid"] == "corr-12345678"
+    assert sent["ce_correlationid"] == CORRELATION
     assert sent["traceparent"] == answer.headers["traceparent"]
 
 

@@ -141,7 +141,7 @@ class Town:
         service, _, rest = path.removeprefix("/").partition("/")
         headers = {
             "Authorization": f"Bearer {self.issuer.issue(role, office, subject)}",
-            "X-Correlation-Id": "town-correlation",
+            "X-Correlation-Id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
             "Idempotency-Key": key,
         }
         return await self.clients[service].request(method, f"/{rest}", json=body, headers=headers)
