@@ -25,7 +25,7 @@ from services.matching.domain import assignment, match
 from services.matching.domain.knowledge import return_of
 from services.matching.handlers import Following, own_deliveries
 from services.matching.requests import Requests
-from services.matching.selection import APPLICATION, OfAnotherOffice, check_office
+from services.matching.selection import APPLICATION, OfAnotherOffice
 from services.matching.store import ASSIGNMENTS, MATCHES
 from shared.clock import derived_id, text_of
 from shared.errors import Problem, Refusal
@@ -197,11 +197,9 @@ class Api:
         if state.status not in assignment.OPEN_TO_EXPERTS:
             raise Refusal("assignment_not_open")
         own = any(name == "own" and derived_id(of, state.programme or "") == expert for name, of in equalities)
-        if own:
-            return
-        if ("office", state.office) not in equalities:
+        if not own and ("office", state.office) not in equalities:
             raise OfAnotherOffice
-        check_office(state, await self._following.selection.knowledge(expert))
+        await self._following.selection.check_filing(state, expert, own=own)
 
     async def _shortlist(self, call: Call[ShortlistRequest]) -> Saved[Any]:
         """The decision is saved in the assignment; the ranks follow at once, or by the event that says it."""

@@ -77,6 +77,7 @@ class Following:
         event = delivery.event
         if isinstance(event, ConsentGiven | ConsentWithdrawn) and event.purpose == PLACEMENT_PURPOSE:
             await self.withdrawal.align(delivery.subject, delivery)
+            await self.heard(delivery)
 
     async def expert_turned(self, delivery: Delivery) -> None:
         event = delivery.event

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.matching.domain import assignment
 from services.matching.domain.assignment import Assignment, StartMatching
-from services.matching.domain.knowledge import expert_status, return_of
+from services.matching.domain.knowledge import NO_CONSENT, consent_to_placement, expert_status, return_of
 from services.matching.domain.match import ReceiveApplication, ShortlistExpert, SourceExpert, StopMatch
 from services.matching.domain.match_state import Match
 from services.matching.domain.scoring import Assessment, Candidate, assess, attributes_on, ranked
@@ -30,6 +30,10 @@ APPLICATION = "application"
 CANCELLED = "assignment_cancelled"
 # An expert of whom nothing was heard for so long was never registered; until then the log may be slow.
 UNKNOWN_FOR = timedelta(days=7)
+# The consent stands on the log right behind the person; so long an application waits for it.
+CONSENT_WITHIN = timedelta(minutes=1)
+SOURCED_TOO_EARLY = {"eligibility": "expert_not_screened", "consent": NO_CONSENT}
+WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
 PAGE = 200
 
 
@@ -80,11 +84,11 @@ class Selection:
             await self._apply(submission)
             self.waiting.forget(submission.id)
         except TooEarly as early:
-            received = instant_of(submission.body["received_at"])
-            if early.reason == "expert" and self._replica.ports.runtime.now() - received > UNKNOWN_FOR:
-                self.waiting.forget(submission.id)
-                raise Refusal("expert_unknown", problems=(Problem("expert_unknown", "/expert"),)) from None
-            raise
+            at_most, rule = WAITS_AT_MOST.get(early.reason, (timedelta.max, ""))
+            if self._replica.ports.runtime.now() - instant_of(submission.body["received_at"]) <= at_most:
+                raise
+            self.waiting.forget(submission.id)
+            raise Refusal(rule, problems=(Problem(rule, "/expert"),)) from None
         except Refusal:
             self.waiting.forget(submission.id)
             raise
@@ -104,6 +108,7 @@ class Selection:
             if submission.channel == "officer":
                 check_office(state, knowledge)
             self._check_expert(state, knowledge)
+            await self._check_consent(knowledge["person"])
             entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
             await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause)
         else:
@@ -122,6 +127,17 @@ class Selection:
         shadow = await self._store.load(SHADOWS.name, subject)
         return dict(shadow["knowledge"]) if shadow else {}
 
+    async def check_filing(self, state: Assignment, expert: str, *, own: bool) -> None:
+        """What an application is refused for before it is acknowledged, by what is known here by now.
+
+        Raises OfAnotherOffice, or Refusal `no_consent`: whoever gives the consent then may apply at once.
+        """
+        knowledge = await self.knowledge(expert)
+        if not own:
+            check_office(state, knowledge)
+        if consent_to_placement(await self.knowledge(knowledge.get("person", ""))) == "not_given":
+            raise Refusal(NO_CONSENT, problems=(Problem(NO_CONSENT, "/expert"),))
+
     def _check_expert(self, state: Assignment, knowledge: dict[str, Any]) -> None:
         """Eligible, and of the assignment's programme. TooEarly before the screening has been heard of."""
         status = expert_status(knowledge)
@@ -133,6 +149,12 @@ class Selection:
             raise TooEarly("eligibility")
         if status != "eligible":
             raise Refusal(f"expert_{status}", problems=(Problem(f"expert_{status}", "/expert"),))
+
+    async def _check_consent(self, person: str) -> None:
+        """TooEarly where the consent to be placed was not heard of yet. One that was taken back closed the pool."""
+        consent = consent_to_placement(await self.knowledge(person))
+        if consent in ("unknown", "not_given"):
+            raise TooEarly("person" if consent == "unknown" else "consent")
 
     async def _entry(
         self, assignment_id: str, state: Assignment, expert: str, knowledge: dict[str, Any], cause: Cause
@@ -209,11 +231,12 @@ class Selection:
         try:
             check_office(state, knowledge)
             self._check_expert(state, knowledge)
+            await self._check_consent(knowledge["person"])
             return await self._entry(id, state, expert, knowledge, cause)
         except OfAnotherOffice:
             rule = "expert_unknown"
         except TooEarly as early:
-            rule = "expert_unknown" if early.reason in ("expert", "profile") else "expert_not_screened"
+            rule = SOURCED_TOO_EARLY.get(early.reason, "expert_unknown")
         raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
 
     async def _start_matching(self, id: str, override_reason: str | None, cause: Cause) -> Saved[Assignment]:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from services.matching.domain.knowledge import CONSENT_WITHDRAWN, expert_status, return_of, withdrawn
+from collections.abc import Mapping
+
+from services.matching.domain.knowledge import (
+    CONSENT_WITHDRAWN,
+    NO_CONSENT,
+    Consent,
+    consent_to_placement,
+    expert_status,
+    return_of,
+)
 from services.matching.domain.match import StopMatch
 from services.matching.promises import Promises
 from services.matching.store import MATCHES, SHADOWS
@@ -10,6 +19,7 @@ from shared.messaging.shadows import Delivery
 from shared.replica import Replica
 
 EXPERT_SUSPENDED = "expert_suspended"
+AGAINST: Mapping[Consent, str] = {"not_given": NO_CONSENT, "withdrawn": CONSENT_WITHDRAWN}
 
 
 class Withdrawal:
@@ -46,13 +56,14 @@ class Withdrawal:
     async def _goes_on(self, match: str, reason: str) -> bool:
         """A return that is over stays what it was, and a consent taken back breaks off none that has begun."""
         stage = return_of(await self._promises.placement_of(match))
-        return stage == "over" or (stage == "begun" and reason == CONSENT_WITHDRAWN)
+        return stage == "over" or (stage == "begun" and reason in AGAINST.values())
 
     async def _reason(self, person: str) -> str | None:
         """What stands against it now: the person's own word, or the suspension of any of the person's experts."""
         shadow = await self._store.load(SHADOWS.name, person)
-        if shadow and withdrawn(shadow["knowledge"]):
-            return CONSENT_WITHDRAWN
+        consent = consent_to_placement(shadow["knowledge"]) if shadow else "unknown"
+        if consent in AGAINST:
+            return AGAINST[consent]
         experts = await self._store.find(SHADOWS.name, "person", person)
         if any(expert_status(one["knowledge"]) == "suspended" for one in experts):
             return EXPERT_SUSPENDED

@@ -387,6 +387,25 @@ async def test_an_application_that_was_filed_before_the_office_was_known_is_refu
     assert (await told.get("/matches")).json()["items"] == []
 
 
+async def test_who_never_consented_is_neither_sourced_nor_taken_as_an_applicant(told: Serving) -> None:
+    """A roster may hold people who only want to be told of sessions; nobody proposes them to a host."""
+    others = Others(told.log)
+    await others.expert("dora", account_of(DEVELOPMENT_ISSUER, "dora"), consents=False)
+    await others.consents("dora", "outreach")
+    await told.quiet()
+    assignment = await published(told)
+    path = f"/assignments/{assignment}/applications"
+    for role in ("expert", "officer"):
+        answer = await told.post(path, role, {"expert": expert_id("dora")}, subject="dora")
+        assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "no_consent", "/expert")
+    body = {"experts": [expert_id("dora")], "override_reason": "few"}
+    answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
+    assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "no_consent", "/experts/0")
+    await others.consents("dora")
+    await told.quiet()
+    assert (await applied(told, assignment, "dora", role="expert", subject="dora"))["status"] == "accepted"
+
+
 async def test_vacancies_are_for_everybody_who_may_apply(told: Serving) -> None:
     await told.post("/assignments", "officer", draft())
     assignment = await published(told)

@@ -35,6 +35,7 @@ from shared.contracts.registration import (
 Knowledge = dict[str, Any]
 PLACEMENT_PURPOSE = "placement"
 CONSENT_WITHDRAWN = "consent_withdrawn"
+NO_CONSENT = "no_consent"
 
 Return = Literal["not begun", "begun", "over"]
 Answer = Literal["return_begun", "return_over", "ended"]
@@ -156,6 +157,15 @@ def expert_status(known: Mapping[str, Any]) -> ExpertStatus:
     return status
 
 
-def withdrawn(known: Mapping[str, Any]) -> bool:
-    """Whether the person has taken back the consent to be placed."""
-    return known.get("consents", {}).get(PLACEMENT_PURPOSE) is False
+Consent = Literal["unknown", "stands", "not_given", "withdrawn"]
+
+
+def consent_to_placement(known: Mapping[str, Any]) -> Consent:
+    """What the person has said about being placed. Only what stands lets anything begin: silence is no consent.
+
+    `unknown` until something has been heard of the person at all.
+    """
+    said = known.get("consents", {}).get(PLACEMENT_PURPOSE)
+    if said is None:
+        return "not_given" if known.get("kind") == "person" else "unknown"
+    return "stands" if said is True else "withdrawn"

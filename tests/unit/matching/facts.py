@@ -131,13 +131,14 @@ class Others:
         )
         await self.tell(id, registered, *([InstitutionActivated(happened_at=LONG_AGO)] if active else []))
 
-    async def person(self, name: str, account: str | None = None, **attributes: Any) -> None:
+    async def consents(self, name: str, purpose: str = "placement") -> None:
+        await self.tell(person_id(name), ConsentGiven(happened_at=LONG_AGO, purpose=purpose))
+
+    async def person(self, name: str, account: str | None = None, *, consents: bool = True, **attributes: Any) -> None:
         id = person_id(name)
-        await self.tell(
-            id,
-            PersonRecorded(happened_at=LONG_AGO, account=account, office=OFFICE),
-            ConsentGiven(happened_at=LONG_AGO, purpose="placement"),
-        )
+        await self.tell(id, PersonRecorded(happened_at=LONG_AGO, account=account, office=OFFICE))
+        if consents:
+            await self.consents(name)
         entry = ProfileEntry(
             id=derived_id(id, "entry"),
             valid_from=date(2025, 1, 1),

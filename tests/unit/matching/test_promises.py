@@ -19,7 +19,7 @@ from shared.contracts.placement import (
     PlacementRefused,
 )
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
-from shared.errors import Refusal
+from shared.errors import Refusal, TooEarly
 from tests.unit.matching.facts import LONG_AGO, expert_id, person_id, terms
 from tests.unit.matching.world import World, match_id, types_of
 
@@ -333,3 +333,26 @@ async def test_two_reasons_keep_the_pool_closed_until_both_are_gone() -> None:
         pool = await world.store.load("pools", anna)
         assert pool
         assert pool["closed"] is None
+
+
+async def test_an_application_waits_for_a_consent_that_is_on_its_way_and_no_longer() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.run()
+        assignment = await world.assignment()
+        first = await world.apply(assignment, "anna")
+        await world.others.expert("anna", consents=False)
+        second = await world.apply(assignment, "bela")
+        await world.others.expert("bela", consents=False)
+        await world.hear()
+        for submission in (first, second):
+            with pytest.raises(TooEarly, match="consent"):
+                await world.decide(submission)
+        await world.others.consents("anna")
+        await world.hear()
+        assert await world.status_of(first) == ("accepted", [])
+        world.later(seconds=61)
+        await world.decide(second)
+        assert await world.status_of(second) == ("refused", ["no_consent"])
+        assert await world.states(assignment, "anna", "bela") == ["longlisted", "missing"]
+        assert await world.pool(person_id("bela")) == {}

@@ -92,6 +92,10 @@ class World:
                 return
         raise AssertionError("it never comes to rest")
 
+    async def hear(self) -> None:
+        """What is on the log by now, once; nobody decides or retries."""
+        await self._deliver_all(twice=False)
+
     async def _undecided(self) -> bool:
         pending = await self.store.find(SUBMISSIONS.name, "undecided", "undecided")
         for submission in pending:
