@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document
 
@@ -23,11 +24,13 @@ class Index:
     """`equals` gives the texts under which a document is found (several for a list), `order` its place.
 
     An order text never changes for a document, or a page would miss or repeat it; outboxes and timers
-    are the exception, and only the sweeper reads those.
+    are the exception, and only the sweeper reads those. `version` is raised with any change of the two functions:
+    the next start then writes the entries of the documents that stand (`shared.store.building`).
     """
 
     equals: Equals
     order: Order = by_id
+    version: int = 1
 
 
 def _outbox(document: Document) -> list[str]:
@@ -56,13 +59,15 @@ class Collection:
     def all_indexes(self) -> Mapping[str, Index]:
         return {**self.indexes, **KERNEL_INDEXES}
 
+    def entry(self, name: str, document: Document) -> dict[str, Any] | None:
+        """What stands under `ix` for that index; None for a document that it does not find."""
+        index = self.all_indexes[name]
+        equals = index.equals(document)
+        return {"e": equals, "o": index.order(document)} if equals else None
+
     def indexed(self, document: Document) -> Document:
         """The document with `ix` and `uq` written anew from its other fields."""
-        entries = {}
-        for name, index in self.all_indexes.items():
-            equals = index.equals(document)
-            if equals:
-                entries[name] = {"e": equals, "o": index.order(document)}
+        entries = {name: entry for name in self.all_indexes if (entry := self.entry(name, document))}
         indexed = document | {"ix": entries}
         indexed.pop("uq", None)
         if self.unique and (keys := self.unique(document)):

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from shared.clock import Runtime, text_of
 from shared.errors import UniqueViolated, UnknownOutcome
+from shared.observability import logger
+from shared.store import building
 from shared.store import local_statements as statements
+from shared.store.building import behind, changed_entries, with_entries
 from shared.store.collection import Collection
 from shared.store.documents import Declared
 from shared.store.local_statements import Row, document_of
@@ -32,8 +35,40 @@ class LocalStore:
         self._file = GroupCommit(path, statements.SETUP)
 
     async def start(self) -> None:
-        """Raises SettingsError where the file cannot be written or another process has it."""
+        """Raises SettingsError where the file cannot be written or another process has it.
+
+        Writes the entries of indexes that were declared since for the documents that stand.
+        """
         await self._file.start()
+        try:
+            for collection in self._declared.collections.values():
+                await self._build(collection)
+        except BaseException:
+            await self._file.stop()
+            raise
+
+    async def _build(self, collection: Collection) -> None:
+        """The entries of indexes that this file has not seen in this version."""
+        name = collection.name
+        missing = behind(collection, dict(self._file.read(lambda c: c.execute(statements.BUILT, (name,)).fetchall())))
+        if not missing:
+            return
+        written, rows = 0, list[Row]()
+        async for document in self.scan(name):
+            if entries := changed_entries(collection, document, missing):
+                rows.append(Row(with_entries(document, entries)))
+                written += 1
+            if len(rows) >= building.BATCH:
+                await self._rewrite(name, rows)
+                rows = []
+        await self._rewrite(name, rows)
+        await self._file.submit(lambda c: statements.note_built(c, name, missing))
+        if written:
+            logger.info("entries_built", collection=name, count=written)
+
+    async def _rewrite(self, name: str, rows: list[Row]) -> None:
+        if rows:
+            await self._file.submit(lambda c: statements.rewrite_entries(c, name, rows))
 
     async def stop(self) -> None:
         await self._file.stop()

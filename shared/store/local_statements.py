@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE TABLE IF NOT EXISTS uniques (
     collection TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (collection, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS built (
+    collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    PRIMARY KEY (collection, name)) WITHOUT ROWID;
 """
 HEAD = "SELECT version, ix, uq FROM documents WHERE collection=? AND id=?"
 BODY = "SELECT body, ix, uq FROM documents WHERE collection=? AND id=?"
@@ -38,6 +41,8 @@ ADD_ENTRY = "INSERT INTO entries (collection, name, equals, ord, id) VALUES (?, 
 DROP_ENTRY = "DELETE FROM entries WHERE collection=? AND name=? AND equals=? AND ord=? AND id=?"
 ADD_KEY = "INSERT INTO uniques (collection, key, id) VALUES (?, ?, ?)"
 DROP_KEY = "DELETE FROM uniques WHERE collection=? AND key=?"
+BUILT = "SELECT name, version FROM built WHERE collection=?"
+NOTE_BUILT = "INSERT OR REPLACE INTO built (collection, name, version) VALUES (?, ?, ?)"
 KEY_HOLDER = "SELECT 1 FROM uniques WHERE collection=? AND key=?"
 
 Entry = tuple[str, str, str]
@@ -112,6 +117,20 @@ def append(connection: sqlite3.Connection, collection: str, rows: Iterable[Row])
         _move(connection, collection, row, set(), set())
         answers.append("written")
     return answers
+
+
+def rewrite_entries(connection: sqlite3.Connection, collection: str, rows: Iterable[Row]) -> None:
+    """Writes other index entries under the same version; a document that was saved since has them from its save."""
+    for row in rows:
+        head = connection.execute(HEAD, (collection, row.id)).fetchone()
+        if head is not None and head[0] == row.version:
+            connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, row.id))
+            _move(connection, collection, row, _entries(json.loads(head[1])), row.keys)
+
+
+def note_built(connection: sqlite3.Connection, collection: str, versions: dict[str, int]) -> None:
+    for name, version in versions.items():
+        connection.execute(NOTE_BUILT, (collection, name, version))
 
 
 def sent(connection: sqlite3.Connection, collection: str, id: str, version: int) -> bool:

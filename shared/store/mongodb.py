@@ -6,7 +6,7 @@ With `mongodb_client` the only place that imports the driver. Saves filter by `_
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from bson.errors import BSONError
@@ -15,13 +15,18 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from shared.clock import Runtime, text_of
 from shared.errors import Conflict, SettingsError, Unavailable, UnknownOutcome
+from shared.observability import logger
+from shared.store import building
 from shared.store import mongodb_client as driver_of
+from shared.store.building import Entries, behind, changed_entries
 from shared.store.collection import Collection
 from shared.store.documents import Declared
 from shared.store.mongodb_client import CODEC, DUPLICATE_KEY, UNIQUE_INDEX, Driver, settled
 from shared.store.port import OUTBOX_INDEX, Appended, Document
 
 SCAN_BATCH = 500
+# Which indexes have the entries of every document, by collection: {index: version}.
+BUILT = "built_indexes"
 Keys = list[tuple[str, int]]
 
 
@@ -62,7 +67,10 @@ class MongoStore:
         self._effective: dict[str, str] = {}
 
     async def start(self) -> None:
-        """Connects and creates missing indexes; Unavailable where nobody answers, SettingsError where it is unsafe."""
+        """Connects and creates missing indexes with the entries of the documents that stand.
+
+        Raises Unavailable where nobody answers, SettingsError where it is unsafe.
+        """
         if self._client is not None:
             return
         client = driver_of.connect(self._url, self._driver)
@@ -90,6 +98,42 @@ class MongoStore:
         }
         for collection in self._declared.collections.values():
             await self._create_indexes(collection)
+            await self._build_entries(collection)
+
+    async def _build_entries(self, collection: Collection) -> None:
+        """The entries of indexes that this database has not seen in this version, for the documents that stand."""
+        marks, mine = self._database[BUILT], {"_id": collection.name}
+        mark = await marks.find_one(mine)
+        missing = behind(collection, mark["built"] if mark else {})
+        if not missing:
+            return
+        written, changes = 0, list[Document]()
+        cursor = self._database[collection.name].find({}, batch_size=SCAN_BATCH)
+        try:
+            async for document in cursor:
+                if changed_entries(collection, document, missing):
+                    changes.append(document)
+                    written += 1
+                if len(changes) >= building.BATCH:
+                    await self._rewrite(collection, changes, missing)
+                    changes = []
+            await self._rewrite(collection, changes, missing)
+        finally:
+            await settled(cursor.close())
+        await marks.update_one(mine, {"$set": {f"built.{name}": at for name, at in missing.items()}}, upsert=True)
+        if written:
+            logger.info("entries_built", collection=collection.name, count=written)
+
+    async def _rewrite(self, collection: Collection, documents: list[Document], names: Iterable[str]) -> None:
+        """Each under its version, which stays; one that was saved meanwhile is loaded and looked at again."""
+        target = self._database[collection.name]
+        for document in documents:
+            found: Document | None = document
+            while found is not None and (entries := changed_entries(collection, found, names)):
+                at = {"_id": found["_id"], "version": found["version"]}
+                if (await target.update_one(at, _entries_change(entries))).matched_count:
+                    break
+                found = await target.find_one({"_id": found["_id"]})
 
     async def _create_indexes(self, collection: Collection) -> None:
         present = await self._database[collection.name].index_information()
@@ -221,6 +265,12 @@ class MongoStore:
             found[f"indexes of {name}"] = ", ".join(sorted(collection.all_indexes))
             undeclared += [f"{name}.{extra}" for extra in present - {"_id_"} - set(declared_indexes(collection))]
         return {**found, "undeclared indexes": ", ".join(sorted(undeclared)) or "none"}
+
+
+def _entries_change(entries: Entries) -> dict[str, dict[str, Any]]:
+    written = {f"ix.{name}": entry for name, entry in entries.items() if entry is not None}
+    dropped = {f"ix.{name}": "" for name, entry in entries.items() if entry is None}
+    return {operator: change for operator, change in (("$set", written), ("$unset", dropped)) if change}
 
 
 def _existing(error: BulkWriteError) -> list[int]:
