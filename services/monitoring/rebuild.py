@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -11,7 +12,7 @@ from services.monitoring.bulk import ORDER, Bulk, share
 from services.monitoring.follower import Follower, apply_records
 from services.monitoring.handlers import Mark
 from services.monitoring.store import DIGESTED, ReadModel
-from shared.clock import Runtime
+from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position, Record
 
 READ_RECORDS = 10_000
@@ -63,7 +64,7 @@ async def fill(log: Log, target: ReadModel, runtime: Runtime) -> int:
     ends = await log.ends(ORDER)
     bulk = Bulk(target)
     for topic in ORDER:
-        for position in sorted(position for position in ends if position[0] == topic):
+        for position in sorted(position for position, end in ends.items() if position[0] == topic and end):
             passes = ends[position] // HELD_RECORDS + 1
             for number in range(passes):
                 await _pass(log, bulk, runtime, position, ends[position], (passes, number))
@@ -76,17 +77,30 @@ async def _pass(log: Log, bulk: Bulk, runtime: Runtime, position: Position, end:
     mark = Mark()
     bulk.begin()
     try:
-        while mark.next_offset < end and (records := await log.read(*position, mark.next_offset, READ_RECORDS)):
-            below = raised([record for record in records if record.offset < end], mark.high_ms)
-            await runtime.in_pool(partial(bulk.add, share(below, *part), mark))
-            # Other passes' records move this pass's mark too.
-            mark.next_offset = min(records[-1].offset + 1, end)
-            mark.high_ms = below[-1].appended_ms if below else mark.high_ms
+        async with aclosing(_ahead(log, runtime, position, end)) as batches:
+            async for records in batches:
+                below = raised([record for record in records if record.offset < end], mark.high_ms)
+                await runtime.in_pool(partial(bulk.add, share(below, *part), mark))
+                # Other passes' records move this pass's mark too.
+                mark.high_ms = below[-1].appended_ms if below else mark.high_ms
         mark.next_offset = end
         await runtime.in_pool(partial(bulk.commit, position, mark))
     except BaseException:
         bulk.abandon()
         raise
+
+
+async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> AsyncGenerator[list[Record], None]:
+    """The partition's records up to its end; the next ones are read while the caller works on the last."""
+    offset, reading = 0, runtime.spawn(log.read(*position, 0, READ_RECORDS), "rebuild-ahead")
+    try:
+        while offset < end and (records := await reading):
+            offset = records[-1].offset + 1
+            if offset < end:
+                reading = runtime.spawn(log.read(*position, offset, READ_RECORDS), "rebuild-ahead")
+            yield records
+    finally:
+        await stop_tasks([reading])
 
 
 def raised(records: list[Record], high_ms: int) -> list[Record]:

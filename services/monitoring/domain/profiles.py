@@ -134,6 +134,10 @@ def versions_of(fact: Fact, entries: Sequence[Entry]) -> list[Version]:
     start, end = fact.known_from, fact.known_to
     if end is not None and end <= start:
         return []
+    if len(entries) < 2 and (not entries or entries[0].known_ms <= start):
+        # Most persons have one entry, known before their facts.
+        only = at_now(entries)
+        return [Version(fact, start, end, only, only)]
     later = {entry.known_ms for entry in entries if entry.known_ms > start}
     if not later:
         return [Version(fact, start, end, at_event(entries, fact.happened_us), at_now(entries))]

@@ -1,21 +1,32 @@
-"""FastStream one message at a time, as its documentation begins: a pydantic argument, a header by name."""
+"""FastStream one message at a time, as its documentation begins: a handler with a pydantic argument.
+
+The headers come into it by a decoder: a parameter of the handler that asks for them is looked up in a thread, message
+by message, which costs four times as much as all the rest.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime
-from typing import Annotated
+from typing import Any
 
 from counting import FETCH, Counting, Task
-from faststream import Header
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel
 
 
 class Body(BaseModel):
-    """What the projection reads of an event's body."""
+    """What the projection reads of an event's body and headers."""
 
     happened_at: datetime
+    ce_type: str
+    ce_office: str
+
+
+async def with_headers(message: Any) -> Any:
+    named = message.headers
+    return {**json.loads(message.body), "ce_type": named["ce_type"], "ce_office": named["ce_office"]}
 
 
 async def main() -> None:
@@ -23,12 +34,10 @@ async def main() -> None:
     counting, done = Counting(task.events), asyncio.Event()
     broker = KafkaBroker(task.servers, logger=None)
 
-    @broker.subscriber(task.topic, group_id=task.group, auto_offset_reset="earliest", **FETCH)
-    async def handle(
-        body: Body, kind: Annotated[str, Header("ce_type")], office: Annotated[str, Header("ce_office")]
-    ) -> None:
+    @broker.subscriber(task.topic, group_id=task.group, auto_offset_reset="earliest", decoder=with_headers, **FETCH)
+    async def handle(body: Body) -> None:
         counting.begin()
-        counting.event(kind, office, body.happened_at.isoformat())
+        counting.event(body.ce_type, body.ce_office, body.happened_at.isoformat())
         if counting.end(1):
             done.set()
 

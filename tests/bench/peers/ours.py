@@ -1,4 +1,4 @@
-"""Ours in a process of its own: `python -m tests.bench.peers.ours member|rebuild SERVERS TOPIC GROUP EVENTS FOLDER`."""
+"""Ours in a process of its own: `python -m tests.bench.peers.ours MODE SERVERS TOPIC GROUP EVENTS FOLDER`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
-from services.monitoring.rebuild import fill
+from services.monitoring.rebuild import READ_RECORDS, fill
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
@@ -57,12 +57,27 @@ async def rebuild(log: KafkaLog, task: Task, counting: Counting, runtime: RealRu
     model.close()
 
 
+async def reader(log: KafkaLog, task: Task, counting: Counting, _runtime: RealRuntime) -> None:
+    """By the log port without a group, as a rebuild reads; the counts in memory and nothing else."""
+    validate = TypeAdapter(Body).validate_json
+    counting.begin()
+    for (topic, partition), end in (await log.ends([task.topic])).items():
+        offset = 0
+        while offset < end and (records := await log.read(topic, partition, offset, READ_RECORDS)):
+            for record in records:
+                headers = dict(record.headers)
+                happened = validate(record.value or b"").happened_at
+                counting.event(headers["ce_type"].decode(), headers["ce_office"].decode(), happened)
+            counting.end(len(records))
+            offset = records[-1].offset + 1
+
+
 async def main(mode: str) -> None:
     task = Task.from_arguments()
     counting, runtime = Counting(task.events), RealRuntime()
     log = KafkaLog(task.servers, list(TOPICS.values()), runtime, client_id="bench")
     await log.start()
-    await {"member": member, "rebuild": rebuild}[mode](log, task, counting, runtime)
+    await {"member": member, "reader": reader, "rebuild": rebuild}[mode](log, task, counting, runtime)
     counting.say()
     await log.stop()
     runtime.close()

@@ -22,11 +22,11 @@ from tests.bench.peers import environment
 from tests.bench.peers.events import TOPIC, fill
 from tests.bench.rows import QUICK_RUNS, RUNS, NotMeasured, Result, Row
 
-EVENTS, EVENTS_QUICK = 100_000, 8_000
+EVENTS, EVENTS_QUICK = 100_000, 40_000
 RUN_SECONDS = 300.0
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-OURS = {"member": "ours as a member of a group", "rebuild": "ours, rebuilding"}
+OURS = ("member", "reader", "rebuild")
 PEERS = {
     "bare_loop": "bare aiokafka loop",
     "faststream_batch": "FastStream in batches",
@@ -49,8 +49,11 @@ HOW_REBUILD = (
     "beside Quix Streams {quix} with state (RocksDB and a changelog topic), which keeps the counts alone, under each "
     "record's key, its cheapest form. Both from Kafka, in one process each."
 )
-SHORT_MEMBER = ""
-SHORT_REBUILD = ""
+HOW_READER = (
+    "ours: `Log.read` from the first offset without a group, as a rebuild reads; each body validated with pydantic, "
+    "the same counts in memory and nothing stored; beside Quix Streams with state."
+)
+SHORT: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -163,40 +166,33 @@ def _rows(rounds: Rounds, size: float, versions: dict[str, str]) -> list[Result]
     labels = {
         "faststream_batch": f"FastStream {versions['faststream']} in batches of raw bytes, validated by pydantic "
         f"{versions['pydantic']}, positions after the handler",
-        "faststream_single": f"FastStream {versions['faststream']} with a pydantic argument and headers by name",
+        "faststream_single": f"FastStream {versions['faststream']} with a pydantic argument, headers by a decoder",
         "quix": f"Quix Streams {versions['quixstreams']}, one `update` an event",
         "quix_state": f"Quix Streams {versions['quixstreams']} with state in RocksDB and a changelog topic",
     }
-    bare = rounds.rate("bare_loop")
-    found: list[Result] = []
-    for name, label in labels.items():
-        how = HOW_PEER.format(peer=label, same=same) + _used(rounds, name, "bare_loop")
-        found.append(
-            Row(f"Peer: {PEERS[name]}", "events/s", rounds.rate(name), how, bare, rounds.ratios(name, "bare_loop"))
-        )
-    how = HOW_MEMBER + _used(rounds, "member", "bare_loop") + f" aiokafka {versions['aiokafka']} there, "
-    how += f"{version('aiokafka')} here."
-    ratios = rounds.ratios("member", "bare_loop")
-    found.append(
-        Row(
-            "Live path: a member of a group",
-            "events/s",
-            rounds.rate("member"),
-            how,
-            bare,
-            ratios,
-            0.8,
-            False,
-            SHORT_MEMBER,
-        )
-    )
-    how = HOW_REBUILD.format(total=rounds.total, quix=versions["quixstreams"]) + _used(rounds, "rebuild", "quix_state")
-    ratios = rounds.ratios("rebuild", "quix_state")
-    rate, peer = rounds.rate("rebuild"), rounds.rate("quix_state")
-    found.append(
-        Row("Rebuild from Kafka beside Quix Streams", "events/s", rate, how, peer, ratios, 2.0, False, SHORT_REBUILD)
-    )
+    found: list[Result] = [
+        _line(rounds, f"Peer: {PEERS[name]}", name, "bare_loop", HOW_PEER.format(peer=label, same=same), None)
+        for name, label in labels.items()
+    ]
+    clients = f" aiokafka {versions['aiokafka']} there, {version('aiokafka')} here."
+    found.append(_line(rounds, "Live path: a member of a group", "member", "bare_loop", HOW_MEMBER + clients, 0.8))
+    found.append(_line(rounds, "Reading without a group beside Quix Streams", "reader", "quix_state", HOW_READER, None))
+    how = HOW_REBUILD.format(total=rounds.total, quix=versions["quixstreams"])
+    found.append(_line(rounds, "Rebuild from Kafka beside Quix Streams", "rebuild", "quix_state", how, 2.0))
     return found
+
+
+def _line(rounds: Rounds, named: str, name: str, beside: str, how: str, goal: float | None) -> Row:
+    return Row(
+        named,
+        "events/s",
+        rounds.rate(name),
+        how + _used(rounds, name, beside),
+        rounds.rate(beside),
+        rounds.ratios(name, beside),
+        goal,
+        short=SHORT.get(name, ""),
+    )
 
 
 def _used(rounds: Rounds, name: str, beside: str) -> str:
