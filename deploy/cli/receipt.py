@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.client import SERVICES
+from deploy.cli.keyring import keys_of
 from deploy.cli.settings import read_settings
 from shared.errors import SettingsError
-from shared.identity.keys import Keys, verify_receipt
+from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 
 app = typer.Typer(help="Receipts of what was submitted.", no_args_is_help=True)
@@ -35,11 +37,17 @@ def verify(
         signature, key_id = str(receipt["signature"]), str(receipt["key_id"])
     except (KeyError, IndexError, TypeError):
         raise SettingsError(f"{file} is not a receipt") from None
-    public = _json(keys) if keys else Keys(read_settings().keys).receipt_public_keys(service)
+    public = _json(keys) if keys else _local(service)
     if not verify_receipt(public, key_id, data, signature):
         print("not signed by this system, or changed since")
         raise typer.Exit(1)
     print(f"signed by this system: {receipt['kind']} {receipt['subject']}, received {receipt['received_at']}")
+
+
+def _local(service: str) -> dict[str, list[dict[str, Any]]]:
+    if service not in SERVICES:
+        return {"keys": []}
+    return keys_of(read_settings(), f"{service}/receipts/current.key").receipt_public_keys(service)
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -40,13 +40,17 @@ def read_settings(
 ) -> Settings:
     """Options win over the environment, the environment over the defaults.
 
-    The keys' folder stands beside the data folder, never inside: a backup of data holds no key.
+    The keys' folder stands beside the data folder, never inside: a backup of data holds no key. SettingsError for one
+    that stands inside.
     """
     folder = (data or Path(environment.get("SANKOFA_DATA") or DEFAULT_DATA)).absolute()
-    keys = environment.get("SANKOFA_KEYS")
+    given = environment.get("SANKOFA_KEYS")
+    keys = Path(given).absolute() if given else folder.with_name(f"{folder.name}-keys")
+    if keys.resolve().is_relative_to(folder.resolve()):
+        raise SettingsError("SANKOFA_KEYS is inside the data folder: a copy of the data would hold the keys to it")
     return Settings(
         data=folder,
-        keys=Path(keys).absolute() if keys else folder.with_name(f"{folder.name}-keys"),
+        keys=keys,
         port=port or DEFAULT_PORT,
         base_url=(url or environment.get("SANKOFA_BASE_URL") or f"http://127.0.0.1:{port or DEFAULT_PORT}").rstrip("/"),
         issuer=environment.get("SANKOFA_ISSUER") or None,

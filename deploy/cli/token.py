@@ -8,19 +8,24 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.keyring import keys_of
 from deploy.cli.settings import Settings, read_settings
 from shared.clock import RealRuntime
 from shared.errors import SettingsError
 from shared.identity.issuers import DevelopmentIssuer
-from shared.identity.keys import Keys
 from shared.identity.tokens import ROLES
 
 LIFETIME = timedelta(hours=12)
 
 
 def issuer_of(settings: Settings) -> DevelopmentIssuer:
-    """The development issuer of the system whose folders these are. SettingsError where a real one is configured."""
-    return DevelopmentIssuer(Keys(settings.keys), RealRuntime(), settings.issuer)
+    """The development issuer of the system whose folders these are.
+
+    SettingsError where a real one is configured, or where no system has been started with these folders.
+    """
+    if settings.issuer:
+        raise SettingsError("a real issuer is configured (SANKOFA_ISSUER); its tokens alone are accepted")
+    return DevelopmentIssuer(keys_of(settings, "issuer/current.key"), RealRuntime())
 
 
 def token(

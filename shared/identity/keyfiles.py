@@ -81,7 +81,7 @@ class KeyFolder:
         self._rng = random.SystemRandom()
         self._root = str(folder)
         self._read: dict[str, tuple[FileState, bytes]] = {}
-        private_folder(folder)
+        _guarded(lambda: _close_root(folder), str(folder))
 
     def take(self, name: str) -> bytes:
         return self.find(name) or self._make(name)
@@ -153,7 +153,7 @@ def _state(found: os.stat_result) -> FileState:
 
 
 def private_folder(folder: Path) -> None:
-    """Creates the folder with mode 0700. Raises SettingsError where it cannot, or where others may read it."""
+    """Creates the folder with mode 0700, or closes it. Raises SettingsError where it cannot."""
 
     def create() -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,6 +161,16 @@ def private_folder(folder: Path) -> None:
             folder.chmod(0o700)
 
     _guarded(create, str(folder))
+
+
+def _close_root(folder: Path) -> None:
+    """As `private_folder`, but a folder in which keys have stood open to other accounts is refused."""
+    if folder.is_dir() and stat.S_IMODE(folder.stat().st_mode) & 0o077 and any(folder.iterdir()):
+        raise SettingsError(
+            f"the keys' folder {folder} is open to other accounts: whoever may have read its keys, nobody knows; "
+            "`chmod 700` closes it"
+        )
+    private_folder(folder)
 
 
 def _guarded(work: Callable[[], None], what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def test_after_a_kill_it_starts_again_on_the_same_folder(system: System) -> None
 def test_wrong_words_are_exit_code_two(system: System) -> None:
     assert "no such role" in refused(system, "token", "--role", "king")
     assert "no file" in refused(system, "programme", "lint", "missing.yaml")
-    assert "cannot be reached" in refused(system, "figures", "trqn-1")
+    assert "no system has been started" in refused(system, "figures", "trqn-1")
     assert system.sankofa("nonsense").returncode == 2
 
 
@@ -146,3 +147,28 @@ def test_an_address_without_a_name_is_one_clear_line(system: System) -> None:
     system.environment["SANKOFA_BASE_URL"] = "sankofa.example.org"
     assert "SANKOFA_BASE_URL" in refused(system, "up")
     assert not system.data.exists()
+
+
+def test_keys_inside_the_data_folder_are_refused(system: System, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").symlink_to(system.data)
+    for keys in (system.data / "keys", system.data, tmp_path / "elsewhere" / "keys"):
+        system.environment["SANKOFA_KEYS"] = str(keys)
+        assert "inside the data folder" in refused(system, "up")
+        assert "inside the data folder" in refused(system, "token", "--role", "officer")
+    assert not system.data.exists()
+
+
+def test_keys_that_are_open_to_others_are_refused(system: System) -> None:
+    keys = system.data.with_name("data-keys")
+    keys.mkdir(mode=0o755)
+    (keys / "issuer").mkdir()
+    assert "open to other accounts" in refused(system, "up")
+
+
+def test_a_verb_that_needs_a_key_makes_none(system: System, tmp_path: Path) -> None:
+    receipt = {"status_url": "/registration/v1/receipts/a", "signature": "x", "key_id": "x", "id": "a"}
+    receipt |= {"kind": "registration", "subject": "b", "received_at": "2026-03-01T12:00:00.000000Z", "digest": "d"}
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+    for words in (("token", "--role", "officer"), ("doctor",), ("receipt", "verify", str(tmp_path / "receipt.json"))):
+        assert "no system has been started" in refused(system, *words)
+    assert not system.data.with_name("data-keys").exists()

@@ -48,10 +48,15 @@ def test_keys_outlive_the_process_and_are_the_owners_alone(tmp_path: Path) -> No
     assert not [path for path in (tmp_path / "keys").rglob(".*")]
 
 
-def test_a_folder_that_others_may_read_is_closed(tmp_path: Path) -> None:
-    (tmp_path / "keys").mkdir(mode=0o755)
-    Keys(tmp_path / "keys").cursor_key("matching")
-    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+def test_a_folder_in_which_keys_stood_open_is_refused_and_an_empty_one_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o755)
+    Keys(folder).cursor_key("matching")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o750)
+    with pytest.raises(SettingsError, match="open to other accounts"):
+        Keys(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
 
 
 def test_an_unusable_folder_and_a_damaged_key_are_said_in_one_line(tmp_path: Path) -> None:
