@@ -14,7 +14,7 @@ from tests.bench.table import figure, keep
 
 BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "demo")
 # On real servers as child processes, and beside consumers of other making.
-REAL = {"peers": "tests.bench.peers.rounds"}
+REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
 
 Rows = Callable[[bool], Awaitable[list[Result]]]
 

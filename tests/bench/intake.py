@@ -6,7 +6,7 @@ import asyncio
 import copy
 import tempfile
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -26,8 +26,8 @@ from shared.programmes.loader import definition_of
 from shared.replica import Ports, stored
 from shared.store.aggregates import Cause
 from shared.store.port import Document
-from tests.bench.recording import Call, Calls, Finish, RecordingLog, RecordingStore
-from tests.bench.rows import Result, Row, side_by_side
+from tests.bench.recording import Adapters, Call, Calls, Finish, OnFile
+from tests.bench.rows import Measure, Pair, Result, Row, side_by_side
 
 SUBMISSIONS_A_RUN = 600
 QUICK_SUBMISSIONS = 100
@@ -37,10 +37,10 @@ SENDS_A_SUBMISSION = 2
 LETTERS = "abcdefghijklmnopqrst"
 
 HOW = (
-    f"ours: {CLIENTS} clients call `Intake.submit` for {SUBMISSIONS_A_RUN} expert registrations (sealed body, signed "
+    f"ours: {CLIENTS} clients call `Intake.submit` for {{many}} expert registrations (sealed body, signed "
     "receipt); registration decides each (document guard taken, person recorded with sealed identifiers, guard "
-    "settled, expert registered, submission closed) and the relay publishes both outboxes; local store and local log "
-    "on file, until the last outbox is empty; HTTP and the service's own consumer do not run. The bare loop has the "
+    "settled, expert registered, submission closed) and the relay publishes both outboxes; {adapters}, "
+    "until the last outbox is empty; HTTP and the service's own consumer do not run. The bare loop has the "
     "same clients, group commit, deciders and relay workers as plain queues and makes {what} on the same adapters "
     "with the documents and messages of a recorded run: no kernel, no rules, no sealing, no signing, no person keys."
 )
@@ -68,14 +68,14 @@ class Plan:
 
 
 class Ours:
-    """One registration replica on files below `folder`, with a published programme."""
+    """One registration replica with keys below `folder` and a published programme."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, adapters: Adapters, number: int) -> None:
         self.calls = Calls()
         self.runtime = RealRuntime()
-        self.keys = Keys(folder / "keys")
-        self.store = RecordingStore(folder / "store.sqlite", stored(COLLECTIONS, SHADOWS), self.runtime, self.calls)
-        self.log = RecordingLog(folder / "log.sqlite", self.runtime, self.calls)
+        self.keys = Keys(folder / str(number) / "keys")
+        self.store = adapters.store(number, stored(COLLECTIONS, SHADOWS), self.runtime, self.calls)
+        self.log = adapters.log(number, self.runtime, self.calls)
         self.service = build(Ports(self.store, self.log, self.runtime, self.keys), Settings())
         # The benchmark ends where a registration is published; following one's own topic comes after it.
         self.service.replica.consumer = None
@@ -129,13 +129,13 @@ def registrations(many: int) -> list[dict[str, Any]]:
     return bodies
 
 
-async def recorded(folder: Path, many: int) -> Plan:
+async def recorded(another: Callable[[], Ours], many: int) -> Plan:
     """The plan of one run of ours, which also warms everything up.
 
     On a very slow machine the sweeper decides what waited for 10 s, and such a plan lacks calls: it is made again.
     """
-    for attempt in range(RECORDINGS):
-        ours = Ours(folder / str(attempt))
+    for _ in range(RECORDINGS):
+        ours = another()
         await ours.start()
         ours.calls.on = True
         await ours.take(registrations(many))
@@ -171,11 +171,11 @@ def plan_of(calls: Calls) -> Plan:
 class Bare:
     """The same queues without anything between them and the adapters."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, adapters: Adapters, number: int, plan: Plan) -> None:
         self.runtime = RealRuntime()
         # The recording adapters with recording off: both sides pay for the same wrapper.
-        self.store = RecordingStore(folder / "store.sqlite", stored(COLLECTIONS, SHADOWS), self.runtime, Calls())
-        self.log = RecordingLog(folder / "log.sqlite", self.runtime, Calls())
+        self.store = adapters.store(number, stored(COLLECTIONS, SHADOWS), self.runtime, Calls())
+        self.log = adapters.log(number, self.runtime, Calls())
         self.plan = plan
         self.to_decide: asyncio.Queue[str] = asyncio.Queue()
         self.to_send: asyncio.Queue[tuple[Call, ...]] = asyncio.Queue()
@@ -242,47 +242,44 @@ class Bare:
                     await self.store.sent(call.collection, call.id, call.version)
 
 
+async def compared(folder: Path, adapters: Adapters, many: int, quick: bool) -> tuple[Pair, Pair]:
+    """Submissions a second, ours beside the same writes, and beside the same writes and reads."""
+    bodies, numbers = registrations(many), iter(range(1000))
+
+    def another() -> Ours:
+        return Ours(folder, adapters, next(numbers))
+
+    full = await recorded(another, many)
+
+    async def ours() -> float:
+        running = another()
+        await running.start()
+        seconds = await running.take(bodies)
+        await running.stop()
+        return many / seconds
+
+    def bare(plan: Plan) -> Measure:
+        async def measure() -> float:
+            return many / await Bare(adapters, next(numbers), plan).run()
+
+        return measure
+
+    writes = await side_by_side(ours, bare(full.without_reads()), quick)
+    return writes, await side_by_side(ours, bare(full), quick)
+
+
 async def rows(quick: bool) -> list[Result]:
     many = QUICK_SUBMISSIONS if quick else SUBMISSIONS_A_RUN
-    bodies = registrations(many)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        full = await recorded(folder / "recorded", many)
-        numbers = iter(range(1000))
+        writes, calls = await compared(Path(scratch), OnFile(Path(scratch)), many, quick)
+    how = HOW.format(many=many, adapters="local store and local log on file", what="the same writes")
+    return rows_of("Intake to stored and published", writes, calls, how, SHORT)
 
-        async def ours() -> float:
-            running = Ours(folder / str(next(numbers)))
-            await running.start()
-            seconds = await running.take(bodies)
-            await running.stop()
-            return many / seconds
 
-        def bare(plan: Plan) -> Any:
-            async def measure() -> float:
-                return many / await Bare(folder / str(next(numbers)), plan).run()
-
-            return measure
-
-        writes = await side_by_side(ours, bare(full.without_reads()), quick)
-        calls = await side_by_side(ours, bare(full), quick)
-    named = "Intake to stored and published"
+def rows_of(named: str, writes: Pair, calls: Pair, how: str, short: str) -> list[Result]:
+    also = "as above; the bare loop also makes the loads and searches of the recorded run"
+    unit = "submissions/s"
     return [
-        Row(
-            named,
-            "submissions/s",
-            writes.ours,
-            HOW.format(what="the same writes"),
-            bare=writes.bare,
-            ratios=writes.ratios,
-            goal=0.8,
-            short=SHORT,
-        ),
-        Row(
-            f"{named}, beside the same writes and reads",
-            "submissions/s",
-            calls.ours,
-            "as above; the bare loop also makes the loads and searches of the recorded run",
-            bare=calls.bare,
-            ratios=calls.ratios,
-        ),
+        Row(named, unit, writes.ours, how, writes.bare, writes.ratios, 0.8, short=short),
+        Row(f"{named}, beside the same writes and reads", unit, calls.ours, also, calls.bare, calls.ratios),
     ]

@@ -1,4 +1,4 @@
-"""Local ports that note what is asked of them, task by task, so that a bare loop can ask the same again."""
+"""Ports that note what is asked of them, task by task, so that a bare loop can ask the same again."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from shared.clock import RealRuntime
+from shared.messaging.kafka import KafkaLog
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message
 from shared.messaging.topics import TOPICS
 from shared.store.collection import Collection
 from shared.store.local import LocalStore
+from shared.store.mongodb import MongoStore
 from shared.store.port import Appended, Document
 
 
@@ -65,13 +67,11 @@ class Finish:
             self.reached.set()
 
 
-class RecordingStore(LocalStore):
-    """The local store itself; a call is noted when it was answered without an error."""
+class _NotingStore:
+    """Before a store's own class: a call is noted when it was answered without an error."""
 
-    def __init__(self, path: Path, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> None:
-        super().__init__(path, collections, runtime)
-        self.calls = calls
-        self.finish: Finish | None = None
+    calls: Calls
+    finish: Finish | None = None
 
     async def load(self, collection: str, id: str) -> Document | None:
         self.calls.note(Call("load", collection, id))
@@ -101,13 +101,80 @@ class RecordingStore(LocalStore):
         return await super().find(collection, index, equals, **how)
 
 
-class RecordingLog(LocalLog):
-    """The local log itself, its appends noted."""
+class _NotingLog:
+    """Before a log's own class: its appends are noted."""
 
-    def __init__(self, path: Path, runtime: RealRuntime, calls: Calls) -> None:
-        super().__init__(path, list(TOPICS.values()), runtime)
-        self.calls = calls
+    calls: Calls
 
     async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
         await super().append(topic, partition, messages)
         self.calls.note(Call("log", arguments=(topic, partition, tuple(messages))))
+
+
+class RecordingStore(_NotingStore, LocalStore):
+    """The local store itself."""
+
+    def __init__(self, path: Path, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> None:
+        LocalStore.__init__(self, path, collections, runtime)
+        self.calls = calls
+
+
+class RecordingMongo(_NotingStore, MongoStore):
+    """The store on a MongoDB-protocol server itself."""
+
+    def __init__(
+        self, url: str, database: str, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls
+    ) -> None:
+        MongoStore.__init__(self, url, database, collections, runtime)
+        self.calls = calls
+
+
+class RecordingLog(_NotingLog, LocalLog):
+    """The local log itself."""
+
+    def __init__(self, path: Path, runtime: RealRuntime, calls: Calls) -> None:
+        LocalLog.__init__(self, path, list(TOPICS.values()), runtime)
+        self.calls = calls
+
+
+class RecordingKafka(_NotingLog, KafkaLog):
+    """The log on a Kafka cluster itself."""
+
+    def __init__(self, servers: str, runtime: RealRuntime, calls: Calls) -> None:
+        KafkaLog.__init__(self, servers, list(TOPICS.values()), runtime, client_id="bench")
+        self.calls = calls
+
+
+class Adapters(Protocol):
+    """Where a run stores and publishes; each run has a number of its own."""
+
+    def store(self, number: int, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> Any: ...
+
+    def log(self, number: int, runtime: RealRuntime, calls: Calls) -> Any: ...
+
+
+@dataclass(frozen=True)
+class OnFile:
+    """The local adapters, in a folder a run."""
+
+    folder: Path
+
+    def store(self, number: int, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> Any:
+        return RecordingStore(self.folder / str(number) / "store.sqlite", collections, runtime, calls)
+
+    def log(self, number: int, runtime: RealRuntime, calls: Calls) -> Any:
+        return RecordingLog(self.folder / str(number) / "log.sqlite", runtime, calls)
+
+
+@dataclass(frozen=True)
+class OnServers:
+    """Real servers: a database a run; all runs share the topics, on which nobody reads but the definitions."""
+
+    kafka: str
+    mongodb: str
+
+    def store(self, number: int, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> Any:
+        return RecordingMongo(self.mongodb, f"run{number}", collections, runtime, calls)
+
+    def log(self, number: int, runtime: RealRuntime, calls: Calls) -> Any:
+        return RecordingKafka(self.kafka, runtime, calls)
