@@ -100,6 +100,7 @@ MONITORING: tuple[Rights, ...] = (
 OPERATION: tuple[Rights, ...] = (
     ("parked", "list read replay", {"administrator": "all"}),
     ("settings", "read", {"administrator": "all"}),
+    ("backlog", "read", {"administrator": "all"}),
     ("facts", "record-late", {"officer": "office", "administrator": "all"}),
 )
 

@@ -11,6 +11,7 @@ from shared.identity.issuers import token_verifier
 from shared.identity.policy import SubjectsOf
 from shared.replica import Replica
 from shared.web.asyncapi import Received
+from shared.web.backlog import Sparing, backlog_router
 from shared.web.callers import Edge
 from shared.web.edge import Ready, Report, create_app
 from shared.web.operation import parked_router, settings_router
@@ -42,11 +43,13 @@ def served(
         subjects_of=subjects_of,
     )
     receipts = [receipts_router(service, ports.keys)] if replica.intake else []
+    report = Sparing(backlog or replica.unfinished, ports.runtime)
+    operator = [parked_router(replica), settings_router(ports), backlog_router(report)]
     return create_app(
         edge,
         title=f"Sankofa {service}",
-        routers=[*routers, *receipts, parked_router(replica), settings_router(ports)],
+        routers=[*routers, *receipts, *operator],
         ready=ready or replica.not_ready,
-        backlog=backlog or replica.unfinished,
+        backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )

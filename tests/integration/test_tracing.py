@@ -197,7 +197,9 @@ async def test_what_is_behind_is_measured_and_readable(
     assert stuck["unsent"] >= 2
     assert 80 <= stuck["outbox_age_seconds"] <= 100
     await four.client.wait_quiet()
-    after = (await four.http.get("/monitoring/health/backlog")).json()
+    assert not {"lag", "counts"} & (await four.http.get("/monitoring/health/backlog")).json().keys()
+    assert (await four.http.get("/monitoring/v1/backlog")).status_code == 401
+    after = (await four.http.get("/monitoring/v1/backlog", headers=four.bearer("administrator"))).json()
     assert after["lag"] == dict.fromkeys(TOPICS, 0)
     assert after["counts"]["relayed"] >= 3
     monitored = shown(metrics)

@@ -1,0 +1,61 @@
+"""What a replica has not finished, as it is asked for: its sums by everybody, its parts by administrators."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from shared.clock import Runtime
+from shared.web.callers import Granted, may
+from shared.web.edge import Report
+from shared.web.lists import query
+
+COUNTED_EVERY_SECONDS = 0.25
+# By topic, and by what happened in this process: whom it tells how much an office works has to be known.
+PARTS = frozenset({"lag", "counts"})
+
+
+class Sparing:
+    """Asks `report` at most every 0.25 s, whoever and however many ask.
+
+    Who comes meanwhile waits and shares the next answer. So none is older than its question: one kept from before
+    would tell somebody who waits for quiet that all is done, though it was only not begun.
+    """
+
+    def __init__(self, report: Report, runtime: Runtime) -> None:
+        self._report = report
+        self._runtime = runtime
+        self._due = 0.0
+        self._next: asyncio.Task[Mapping[str, Any]] | None = None
+
+    async def __call__(self) -> Mapping[str, Any]:
+        if self._next is None:
+            self._next = self._runtime.spawn(self._ask(), "backlog")
+        return await asyncio.shield(self._next)
+
+    async def sums(self) -> Mapping[str, Any]:
+        """The answer without its parts."""
+        return {name: value for name, value in (await self()).items() if name not in PARTS}
+
+    async def _ask(self) -> Mapping[str, Any]:
+        await self._runtime.sleep(max(self._due - self._runtime.monotonic(), 0.0))
+        self._next = None
+        self._due = self._runtime.monotonic() + COUNTED_EVERY_SECONDS
+        return await self._report()
+
+
+def backlog_router(report: Report) -> APIRouter:
+    """`GET /backlog`: all of the report."""
+    router = APIRouter()
+
+    async def backlog(request: Request, _granted: Granted = Depends(may("backlog", "read"))) -> Response:
+        query(request)
+        return JSONResponse(dict(await report()))
+
+    router.add_api_route("/backlog", backlog, methods=["GET"], operation_id="backlog_read", tags=["backlog"])
+    return router
