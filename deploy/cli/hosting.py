@@ -209,13 +209,14 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def serve(host: Host, port: int, servers: Servers | None = None) -> None:
-    """Serves until SIGINT or SIGTERM, then stops in order, within 5 s; then the real servers where there are some.
+async def serve(host: Host, listening: socket.socket, servers: Servers | None = None) -> None:
+    """Serves at the socket, which it closes, until SIGINT or SIGTERM.
+
+    Then it stops in order, within 5 s; then the real servers where there are some.
 
     Raises SettingsError where something cannot start, ChildFailed where a real server cannot be kept running,
     TaskEnded where a part of the process has ended by an unexpected error.
     """
-    listening = bound_socket(port)
     # Until the server takes the signals over, a SIGTERM would leave the real servers running without their owner.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, cast(Any, asyncio.current_task()).cancel)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from deploy.cli.hosting import SERVICES, Host, serve
+from deploy.cli.hosting import SERVICES, Host, bound_socket, serve
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from deploy.local.processes import ChildFailed, MissingTool
 from deploy.local.servers import Servers
@@ -19,7 +20,7 @@ from shared.errors import SettingsError
 from shared.observability import configure_logging, configure_telemetry
 
 DataOption = Annotated[Path | None, typer.Option(help="Folder of logs and stores; SANKOFA_DATA, else ./data.")]
-PortOption = Annotated[int, typer.Option(help="Port on the loopback address.")]
+PortOption = Annotated[int, typer.Option(help="Port on the loopback address.", min=0, max=65_535)]
 LevelOption = Annotated[str, typer.Option(help="Least level of the log lines on standard error.")]
 
 
@@ -74,7 +75,10 @@ def _run(
     configure_logging(name, log_level)
     telemetry = configure_telemetry(name, os.environ)
     try:
-        asyncio.run(serve(Host(settings, names), port, servers))
+        # Before anything is made: a busy port must leave no folders behind.
+        listening = bound_socket(port)
+        with contextlib.closing(listening):
+            asyncio.run(serve(Host(settings, names), listening, servers))
     except asyncio.CancelledError:
         # SIGTERM before it served; what had started has been stopped.
         raise SystemExit(128 + signal.SIGTERM) from None

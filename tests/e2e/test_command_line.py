@@ -42,6 +42,17 @@ def test_a_busy_port_is_one_clear_line(system: System) -> None:
         busy.bind(("127.0.0.1", system.port))
         busy.listen()
         assert f"port {system.port}" in refused(system, "up", "--port", str(system.port))
+        assert f"port {system.port}" in refused(system, "demo", "--port", str(system.port))
+    assert not list(system.data.parent.glob("data*"))
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "99999"])
+def test_a_port_that_there_is_not_is_wrong_use(system: System, port: str) -> None:
+    for verb in (("up",), ("demo",), ("serve", "matching")):
+        ran = system.sankofa(*verb, "--port", port, timeout=30)
+        assert ran.returncode == 2
+        assert "Traceback" not in ran.stderr
+        assert "--port" in ran.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(system: System, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.hosting import Host, serve
+from deploy.cli.hosting import Host, bound_socket, serve
 from deploy.cli.settings import read_settings
 from shared.errors import TaskEnded
 from tests.e2e.system import free_port
@@ -23,5 +23,5 @@ async def test_the_process_ends_when_lasting_work_has_ended(tmp_path: Path) -> N
     host = Host(read_settings({}, data=tmp_path / "data"))
     host.runtime.spawn(_ends(host), "intake-writer", lasting=True)
     with pytest.raises(TaskEnded, match="intake-writer") as ended:
-        await asyncio.wait_for(serve(host, free_port()), 30)
+        await asyncio.wait_for(serve(host, bound_socket(free_port())), 30)
     assert "name" not in str(ended.value)
