@@ -19,7 +19,7 @@ from services.matching.waiting import Waiting
 from shared.clock import derived_id, instant_of
 from shared.contracts.matching import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
-from shared.intake.submissions import Submission
+from shared.intake.submission import Submission
 from shared.messaging.shadows import Delivery
 from shared.programmes.model import Definition
 from shared.replica import Replica

@@ -24,8 +24,9 @@ from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, PROGRAMMES,
 from shared.clock import derived_id
 from shared.contracts.registration import Attributes
 from shared.errors import Refusal, TooEarly
-from shared.intake.submissions import Submission
-from shared.messaging.shadows import Delivery, Position
+from shared.intake.submission import Submission
+from shared.messaging.shadow import Position
+from shared.messaging.shadows import Delivery
 from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.programmes.model import Definition
 from shared.replica import Replica

@@ -5,9 +5,7 @@ finished by any other (KERNEL section 4). It needs the store alone, so it goes o
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,17 +16,18 @@ from shared.errors import (
     Overloaded,
     Problem,
     Refusal,
-    SankofaError,
     TooEarly,
     Unavailable,
     UnknownOutcome,
 )
 from shared.identity.keys import Keys
-from shared.identity.sealing import open_sealed, seal
+from shared.intake.daykeys import DayKeys
 from shared.intake.receipts import signed_receipt
+from shared.intake.submission import Submission, cause_fields, submission_of
 from shared.observability import count, logger
-from shared.store.aggregates import Cause, slot_of
+from shared.store.aggregates import Cause
 from shared.store.collection import Collection, Index
+from shared.store.documents import slot_of
 from shared.store.port import Appended, Document, Store
 from shared.tracing import joined, note, step
 
@@ -39,8 +38,6 @@ CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
 DECIDERS = 32
-RETIRE_EVERY_SECONDS = 3_600.0
-KEY_DAYS_AT_MOST = 30
 
 SUBMISSIONS = Collection(
     "submissions",
@@ -51,23 +48,6 @@ SUBMISSIONS = Collection(
         "undecided": Index(lambda d: ["undecided", d["day"]] if d["status"] == "pending" else []),
     },
 )
-
-
-class IntakeKeyMissing(SankofaError):
-    """The day's key is not in this process's folder of keys: the submission waits, and a restored key heals it."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What a decider gets: the opened body, under which ids it acts, and as whom."""
-
-    id: str
-    kind: str
-    subject: str
-    body: Mapping[str, Any]
-    cause: Cause
-    office: str | None
-    channel: str
 
 
 Decider = Callable[[Submission], Awaitable[None]]
@@ -87,6 +67,7 @@ class Intake:
         self._store = store
         self._runtime = runtime
         self._keys = keys
+        self._days = DayKeys(service, keys, runtime, self._undecided_of)
         self._deciders = deciders
         self._queue: asyncio.Queue[tuple[Document, Mapping[str, Any]]] = asyncio.Queue(QUEUE_AT_MOST)
         self._arriving: list[tuple[Document, asyncio.Future[str]]] = []
@@ -100,7 +81,7 @@ class Intake:
         self._tasks += [
             self._runtime.spawn(self._decide_queued(), f"intake-{n}", lasting=True) for n in range(DECIDERS)
         ]
-        self._tasks.append(self._runtime.spawn(self._retire_days(), "intake-keys", lasting=True))
+        self._tasks.append(self._runtime.spawn(self._days.run(), "intake-keys", lasting=True))
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
@@ -160,9 +141,9 @@ class Intake:
                 "account": cause.account or "",
                 "office": office,
                 "channel": channel,
-                "cause": _cause_fields(cause),
+                "cause": cause_fields(cause),
                 "day": day,
-                "body": self._sealed(kind, body, cause.command_id, day),
+                "body": self._days.sealed(kind, body, cause.command_id, day),
                 "receipt": receipt,
                 "status": "pending",
                 "problems": [],
@@ -170,11 +151,6 @@ class Intake:
                 "next_at": text_of(now + timedelta(seconds=DECIDE_WITHIN_SECONDS)),
             }
         )
-
-    def _sealed(self, kind: str, body: Mapping[str, Any], id: str, day: str) -> str:
-        key = self._keys.intake_day_key(self._service, day)
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        return seal(key, text, person=id, field=kind, rng=self._runtime.rng)
 
     async def _stored(self, document: Document) -> str:
         waiter: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -249,7 +225,7 @@ class Intake:
     async def _decide_once(self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None) -> None:
         status, problems = "accepted", list[Problem]()
         try:
-            body = self._opened(document) if body is None else body
+            body = self._days.opened(document) if body is None else body
             await self._deciders[document["kind"]](submission_of(document, body, traceparent))
         except TooEarly:
             await self._save(document, {"next_at": self._later()})
@@ -272,16 +248,6 @@ class Intake:
     def _later(self) -> str:
         return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))
 
-    def _opened(self, document: Document) -> Mapping[str, Any]:
-        """The sealed body. Raises IntakeKeyMissing."""
-        today = text_of(self._runtime.now())[:10]
-        if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
-            raise IntakeKeyMissing
-        key = self._keys.intake_day_key(self._service, document["day"])
-        text = open_sealed(key, document["body"], person=document["_id"], field=document["kind"])
-        body: dict[str, Any] = json.loads(text)
-        return body
-
     async def _save(self, document: Document, changes: Mapping[str, Any]) -> None:
         changed = SUBMISSIONS.indexed({**document, **changes, "version": document["version"] + 1})
         try:
@@ -290,35 +256,11 @@ class Intake:
             # Another replica decided it; the same commands under the same ids gave the same answer.
             count("submission_decided_elsewhere")
 
-    async def _retire_days(self) -> None:
-        while True:
-            await self._runtime.sleep(RETIRE_EVERY_SECONDS)
-            try:
-                await self.retire_days()
-            except Unavailable as error:
-                logger.warning("intake_keys_wait", error=type(error).__name__)
-
-    async def retire_days(self) -> None:
-        """Destroys the key of each past day whose last submission is decided.
-
-        A key that is older than 30 days and still needed is named in the log every hour: what was acknowledged is
-        never made unreadable, and somebody has to see why it was not decided (docs/decisions/0016).
-        """
-        today = self._runtime.now()
-        oldest = text_of(today - timedelta(days=KEY_DAYS_AT_MOST))[:10]
-        for day in self._keys.intake_days(self._service):
-            # Yesterday's key may still be in use by a replica whose clock is a little behind.
-            if day >= text_of(today - timedelta(days=1))[:10]:
-                continue
-            undecided = await self._store.count(SUBMISSIONS.name, "undecided", day)
-            if not undecided:
-                self._keys.destroy_intake_day(self._service, day)
-            elif day < oldest:
-                count("intake_day_overdue")
-                logger.error("intake_day_overdue", service=self._service, day=day, count=undecided)
-
     async def undecided(self) -> int:
-        return await self._store.count(SUBMISSIONS.name, "undecided", "undecided")
+        return await self._undecided_of("undecided")
+
+    async def _undecided_of(self, day: str) -> int:
+        return await self._store.count(SUBMISSIONS.name, "undecided", day)
 
 
 def _failed(group: Sequence[tuple[Document, asyncio.Future[str]]], error: Exception) -> None:
@@ -330,30 +272,3 @@ def _failed(group: Sequence[tuple[Document, asyncio.Future[str]]], error: Except
             waiter.set_exception(
                 Unavailable("submissions") if isinstance(error, Unavailable) else UnknownOutcome("submissions")
             )
-
-
-def submission_of(document: Document, body: Mapping[str, Any], traceparent: str | None = None) -> Submission:
-    """What a decider gets of the document and its opened body."""
-    fields = document["cause"]
-    cause = Cause(
-        document["_id"],
-        document["digest"],
-        fields["correlation_id"],
-        None,
-        traceparent,
-        instant_of(fields["happened_at"] or document["received_at"]),
-        fields["recorded_late"],
-        document["account"] or None,
-    )
-    return Submission(
-        document["_id"], document["kind"], document["subject"], body, cause, document["office"], document["channel"]
-    )
-
-
-def _cause_fields(cause: Cause) -> dict[str, Any]:
-    return {
-        "correlation_id": cause.correlation_id,
-        "traceparent": cause.traceparent,
-        "happened_at": text_of(cause.happened_at) if cause.happened_at else None,
-        "recorded_late": cause.recorded_late,
-    }

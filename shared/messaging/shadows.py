@@ -9,20 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from shared.clock import derived_id, text_of
+from shared.clock import derived_id
 from shared.contracts.base import Envelope, Event
-from shared.contracts.registry import UnreadableBody, UnregisteredType
-from shared.contracts.registry import read as read_event
-from shared.errors import Conflict, Overloaded, Refusal, TooEarly, Unavailable, UnknownOutcome
+from shared.errors import Conflict, Overloaded, Unavailable, UnknownOutcome
 from shared.messaging.port import Log, Record
+from shared.messaging.reading import Unreadable, parse
+from shared.messaging.shadow import (
+    GapFound,
+    Position,
+    has_gap,
+    is_below_mark,
+    is_stale,
+    key_of,
+    new_shadow,
+    parked_at,
+    reason_of,
+    scheduled,
+)
 from shared.messaging.topics import TOPICS
 from shared.observability import count, logger
-from shared.store.aggregates import Cause, Kernel, slot_of
+from shared.store.aggregates import Cause, Kernel
 from shared.store.collection import Collection
 from shared.store.port import Document
 from shared.tracing import step
@@ -30,11 +40,8 @@ from shared.tracing import step
 PARKED_AT_MOST = 1_000
 LANES = 32
 TRIES_BEFORE_RAISE = 4
-BACKOFF_FIRST_SECONDS = 1.0
-BACKOFF_LAST_SECONDS = 300.0
 
 Knowledge = dict[str, Any]
-Position = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -275,94 +282,3 @@ class Consumer:
         saved = self._shadows.indexed({**shadow, "version": shadow["version"] + 1})
         await self._store.save(self._shadows.name, saved, shadow["version"])
         return saved
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A record that is no event of this project; without a readable subject its position names its shadow."""
-
-    subject: str
-    reason: str
-
-
-class GapFound(Exception):
-    """The subject's event before this one never came: something was lost, and somebody has to look."""
-
-
-def parse(record: Record) -> tuple[Envelope, Event] | Unreadable:
-    """Reads headers and body; never raises."""
-    subject = f"{record.topic}:{record.partition}:{record.offset}"
-    try:
-        envelope = Envelope.of({name: raw.decode() for name, raw in record.headers})
-        if record.key is None or record.key.decode() != envelope.subject:
-            return Unreadable(subject, "unreadable:subject")
-    except (ValueError, KeyError, IndexError):
-        return Unreadable(subject, "unreadable:headers")
-    try:
-        return envelope, read_event(envelope, record.value or b"")
-    except UnregisteredType:
-        return Unreadable(envelope.subject, "unregistered_type")
-    except UnreadableBody:
-        return Unreadable(envelope.subject, "unreadable:body")
-
-
-def new_shadow(subject: str) -> Document:
-    return {
-        "_id": subject,
-        "version": 0,
-        "slot": slot_of(subject),
-        "knowledge": {},
-        "marks": {},
-        "parked": [],
-        "timed": False,
-        "next_at": None,
-    }
-
-
-def key_of(topic: str) -> str:
-    """A topic's name as a key of a document, where dots may not stand."""
-    return topic.replace(".", "/")
-
-
-def parked_at(entry: Mapping[str, Any]) -> Position:
-    return entry["topic"], entry["partition"], entry["offset"]
-
-
-def is_below_mark(shadow: Document, envelope: Envelope, topic: str) -> bool:
-    mark = shadow["marks"].get(key_of(topic))
-    return mark is not None and (envelope.epoch, envelope.sequence) <= (mark[0], mark[1])
-
-
-def is_stale(shadow: Document, envelope: Envelope, topic: str) -> bool:
-    """Whether a newer record of the subject stands before this one on a compacted topic."""
-    mark = shadow["marks"].get(key_of(topic))
-    return TOPICS[topic].compacted and mark is not None and (envelope.epoch, envelope.sequence) < (mark[0], mark[1])
-
-
-def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:
-    """On a topic that keeps everything, the sequence grows by one, also over epochs."""
-    if TOPICS[topic].compacted:
-        return False
-    mark = shadow["marks"].get(key_of(topic))
-    return envelope.sequence != (mark[1] if mark else 0) + 1
-
-
-def reason_of(error: Exception) -> str:
-    """Why a record is parked: `too_early:...`, `refused:<rule>`, `gap`, or the exception's class name.
-
-    Beside these: `behind` another one, `unreadable:...`, `unregistered_type`, `record_missing`.
-    """
-    if isinstance(error, TooEarly):
-        return f"too_early:{error.reason}"
-    if isinstance(error, Refusal):
-        return f"refused:{error.rule}"
-    return "gap" if isinstance(error, GapFound) else type(error).__name__
-
-
-def scheduled(shadow: Document, now: Any) -> Document:
-    """The shadow with its timer: only what came too early, and what lies before the rest, is tried by itself."""
-    first = shadow["parked"][0] if shadow["parked"] else None
-    if first is None or not first["reason"].startswith(("too_early", "behind")):
-        return {**shadow, "timed": False, "next_at": None}
-    pause = min(BACKOFF_FIRST_SECONDS * 2 ** min(first["tries"], 10), BACKOFF_LAST_SECONDS)
-    return {**shadow, "timed": True, "next_at": text_of(now + timedelta(seconds=pause))}

@@ -11,7 +11,7 @@ from shared.clock import Runtime, stop_tasks
 from shared.contracts.registration import ProgrammePublished
 from shared.errors import Refusal, TooEarly, Unavailable
 from shared.messaging.port import Log, Record
-from shared.messaging.shadows import Unreadable, parse
+from shared.messaging.reading import Unreadable, parse
 from shared.messaging.topics import PROGRAMMES
 from shared.observability import count, logger
 from shared.programmes.model import Definition

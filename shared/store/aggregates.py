@@ -7,7 +7,6 @@ for each topic, `holds` its promises to other documents (shared.store.guards).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,17 +15,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
-from shared.contracts.base import Envelope, Event, Scope
+from shared.contracts.base import Event, Scope
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store.collection import Collection
+from shared.store.documents import new_document
 from shared.store.port import Document, Store
+from shared.store.streams import Emitter, emit
 
 S = TypeVar("S", bound=BaseModel)
 
 APPLIED_AT_MOST = 4_096
-OUTBOX_AT_MOST = 1_000
-EVENT_BYTES_AT_MOST = 900_000
-SLOTS = 64
 ATTEMPTS = 40
 # The mark of a command whose caller has not read the document.
 UNREAD: Document = {}
@@ -225,7 +223,7 @@ class Kernel:
         if events:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(at)
-            self._emit(draft, aggregate.scope(state), events, cause, now)
+            emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
 
@@ -236,61 +234,6 @@ class Kernel:
             **draft["applied"],
             short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
         }
-
-    def _emit(self, draft: Document, scope: Scope, events: Sequence[Event], cause: Cause, now: datetime) -> None:
-        """Adds the events to the outbox, counts and chains them for each topic."""
-        if len(draft["outbox"]) + len(events) > OUTBOX_AT_MOST:
-            raise Overloaded("outbox", retry_after_seconds=30)
-        # The owner's clock may step back between two decisions or differ between replicas.
-        time = max(text_of(now), draft.get("last_time") or "")
-        emitted, outbox = dict(draft["emitted"]), list(draft["outbox"])
-        for event in events:
-            body = event.body()
-            if len(body.encode()) > EVENT_BYTES_AT_MOST:
-                raise Refusal("event_too_large", status=422)
-            aggregate_name = event.topic.split(".", 1)[1]
-            head = next_head(emitted.get(aggregate_name), self.epoch)
-            envelope = Envelope(
-                id=derived_id("event", event.topic, draft["_id"], str(self.epoch), str(head["count"] + 1)),
-                type=event.type_name(),
-                version=event.version,
-                source=f"/{self.service}",
-                subject=draft["_id"],
-                time=time,
-                epoch=self.epoch,
-                sequence=head["count"] + 1,
-                scope=scope,
-                correlation_id=cause.correlation_id,
-                causation_id=cause.causation_id,
-                traceparent=cause.traceparent,
-            )
-            head["count"] += 1
-            head["chain"] = chained(head["chain"], envelope.id, body)
-            emitted[aggregate_name] = head
-            outbox.append({"topic": event.topic, "value": body, "headers": envelope.headers()})
-        draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_time": time}
-
-
-def new_document(id: str) -> Document:
-    """A document before its first save."""
-    return {
-        "_id": id,
-        "version": 0,
-        "slot": slot_of(id),
-        "state": None,
-        "private": {},
-        "outbox": [],
-        "pending": False,
-        "applied": {},
-        "emitted": {},
-        "holds": {},
-        "closed": None,
-        "late": False,
-        "timed": False,
-        "next_at": None,
-        "last_time": None,
-        "last_happened_at": None,
-    }
 
 
 def settled(document: Document, cause: Cause) -> bool:
@@ -330,23 +273,3 @@ def schedule(draft: Document, aggregate: Aggregate[Any] | None, state: BaseModel
             due.append(text_of(timer.at))
     draft["timed"] = bool(due)
     draft["next_at"] = min(due) if due else None
-
-
-def next_head(head: Mapping[str, Any] | None, epoch: int) -> dict[str, Any]:
-    """A topic's count and chain, with a note where a newer epoch begins."""
-    if head is None:
-        return {"epoch": epoch, "count": 0, "chain": "", "began": [[epoch, 0, ""]]}
-    copied = dict(head)
-    if head["epoch"] != epoch:
-        copied |= {"epoch": epoch, "began": [*head["began"], [epoch, head["count"], head["chain"]]]}
-    return copied
-
-
-def chained(chain: str, event_id: str, body: str) -> str:
-    """The next link of the hash chain over a subject's events on one topic."""
-    return hashlib.sha256(f"{chain}\n{event_id}\n{body}".encode()).hexdigest()
-
-
-def slot_of(id: str) -> int:
-    """Where the sweeper looks for the document: replicas visit slots in random order."""
-    return int(short_hash(id)[:4], 16) % SLOTS

@@ -1,4 +1,4 @@
-"""What a document may hold, so that both adapters keep it alike and digest it alike."""
+"""What a document is before its first save, and what it may hold, so that both adapters keep and digest it alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import rfc8785
 
+from shared.clock import short_hash
 from shared.errors import SankofaError
 from shared.store.collection import Collection, Index
 from shared.store.port import Document
@@ -16,6 +17,7 @@ from shared.store.port import Document
 MAX_DEPTH = 80
 MAX_INTEGER = 2**63 - 1
 EXACT_INTEGER = 2**53 - 1
+SLOTS = 64
 TEXT = frozenset({str})
 
 
@@ -33,6 +35,33 @@ class NotStorable(SankofaError):
 
 class Undeclared(SankofaError):
     """A collection or an index that the service did not declare."""
+
+
+def new_document(id: str) -> Document:
+    """A document before its first save."""
+    return {
+        "_id": id,
+        "version": 0,
+        "slot": slot_of(id),
+        "state": None,
+        "private": {},
+        "outbox": [],
+        "pending": False,
+        "applied": {},
+        "emitted": {},
+        "holds": {},
+        "closed": None,
+        "late": False,
+        "timed": False,
+        "next_at": None,
+        "last_time": None,
+        "last_happened_at": None,
+    }
+
+
+def slot_of(id: str) -> int:
+    """Where the sweeper looks for the document: replicas visit slots in random order."""
+    return int(short_hash(id)[:4], 16) % SLOTS
 
 
 def check(value: Any, depth: int = 0) -> None:

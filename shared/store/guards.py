@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from shared.clock import instant_of, text_of
 from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
-from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel, new_document, schedule
+from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel, schedule
 from shared.store.collection import Collection
+from shared.store.documents import new_document
 from shared.store.port import Document
 
 HOLDS_AT_MOST = 4_096

@@ -21,7 +21,8 @@ from shared.identity.tokens import Role
 from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
-from shared.messaging.shadows import Handler, parse
+from shared.messaging.reading import parse
+from shared.messaging.shadows import Handler
 from shared.messaging.topics import TOPICS
 from shared.replica import META, Ports, stored
 from shared.store.local import LocalStore

@@ -14,7 +14,7 @@ from services.placement.domain.placements import CancelPlacement
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.registry import read
-from shared.messaging.shadows import Unreadable, parse
+from shared.messaging.reading import Unreadable, parse
 from shared.replica import stored
 from shared.store.aggregates import Cause
 from tests.unit.placement import arriving

@@ -16,9 +16,9 @@ from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.contracts.base import Envelope
 from shared.contracts.registry import read
 from shared.errors import Unavailable
-from shared.intake.submissions import submission_of
+from shared.intake.submission import submission_of
 from shared.messaging.port import Message, Record
-from shared.messaging.shadows import parse
+from shared.messaging.reading import parse
 from shared.replica import stored
 from shared.store.aggregates import Cause
 from tests.unit.registration.serving import Serving
@@ -132,7 +132,7 @@ async def test_a_submission_that_is_decided_twice_does_everything_once(edge: Ser
         "expert-registration", submission["subject"], body, cause_of(submission), office="kabul", channel="officer"
     )
     stored = {**opened, "body": sealed["body"], "day": sealed["day"]}
-    again = submission_of(stored, intake._opened(stored))
+    again = submission_of(stored, intake._days.opened(stored))
     await asyncio.gather(work.register(again), work.register(again))
     await edge.quiet()
     assert await edge.store.load("persons", person) == before["persons"]

@@ -12,7 +12,8 @@ from typing import Any
 from unittest import mock
 
 from shared.messaging.relay import Relay
-from shared.messaging.shadows import Consumer, Delivery, Handler, has_gap
+from shared.messaging.shadow import has_gap
+from shared.messaging.shadows import Consumer, Delivery, Handler
 from shared.store.guards import Guards
 from shared.store.port import Document, Store
 from tests.simulation.world import StoreWrapper

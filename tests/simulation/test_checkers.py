@@ -23,7 +23,7 @@ from shared.contracts.placement import (
 )
 from shared.contracts.registration import ExpertDeclaredEligible, ExpertRegistered
 from shared.messaging.port import Record
-from shared.store.aggregates import chained
+from shared.store.streams import chained
 from tests.simulation import case_checks, stream_checks
 from tests.simulation.evidence import Evidence, Violation, firsts, readable
 from tests.simulation.journal import Acknowledgement, Journal

@@ -11,8 +11,8 @@ import pytest
 from shared.clock import instant_of
 from shared.contracts.registration import InstitutionRegistered
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
-from shared.store import aggregates
-from shared.store.aggregates import chained
+from shared.store import aggregates, streams
+from shared.store.streams import chained
 from tests.unit.kernel.case import INSTITUTIONS, Activate, Case, Register, cause
 
 
@@ -160,7 +160,7 @@ async def test_a_clock_that_steps_back_never_takes_the_case_back() -> None:
 async def test_bounds_are_refused_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Case() as case:
         await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
-        monkeypatch.setattr(aggregates, "OUTBOX_AT_MOST", 1)
+        monkeypatch.setattr(streams, "OUTBOX_AT_MOST", 1)
         with pytest.raises(Overloaded):
             await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
         monkeypatch.undo()
@@ -168,7 +168,7 @@ async def test_bounds_are_refused_and_nothing_is_lost(monkeypatch: pytest.Monkey
         with pytest.raises(Overloaded):
             await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
         monkeypatch.undo()
-        monkeypatch.setattr(aggregates, "EVENT_BYTES_AT_MOST", 10)
+        monkeypatch.setattr(streams, "EVENT_BYTES_AT_MOST", 10)
         with pytest.raises(Refusal, match="event_too_large"):
             await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
         stored = await case.store.load("institutions", "i1")

@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 from shared.errors import CommandReused, Overloaded, Problem, Refusal, UnknownOutcome
 from shared.identity.keys import Keys, verify_receipt
 from shared.intake import submissions
+from shared.intake.daykeys import IntakeKeyMissing
 from shared.intake.receipts import signed_bytes
-from shared.intake.submissions import SUBMISSIONS, Intake, Submission
+from shared.intake.submission import Submission
+from shared.intake.submissions import SUBMISSIONS, Intake
 from tests.unit.kernel.case import Case, cause
 
 
@@ -157,11 +159,11 @@ async def test_a_days_key_dies_with_its_last_decision() -> None:
         receipt = await desk.submit()
         day = (await desk.stored(receipt["id"]))["day"]
         case.clock.ahead = timedelta(days=3)
-        await desk.intake.retire_days()
+        await desk.intake._days.retire()
         assert desk.keys.intake_days("registration") == [day]
         desk.answer = None
         await desk.intake.decide(receipt["id"])
-        await desk.intake.retire_days()
+        await desk.intake._days.retire()
         assert desk.keys.intake_days("registration") == []
         await desk.intake.stop()
 
@@ -175,7 +177,7 @@ async def test_what_is_never_decided_keeps_its_key_and_is_named_in_the_log() -> 
         day = (await desk.stored(receipt["id"]))["day"]
         case.clock.ahead = timedelta(days=32)
         with capture_logs() as logs:
-            await desk.intake.retire_days()
+            await desk.intake._days.retire()
         assert [(line["event"], line["day"], line["count"]) for line in logs if line["log_level"] == "error"] == [
             ("intake_day_overdue", day, 1)
         ]
@@ -196,7 +198,7 @@ async def test_a_submission_whose_key_is_missing_waits_for_it() -> None:
         document = await desk.stored(receipt["id"])
         case.clock.ahead = timedelta(days=2)
         desk.keys.destroy_intake_day("registration", document["day"])
-        with pytest.raises(submissions.IntakeKeyMissing):
+        with pytest.raises(IntakeKeyMissing):
             await desk.intake.decide(receipt["id"])
         waiting = await desk.stored(receipt["id"])
         assert (waiting["status"], waiting["body"]) == ("pending", document["body"])

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import Unavailable, UnknownOutcome
 from shared.messaging.port import Message
-from shared.messaging.shadows import parse
+from shared.messaging.reading import parse
 from shared.store.sweeper import Sweeper
 from tests.unit.kernel.case import INSTITUTIONS, Activate, Case, Register, cause
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from shared.clock import text_of
 from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
 from shared.errors import Conflict, Refusal, TooEarly, Unavailable
-from shared.messaging import shadows
 from shared.messaging.port import Message, Record
+from shared.messaging.shadow import scheduled
 from shared.messaging.shadows import Consumer, Delivery, Handler
 from shared.messaging.topics import TOPICS
 from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause
@@ -103,8 +104,8 @@ async def test_the_pause_grows_to_five_minutes() -> None:
     async with Case() as case:
         now = case.clock.now()
         entry = {"topic": TOPIC, "partition": 0, "offset": 0, "reason": "too_early:x", "tries": 40}
-        shadow = shadows.scheduled({"parked": [entry]}, now)
-        assert shadow["next_at"] == shadows.text_of(now + timedelta(seconds=300))
+        shadow = scheduled({"parked": [entry]}, now)
+        assert shadow["next_at"] == text_of(now + timedelta(seconds=300))
 
 
 @pytest.mark.parametrize(

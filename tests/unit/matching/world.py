@@ -26,7 +26,7 @@ from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Record
-from shared.messaging.shadows import parse
+from shared.messaging.reading import parse
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored
 from shared.store.aggregates import Cause

@@ -1,0 +1,88 @@
+"""A shadow as a document: what is known of a foreign subject, the mark of each topic, and what is parked.
+
+Pure functions over that document; `shared.messaging.shadows` loads and saves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.clock import text_of
+from shared.contracts.base import Envelope
+from shared.errors import Refusal, TooEarly
+from shared.messaging.topics import TOPICS
+from shared.store.documents import slot_of
+from shared.store.port import Document
+
+BACKOFF_FIRST_SECONDS = 1.0
+BACKOFF_LAST_SECONDS = 300.0
+
+Position = tuple[str, int, int]
+
+
+class GapFound(Exception):
+    """The subject's event before this one never came: something was lost, and somebody has to look."""
+
+
+def new_shadow(subject: str) -> Document:
+    return {
+        "_id": subject,
+        "version": 0,
+        "slot": slot_of(subject),
+        "knowledge": {},
+        "marks": {},
+        "parked": [],
+        "timed": False,
+        "next_at": None,
+    }
+
+
+def key_of(topic: str) -> str:
+    """A topic's name as a key of a document, where dots may not stand."""
+    return topic.replace(".", "/")
+
+
+def parked_at(entry: Mapping[str, Any]) -> Position:
+    return entry["topic"], entry["partition"], entry["offset"]
+
+
+def is_below_mark(shadow: Document, envelope: Envelope, topic: str) -> bool:
+    mark = shadow["marks"].get(key_of(topic))
+    return mark is not None and (envelope.epoch, envelope.sequence) <= (mark[0], mark[1])
+
+
+def is_stale(shadow: Document, envelope: Envelope, topic: str) -> bool:
+    """Whether a newer record of the subject stands before this one on a compacted topic."""
+    mark = shadow["marks"].get(key_of(topic))
+    return TOPICS[topic].compacted and mark is not None and (envelope.epoch, envelope.sequence) < (mark[0], mark[1])
+
+
+def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:
+    """On a topic that keeps everything, the sequence grows by one, also over epochs."""
+    if TOPICS[topic].compacted:
+        return False
+    mark = shadow["marks"].get(key_of(topic))
+    return envelope.sequence != (mark[1] if mark else 0) + 1
+
+
+def reason_of(error: Exception) -> str:
+    """Why a record is parked: `too_early:...`, `refused:<rule>`, `gap`, or the exception's class name.
+
+    Beside these: `behind` another one, `unreadable:...`, `unregistered_type`, `record_missing`.
+    """
+    if isinstance(error, TooEarly):
+        return f"too_early:{error.reason}"
+    if isinstance(error, Refusal):
+        return f"refused:{error.rule}"
+    return "gap" if isinstance(error, GapFound) else type(error).__name__
+
+
+def scheduled(shadow: Document, now: Any) -> Document:
+    """The shadow with its timer: only what came too early, and what lies before the rest, is tried by itself."""
+    first = shadow["parked"][0] if shadow["parked"] else None
+    if first is None or not first["reason"].startswith(("too_early", "behind")):
+        return {**shadow, "timed": False, "next_at": None}
+    pause = min(BACKOFF_FIRST_SECONDS * 2 ** min(first["tries"], 10), BACKOFF_LAST_SECONDS)
+    return {**shadow, "timed": True, "next_at": text_of(now + timedelta(seconds=pause))}

@@ -1,0 +1,82 @@
+"""A document as a stream: its events in the outbox, with a count and a hash chain for each topic (KERNEL section 1)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.clock import derived_id, text_of
+from shared.contracts.base import Envelope, Event, Scope
+from shared.errors import Overloaded, Refusal
+from shared.store.port import Document
+
+if TYPE_CHECKING:
+    from shared.store.aggregates import Cause
+
+OUTBOX_AT_MOST = 1_000
+EVENT_BYTES_AT_MOST = 900_000
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """Whose events they are, in which epoch of the store, for which office and programme, and why."""
+
+    service: str
+    epoch: int
+    scope: Scope
+    cause: Cause
+
+
+def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: datetime) -> None:
+    """Adds the events to the draft's outbox as the exact text that is sent, counts and chains them for each topic.
+
+    Raises Overloaded for an outbox that is past its bound, Refusal for an event above 900 kB.
+    """
+    if len(draft["outbox"]) + len(events) > OUTBOX_AT_MOST:
+        raise Overloaded("outbox", retry_after_seconds=30)
+    # The owner's clock may step back between two decisions or differ between replicas.
+    time = max(text_of(now), draft.get("last_time") or "")
+    emitted, outbox = dict(draft["emitted"]), list(draft["outbox"])
+    for event in events:
+        body = event.body()
+        if len(body.encode()) > EVENT_BYTES_AT_MOST:
+            raise Refusal("event_too_large", status=422)
+        aggregate_name = event.topic.split(".", 1)[1]
+        head = next_head(emitted.get(aggregate_name), emitter.epoch)
+        envelope = Envelope(
+            id=derived_id("event", event.topic, draft["_id"], str(emitter.epoch), str(head["count"] + 1)),
+            type=event.type_name(),
+            version=event.version,
+            source=f"/{emitter.service}",
+            subject=draft["_id"],
+            time=time,
+            epoch=emitter.epoch,
+            sequence=head["count"] + 1,
+            scope=emitter.scope,
+            correlation_id=emitter.cause.correlation_id,
+            causation_id=emitter.cause.causation_id,
+            traceparent=emitter.cause.traceparent,
+        )
+        head["count"] += 1
+        head["chain"] = chained(head["chain"], envelope.id, body)
+        emitted[aggregate_name] = head
+        outbox.append({"topic": event.topic, "value": body, "headers": envelope.headers()})
+    draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_time": time}
+
+
+def next_head(head: Mapping[str, Any] | None, epoch: int) -> dict[str, Any]:
+    """A topic's count and chain, with a note where a newer epoch begins."""
+    if head is None:
+        return {"epoch": epoch, "count": 0, "chain": "", "began": [[epoch, 0, ""]]}
+    copied = dict(head)
+    if head["epoch"] != epoch:
+        copied |= {"epoch": epoch, "began": [*head["began"], [epoch, head["count"], head["chain"]]]}
+    return copied
+
+
+def chained(chain: str, event_id: str, body: str) -> str:
+    """The next link of the hash chain over a subject's events on one topic."""
+    return hashlib.sha256(f"{chain}\n{event_id}\n{body}".encode()).hexdigest()
