@@ -211,6 +211,9 @@ class Consumer:
 
     async def _park(self, shadow: Document, position: Position, reason: str) -> None:
         if len(shadow["parked"]) >= PARKED_AT_MOST:
+            # The partition stands until somebody has looked: a longer list would outgrow its document.
+            count("parked_full")
+            logger.error("parked_full", subject=shadow["_id"], topic=position[0], offset=position[2])
             raise Overloaded("parked records of a subject")
         count("parked")
         level = logger.info if reason.startswith(("too_early", "behind")) else logger.error

@@ -10,11 +10,13 @@ import pytest
 
 from shared.clock import text_of
 from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
-from shared.errors import Conflict, Refusal, TooEarly, Unavailable
+from shared.errors import Conflict, Overloaded, Refusal, TooEarly, Unavailable
+from shared.messaging import shadows
 from shared.messaging.port import Message, Record
 from shared.messaging.shadow import scheduled
 from shared.messaging.shadows import Consumer, Delivery, Handler
 from shared.messaging.topics import TOPICS
+from shared.observability import counts, reset_counts
 from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause
 
 TOPIC = "registration.institutions"
@@ -234,3 +236,21 @@ async def test_a_foreign_record_never_stops_the_group() -> None:
         await case.log.append(TOPIC, 0, [Message("junk", b"\x00", (("ce_type", b"x"),))])
         await world.consumer.batch(await case.topic(TOPIC))
         assert (await world.shadow(f"{TOPIC}:0:0"))["parked"][0]["reason"] == "unreadable:headers"
+
+
+async def test_a_full_list_stops_its_partition_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shadows, "PARKED_AT_MOST", 1)
+    reset_counts()
+    async with Case() as case:
+        world = World(case)
+        first, second = await world.published()
+        await world.consumer.batch([second])
+        for _ in range(2):
+            with pytest.raises(Overloaded):
+                await world.consumer.deliver(first)
+        assert [entry["reason"] for entry in (await world.shadow())["parked"]] == ["gap"]
+        assert counts()["parked_full"] == 2
+        assert await world.consumer.retry("i1", forced=True)
+        await world.consumer.batch([first])
+        assert (await world.shadow())["parked"] == []
+        assert world.effects == ["i1:None"]
