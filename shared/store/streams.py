@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from shared.store.aggregates import Cause
 
 OUTBOX_AT_MOST = 1_000
+# Half of what MongoDB takes as one document: the outbox of a log that is away must never be what cannot be saved.
+OUTBOX_BYTES_AT_MOST = 8_000_000
 EVENT_BYTES_AT_MOST = 900_000
 
 
@@ -64,7 +66,16 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
         head["chain"] = chained(head["chain"], envelope.id, body)
         emitted[aggregate_name] = head
         outbox.append({"topic": event.topic, "value": body, "headers": envelope.headers()})
+    # What one command emits into an empty outbox is bounded by its events alone, and could wait for nothing.
+    if draft["outbox"] and bytes_of(outbox) > OUTBOX_BYTES_AT_MOST:
+        raise Overloaded("outbox", retry_after_seconds=30)
     draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_time": time}
+
+
+def bytes_of(outbox: Sequence[Mapping[str, Any]]) -> int:
+    """The bytes of an outbox: bodies as UTF-8, and headers."""
+    headers = sum(len(name) + len(text) for entry in outbox for name, text in entry["headers"].items())
+    return headers + sum(len(entry["value"].encode()) for entry in outbox)
 
 
 def next_head(head: Mapping[str, Any] | None, epoch: int) -> dict[str, Any]:

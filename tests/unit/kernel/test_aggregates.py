@@ -164,6 +164,12 @@ async def test_bounds_are_refused_and_nothing_is_lost(monkeypatch: pytest.Monkey
         with pytest.raises(Overloaded):
             await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
         monkeypatch.undo()
+        monkeypatch.setattr(streams, "OUTBOX_BYTES_AT_MOST", 100)
+        with pytest.raises(Overloaded, match="outbox"):
+            await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        # One command alone is never refused for what it emits: nothing would become smaller by waiting.
+        await case.kernel.execute(INSTITUTIONS, "i2", Register(), cause("c"))
+        monkeypatch.undo()
         monkeypatch.setattr(aggregates, "APPLIED_AT_MOST", 1)
         with pytest.raises(Overloaded):
             await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
