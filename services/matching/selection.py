@@ -161,7 +161,9 @@ class Selection:
     ) -> Entry:
         definition = self.definition(state)
         person = knowledge["person"]
-        day = (cause.happened_at or self._replica.ports.runtime.now()).date()
+        office = definition.office(state.office) if state.office else None
+        now = cause.happened_at or self._replica.ports.runtime.now()
+        day = (now.astimezone(office.zone) if office else now).date()
         attributes = attributes_on((await self.knowledge(person)).get("profile", ()), day)
         if attributes is None:
             raise TooEarly("profile")

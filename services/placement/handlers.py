@@ -25,6 +25,7 @@ from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, Instit
 from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
 from shared.messaging.shadows import Delivery, Knowledge
+from shared.programmes.model import Definition
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
 from shared.store.guards import Guard, Holds
@@ -81,6 +82,8 @@ class Placing:
             raise TypeError(type(event).__name__)
         match, parties, terms = delivery.subject, event.parties, event.terms
         placement_id = placement_of(match)
+        # Asked first: before the definition has come, nothing is held for a placement that cannot open yet.
+        command: OpenPlacement | RefusePlacement = OpenPlacement(match, parties, terms, self._time_zone(parties))
         claim = {
             "starts_on": terms.starts_on.isoformat(),
             "ends_on": terms.ends_on.isoformat(),
@@ -88,7 +91,6 @@ class Placing:
             "match": match,
             "parties": parties.model_dump(mode="json", exclude_none=True),
         }
-        command: OpenPlacement | RefusePlacement = OpenPlacement(match, parties, terms)
         try:
             await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
         except Refusal as refusal:
@@ -190,11 +192,22 @@ class Placing:
     async def obligatory(self, state: Placement) -> tuple[PreparationStep, ...]:
         """The steps without which nobody departs, by the version that the case was opened under."""
         parties, terms = state.parties, state.terms
-        if parties.programme is None or terms is None:
-            return ()
+        definition = self._definition(parties)
+        return definition.obligatory_steps(terms.modality) if definition and terms else ()
+
+    def _definition(self, parties: MatchParties) -> Definition | None:
+        """The version that the case was opened under; TooEarly where it has not arrived here."""
+        if parties.programme is None:
+            return None
         definitions = self._replica.definitions
         version = parties.programme_version or definitions.newest_version(parties.programme)
-        return definitions.version(parties.programme, version).obligatory_steps(terms.modality)
+        return definitions.version(parties.programme, version)
+
+    def _time_zone(self, parties: MatchParties) -> str | None:
+        """The office's, by the case's definition; None for an office that it does not list."""
+        definition = self._definition(parties)
+        office = definition.office(parties.office) if definition and parties.office else None
+        return office.time_zone if office else None
 
     async def _give_back(self, placement_id: str, state: Placement) -> None:
         """Releases a spent hold; of one that ended early, only the days that were not worked."""

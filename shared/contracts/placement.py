@@ -5,19 +5,23 @@ from __future__ import annotations
 from datetime import date
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Code, Event, Id
+from shared.contracts.base import Code, Event, Id, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 
 PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
 
 
 class PlacementOpened(Event):
-    """The host confirmed by accepting the match; the expert's calendar holds the dates."""
+    """The host confirmed by accepting the match; the expert's calendar holds the dates.
+
+    `time_zone`: the office's (IANA name), in which the placement's days are reckoned; UTC where it is missing.
+    """
 
     topic: ClassVar[str] = "placement.placements"
     match: Id
     parties: MatchParties
     terms: Terms
+    time_zone: TimeZone | None = None
 
 
 class PlacementRefused(Event):

@@ -68,6 +68,10 @@ def test_every_event_is_registered_on_a_declared_topic_of_its_owner() -> None:
         assert event.__module__.rsplit(".", 1)[1] == event.topic.split(".")[0]
 
 
+# Optional fields keep the version, and samples are never edited.
+CAME_LATER = {"placement.PlacementOpened.1": {"time_zone"}}
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_a_sample_is_read_and_written_again_as_it_stands(path: Path) -> None:
     headers, body = sample(path)
@@ -77,7 +81,8 @@ def test_a_sample_is_read_and_written_again_as_it_stands(path: Path) -> None:
     assert f"{event.type_name().removeprefix(TYPE_PREFIX)}.{envelope.version}" == path.stem
     if envelope.version == type(event).version:
         assert json.loads(event.body()) == body
-        assert set(body) == set(type(event).model_fields), "a sample shows every field"
+        later = CAME_LATER.get(path.stem, set())
+        assert set(body) == set(type(event).model_fields) - later, "a sample shows every field of its day"
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)

@@ -13,21 +13,9 @@ from services.placement.app import build
 from services.placement.store import COLLECTIONS, SHADOWS
 from shared.replica import stored
 from tests.unit.placement import arriving
-from tests.unit.placement.arriving import PERSON, Arriving
+from tests.unit.placement.arriving import DEFINITION, PERSON, Arriving
 from tests.unit.registration.serving import Serving
 
-DEFINITION: dict[str, Any] = {
-    "code": "example-1",
-    "title": {"en": "Return of qualified nationals, an example"},
-    "phase": "1",
-    "dates": {"starts": "2026-01-01", "ends": "2028-07-01"},
-    "offices": [{"code": "kabul", "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
-    "countries_of_origin": ["AF"],
-    "modalities": ["temporary", "virtual"],
-    "sectors": [{"code": "education", "name": {"en": "Education"}}],
-    "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
-    "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
-}
 PATH = f"/placements/{arriving.placement()}"
 
 

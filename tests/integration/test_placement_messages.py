@@ -18,7 +18,7 @@ from shared.messaging.reading import Unreadable, parse
 from shared.replica import stored
 from shared.store.aggregates import Cause
 from tests.unit.placement import arriving
-from tests.unit.placement.arriving import PERSON, Arriving
+from tests.unit.placement.arriving import DEFINITION, PERSON, Arriving
 from tests.unit.registration.serving import Serving
 
 MAY, AUGUST, OCTOBER = "2026-05-01", "2026-08-01", "2026-10-01"
@@ -27,7 +27,17 @@ MAY, AUGUST, OCTOBER = "2026-05-01", "2026-08-01", "2026-10-01"
 @pytest.fixture
 async def edge() -> AsyncIterator[Serving]:
     async with Serving("placement", stored(COLLECTIONS, SHADOWS), build) as serving:
+        await published(serving)
         yield serving
+
+
+async def published(serving: Serving) -> None:
+    await Arriving(serving.log).append(arriving.definition(DEFINITION))
+
+    async def known() -> bool:
+        return "example-1" in serving.service.replica.definitions.codes()
+
+    await serving.eventually(known)
 
 
 async def state_of(edge: Serving, number: int = 0) -> dict[str, Any]:
@@ -147,6 +157,8 @@ async def test_every_message_twice_and_out_of_order_across_topics(story: tuple[i
     serving = Serving("placement", stored(COLLECTIONS, SHADOWS), build)
     await serving.store.start()
     await serving.log.start()
+    serving.service.replica.definitions.start()
+    await published(serving)
     arrivals = Arriving(serving.log)
     person = [*arriving.known()[:1], arriving.consent_given(), arriving.consent_withdrawn()]
     lanes = (person, [(arriving.match(), arriving.accepted(MAY, AUGUST)), arriving.retracting()])
@@ -164,6 +176,7 @@ async def test_every_message_twice_and_out_of_order_across_topics(story: tuple[i
     assert document is not None
     assert len(document["outbox"]) == (1 if withdrawn_first else 2)
     await check_fold(serving)
+    await serving.service.replica.definitions.stop()
     await serving.log.stop()
     await serving.store.stop()
     serving.clock.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from shared.clock import short_hash
 from shared.contracts.registry import read as read_event
@@ -74,7 +75,7 @@ def stays(evidence: Evidence) -> list[Stay]:
             if read.name == "PlacementExtended":
                 ends_on = later.ends_on
             elif read.name == "PlacementEndedEarly":
-                ends_on = min(ends_on, later.happened_at.date())
+                ends_on = min(ends_on, later.happened_at.astimezone(ZoneInfo(event.time_zone or "UTC")).date())
         found.append(Stay(subject, event.parties.person, event.terms.starts_on, ends_on))
     return found
 

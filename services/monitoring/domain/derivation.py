@@ -68,7 +68,7 @@ def fact_rows(groups: Groups, known: Known) -> list[tuple[Any, ...]]:
             entries = known.timelines.get(fact.person, ()) if fact.person is not None else ()
             zone = known.zones.get((fact.programme, fact.office)) or known.zones.get((None, fact.office), UTC_ZONE)
             date = local_date(fact.happened_us, zone)
-            found.extend(_row(version, date) for version in versions_of(fact, entries))
+            found.extend(_row(version, date) for version in versions_of(fact, entries, date[0]))
     return found
 
 

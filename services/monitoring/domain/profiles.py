@@ -1,8 +1,8 @@
 """What was known of a person, when: the timeline of coded attributes, and facts joined with it.
 
-An entry is valid from a day on (its `valid_from`, at 00:00 UTC); a correction reuses the day with a later
-`recorded_at`. It is known from the append time of the first `ProfileChanged` that names it, never from that of
-the profile record, which is sent again and compacted.
+An entry is valid from a day on, its `valid_from`, in the calendar of the office that a fact belongs to; a correction
+reuses the day with a later `recorded_at`. It is known from the append time of the first `ProfileChanged` that names
+it, never from that of the profile record, which is sent again and compacted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from services.monitoring.domain.facts import Fact
 from services.monitoring.domain.rows import EPOCH, EPOCH_DAY, day_of, microseconds_of
 from shared.contracts.registration import Profile
 
-DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
 _SINCE_1973_US = 94_694_400_000_000
 
@@ -64,7 +63,7 @@ class ProfileRow(NamedTuple):
 class Entry(NamedTuple):
     """An entry of the timeline with the instant from which it was known. The order of fields is their rank."""
 
-    valid_from_us: int
+    valid_from_day: int
     recorded_us: int
     id: str
     known_ms: int
@@ -99,19 +98,22 @@ def profile_rows(person: str, epoch: int, sequence: int, profile: Profile) -> li
 def timeline(rows: Iterable[tuple[ProfileRow, int]]) -> list[Entry]:
     """The known entries, each with the append time that made it known, by rank: the last one is the newest."""
     return sorted(
-        Entry(row.valid_from_day * DAY_US, row.recorded_us, row.entry, known_ms, Attributes._make(_coded(row)))
+        Entry(row.valid_from_day, row.recorded_us, row.entry, known_ms, Attributes._make(_coded(row)))
         for row, known_ms in rows
     )
 
 
-def at_event(entries: Sequence[Entry], happened_us: int) -> Attributes:
-    """As they were when it happened; before the first entry, as the first one (its last correction) has them."""
+def at_event(entries: Sequence[Entry], day: int) -> Attributes:
+    """As they were on that day (days since 1970-01-01).
+
+    Before the first entry, as the first one (its last correction) has them.
+    """
     if len(entries) < 2:
         return at_now(entries)
-    valid_from_us = max((e.valid_from_us for e in entries if e.valid_from_us <= happened_us), default=None)
-    if valid_from_us is None:
-        valid_from_us = entries[0].valid_from_us
-    return [entry for entry in entries if entry.valid_from_us == valid_from_us][-1].attributes
+    valid_from = max((e.valid_from_day for e in entries if e.valid_from_day <= day), default=None)
+    if valid_from is None:
+        valid_from = entries[0].valid_from_day
+    return [entry for entry in entries if entry.valid_from_day == valid_from][-1].attributes
 
 
 def at_now(entries: Sequence[Entry]) -> Attributes:
@@ -129,8 +131,11 @@ class Version(NamedTuple):
     now: Attributes
 
 
-def versions_of(fact: Fact, entries: Sequence[Entry]) -> list[Version]:
-    """The fact, cut where the knowledge of its person changed what it joins; empty spans are left out."""
+def versions_of(fact: Fact, entries: Sequence[Entry], day: int) -> list[Version]:
+    """The fact, cut where the knowledge of its person changed what it joins; empty spans are left out.
+
+    `day`: the calendar day of the fact in its office's time zone, as days since 1970-01-01.
+    """
     start, end = fact.known_from, fact.known_to
     if end is not None and end <= start:
         return []
@@ -140,11 +145,11 @@ def versions_of(fact: Fact, entries: Sequence[Entry]) -> list[Version]:
         return [Version(fact, start, end, only, only)]
     later = {entry.known_ms for entry in entries if entry.known_ms > start}
     if not later:
-        return [Version(fact, start, end, at_event(entries, fact.happened_us), at_now(entries))]
+        return [Version(fact, start, end, at_event(entries, day), at_now(entries))]
     versions: list[Version] = []
     for instant in (start, *sorted(change for change in later if end is None or change < end)):
         known = [entry for entry in entries if entry.known_ms <= instant]
-        event, now = at_event(known, fact.happened_us), at_now(known)
+        event, now = at_event(known, day), at_now(known)
         if versions and (versions[-1].event, versions[-1].now) == (event, now):
             continue
         if versions:

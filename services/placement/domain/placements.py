@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
@@ -49,12 +50,13 @@ Party = Literal["expert", "host", "programme"]
 BEFORE_ARRIVAL: tuple[Status, ...] = ("host_confirmed", "contracted", "pre_departure", "travelling")
 PREPARING: tuple[Status, ...] = ("contracted", "pre_departure")
 GIVES_DAYS_BACK: tuple[Status, ...] = ("ended_early", "no_show", "cancelled", "refused")
-# Dates are an office's own; none is further ahead of UTC, so by then the day has begun everywhere.
-AHEAD_OF_UTC_AT_MOST = timedelta(hours=14)
 
 
 class Placement(BaseModel):
-    """`terms` is None for one that never opened; the dates are the contract's, once there is one."""
+    """`terms` is None for one that never opened; the dates are the contract's, once there is one.
+
+    Dates are the office's own: `time_zone` says on which of them something happened (None: UTC).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,8 +69,13 @@ class Placement(BaseModel):
     contracts: int = 0
     steps: tuple[PreparationStep, ...] = ()
     opened_at: Instant
+    time_zone: str | None = None
     reason: str | None = None
     party: Party | None = None
+
+    def day_of(self, instant: datetime) -> date:
+        """The office's calendar day at that instant."""
+        return instant.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC).date()
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ class OpenPlacement:
     match: str
     parties: MatchParties
     terms: Terms
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,8 @@ def _by_event(
     if state is not None:
         return []
     if isinstance(command, OpenPlacement):
-        return [PlacementOpened(happened_at=now, match=command.match, parties=command.parties, terms=command.terms)]
+        told = {name: getattr(command, name) for name in ("match", "parties", "terms", "time_zone")}
+        return [PlacementOpened(happened_at=now, **told)]
     return [PlacementRefused(happened_at=now, match=command.match, parties=command.parties, reason=command.reason)]
 
 
@@ -236,13 +245,13 @@ def _on_the_way(state: Placement, command: CompleteStep | Depart | ConfirmArriva
         return [TravelStarted(happened_at=now)]
     only_from(state, *(PREPARING if is_virtual(state) else ("travelling",)))
     _prepared(state, command.obligatory)
-    if state.ends_on is not None and now.date() >= state.ends_on:
+    if state.ends_on is not None and state.day_of(now) >= state.ends_on:
         raise Refusal("arrival_after_end", "the contract was over by that day")
     return [ReturnStarted(happened_at=now)]
 
 
 def _begun(state: Placement, now: datetime, rule: str) -> None:
-    if state.starts_on is not None and (now + AHEAD_OF_UTC_AT_MOST).date() < state.starts_on:
+    if state.starts_on is not None and state.day_of(now) < state.starts_on:
         raise Refusal(rule, "the contract begins on a later day")
 
 
@@ -281,6 +290,7 @@ def evolve(state: Placement | None, event: Any) -> Placement:
                 starts_on=terms.starts_on,
                 ends_on=terms.ends_on,
                 opened_at=event.happened_at,
+                time_zone=event.time_zone,
             )
         case PlacementRefused():
             return _closed(None, event, "refused")
@@ -335,7 +345,7 @@ def _cut_short(state: Placement, event: PlacementEndedEarly) -> date | None:
     """The first day that was not worked; an early end after the contract's own changes nothing."""
     if state.starts_on is None or state.ends_on is None:
         return state.ends_on
-    return max(state.starts_on, min(state.ends_on, event.happened_at.date()))
+    return max(state.starts_on, min(state.ends_on, state.day_of(event.happened_at)))
 
 
 def scope(state: Placement) -> Scope:

@@ -147,6 +147,20 @@ class Others:
         )
         await self.tell(id, Profile(happened_at=LONG_AGO, entries=(entry,)))
 
+    async def studied(self, name: str, on: date) -> None:
+        """Whom `expert` described as having studied nothing has a degree from that day on."""
+        id = person_id(name)
+        entries = [
+            ProfileEntry(
+                id=derived_id(id, entry),
+                valid_from=valid_from,
+                recorded_at=LONG_AGO,
+                attributes=ATTRIBUTES.model_copy(update={"education": education}),
+            )
+            for entry, valid_from, education in (("entry", date(2025, 1, 1), 1), ("degree", on, 6))
+        ]
+        await self.tell(id, Profile(happened_at=LONG_AGO, entries=tuple(entries)))
+
     async def registered(self, name: str, programme: str = CODE, office: str = OFFICE) -> None:
         event = ExpertRegistered(
             happened_at=LONG_AGO, person=person_id(name), programme=programme, office=office, channel="officer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -356,3 +357,19 @@ async def test_an_application_waits_for_a_consent_that_is_on_its_way_and_no_long
         assert await world.status_of(second) == ("refused", ["no_consent"])
         assert await world.states(assignment, "anna", "bela") == ["longlisted", "missing"]
         assert await world.pool(person_id("bela")) == {}
+
+
+async def test_a_profile_holds_from_the_offices_own_day_on() -> None:
+    """Tomorrow's entry counts at 20:00 UTC in Kabul, where it is tomorrow already."""
+    async with World() as world:
+        await world.others.host()
+        await world.others.expert("anna", education=1)
+        await world.run()
+        now = world.clock.now()
+        world.clock.ahead += now.replace(hour=20, minute=0) + timedelta(days=1) - now
+        await world.others.studied("anna", (world.clock.now() + timedelta(days=1)).date())
+        await world.run()
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "anna")
+        await world.decide(submission)
+        assert await world.states(assignment, "anna") == ["longlisted"]

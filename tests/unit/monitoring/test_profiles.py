@@ -35,6 +35,17 @@ def test_residence_is_that_of_the_event_and_what_is_known_now_the_newest() -> No
     assert after["known_to"] == NEVER_MS
 
 
+def test_an_entry_begins_with_the_offices_own_day() -> None:
+    """Kabul is four and a half hours ahead: at 20:00 UTC the day on which the person moved has begun there."""
+    story = Story()
+    first = entry("a", "first", sex="male", country_of_residence="NL")
+    story.person("a", sex="male", country_of_residence="NL")
+    story.profile("a", [first, entry("a", "second", date(2026, 3, 2), sex="male", country_of_residence="DE")])
+    story.published()
+    story.returned("a", at=datetime(2026, 3, 1, 20, tzinfo=UTC))
+    assert versions(story.records, "return_started")[-1]["country_of_residence_at_event"] == "DE"
+
+
 def test_a_correction_changes_what_happened_earlier_from_its_own_instant_on() -> None:
     story = Story()
     story.person("a", sex="male")

@@ -26,6 +26,20 @@ INSTITUTION = derived_id("institution")
 SCOPE = Scope("kabul", "example-1", 1)
 
 
+DEFINITION: dict[str, Any] = {
+    "code": "example-1",
+    "title": {"en": "Return of qualified nationals, an example"},
+    "phase": "1",
+    "dates": {"starts": "2026-01-01", "ends": "2028-07-01"},
+    "offices": [{"code": "kabul", "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
+    "countries_of_origin": ["AF"],
+    "modalities": ["temporary", "virtual"],
+    "sectors": [{"code": "education", "name": {"en": "Education"}}],
+    "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
+    "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
+}
+
+
 def parties(person: str = PERSON, number: int = 0) -> MatchParties:
     return MatchParties(
         assignment=derived_id("assignment", str(number)),

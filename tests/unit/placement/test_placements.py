@@ -65,12 +65,12 @@ def run(state: Placement | None, *commands: tuple[str, Any]) -> Placement:
     return state
 
 
-def opened(modality: Any = "temporary") -> Placement:
-    return run(None, ("2007-03-01", OpenPlacement(MATCH, PARTIES, terms(modality))))
+def opened(modality: Any = "temporary", time_zone: str | None = None) -> Placement:
+    return run(None, ("2007-03-01", OpenPlacement(MATCH, PARTIES, terms(modality), time_zone)))
 
 
-def contracted(modality: Any = "temporary") -> Placement:
-    return run(opened(modality), ("2007-03-05", ContractPlacement(date(2007, 5, 1), date(2007, 8, 1))))
+def contracted(modality: Any = "temporary", time_zone: str | None = None) -> Placement:
+    return run(opened(modality, time_zone), ("2007-03-05", ContractPlacement(date(2007, 5, 1), date(2007, 8, 1))))
 
 
 def active() -> Placement:
@@ -114,13 +114,32 @@ def test_virtual_work_has_no_travel() -> None:
 def test_dates_fit_what_is_said_of_them() -> None:
     assert refused(opened(), "2007-03-05", ContractPlacement(date(2007, 8, 1), date(2007, 5, 1))) == "dates_reversed"
     assert refused(contracted(), "2007-04-20", ReportNoShow()) == "no_show_before_start"
-    # On the evening before in UTC the day has begun east of it.
-    assert placements.decide(contracted(), ReportNoShow(), datetime(2007, 4, 30, 20, tzinfo=UTC))
     assert refused(active(), "2007-07-01", ExtendPlacement(date(2007, 8, 1))) == "extension_not_later"
     on_the_way = run(contracted(), ("2007-04-30", Depart(())))
     assert refused(on_the_way, "2007-08-01", ConfirmArrival(())) == "arrival_after_end"
     early = run(on_the_way, ("2007-04-20", ConfirmArrival(())))
     assert refused(early, "2007-04-25", CompletePlacement()) == "completed_before_start"
+
+
+def test_days_are_those_of_the_office() -> None:
+    """The last evening in Bogota is the next day in UTC; the first night in Kabul is the day before."""
+    instant = datetime(2007, 8, 1, 1, tzinfo=UTC)
+    west = run(contracted(time_zone="America/Bogota"), ("2007-07-30", Depart(())))
+    assert placements.decide(west, ConfirmArrival(()), instant)
+    east = run(contracted(time_zone="Asia/Kabul"), ("2007-07-30", Depart(())))
+    with pytest.raises(Refusal, match="arrival_after_end"):
+        placements.decide(east, ConfirmArrival(()), instant)
+    evening = datetime(2007, 4, 30, 20, tzinfo=UTC)
+    assert placements.decide(contracted(time_zone="Asia/Kabul"), ReportNoShow(), evening)
+    with pytest.raises(Refusal, match="no_show_before_start"):
+        placements.decide(contracted(time_zone="America/Bogota"), ReportNoShow(), evening)
+
+
+def test_an_early_end_at_night_keeps_the_day_that_was_worked() -> None:
+    begun = run(contracted(time_zone="Asia/Kabul"), ("2007-05-01", Depart(())), ("2007-05-02", ConfirmArrival(())))
+    for event in placements.decide(begun, EndEarly("expert", "family"), datetime(2007, 6, 15, 20, tzinfo=UTC)):
+        begun = placements.evolve(begun, event)
+    assert begun.ends_on == date(2007, 6, 16)
 
 
 def test_an_early_end_cuts_the_dates() -> None:
