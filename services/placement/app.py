@@ -7,7 +7,13 @@ from services.placement.handlers import Placing, know_institution, know_person
 from services.placement.settings import Settings
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from shared.contracts.matching import MatchRetracting, OfferAccepted
-from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementEndedEarly
+from shared.contracts.placement import (
+    NoShowReported,
+    PlacementCancelled,
+    PlacementContracted,
+    PlacementEndedEarly,
+    PlacementExtended,
+)
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
 from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
@@ -44,6 +50,8 @@ def handlers(work: Placing) -> Handlers:
         ConsentWithdrawn: Handler(effect=work.withdraw),
         OfferAccepted: Handler(effect=work.open),
         MatchRetracting: Handler(effect=work.retract),
+        PlacementContracted: Handler(effect=work.promised),
+        PlacementExtended: Handler(effect=work.promised),
         PlacementEndedEarly: Handler(effect=work.ended),
         PlacementCancelled: Handler(effect=work.ended),
         NoShowReported: Handler(effect=work.ended),

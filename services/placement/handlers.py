@@ -17,7 +17,7 @@ from services.placement.domain.placements import (
     RetractPlacement,
 )
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
-from shared.clock import derived_id
+from shared.clock import derived_id, short_hash
 from shared.contracts.base import Envelope
 from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted
 from shared.contracts.placement import PreparationStep
@@ -165,16 +165,46 @@ class Placing:
                 raise PreconditionFailed
             placements.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
             await self._replica.guards.extend(
-                self.guard, state.parties.person, id, lambda claim: calendars.widened(claim, starts_on, ends_on)
+                self.guard,
+                state.parties.person,
+                id,
+                lambda claim: calendars.widened(claim, starts_on, ends_on, short_hash(cause.command_id)),
             )
         try:
-            return await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+            saved = await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
         except Refusal:
             # Another request came between: the days that were just added may belong to nobody now.
             _, state = await self._kernel.load(PLACEMENTS, id)
             if state is not None and state.status in placements.GIVES_DAYS_BACK:
                 await self._give_back(id, state)
             raise
+        await self._hold_contract(saved.document, saved.state)
+        return saved
+
+    async def promised(self, delivery: Delivery) -> None:
+        """The own topic: what a crash left between a contract and its calendar is done here."""
+        document, state = await self._kernel.load(PLACEMENTS, delivery.subject)
+        if document is not None and state is not None:
+            await self._hold_contract(document, state)
+
+    async def _hold_contract(self, document: Document, state: Placement) -> None:
+        """The calendar holds the contract's days and no others, unless a further promise is on its way."""
+        starts_on, ends_on = state.starts_on, state.ends_on
+        if state.status not in placements.UNDER_CONTRACT or starts_on is None or ends_on is None:
+            return
+        applied = document["applied"]
+        try:
+            await self._replica.guards.extend(
+                self.guard,
+                state.parties.person,
+                document["_id"],
+                lambda claim: calendars.promised(claim, starts_on, ends_on, applied),
+                although_closed=True,
+            )
+        except Refusal as refusal:
+            # The placement has ended since, and its hold was released.
+            if refusal.rule != "hold_missing":
+                raise
 
     async def carry_out(self, id: str, command: Any, cause: Cause, expected: int | None) -> Saved[Placement]:
         """Any other command; one that ends the placement gives its days back at once."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from services.placement.app import build
-from services.placement.domain.placements import CancelPlacement
+from services.placement.domain import calendars
+from services.placement.domain.placements import CancelPlacement, ContractPlacement
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
-from shared.clock import derived_id
+from shared.clock import derived_id, short_hash
 from shared.contracts.registry import read
 from shared.messaging.reading import Unreadable, parse
 from shared.replica import stored
@@ -203,6 +204,36 @@ async def test_days_that_a_crash_left_held_are_given_back(edge: Serving) -> None
     await edge.service.replica.kernel.execute(PLACEMENTS, arriving.placement(), CancelPlacement("x"), cause)
     await edge.quiet()
     assert (await hold_of(edge))["status"] == "released"
+
+
+async def test_a_contract_on_other_days_gives_back_what_the_offer_held(edge: Serving) -> None:
+    """Nobody holds a year between the terms and a contract that was agreed for later."""
+    arrivals = Arriving(edge.log)
+    await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
+    await edge.quiet()
+    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01"}
+    assert (await edge.post(f"/placements/{arriving.placement()}/contract", "officer", body)).status_code == 200
+    claim = (await hold_of(edge))["claim"]
+    assert (claim["starts_on"], claim["ends_on"]) == (body["starts_on"], body["ends_on"])
+    await arrivals.append((arriving.match(1), arriving.accepted(MAY, OCTOBER, number=1)))
+    await edge.quiet()
+    assert (await state_of(edge, 1))["status"] == "host_confirmed"
+
+
+async def test_a_crash_between_contract_and_calendar_heals_by_the_event(edge: Serving) -> None:
+    await Arriving(edge.log).append((arriving.match(), arriving.accepted(MAY, AUGUST)))
+    await edge.quiet()
+    guards, work, kernel = edge.service.replica.guards, edge.service.work, edge.service.replica.kernel
+    cause, starts_on, ends_on = Cause(derived_id("crash")), date(2026, 6, 1), date(2026, 9, 1)
+    asked = short_hash(cause.command_id)
+    await guards.extend(
+        work.guard, PERSON, arriving.placement(), lambda claim: calendars.widened(claim, starts_on, ends_on, asked)
+    )
+    assert (await hold_of(edge))["claim"]["starts_on"] == MAY
+    await kernel.execute(PLACEMENTS, arriving.placement(), ContractPlacement(starts_on, ends_on), cause)
+    await edge.quiet()
+    claim = (await hold_of(edge))["claim"]
+    assert (claim["starts_on"], claim["ends_on"]) == ("2026-06-01", "2026-09-01")
 
 
 async def test_what_is_published_can_be_read(edge: Serving) -> None:

@@ -7,7 +7,7 @@ conflicts with nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date
 from typing import Any
 
@@ -33,12 +33,28 @@ def overlap(one: Claim, other: Claim) -> bool:
     return bool(starts < min(one["ends_on"], other["ends_on"]))
 
 
-def widened(claim: Claim, starts_on: date, ends_on: date) -> Claim:
-    """The claim that holds its own days and those of the dates."""
+def widened(claim: Claim, starts_on: date, ends_on: date, asked: str) -> Claim:
+    """The claim that holds its own days and those of the dates; `asked`: the command that is about to promise them."""
     return {
         **claim,
+        "asked": asked,
         "starts_on": min(claim["starts_on"], starts_on.isoformat()),
         "ends_on": max(claim["ends_on"], ends_on.isoformat()),
+    }
+
+
+def promised(claim: Claim, starts_on: date, ends_on: date, settled: Container[str]) -> Claim:
+    """The claim without the days that the saved contract does not have, given back to whoever can use them.
+
+    A claim that was widened by a command that is not among the settled ones stays as it is: the days that it added
+    belong to a contract which is about to be saved.
+    """
+    if claim.get("asked") not in settled:
+        return claim
+    return {
+        **claim,
+        "starts_on": max(claim["starts_on"], starts_on.isoformat()),
+        "ends_on": min(claim["ends_on"], ends_on.isoformat()),
     }
 
 

@@ -49,6 +49,7 @@ Status = Literal[
 Party = Literal["expert", "host", "programme"]
 BEFORE_ARRIVAL: tuple[Status, ...] = ("host_confirmed", "contracted", "pre_departure", "travelling")
 PREPARING: tuple[Status, ...] = ("contracted", "pre_departure")
+UNDER_CONTRACT: tuple[Status, ...] = ("contracted", "pre_departure", "travelling", "active", "completed")
 GIVES_DAYS_BACK: tuple[Status, ...] = ("ended_early", "no_show", "cancelled", "refused")
 
 

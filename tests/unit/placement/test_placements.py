@@ -204,7 +204,21 @@ def test_on_site_placements_never_share_a_day() -> None:
 
 def test_a_claim_widens_and_is_cut() -> None:
     held = claim("2007-05-01", "2007-08-01")
-    wide = calendars.widened(held, date(2007, 6, 1), date(2007, 9, 1))
+    wide = calendars.widened(held, date(2007, 6, 1), date(2007, 9, 1), "asked")
     assert (wide["starts_on"], wide["ends_on"]) == ("2007-05-01", "2007-09-01")
     assert calendars.cut(held, date(2007, 6, 15))["ends_on"] == "2007-06-15"
     assert calendars.cut(held, date(2007, 4, 1))["ends_on"] == "2007-05-01"
+
+
+def test_days_of_a_promise_on_its_way_are_not_given_back() -> None:
+    """The contract was for May; an extension to September has widened the claim and is not saved yet."""
+    offered = claim("2007-04-01", "2007-08-01")
+    contracted = calendars.widened(offered, date(2007, 5, 1), date(2007, 6, 1), "contract")
+    assert (contracted["starts_on"], contracted["ends_on"]) == ("2007-04-01", "2007-08-01")
+    exact = calendars.promised(contracted, date(2007, 5, 1), date(2007, 6, 1), {"contract"})
+    assert (exact["starts_on"], exact["ends_on"]) == ("2007-05-01", "2007-06-01")
+    within = calendars.widened(contracted, date(2007, 7, 1), date(2007, 7, 1), "extension")
+    assert calendars.promised(within, date(2007, 5, 1), date(2007, 6, 1), {"contract"}) == within
+    both = {"contract", "extension"}
+    assert calendars.promised(within, date(2007, 5, 1), date(2007, 7, 1), both)["ends_on"] == "2007-07-01"
+    assert calendars.promised(offered, date(2007, 5, 1), date(2007, 6, 1), both) == offered
