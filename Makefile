@@ -30,7 +30,10 @@ test: $(VENV)/.dev ## the whole suite
 	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
 
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
-	$(BIN)/python -m pytest -m long tests/integration $(ARGS)
+	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)
+
+containers: $(VENV)/.dev ## docker-compose.yml for real; needs root, docker.io, docker-compose, debootstrap
+	$(BIN)/python -m pytest -m containers -rs tests/integration $(ARGS)
 
 lint: $(VENV)/.dev ## style
 	$(BIN)/ruff check .
@@ -63,4 +66,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test real lint types format simulate bench bench-real generate lock clean
+.PHONY: help setup demo test real containers lint types format simulate bench bench-real generate lock clean

@@ -14,13 +14,14 @@ import typer
 
 from deploy.cli.hosting import SERVICES, Host, bound_socket, serve
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
-from deploy.local.processes import ChildFailed, MissingTool
+from deploy.local.processes import LOOPBACK, ChildFailed, MissingTool
 from deploy.local.servers import Servers
 from shared.errors import SettingsError
 from shared.observability import configure_logging, configure_telemetry
 
 DataOption = Annotated[Path | None, typer.Option(help="Folder of logs and stores; SANKOFA_DATA, else ./data.")]
 PortOption = Annotated[int, typer.Option(help="Port on the loopback address.", min=0, max=65_535)]
+AddressOption = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 in a container, behind its proxy.")]
 LevelOption = Annotated[str, typer.Option(help="Least level of the log lines on standard error.")]
 
 
@@ -48,7 +49,7 @@ def up(
     try:
         servers = Servers(settings.data, kafka=log == "kafka", mongodb=store == "mongodb")
         addresses = {"kafka": servers.bootstrap_servers, "mongodb": servers.mongodb_url}
-        _run("sankofa", log_level, settings.model_copy(update=addresses), SERVICES, port, servers)
+        _run("sankofa", log_level, settings.model_copy(update=addresses), SERVICES, (LOOPBACK, port), servers)
     except (MissingTool, ChildFailed) as error:
         # What follows the first line is the end of the child's own log, which stays in its folder.
         raise SettingsError(f"{str(error).splitlines()[0].rstrip(':')} (logs are in {settings.data})") from error
@@ -56,7 +57,8 @@ def up(
 
 def serve_services(
     names: Annotated[list[str], typer.Argument(help="Services to run.")],
-    port: PortOption = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65_535)] = DEFAULT_PORT,
+    address: AddressOption = LOOPBACK,
     log_level: LevelOption = "info",
 ) -> None:
     """Runs the named services on Kafka and MongoDB from the environment, until Ctrl-C."""
@@ -66,17 +68,23 @@ def serve_services(
     settings = read_settings(port=port)
     if not settings.kafka or not settings.mongodb:
         raise SettingsError("serve needs KAFKA_BOOTSTRAP_SERVERS and MONGODB_URL; `sankofa up` needs neither")
-    _run("-".join(names), log_level, settings, names, port)
+    _run("-".join(names), log_level, settings, names, (address, port))
 
 
 def _run(
-    name: str, log_level: str, settings: Settings, names: Sequence[str], port: int, servers: Servers | None = None
+    name: str,
+    log_level: str,
+    settings: Settings,
+    names: Sequence[str],
+    at: tuple[str, int],
+    servers: Servers | None = None,
 ) -> None:
+    address, port = at
     configure_logging(name, log_level)
     telemetry = configure_telemetry(name, os.environ)
     try:
         # Before anything is made: a busy port must leave no folders behind.
-        listening = bound_socket(port)
+        listening = bound_socket(port, address)
         with contextlib.closing(listening):
             asyncio.run(serve(Host(settings, names), listening, servers))
     except asyncio.CancelledError:
