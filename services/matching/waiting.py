@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from shared.errors import TooEarly
+from shared.errors import Conflict, TooEarly, Unavailable, UnknownOutcome
+from shared.observability import count, logger
 from shared.replica import Replica
 
 SUBMISSIONS_AT_MOST = 10_000
@@ -43,3 +44,9 @@ class Waiting:
                 except TooEarly:
                     # Something else is missing still; that will be heard of too.
                     continue
+                except (Unavailable, UnknownOutcome, Conflict):
+                    raise
+                except Exception as error:
+                    # The subject's event has done its work; the submission waits for its own timer.
+                    count("submission_failed")
+                    logger.error("submission_failed", id=submission, error=type(error).__name__)

@@ -12,6 +12,7 @@ from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.placement import PlacementCancelled, PlacementOpened
 from shared.contracts.registration import ExpertDeclaredIneligible
+from shared.errors import TooEarly
 from shared.store.aggregates import Cause
 from tests.unit.matching.facts import LONG_AGO, OFFICE, expert_id, person_id, terms
 from tests.unit.matching.world import World, match_id, types_of
@@ -304,3 +305,25 @@ async def test_what_is_known_follows_the_events() -> None:
         assert [one["_id"] for one in await world.store.find(SHADOWS.name, "pool", "example-1")] == [expert_id("anna")]
         found = await world.store.find(SHADOWS.name, "account", derived_id("account", "anna"))
         assert [one["_id"] for one in found] == [person_id("anna")]
+
+
+async def test_an_event_is_applied_although_the_application_that_waited_for_it_fails() -> None:
+    async with World() as world:
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "anna")
+        with pytest.raises(TooEarly):
+            await world.decide(submission)
+        selection = world.following.selection
+
+        async def failing(*_: Any) -> None:
+            raise ZeroDivisionError
+
+        selection._entry = failing  # type: ignore[method-assign,assignment]
+        await world.others.host()
+        await world.others.expert("anna")
+        await world.hear()
+        for subject in (expert_id("anna"), person_id("anna")):
+            shadow = await world.store.load("shadows", subject)
+            assert shadow
+            assert shadow["parked"] == []
+        assert await world.status_of(submission) == ("pending", [])
