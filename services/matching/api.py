@@ -22,10 +22,10 @@ from services.matching.bodies import (
     ShortlistRequest,
 )
 from services.matching.domain import assignment, match
-from services.matching.domain.knowledge import return_of
+from services.matching.domain.knowledge import OfAnotherOffice, return_of
 from services.matching.handlers import Following, own_deliveries
 from services.matching.requests import Requests
-from services.matching.selection import APPLICATION, OfAnotherOffice
+from services.matching.selection import APPLICATION
 from services.matching.store import ASSIGNMENTS, MATCHES
 from shared.clock import derived_id, text_of
 from shared.errors import Problem, Refusal

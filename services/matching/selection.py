@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from services.matching.domain import assignment
 from services.matching.domain.assignment import Assignment, StartMatching
-from services.matching.domain.knowledge import NO_CONSENT, consent_to_placement, expert_status, return_of
+from services.matching.domain.knowledge import (
+    NO_CONSENT,
+    OfAnotherOffice,
+    check_office,
+    consent_to_placement,
+    expert_status,
+    return_of,
+)
 from services.matching.domain.match import ReceiveApplication, ShortlistExpert, SourceExpert, StopMatch
 from services.matching.domain.match_state import Match
 from services.matching.domain.scoring import Assessment, Candidate, assess, attributes_on, ranked
 from services.matching.promises import Promises
+from services.matching.refusals import Refusals, raise_refused
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
 from services.matching.waiting import Waiting
 from shared.clock import derived_id, instant_of
@@ -46,22 +53,6 @@ class Entry:
     assessment: Assessment
 
 
-class OfAnotherOffice(Refusal):
-    """An officer named an expert of another office: answered as one who does not exist."""
-
-    def __init__(self) -> None:
-        super().__init__("not_found", problems=(Problem("not_found", "/expert"),), status=404)
-
-
-def check_office(state: Assignment, knowledge: Mapping[str, Any]) -> None:
-    """An officer puts experts of the own office on its assignments, and learns nothing about those of another.
-
-    Experts apply wherever they like by themselves. Raises OfAnotherOffice; passes an expert who is not known yet.
-    """
-    if expert_status(knowledge) != "unknown" and knowledge["office"] != state.office:
-        raise OfAnotherOffice
-
-
 class Selection:
     """Applications, sourcing and shortlists."""
 
@@ -70,6 +61,7 @@ class Selection:
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._promises = promises
+        self._refusals = Refusals(replica.kernel)
         self.waiting = Waiting(replica)
 
     def definition(self, state: Assignment) -> Definition:
@@ -81,17 +73,22 @@ class Selection:
     async def decide_application(self, submission: Submission) -> None:
         """Intake's decider. Raises Refusal for good, TooEarly until expert and profile are known here."""
         try:
-            await self._apply(submission)
+            await self._apply_in_time(submission)
             self.waiting.forget(submission.id)
+        except Refusal as refusal:
+            self.waiting.forget(submission.id)
+            if await self._refusals.remember(submission, refusal):
+                raise
+
+    async def _apply_in_time(self, submission: Submission) -> None:
+        """Refuses what has waited for too long."""
+        try:
+            await self._apply(submission)
         except TooEarly as early:
             at_most, rule = WAITS_AT_MOST.get(early.reason, (timedelta.max, ""))
             if self._replica.ports.runtime.now() - instant_of(submission.body["received_at"]) <= at_most:
                 raise
-            self.waiting.forget(submission.id)
             raise Refusal(rule, problems=(Problem(rule, "/expert"),)) from None
-        except Refusal:
-            self.waiting.forget(submission.id)
-            raise
 
     async def _apply(self, submission: Submission) -> None:
         expert = submission.body["expert"]
@@ -100,17 +97,18 @@ class Selection:
         if known is None or not settled(known, cause):
             if known is not None and known["state"] is not None:
                 raise Refusal("already_matched", "the expert stands on this assignment already")
+            raise_refused(known, submission.id)
             self.waiting.note(expert, submission.id)
             state = await self._open_assignment(submission.body["assignment"])
             knowledge = await self.knowledge(expert)
             if knowledge.get("person"):
                 self.waiting.note(knowledge["person"], submission.id)
             if submission.channel == "officer":
-                check_office(state, knowledge)
+                check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
             await self._check_consent(knowledge["person"])
             entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
-            await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause)
+            await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause, submission.id)
         else:
             await self._entered(submission.subject, known, cause)
 
@@ -134,7 +132,7 @@ class Selection:
         """
         knowledge = await self.knowledge(expert)
         if not own:
-            check_office(state, knowledge)
+            check_office(knowledge, state.office)
         if consent_to_placement(await self.knowledge(knowledge.get("person", ""))) == "not_given":
             raise Refusal(NO_CONSENT, problems=(Problem(NO_CONSENT, "/expert"),))
 
@@ -180,11 +178,13 @@ class Selection:
         match = derived_id(assignment_id, expert)
         return Entry(match, parties, assess(definition, state.terms, attributes, returns))
 
-    async def _enter(self, entry: Entry, command: ReceiveApplication | SourceExpert, cause: Cause) -> None:
+    async def _enter(
+        self, entry: Entry, command: ReceiveApplication | SourceExpert, cause: Cause, submission: str = ""
+    ) -> None:
         """Pool, match, pool; then a look at whether the assignment still stands."""
         await self._promises.take_pool(entry.match, entry.parties)
         try:
-            saved = await self._kernel.execute(MATCHES, entry.match, command, cause)
+            saved = await self._refusals.execute(entry.match, command, cause, submission)
         except Refusal:
             await self._promises.settle(entry.match, entry.parties)
             raise
@@ -231,7 +231,7 @@ class Selection:
             return None
         knowledge = await self.knowledge(expert)
         try:
-            check_office(state, knowledge)
+            check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
             await self._check_consent(knowledge["person"])
             return await self._entry(id, state, expert, knowledge, cause)

@@ -108,7 +108,10 @@ def _case(document: Mapping[str, Any]) -> tuple[str, str]:
     return document["state"]["person"], document["state"]["programme"]
 
 
-def _pair(document: Mapping[str, Any]) -> tuple[str, str]:
+def _pair(document: Mapping[str, Any]) -> tuple[str, str] | None:
+    if document["state"] is None:
+        # Nothing but refused applications is remembered there.
+        return None
     parties = document["state"]["parties"]
     return parties["assignment"], parties["expert"]
 

@@ -31,6 +31,7 @@ from shared.contracts.registration import (
     PersonRecorded,
     Profile,
 )
+from shared.errors import Problem, Refusal
 
 Knowledge = dict[str, Any]
 PLACEMENT_PURPOSE = "placement"
@@ -169,3 +170,19 @@ def consent_to_placement(known: Mapping[str, Any]) -> Consent:
     if said is None:
         return "not_given" if known.get("kind") == "person" else "unknown"
     return "stands" if said is True else "withdrawn"
+
+
+class OfAnotherOffice(Refusal):
+    """An officer named an expert of another office: answered as one who does not exist."""
+
+    def __init__(self) -> None:
+        super().__init__("not_found", problems=(Problem("not_found", "/expert"),), status=404)
+
+
+def check_office(expert: Mapping[str, Any], office: str | None) -> None:
+    """An officer puts experts of the own office on its assignments, and learns nothing about those of another.
+
+    Experts apply wherever they like by themselves. Raises OfAnotherOffice; passes an expert who is not known yet.
+    """
+    if expert_status(expert) != "unknown" and expert["office"] != office:
+        raise OfAnotherOffice

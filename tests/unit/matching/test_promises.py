@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -253,7 +254,8 @@ async def test_an_application_that_slips_past_a_cancellation_is_stopped_by_itsel
         async def open_then_cancelled(id: str) -> object:
             state = await seen(id)
             await world.kernel.execute(ASSIGNMENTS, assignment, CancelAssignment("host_closed"), world.cause("cancel"))
-            await world.run()
+            await world.send()
+            await world.hear()
             return state
 
         submission = await world.apply(assignment, "fara")
@@ -372,4 +374,38 @@ async def test_a_profile_holds_from_the_offices_own_day_on() -> None:
         assignment = await world.assignment()
         submission = await world.apply(assignment, "anna")
         await world.decide(submission)
+        assert await world.states(assignment, "anna") == ["longlisted"]
+
+
+async def test_a_decider_that_slept_makes_no_match_of_a_refused_application() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.others.expert("anna")
+        await world.run()
+        assignment, anna = await world.assignment(), person_id("anna")
+        submission = await world.apply(assignment, "anna")
+        promises, asleep, woken = world.following.promises, asyncio.Event(), asyncio.Event()
+        take_pool = promises.take_pool
+
+        async def freezing(*claim: Any) -> None:
+            promises.take_pool = take_pool  # type: ignore[method-assign]
+            asleep.set()
+            await woken.wait()
+            await take_pool(*claim)
+
+        promises.take_pool = freezing  # type: ignore[method-assign]
+        zombie = asyncio.create_task(world.decide(submission))
+        await asleep.wait()
+        await world.others.tell(anna, ConsentWithdrawn(happened_at=LONG_AGO, purpose="placement"))
+        await world.hear()
+        await world.decide(submission)
+        await world.others.tell(anna, ConsentGiven(happened_at=LONG_AGO, purpose="placement"))
+        await world.hear()
+        woken.set()
+        await zombie
+        assert await world.status_of(submission) == ("refused", ["consent_withdrawn"])
+        assert await world.match(assignment, "anna") is None
+        again = await world.apply(assignment, "anna", "again")
+        await world.decide(again)
+        assert await world.status_of(again) == ("accepted", [])
         assert await world.states(assignment, "anna") == ["longlisted"]
