@@ -174,6 +174,10 @@ def _recount(
             f"the wall time of the middle one of {RECOUNTS}, the least {min(walls):.1f} ms, in processor time "
             f"{median(processors):.1f} ms"
         ),
+        short=(
+            "the wall time of cores that others had too (see load); the processor time, of both cores together, is "
+            f"{median(processors):.1f} ms, and the quickest of {RECOUNTS} took {min(walls):.1f} ms"
+        ),
     )
 
 

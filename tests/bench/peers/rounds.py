@@ -53,7 +53,20 @@ HOW_READER = (
     "ours: `Log.read` from the first offset without a group, as a rebuild reads; each body validated with pydantic, "
     "the same counts in memory and nothing stored; beside Quix Streams with state."
 )
-SHORT: dict[str, str] = {}
+SHORT = {
+    "member": (
+        "21 us of processor time an event against 16 for the bare loop, at a load of 8. FastStream's own batches, "
+        "without our records, commits and watch, take 20, so most of what is over is its consumer's share."
+    ),
+    "rebuild": (
+        "55 us of processor time an event against 22. Reading and validating alone take 22; the other 33 make rows of "
+        "events, derive facts and write both into DuckDB, where Quix Streams adds one number to a value that it keeps "
+        "in memory between two commits. By samples over a rebuild from the local log half of the time is Python's "
+        "interpreter, a quarter DuckDB, a tenth the kernel's. Reading ahead and leaving what is held out of garbage "
+        "collection changed nothing clear. One process cannot reach twice Quix Streams on such events: that would be "
+        "11 us, half of reading alone. Not tried: partitions in several processes, and fewer facts in Python."
+    ),
+}
 
 
 @dataclass(frozen=True)
