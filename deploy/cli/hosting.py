@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
@@ -25,11 +25,13 @@ from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log
 from shared.messaging.topics import TOPICS
-from shared.observability import logger
+from shared.observability import count, logger
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.store.port import Store
+from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
+from shared.web.problems import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
@@ -223,7 +225,7 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(_configured(host.app), host.runtime)
+        server = Server(_configured(_cut_off_quietly(host.app)), host.runtime)
         async with _watched(host, server, servers):
             await server.serve(sockets=[listening])
         if host.runtime.ended:
@@ -234,6 +236,31 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
             await asyncio.wait_for(host.stop(), STOP_SECONDS)
         if servers:
             await asyncio.to_thread(servers.stop)
+
+
+def _cut_off_quietly(app: ASGIApp) -> ASGIApp:
+    """The app; a request that the server's stop cuts off before its answer began is a 503, without an error line.
+
+    Half an upload may wait for its other half for ever, and that is nobody's mistake here.
+    """
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)
+        except asyncio.CancelledError:
+            if started:
+                raise
+            count("requests_cut_off")
+            await problem(503, "stopping", headers=SECURITY_HEADERS)(scope, receive, send)
+
+    return answered
 
 
 def _configured(app: ASGIApp) -> uvicorn.Config:
