@@ -72,6 +72,8 @@ class Replica:
         self.ports = ports
         self.shadows = shadows
         self.collections = {c.name: c for c in (*collections, shadows, SUBMISSIONS)}
+        # Shadows and submissions emit nothing: what follows from them is other documents' work.
+        self._emitting = [c.name for c in collections]
         self.relay = Relay(ports.store, ports.log, ports.runtime)
         self.kernel = Kernel(service, ports.store, self.relay, ports.runtime)
         self.guards = Guards(self.kernel)
@@ -154,7 +156,7 @@ class Replica:
         if self.consumer:
             self._subscription = self.ports.log.subscribe(self.service, self.consumer.topics, self.consumer.batch)
             await self._subscription.start()
-        self._sweeper = Sweeper(self.ports.store, self.relay, self.ports.runtime, list(self.collections), self._fires)
+        self._sweeper = Sweeper(self.ports.store, self.relay, self.ports.runtime, self._emitting, self._fires)
         self._sweeper.start()
         if exposed():
             self._measuring = [self.ports.runtime.spawn(self._measure(), "measure", lasting=True)]

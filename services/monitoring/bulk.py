@@ -112,8 +112,8 @@ def _begin(connection: Connection) -> None:
 def _write(batch: Batch, fresh: list[EventRow], connection: Connection) -> None:
     insert(connection, "events", fresh)
     insert(connection, "unreadable", batch.unreadable)
-    replace_older(connection, "profiles", "person", batch.profiles.values())
-    replace_older(connection, "offices", "programme", batch.offices.values())
+    replace_older(connection, "profiles", "person", batch.profiles)
+    replace_older(connection, "offices", "programme", batch.offices)
 
 
 def _close(rows: list[tuple[Any, ...]], marks: dict[Position, Mark], connection: Connection) -> None:

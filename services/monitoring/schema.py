@@ -43,7 +43,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 
 # Ids as 128 bits and kinds as one byte: comparing and counting them is most of a recount's time.
-_IDS = frozenset({"person", "expert", "assignment", "institution", "match", "placement"})
+IDS = frozenset({"person", "expert", "assignment", "institution", "match", "placement"})
 _SMALL = frozenset({"local_day", "local_year", "birth_year", "education", "experience_years", "seats", "days"})
 
 
@@ -58,7 +58,7 @@ def _base(column: str) -> str:
 def _type(table: str, column: str) -> str:
     if table == "facts" and column == "kind":
         return "fact_kind"
-    if table == "facts" and column in _IDS:
+    if table == "facts" and column in IDS:
         return "UUID"
     if table == "facts" and _base(column) in _SMALL:
         return "INTEGER"

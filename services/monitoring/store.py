@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from services.monitoring.domain.derivation import (
     persons_of,
     settled_of,
 )
-from services.monitoring.domain.facts import Settled
-from services.monitoring.domain.profiles import Entry, ProfileRow, timeline
+from services.monitoring.domain.profiles import Entry, ProfileRow, timelines_of
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, OfficeRow
 from services.monitoring.schema import TABLES, arrow, ddl, quoted
@@ -43,27 +41,17 @@ DIGESTED = ("events", "profiles", "offices", "facts", "unreadable")
 _TOPIC_LIST = ", ".join(f"'{topic}'" for topic in sorted(FACT_TOPICS))
 _KEPT_LIST = ", ".join(f"'{topic.name}'" for topic in TOPICS.values() if not topic.compacted)
 _AMONG = "IN (SELECT unnest(?::VARCHAR[]))"
-# The touched subjects, and what names a person, an approved assignment or a changed office among the causes;
-# then their events with those of the assignments that they name.
-_HIT = f"SELECT subject FROM events WHERE subject {_AMONG}"  # noqa: S608
+# Few columns and plain filters: at a batch's size planning a statement costs more than running it.
+_OF_SUBJECTS = f"SELECT {quoted(EventRow._fields)} FROM events WHERE subject {_AMONG}"  # noqa: S608
 _CAUSED = f"""
-UNION SELECT subject FROM (SELECT *, unnest([person, assignment, programme, office]) AS cause FROM events)
-WHERE topic IN ({_TOPIC_LIST}) AND cause {_AMONG}
+SELECT subject FROM events
+WHERE topic IN ({_TOPIC_LIST}) AND list_has_any([person, assignment, programme, office], ?::VARCHAR[])
 """  # noqa: S608
-_LOAD = f"""
-WITH hit AS MATERIALIZED ({{hit}}) SELECT {quoted(EventRow._fields)} FROM events
-WHERE subject IN (FROM hit) OR subject IN (SELECT assignment FROM events WHERE subject IN (FROM hit))
+_PROFILES = f"SELECT {quoted(ProfileRow._fields)} FROM profiles WHERE person {_AMONG}"  # noqa: S608
+_ENTRIES = f"""
+SELECT subject, entry, known_ms FROM events
+WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL AND subject {_AMONG}
 """  # noqa: S608
-_TIMELINES = f"""
-SELECT {quoted(ProfileRow._fields, "p.")}, min(e.known_ms) FROM profiles p
-JOIN events e ON e.subject = p.person AND e.entry = p.entry AND e.topic = '{PERSONS.name}'
-WHERE p.person {_AMONG} GROUP BY ALL
-"""  # noqa: S608
-_NEWER = """
-DELETE FROM {table} AS held USING incoming WHERE held.{key} = incoming.{key}
-AND (held.epoch, held.sequence) < (incoming.epoch, incoming.sequence);
-INSERT INTO {table} SELECT * FROM incoming WHERE {key} NOT IN (SELECT {key} FROM {table})
-"""
 # DuckDB reads a table in groups of this many rows; below one group there is nothing to leave out.
 SORTED_ROWS = 122_880
 _SORT = """
@@ -72,6 +60,7 @@ DELETE FROM facts WHERE known_from > ?;
 INSERT INTO facts SELECT * FROM unsorted ORDER BY kind, known_from;
 DROP TABLE unsorted
 """
+_mark_fields: Callable[[Mark], tuple[int, int, int]] = attrgetter("next_offset", "high_ms", "reached_ms")
 _DIGEST = """
 SELECT count(*), sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT)
 FROM (SELECT concat_ws(chr(31), {columns}) AS line FROM {table} {kept})
@@ -90,27 +79,35 @@ class ReadModel:
         self.database.writer.execute(ddl())
         self._unsorted = 0
         self._sorted_to = -1
-        self.marks = _marks(self.database.writer)
-        self.zones = _zones(self.database.writer)
+        # What stands in memory alone is new.
+        self.marks = _marks(self.database.writer) if path else {}
+        self.zones = _zones(self.database.writer) if path else {}
 
     def close(self) -> None:
         self.database.close()
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was read into it yet, so that nothing can stand there either."""
+        return not any(mark.next_offset for mark in self.marks.values())
+
     def apply(self, batch: Batch) -> None:
         """One transaction: the batch's rows, the facts that they touch derived anew, the positions."""
-        marks = self.marks | batch.marks
+        marks, empty = self.marks | batch.marks, self.empty
         with self.database.transaction() as connection:
-            replace_older(connection, "offices", "programme", batch.offices.values())
+            replace_older(connection, "offices", "programme", batch.offices, empty=empty)
             zones = _zones(connection) if batch.offices else self.zones
-            held = _load(connection, batch, _changed_offices(self.zones, zones))
+            held = [] if empty else _load(connection, batch, _changed_offices(self.zones, zones))
             fresh = _fresh(batch.events, held)
             insert(connection, "events", fresh)
             insert(connection, "unreadable", batch.unreadable)
-            replace_older(connection, "profiles", "person", batch.profiles.values())
+            replace_older(connection, "profiles", "person", batch.profiles, empty=empty)
             if old := {row.subject for row in held if row.topic in FACT_TOPICS}:
                 connection.execute(f"DELETE FROM facts WHERE subject {_AMONG}", [sorted(old)])  # noqa: S608
             groups = by_subject(row for row in (*held, *fresh) if row.topic in FACT_TOPICS)
-            written = write_facts(connection, groups, settled_of(groups), zones)
+            persons = persons_of(groups)
+            lines = _timelines_in(batch) if empty else timelines(connection, persons)
+            written = write_facts(connection, groups, Known(settled_of(groups), lines, zones))
             save_marks(connection, marks)
         self.marks, self.zones = marks, zones
         self._unsorted += written
@@ -153,40 +150,45 @@ class ReadModel:
 def insert(connection: Connection, table: str, rows: Sequence[Any]) -> None:
     """Adds the rows, which are in the order of the table's columns."""
     if rows:
-        with _registered(connection, arrow(table, rows)):
-            connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")  # noqa: S608
+        _insert_arrow(connection, table, arrow(table, rows))
+
+
+def _insert_arrow(connection: Connection, table: str, incoming: Any) -> None:
+    # DuckDB finds the parameter by its name; to register it as a view would plan the statement twice.
+    assert incoming.num_rows  # noqa: S101 - `insert` looked
+    connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")  # noqa: S608
 
 
 def replace_older(
-    connection: Connection, table: str, key: str, groups: Iterable[Sequence[ProfileRow] | Sequence[OfficeRow]]
+    connection: Connection,
+    table: str,
+    key: str,
+    groups: Mapping[str, Sequence[ProfileRow]] | Mapping[str, Sequence[OfficeRow]],
+    *,
+    empty: bool = False,
 ) -> None:
-    """Keeps, for each key, the rows of the record with the greatest (epoch, sequence)."""
-    rows = [row for group in groups for row in group]
-    if rows:
-        with _registered(connection, arrow(table, rows)):
-            connection.execute(_NEWER.format(table=table, key=key))
+    """Keeps, for each key, the rows of the record with the greatest (epoch, sequence). `empty`: none stands there."""
+    held: dict[str, tuple[int, int]] = {}
+    if groups and not empty:
+        found = f"SELECT DISTINCT {key}, epoch, sequence FROM {table} WHERE {key} {_AMONG}"  # noqa: S608
+        held = {name: tuple(place) for name, *place in connection.execute(found, [list(groups)]).fetchall()}
+    newer = {name: rows for name, rows in groups.items() if name not in held or held[name] < tuple(rows[0][1:3])}
+    if stale := [name for name in newer if name in held]:
+        connection.execute(f"DELETE FROM {table} WHERE {key} {_AMONG}", [stale])  # noqa: S608
+    insert(connection, table, [row for rows in newer.values() for row in rows])
 
 
-def write_facts(connection: Connection, groups: Groups, settled: Mapping[str, Settled], zones: Zones) -> int:
+def write_facts(connection: Connection, groups: Groups, known: Known) -> int:
     """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
-    rows = fact_rows(groups, Known(settled, timelines(connection, persons_of(groups)), zones))
+    rows = fact_rows(groups, known)
     insert(connection, "facts", rows)
     return len(rows)
 
 
 def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:
-    text = json.dumps([[*position, *astuple(mark)] for position, mark in sorted(marks.items())])
-    connection.execute("DELETE FROM progress")
-    connection.execute("INSERT INTO progress VALUES (?)", [text])
-
-
-@contextmanager
-def _registered(connection: Connection, table: Any) -> Iterator[None]:
-    connection.register("incoming", table)
-    try:
-        yield
-    finally:
-        connection.unregister("incoming")
+    text = json.dumps([[*position, *_mark_fields(mark)] for position, mark in sorted(marks.items())])
+    if connection.execute("UPDATE progress SET marks = ?", [text]).fetchall() == [(0,)]:
+        connection.execute("INSERT INTO progress VALUES (?)", [text])
 
 
 def _marks(connection: Connection) -> dict[Position, Mark]:
@@ -216,9 +218,17 @@ def _load(connection: Connection, batch: Batch, offices: set[str]) -> list[Event
     subjects = {row.subject for row in batch.events} | {row.assignment for row in batch.events if row.assignment}
     causes = offices | set(batch.profiles)
     causes.update(row.subject for row in batch.events if row.type in ("AssignmentApproved", "ProfileChanged"))
-    hit, parameters = (_HIT, [sorted(subjects)]) if not causes else (_HIT + _CAUSED, [sorted(subjects), sorted(causes)])
-    rows = connection.execute(_LOAD.format(hit=hit), parameters).fetchall()
-    return [EventRow._make(row) for row in rows]
+    if causes:
+        subjects.update(row[0] for row in connection.execute(_CAUSED, [sorted(causes)]).fetchall())
+    rows = _events_of(connection, subjects)
+    named = {row.assignment for row in rows if row.assignment is not None} - subjects
+    return rows + _events_of(connection, named)
+
+
+def _events_of(connection: Connection, subjects: set[str]) -> list[EventRow]:
+    if not subjects:
+        return []
+    return [EventRow._make(row) for row in connection.execute(_OF_SUBJECTS, [sorted(subjects)]).fetchall()]
 
 
 def _fresh(rows: Iterable[EventRow], held: Iterable[EventRow]) -> list[EventRow]:
@@ -236,10 +246,16 @@ def timelines(connection: Connection, persons: set[str]) -> dict[str, list[Entry
     """What is known of each of these persons."""
     if not persons:
         return {}
-    found: dict[str, list[tuple[ProfileRow, int]]] = {}
-    for *row, known_ms in connection.execute(_TIMELINES, [sorted(persons)]).fetchall():
-        found.setdefault(row[0], []).append((ProfileRow._make(row), known_ms))
-    return {person: timeline(known) for person, known in found.items()}
+    asked = [sorted(persons)]
+    known = connection.execute(_ENTRIES, asked).fetchall()
+    return timelines_of(map(ProfileRow._make, connection.execute(_PROFILES, asked).fetchall()), known)
+
+
+def _timelines_in(batch: Batch) -> dict[str, list[Entry]]:
+    """What the batch alone says of its persons."""
+    told = (row for row in batch.events if row.topic == PERSONS.name and row.entry is not None)
+    known = [(row.subject, row.entry or "", row.known_ms) for row in told]
+    return timelines_of((row for rows in batch.profiles.values() for row in rows), known)
 
 
 def _digest(connection: Connection, table: str) -> str:

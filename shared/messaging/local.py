@@ -47,6 +47,7 @@ class LocalLog:
         self._floor = Floor(0, 0)
         self._shown_kept_ms = 0
         self._ends: dict[Position, int] = {}
+        self._positions_of: dict[str, list[Position]] = {}
         self._groups: dict[str, Group] = {}
         self._subscriptions: list[LocalSubscription] = []
         self._waiters: dict[asyncio.Future[None], frozenset[str]] = {}
@@ -110,13 +111,18 @@ class LocalLog:
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         positions = self._partitions(topics)
-        if any(self.end(position) > ends.get(position, 0) for position in positions):
+        if any(
+            at > ends.get(position, 0)
+            for position, at in zip(positions, map(self._ends.__getitem__, positions), strict=True)
+        ):
             return
         grown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters[grown] = frozenset(topics)
+        over = asyncio.get_running_loop().call_later(timeout, _woken, grown)
         try:
-            await asyncio.wait({grown}, timeout=timeout)
+            await grown
         finally:
+            over.cancel()
             del self._waiters[grown]
 
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
@@ -125,7 +131,8 @@ class LocalLog:
             # After a restart with a clock that went back, the file alone knows what was shown.
             await self._submitted(Shown(shown_ms))
             self._shown_kept_ms = max(shown_ms, self._shown_kept_ms)
-        return self._reading(lambda: {position: self.end(position) for position in self._partitions(topics)})
+        positions = self._partitions(topics)
+        return self._reading(lambda: {position: self._ends[position] for position in positions})
 
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         kept = self._reading(lambda: self._file.positions(group))
@@ -168,7 +175,14 @@ class LocalLog:
             raise Unavailable(f"log: {error}") from error
 
     def _partitions(self, topics: Sequence[str]) -> list[Position]:
-        return [(name, number) for name in topics for number in range(declared(self.topics, name).partitions)]
+        return [position for name in topics for position in self._positions(name)]
+
+    def _positions(self, topic: str) -> list[Position]:
+        found = self._positions_of.get(topic)
+        if found is None:
+            found = [(topic, number) for number in range(declared(self.topics, topic).partitions)]
+            self._positions_of[topic] = found
+        return found
 
     def _group(self, name: str) -> Group:
         if name not in self._groups:
@@ -189,8 +203,8 @@ class LocalLog:
         for group in self._groups.values():
             group.wake(topics)
         for waiter, wanted in self._waiters.items():
-            if wanted & topics and not waiter.done():
-                waiter.set_result(None)
+            if wanted & topics:
+                _woken(waiter)
 
     async def _compact_hourly(self) -> None:
         """What a compacted topic supersedes, an erased person's timeline above all, is gone within two hours."""
@@ -207,3 +221,8 @@ class LocalLog:
                     done[name] = total
                 except PortError as error:
                     logger.warning("compaction_failed", topic=name, error=type(error).__name__)
+
+
+def _woken(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

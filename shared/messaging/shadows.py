@@ -113,6 +113,10 @@ class Consumer:
         lanes: dict[Any, list[Record]] = {}
         for record in records:
             lanes.setdefault((record.topic, record.key or (record.partition, record.offset)), []).append(record)
+        if len(lanes) == 1:
+            # Most batches of a quiet log; a task of its own would cost as much as the work.
+            await self._lane(records)
+            return
         results = await asyncio.gather(*(self._lane(lane) for lane in lanes.values()), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from shared.errors import Conflict, UniqueViolated
 from shared.store.port import OUTBOX_INDEX, Appended, Document
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS built (
     PRIMARY KEY (collection, name)) WITHOUT ROWID;
 """
 HEAD = "SELECT version, ix, uq FROM documents WHERE collection=? AND id=?"
+WHOLE = "SELECT version, body, ix, uq FROM documents WHERE collection=? AND id=?"
 BODY = "SELECT body, ix, uq FROM documents WHERE collection=? AND id=?"
 INSERT = "INSERT INTO documents (collection, id, version, body, ix, uq) VALUES (?, ?, ?, ?, ?, ?)"
 INSERT_NEW = f"{INSERT} ON CONFLICT DO NOTHING"
@@ -46,7 +48,16 @@ NOTE_BUILT = "INSERT OR REPLACE INTO built (collection, name, version) VALUES (?
 KEY_HOLDER = "SELECT 1 FROM uniques WHERE collection=? AND key=?"
 
 Entry = tuple[str, str, str]
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+def _dumps(value: Any) -> str:
+    # What gets here has passed `documents.check`: JSON types alone, every number finite, every text encodable.
+    return to_json(value).decode()
+
+
+def _loads(text: str) -> Any:
+    # Values are not cached: a store's texts may be a person's, and outlive in the cache what erased them.
+    return from_json(text, cache_strings="keys")
 
 
 class Row:
@@ -70,10 +81,9 @@ def _entries(ix: dict[str, Any]) -> set[Entry]:
 
 def document_of(body: str, ix: str, uq: str | None) -> Document:
     """The document whole again."""
-    document: Document = json.loads(body)
-    document["ix"] = json.loads(ix)
-    if uq is not None:
-        document["uq"] = json.loads(uq)
+    # One text is parsed sooner than two; a body is never empty.
+    parts = f'{body[:-1]},"ix":{ix}' if uq is None else f'{body[:-1]},"ix":{ix},"uq":{uq}'
+    document: Document = _loads(parts + "}")
     return document
 
 
@@ -88,8 +98,8 @@ def save(connection: sqlite3.Connection, collection: str, row: Row, expected_ver
         return
     _, ix, uq = head
     connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, row.id))
-    entries = row.entries if ix == row.ix else _entries(json.loads(ix))
-    keys = row.keys if uq == row.uq else set(json.loads(uq or "[]"))
+    entries = row.entries if ix == row.ix else _entries(_loads(ix))
+    keys = row.keys if uq == row.uq else set(_loads(uq or "[]"))
     _move(connection, collection, row, entries, keys)
 
 
@@ -125,7 +135,7 @@ def rewrite_entries(connection: sqlite3.Connection, collection: str, rows: Itera
         head = connection.execute(HEAD, (collection, row.id)).fetchone()
         if head is not None and head[0] == row.version:
             connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, row.id))
-            _move(connection, collection, row, _entries(json.loads(head[1])), row.keys)
+            _move(connection, collection, row, _entries(_loads(head[1])), row.keys)
 
 
 def note_built(connection: sqlite3.Connection, collection: str, versions: dict[str, int]) -> None:
@@ -135,13 +145,13 @@ def note_built(connection: sqlite3.Connection, collection: str, versions: dict[s
 
 def sent(connection: sqlite3.Connection, collection: str, id: str, version: int) -> bool:
     """Empties the outbox of that very version; the version stays."""
-    head = connection.execute(HEAD, (collection, id)).fetchone()
-    if head is None or head[0] != version:
+    found = connection.execute(WHOLE, (collection, id)).fetchone()
+    if found is None or found[0] != version:
         return False
-    body, ix, uq = connection.execute(BODY, (collection, id)).fetchone()
-    document = document_of(body, ix, uq) | {"outbox": [], "pending": False}
+    document = document_of(*found[1:]) | {"outbox": [], "pending": False}
+    entries = _entries(document["ix"])
     document["ix"].pop(OUTBOX_INDEX, None)
     row = Row(document)
     connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, id))
-    _move(connection, collection, row, _entries(json.loads(ix)), row.keys)
+    _move(connection, collection, row, entries, row.keys)
     return True

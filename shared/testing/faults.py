@@ -53,7 +53,7 @@ class Rates:
 
 
 STORMY = Rates(
-    drop=0.01,
+    drop=0.02,
     delay=0.15,
     unknown=0.01,
     lost=0.005,
@@ -168,10 +168,11 @@ class Wire:
         """
         plan = self._plan
         plan.counts["calls"] += 1
-        await plan.perhaps_delay()
-        if plan.happens("drop"):
-            plan.counts["drops"] += 1
-            raise Unavailable(name)
+        if not plan.healed:
+            await plan.perhaps_delay()
+            if plan.happens("drop"):
+                plan.counts["drops"] += 1
+                raise Unavailable(name)
         result = await effect()
         await asyncio.sleep(0)
         return result

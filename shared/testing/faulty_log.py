@@ -7,7 +7,7 @@ One process is kinder than Kafka, so members, generations and commits are played
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from shared.errors import PortError, Unavailable, UnknownOutcome
@@ -22,6 +22,7 @@ HELD_SECONDS = 0.3
 STOP_SECONDS = 15.0
 REWIND_AT_MOST = 20
 LIMITS = (1, 2, 5, 50)
+Wanted = Callable[[Mapping[Position, int]], Mapping[Position, tuple[int, int]]]
 
 
 class FaultyLog:
@@ -33,6 +34,7 @@ class FaultyLog:
         self.groups = Groups(plan, {topic.name: topic.partitions for topic in topics.values()})
         self._log = log
         self._members = 0
+        self._waiting: dict[asyncio.Future[None], Collection[Position]] = {}
         self._readers: set[str] = set()
 
     def next_member(self) -> int:
@@ -51,18 +53,49 @@ class FaultyLog:
 
     async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
         copy = tuple(messages)
-        await self.wire.carry("log.append", lambda: self._log.append(topic, partition, copy), writes=True)
+
+        async def appended() -> None:
+            await self._log.append(topic, partition, copy)
+            for waiter, positions in self._waiting.items():
+                if (topic, partition) in positions:
+                    _woken(waiter)
+
+        await self.wire.carry("log.append", appended, writes=True)
 
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> FaultySubscription:
         return FaultySubscription(self, group, topics, handler)
 
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
         await self._perhaps_stall()
-        return await self.fetch(topic, partition, offset, limit)
-
-    async def fetch(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
-        """A member's read, which does not stall: what is read without a group falls behind what the group knows."""
         return await self.wire.ask("log.read", lambda: self._log.read(topic, partition, offset, limit))
+
+    async def fetch(self, topics: Sequence[str], wanted: Wanted) -> tuple[Mapping[Position, int], list[list[Record]]]:
+        """A member's request: the ends, and from each partition that `wanted` then names (offset, limit) its records.
+
+        It does not stall: what is read without a group falls behind what the group knows.
+        """
+
+        async def fetched() -> tuple[Mapping[Position, int], list[list[Record]]]:
+            ends = await self._log.ends(topics)
+            asked = wanted(ends)
+            return ends, [await self._log.read(*position, *place) for position, place in asked.items()]
+
+        return await self.wire.ask("log.fetch", fetched)
+
+    async def grown(self, ends: Mapping[Position, int], timeout: float) -> None:
+        """A member's long poll: until one of these partitions ends behind what is given, or `timeout` seconds."""
+        now = await self._log.ends(sorted({topic for topic, _ in ends}))
+        if any(now[position] > end for position, end in ends.items()):
+            return
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiting[waiter] = ends.keys()
+        over = loop.call_later(timeout, _woken, waiter)
+        try:
+            await waiter
+        finally:
+            over.cancel()
+            self._waiting.pop(waiter, None)
 
     async def _perhaps_stall(self) -> None:
         caller = replica.get()
@@ -75,7 +108,7 @@ class FaultyLog:
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         known = dict(ends)
-        await self.wire.carry("log.wait", lambda: self._log.wait(topics, known, timeout))
+        await self.wire.ask("log.wait", lambda: self._log.wait(topics, known, timeout))
 
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
         return await self.wire.ask("log.ends", lambda: self._log.ends(topics))
@@ -146,13 +179,12 @@ class FaultySubscription:
 
     async def _round(self) -> None:
         self._join()
-        ends = await self._log.ends(self._topics)
-        batch = await self._fetch(ends)
+        ends, batch = await self._fetch()
         if not batch:
             await self._commit_again()
             held = any(self._positions[position] < ends.get(position, 0) for position in self._positions)
             pause = HELD_SECONDS if held else IDLE_SECONDS
-            await self._log.wait(self._topics, ends, pause)
+            await self._log.grown({position: ends.get(position, 0) for position in self._positions}, pause)
             return
         # The generation of the fetch, not of the commit: that is what makes a zombie's commit stale.
         generation, reached = self._generation, _after(batch)
@@ -172,21 +204,21 @@ class FaultySubscription:
             owned = self._groups.owned(self._group, self._member)
             self._positions = {position: committed.get(position, 0) for position in owned}
 
-    async def _fetch(self, ends: Mapping[Position, int]) -> list[Record]:
-        """Records of some of its partitions, ordered within each, mixed between them."""
+    async def _fetch(self) -> tuple[Mapping[Position, int], list[Record]]:
+        """The ends, and records of some of its partitions, ordered within each, mixed between them."""
         rng = self._plan.runtime.rng
-        behind = [position for position, at in self._positions.items() if at < ends.get(position, 0)]
-        lanes = []
-        for topic, partition in behind:
-            if self._is_held((topic, partition)):
-                continue
-            at = self._positions[topic, partition]
-            records = await self._log.fetch(topic, partition, at, rng.choice(LIMITS))
-            lanes.append(records[::-1])
+        ends, parts = await self._log.fetch(self._topics, self._wanted)
+        lanes = [records[::-1] for records in parts]
         batch = []
         while lanes := [lane for lane in lanes if lane]:
             batch.append(rng.choice(lanes).pop())
-        return batch
+        return ends, batch
+
+    def _wanted(self, ends: Mapping[Position, int]) -> dict[Position, tuple[int, int]]:
+        """From where on and how much it asks of each partition that has more and is not kept back."""
+        behind = [position for position, at in self._positions.items() if at < ends.get(position, 0)]
+        rng = self._plan.runtime.rng
+        return {p: (self._positions[p], rng.choice(LIMITS)) for p in behind if not self._is_held(p)}
 
     def _is_held(self, position: Position) -> bool:
         now = self._plan.runtime.monotonic()
@@ -233,6 +265,11 @@ class FaultySubscription:
             position = self._plan.runtime.rng.choice(moved)
             at = self._positions[position]
             self._positions[position] = self._plan.runtime.rng.randrange(max(0, at - REWIND_AT_MOST), at)
+
+
+def _woken(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _after(batch: list[Record]) -> dict[Position, int]:

@@ -28,7 +28,6 @@ from shared.testing.steps import (
     SeededTimer,
     dispose,
     label_of,
-    owned,
     place_of,
     replica,
 )
@@ -63,6 +62,7 @@ class SeededLoop(BareLoop):
         self.steps = 0
         self.trace: list[str] | None = [] if trace else None
         self._rng = random.Random(f"{seed}/schedule")
+        self._draw = self._rng.random
         self._steps_at_most = steps_at_most
         self._microseconds = self._leapt = 0
         self._fingerprint = 0
@@ -71,6 +71,8 @@ class SeededLoop(BareLoop):
         self._timers: list[tuple[int, int, SeededTimer]] = []
         self._held: dict[str, list[AnyHandle]] = {}
         self._dead: set[str] = set()
+        # Whoever is dead or frozen: one look for what nearly always runs.
+        self._apart: set[str | None] = set()
         self._tasks: list[SeededTask[Any]] = []
         self._generators: list[AsyncGenerator[Any, Any]] = []
         self._running = self._stopping = self._closed = self._disposing = False
@@ -98,9 +100,13 @@ class SeededLoop(BareLoop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        self._check_open()
-        handle = SeededHandle(callback, args, self, _given(context))
-        self._enqueue(owned(handle))
+        if self._closed:
+            self._check_open()
+        handle = SeededHandle(callback, args, self, copy_context() if context is None else context)
+        if self._disposing or handle.owner in self._apart:
+            self._enqueue(handle)
+        else:
+            self._ready.append(handle)
         return handle
 
     def call_soon_threadsafe(
@@ -118,7 +124,7 @@ class SeededLoop(BareLoop):
     ) -> asyncio.TimerHandle:
         self._check_open()
         handle = SeededTimer(when, callback, args, self, _given(context))
-        if owned(handle).owner not in self._dead:
+        if handle.owner not in self._dead:
             self._serial += 1
             heapq.heappush(self._timers, (math.ceil(when * 1_000_000), self._serial, handle))
         return handle
@@ -129,7 +135,7 @@ class SeededLoop(BareLoop):
     def _enqueue(self, handle: AnyHandle) -> None:
         if self._disposing or handle.owner in self._dead:
             handle.cancel()
-        elif handle.owner in self._held:
+        elif handle.owner is not None and handle.owner in self._held:
             self._held[handle.owner].append(handle)
         else:
             self._ready.append(handle)
@@ -173,6 +179,7 @@ class SeededLoop(BareLoop):
         Its tasks stay referenced and are disposed of by `close`, so that nothing of them runs by collection.
         """
         self._dead.add(incarnation)
+        self._apart.add(incarnation)
         self._held.pop(incarnation, None)
         # Its timers are left in the heap and dropped when they come due.
         self._ready = [handle for handle in self._ready if handle.owner != incarnation]
@@ -180,12 +187,15 @@ class SeededLoop(BareLoop):
     def freeze(self, incarnation: str) -> None:
         """Holds the incarnation's handles aside, as SIGSTOP does; its timers come due but do not fire."""
         if incarnation not in self._dead and incarnation not in self._held:
+            self._apart.add(incarnation)
             self._held[incarnation] = [handle for handle in self._ready if handle.owner == incarnation]
             self._ready = [handle for handle in self._ready if handle.owner != incarnation]
 
     def thaw(self, incarnation: str) -> None:
         """Lets a frozen incarnation go on: what came due meanwhile is ready at once."""
         self._ready.extend(self._held.pop(incarnation, []))
+        if incarnation not in self._dead:
+            self._apart.discard(incarnation)
 
     # Running.
 
@@ -220,15 +230,16 @@ class SeededLoop(BareLoop):
         self._stopping = True
 
     def _step(self) -> None:
-        self._advance()
         ready = self._ready
+        if not ready or (self._timers and self._timers[0][0] <= self._microseconds):
+            self._advance()
         # Taking the last one's place costs no shift, and the order of the ready ones means nothing.
         size = len(ready)
-        chosen = int(self._rng.random() * size)
+        chosen = int(self._draw() * size)
         handle = ready[chosen]
         ready[chosen] = ready[-1]
         ready.pop()
-        if handle.cancelled():
+        if handle._cancelled:
             return
         self.steps += 1
         # Every step takes time, or a task that spins would keep all timers from firing.
@@ -236,7 +247,12 @@ class SeededLoop(BareLoop):
         self._fingerprint = (self._fingerprint * 1_000_003 + size * 8_191 + chosen + self._microseconds) % (1 << 61)
         if self.trace is not None:
             self.trace.append(f"{self._microseconds} {handle.owner or '-'} {label_of(handle)}")
-        handle._run()
+        try:
+            handle._context.run(handle._callback, *handle._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.call_exception_handler({"message": f"in {label_of(handle)}", "exception": error, "handle": handle})
         if self.steps > self._steps_at_most:
             raise Runaway(f"more than {self._steps_at_most} steps; {self.pending()}")
 

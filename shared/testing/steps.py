@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, TypeVar
 
@@ -47,22 +47,49 @@ class SeededTask(asyncio.Task[T]):
 
 
 class SeededHandle(asyncio.Handle):
+    """A handle with the incarnation of the context in which it will run."""
+
     __slots__ = ("owner",)
     owner: str | None
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+    ) -> None:
+        # What the base class does, without asking for a debug mode that does not exist: a run makes 20,000 handles.
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = context
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+        self.owner = context.get(replica)
 
 
 class SeededTimer(asyncio.TimerHandle):
+    """A timer with the incarnation of the context in which it will run."""
+
     __slots__ = ("owner",)
     owner: str | None
+    _callback: Callable[..., object]
+    _context: Context
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self.owner = context.get(replica)
 
 
 AnyHandle = SeededHandle | SeededTimer
-
-
-def owned(handle: Any) -> Any:
-    """The handle, with the incarnation of the context in which it will run."""
-    handle.owner = handle._context.get(replica)
-    return handle
 
 
 def label_of(handle: Any) -> str:

@@ -71,14 +71,14 @@ def missing(counts: Counter[str], runs: int) -> list[str]:
     return [fault for fault in MUST_HAPPEN if runs >= ENOUGH_RUNS and not counts[fault]]
 
 
-def summary(counts: Counter[str], walls: list[float], elapsed: float) -> str:
+def summary(counts: Counter[str], taken: list[float], elapsed: float) -> str:
     def listed(names: tuple[str, ...]) -> str:
         return ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in names)
 
-    mean, worst = sum(walls) / len(walls), max(walls)
+    mean, worst = sum(taken) / len(taken), max(taken)
     return (
         f"{counts['schedules']:,} schedules, {counts['steps']:,} steps: {listed(FAULTS)}; {listed(EFFECTS)}; "
-        f"{mean:.3f} s a run (at most {worst:.3f}), {elapsed:.1f} s in all"
+        f"{mean:.3f} s of processor time a run (at most {worst:.3f}), {elapsed:.1f} s in all"
     )
 
 
@@ -90,10 +90,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--bug", choices=sorted(BUGS))
     parser.add_argument("--fingerprints", action="store_true", help="one line a schedule, to compare two runs")
     options = parser.parse_args(arguments)
-    began, counts, walls, broken = time.perf_counter(), Counter[str](), list[float](), 0
+    began, counts, taken, broken = time.perf_counter(), Counter[str](), list[float](), 0
     for outcome in outcomes(range(options.seed, options.seed + options.runs), options.bug, options.jobs):
         counts += outcome.counts
-        walls.append(outcome.wall_seconds)
+        taken.append(outcome.cpu_seconds)
         broken += bool(outcome.violations)
         for violation in outcome.violations:
             print(f"seed {outcome.seed}: {violation}")
@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
             print(f"seed {outcome.seed}: {outcome.fingerprint} {sorted(outcome.counts.items())}")
     absent = missing(counts, options.runs)
     if not options.fingerprints:
-        print(summary(counts, walls, time.perf_counter() - began))
+        print(summary(counts, taken, time.perf_counter() - began))
     for fault in absent:
         print(f"no {fault.replace('_', ' ')} in {options.runs} runs: they prove too little")
     print(f"{broken} of {options.runs} schedules broke an invariant")

@@ -13,6 +13,7 @@ from shared.store.port import Document
 from tests.simulation.cast import PURPOSE
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.journal import Journal
+from tests.simulation.stream_checks import mark_of
 from tests.simulation.witness import NEVER_BEGUN, SEATED
 
 ENDED = frozenset({"not_selected", "declined", "expired", "retracted"})
@@ -23,6 +24,9 @@ GUARDS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
     ("matching", "pools", "matches", ENDED),
     ("placement", "calendars", "placements", NEVER_BEGUN),
 )
+MATCHES_TOPIC = "matching.matches"
+# After each of them matching settles the match's hold in the person's pool.
+ENDINGS = frozenset({"ExpertNotSelected", "OfferDeclined", "OfferExpired", "MatchRetracted"})
 DECIDED_AS = {"expert-registration": ("experts", "expert"), "application": ("matches", "match")}
 
 
@@ -41,6 +45,19 @@ def check_holds(evidence: Evidence) -> Iterator[Violation]:
                     yield Violation("I12", name, f"the hold of {target} stands for nothing")
                 elif hold["status"] == "released" and used and not _needs_no_seat(collection, state):
                     yield Violation("I5", name, f"{target} uses a hold that was released")
+
+
+def check_given_back(evidence: Evidence) -> Iterator[Violation]:
+    """I10: where the end of a match is marked, what follows from it was done: nothing of the person is held for it."""
+    matching = evidence.documents["matching"]
+    shadows = {one["_id"]: one for one in matching["shadows"]}
+    standing = {target: person for person, target in _standing(matching["pools"])}
+    for read in evidence.reads(MATCHES_TOPIC):
+        match = read.envelope.subject
+        marked = match in shadows and mark_of(shadows[match], MATCHES_TOPIC) >= read.place
+        if read.name in ENDINGS and marked and match in standing:
+            detail = f"{read.name} {read.place} is marked, its effect in pools/{standing[match]} is missing"
+            yield Violation("I10", f"{MATCHES_TOPIC}/{match}", detail)
 
 
 def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:

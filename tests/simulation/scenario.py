@@ -26,7 +26,7 @@ from tests.simulation.history import history
 from tests.simulation.journal import Journal
 from tests.simulation.recount import check_read_models
 from tests.simulation.schedule import Scenario
-from tests.simulation.services import TOPICS_OF, services
+from tests.simulation.services import TOPICS_OF, services, without_edges
 from tests.simulation.stream_checks import (
     Consequence,
     Reader,
@@ -130,6 +130,7 @@ def _check_streams(evidence: Evidence) -> Iterator[Violation]:
 PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     promise_checks.check_holds,
     promise_checks.check_held,
+    promise_checks.check_given_back,
     promise_checks.check_succession,
     promise_checks.check_both_sides,
     promise_checks.check_withdrawn,
@@ -155,4 +156,4 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
     yield from check_read_models(evidence, models, journal.answers, as_of_ms)
 
 
-SCENARIO = Scenario(services, history, check)
+SCENARIO = Scenario(services, history, check, around=without_edges)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -31,11 +32,12 @@ BACKWARDS_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Scenario:
-    """Which services, what the client does with them, what has to hold afterwards."""
+    """Which services, what the client does with them, what has to hold afterwards; `around`: what every run is in."""
 
     services: Callable[[], Sequence[Service]]
     history: Callable[[Client, Journal], Awaitable[None]]
     check: Callable[[World, Evidence, Journal], Iterable[Violation]]
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,18 @@ class Outcome:
     steps: int
     counts: Counter[str]
     virtual_seconds: float
-    wall_seconds: float
+    cpu_seconds: float
     fingerprint: str
 
 
 def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates: Rates = STORMY) -> Outcome:
-    """Runs the schedule of the seed. The same seed gives the same outcome, but for the wall time."""
+    """Runs the schedule of the seed. The same seed gives the same outcome, but for the processor time."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    began = time.perf_counter()
+    began = time.process_time()
     collecting = gc.isenabled()
     # Collections would come at other moments in another process, and finalisers with them.
     gc.disable()
-    with planted(bug) as wrap_store:
+    with scenario.around(), planted(bug) as wrap_store:
         world = World(seed, scenario.services(), rates, wrap_store=wrap_store)
         try:
             violations = world.loop.run_until_complete(_play(world, scenario))
@@ -79,7 +81,7 @@ def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates
         world.loop.steps,
         counts,
         world.loop.time(),
-        time.perf_counter() - began,
+        time.process_time() - began,
         world.loop.fingerprint,
     )
 

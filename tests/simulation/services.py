@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 from unittest import mock
 
 from fastapi import APIRouter
@@ -32,8 +32,6 @@ from shared.replica import Ports, stored
 from shared.store.collection import Collection
 from tests.simulation.nodes import Service
 
-T = TypeVar("T")
-
 # A transaction costs real milliseconds, so the read models are brought up in few of them.
 PACE = Pace(linger_seconds=9.0, idle_seconds=9.0)
 
@@ -45,21 +43,36 @@ class InMemory:
     data = None
 
 
-def _without_routes(build: Callable[[Ports, Any], T], ports: Ports) -> T:
+@contextmanager
+def without_edges() -> Iterator[None]:
     """Nobody calls the edge here, and its routes would take longer to set up than all else that a replica is."""
-    with (
-        mock.patch.object(APIRouter, "add_api_route", return_value=None),
-        mock.patch.object(BaseModel, "model_json_schema", return_value={}),
-    ):
-        return build(ports, InMemory())
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch.object(APIRouter, "add_api_route", _nothing))
+        patches.enter_context(mock.patch.object(BaseModel, "model_json_schema", _nothing))
+        for service in (registration, matching, placement, monitoring):
+            patches.enter_context(mock.patch.object(service, "served", _nothing))
+        yield
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """What stands where an edge would be."""
 
 
 # The process's one DuckDB in memory gets as many threads as its first model asks for; more than one only wait here.
 ReadModel(None, threads=1).close()
 
 
-def _monitoring(ports: Ports, settings: Any) -> monitoring.MonitoringService:
-    return monitoring.MonitoringService(ports, settings, PACE)
+def _monitoring(ports: Ports) -> monitoring.MonitoringService:
+    service = monitoring.MonitoringService(ports, InMemory(), PACE)
+    planned_simply(service.follower.model)
+    return service
+
+
+def planned_simply(model: ReadModel) -> None:
+    """Its statements run as they are written: on a few hundred rows they take less time than their optimisation."""
+    with model.database.reader() as reader:
+        for connection in (model.database.writer, reader):
+            connection.execute("PRAGMA disable_optimizer")
 
 
 def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int]) -> int:
@@ -90,7 +103,7 @@ def services() -> list[Service]:
         Service(
             "monitoring",
             stored(MONITORING, MONITORING_SHADOWS),
-            partial(_without_routes, _monitoring),
+            _monitoring,
             unread=_unread,
             close=lambda service: service.follower.model.close(),
         ),
@@ -98,4 +111,7 @@ def services() -> list[Service]:
 
 
 def _grouped(name: str, collections: Sequence[Collection], build: Callable[[Ports, Any], Any]) -> Service:
-    return Service(name, collections, partial(_without_routes, build), TOPICS_OF[name])
+    def built(ports: Ports) -> Any:
+        return build(ports, InMemory())
+
+    return Service(name, collections, built, TOPICS_OF[name])

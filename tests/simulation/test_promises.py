@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared.clock import derived_id, short_hash
+from shared.clock import derived_id, short_hash, text_of
+from shared.contracts.base import Envelope
+from shared.contracts.matching import OfferDeclined
 from shared.identity.keys import Keys
 from shared.intake.receipts import signed_receipt
+from shared.messaging.port import Record
 from shared.testing.loop import SeededLoop
 from shared.testing.runtime import SeededRuntime
 from tests.simulation import promise_checks
@@ -212,3 +215,19 @@ def test_recounts() -> None:
     for other in ({"placed": 4}, {}):
         found = list(check_recounts({"facts": {"placed": 5}, "replay": other}))
         assert [violation.invariant for violation in found] == ["I7"]
+
+
+def test_a_hold_that_outlives_the_marked_end_of_its_match_is_red() -> None:
+    declined = OfferDeclined(happened_at=NOW, reason="family")
+    envelope = Envelope("e", declined.type_name(), 1, "/matching", ONE, text_of(NOW), 1, 1)
+    headers = tuple((name, text.encode()) for name, text in envelope.headers().items())
+    records = {declined.topic: [Record(declined.topic, 0, 0, ONE.encode(), declined.body().encode(), headers, 0)]}
+
+    def rules(mark: int, status: str) -> list[str]:
+        shadow = {"_id": ONE, "marks": {"matching/matches": [1, mark]}, "parked": []}
+        matching = {"shadows": [shadow], "pools": [guard("p", **{ONE: status})]}
+        found = promise_checks.check_given_back(Evidence({"matching": matching}, records))
+        return [one.invariant for one in found]
+
+    assert rules(1, "confirmed") == ["I10"]
+    assert rules(0, "confirmed") == rules(1, "released") == []

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from shared.clock import instant_of, text_of
@@ -178,8 +179,11 @@ class World:
             return await work(replica)
 
         task = self.loop.task_of(node.incarnation, serve(), f"request to {node.name}")
-        task.add_done_callback(_looked_at)
-        await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        answered = self.loop.create_future()
+        task.add_done_callback(partial(_looked_at, answered))
+        over = self.loop.call_later(ANSWER_SECONDS, _told, answered)
+        await answered
+        over.cancel()
         if not task.done():
             raise Unavailable(f"{service}: no answer")
         return task.result()
@@ -262,7 +266,13 @@ class World:
         self.bare_log.close()
 
 
-def _looked_at(task: asyncio.Task[Any]) -> None:
+def _looked_at(answered: asyncio.Future[None], task: asyncio.Task[Any]) -> None:
     # The client may be gone; a failed request without a taker is not a mistake of the loop.
     if not task.cancelled():
         task.exception()
+    _told(answered)
+
+
+def _told(answered: asyncio.Future[None]) -> None:
+    if not answered.done():
+        answered.set_result(None)

@@ -103,6 +103,18 @@ def timeline(rows: Iterable[tuple[ProfileRow, int]]) -> list[Entry]:
     )
 
 
+def timelines_of(rows: Iterable[ProfileRow], known: Iterable[tuple[str, str, int]]) -> dict[str, list[Entry]]:
+    """The timeline of each person of the rows; `known`: person, entry and append time of each change to a profile."""
+    first: dict[tuple[str, str], int] = {}
+    for person, entry, known_ms in known:
+        first[person, entry] = min(first.get((person, entry), known_ms), known_ms)
+    found: dict[str, list[tuple[ProfileRow, int]]] = {}
+    for row in rows:
+        if (first_ms := first.get((row.person, row.entry))) is not None:
+            found.setdefault(row.person, []).append((row, first_ms))
+    return {person: timeline(entries) for person, entries in found.items()}
+
+
 def at_event(entries: Sequence[Entry], day: int) -> Attributes:
     """As they were on that day (days since 1970-01-01).
 
