@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fastapi import APIRouter
 
+from services.placement.domain.placement_state import Placement
 from services.placement.domain.placements import (
     CancelPlacement,
     CompletePlacement,
@@ -17,7 +18,6 @@ from services.placement.domain.placements import (
     Depart,
     EndEarly,
     ExtendPlacement,
-    Placement,
     ReportNoShow,
     existing,
 )

@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any, Literal
 
 from services.placement.domain import calendars, placements
+from services.placement.domain.placement_state import GIVES_DAYS_BACK, UNDER_CONTRACT, Placement
 from services.placement.domain.placements import (
     ContractPlacement,
     ExtendPlacement,
     NoteConsent,
     OpenPlacement,
-    Placement,
     RefusePlacement,
     RetractPlacement,
 )
@@ -175,7 +175,7 @@ class Placing:
         except Refusal:
             # Another request came between: the days that were just added may belong to nobody now.
             _, state = await self._kernel.load(PLACEMENTS, id)
-            if state is not None and state.status in placements.GIVES_DAYS_BACK:
+            if state is not None and state.status in GIVES_DAYS_BACK:
                 await self._give_back(id, state)
             raise
         await self._hold_contract(saved.document, saved.state)
@@ -190,7 +190,7 @@ class Placing:
     async def _hold_contract(self, document: Document, state: Placement) -> None:
         """The calendar holds the contract's days and no others, unless a further promise is on its way."""
         starts_on, ends_on = state.starts_on, state.ends_on
-        if state.status not in placements.UNDER_CONTRACT or starts_on is None or ends_on is None:
+        if state.status not in UNDER_CONTRACT or starts_on is None or ends_on is None:
             return
         applied = document["applied"]
         try:
@@ -209,7 +209,7 @@ class Placing:
     async def carry_out(self, id: str, command: Any, cause: Cause, expected: int | None) -> Saved[Placement]:
         """Any other command; one that ends the placement gives its days back at once."""
         saved = await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
-        if saved.state.status in placements.GIVES_DAYS_BACK:
+        if saved.state.status in GIVES_DAYS_BACK:
             await self._give_back(id, saved.state)
         return saved
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.placement.domain import placements
-from services.placement.domain.placements import Placement
+from services.placement.domain import placement_state, placements
+from services.placement.domain.placement_state import Placement
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
@@ -36,8 +36,8 @@ PLACEMENTS: Aggregate[Placement] = Aggregate(
     ),
     Placement,
     placements.decide,
-    placements.evolve,
-    scope=placements.scope,
+    placement_state.evolve,
+    scope=placement_state.scope,
 )
 CALENDARS = Collection("calendars")
 

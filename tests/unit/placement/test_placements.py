@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.placement.domain import calendars, placements
+from services.placement.domain import calendars, placement_state, placements
+from services.placement.domain.placement_state import Placement
 from services.placement.domain.placements import (
     CancelPlacement,
     CompletePlacement,
@@ -18,7 +19,6 @@ from services.placement.domain.placements import (
     EndEarly,
     ExtendPlacement,
     OpenPlacement,
-    Placement,
     RefusePlacement,
     ReportNoShow,
     RetractPlacement,
@@ -60,7 +60,7 @@ def run(state: Placement | None, *commands: tuple[str, Any]) -> Placement:
     """The state after the commands, each on its day."""
     for day, command in commands:
         for event in placements.decide(state, command, at(day)):
-            state = placements.evolve(state, event)
+            state = placement_state.evolve(state, event)
     assert state is not None
     return state
 
@@ -138,7 +138,7 @@ def test_days_are_those_of_the_office() -> None:
 def test_an_early_end_at_night_keeps_the_day_that_was_worked() -> None:
     begun = run(contracted(time_zone="Asia/Kabul"), ("2007-05-01", Depart(())), ("2007-05-02", ConfirmArrival(())))
     for event in placements.decide(begun, EndEarly("expert", "family"), datetime(2007, 6, 15, 20, tzinfo=UTC)):
-        begun = placements.evolve(begun, event)
+        begun = placement_state.evolve(begun, event)
     assert begun.ends_on == date(2007, 6, 16)
 
 
