@@ -399,6 +399,7 @@ def owned(people: People) -> dict[str, Case]:
         "parked/placement": Case(POISONED),
         "parked/monitoring": Case(POISONED),
         "settings": Case(""),
+        "backlog": Case(""),
         "read-model": Case(""),
     }
 
