@@ -35,8 +35,8 @@ from shared.web.problems import problem
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
-GRACEFUL_SECONDS = 2
-STOP_SECONDS = 4.0
+GRACEFUL_SECONDS = 1
+STOP_SECONDS = 3.0
 
 
 class Service(Protocol):
