@@ -64,7 +64,7 @@ STORMY = Rates(
     duplicate=0.1,
     rewind=0.03,
     hold=0.05,
-    rebalance=0.02,
+    rebalance=0.03,
     stall=0.5,
 )
 

@@ -17,7 +17,7 @@ from tests.simulation.schedule import run_schedule
 
 RUNS = int(os.environ.get("RUNS", "30"))
 SEED = int(os.environ.get("SEED", "1"))
-SEEDS_FOR_A_BUG = 40
+SEEDS_FOR_A_BUG = 100
 
 # 200 schedules take minutes where other work shares the cores.
 pytestmark = pytest.mark.timeout(1500)
