@@ -183,7 +183,7 @@ class Replica:
         """Counts what is unfinished. Raises Unavailable where store or log does not answer."""
         store, lag = self.ports.store, await self.lag()
         unsent = 0
-        for name in self.collections:
+        for name in self._emitting:
             unsent += await store.count(name, OUTBOX_INDEX, "pending")
         return Backlog(
             unsent=unsent,
@@ -212,7 +212,7 @@ class Replica:
         return Measured(
             lag=backlog.lag,
             unsent=backlog.unsent,
-            outbox_age_seconds=await oldest_outbox_seconds(store, self.collections, now) if backlog.unsent else 0.0,
+            outbox_age_seconds=await oldest_outbox_seconds(store, self._emitting, now) if backlog.unsent else 0.0,
             due_timers=await due_timers(store, self._fires, now),
             undecided=backlog.undecided,
             parked=backlog.parked,
