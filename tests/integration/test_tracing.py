@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.registration.examples import DEFINITION, EXPERT
@@ -21,8 +20,9 @@ from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.metrics import conceal, expose
 from shared.observability import counts
-from shared.tracing import record_spans
 from tests.integration.four import CANARY, SERVICES, Four
+
+pytest_plugins = ["tests.spans"]
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -33,16 +33,6 @@ REGISTRATIONS = {
     "measure": {"distinct": "expert"},
     "facts": {"kinds": ["expert_registered"]},
 }
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    record_spans(provider)
-    yield exporter
-    record_spans(None)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
@@ -17,26 +16,17 @@ from shared.tracing import (
     current_traceparent,
     joined,
     note,
-    record_spans,
     span,
     step,
     valid_traceparent,
 )
 
+pytest_plugins = ["tests.spans"]
+
 CANARY = "Amina Kanarienvogel"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = PARENT.replace("0af7", "1bf8")
 UNSAMPLED = PARENT[:-2] + "00"
-
-
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    record_spans(provider)
-    yield exporter
-    record_spans(None)
 
 
 def trace_of(one: ReadableSpan) -> str:
