@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import collect_hosts
 from faststream.kafka import KafkaBroker
 
 from shared.clock import Runtime, retrying
-from shared.errors import Unavailable
+from shared.errors import SettingsError, Unavailable
 from shared.messaging.delivery import STOP_SECONDS
 from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_decoding import read_leniently
@@ -30,7 +31,8 @@ CONNECT_SECONDS = 30.0
 class KafkaLog:
     """`shared.messaging.port.Log` on a cluster. `broker` is FastStream's, for the AsyncAPI document.
 
-    `start` raises Unavailable while no broker answers, and SettingsError for a topic that is not as declared.
+    `start` raises Unavailable while no broker answers, and SettingsError for addresses that are none and for a topic
+    that is not as declared.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class KafkaLog:
     async def start(self) -> None:
         if self._reader is not None:
             return
+        _check_addresses(self._servers)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._connect()
@@ -198,3 +201,13 @@ class KafkaLog:
             isolation_level="read_uncommitted",
             max_partition_fetch_bytes=1_100_000,
         )
+
+
+def _check_addresses(servers: str) -> None:
+    """SettingsError for what the client would give up on with an error of its own, long after it was set."""
+    try:
+        ports = [port for _, port, _ in collect_hosts(servers)]
+    except ValueError:
+        ports = [0]
+    if not all(0 < port < 65_536 for port in ports):
+        raise SettingsError("KAFKA_BOOTSTRAP_SERVERS is no host:port, or several with commas")

@@ -65,6 +65,10 @@ def check(topic: Topic, state: TopicState, brokers: int, compaction_lag_ms: int 
             fits = found == expected
         if not fits:
             refuse(name, found or "not set", expected)
+    acknowledging = int(state.settings["min.insync.replicas"])
+    if acknowledging > state.replicas:
+        # Every append would wait for copies that nobody keeps.
+        refuse("min.insync.replicas", acknowledging, f"at most {state.replicas}, its replicas")
     largest = state.settings.get("max.message.bytes", "0")
     if int(largest) < BATCH_BYTES:
         refuse("max.message.bytes", largest, f"at least {BATCH_BYTES}")

@@ -150,6 +150,13 @@ async def test_a_log_without_a_broker_is_unavailable(log_runtime: RealRuntime) -
         await log.start()
 
 
+@pytest.mark.parametrize("servers", ["localhost:abc", "localhost:9092,localhost:9092x", "localhost:99999", "[::1"])
+async def test_addresses_that_are_none_are_refused_by_name(log_runtime: RealRuntime, servers: str) -> None:
+    log = KafkaLog(servers, [named()], log_runtime, client_id="contract")
+    with pytest.raises(SettingsError, match="KAFKA_BOOTSTRAP_SERVERS"):
+        await log.start()
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -158,6 +165,7 @@ async def test_a_log_without_a_broker_is_unavailable(log_runtime: RealRuntime) -
         ("message_timestamp_type", "CreateTime"),
         ("cleanup_policy", "compact"),
         ("max_message_bytes", "100000"),
+        ("min_insync_replicas", "2"),
     ],
 )
 async def test_an_unsafe_setting_is_refused_by_name(

@@ -35,6 +35,7 @@ def test_a_topic_as_it_is_created_passes(topic: Topic, brokers: int, replicas: i
         ({"cleanup_policy": "compact,delete"}, "cleanup.policy is compact,delete, must be delete"),
         ({"message_timestamp_type": "CreateTime"}, "message.timestamp.type is CreateTime, must be LogAppendTime"),
         ({"min_insync_replicas": "1"}, "min.insync.replicas is 1, must be 2"),
+        ({"min_insync_replicas": "4"}, "min.insync.replicas is 4, must be at most 3, its replicas"),
         ({"unclean_leader_election_enable": "true"}, "unclean.leader.election.enable is true, must be false"),
         ({"max_message_bytes": "1000"}, "max.message.bytes is 1000, must be at least 1000000"),
         ({"retention_ms": ""}, "retention.ms is not set, must be -1"),
