@@ -1,7 +1,8 @@
 """The store port on MongoDB: one document an aggregate, one atomic write a command.
 
-With `mongodb_client` the only place that imports the driver. Saves filter by `_id` and version;
-`find_one_and_update` is not used, because it reads the whole collection on some servers of the protocol.
+With `mongodb_client` the only place that imports the driver. Saves filter by `_id` and version. Neither
+`find_one_and_update` nor `hint` is used: with either, some servers of the protocol read the whole collection. No hint
+is needed, since of the declared indexes only the one that is asked for begins with the field of the equality.
 """
 
 from __future__ import annotations
@@ -216,9 +217,7 @@ class MongoStore:
             return []
         bounds = {"$gt": after or ""} | ({} if until is None else {"$lt": until})
         order = f"ix.{index}.o"
-        cursor = self._of(collection).find(
-            {f"ix.{index}.e": equals, order: bounds}, sort=[(order, 1)], hint=index_name(index), limit=limit
-        )
+        cursor = self._of(collection).find({f"ix.{index}.e": equals, order: bounds}, sort=[(order, 1)], limit=limit)
         try:
             documents: list[Document] = await cursor.to_list(limit)
         except (PyMongoError, BSONError) as error:
@@ -228,7 +227,7 @@ class MongoStore:
     async def count(self, collection: str, index: str, equals: str) -> int:
         self._declared.index(collection, index)
         try:
-            found = self._of(collection).count_documents({f"ix.{index}.e": equals}, hint=index_name(index))
+            found = self._of(collection).count_documents({f"ix.{index}.e": equals})
             return int(await found)
         except (PyMongoError, BSONError) as error:
             raise driver_of.read_error(error) from error

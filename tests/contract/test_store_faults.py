@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient, monitoring
 
 from deploy.local.secantus import SecantusServer
 from shared.clock import RealRuntime
@@ -257,6 +258,45 @@ async def test_mongodb_reports_undeclared_and_refuses_other_indexes(secantus: Se
     with pytest.raises(SettingsError, match="uq of cases is not as declared"):
         await store.start()
     await client.close()
+
+
+class Asked(monitoring.CommandListener):
+    """The searches that were sent, as they were."""
+
+    def __init__(self) -> None:
+        self.searches: list[dict[str, Any]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("find", "aggregate"):
+            self.searches.append(dict(event.command))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Only what is asked counts."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Only what is asked counts."""
+
+
+@pytest.mark.real
+async def test_mongodb_searches_go_over_the_declared_index(secantus: SecantusServer) -> None:
+    asked = Asked()
+    # The driver has no way to take a listener back, so it hears the rest of the run too.
+    monitoring.register(asked)
+    store = mongo(secantus, "motor", f"t{uuid.uuid4().hex[:12]}")
+    await store.start()
+    await store.save("cases", case("a", office="x", tags=["t"]), 0)
+    asked.searches.clear()
+    for index in CASES.all_indexes:
+        await store.find("cases", index, "x", after="a", until="z")
+        await store.count("cases", index, "x")
+    assert [search.get("hint") for search in asked.searches] == [None] * 2 * len(CASES.all_indexes)
+    with MongoClient[dict[str, Any]](secantus.url) as client:
+        cases = client[store._name]["cases"]
+        finds = [search for search in asked.searches if "filter" in search]
+        for index, search in zip(CASES.all_indexes, finds, strict=True):
+            plan = cases.find(search["filter"], sort=search["sort"], limit=search["limit"]).explain()
+            assert f"'indexName': 'ix_{index}'" in str(plan["queryPlanner"]["winningPlan"])
+    await store.stop()
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
