@@ -13,7 +13,7 @@ from rich.table import Table
 
 from deploy.cli.client import SERVICES, Call, Client, StepFailed
 from deploy.cli.settings import Settings, read_settings
-from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.token import operators_token
 from deploy.cli.unsafe import unsafe_log, unsafe_store
 from shared.messaging.topics import TOPICS
 
@@ -52,7 +52,7 @@ def unsafe_in(reports: Mapping[str, Mapping[str, Mapping[str, str]]]) -> list[st
 
 
 async def _reports(settings: Settings) -> dict[str, dict[str, Any]]:
-    token = issuer_of(settings).issue("administrator", None, "doctor", LIFETIME)
+    token = operators_token(settings, "doctor")
     client = Client(settings.base_url)
     reports = {}
     try:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from deploy.cli.client import Call, Client
 from deploy.cli.settings import Settings, read_settings
-from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.token import operators_token
 from shared.errors import SettingsError
 
 
@@ -41,18 +41,16 @@ def figures(
 
 
 async def _asked(settings: Settings, code: str, query: dict[str, str | None]) -> list[dict[str, Any]]:
+    token = operators_token(settings, "figures")
     client = Client(settings.base_url)
     try:
-        return await indicators(client, settings, code, query)
+        return await indicators(client, token, code, query)
     finally:
         await client.close()
 
 
-async def indicators(
-    client: Client, settings: Settings, code: str, query: dict[str, str | None]
-) -> list[dict[str, Any]]:
-    """The answer's items. SettingsError where the system refuses the question."""
-    token = issuer_of(settings).issue("administrator", None, "figures", LIFETIME)
+async def indicators(client: Client, token: str, code: str, query: dict[str, str | None]) -> list[dict[str, Any]]:
+    """The answer's items, to whoever holds the token. SettingsError where the system refuses the question."""
     given = "&".join(f"{name}={value}" for name, value in query.items() if value)
     answer = await client.send(Call("GET", f"/monitoring/v1/programmes/{code}/indicators?{given}", token))
     if not answer.is_success:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -27,6 +28,7 @@ from shared.programmes.history_expansion import expand
 from shared.programmes.history_schedule import HistoryImpossible
 from shared.programmes.history_steps import Step
 
+Issued = Callable[[Role, str | None, str], str]
 app = typer.Typer(help="Histories of programmes.", no_args_is_help=True)
 
 
@@ -76,6 +78,7 @@ async def _run(history: History, steps: tuple[Step, ...], settings: Settings, co
     journal = Journal(settings.data / "histories" / f"{history.code}.jsonl")
     try:
         await client.wait_ready()
+        issued = _issued(settings)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(history.code, total=len(steps))
@@ -83,33 +86,32 @@ async def _run(history: History, steps: tuple[Step, ...], settings: Settings, co
             def progress(by: int, note: str) -> None:
                 bar.update(task, advance=by, description=note or history.code)
 
-            await Runner(history.code, steps, client, journal, _tokens(settings), progress).run()
+            await Runner(history.code, steps, client, journal, lambda step: issued(*_who(step)), progress).run()
             bar.update(task, description="the services come to rest")
             await client.wait_quiet()
-        return await _figures(client, settings, history)
+        return await _figures(client, issued("administrator", None, "figures"), history)
     finally:
         journal.close()
         await client.close()
 
 
-def _tokens(settings: Settings) -> Callable[[Step], str]:
-    issuer, known = issuer_of(settings), dict[tuple[str, str, str], str]()
-
-    def token_of(step: Step) -> str:
-        who = (step.role, step.office, step.subject)
-        if who not in known:
-            known[who] = issuer.issue(cast(Role, step.role), step.office, step.subject, LIFETIME)
-        return known[who]
-
-    return token_of
+def _issued(settings: Settings) -> Issued:
+    """Tokens of the system's development issuer. SettingsError where a real one is configured."""
+    if settings.issuer:
+        raise SettingsError("a history plays many people; no issuer but the development one signs for all of them")
+    return cache(partial(issuer_of(settings).issue, lifetime=LIFETIME))
 
 
-async def _figures(client: Client, settings: Settings, history: History) -> list[dict[str, Any]]:
+def _who(step: Step) -> tuple[Role, str | None, str]:
+    return cast(Role, step.role), step.office, step.subject
+
+
+async def _figures(client: Client, token: str, history: History) -> list[dict[str, Any]]:
     """Each declared figure beside what the system shows."""
     periods = sorted({figure.period for figure in history.figures})
     shown: dict[tuple[str, str], dict[str, Any]] = {}
     for period in periods:
-        for item in await indicators(client, settings, history.programme, {"period": period}):
+        for item in await indicators(client, token, history.programme, {"period": period}):
             shown[(item["code"], period)] = item
     return [_row(figure, shown.get((figure.indicator, figure.period))) for figure in history.figures]
 

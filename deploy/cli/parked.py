@@ -12,7 +12,7 @@ from rich.table import Table
 
 from deploy.cli.client import Call, Client, StepFailed
 from deploy.cli.settings import read_settings
-from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.token import operators_token
 from shared.errors import SettingsError
 
 GROUPS = ("registration", "matching", "placement")
@@ -71,7 +71,7 @@ def _groups(group: str | None) -> tuple[str, ...]:
 
 def _with_client(url: str | None, work: Callable[[Ask], Awaitable[Rows]]) -> Rows:
     settings = read_settings(url=url)
-    token = issuer_of(settings).issue("administrator", None, "operator", LIFETIME)
+    token = operators_token(settings, "operator")
 
     async def run() -> Rows:
         client = Client(settings.base_url)

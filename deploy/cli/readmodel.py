@@ -11,7 +11,7 @@ from rich.table import Table
 
 from deploy.cli.client import Call, Client
 from deploy.cli.settings import Settings, read_settings
-from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.token import operators_token
 
 app = typer.Typer(help="Read models built anew from the log.", no_args_is_help=True)
 
@@ -42,7 +42,7 @@ def monitoring(
 
 
 async def _rebuilt(settings: Settings) -> dict[str, Any]:
-    token = issuer_of(settings).issue("administrator", None, "operator", LIFETIME)
+    token = operators_token(settings, "operator")
     client = Client(settings.base_url, timeout_seconds=600.0)
     try:
         call = Call("POST", "/monitoring/v1/read-model/rebuild", token, body={})

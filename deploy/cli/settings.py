@@ -26,6 +26,7 @@ class Settings(BaseModel):
     port: int = DEFAULT_PORT
     base_url: str
     issuer: str | None = None
+    token_file: str | None = None
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
@@ -54,6 +55,7 @@ def read_settings(
         port=port or DEFAULT_PORT,
         base_url=(url or environment.get("SANKOFA_BASE_URL") or f"http://127.0.0.1:{port or DEFAULT_PORT}").rstrip("/"),
         issuer=environment.get("SANKOFA_ISSUER") or None,
+        token_file=environment.get("SANKOFA_TOKEN_FILE") or None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),

@@ -1,7 +1,9 @@
-"""`sankofa token`: a token of the embedded development issuer."""
+"""Whom the command line asks as: somebody with a token of the installation's issuer, or of the development issuer."""
 
 from __future__ import annotations
 
+import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,8 @@ from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.tokens import ROLES
 
 LIFETIME = timedelta(hours=12)
+STANDARD_INPUT = "-"
+_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 def issuer_of(settings: Settings) -> DevelopmentIssuer:
@@ -26,6 +30,29 @@ def issuer_of(settings: Settings) -> DevelopmentIssuer:
     if settings.issuer:
         raise SettingsError("a real issuer is configured (SANKOFA_ISSUER); its tokens alone are accepted")
     return DevelopmentIssuer(keys_of(settings, "issuer/current.key"), RealRuntime())
+
+
+def operators_token(settings: Settings, subject: str) -> str:
+    """The token that the operator gave, else one of the development issuer for an administrator of that name.
+
+    SettingsError where none was given and the development issuer gives none.
+    """
+    if settings.token_file:
+        return _given(settings.token_file)
+    if settings.issuer:
+        raise SettingsError("SANKOFA_ISSUER is set: SANKOFA_TOKEN_FILE has to name a file with a token of its (or -)")
+    return issuer_of(settings).issue("administrator", None, subject, LIFETIME)
+
+
+def _given(name: str) -> str:
+    """The token alone in the file, or on standard input. It is never quoted: who reads it is who it says."""
+    try:
+        text = sys.stdin.read() if name == STANDARD_INPUT else Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"SANKOFA_TOKEN_FILE={name} cannot be read ({type(error).__name__})") from None
+    if not _TOKEN.fullmatch(text.strip()):
+        raise SettingsError(f"SANKOFA_TOKEN_FILE={name} holds no token")
+    return text.strip()
 
 
 def token(

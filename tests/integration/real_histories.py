@@ -14,7 +14,7 @@ from deploy.cli.figures import indicators
 from deploy.cli.files import definition_path
 from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings
-from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.token import LIFETIME, issuer_of, operators_token
 from shared.clock import RealRuntime
 from shared.identity.tokens import Role
 from shared.messaging.kafka import KafkaLog
@@ -88,10 +88,11 @@ async def run_through(
 async def wrong_figures(system: Running, history: History) -> list[str]:
     """The declared figures that are not met."""
     client = Client(system.url)
+    token = operators_token(system.settings, "figures")
     shown: dict[tuple[str, str], Any] = {}
     try:
         for period in sorted({figure.period for figure in history.figures}):
-            for item in await indicators(client, system.settings, history.programme, {"period": period}):
+            for item in await indicators(client, token, history.programme, {"period": period}):
                 shown[(item["code"], period)] = item["value"]
     finally:
         await client.close()
