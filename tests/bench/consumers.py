@@ -7,11 +7,12 @@ import json
 import random
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -145,13 +146,14 @@ def selected(path: Path, many: int, *, keeping: bool) -> float:
     return counting.rate
 
 
-async def polled(servers: str, many: int) -> float:
-    """Records a second by aiokafka alone, with its own record class."""
+@asynccontextmanager
+async def plain_consumer(servers: str, topics: Sequence[str], group: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """aiokafka's own consumer, with its own record class and our fetch settings."""
     fetcher.MemoryRecords = MemoryRecords
     consumer = AIOKafkaConsumer(
-        TOPIC.name,
+        *topics,
         bootstrap_servers=servers,
-        group_id=f"bare-{next(GROUPS)}",
+        group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         fetch_max_bytes=CONSUMER_SETTINGS["fetch_max_bytes"],
@@ -159,20 +161,33 @@ async def polled(servers: str, many: int) -> float:
     )
     await consumer.start()
     try:
-        counting = Counting(many)
-        while not counting.done.is_set():
-            found = await consumer.getmany(timeout_ms=CONSUMER_SETTINGS["batch_timeout_ms"], max_records=BATCH_RECORDS)
-            if not found:
-                continue
+        yield consumer
+    finally:
+        await consumer.stop()
+        read_leniently()
+
+
+async def batches(consumer: AIOKafkaConsumer) -> AsyncIterator[dict[TopicPartition, list[ConsumerRecord]]]:
+    """What `getmany` gives, without end; the positions are the caller's to commit."""
+    while True:
+        found = await consumer.getmany(timeout_ms=CONSUMER_SETTINGS["batch_timeout_ms"], max_records=BATCH_RECORDS)
+        if found:
+            yield found
+
+
+async def polled(servers: str, many: int) -> float:
+    """Records a second by aiokafka alone."""
+    counting = Counting(many)
+    async with plain_consumer(servers, [TOPIC.name], f"bare-{next(GROUPS)}") as consumer:
+        async for found in batches(consumer):
             for records in found.values():
                 for record in records:
                     counting.bytes += len(record.value)
             counting.count(sum(map(len, found.values())))
             await consumer.commit()
-        return counting.rate
-    finally:
-        await consumer.stop()
-        read_leniently()
+            if counting.done.is_set():
+                break
+    return counting.rate
 
 
 async def local_rows(quick: bool, many: int) -> list[Result]:

@@ -21,12 +21,12 @@ from services.registration.store import COLLECTIONS, PROGRAMMES, SHADOWS
 from shared.clock import RealRuntime, derived_id, short_hash, stop_tasks
 from shared.identity.keys import Keys
 from shared.intake.submissions import DECIDERS, GROUP_AT_MOST, SUBMISSIONS
-from shared.messaging.relay import WORKERS
 from shared.programmes.loader import definition_of
 from shared.replica import Ports, stored
 from shared.store.aggregates import Cause
 from shared.store.port import Document
 from tests.bench.recording import Adapters, Call, Calls, Finish, OnFile
+from tests.bench.replaying import Replaying, Sends, saves_of, sends_of
 from tests.bench.rows import Measure, Pair, Result, Row, side_by_side
 
 SUBMISSIONS_A_RUN = 600
@@ -60,10 +60,10 @@ class Plan:
 
     documents: tuple[Document, ...]
     decided: dict[str, tuple[Call, ...]]
-    sends: dict[tuple[str, str, int], tuple[Call, ...]]
+    sends: Sends
 
     def without_reads(self) -> Plan:
-        writes = {id: tuple(call for call in calls if call.kind == "save") for id, calls in self.decided.items()}
+        writes = {id: saves_of(calls) for id, calls in self.decided.items()}
         return Plan(self.documents, writes, self.sends)
 
 
@@ -151,53 +151,42 @@ def plan_of(calls: Calls) -> Plan:
     """Parts the calls of each decider at the save of its submission, those of a relay worker at `sent`."""
     documents: list[Document] = []
     decided: dict[str, tuple[Call, ...]] = {}
-    sends: dict[tuple[str, str, int], tuple[Call, ...]] = {}
     for task, made in calls.by_task.items():
         chunk: list[Call] = []
-        for call in made:
+        for call in made if task.startswith("intake-") else ():
             chunk.append(call)
-            if task.startswith("intake-") and call.kind == "append":
+            if call.kind == "append":
                 documents.append(call.document or {})
                 chunk = []
-            elif task.startswith("intake-") and call.kind == "save" and call.collection == SUBMISSIONS.name:
+            elif call.kind == "save" and call.collection == SUBMISSIONS.name:
                 decided[call.id] = tuple(chunk)
                 chunk = []
-            elif task.startswith("relay-") and call.kind == "sent":
-                sends[(call.collection, call.id, call.version)] = tuple(chunk)
-                chunk = []
-    return Plan(tuple(documents), decided, sends)
+    return Plan(tuple(documents), decided, sends_of(calls))
 
 
 class Bare:
     """The same queues without anything between them and the adapters."""
 
     def __init__(self, adapters: Adapters, number: int, plan: Plan) -> None:
-        self.runtime = RealRuntime()
-        # The recording adapters with recording off: both sides pay for the same wrapper.
-        self.store = adapters.store(number, stored(COLLECTIONS, SHADOWS), self.runtime, Calls())
-        self.log = adapters.log(number, self.runtime, Calls())
+        self.replaying = Replaying(adapters, number, stored(COLLECTIONS, SHADOWS), plan.sends)
+        self.store = self.replaying.store
         self.plan = plan
         self.to_decide: asyncio.Queue[str] = asyncio.Queue()
-        self.to_send: asyncio.Queue[tuple[Call, ...]] = asyncio.Queue()
         self.arriving: list[tuple[Document, asyncio.Future[None]]] = []
         self.arrived = asyncio.Event()
 
     async def run(self) -> float:
         """Seconds from the first document to the last emptied outbox."""
-        await self.log.start()
-        await self.store.start()
+        await self.replaying.start()
         self.store.finish = Finish(SUBMISSIONS.name, len(self.plan.documents), len(self.plan.sends))
         waiting = deque(self.plan.documents)
-        work = [self._write(), *(self._decide() for _ in range(DECIDERS)), *(self._send() for _ in range(WORKERS))]
-        tasks = [asyncio.ensure_future(one) for one in work]
+        tasks = [asyncio.ensure_future(one) for one in (self._write(), *(self._decide() for _ in range(DECIDERS)))]
         started = perf_counter()
         await asyncio.gather(*(self._client(waiting) for _ in range(CLIENTS)))
         await self.store.finish.reached.wait()
         seconds = perf_counter() - started
         await stop_tasks(tasks)
-        await self.log.stop()
-        await self.store.stop()
-        self.runtime.close()
+        await self.replaying.stop()
         return seconds
 
     async def _client(self, waiting: deque[Document]) -> None:
@@ -221,25 +210,7 @@ class Bare:
 
     async def _decide(self) -> None:
         while True:
-            for call in self.plan.decided[await self.to_decide.get()]:
-                if call.kind == "load":
-                    await self.store.load(call.collection, call.id)
-                elif call.kind == "find":
-                    index, equals, how = call.arguments
-                    await self.store.find(call.collection, index, equals, **how)
-                elif call.document is not None:
-                    await self.store.save(call.collection, call.document, call.version)
-                    send = self.plan.sends.get((call.collection, call.id, call.document["version"]))
-                    if send:
-                        self.to_send.put_nowait(send)
-
-    async def _send(self) -> None:
-        while True:
-            for call in await self.to_send.get():
-                if call.kind == "log":
-                    await self.log.append(*call.arguments)
-                else:
-                    await self.store.sent(call.collection, call.id, call.version)
+            await self.replaying.repeat(self.plan.decided[await self.to_decide.get()])
 
 
 async def compared(folder: Path, adapters: Adapters, many: int, quick: bool) -> tuple[Pair, Pair]:

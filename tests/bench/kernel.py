@@ -1,4 +1,4 @@
-"""The kernel's `execute` beside bare loads and saves, and the local store's saves beside bare SQLite."""
+"""The kernel's `execute` beside bare loads and saves, and a store's saves beside bare SQLite or motor's own writes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ from services.registration.store import INSTITUTIONS
 from shared.clock import RealRuntime, derived_id, short_hash
 from shared.store import local_statements as statements
 from shared.store.aggregates import Cause, Kernel
-from shared.store.local import LocalStore
-from shared.store.port import Document
+from shared.store.mongodb_client import connect
+from shared.store.port import Document, Store
 from shared.store.sqlite import PRAGMAS
-from tests.bench.recording import Call, Calls, RecordingStore
-from tests.bench.rows import Result, Row, side_by_side
+from tests.bench.recording import Adapters, Call, Calls, OnFile, OnServers
+from tests.bench.replaying import saves_of
+from tests.bench.rows import Measure, Pair, Result, Row, side_by_side
 
 CLIENTS = 32
 INSTITUTIONS_EACH = 20
 QUICK_INSTITUTIONS_EACH = 4
+REAL_INSTITUTIONS_EACH = 5
+QUICK_REAL_INSTITUTIONS_EACH = 2
 COMMANDS = (
     RegisterInstitution(None, "kabul", "AF", "education", "public"),
     AssessInstitution(),
@@ -40,16 +43,20 @@ COMMANDS = (
 HOW_KERNEL = (
     f"ours: `Kernel.execute` by {CLIENTS} clients, four commands on each institution (load, decide, evolve, event with "
     "envelope and hash chain, save), nothing relayed; the bare loop makes the same loads and saves with the documents "
-    "of a recorded run on the same local store on file."
+    "of a recorded run on the same {where}."
 )
 HOW_STORE = (
     f"ours: `LocalStore.save` by {CLIENTS} clients with those documents (checked, indexed, group commit in a thread); "
     "the bare loop encodes them and makes the same row writes, worked out beforehand, by Python's sqlite3 with the "
     f"same pragmas, {CLIENTS} documents a transaction."
 )
-SHORT_KERNEL = ""
-SHORT_STORE = ""
+HOW_DRIVER = (
+    f"ours: `MongoStore.save` by {CLIENTS} clients with those documents (checked, indexed), on SecantusDB by motor; "
+    "the bare loop hands the same documents to motor's `insert_one` and `replace_one`, filtered by version, with the "
+    "same write concern and the same indexes in the database."
+)
 
+Plan = Sequence[Sequence[Call]]
 Statement = tuple[str, tuple[Any, ...]]
 
 
@@ -76,7 +83,7 @@ async def execute(kernel: Kernel, client: int, each: int) -> int:
     return each * len(COMMANDS)
 
 
-async def repeat(store: LocalStore, calls: Sequence[Call]) -> int:
+async def repeat(store: Store, calls: Sequence[Call]) -> int:
     for call in calls:
         if call.document is None:
             await store.load(call.collection, call.id)
@@ -85,10 +92,19 @@ async def repeat(store: LocalStore, calls: Sequence[Call]) -> int:
     return sum(call.document is not None for call in calls)
 
 
-async def kernel_run(path: Path, each: int, calls: Calls) -> float:
+async def driven(collection: Any, calls: Sequence[Call]) -> int:
+    for call in calls:
+        if call.version == 0:
+            await collection.insert_one(call.document)
+        else:
+            await collection.replace_one({"_id": call.id, "version": call.version}, call.document)
+    return len(calls)
+
+
+async def kernel_run(adapters: Adapters, number: int, each: int, calls: Calls) -> float:
     """Commands a second."""
     runtime = RealRuntime()
-    store = RecordingStore(path, [INSTITUTIONS.collection], runtime, calls)
+    store = adapters.store(number, [INSTITUTIONS.collection], runtime, calls)
     await store.start()
     kernel = Kernel("registration", store, Unsent(), runtime)
     tasks = [asyncio.create_task(execute(kernel, n, each), name=f"client-{n}") for n in range(CLIENTS)]
@@ -98,14 +114,24 @@ async def kernel_run(path: Path, each: int, calls: Calls) -> float:
     return rate
 
 
-async def store_run(path: Path, plan: Sequence[Sequence[Call]]) -> float:
+async def store_run(adapters: Adapters, number: int, plan: Plan) -> float:
     """Saves a second."""
     runtime = RealRuntime()
-    store = RecordingStore(path, [INSTITUTIONS.collection], runtime, Calls())
+    store = adapters.store(number, [INSTITUTIONS.collection], runtime, Calls())
     await store.start()
     rate = await together([repeat(store, calls) for calls in plan])
     await store.stop()
     runtime.close()
+    return rate
+
+
+async def driver_run(servers: OnServers, number: int, saves: Plan) -> float:
+    """Saves a second by motor alone, with our store's write concern, into a database with its indexes."""
+    await store_run(servers, number, [])
+    client = connect(servers.mongodb, "motor")
+    collection = client[servers.database(number)][INSTITUTIONS.name]
+    rate = await together([driven(collection, calls) for calls in saves])
+    client.close()
     return rate
 
 
@@ -153,35 +179,73 @@ def sqlite_run(path: Path, writes: Sequence[tuple[Document, list[Statement]]]) -
     return rate
 
 
+class Compared:
+    """The recorded run of one set of adapters, and ours beside it; each run has a database of its own."""
+
+    def __init__(self, adapters: Adapters, each: int, quick: bool) -> None:
+        self.adapters = adapters
+        self.numbers = iter(range(1000))
+        self.each = each
+        self.quick = quick
+        self.plan: Plan = []
+        self.saves: Plan = []
+
+    async def record(self) -> None:
+        calls = Calls()
+        calls.on = True
+        await kernel_run(self.adapters, next(self.numbers), self.each, calls)
+        self.plan = [made for task, made in calls.by_task.items() if task.startswith("client-")]
+        self.saves = [saves_of(made) for made in self.plan]
+
+    async def commands(self) -> Pair:
+        async def ours() -> float:
+            return await kernel_run(self.adapters, next(self.numbers), self.each, Calls())
+
+        async def loads_and_saves() -> float:
+            return await store_run(self.adapters, next(self.numbers), self.plan)
+
+        return await side_by_side(ours, loads_and_saves, self.quick)
+
+    async def stored(self, bare: Measure) -> Pair:
+        async def ours() -> float:
+            return await store_run(self.adapters, next(self.numbers), self.saves)
+
+        return await side_by_side(ours, bare, self.quick)
+
+
 async def rows(quick: bool) -> list[Result]:
     each = QUICK_INSTITUTIONS_EACH if quick else INSTITUTIONS_EACH
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        paths = (folder / f"{number}.sqlite" for number in range(1000))
-        calls = Calls()
-        calls.on = True
-        await kernel_run(next(paths), each, calls)
-        plan = [made for task, made in calls.by_task.items() if task.startswith("client-")]
-        saves = [[call for call in made if call.document is not None] for made in plan]
+        compared = Compared(OnFile(Path(scratch)), each, quick)
+        await compared.record()
         # The clients' saves in turn, as a group commit has them.
-        writes = row_writes([call for turn in zip_longest(*saves) for call in turn if call is not None])
-
-        async def ours() -> float:
-            return await kernel_run(next(paths), each, Calls())
-
-        async def loads_and_saves() -> float:
-            return await store_run(next(paths), plan)
-
-        async def stored() -> float:
-            return await store_run(next(paths), saves)
+        writes = row_writes([call for turn in zip_longest(*compared.saves) for call in turn if call is not None])
+        paths = (Path(scratch) / f"{number}.sqlite" for number in range(1000))
 
         async def bare() -> float:
             return await asyncio.to_thread(sqlite_run, next(paths), writes)
 
-        kernel = await side_by_side(ours, loads_and_saves, quick)
-        store = await side_by_side(stored, bare, quick)
-    named, saved = "Commands by the kernel", "Saves by the local store"
+        kernel, store = await compared.commands(), await compared.stored(bare)
     return [
-        Row(named, "commands/s", kernel.ours, HOW_KERNEL, kernel.bare, kernel.ratios, short=SHORT_KERNEL),
-        Row(saved, "saves/s", store.ours, HOW_STORE, store.bare, store.ratios, short=SHORT_STORE),
+        _commands("Commands by the kernel", kernel, "local store on file"),
+        Row("Saves by the local store", "saves/s", store.ours, HOW_STORE, store.bare, store.ratios),
     ]
+
+
+async def real_rows(servers: OnServers, quick: bool) -> list[Result]:
+    each = QUICK_REAL_INSTITUTIONS_EACH if quick else REAL_INSTITUTIONS_EACH
+    compared = Compared(servers, each, quick)
+    await compared.record()
+
+    async def bare() -> float:
+        return await driver_run(servers, next(compared.numbers), compared.saves)
+
+    kernel, store = await compared.commands(), await compared.stored(bare)
+    return [
+        _commands("Commands by the kernel, on real servers", kernel, "SecantusDB by motor"),
+        Row("Saves by the store, on real servers", "saves/s", store.ours, HOW_DRIVER, store.bare, store.ratios),
+    ]
+
+
+def _commands(named: str, pair: Pair, where: str) -> Row:
+    return Row(named, "commands/s", pair.ours, HOW_KERNEL.format(where=where), pair.bare, pair.ratios)

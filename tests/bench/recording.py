@@ -174,7 +174,11 @@ class OnServers:
     mongodb: str
 
     def store(self, number: int, collections: Sequence[Collection], runtime: RealRuntime, calls: Calls) -> Any:
-        return RecordingMongo(self.mongodb, f"run{number}", collections, runtime, calls)
+        return RecordingMongo(self.mongodb, self.database(number), collections, runtime, calls)
+
+    @staticmethod
+    def database(number: int) -> str:
+        return f"run{number}"
 
     def log(self, number: int, runtime: RealRuntime, calls: Calls) -> Any:
         return RecordingKafka(self.kafka, runtime, calls)
