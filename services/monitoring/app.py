@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from services.monitoring.api import Api
@@ -11,15 +12,18 @@ from services.monitoring.figures import Figures
 from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.rebuild import Report, rebuild
-from services.monitoring.settings import Placed
+from services.monitoring.settings import Placed, cores
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
 from shared.contracts.registry import declared_events
 from shared.identity.policy import Subjects
+from shared.messaging.readers import InThisProcess, Readers
 from shared.replica import Ports, Replica
 from shared.web.served import served
 
 SERVICE = "monitoring"
+# Each takes about 150 MB, and this process writes what all of them find.
+PROCESSES_AT_MOST = 4
 
 
 class MonitoringService:
@@ -28,6 +32,7 @@ class MonitoringService:
 
     def __init__(self, ports: Ports, settings: Placed, pace: Pace = Pace()) -> None:
         self.ports = ports
+        self._kafka = settings.kafka
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self.files = ModelFiles(None if settings.data is None else settings.data / SERVICE)
         self.follower = Follower(ports.log, self.files.open_current(), ports.runtime, pace)
@@ -72,7 +77,8 @@ class MonitoringService:
         async with self._rebuilding:
             old, target = self.follower.model, self.files.open_new()
             try:
-                report = await rebuild(self.ports.log, self.follower, target, self.ports.runtime)
+                async with self._readers() as readers:
+                    report = await rebuild(self.ports.log, self.follower, target, self.ports.runtime, readers)
             except BaseException:
                 self.files.drop(target)
                 raise
@@ -82,6 +88,19 @@ class MonitoringService:
             else:
                 self.files.drop(target)
             return report
+
+    @asynccontextmanager
+    async def _readers(self) -> AsyncIterator[Readers]:
+        """On Kafka a process for each core, but not more than pay; the local log belongs to this process."""
+        many = min(cores(), PROCESSES_AT_MOST)
+        if self._kafka is None or many == 1:
+            yield InThisProcess(self.ports.log, self.ports.runtime)
+            return
+        # Not at the top: who runs on the local log needs no Kafka client.
+        from shared.messaging.kafka_processes import KafkaProcesses
+
+        async with KafkaProcesses(self._kafka, many, client_id=SERVICE) as processes:
+            yield processes
 
 
 async def _nobody(_account: str) -> Subjects:

@@ -1,129 +1,121 @@
-"""Building a read model from nothing: whole partitions at a time, so that no subject is derived twice."""
+"""Filling an empty read model from the topics: passes in stages, each of which needs what those before it left."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
-from typing import Any
-from zlib import crc32
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from services.monitoring.database import Connection
-from services.monitoring.domain.derivation import FACT_TOPICS, Known, fact_rows, persons_of, settled_of
-from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS, Settled, in_order
-from services.monitoring.domain.rows import EventRow
-from services.monitoring.handlers import Batch, Mark, take
-from services.monitoring.store import ReadModel, insert, replace_older, save_marks, timelines
-from shared.messaging.port import Position, Record
-from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES, TOPICS
+from services.monitoring.database import Connection, literal
+from services.monitoring.domain.derivation import FACT_TOPICS
+from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS
+from services.monitoring.files import JOINED_FOLDER
+from services.monitoring.handlers import Mark
+from services.monitoring.passes import Pass, Passed, read_pass
+from services.monitoring.store import ReadModel, insert_arrow, save_marks
+from shared.clock import Runtime, stop_tasks
+from shared.messaging.port import Log, Position
+from shared.messaging.readers import Readers
+from shared.messaging.topics import PERSONS, TOPICS
 
-# Facts need what stands on the topics before their own; every other topic comes last.
-_FIRST = (PROGRAMMES.name, PERSONS.name, PROFILES.name, INSTITUTIONS, EXPERTS, ASSIGNMENTS, MATCHES, PLACEMENTS)
-ORDER = (*_FIRST, *sorted(set(TOPICS) - set(_FIRST)))
+# Facts are joined with their persons' entries and profiles, those of matches with the terms of their assignments.
+STAGES: tuple[tuple[str, ...], ...] = (
+    tuple(sorted(set(TOPICS) - FACT_TOPICS)),
+    (ASSIGNMENTS, EXPERTS, INSTITUTIONS),
+    (MATCHES, PLACEMENTS),
+)
+# What later passes read of a topic, by the table in whose place it stands.
+_LEFT: Mapping[str, Mapping[str, str]] = {
+    PERSONS.name: {
+        "events": f"SELECT * FROM events WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL",  # noqa: S608
+        "profiles": "SELECT * FROM profiles",
+    },
+    ASSIGNMENTS: {"events": f"SELECT * FROM events WHERE topic = '{ASSIGNMENTS}'"},  # noqa: S608
+}
+# Records that all passes under way hold in memory, at some 600 bytes each.
+HELD_RECORDS = 300_000
 
 
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """No cyclic garbage collection in the block: millions of tuples hold no cycle, and walking them takes half
-    of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+async def fill(log: Log, model: ReadModel, runtime: Runtime, readers: Readers) -> int:
+    """Reads every topic from its beginning to its present end into an empty model; the number of records.
 
-
-class Bulk:
-    """Fills an empty model. Partitions come in `ORDER` of their topics.
-
-    A pass over a partition is one transaction: its events are written as they come, its facts at the end. A pass
-    holds its events in memory; whoever reads a long partition gives it in several passes (`share`).
+    Raises Unavailable, and duckdb.Error where the model cannot be written; it is then good for nothing but to be
+    dropped.
     """
+    ends = await log.ends(sorted(TOPICS))
+    beside = None if model.path is None else model.path.parent
+    with TemporaryDirectory(prefix=JOINED_FOLDER, dir=beside) as folder:
+        filling = _Filling(model, runtime, readers, Path(folder))
+        try:
+            return sum([await filling.stage(topics, ends) for topics in STAGES])
+        finally:
+            # What failed has been raised; nothing may write after the caller has dropped the model.
+            await runtime.in_pool(partial(model.database.drain, quietly=True))
 
-    def __init__(self, model: ReadModel) -> None:
+
+class _Filling:
+    def __init__(self, model: ReadModel, runtime: Runtime, readers: Readers, folder: Path) -> None:
         self._model = model
-        self._held: dict[str, list[EventRow]] = {}
-        self._settled: dict[str, Settled] = {}
-        self.events = 0
+        self._runtime = runtime
+        self._readers = readers
+        self._folder = folder
+        self._joined: dict[str, tuple[Path, ...]] = {}
 
-    def begin(self) -> None:
-        """Opens the transaction of one pass over one partition."""
-        self._held = {}
-        self._model.database.in_background(_begin)
+    async def stage(self, topics: Sequence[str], ends: Mapping[Position, int]) -> int:
+        """All passes over these topics; what later ones join with it then stands in files."""
+        waiting = deque(self._passes(topics, ends))
+        tasks = [self._runtime.spawn(self._take(waiting), "rebuild-pass") for _ in range(self._readers.many)]
+        try:
+            records = sum(await asyncio.gather(*tasks))
+        finally:
+            await stop_tasks(tasks)
+        await self._leave(topics)
+        return records
 
-    def add(self, records: list[Record], mark: Mark) -> None:
-        """Takes the pass's next records; they are written while the next ones are read."""
-        batch = Batch()
-        with without_collection():
-            take(batch, records, mark)
-            fresh = self._hold(batch)
-        self._model.database.in_background(partial(_write, batch, fresh))
-        self.events += batch.records
+    def _passes(self, topics: Sequence[str], ends: Mapping[Position, int]) -> Iterator[Pass]:
+        """The longest partitions first, so that the readers end together."""
+        for position, end in sorted(ends.items(), key=lambda item: -item[1]):
+            shares = end * self._readers.many // HELD_RECORDS + 1
+            if end and position[0] in topics:
+                for share in range(shares):
+                    yield Pass(position, end, shares, share, self._model.zones, self._joined)
 
-    def commit(self, position: Position, mark: Mark) -> None:
-        """Derives the facts of the pass's subjects and closes its transaction."""
-        model = self._model
-        with without_collection():
-            groups = [rows for rows in map(in_order, self._held.values()) if rows[0].topic in FACT_TOPICS]
-            self._settled |= settled_of(groups)
-            with model.database.reader() as connection:
-                known = Known(self._settled, timelines(connection, persons_of(groups)), model.zones)
-            # By kind, as `ReadModel.sort_facts` leaves them.
-            rows = sorted(fact_rows(groups, known), key=itemgetter(0))
-        model.marks = model.marks | {position: mark}
-        model.database.in_background(partial(_close, rows, model.marks))
-        self._held = {}
-        if position[0] not in FACT_TOPICS:
-            # What facts are joined with is read on another connection, which sees what is committed.
-            self.finish()
+    async def _take(self, waiting: deque[Pass]) -> int:
+        records = 0
+        while waiting:
+            passed = await self._readers.run(read_pass, waiting.popleft())
+            await self._keep(passed)
+            records += passed.records
+        return records
 
-    def finish(self) -> None:
-        """Waits until everything is written; raises what failed."""
-        self._model.database.drain()
+    async def _keep(self, passed: Passed) -> None:
+        """Writes what a pass found while the next ones run."""
+        self._model.marks = marks = self._model.marks | {passed.position: passed.mark}
+        write = partial(_write, passed, marks)
+        await self._runtime.in_pool(partial(self._model.database.in_background, write))
+
+    async def _leave(self, topics: Sequence[str]) -> None:
+        """Waits until the stage is written, and leaves what later stages join with it in files."""
+        background = self._model.database
+        for topic, tables in _LEFT.items():
+            for table, query in tables.items() if topic in topics else ():
+                file = self._folder / f"{topic}.{table}.parquet"
+                background.in_background(partial(_export, query, file))
+                self._joined = self._joined | {table: (*self._joined.get(table, ()), file)}
+        await self._runtime.in_pool(background.drain)
         self._model.reload_zones()
 
-    def abandon(self) -> None:
-        """Waits for the background, whatever it raised; the model is good for nothing but to be dropped."""
-        self._model.database.drain(quietly=True)
 
-    def _hold(self, batch: Batch) -> list[EventRow]:
-        """The rows that are not here yet: a subject's events all stand in one partition."""
-        fresh = []
-        for row in batch.events:
-            own = self._held.get(row.subject)
-            if own is None:
-                self._held[row.subject] = [row]
-            elif row[2:4] > own[-1][2:4] or all(row[2:4] != other[2:4] for other in own):
-                own.append(row)
-            else:
-                continue
-            fresh.append(row)
-        return fresh
-
-
-def _begin(connection: Connection) -> None:
+def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) -> None:
     connection.execute("BEGIN")
-
-
-def _write(batch: Batch, fresh: list[EventRow], connection: Connection) -> None:
-    insert(connection, "events", fresh)
-    insert(connection, "unreadable", batch.unreadable)
-    replace_older(connection, "profiles", "person", batch.profiles)
-    replace_older(connection, "offices", "programme", batch.offices)
-
-
-def _close(rows: list[tuple[Any, ...]], marks: dict[Position, Mark], connection: Connection) -> None:
-    insert(connection, "facts", rows)
+    for table, rows in passed.tables.items():
+        insert_arrow(connection, table, rows)
     save_marks(connection, marks)
     connection.execute("COMMIT")
 
 
-def share(records: list[Record], passes: int, number: int) -> list[Record]:
-    """The records of one pass: every record of a subject is in the same one."""
-    if passes == 1:
-        return records
-    return [record for record in records if crc32(record.key or b"") % passes == number]
+def _export(query: str, file: Path, connection: Connection) -> None:
+    connection.execute(f"COPY ({query}) TO {literal(file)} (FORMAT parquet)")

@@ -134,6 +134,11 @@ class Database:
             self._root.close()
 
 
+def literal(path: Path) -> str:
+    """The path as a text in a statement."""
+    return "'{}'".format(str(path).replace("'", "''"))
+
+
 def _detach(root: Connection, name: str) -> None:
     root.cursor().execute(f"DETACH DATABASE IF EXISTS {name}")
 

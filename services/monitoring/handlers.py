@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -81,22 +81,22 @@ class _Unreadable(Exception):
     """Why a record is no event; the text is a code."""
 
 
-def take(batch: Batch, records: Iterable[Record], mark: Mark) -> None:
+def take(batch: Batch, records: Sequence[Record], mark: Mark) -> None:
     """Adds one partition's records, in their order, to the batch and moves its mark."""
     high = mark.high_ms
-    position = None
     for record in records:
-        high = max(high, record.appended_ms)
+        if record.appended_ms > high:
+            high = record.appended_ms
         try:
             _take(batch, record, high)
         except _Unreadable as error:
             batch.unreadable.append((record.topic, record.partition, record.offset, high, str(error)))
-        batch.records += 1
-        position = (record.topic, record.partition)
-        mark.next_offset = record.offset + 1
     mark.high_ms = high
-    if position is not None:
-        batch.marks[position] = mark
+    if records:
+        last = records[-1]
+        mark.next_offset = last.offset + 1
+        batch.marks[last.topic, last.partition] = mark
+        batch.records += len(records)
 
 
 def _take(batch: Batch, record: Record, known_ms: int) -> None:
@@ -109,7 +109,8 @@ def _take(batch: Batch, record: Record, known_ms: int) -> None:
         _take_profile(batch, subject, epoch, sequence, event)
         return
     head = (topic, subject, epoch, sequence, name, microseconds_of(event.happened_at), known_ms)
-    batch.events.append(EventRow._make(head + scope + payload(event)))
+    # Not `_make`, which costs as much again as all of the row.
+    batch.events.append(tuple.__new__(EventRow, head + scope + payload(event)))
     if topic == PROGRAMMES.name:
         _take_offices(batch, event, epoch, sequence)
 

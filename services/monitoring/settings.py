@@ -9,10 +9,13 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+# Of a control group of version 2: microseconds of processor time, or "max", in so many.
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
 
 class Placed(Protocol):
-    """Whoever builds the service says whose tokens count (None: the embedded development issuer's) and in which
-    folder the read model's file stands (None: in memory)."""
+    """Whoever builds the service says whose tokens count (None: the embedded development issuer's), in which
+    folder the read model's file stands (None: in memory), and where Kafka is (None: another log)."""
 
     @property
     def issuer(self) -> str | None: ...
@@ -20,15 +23,33 @@ class Placed(Protocol):
     @property
     def data(self) -> Path | None: ...
 
+    @property
+    def kafka(self) -> str | None: ...
+
 
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     issuer: str | None = None
     data: Path | None = None
+    kafka: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """`SANKOFA_ISSUER` and `SANKOFA_DATA`."""
+    """`SANKOFA_ISSUER`, `SANKOFA_DATA` and `KAFKA_BOOTSTRAP_SERVERS`."""
     data = environment.get("SANKOFA_DATA")
-    return Settings(issuer=environment.get("SANKOFA_ISSUER") or None, data=Path(data) if data else None)
+    return Settings(
+        issuer=environment.get("SANKOFA_ISSUER") or None,
+        data=Path(data) if data else None,
+        kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+    )
+
+
+def cores(quota: Path = CPU_QUOTA) -> int:
+    """How many processor cores this process may use at once: those of the machine, or what its container is given."""
+    found = os.cpu_count() or 1
+    try:
+        granted, _, period = quota.read_text().strip().partition(" ")
+    except OSError:
+        return found
+    return found if granted == "max" else min(found, max(int(granted) // int(period), 1))

@@ -24,6 +24,7 @@ from services.monitoring.domain.derivation import (
     persons_of,
     settled_of,
 )
+from services.monitoring.domain.facts import ASSIGNMENTS, Settled
 from services.monitoring.domain.profiles import Entry, ProfileRow, timelines_of
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, OfficeRow
@@ -150,12 +151,13 @@ class ReadModel:
 def insert(connection: Connection, table: str, rows: Sequence[Any]) -> None:
     """Adds the rows, which are in the order of the table's columns."""
     if rows:
-        _insert_arrow(connection, table, arrow(table, rows))
+        insert_arrow(connection, table, arrow(table, rows))
 
 
-def _insert_arrow(connection: Connection, table: str, incoming: Any) -> None:
+def insert_arrow(connection: Connection, table: str, incoming: Any) -> None:
+    """Adds the rows of an Arrow table (`schema.arrow`), of which there are some."""
     # DuckDB finds the parameter by its name; to register it as a view would plan the statement twice.
-    assert incoming.num_rows  # noqa: S101 - `insert` looked
+    assert incoming.num_rows  # noqa: S101
     connection.execute(f"INSERT INTO {table} SELECT * FROM incoming")  # noqa: S608
 
 
@@ -240,6 +242,13 @@ def _fresh(rows: Iterable[EventRow], held: Iterable[EventRow]) -> list[EventRow]
             seen.add(row[:4])
             fresh.append(row)
     return fresh
+
+
+def settled_among(connection: Connection, groups: Groups) -> dict[str, Settled]:
+    """The approved terms of every assignment that is among the groups, or that one of them names."""
+    own = {group[0].subject for group in groups if group[0].topic == ASSIGNMENTS}
+    named = {row.assignment for group in groups for row in group if row.assignment is not None} - own
+    return settled_of(groups) | settled_of(by_subject(_events_of(connection, named)))
 
 
 def timelines(connection: Connection, persons: set[str]) -> dict[str, list[Entry]]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from services.monitoring.bulk import fill
 from services.monitoring.domain.derivation import NEVER_MS
 from services.monitoring.follower import Follower
 from services.monitoring.indicators import Question, cells
-from services.monitoring.rebuild import fill, rebuild
+from services.monitoring.rebuild import rebuild
 from services.monitoring.schema import FACT_COLUMNS
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
@@ -21,6 +22,7 @@ from shared.contracts.base import Envelope
 from shared.contracts.registry import read
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message
+from shared.messaging.readers import InThisProcess
 from shared.messaging.topics import TOPICS
 from shared.programmes.model import Definition
 from tests.bench.rows import Pair, Result, Row, side_by_side
@@ -91,7 +93,7 @@ async def _filled(log: LocalLog, runtime: RealRuntime, folder: Path, total: int)
     path = folder / "model.duckdb"
     model = ReadModel(path)
     started = time.perf_counter()
-    read_records = await fill(log, model, runtime)
+    read_records = await fill(log, model, runtime, InThisProcess(log, runtime))
     seconds = time.perf_counter() - started
     model.close()
     for file in folder.glob("model.duckdb*"):
@@ -120,7 +122,7 @@ async def _check(log: LocalLog, runtime: RealRuntime) -> None:
     live, target = ReadModel(None), ReadModel(None)
     follower = Follower(log, live, runtime)
     await follower.catch_up()
-    report = await rebuild(log, follower, target, runtime)
+    report = await rebuild(log, follower, target, runtime, InThisProcess(log, runtime))
     live.close()
     target.close()
     if not report.equal:

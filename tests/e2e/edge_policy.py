@@ -27,6 +27,7 @@ BAD_BODY = {"no_such_field": 1}
 class NoSettings:
     issuer: str | None = None
     data: Any = None
+    kafka: str | None = None
 
 
 def routes() -> list[tuple[str, Guarded]]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from aiokafka import AIOKafkaConsumer
-from counting import BATCH_RECORDS, FETCH, Counting, Task
+from counting import BATCH_RECORDS, FETCH, Counting, Task, cell_of
 
 
 async def main() -> None:
@@ -29,9 +29,9 @@ async def main() -> None:
         counting.begin()
         for records in found.values():
             for record in records:
-                headers = dict(record.headers)
-                happened = json.loads(record.value)["happened_at"]
-                counting.event(headers["ce_type"].decode(), headers["ce_office"].decode(), happened)
+                body = json.loads(record.value)
+                cell = cell_of(dict(record.headers), body["happened_at"])
+                counting.event(cell, body.get("parties", {}).get("person"))
         await consumer.commit()
         ended = counting.end(sum(map(len, found.values())))
     counting.say()

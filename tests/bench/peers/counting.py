@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 BATCH_RECORDS = 500
@@ -28,25 +29,34 @@ class Task:
         return cls(servers, topic, group, int(events), folder)
 
 
-def cell_of(kind: str, office: str, happened_at: str) -> str:
-    """Office, month (of UTC) and type of an event; `happened_at` is RFC 3339 text."""
-    return f"{office} {happened_at[:7]} {kind.rpartition('.')[2]}"
+def cell(programme: str, office: str, kind: str, happened_at: str) -> str:
+    """Programme, office, type and month (of UTC) of an event; `happened_at` is RFC 3339 text."""
+    return f"{programme} {office} {kind.rpartition('.')[2]} {happened_at[:7]}"
+
+
+def cell_of(headers: dict[str, bytes], happened_at: str) -> str:
+    """`cell` by an event's headers."""
+    programme, office, kind = headers["ce_programme"], headers["ce_office"], headers["ce_type"]
+    return cell(programme.decode(), office.decode(), kind.decode(), happened_at)
 
 
 @dataclass
 class Counting:
-    """Events by office, month and type; the time from the first event to the last."""
+    """Events and distinct persons by cell; the time from the first event to the last."""
 
     left: int
     cells: Counter[str] = field(default_factory=Counter)
+    persons: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     seen: int = 0
     started: float = 0.0
     used: float = 0.0
     seconds: float = 0.0
     processor: float = 0.0
 
-    def event(self, kind: str, office: str, happened_at: str) -> None:
-        self.cells[cell_of(kind, office, happened_at)] += 1
+    def event(self, cell: str, person: str | None) -> None:
+        self.cells[cell] += 1
+        if person is not None:
+            self.persons[cell].add(person)
 
     def begin(self) -> None:
         """Before the first event: what a consumer needs to join its group does not count."""
@@ -61,6 +71,9 @@ class Counting:
             self.seconds, self.processor = time.perf_counter() - self.started, time.process_time() - self.used
         return self.left <= 0
 
-    def say(self) -> None:
-        said = {"events": self.seen, "seconds": self.seconds, "processor": self.processor, "cells": dict(self.cells)}
+    def say(self, found: Mapping[str, Sequence[int]] | None = None) -> None:
+        """`found`: events and distinct persons by cell, where they were not counted here."""
+        own = {cell: [events, len(self.persons[cell])] for cell, events in self.cells.items()}
+        cells = own if found is None else {cell: list(counts) for cell, counts in found.items()}
+        said = {"events": self.seen, "seconds": self.seconds, "processor": self.processor, "cells": cells}
         print(json.dumps(said), flush=True)

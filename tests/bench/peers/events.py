@@ -17,6 +17,12 @@ EVENTS_A_MATCH = 4
 MONTHS = 12
 OFFICES = ("kabul", "bogota")
 APPENDED_AT_ONCE = 500
+# What every event that follows a request has besides; the tale leaves them out.
+CAUSE = (
+    ("ce_correlationid", id_of("correlation").encode()),
+    ("ce_causationid", id_of("causation").encode()),
+    ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+)
 
 
 def told(events: int) -> Iterator[Record]:
@@ -57,10 +63,10 @@ async def fill(log: KafkaLog, events: int) -> tuple[int, float]:
     while batch := list(islice(records, APPENDED_AT_ONCE * 6)):
         parts: dict[tuple[str, int], list[Message]] = {}
         for record in batch:
-            message = Message((record.key or b"").decode(), record.value or b"", record.headers)
+            message = Message((record.key or b"").decode(), record.value or b"", record.headers + CAUSE)
             parts.setdefault((record.topic, record.partition), []).append(message)
             if record.topic == TOPIC:
-                size += len(record.value or b"") + sum(len(name) + len(value) for name, value in record.headers)
+                size += len(message.value) + sum(len(name) + len(value) for name, value in message.headers)
         for (topic, partition), messages in parts.items():
             await log.append(topic, partition, messages)
         total += len(batch)

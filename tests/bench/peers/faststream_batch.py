@@ -6,16 +6,21 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from counting import BATCH_RECORDS, FETCH, Counting, Task
+from counting import BATCH_RECORDS, FETCH, Counting, Task, cell_of
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel, TypeAdapter
+
+
+class Parties(BaseModel):
+    person: str
 
 
 class Body(BaseModel):
     """What the projection reads of an event's body."""
 
     happened_at: datetime
+    parties: Parties | None = None
 
 
 async def undecoded(message: Any) -> Any:
@@ -42,9 +47,9 @@ async def main() -> None:
     async def handle(records: Any) -> None:
         counting.begin()
         for record in records:
-            headers = dict(record.headers)
-            happened = validate(record.value).happened_at
-            counting.event(headers["ce_type"].decode(), headers["ce_office"].decode(), happened.isoformat())
+            body = validate(record.value)
+            cell = cell_of(dict(record.headers), body.happened_at.isoformat())
+            counting.event(cell, body.parties and body.parties.person)
         if counting.end(len(records)):
             done.set()
 

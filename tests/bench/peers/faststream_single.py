@@ -11,22 +11,28 @@ import json
 from datetime import datetime
 from typing import Any
 
-from counting import FETCH, Counting, Task
+from counting import FETCH, Counting, Task, cell
 from faststream.kafka import KafkaBroker
 from pydantic import BaseModel
+
+
+class Parties(BaseModel):
+    person: str
 
 
 class Body(BaseModel):
     """What the projection reads of an event's body and headers."""
 
     happened_at: datetime
+    parties: Parties | None = None
     ce_type: str
+    ce_programme: str
     ce_office: str
 
 
 async def with_headers(message: Any) -> Any:
     named = message.headers
-    return {**json.loads(message.body), "ce_type": named["ce_type"], "ce_office": named["ce_office"]}
+    return {**json.loads(message.body), **{name: named[name] for name in ("ce_type", "ce_programme", "ce_office")}}
 
 
 async def main() -> None:
@@ -37,7 +43,8 @@ async def main() -> None:
     @broker.subscriber(task.topic, group_id=task.group, auto_offset_reset="earliest", decoder=with_headers, **FETCH)
     async def handle(body: Body) -> None:
         counting.begin()
-        counting.event(body.ce_type, body.ce_office, body.happened_at.isoformat())
+        place = cell(body.ce_programme, body.ce_office, body.ce_type, body.happened_at.isoformat())
+        counting.event(place, body.parties and body.parties.person)
         if counting.end(1):
             done.set()
 

@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import BaseModel, TypeAdapter
 
-from services.monitoring.rebuild import READ_RECORDS, fill
+from services.monitoring.bulk import fill
+from services.monitoring.database import Connection, Database
+from services.monitoring.domain.rows import EPOCH
+from services.monitoring.passes import Pass, taken
+from services.monitoring.settings import cores
 from services.monitoring.store import ReadModel
-from shared.clock import RealRuntime
+from shared.clock import RealRuntime, Runtime
 from shared.messaging.kafka import KafkaLog
-from shared.messaging.port import Record
+from shared.messaging.kafka_processes import KafkaProcesses
+from shared.messaging.port import Log, Position, Record
 from shared.messaging.topics import TOPICS
-from tests.bench.peers.counting import Counting, Task
+from tests.bench.peers.counting import Counting, Task, cell, cell_of
 
+DAY_US = 86_400_000_000
 CELLS = """
-SELECT office || ' ' || strftime(make_timestamp(happened_us), '%Y-%m') || ' ' || type, count(*)
+SELECT concat_ws(' ', programme, office, type, strftime(make_timestamp(happened_us), '%Y-%m')),
+       count(*), count(DISTINCT person)
 FROM events WHERE topic = ? GROUP BY ALL
 """
+KEEP = """
+CREATE TABLE kept_events AS SELECT cell, sum(events) AS events FROM events GROUP BY cell;
+CREATE TABLE kept_persons AS SELECT DISTINCT cell, person FROM persons;
+CREATE TABLE kept_positions AS SELECT * FROM positions
+"""
+KEPT = """
+SELECT cell, events, count(person)
+FROM kept_events LEFT JOIN kept_persons USING (cell) GROUP BY ALL
+"""
+Found = dict[str, tuple[int, int]]
+
+
+class Parties(BaseModel):
+    person: str
 
 
 class Body(BaseModel):
     """What the projection reads of an event's body."""
 
     happened_at: str
+    parties: Parties | None = None
 
 
 async def member(log: KafkaLog, task: Task, counting: Counting, _runtime: RealRuntime) -> None:
@@ -35,9 +63,8 @@ async def member(log: KafkaLog, task: Task, counting: Counting, _runtime: RealRu
     async def handle(records: list[Record]) -> None:
         counting.begin()
         for record in records:
-            headers = dict(record.headers)
-            happened = validate(record.value or b"").happened_at
-            counting.event(headers["ce_type"].decode(), headers["ce_office"].decode(), happened)
+            body = validate(record.value or b"")
+            counting.event(cell_of(dict(record.headers), body.happened_at), body.parties and body.parties.person)
         if counting.end(len(records)):
             done.set()
 
@@ -47,29 +74,84 @@ async def member(log: KafkaLog, task: Task, counting: Counting, _runtime: RealRu
     await subscription.stop()
 
 
-async def rebuild(log: KafkaLog, task: Task, counting: Counting, runtime: RealRuntime) -> None:
+async def whole(log: KafkaLog, task: Task, counting: Counting, runtime: RealRuntime) -> Found:
     """Monitoring's whole read model from every topic, then the projection as a query over it."""
     model = ReadModel(Path(task.folder) / "model.duckdb")
-    counting.begin()
-    events = await fill(log, model, runtime)
-    counting.cells.update(dict(model.database.writer.execute(CELLS, [task.topic]).fetchall()))
-    counting.end(events)
+    async with KafkaProcesses(task.servers, cores(), client_id="bench") as readers:
+        before = await processor(readers)
+        counting.begin()
+        events = await fill(log, model, runtime, readers)
+        found = model.database.writer.execute(CELLS, [task.topic]).fetchall()
+        counting.end(events)
+        counting.processor += await processor(readers) - before
     model.close()
+    return by_cell(found)
 
 
-async def reader(log: KafkaLog, task: Task, counting: Counting, _runtime: RealRuntime) -> None:
-    """By the log port without a group, as a rebuild reads; the counts in memory and nothing else."""
-    validate = TypeAdapter(Body).validate_json
-    counting.begin()
-    for (topic, partition), end in (await log.ends([task.topic])).items():
-        offset = 0
-        while offset < end and (records := await log.read(topic, partition, offset, READ_RECORDS)):
-            for record in records:
-                headers = dict(record.headers)
-                happened = validate(record.value or b"").happened_at
-                counting.event(headers["ce_type"].decode(), headers["ce_office"].decode(), happened)
-            counting.end(len(records))
-            offset = records[-1].offset + 1
+async def rebuild(log: KafkaLog, task: Task, counting: Counting, _runtime: RealRuntime) -> Found:
+    """The projection as a rebuild makes it: passes over partitions, each event checked wholly as monitoring checks it,
+    the counts, the persons and the positions in one transaction of a DuckDB file."""
+    database = Database(Path(task.folder) / "projection.duckdb")
+    async with KafkaProcesses(task.servers, cores(), client_id="bench") as readers:
+        before = await processor(readers)
+        counting.begin()
+        ends = await log.ends([task.topic])
+        passes = [Pass(position, end, 1, 0, {}, {}) for position, end in ends.items()]
+        counted = await asyncio.gather(*(readers.run(count, one) for one in passes))
+        with database.transaction() as connection:
+            keep(connection, counted, ends)
+        found = connection.execute(KEPT).fetchall()
+        counting.end(sum(ends.values()))
+        counting.processor += await processor(readers) - before
+    database.close()
+    return by_cell(found)
+
+
+def by_cell(found: list[tuple[str, int, int]]) -> Found:
+    return {place: (events, persons) for place, events, persons in found}
+
+
+async def count(log: Log, runtime: Runtime, task: Pass) -> tuple[pa.Table, pa.Table]:
+    """One partition's events by cell, and its persons by cell."""
+    batch, _ = await taken(log, runtime, task)
+    counting = Counting(batch.records)
+    for row in batch.events:
+        month = month_of(row.happened_us // DAY_US)
+        counting.event(cell(row.programme or "", row.office or "", row.type, month), row.person)
+    events = pa.table({"cell": list(counting.cells), "events": list(counting.cells.values())})
+    parts = [
+        pa.table({"cell": [place] * len(known), "person": list(known)}) for place, known in counting.persons.items()
+    ]
+    return events, pa.concat_tables(parts)
+
+
+def keep(connection: Connection, counted: Sequence[tuple[pa.Table, pa.Table]], ends: Mapping[Position, int]) -> None:
+    """The projection with the positions up to which it counts."""
+    connection.register("events", pa.concat_tables([events for events, _ in counted]))
+    connection.register("persons", pa.concat_tables([persons for _, persons in counted]))
+    places = [f"{topic}/{partition}" for topic, partition in ends]
+    connection.register("positions", pa.table({"place": places, "end": list(ends.values())}))
+    connection.execute(KEEP)
+
+
+@lru_cache
+def month_of(day: int) -> str:
+    """The month, as RFC 3339 begins, of a day since 1970-01-01."""
+    return (EPOCH + timedelta(days=day)).strftime("%Y-%m")
+
+
+async def processor(readers: KafkaProcesses) -> float:
+    """Seconds of processor time of all reading processes, each of which is connected then."""
+    used: dict[int, float] = {}
+    while len(used) < readers.many:
+        used |= dict(await asyncio.gather(*(readers.run(processor_here, None) for _ in range(readers.many))))
+    return sum(used.values())
+
+
+async def processor_here(_log: Log, runtime: Runtime, _: None) -> tuple[int, float]:
+    # So long that every process gets one of these.
+    await runtime.sleep(0.2)
+    return os.getpid(), time.process_time()
 
 
 async def main(mode: str) -> None:
@@ -77,8 +159,7 @@ async def main(mode: str) -> None:
     counting, runtime = Counting(task.events), RealRuntime()
     log = KafkaLog(task.servers, list(TOPICS.values()), runtime, client_id="bench")
     await log.start()
-    await {"member": member, "reader": reader, "rebuild": rebuild}[mode](log, task, counting, runtime)
-    counting.say()
+    counting.say(await {"member": member, "rebuild": rebuild, "whole": whole}[mode](log, task, counting, runtime))
     await log.stop()
     runtime.close()
 

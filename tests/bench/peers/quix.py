@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from counting import Counting, Task
+from counting import Counting, Task, cell_of
 from quixstreams import Application
 
 
@@ -21,8 +21,8 @@ def main() -> None:
 
     def count(value: Any, key: Any, timestamp: int, headers: Any) -> None:
         counting.begin()
-        named = dict(headers)
-        counting.event(named["ce_type"].decode(), named["ce_office"].decode(), value["happened_at"])
+        cell = cell_of(dict(headers), value["happened_at"])
+        counting.event(cell, value.get("parties", {}).get("person"))
         if counting.end(1):
             app.stop()
 

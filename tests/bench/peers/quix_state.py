@@ -25,13 +25,14 @@ def main() -> None:
 
     def count(value: Any, key: Any, timestamp: int, headers: Any, state: Any) -> None:
         counting.begin()
-        named = dict(headers)
-        cell = cell_of(named["ce_type"].decode(), named["ce_office"].decode(), value["happened_at"])
-        held = state.get("cells", {})
-        held[cell] = held.get(cell, 0) + 1
-        state.set("cells", held)
+        cell, person = cell_of(dict(headers), value["happened_at"]), value.get("parties", {}).get("person")
+        cells = state.get("cells", {})
+        held, persons = cells.get(cell, (0, []))
+        if person is not None and person not in persons:
+            persons = [*persons, person]
+        state.set("cells", {**cells, cell: (held + 1, persons)})
         # What is said at the end; the state itself would be read key by key.
-        counting.cells[cell] += 1
+        counting.event(cell, person)
         if counting.end(1):
             app.stop()
 

@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from services.monitoring import handlers
-from services.monitoring import rebuild as rebuilding
+from services.monitoring import bulk, handlers, passes
 from services.monitoring.follower import Follower, Pace
-from services.monitoring.rebuild import raised, rebuild
+from services.monitoring.passes import raised
+from services.monitoring.rebuild import rebuild
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
 from shared.contracts.registration import PersonRecorded
@@ -24,6 +24,7 @@ from shared.contracts.registry import UnregisteredType
 from shared.errors import Unavailable
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
+from shared.messaging.readers import InThisProcess
 from shared.messaging.topics import TOPICS
 from tests.unit.monitoring.story import START, Story, derived, entry, id_of, stored
 from tests.unit.monitoring.test_sets import random_story
@@ -226,7 +227,7 @@ async def test_what_fails_is_tried_again_and_shows_in_its_readiness(
 
 async def rebuilt(log: LocalLog, clock: Clock, follower: Follower) -> Any:
     target = ReadModel(None)
-    return await rebuild(log, follower, target, clock), target
+    return await rebuild(log, follower, target, clock, InThisProcess(log, clock)), target
 
 
 async def test_a_rebuild_equals_the_live_model_and_takes_its_place(log: LocalLog, clock: Clock) -> None:
@@ -246,8 +247,8 @@ async def test_a_rebuild_equals_the_live_model_and_takes_its_place(log: LocalLog
 async def test_several_passes_over_a_partition_give_the_same(
     log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuilding, "HELD_RECORDS", 5)
-    monkeypatch.setattr(rebuilding, "READ_RECORDS", 3)
+    monkeypatch.setattr(bulk, "HELD_RECORDS", 5)
+    monkeypatch.setattr(passes, "READ_RECORDS", 3)
     follower = Follower(log, ReadModel(None), clock)
     await send(log, clock, random_story(9).records)
     assert (await rebuilt(log, clock, follower))[0].equal
@@ -315,6 +316,30 @@ async def test_a_live_model_that_drifted_is_found_and_not_replaced_in_silence(
     assert not report.equal
     assert report.different
     assert follower.model is live
+
+
+async def test_a_rebuild_that_fails_changes_nothing_and_leaves_no_file(
+    log: LocalLog, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, a_return().records)
+    await follower.catch_up()
+    live, target, read, reads = follower.model, ReadModel(tmp_path / "new.duckdb"), log.read, 0
+
+    async def fails_late(topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
+        nonlocal reads
+        reads += topic == "matching.matches"
+        if reads:
+            raise Unavailable("log")
+        return await read(topic, partition, offset, limit)
+
+    monkeypatch.setattr(log, "read", fails_late)
+    with pytest.raises(Unavailable):
+        await rebuild(log, follower, target, clock, InThisProcess(log, clock))
+    assert reads == 1
+    assert follower.model is live
+    target.close()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix not in (".duckdb", ".wal")] == []
 
 
 async def test_live_answers_go_on_during_a_rebuild(log: LocalLog, clock: Clock) -> None:

@@ -1,0 +1,167 @@
+"""One pass over a partition: its records read, checked and turned into the rows of the read model's tables.
+
+A pass needs nothing of another one but what stands in the files that `Joined` names, so passes run side by side and
+in any process.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from functools import partial
+from itertools import accumulate
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from services.monitoring.database import Connection, Database, literal
+from services.monitoring.domain.derivation import FACT_TOPICS, Known, Zones, fact_rows, persons_of
+from services.monitoring.domain.facts import in_order
+from services.monitoring.domain.rows import EventRow
+from services.monitoring.handlers import Batch, Mark, take
+from services.monitoring.schema import arrow
+from services.monitoring.store import settled_among, timelines
+from shared.clock import Runtime, stop_tasks
+from shared.messaging.port import Log, Position, Record
+
+READ_RECORDS = 10_000
+
+
+class Pass(NamedTuple):
+    """What to read: the partition up to `end`, of its subjects one share in `shares`.
+
+    `joined`: the files of what facts are joined with, by the table that they stand for.
+    """
+
+    position: Position
+    end: int
+    shares: int
+    share: int
+    zones: Zones
+    joined: Mapping[str, tuple[Path, ...]]
+
+
+class Passed(NamedTuple):
+    """What a pass found: its Arrow tables by name, which hold only what is not there yet, and where it stopped."""
+
+    position: Position
+    mark: Mark
+    records: int
+    tables: Mapping[str, Any]
+
+
+async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
+    """Reads the pass and derives its facts. Raises Unavailable."""
+    batch, mark = await taken(log, runtime, task)
+    tables = await runtime.in_pool(partial(_tables, batch, task))
+    return Passed(task.position, mark, batch.records, tables)
+
+
+async def taken(log: Log, runtime: Runtime, task: Pass) -> tuple[Batch, Mark]:
+    """The rows of the pass's records, and the mark at its end. Raises Unavailable."""
+    batch, mark = Batch(), Mark()
+    async with aclosing(_ahead(log, runtime, task.position, task.end)) as read:
+        async for records in read:
+            below = raised([record for record in records if record.offset < task.end], mark.high_ms)
+            await runtime.in_pool(partial(_take, batch, shared_out(below, task.shares, task.share), mark))
+            # The records of other shares move the mark too.
+            mark.high_ms = below[-1].appended_ms if below else mark.high_ms
+    mark.next_offset = task.end
+    return batch, mark
+
+
+async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> AsyncGenerator[list[Record], None]:
+    """The partition's records up to its end; the next ones are read while the caller works on the last."""
+    offset, reading = 0, runtime.spawn(log.read(*position, 0, READ_RECORDS), "rebuild-ahead")
+    try:
+        while offset < end and (records := await reading):
+            offset = records[-1].offset + 1
+            if offset < end:
+                reading = runtime.spawn(log.read(*position, offset, READ_RECORDS), "rebuild-ahead")
+            yield records
+    finally:
+        await stop_tasks([reading])
+
+
+def raised(records: list[Record], high_ms: int) -> list[Record]:
+    """The records with the running maximum of the partition's append times, which may fall when a broker changes."""
+    times = list(accumulate((record.appended_ms for record in records), max, initial=high_ms))[1:]
+    return [
+        record if record.appended_ms == time else record._replace(appended_ms=time)
+        for record, time in zip(records, times, strict=True)
+    ]
+
+
+def shared_out(records: list[Record], shares: int, share: int) -> list[Record]:
+    """The records of one share: every record of a subject is in the same one."""
+    if shares == 1:
+        return records
+    return [record for record in records if crc32(record.key or b"") % shares == share]
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No cyclic garbage collection in the block: millions of tuples hold no cycle, and walking them takes half
+    of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _take(batch: Batch, records: list[Record], mark: Mark) -> None:
+    with without_collection():
+        take(batch, records, mark)
+
+
+def _tables(batch: Batch, task: Pass) -> dict[str, Any]:
+    with without_collection():
+        events, groups = by_new_subject(batch.events)
+        rows: dict[str, list[Any]] = {
+            "events": events,
+            "unreadable": batch.unreadable,
+            "profiles": [row for entries in batch.profiles.values() for row in entries],
+            "offices": [row for offices in batch.offices.values() for row in offices],
+        }
+        if task.position[0] in FACT_TOPICS:
+            with _reading(task.joined) as connection:
+                settled = settled_among(connection, groups)
+                known = Known(settled, timelines(connection, persons_of(groups)), task.zones)
+            # By kind, as `ReadModel.sort_facts` leaves them.
+            rows["facts"] = sorted(fact_rows(groups, known), key=itemgetter(0))
+        return {name: arrow(name, found) for name, found in rows.items() if found}
+
+
+def by_new_subject(rows: list[EventRow]) -> tuple[list[EventRow], list[list[EventRow]]]:
+    """The rows without what came again, and the same by subject, each in its order: all of a subject's rows are
+    here, for they stand in one partition."""
+    held: dict[str, list[EventRow]] = {}
+    fresh = []
+    for row in rows:
+        own = held.get(row.subject)
+        if own is None:
+            held[row.subject] = [row]
+        elif row[2:4] > own[-1][2:4] or all(row[2:4] != other[2:4] for other in own):
+            own.append(row)
+        else:
+            continue
+        fresh.append(row)
+    return fresh, [in_order(own) for own in held.values()]
+
+
+@contextmanager
+def _reading(joined: Mapping[str, tuple[Path, ...]]) -> Iterator[Connection]:
+    """A connection that reads these Parquet files as if they were the tables."""
+    database = Database(None)
+    try:
+        for table, files in joined.items():
+            named = ", ".join(map(literal, files))
+            database.writer.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{named}])")  # noqa: S608
+        yield database.writer
+    finally:
+        database.close()
