@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.evidence import evidence_of, violations
+from shared.identity.keys import Keys
+from tests.e2e.evidence import answered, evidence_of, journal_violations, violations
 from tests.e2e.system import System
 
 KILLS = 10
@@ -58,7 +59,9 @@ def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System
     _check_receipts(system)
     system.stop()
     evidence = asyncio.run(evidence_of(system.data))
-    assert [str(violation) for violation in violations(evidence)] == [], f"seed {seed}"
+    runs, keys = [answered("trqn-1", system.data)], Keys(system.data.with_name("data-keys"))
+    found = [*violations(evidence), *journal_violations(evidence, keys, runs)]
+    assert [str(violation) for violation in found] == [], f"seed {seed}"
     counted = Counter(document["status"] for document in evidence.documents["registration"]["submissions"])
     assert counted == {"accepted": 512}
 

@@ -75,7 +75,7 @@ async def run_through(
 ) -> dict[str, dict[str, str]]:
     """Every step acknowledged, the services at rest; what each was answered."""
     client = Client(system.url)
-    journal = Journal(system.folder / "journals" / f"{prepared.history.code}.jsonl")
+    journal = _journal(system, prepared.history.code)
     try:
         await Runner(prepared.history.code, prepared.steps, client, journal, token_of(system.settings), progress).run()
         await client.wait_quiet()
@@ -83,6 +83,17 @@ async def run_through(
     finally:
         journal.close()
         await client.close()
+
+
+def _journal(system: Running, code: str) -> Journal:
+    return Journal(system.folder / "journals" / f"{code}.jsonl")
+
+
+def journal_of(system: Running, code: str) -> dict[str, dict[str, str]]:
+    """What `run_through` has been answered so far; nothing where it was not called."""
+    journal = _journal(system, code)
+    journal.close()
+    return dict(journal.answers)
 
 
 async def wrong_figures(system: Running, history: History) -> list[str]:

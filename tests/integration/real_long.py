@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.evidence import violations
+from shared.identity.keys import Keys
+from tests.e2e.evidence import answered, journal_violations, violations
 from tests.integration.real_histories import left_behind
 from tests.integration.real_system import SANKOFA, RealSystem
 
@@ -91,8 +92,12 @@ def outcome(system: RealSystem, code: str, fault_seconds: float, seed: int) -> O
     rows = json.loads(out or "[]")
     wrong = [row["code"] for row in rows if not row["right"]] if rows else ["no figures"]
     system.stop_services()
-    found = [str(violation) for violation in violations(asyncio.run(left_behind(system)))]
-    return Outcome(seconds, exit_code, faults, wrong, found)
+    left = asyncio.run(left_behind(system))
+    found = [
+        *violations(left),
+        *journal_violations(left, Keys(system.keys), [answered(code, system.folder / "client")]),
+    ]
+    return Outcome(seconds, exit_code, faults, wrong, [str(violation) for violation in found])
 
 
 def main() -> None:

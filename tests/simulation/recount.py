@@ -13,6 +13,7 @@ from services.monitoring.store import DIGESTED, ReadModel
 from shared.clock import derived_id, short_hash
 from shared.messaging.port import Position, Record
 from shared.programmes.indicators import Distinct, Indicator
+from shared.programmes.model import Definition
 from tests.simulation.cast import DEFINITION
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.services import planned_simply
@@ -26,14 +27,16 @@ ROWS = {
 BEGUN = frozenset({"active", "completed", "ended_early"})
 
 
-def figures_of(model: ReadModel, as_of_ms: int, codes: Collection[str] | None = None) -> Figures:
+def figures_of(
+    model: ReadModel, as_of_ms: int, codes: Collection[str] | None = None, definition: Definition = DEFINITION
+) -> Figures:
     """Each indicator (of `codes`) by the compiled query: a number, or a share's two numbers."""
     found: dict[str, Any] = {}
     with model.database.reader() as connection:
-        for indicator in DEFINITION.indicators:
+        for indicator in definition.indicators:
             if codes is not None and indicator.code not in codes:
                 continue
-            total, _ = cells(connection, Question(DEFINITION, indicator, as_of_ms))
+            total, _ = cells(connection, Question(definition, indicator, as_of_ms))
             found[indicator.code] = total.part if total.whole is None else (total.part, total.whole)
     return found
 

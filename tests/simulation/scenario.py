@@ -93,6 +93,11 @@ def _check_existence(evidence: Evidence, journal: Journal) -> Iterator[Violation
         ("matching", "submissions"),
     ):
         yield from check_invented(evidence, service, collection, journal)
+    yield from check_twice(evidence)
+
+
+def check_twice(evidence: Evidence) -> Iterator[Violation]:
+    """I2: no expert, match or placement exists twice, and no document number is two persons'."""
     yield from check_once(
         evidence, "registration", "experts", lambda d: (d["state"]["person"], d["state"]["programme"])
     )
