@@ -9,19 +9,23 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from jsonschema import Draft202012Validator, FormatChecker
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from deploy.local.kafka import KafkaServer
 from deploy.local.processes import MissingTool
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.topics import TOPICS
-from tests.integration.four import CANARY, Four, small_history
+from tests.integration.four import CANARY, SERVICES, Four, small_history
+
+pytest_plugins = ["tests.spans"]
 
 SCHEMAS = Path(__file__).parents[2] / "shared/contracts/schemas"
 # CloudEvents 1.0.2: attribute names, and RFC 3339 times.
@@ -29,8 +33,15 @@ ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 REQUIRED = {"specversion", "id", "source", "type"}
 WAIT_SECONDS = 20.0
+FORMATS = FormatChecker()
 
 pytestmark = pytest.mark.real
+
+
+@FORMATS.checks("date-time")
+def is_time(value: object) -> bool:
+    """The library knows this format only beside another one that is not installed, and would let everything pass."""
+    return not isinstance(value, str) or TIME.fullmatch(value) is not None
 
 
 @pytest.fixture
@@ -98,8 +109,18 @@ def body_errors(attributes: dict[str, str], value: bytes) -> list[str]:
     name, version = attributes["dataschema"].split(":")[-2:]
     schema = json.loads((SCHEMAS / f"{name}.{version}.json").read_text())
     assert schema["$id"] == attributes["dataschema"]
-    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    validator = Draft202012Validator(closed(schema), format_checker=FORMATS)
     return [error.json_path for error in validator.iter_errors(json.loads(value))]
+
+
+def closed(schema: Any) -> Any:
+    """The schema without room for fields that it does not name: we send none of a later version."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(value) for name, value in schema.items()}
+    return {"additionalProperties": False, **inner} if isinstance(schema.get("properties"), dict) else inner
 
 
 def canaries(message: Any) -> list[str]:
@@ -112,9 +133,11 @@ def canaries(message: Any) -> list[str]:
 
 
 @pytest.mark.timeout(200)
-async def test_another_clients_view_of_every_topic(server: KafkaServer, runtime: RealRuntime, tmp_path: Path) -> None:
+async def test_another_clients_view_of_every_topic(
+    server: KafkaServer, runtime: RealRuntime, tmp_path: Path, spans: InMemorySpanExporter
+) -> None:
     log = KafkaLog(server.bootstrap_servers, list(TOPICS.values()), runtime, client_id="test")
-    steps = small_history("complete", "report-no-show", "decline", "extend")
+    steps = small_history("complete", "report-no-show", "decline", "extend", "end-early")
     assert any(CANARY in json.dumps(step.body).casefold() for step in steps)
     async with Four(log, runtime) as four:
         await four.put(steps, tmp_path)
@@ -133,7 +156,17 @@ async def test_another_clients_view_of_every_topic(server: KafkaServer, runtime:
             assert canaries(message) == [], attributes["type"]
     assert types["org.sankofa.placement.ReturnCompleted"] >= 1
     assert types["org.sankofa.placement.NoShowReported"] >= 1
-    assert len(types) >= 30, types
+    assert len(types) >= 36, types
+    for message in records["registration.experts"]:
+        if cloudevent(message)["type"].endswith(".ExpertRegistered"):
+            assert services_of(spans, message) == set(SERVICES)
+
+
+def services_of(spans: InMemorySpanExporter, message: Message) -> set[str]:
+    """Whose steps are in the trace that the record carries."""
+    trace = dict(message.headers() or [])["traceparent"].decode().split("-")[1]
+    every = [one for one in spans.get_finished_spans() if f"{one.context.trace_id:032x}" == trace]
+    return {str(one.attributes["service"]) for one in every if one.attributes and "service" in one.attributes}
 
 
 def _totals(ends: dict[tuple[str, int], int]) -> Counter[str]:
@@ -164,3 +197,58 @@ def test_the_search_finds_a_planted_name() -> None:
     assert canaries(Planted(b'{"a": "Mr ZQANARY"}')) == ["value", "unescaped"]
     assert canaries(Planted(b'{"a": "\\u007aqanary"}')) == ["unescaped"]
     assert canaries(Planted(b"{}", b"Zqanary")) == ["ce_id"]
+
+
+GOOD = {
+    "ce_specversion": "1.0",
+    "ce_id": "1",
+    "ce_source": "/placement",
+    "ce_type": "org.sankofa.placement.PlacementRefused",
+    "ce_subject": "id",
+    "ce_time": "2026-03-02T10:15:30.123456Z",
+    "ce_dataschema": "urn:sankofa:schema:placement.PlacementRefused:1",
+    "content-type": "application/json",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ce_specversion": "0.3"},
+        {"ce_id": ""},
+        {"ce_type": None},
+        {"ce_source": None},
+        {"ce_time": "2026-03-02 10:15:30"},
+        {"ce_dataschema": "1"},
+        {"ce_subject": "another"},
+        {"ce_Office": "kabul"},
+        {"content-type": "text/plain"},
+    ],
+)
+def test_what_is_no_cloudevent_is_found(changes: dict[str, str | None]) -> None:
+    cloudevent(sent(GOOD))
+    with pytest.raises((AssertionError, KeyError)):
+        cloudevent(sent({**GOOD, **changes}))
+
+
+def sent(headers: dict[str, str | None]) -> Any:
+    """A record as the client gives it; a header that is None is left out."""
+    given = [(name, text.encode()) for name, text in headers.items() if text is not None]
+    return SimpleNamespace(key=lambda: b"id", headers=lambda: given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "at"),
+    [
+        ({}, []),
+        ({"happened_at": "yesterday"}, ["$.happened_at"]),
+        ({"recorded_late": "yes"}, ["$.recorded_late"]),
+        ({"reason": None}, ["$.reason"]),
+        ({"name": "somebody"}, ["$"]),
+        ({"match": ...}, ["$"]),
+    ],
+)
+def test_what_is_no_body_of_its_schema_is_found(changes: dict[str, Any], at: list[str]) -> None:
+    sample = json.loads((SCHEMAS.with_name("samples") / "placement.PlacementRefused.1.json").read_text())
+    body = {name: value for name, value in {**sample["body"], **changes}.items() if value is not ...}
+    assert body_errors({"dataschema": GOOD["ce_dataschema"]}, json.dumps(body).encode()) == at

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +16,19 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from services.registration.examples import DEFINITION, EXPERT
+from shared import replica as replicas
 from shared.clock import RealRuntime
 from shared.errors import Unavailable
 from shared.messaging.local import LocalLog
-from shared.messaging.topics import TOPICS
+from shared.messaging.port import Message
+from shared.messaging.topics import EXPERTS, PLACEMENTS, TOPICS
 from shared.metrics import conceal, expose
 from shared.observability import counts
 from tests.integration.four import CANARY, SERVICES, Four
 
 pytest_plugins = ["tests.spans"]
 
+SAMPLES = Path(__file__).parents[2] / "shared/contracts/samples"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 REGISTRATIONS = {
@@ -36,7 +41,8 @@ REGISTRATIONS = {
 
 
 @pytest.fixture
-def metrics() -> Iterator[InMemoryMetricReader]:
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemoryMetricReader]:
+    monkeypatch.setattr(replicas, "MEASURE_EVERY_SECONDS", 0.05)
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader])
     expose(provider, counts)
@@ -198,6 +204,55 @@ async def test_what_is_behind_is_measured_and_readable(
     assert {"sankofa.outbox.unsent", "sankofa.timers.due", "sankofa.subjects.parked"} <= monitored.keys()
     assert monitored["sankofa.records.relayed"][(None, None)] >= 3
     assert "sankofa.records.deduplicated" in monitored
+
+
+async def test_each_instrument_follows_what_happens(
+    metrics: InMemoryMetricReader, four: Four, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def until(name: str, key: tuple[str | None, str | None], holds: Callable[[float], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds(shown(metrics)[name][key]):
+                await asyncio.sleep(0.05)
+
+    before = {name: values[(None, None)] for name, values in shown(metrics).items() if (None, None) in values}
+    await register(four, 6)
+    await four.client.wait_quiet()
+    for number in range(EXPERTS.partitions):
+        for record in await four.log.read(EXPERTS.name, number, 0):
+            await four.log.append(
+                EXPERTS.name, number, [Message(str(record.key, "ascii"), record.value, record.headers)]
+            )
+    await until("sankofa.records.deduplicated", (None, None), lambda n: n > before["sankofa.records.deduplicated"])
+    # What came too early has a timer, and nobody is left to fire it; what nobody knows waits for a person.
+    await four.services["matching"].replica._sweeper.stop()
+    for subject, changes in (("early-1", {}), ("unheard-1", {"ce_type": "org.sankofa.placement.Unheard"})):
+        await four.log.append(PLACEMENTS.name, 0, [placement_refused(subject, changes)])
+    await until("sankofa.records.parked", (None, None), lambda n: n >= before["sankofa.records.parked"] + 2)
+    await until("sankofa.subjects.parked", ("matching", None), lambda n: n == 2)
+    await until("sankofa.timers.due", ("matching", None), lambda n: n == 1)
+    async with four.services["monitoring"].follower.standstill:
+        await register(four, 7)
+        await until("sankofa.consumer.lag", ("monitoring", EXPERTS.name), lambda n: n == 1)
+    await until("sankofa.consumer.lag", ("monitoring", EXPERTS.name), lambda n: n == 0)
+
+    async def away(*_: Any) -> None:
+        raise Unavailable("log")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(four.log, "append", away)
+        await register(four, 8)
+        await until("sankofa.outbox.unsent", ("registration", None), lambda n: n >= 2)
+        await until("sankofa.outbox.age", ("registration", None), lambda n: n > 0.3)
+    await until("sankofa.outbox.age", ("registration", None), lambda n: n == 0)
+    assert shown(metrics)["sankofa.submissions.taken"][(None, None)] == before["sankofa.submissions.taken"] + 3
+
+
+def placement_refused(subject: str, changes: dict[str, str]) -> Message:
+    """The published sample about another placement, whose match nobody knows."""
+    sample = json.loads((SAMPLES / "placement.PlacementRefused.1.json").read_text())
+    headers = {**sample["headers"], "ce_id": f"{subject}-event", "ce_subject": subject, **changes}
+    encoded = tuple((name, value.encode()) for name, value in headers.items())
+    return Message(subject, json.dumps(sample["body"]).encode(), encoded)
 
 
 async def test_live_is_not_ready(four: Four) -> None:
