@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +21,7 @@ from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
 from shared.messaging.topics import PERSONS, TOPICS
 
+Written = asyncio.Future[None]
 # Facts are joined with their persons' entries and profiles, those of matches with the terms of their assignments.
 STAGES: tuple[tuple[str, ...], ...] = (
     tuple(sorted(set(TOPICS) - FACT_TOPICS)),
@@ -49,11 +50,7 @@ async def fill(log: Log, model: ReadModel, runtime: Runtime, readers: Readers) -
     beside = None if model.path is None else model.path.parent
     with TemporaryDirectory(prefix=JOINED_FOLDER, dir=beside) as folder:
         filling = _Filling(model, runtime, readers, Path(folder))
-        try:
-            return sum([await filling.stage(topics, ends) for topics in STAGES])
-        finally:
-            # What failed has been raised; nothing may write after the caller has dropped the model.
-            await runtime.in_pool(partial(model.database.drain, quietly=True))
+        return sum([await filling.stage(topics, ends) for topics in STAGES])
 
 
 class _Filling:
@@ -84,29 +81,38 @@ class _Filling:
                     yield Pass(position, end, shares, share, self._model.zones, self._joined)
 
     async def _take(self, waiting: deque[Pass]) -> int:
-        records = 0
+        """One pass after the other; what one found is written while the next one reads."""
+        records, written = 0, _done()
         while waiting:
             passed = await self._readers.run(read_pass, waiting.popleft())
-            await self._keep(passed)
+            await written
+            written = self._keep(passed)
             records += passed.records
+        await written
         return records
 
-    async def _keep(self, passed: Passed) -> None:
-        """Writes what a pass found while the next ones run."""
+    def _keep(self, passed: Passed) -> Written:
         self._model.marks = marks = self._model.marks | {passed.position: passed.mark}
-        write = partial(_write, passed, marks)
-        await self._runtime.in_pool(partial(self._model.database.in_background, write))
+        return self._writing(partial(_write, passed, marks))
 
     async def _leave(self, topics: Sequence[str]) -> None:
-        """Waits until the stage is written, and leaves what later stages join with it in files."""
-        background = self._model.database
+        """Leaves what later stages join with this one in files."""
         for topic, tables in _LEFT.items():
             for table, query in tables.items() if topic in topics else ():
                 file = self._folder / f"{topic}.{table}.parquet"
-                background.in_background(partial(_export, query, file))
+                await self._writing(partial(_export, query, file))
                 self._joined = self._joined | {table: (*self._joined.get(table, ()), file)}
-        await self._runtime.in_pool(background.drain)
         self._model.reload_zones()
+
+    def _writing(self, work: Callable[[Connection], None]) -> Written:
+        # Not in the pool: what waits for its turn there would hold up the questions that live answers come from.
+        return asyncio.wrap_future(self._model.database.in_background(work))
+
+
+def _done() -> Written:
+    nothing: Written = asyncio.get_running_loop().create_future()
+    nothing.set_result(None)
+    return nothing
 
 
 def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Event, Lock
+from typing import TypeVar
 
 import duckdb
 
 from shared.errors import SettingsError, Unavailable
 
+T = TypeVar("T")
 Connection = duckdb.DuckDBPyConnection
 
 _instance_lock = Lock()
@@ -43,8 +44,6 @@ class Database:
         self._idle: LifoQueue[Connection] = LifoQueue()
         self._closed = Event()
         self._thread: ThreadPoolExecutor | None = None
-        self._background: deque[Future[None]] = deque()
-        self._failed = False
         if path is None:
             self._root = _memory_instance(threads)
             self._root.cursor().execute(f"ATTACH ':memory:' AS {self._name}")
@@ -88,35 +87,12 @@ class Database:
             raise
         self.writer.execute("COMMIT")
 
-    def in_background(self, work: Callable[[Connection], object]) -> None:
-        """Runs work on the writing connection in this database's own thread, one piece after the other.
-
-        At most three pieces wait. After one that failed the others are left out, until `drain` raises its error.
-        While pieces wait nobody else may use the writing connection.
-        """
+    def in_background(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Runs work on the writing connection in this database's own thread, one piece after the other; nobody else
+        may use the connection meanwhile. `close` waits for all of it."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-model")
-        self._background.append(self._thread.submit(self._run, work))
-        while len(self._background) > 3:
-            self._background.popleft().result()
-
-    def _run(self, work: Callable[[Connection], object]) -> None:
-        if self._failed:
-            return
-        try:
-            work(self.writer)
-        except BaseException:
-            self._failed = True
-            raise
-
-    def drain(self, *, quietly: bool = False) -> None:
-        """Waits for the background's work; raises its first error (unless `quietly`) once all of it has ended."""
-        waiting, self._background = self._background, deque()
-        wait(waiting)
-        self._failed = False
-        if not quietly:
-            for future in waiting:
-                future.result()
+        return self._thread.submit(work, self.writer)
 
     def close(self) -> None:
         """Closes every connection; what was committed stays in the file."""

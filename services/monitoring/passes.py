@@ -121,7 +121,7 @@ def _take(batch: Batch, records: list[Record], mark: Mark) -> None:
 
 def _tables(batch: Batch, task: Pass) -> dict[str, Any]:
     with without_collection():
-        events, groups = by_new_subject(batch.events)
+        events, subjects = by_new_subject(batch.events)
         rows: dict[str, list[Any]] = {
             "events": events,
             "unreadable": batch.unreadable,
@@ -129,6 +129,7 @@ def _tables(batch: Batch, task: Pass) -> dict[str, Any]:
             "offices": [row for offices in batch.offices.values() for row in offices],
         }
         if task.position[0] in FACT_TOPICS:
+            groups = [in_order(own) for own in subjects]
             with _reading(task.joined) as connection:
                 settled = settled_among(connection, groups)
                 known = Known(settled, timelines(connection, persons_of(groups)), task.zones)
@@ -138,8 +139,8 @@ def _tables(batch: Batch, task: Pass) -> dict[str, Any]:
 
 
 def by_new_subject(rows: list[EventRow]) -> tuple[list[EventRow], list[list[EventRow]]]:
-    """The rows without what came again, and the same by subject, each in its order: all of a subject's rows are
-    here, for they stand in one partition."""
+    """The rows without what came again, and the same by subject: all of a subject's rows are here, for they stand in
+    one partition."""
     held: dict[str, list[EventRow]] = {}
     fresh = []
     for row in rows:
@@ -151,7 +152,7 @@ def by_new_subject(rows: list[EventRow]) -> tuple[list[EventRow], list[list[Even
         else:
             continue
         fresh.append(row)
-    return fresh, [in_order(own) for own in held.values()]
+    return fresh, list(held.values())
 
 
 @contextmanager

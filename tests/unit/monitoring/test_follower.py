@@ -342,6 +342,23 @@ async def test_a_rebuild_that_fails_changes_nothing_and_leaves_no_file(
     assert [path.name for path in tmp_path.iterdir() if path.suffix not in (".duckdb", ".wal")] == []
 
 
+async def test_a_rebuild_that_cannot_write_says_so(
+    log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, a_return().records)
+    await follower.catch_up()
+    live = follower.model
+
+    def full(*_: Any) -> None:
+        raise duckdb.IOException("full")
+
+    monkeypatch.setattr(bulk, "insert_arrow", full)
+    with pytest.raises(duckdb.IOException):
+        await rebuilt(log, clock, follower)
+    assert follower.model is live
+
+
 async def test_live_answers_go_on_during_a_rebuild(log: LocalLog, clock: Clock) -> None:
     follower = Follower(log, ReadModel(None), clock)
     await send(log, clock, a_return().records)
