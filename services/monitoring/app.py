@@ -22,8 +22,10 @@ from shared.replica import Ports, Replica
 from shared.web.served import served
 
 SERVICE = "monitoring"
-# Each takes about 150 MB, and this process writes what all of them find.
+# Each takes some 250 MB, and this process writes what all of them find.
 PROCESSES_AT_MOST = 4
+# Records that are read while one of them starts.
+PROCESSES_PAY_FROM = 50_000
 
 
 class MonitoringService:
@@ -91,9 +93,9 @@ class MonitoringService:
 
     @asynccontextmanager
     async def _readers(self) -> AsyncIterator[Readers]:
-        """On Kafka a process for each core, but not more than pay; the local log belongs to this process."""
-        many = min(cores(), PROCESSES_AT_MOST)
-        if self._kafka is None or many == 1:
+        """On Kafka a process for each core, where that pays; the local log belongs to this process."""
+        many, records = min(cores(), PROCESSES_AT_MOST), sum(m.next_offset for m in self.follower.model.marks.values())
+        if self._kafka is None or many == 1 or records < PROCESSES_PAY_FROM:
             yield InThisProcess(self.ports.log, self.ports.runtime)
             return
         # Not at the top: who runs on the local log needs no Kafka client.

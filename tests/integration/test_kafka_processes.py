@@ -165,6 +165,7 @@ async def test_a_rebuild_by_several_processes_equals_the_live_model(
     kafka_server: KafkaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "cores", lambda: 2)
+    monkeypatch.setattr(app, "PROCESSES_PAY_FROM", 0)
     # So little that every partition takes several passes.
     monkeypatch.setattr(bulk, "HELD_RECORDS", 10)
     runtime = RealRuntime()
