@@ -49,7 +49,7 @@ class Promises:
             # Refused early the guard remembers nothing: after a new consent the expert may apply again.
             raise Refusal(pool["closed"])
         claim = {"parties": parties.model_dump(mode="json", exclude_none=True)}
-        await self._guards.take(self.pools, parties.person, match, claim)
+        await self._guards.take(self.pools, parties.person, match, claim, known=pool)
 
     async def settle(self, match: str, parties: MatchParties) -> None:
         """Confirms what the match uses and gives back what it can no longer use."""

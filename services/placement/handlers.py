@@ -19,7 +19,7 @@ from services.placement.domain.placements import (
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.clock import derived_id, short_hash
 from shared.contracts.base import Envelope
-from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted
+from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted, Terms
 from shared.contracts.placement import PreparationStep
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
 from shared.errors import PreconditionFailed, Refusal, TooEarly
@@ -27,7 +27,7 @@ from shared.identity.policy import Subjects
 from shared.messaging.shadows import Delivery, Knowledge
 from shared.programmes.model import Definition
 from shared.replica import Replica
-from shared.store.aggregates import Cause, Saved, settled
+from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
 
@@ -39,6 +39,17 @@ Kind = Literal["person", "institution"]
 def placement_of(match: str) -> str:
     """The id of the placement that follows from a match."""
     return derived_id(match, "placement")
+
+
+def claim_of(match: str, parties: MatchParties, terms: Terms) -> dict[str, Any]:
+    """What a placement claims of its person's calendar, and what is needed to refuse it when the hold runs out."""
+    return {
+        "starts_on": terms.starts_on.isoformat(),
+        "ends_on": terms.ends_on.isoformat(),
+        "modality": terms.modality,
+        "match": match,
+        "parties": parties.model_dump(mode="json", exclude_none=True),
+    }
 
 
 def know_person(knowledge: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
@@ -84,19 +95,17 @@ class Placing:
         placement_id = placement_of(match)
         # Asked first: before the definition has come, nothing is held for a placement that cannot open yet.
         command: OpenPlacement | RefusePlacement = OpenPlacement(match, parties, terms, self._time_zone(parties))
-        claim = {
-            "starts_on": terms.starts_on.isoformat(),
-            "ends_on": terms.ends_on.isoformat(),
-            "modality": terms.modality,
-            "match": match,
-            "parties": parties.model_dump(mode="json", exclude_none=True),
-        }
+        claim = claim_of(match, parties, terms)
+        calendar: Document | None = UNREAD
         try:
-            await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
+            calendar = await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
         except Refusal as refusal:
             command = RefusePlacement(match, parties, refusal.rule)
-        await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("open"))
-        await self._settle(parties.person, placement_id)
+        # Only a second delivery, or the end of a hold's time, finds the placement there already.
+        saved = await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("open"), known=None)
+        await self._replica.guards.settle(
+            self.guard, parties.person, placement_id, known=calendar, target=saved.document
+        )
 
     async def retract(self, delivery: Delivery) -> None:
         """MatchRetracting: the placement answers: cancelled before the arrival, ended early after it.
@@ -135,9 +144,9 @@ class Placing:
         event, person = delivery.event, delivery.subject
         if not isinstance(event, ConsentGiven) or event.purpose != PURPOSE:
             return
-        await self._replica.guards.reopen(self.guard, person, (delivery.envelope.epoch, delivery.envelope.sequence))
-        calendar = await self._store.load(CALENDARS.name, person)
-        for placement_id in (calendar or {}).get("holds", {}):
+        order = (delivery.envelope.epoch, delivery.envelope.sequence)
+        calendar = await self._replica.guards.reopen(self.guard, person, order)
+        for placement_id in calendar["holds"]:
             document = await self._store.load(PLACEMENTS.name, placement_id)
             if document is not None and document["private"].get(CONSENT_FLAG):
                 cause = delivery.cause(f"consent:{placement_id}")

@@ -91,7 +91,8 @@ class Registering:
             return None
         guard_id, claim = self.identifiers.guard_id(document), {"submission": submission.id}
         try:
-            return await self._replica.guards.take(self.guard, guard_id, person_id, claim)
+            # Most numbers come once; one that is held already conflicts, and its guard answers.
+            return await self._replica.guards.take(self.guard, guard_id, person_id, claim, known=None)
         except Refusal as refusal:
             if refusal.rule == documents.RULE:
                 raise documents.held_elsewhere() from None

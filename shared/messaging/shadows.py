@@ -32,7 +32,7 @@ from shared.messaging.shadow import (
 )
 from shared.messaging.topics import TOPICS
 from shared.observability import count, logger
-from shared.store.aggregates import Cause, Kernel
+from shared.store.aggregates import UNREAD, Cause, Kernel
 from shared.store.collection import Collection
 from shared.store.port import Document
 from shared.tracing import step
@@ -112,7 +112,8 @@ class Consumer:
         """
         lanes: dict[Any, list[Record]] = {}
         for record in records:
-            lanes.setdefault((record.topic, record.key or (record.partition, record.offset)), []).append(record)
+            # By subject over all topics: two lanes of one subject would meet in its shadow, conflict and wait.
+            lanes.setdefault(record.key or (record.topic, record.partition, record.offset), []).append(record)
         if len(lanes) == 1:
             # Most batches of a quiet log; a task of its own would cost as much as the work.
             await self._lane(records)
@@ -124,22 +125,28 @@ class Consumer:
 
     async def _lane(self, records: list[Record]) -> None:
         async with self._lanes:
+            shadow = UNREAD
             for record in records:
-                await self._deliver_patiently(record)
+                shadow = await self._deliver_patiently(record, shadow)
 
-    async def _deliver_patiently(self, record: Record) -> None:
+    async def _deliver_patiently(self, record: Record, known: Document) -> Document:
         for attempt in range(TRIES_BEFORE_RAISE):
             try:
-                return await self.deliver(record)
+                return await self.deliver(record, known)
             except (Unavailable, UnknownOutcome, Conflict):
+                known = UNREAD
                 await self._kernel.runtime.sleep(0.1 * 2**attempt)
         return await self.deliver(record)
 
-    async def deliver(self, record: Record) -> None:
-        """Applies or parks one record; afterwards its position may move. Conflict: load again and repeat."""
+    async def deliver(self, record: Record, known: Document = UNREAD) -> Document:
+        """Applies or parks one record; afterwards its position may move. Conflict: load again and repeat.
+
+        `known`: a shadow that the caller has just saved; where it is the record's, no load is needed, and the next
+        save names its version. Gives the shadow that a record was applied to, as saved; UNREAD for any other.
+        """
         read = parse(record)
         subject = read[0].subject if isinstance(read, tuple) else read.subject
-        shadow = await self._load(subject)
+        shadow = known if known.get("_id") == subject else await self._load(subject)
         position = (record.topic, record.partition, record.offset)
         if any(parked_at(entry) == position for entry in shadow["parked"]):
             count("deduplicated")
@@ -148,7 +155,8 @@ class Consumer:
         elif shadow["parked"]:
             await self._park(shadow, position, "behind")
         else:
-            await self._apply_or_park(shadow, read, position)
+            return await self._apply_or_park(shadow, read, position)
+        return UNREAD
 
     async def _pass_over(self, shadow: Document, read: tuple[Envelope, Event], position: Position) -> None:
         """Counts what was applied before; what fails while mending is parked like any other failure."""
@@ -167,38 +175,39 @@ class Consumer:
 
     async def _apply_or_park(
         self, shadow: Document, read: tuple[Envelope, Event] | Unreadable, position: Position
-    ) -> None:
+    ) -> Document:
         if isinstance(read, Unreadable):
-            return await self._park(shadow, position, read.reason)
+            await self._park(shadow, position, read.reason)
+            return UNREAD
         try:
-            await self._apply(shadow, *read, position)
+            return await self._apply(shadow, *read, position)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
         except Exception as error:
             # The rule for every other failure: the record waits in its shadow, its partition goes on.
             fresh = await self._load(shadow["_id"])
             await self._park(fresh, position, reason_of(error))
+            return UNREAD
 
     async def _apply(
         self, shadow: Document, envelope: Envelope, event: Event, position: Position, *, forced: bool = False
-    ) -> None:
-        """Knowledge, effects, mark. A save here raises Conflict when another replica was faster."""
+    ) -> Document:
+        """Knowledge, effects, mark; gives the shadow as saved. Raises Conflict when another replica was faster."""
         if not forced and has_gap(shadow, envelope, position[0]):
             raise GapFound
         handler = self._handlers.get(type(event))
         if handler is None:
-            await self._mark(shadow, envelope, position)
-            return
+            return await self._mark(shadow, envelope, position)
         names = {"service": self._kernel.service, "event": type(event).__name__, "topic": position[0]}
         with step("deliver", envelope.traceparent, SpanKind.CONSUMER, **names, id=envelope.id) as traceparent:
             # What follows from the event stands under this step of its trace.
             if traceparent != envelope.traceparent:
                 envelope = replace(envelope, traceparent=traceparent)
-            await self._handled(handler, shadow, envelope, event, position)
+            return await self._handled(handler, shadow, envelope, event, position)
 
     async def _handled(
         self, handler: Handler, shadow: Document, envelope: Envelope, event: Event, position: Position
-    ) -> None:
+    ) -> Document:
         knowledge = shadow["knowledge"]
         if handler.know:
             knowledge = handler.know(dict(knowledge), event, envelope)
@@ -206,12 +215,12 @@ class Consumer:
             if knowledge != shadow["knowledge"]:
                 shadow = await self._save({**shadow, "knowledge": knowledge})
             await handler.effect(Delivery(envelope, event, knowledge))
-        await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
+        return await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
 
-    async def _mark(self, shadow: Document, envelope: Envelope, position: Position) -> None:
+    async def _mark(self, shadow: Document, envelope: Envelope, position: Position) -> Document:
         marks = {**shadow["marks"], key_of(position[0]): [envelope.epoch, envelope.sequence]}
         parked = [entry for entry in shadow["parked"] if parked_at(entry) != position]
-        await self._save(scheduled({**shadow, "marks": marks, "parked": parked}, self._kernel.runtime.now()))
+        return await self._save(scheduled({**shadow, "marks": marks, "parked": parked}, self._kernel.runtime.now()))
 
     async def _park(self, shadow: Document, position: Position, reason: str) -> None:
         if len(shadow["parked"]) >= PARKED_AT_MOST:

@@ -51,9 +51,19 @@ class Guards:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    async def take(self, guard: Guard, guard_id: str, target_id: str, claim: Mapping[str, Any]) -> Document:
+    async def take(
+        self,
+        guard: Guard,
+        guard_id: str,
+        target_id: str,
+        claim: Mapping[str, Any],
+        *,
+        known: Document | None = UNREAD,
+    ) -> Document:
         """Holds the claim for the target and gives the guard as it stands then.
 
+        `known`: the guard as the caller has just read it, or None where most likely there is none yet; it spares the
+        load, and where it is no longer so the save conflicts and the guard is asked as it stands.
         Raises Refusal with the rule that the guard answered, now or before.
         """
 
@@ -66,7 +76,7 @@ class Guards:
             draft["holds"] = {**draft["holds"], target_id: hold}
             return True
 
-        document = await self._change(guard, guard_id, change)
+        document = await self._change(guard, guard_id, change, known)
         hold = document["holds"][target_id]
         if hold["status"] == "refused":
             raise Refusal(hold["rule"])
@@ -192,8 +202,8 @@ class Guards:
             return []
         return [id for id, hold in document["holds"].items() if hold["status"] in ("held", "confirmed")]
 
-    async def reopen(self, guard: Guard, guard_id: str, order: Order | None = None) -> None:
-        """Takes back a closing, as when a consent is given anew; `order` as for `close`."""
+    async def reopen(self, guard: Guard, guard_id: str, order: Order | None = None) -> Document:
+        """Takes back a closing, as when a consent is given anew, and gives the guard; `order` as for `close`."""
 
         def change(draft: Document) -> bool:
             if is_overtaken(draft, order) or not (draft["closed"] or moves_on(draft, order)):
@@ -202,7 +212,7 @@ class Guards:
             draft["turned"] = list(order) if order else draft.get("turned")
             return True
 
-        await self._change(guard, guard_id, change)
+        return await self._change(guard, guard_id, change)
 
     async def _change(
         self, guard: Guard, guard_id: str, change: Callable[[Document], bool], known: Document | None = UNREAD

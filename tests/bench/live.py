@@ -25,6 +25,8 @@ from shared.messaging.port import Record
 from shared.messaging.shadow import Position
 from shared.messaging.shadows import LANES, Consumer
 from shared.replica import Ports, stored
+from shared.store.aggregates import UNREAD
+from shared.store.port import Document
 from tests.bench.consumers import GROUPS, batches, plain_consumer
 from tests.bench.recording import Adapters, Call, Calls, Finish, OnServers
 from tests.bench.replaying import Replaying, Sends, saves_of, sends_of
@@ -159,11 +161,11 @@ class Ours:
 class Recording(Consumer):
     """Names the task that delivers after the record, so that its calls are noted under its position."""
 
-    async def deliver(self, record: Record) -> None:
+    async def deliver(self, record: Record, known: Document = UNREAD) -> Document:
         task = asyncio.current_task()
         if task is not None:
             task.set_name(f"record {record.topic} {record.partition} {record.offset}")
-        await super().deliver(record)
+        return await super().deliver(record, known)
 
 
 async def recorded(another: Callable[[type[Consumer]], Ours], matches: int) -> Plan:
@@ -217,9 +219,9 @@ class Bare:
         return seconds
 
     async def _take(self, records: Sequence[ConsumerRecord]) -> None:
-        subjects: dict[tuple[str, bytes], list[ConsumerRecord]] = {}
+        subjects: dict[bytes, list[ConsumerRecord]] = {}
         for record in records:
-            subjects.setdefault((record.topic, record.key), []).append(record)
+            subjects.setdefault(record.key, []).append(record)
         await asyncio.gather(*(self._lane(some) for some in subjects.values()))
 
     async def _lane(self, records: Sequence[ConsumerRecord]) -> None:

@@ -14,6 +14,7 @@ from unittest import mock
 from shared.messaging.relay import Relay
 from shared.messaging.shadow import has_gap
 from shared.messaging.shadows import Consumer, Delivery, Handler
+from shared.store.documents import new_document
 from shared.store.guards import Guards
 from shared.store.port import Document, Store
 from tests.simulation.world import StoreWrapper
@@ -38,16 +39,17 @@ def mark_before_effects() -> Any:
 
     async def apply(
         self: Any, shadow: Document, envelope: Any, event: Any, position: Any, *, forced: bool = False
-    ) -> None:
+    ) -> Document:
         if not forced and has_gap(shadow, envelope, position[0]):
             raise ValueError("gap")
         handler = self._handlers.get(type(event), Handler())
         knowledge = shadow["knowledge"]
         if handler.know:
             knowledge = handler.know(dict(knowledge), event, envelope)
-        await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
+        saved: Document = await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
         if handler.effect:
             await handler.effect(Delivery(envelope, event, knowledge))
+        return saved
 
     return mock.patch.object(Consumer, "_apply", apply)
 
@@ -67,9 +69,10 @@ def calendar_hold_skipped() -> Any:
     """A placement is opened without asking the calendar."""
     take = Guards.take
 
-    async def take_others(self: Any, guard: Any, guard_id: str, target_id: str, claim: Any) -> None:
-        if guard.collection.name != "calendars":
-            await take(self, guard, guard_id, target_id, claim)
+    async def take_others(self: Any, guard: Any, guard_id: str, target_id: str, claim: Any, **known: Any) -> Document:
+        if guard.collection.name == "calendars":
+            return new_document(guard_id)
+        return await take(self, guard, guard_id, target_id, claim, **known)
 
     return mock.patch.object(Guards, "take", take_others)
 

@@ -152,3 +152,17 @@ async def test_a_claim_is_extended_only_where_it_can_be_held() -> None:
             await seats.guards.extend(seats.guard, "g", "t1", {"ends_on": "2026-04-01"})
         with pytest.raises(Refusal, match="hold_missing"):
             await seats.guards.extend(seats.guard, "g", "t9", {})
+
+
+@pytest.mark.parametrize("known", ["none", "before"])
+async def test_a_guard_that_the_caller_knew_may_be_out_of_date(known: str) -> None:
+    async with Case() as case:
+        seats = Seats(case, seats=2)
+        first = await seats.guards.take(seats.guard, "g", "t1", {}, known=None)
+        stale = None if known == "none" else first
+        await seats.guards.take(seats.guard, "g", "t2", {})
+        with pytest.raises(Refusal, match="no_seat"):
+            await seats.guards.take(seats.guard, "g", "t3", {}, known=stale)
+        again = await seats.guards.take(seats.guard, "g", "t1", {}, known=stale)
+        assert again["holds"]["t1"]["status"] == "held"
+        assert [await seats.status(target) for target in ("t1", "t2", "t3")] == ["held", "held", "refused"]

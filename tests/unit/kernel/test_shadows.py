@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -254,3 +255,57 @@ async def test_a_full_list_stops_its_partition_and_nothing_is_lost(monkeypatch: 
         await world.consumer.batch([first])
         assert (await world.shadow())["parked"] == []
         assert world.effects == ["i1:None"]
+
+
+async def test_the_events_of_a_subject_in_one_batch_load_its_shadow_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Case() as case:
+        world = World(case)
+        records = [*await world.published("i1"), *await world.published("i2")]
+        loaded, load = list[str](), case.store.load
+
+        async def noted(collection: str, id: str) -> dict[str, Any] | None:
+            loaded.append(id)
+            return await load(collection, id)
+
+        monkeypatch.setattr(case.store, "load", noted)
+        await world.consumer.batch(records)
+        assert sorted(loaded) == ["i1", "i2"]
+        assert sorted(world.effects) == ["i1:NL", "i2:NL"]
+
+
+async def test_a_shadow_that_another_replica_saved_meanwhile_is_loaded_again() -> None:
+    async with Case() as case:
+        world, other = World(case), World(case)
+        first, second = await world.published()
+        known = await world.consumer.deliver(first)
+        await other.consumer.batch([second])
+        with pytest.raises(Conflict):
+            await world.consumer.deliver(second, known)
+        await world.consumer.batch([first, second])
+        assert (await world.shadow())["marks"] == {"registration/institutions": [1, 2]}
+        assert (await world.shadow())["version"] == 2
+
+
+async def test_two_topics_of_one_subject_are_delivered_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Case() as case:
+        world = World(case)
+        first, _ = await world.published()
+        # A person is on two topics too: side by side they would meet in one shadow, and one of them would wait.
+        elsewhere = first._replace(topic="registration.persons")
+        asked, save, load = list[int](), case.store.save, case.store.load
+
+        async def slow(collection: str, id: str) -> dict[str, Any] | None:
+            found = await load(collection, id)
+            await asyncio.sleep(0.001)
+            return found
+
+        async def noted(collection: str, document: dict[str, Any], expected_version: int) -> None:
+            asked.append(expected_version)
+            await save(collection, document, expected_version)
+
+        monkeypatch.setattr(case.store, "load", slow)
+        monkeypatch.setattr(case.store, "save", noted)
+        await world.consumer.batch([first, elsewhere])
+        shadow = await world.shadow()
+        assert asked == [0, 1]
+        assert sorted(shadow["marks"]) == ["registration/institutions", "registration/persons"]
