@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,13 @@ async def test_a_rebuild_by_several_processes_equals_the_live_model(
     monkeypatch.setattr(app, "PROCESSES_PAY_FROM", 0)
     # So little that every partition takes several passes.
     monkeypatch.setattr(bulk, "HELD_RECORDS", 10)
+    run, passes = KafkaProcesses.run, list[Any]()
+
+    async def noted(processes: KafkaProcesses, work: Any, argument: Any) -> Any:
+        passes.append(argument)
+        return await run(processes, work, argument)
+
+    monkeypatch.setattr(KafkaProcesses, "run", noted)
     runtime = RealRuntime()
     log = KafkaLog(kafka_server.bootstrap_servers, list(TOPICS.values()), runtime, client_id="test")
     store, keys = LocalStore(None, stored(COLLECTIONS, SHADOWS), runtime), Keys(tmp_path / "keys")
@@ -187,6 +195,8 @@ async def test_a_rebuild_by_several_processes_equals_the_live_model(
         before, counts = facts_of(service.follower.model), service.follower.model.counts()
         report = await service.rebuild()
         assert (report.different, report.events) == ([], sum((await log.ends(sorted(TOPICS))).values()))
+        assert {done.position[0] for done in passes} > {"registration.persons", "matching.matches"}
+        assert max(done.shares for done in passes) > 1
         assert facts_of(service.follower.model) == before
         assert service.follower.model.counts() == counts
         assert counts["facts"] > 0
