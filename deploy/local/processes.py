@@ -26,6 +26,10 @@ class ChildFailed(SankofaError):
     """A child process ended early or was not ready in time; the message has its last log lines."""
 
 
+class ChildEnded(ChildFailed):
+    """It ended by itself before it was ready."""
+
+
 def free_port() -> int:
     """A loopback TCP port that was free a moment ago."""
     with socket.socket() as probe:
@@ -95,12 +99,12 @@ class Child:
         self._pid_path.write_text(_identity(self._process.pid))
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Blocks until `ready()`; raises ChildFailed when the process ended or the seconds are over."""
+        """Blocks until `ready()`; raises ChildEnded when the process ended, ChildFailed when the seconds are over."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if not self.running:
                 code = self._process.returncode if self._process else None
-                raise ChildFailed(f"{self.name} ended with code {code}:\n{self.last_lines()}")
+                raise ChildEnded(f"{self.name} ended with code {code}:\n{self.last_lines()}")
             if self.ready():
                 return
             time.sleep(0.05)

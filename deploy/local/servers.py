@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.local.kafka import KafkaServer
-from deploy.local.processes import ChildFailed
+from deploy.local.processes import ChildEnded, ChildFailed
 from deploy.local.secantus import SecantusServer
 from shared.clock import Runtime
 from shared.observability import logger
@@ -43,7 +43,7 @@ class Servers:
     def __init__(self, folder: Path, *, kafka: bool, mongodb: bool) -> None:
         self._kafka = KafkaServer(folder / "kafka") if kafka else None
         self._mongodb = SecantusServer(folder / "mongodb") if mongodb else None
-        found: dict[str, Server | None] = {"Apache Kafka": self._kafka, "SecantusDB": self._mongodb}
+        found: dict[str, Server | None] = {"Kafka": self._kafka, "SecantusDB": self._mongodb}
         self._servers: dict[str, Server] = {name: server for name, server in found.items() if server is not None}
         self._deaths: dict[str, deque[float]] = {name: deque(maxlen=DEATHS) for name in self._servers}
         # A start that is under way in a pool goes on after its waiter was cancelled; `stop` has to come after it.
@@ -71,14 +71,18 @@ class Servers:
                 server.stop()
 
     async def watch(self, runtime: Runtime) -> None:
-        """Starts again what died. Raises ChildFailed where one died three times within a minute, or stays down."""
+        """Starts again what died. Raises ChildFailed where one died three times within a minute, or is never ready."""
         while True:
             await runtime.sleep(LOOK_SECONDS)
             for name, server in self._servers.items():
                 if not server.running:
                     self._note_death(name)
-                    await runtime.in_pool(partial(self._start, server))
-                    logger.warning("server_started_again", server=name)
+                    try:
+                        await runtime.in_pool(partial(self._start, server))
+                    except ChildEnded:
+                        # Its next death: counted at the next look.
+                        continue
+                    logger.warning("server_started_again", kind=name)
 
     def _start(self, server: Server) -> None:
         with self._turn:
@@ -88,7 +92,7 @@ class Servers:
                 server.start()
 
     def _note_death(self, name: str) -> None:
-        logger.warning("server_died", server=name)
+        logger.warning("server_died", kind=name)
         deaths, now = self._deaths[name], time.monotonic()
         deaths.append(now)
         if len(deaths) == DEATHS and now - deaths[0] < DEATHS_WITHIN_SECONDS:
