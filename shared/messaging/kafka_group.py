@@ -142,11 +142,7 @@ class KafkaSubscription:
 
     async def _commit_again(self, idle: dict[TopicPartition, int]) -> None:
         consumer = self._subscriber.consumer
-        lost = {}
-        for place, offset in idle.items():
-            # Another member may have gone on from here: a position is never moved back, nor one of somebody else's.
-            if consumer is not None and place in consumer.assignment() and await self._committed(place) < offset:
-                lost[place] = offset
+        lost = {place: offset for place, offset in idle.items() if await self._is_lost(place, offset)}
         if lost and consumer is not None:
             logger.warning("commit_repeated", group=self._group, partitions=len(lost))
             await consumer.commit(lost)
@@ -154,9 +150,17 @@ class KafkaSubscription:
             if place not in lost and self._handled.get(place) == offset:
                 del self._handled[place]
 
-    async def _committed(self, place: TopicPartition) -> int:
+    async def _is_lost(self, place: TopicPartition, offset: int) -> bool:
+        """Whether this member stands where it was through, and that is not committed.
+
+        Where it stands elsewhere, another member went on from there meanwhile, and a position is never moved back. The
+        committed one alone cannot tell: a coordinator that has just come back gives none while it still reads its
+        own, and the client takes that for a group that never committed.
+        """
         consumer = self._subscriber.consumer
-        return 0 if consumer is None else await consumer.committed(place) or 0
+        if consumer is None or place not in consumer.assignment() or await consumer.position(place) != offset:
+            return False
+        return (await consumer.committed(place) or 0) < offset
 
     async def _pause(self, seconds: float) -> None:
         try:

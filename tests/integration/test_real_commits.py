@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError
 
 from deploy.local.kafka import KafkaServer
@@ -54,3 +54,37 @@ async def test_a_lost_commit_is_made_good_though_no_record_follows(
         await log.stop()
     assert lost == LOST
     assert seen == [0, 1]
+
+
+async def test_a_coordinator_that_answers_nothing_moves_no_position_back(
+    kafka_server: KafkaServer, log_runtime: RealRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this member was through with before another one went on from there; then the broker starts again."""
+    monkeypatch.setattr(kafka_group, "COMMIT_LOOK_SECONDS", 0.1)
+    topic = Topic("test.stale-commits", 1)
+    place = TopicPartition(topic.name, 0)
+    log = KafkaLog(kafka_server.bootstrap_servers, [topic], log_runtime, client_id="contract")
+
+    async def handler(batch: list[Record]) -> None:
+        """Through with everything."""
+
+    async def none(*_: Any) -> None:
+        return None
+
+    await log.start()
+    try:
+        await log.append(topic.name, 0, [Message("a", b"1"), Message("a", b"2")])
+        member: Any = log.subscribe("stale-commits", [topic.name], handler)
+        await member.start()
+        async with asyncio.timeout(20):
+            while await log.positions("stale-commits", [topic.name]) != {(topic.name, 0): 2} or member._handled:
+                await asyncio.sleep(0.05)
+        with monkeypatch.context() as loading:
+            loading.setattr(AIOKafkaConsumer, "committed", none)
+            member._handled[place] = 1
+            async with asyncio.timeout(20):
+                while member._handled:
+                    await asyncio.sleep(0.05)
+        assert await log.positions("stale-commits", [topic.name]) == {(topic.name, 0): 2}
+    finally:
+        await log.stop()
