@@ -54,25 +54,30 @@ class Passed(NamedTuple):
 
 async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
     """Reads the pass and derives its facts. Raises Unavailable."""
-    batch, mark = await taken(log, runtime, task)
+    batch, mark = Batch(), Mark()
+    async with aclosing(records_of(log, runtime, task)) as read:
+        async for records, high_ms in read:
+            await runtime.in_pool(partial(_take, batch, records, mark))
+            # The records of other shares move the mark too.
+            mark.high_ms = high_ms
+    mark.next_offset = task.end
     tables = await runtime.in_pool(partial(_tables, batch, task))
     return Passed(task.position, mark, batch.records, tables)
 
 
-async def taken(log: Log, runtime: Runtime, task: Pass) -> tuple[Batch, Mark]:
-    """The rows of the pass's records, and the mark at its end. Raises Unavailable."""
-    batch, mark = Batch(), Mark()
+async def records_of(log: Log, runtime: Runtime, task: Pass) -> AsyncGenerator[tuple[list[Record], int]]:
+    """The pass's records, some at a time, with the running maximum of the partition's append times after them, which
+    each record's own time is too (a broker that takes over may have a clock that is behind). Raises Unavailable."""
+    high_ms = 0
     async with aclosing(_ahead(log, runtime, task.position, task.end)) as read:
         async for records in read:
-            below = raised([record for record in records if record.offset < task.end], mark.high_ms)
-            await runtime.in_pool(partial(_take, batch, shared_out(below, task.shares, task.share), mark))
-            # The records of other shares move the mark too.
-            mark.high_ms = below[-1].appended_ms if below else mark.high_ms
-    mark.next_offset = task.end
-    return batch, mark
+            below = records if records[-1].offset < task.end else [r for r in records if r.offset < task.end]
+            below = raised(below, high_ms)
+            high_ms = below[-1].appended_ms if below else high_ms
+            yield shared_out(below, task.shares, task.share), high_ms
 
 
-async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> AsyncGenerator[list[Record], None]:
+async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> AsyncGenerator[list[Record]]:
     """The partition's records up to its end; the next ones are read while the caller works on the last."""
     offset, reading = 0, runtime.spawn(log.read(*position, 0, READ_RECORDS), "rebuild-ahead")
     try:
@@ -87,7 +92,10 @@ async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> As
 
 def raised(records: list[Record], high_ms: int) -> list[Record]:
     """The records with the running maximum of the partition's append times, which may fall when a broker changes."""
-    times = list(accumulate((record.appended_ms for record in records), max, initial=high_ms))[1:]
+    told = [record.appended_ms for record in records]
+    times = list(accumulate(told, max, initial=high_ms))[1:]
+    if times == told:
+        return records
     return [
         record if record.appended_ms == time else record._replace(appended_ms=time)
         for record, time in zip(records, times, strict=True)

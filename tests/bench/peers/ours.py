@@ -6,9 +6,11 @@ import asyncio
 import os
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +19,8 @@ from pydantic import BaseModel, TypeAdapter
 from services.monitoring.bulk import fill
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.rows import EPOCH
-from services.monitoring.passes import Pass, taken
+from services.monitoring.handlers import Batch, Mark, take
+from services.monitoring.passes import Pass, records_of
 from services.monitoring.settings import cores
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, Runtime
@@ -42,6 +45,7 @@ KEPT = """
 SELECT cell, events, count(person)
 FROM kept_events LEFT JOIN kept_persons USING (cell) GROUP BY ALL
 """
+Day = tuple[str | None, str | None, str, int]
 Found = dict[str, tuple[int, int]]
 
 
@@ -113,16 +117,42 @@ def by_cell(found: list[tuple[str, int, int]]) -> Found:
 
 async def count(log: Log, runtime: Runtime, task: Pass) -> tuple[pa.Table, pa.Table]:
     """One partition's events by cell, and its persons by cell."""
-    batch, _ = await taken(log, runtime, task)
-    counting = Counting(batch.records)
-    for row in batch.events:
-        month = month_of(row.happened_us // DAY_US)
-        counting.event(cell(row.programme or "", row.office or "", row.type, month), row.person)
-    events = pa.table({"cell": list(counting.cells), "events": list(counting.cells.values())})
-    parts = [
-        pa.table({"cell": [place] * len(known), "person": list(known)}) for place, known in counting.persons.items()
-    ]
-    return events, pa.concat_tables(parts)
+    days = ByDay()
+    async with aclosing(records_of(log, runtime, task)) as read:
+        async for records, _ in read:
+            await runtime.in_pool(partial(days.take, records))
+    return days.cells()
+
+
+class ByDay:
+    """Events and persons by programme, office, type and day, from which the months follow at the end."""
+
+    def __init__(self) -> None:
+        self.events: Counter[Day] = Counter()
+        self.persons: defaultdict[Day, set[str]] = defaultdict(set)
+
+    def take(self, records: list[Record]) -> None:
+        batch = Batch()
+        take(batch, records, Mark())
+        for row in batch.events:
+            day = (row.programme, row.office, row.type, row.happened_us // DAY_US)
+            self.events[day] += 1
+            if row.person is not None:
+                self.persons[day].add(row.person)
+
+    def cells(self) -> tuple[pa.Table, pa.Table]:
+        events = pa.table({"cell": list(map(cell_on, self.events)), "events": list(self.events.values())})
+        parts = [
+            pa.table({"cell": [cell_on(day)] * len(known), "person": list(known)})
+            for day, known in self.persons.items()
+        ]
+        return events, pa.concat_tables(parts)
+
+
+def cell_on(day: Day) -> str:
+    """The cell that a day belongs to."""
+    programme, office, kind, number = day
+    return cell(programme or "", office or "", kind, (EPOCH + timedelta(days=number)).isoformat())
 
 
 def keep(connection: Connection, counted: Sequence[tuple[pa.Table, pa.Table]], ends: Mapping[Position, int]) -> None:
@@ -132,12 +162,6 @@ def keep(connection: Connection, counted: Sequence[tuple[pa.Table, pa.Table]], e
     places = [f"{topic}/{partition}" for topic, partition in ends]
     connection.register("positions", pa.table({"place": places, "end": list(ends.values())}))
     connection.execute(KEEP)
-
-
-@lru_cache
-def month_of(day: int) -> str:
-    """The month, as RFC 3339 begins, of a day since 1970-01-01."""
-    return (EPOCH + timedelta(days=day)).strftime("%Y-%m")
 
 
 async def processor(readers: KafkaProcesses) -> float:
