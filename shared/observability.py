@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any, TextIO
@@ -28,6 +30,8 @@ from shared.metrics import conceal, expose
 from shared.tracing import record_spans
 
 SAME_LINE_SECONDS = 10.0
+SEND_LAST_SECONDS = 1.0
+OURS = {"otlp": ("otlp_proto_http",)}
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,80}")
 
 logger: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -184,13 +188,21 @@ class Telemetry:
     meters: MeterProvider | None
 
     def shutdown(self) -> None:
-        """Sends what is left, and ends."""
+        """Sends what is left, and ends, after 1 s at the latest: a collector that is away would keep us for 15."""
+        endings: list[Callable[[], None]] = []
         if self.spans is not None:
             record_spans(None)
-            self.spans.shutdown()
+            endings.append(self.spans.shutdown)
         if self.meters is not None:
             conceal(self.meters)
-            self.meters.shutdown()
+            endings.append(self.meters.shutdown)
+        # Threads that the interpreter's end does not wait for.
+        threads = [threading.Thread(target=ending, daemon=True) for ending in endings]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + SEND_LAST_SECONDS
+        for thread in threads:
+            thread.join(max(until - time.monotonic(), 0.0))
 
 
 def configure_telemetry(service: str, environ: Mapping[str, str]) -> Telemetry | None:
@@ -205,13 +217,14 @@ def configure_telemetry(service: str, environ: Mapping[str, str]) -> Telemetry |
     resource = Resource.create({"service.name": f"sankofa-{service}"})
     spans, meters = None, None
     if span_exporter is not None:
-        spans = TracerProvider(resource=resource)
+        spans = TracerProvider(resource=resource, shutdown_on_exit=False)
         spans.add_span_processor(BatchSpanProcessor(span_exporter))
         record_spans(spans)
     if metric_exporter is not None:
         # Some exporters wait to be asked, the others send every now and then.
         asked = isinstance(metric_exporter, MetricReader)
-        meters = MeterProvider([metric_exporter if asked else PeriodicExportingMetricReader(metric_exporter)], resource)
+        reader = metric_exporter if asked else PeriodicExportingMetricReader(metric_exporter)
+        meters = MeterProvider([reader], resource, shutdown_on_exit=False)
         expose(meters, counts)
     return Telemetry(spans, meters) if spans or meters else None
 
@@ -220,7 +233,8 @@ def _exporter(variable: str, group: str, environ: Mapping[str, str]) -> Any:
     name = environ.get(variable, "none")
     if name in ("", "none"):
         return None
-    found = list(entry_points(group=group, name=name))
+    # `otlp` alone is what a package beside ours is called that also brings gRPC; ours is the one over HTTP.
+    found = [one for known in (name, *OURS.get(name, ())) for one in entry_points(group=group, name=known)]
     if not found:
         raise SettingsError(f"{variable}={name}: no such exporter is installed")
     return found[0].load()()

@@ -52,7 +52,7 @@ def current_traceparent() -> str | None:
 
 
 @contextmanager
-def span(name: str, parent: str | None, rng: random.Random, **attributes: str | int) -> Iterator[str]:
+def span(name: str, parent: str | None, rng: random.Random, /, **attributes: str | int) -> Iterator[str]:
     """Runs the block as a server's span under `parent` and yields its traceparent.
 
     Where it is not recorded the text is made from `rng`, so that what follows has a trace either way.
@@ -62,17 +62,18 @@ def span(name: str, parent: str | None, rng: random.Random, **attributes: str | 
 
 
 def step(
-    name: str, parent: str | None, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int
+    name: str, parent: str | None, span_kind: SpanKind = SpanKind.INTERNAL, /, **attributes: str | int
 ) -> AbstractContextManager[str | None]:
     """Runs the block as a span under `parent` and gives what follows from it for a parent.
 
-    That is `parent` itself where the span is not recorded. Attributes pass the filter of the logs.
+    That is `parent` itself where the span is not recorded. Attributes pass the filter of the logs; any name may be one,
+    `kind` too, which is a submission's and not the span's: no exporter takes a batch with a span of an unknown kind.
     """
-    return _Passed(parent) if _tracer is None else _recorded(_tracer, name, parent, kind, attributes)
+    return _Passed(parent) if _tracer is None else _recorded(_tracer, name, parent, span_kind, attributes)
 
 
 def joined(
-    name: str, parents: Iterable[str | None], kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int
+    name: str, parents: Iterable[str | None], span_kind: SpanKind = SpanKind.INTERNAL, /, **attributes: str | int
 ) -> AbstractContextManager[str | None]:
     """Runs the block as a step in which several traces meet, as a batch does.
 
@@ -84,8 +85,8 @@ def joined(
         return _Passed(None)
     met = list(dict.fromkeys(parent for parent in parents if parent and _is_recorded(parent)))[:LINKS_AT_MOST]
     if len(met) < 2:
-        return _recorded(_tracer, name, met[0], kind, attributes) if met else _Passed(None)
-    return _joining(_tracer, name, [_context(parent) for parent in met], kind, attributes)
+        return _recorded(_tracer, name, met[0], span_kind, attributes) if met else _Passed(None)
+    return _joining(_tracer, name, [_context(parent) for parent in met], span_kind, attributes)
 
 
 class _Passed:

@@ -34,6 +34,7 @@ READ_BY_ALL = {"registration.programmes"}
 class Settings:
     issuer = None
     data = None
+    kafka = None
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ CANARY = "zqanary"
 class Settings:
     issuer = None
     data = None
+    kafka = None
 
 
 class Inside(Client):

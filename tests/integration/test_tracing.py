@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
@@ -137,6 +138,12 @@ async def test_spans_hold_nothing_of_the_person(four: Four, spans: InMemorySpanE
     texts = [one.to_json() for one in of_trace(spans, trace)]
     assert len(texts) > 5
     assert [text for text in texts if CANARY in text.casefold()] == []
+
+
+async def test_every_span_is_one_that_an_exporter_takes(four: Four, spans: InMemorySpanExporter) -> None:
+    await asyncio.gather(*(register(four, number) for number in (21, 22)))
+    await four.client.wait_quiet()
+    encode_spans(spans.get_finished_spans())
 
 
 async def test_where_traces_meet_each_goes_on(four: Four, spans: InMemorySpanExporter) -> None:

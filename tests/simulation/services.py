@@ -41,6 +41,7 @@ class InMemory:
 
     issuer = None
     data = None
+    kafka = None
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.tracing import (
     child_traceparent,
@@ -68,6 +69,15 @@ def test_where_nobody_records_nothing_is_looked_at() -> None:
         assert same == PARENT
         note(status=1)
     assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_an_attribute_may_be_called_what_a_span_is_made_with(spans: InMemorySpanExporter) -> None:
+    with step("decide", PARENT, kind="expert-registration", role="officer"), joined("known", [PARENT], kind="x"):
+        pass
+    known, decide = spans.get_finished_spans()
+    assert dict(decide.attributes or {}) == {"kind": "expert-registration", "role": "officer"}
+    assert {one.kind for one in (known, decide)} == {SpanKind.INTERNAL}
+    encode_spans([known, decide])
 
 
 def test_an_error_is_told_by_its_class(spans: InMemorySpanExporter) -> None:
