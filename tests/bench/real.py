@@ -13,6 +13,7 @@ from deploy.local.processes import MissingTool
 from deploy.local.secantus import SecantusServer
 from tests.bench import kernel, live
 from tests.bench.intake import HOW, compared, rows_of
+from tests.bench.live import SERVERS
 from tests.bench.recording import OnServers
 from tests.bench.rows import NotMeasured, Result
 
@@ -20,9 +21,9 @@ SUBMISSIONS_A_RUN, QUICK_SUBMISSIONS = 100, 40
 NAME = "Intake to stored and published, on real servers"
 ADAPTERS = "one node of Apache Kafka, and SecantusDB by motor, both on the same cores"
 SHORT = (
-    "beside the same writes and reads the ratio is above 0.8, so much of the difference is one load and one search a "
-    "registration, which go through motor and a server on the same two cores. Not profiled on real servers; `intake` "
-    "says where the rest goes."
+    "our process takes 1.1 to 1.4 times the bare loop's processor time a submission; `intake` says for what. Of the "
+    "reads one search a registration is left (does somebody with this likeness stand already?); it has to follow the "
+    "save of the person. Four appends a submission go to four topics one after another, 1.4 records a batch."
 )
 
 
@@ -41,9 +42,9 @@ async def servers(folder: Path) -> AsyncIterator[OnServers]:
 
 async def intake_rows(folder: Path, adapters: OnServers, quick: bool) -> list[Result]:
     many = QUICK_SUBMISSIONS if quick else SUBMISSIONS_A_RUN
-    writes, calls = await compared(folder, adapters, many, quick)
+    measured = await compared(folder, adapters, many, quick)
     how = HOW.format(many=many, adapters=ADAPTERS, what="the same writes")
-    return rows_of(NAME, writes, calls, how, SHORT)
+    return rows_of(NAME, measured, how + SERVERS, SHORT)
 
 
 async def kernel_rows(_folder: Path, adapters: OnServers, quick: bool) -> list[Result]:

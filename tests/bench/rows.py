@@ -6,6 +6,7 @@ import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from statistics import median
+from time import perf_counter, process_time
 
 RUNS = 5
 QUICK_RUNS = 1
@@ -66,6 +67,38 @@ class NotMeasured:
 
 
 Result = Row | NotMeasured
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Wall seconds of a measured span, and processor seconds of this process in it."""
+
+    seconds: float
+    processor: float
+
+
+def stopwatch() -> Callable[[], Spent]:
+    """Begins a span; what it gives ends it."""
+    began, processor = perf_counter(), process_time()
+    return lambda: Spent(perf_counter() - began, process_time() - processor)
+
+
+class Used:
+    """What each side's runs took of this process's processor time, a unit of work."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._by_side: dict[str, list[float]] = {}
+
+    def rate(self, side: str, units: int, spent: Spent) -> float:
+        """Units a second; notes the processor time."""
+        self._by_side.setdefault(side, []).append(spent.processor / units)
+        return units / spent.seconds
+
+    def beside(self, side: str) -> str:
+        """A sentence that compares `ours` with that side."""
+        ours, bare = (median(self._by_side[name]) * 1e3 for name in ("ours", side))
+        return f" Processor time of this process, servers not counted: {ours:.1f} ms {self._unit}, beside {bare:.1f}."
 
 
 async def side_by_side(ours: Measure, bare: Measure, quick: bool) -> Pair:
