@@ -21,7 +21,7 @@ SUBMISSIONS_A_RUN, QUICK_SUBMISSIONS = 100, 40
 NAME = "Intake to stored and published, on real servers"
 ADAPTERS = "one node of Apache Kafka, and SecantusDB by motor, both on the same cores"
 SHORT = (
-    "our process takes 1.1 to 1.4 times the bare loop's processor time a submission; `intake` says for what. Of the "
+    "our process takes 1.1 to 1.5 times the bare loop's processor time a submission; `intake` says for what. Of the "
     "reads one search a registration is left (does somebody with this likeness stand already?); it has to follow the "
     "save of the person. Four appends a submission go to four topics one after another, 1.4 records a batch."
 )
