@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from typing import Any, TextIO
 
@@ -25,6 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared.allowed import ALLOWED_KEYS, WITHHELD, plain
+from shared.clock import text_of
 from shared.errors import SettingsError
 from shared.metrics import conceal, expose
 from shared.tracing import record_spans
@@ -68,6 +70,7 @@ class _TemplatesOnly(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         event = re.sub(r"[^A-Za-z0-9%]+", "_", record.msg)[:80].strip("_") if isinstance(record.msg, str) else ""
         line: dict[str, Any] = {"event": re.sub("%.?", "", event), "logger": record.name, "level": record.levelname}
+        line["timestamp"] = text_of(datetime.fromtimestamp(record.created, UTC))
         if not record.args:
             line["event"] = WITHHELD
         if record.exc_info and record.exc_info[0]:

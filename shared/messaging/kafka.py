@@ -16,6 +16,7 @@ from shared.messaging.delivery import STOP_SECONDS
 from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_decoding import read_leniently
 from shared.messaging.kafka_group import CONSUMER_SETTINGS, ClientLog, KafkaSubscription
+from shared.messaging.kafka_offsets import heed_errors_of_positions
 from shared.messaging.kafka_producer import PRODUCER_SETTINGS, Producer
 from shared.messaging.kafka_reader import Reader
 from shared.messaging.kafka_records import reachable
@@ -45,6 +46,7 @@ class KafkaLog:
         compaction_lag_ms: int = COMPACTION_LAG_MS,
     ) -> None:
         read_leniently()
+        heed_errors_of_positions()
         self.topics = {topic.name: topic for topic in topics}
         self._servers = bootstrap_servers
         self._runtime = runtime

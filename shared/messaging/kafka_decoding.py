@@ -1,7 +1,7 @@
 """Header names that are not UTF-8: aiokafka raises on one and then reads the same batch again for ever.
 
-The one place that reaches into the client's inner modules; tests/contract/test_log_kafka.py holds it to the
-pinned version.
+With `kafka_offsets` the one place that reaches into the client's inner modules; tests/contract/test_log_kafka.py holds
+it to the pinned version.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.errors import CommitFailedError, GroupLoadInProgressError
+from aiokafka.protocol.commit import OffsetFetchResponse_v3
 
 from deploy.local.kafka import KafkaServer
 from shared.clock import RealRuntime
@@ -88,3 +90,45 @@ async def test_a_coordinator_that_answers_nothing_moves_no_position_back(
         assert await log.positions("stale-commits", [topic.name]) == {(topic.name, 0): 2}
     finally:
         await log.stop()
+
+
+async def test_a_member_that_asks_a_coordinator_too_early_asks_again_and_reads_nothing_twice(
+    kafka_server: KafkaServer, log_runtime: RealRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = Topic("test.loading", 1)
+    log = KafkaLog(kafka_server.bootstrap_servers, [topic], log_runtime, client_id="contract")
+    seen: list[int] = []
+
+    async def handler(batch: list[Record]) -> None:
+        seen.extend(record.offset for record in batch)
+
+    async def read(until: int) -> None:
+        member = log.subscribe("loading", [topic.name], handler)
+        await member.start()
+        async with asyncio.timeout(20):
+            while await log.positions("loading", [topic.name]) != {(topic.name, 0): until}:
+                await asyncio.sleep(0.05)
+        await member.stop()
+
+    answers, send = 0, AIOKafkaClient.send
+
+    async def loading(client: AIOKafkaClient, node: int, request: Any, **to: Any) -> Any:
+        nonlocal answers
+        answer = await send(client, node, request, **to)
+        coordination = to.get("group") == ConnectionGroup.COORDINATION
+        if coordination and isinstance(answer, OffsetFetchResponse_v3) and answers < LOST:
+            answers += 1
+            return OffsetFetchResponse_v3(0, [], GroupLoadInProgressError.errno)
+        return answer
+
+    await log.start()
+    try:
+        await log.append(topic.name, 0, [Message("a", b"1"), Message("a", b"2")])
+        await read(2)
+        await log.append(topic.name, 0, [Message("a", b"3")])
+        monkeypatch.setattr(AIOKafkaClient, "send", loading)
+        await read(3)
+    finally:
+        await log.stop()
+    assert answers == LOST
+    assert seen == [0, 1, 2]

@@ -105,6 +105,7 @@ def test_the_same_line_of_a_library_is_written_seldom_and_says_how_often_it_was_
     found = lines(stream)
     assert [line.get("left_out") for line in found] == [None, 99, 99]
     assert {line["event"] for line in found} == {"no_node_"}
+    assert [line["timestamp"] for line in found][:2] == ["1970-01-01T00:16:40.000000Z", "1970-01-01T00:16:50.000000Z"]
     # Any line that comes when its time is over tells of it, and one that comes before does not.
     other.says("lost %s", 1025, 1)
     assert [line["logger"] for line in lines(stream)[3:]] == ["other"]
