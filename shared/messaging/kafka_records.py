@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import cast
 
 from aiokafka import ConsumerRecord
@@ -15,6 +15,7 @@ from shared.errors import PortError, Unavailable
 from shared.messaging.late_headers import LateHeaders
 from shared.messaging.port import Headers, Record
 
+_VALUE = itemgetter(1)
 _FIELDS = attrgetter("topic", "partition", "offset", "key", "value", "headers", "timestamp")
 
 
@@ -25,9 +26,8 @@ class ConsumedRecord(LateHeaders):
 
     @staticmethod
     def decoded(raw: Sequence[tuple[str, bytes | None]]) -> Headers:
-        for _, value in raw:
-            if value is None:
-                return tuple((name, value or b"") for name, value in raw)
+        if None in map(_VALUE, raw):
+            return tuple((name, value or b"") for name, value in raw)
         # What the client gives is the port's form then; building it again is a third of reading an event.
         return cast(Headers, tuple(raw))
 
