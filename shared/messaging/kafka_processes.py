@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import multiprocessing
 import os
@@ -76,6 +77,8 @@ class _Process:
             log = KafkaLog(self._servers, list(TOPICS.values()), self._runtime, client_id=self._client_id)
             await log.start()
             self._log = log
+            # What is there by now stays, and no collection need look at it again.
+            gc.freeze()
         return await work(self._log, self._runtime, argument)
 
 
@@ -87,6 +90,8 @@ def _begin(servers: str, client_id: str, ending: Connection) -> None:
     # Ctrl-C reaches the whole group; the process that waits for the answers decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(ending,), daemon=True).start()
+    # Everything that it holds goes with it: to take that apart first takes time, and some libraries write about it.
+    atexit.register(os._exit, 0)
     configure_logging(client_id, "warning")
     _process = _Process(servers, client_id)
 
