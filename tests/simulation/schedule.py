@@ -7,8 +7,8 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -53,14 +53,24 @@ class Outcome:
     fingerprint: str
 
 
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Thousands of lines tell of faults that the schedule made itself."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
 def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates: Rates = STORMY) -> Outcome:
     """Runs the schedule of the seed. The same seed gives the same outcome, but for the processor time."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     began = time.process_time()
     collecting = gc.isenabled()
     # Collections would come at other moments in another process, and finalisers with them.
     gc.disable()
-    with scenario.around(), planted(bug) as wrap_store:
+    with _in_silence(), scenario.around(), planted(bug) as wrap_store:
         world = World(seed, scenario.services(), rates, wrap_store=wrap_store)
         try:
             violations = world.loop.run_until_complete(_play(world, scenario))
