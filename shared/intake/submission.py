@@ -36,6 +36,7 @@ def submission_of(document: Document, body: Mapping[str, Any], traceparent: str 
         instant_of(fields["happened_at"] or document["received_at"]),
         fields["recorded_late"],
         document["account"] or None,
+        acknowledged=True,
     )
     return Submission(
         document["_id"], document["kind"], document["subject"], body, cause, document["office"], document["channel"]

@@ -76,7 +76,8 @@ class Cause:
     """Why a command runs. `command_id` makes it run once; `digest` tells another command under the same id.
 
     `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
-    right gave, or that the causing event had. `causation_id` is the event that caused it, if one did.
+    right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
+    somebody has a receipt for it.
     """
 
     command_id: str
@@ -87,6 +88,7 @@ class Cause:
     happened_at: datetime | None = None
     recorded_late: bool = False
     account: str | None = None
+    acknowledged: bool = False
 
     def step(self, name: str) -> Cause:
         """The cause of a further document's command within the same work, under an id of its own."""
@@ -99,6 +101,7 @@ class Cause:
             self.happened_at,
             self.recorded_late,
             self.account,
+            self.acknowledged,
         )
 
 
@@ -248,8 +251,9 @@ def settled(document: Document, cause: Cause) -> bool:
 
 def _happened_at(document: Document | None, cause: Cause, now: datetime) -> datetime:
     at = cause.happened_at or now
-    # What an event caused happened when its owner's clock said so, though ours may be a little behind that one.
-    if at > now and cause.causation_id is None:
+    # What an event caused, or a receipt was given for, happened when that clock said so, though ours may be a little
+    # behind it: refused here, it would be half done, and the one who has the receipt could do nothing about it.
+    if at > now and cause.causation_id is None and not cause.acknowledged:
         raise Refusal("happened_in_the_future", status=422)
     last = document and document.get("last_happened_at")
     if not last or at >= instant_of(last):

@@ -140,6 +140,15 @@ async def test_what_is_recorded_late_never_precedes_the_last_fact_of_the_case() 
         assert saved.document["late"]
 
 
+async def test_what_a_receipt_was_given_for_bears_a_clock_that_is_behind() -> None:
+    async with Case() as case:
+        ahead = case.clock.now() + timedelta(seconds=1)
+        given = cause("a", happened_at=ahead, acknowledged=True)
+        for id, step in (("i1", given), ("i2", given.step("further"))):
+            saved = await case.kernel.execute(INSTITUTIONS, id, Register(), step)
+            assert saved.events[0].happened_at == ahead
+
+
 async def test_what_follows_from_a_late_event_bears_a_clock_that_is_behind() -> None:
     async with Case() as case:
         ahead = case.clock.now() + timedelta(seconds=1)

@@ -18,7 +18,7 @@ from shared.intake.daykeys import IntakeKeyMissing
 from shared.intake.receipts import signed_bytes
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS, Intake
-from tests.unit.kernel.case import Case, cause
+from tests.unit.kernel.case import INSTITUTIONS, Case, Register, cause
 
 
 class Desk:
@@ -84,20 +84,41 @@ async def test_a_body_waits_sealed() -> None:
         await desk.intake.stop()
 
 
+async def _left_pending(desk: Desk) -> dict[str, Any]:
+    """The receipt of a submission that nobody decided before the replica ended."""
+    desk.answer = UnknownOutcome("crash")
+    desk.intake.start()
+    receipt = await desk.submit()
+    await asyncio.sleep(0.05)
+    await desk.intake.stop()
+    return receipt
+
+
 async def test_what_a_crash_left_is_decided_by_another_replica() -> None:
     async with Case() as case:
         desk = Desk(case)
-        desk.answer = UnknownOutcome("crash")
-        desk.intake.start()
-        receipt = await desk.submit()
-        await asyncio.sleep(0.05)
-        await desk.intake.stop()
+        receipt = await _left_pending(desk)
         document = await desk.stored(receipt["id"])
         assert (document["status"], document["timed"]) == ("pending", True)
         assert document["next_at"] <= submissions.text_of(case.clock.now() + timedelta(seconds=10))
         desk.answer = None
         await desk.replica().decide(receipt["id"])
         assert (await desk.stored(receipt["id"]))["status"] == "accepted"
+
+
+async def test_a_clock_that_is_behind_the_one_that_gave_the_receipt_refuses_nothing() -> None:
+    async with Case() as case:
+        desk = Desk(case)
+        receipt = await _left_pending(desk)
+        case.clock.ahead = -timedelta(seconds=1)
+
+        async def registers(submission: Submission) -> None:
+            await case.kernel.execute(INSTITUTIONS, "i1", Register(), submission.cause.step("further"))
+
+        behind = Intake("registration", case.store, case.clock, desk.keys, {"registration": registers})
+        await behind.decide(receipt["id"])
+        assert (await desk.stored(receipt["id"]))["status"] == "accepted"
+        assert (await case.kernel.load(INSTITUTIONS, "i1"))[1] is not None
 
 
 async def test_a_refusal_is_kept_with_its_problems() -> None:
