@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -53,6 +54,14 @@ class KafkaProcesses:
             raise Unavailable("log: a reading process is gone") from error
 
 
+class _Alone(RealRuntime):
+    """A runtime whose pool is the loop itself: nothing else waits for it, and a thread would only share the
+    interpreter with it."""
+
+    async def in_pool(self, work: Callable[[], R]) -> R:
+        return work()
+
+
 class _Process:
     """What one of the processes keeps between two pieces of work: a loop that stands still, and a connected log."""
 
@@ -60,7 +69,7 @@ class _Process:
         self._servers = servers
         self._client_id = client_id
         self._loop = asyncio.new_event_loop()
-        self._runtime = RealRuntime()
+        self._runtime = _Alone()
         self._log: KafkaLog | None = None
 
     def run(self, work: Work[T, R], argument: T) -> R:

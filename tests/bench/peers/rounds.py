@@ -60,7 +60,11 @@ HOW_WHOLE = (
 )
 SHORT = {
     "member": "the handler's validation, and the port's records, commits and watch.",
-    "rebuild": "half of the processor time is aiokafka's, which reads the headers; the rest checks and makes rows.",
+    "rebuild": (
+        "of the processor time nearly half is aiokafka's, which makes objects of sixteen headers an event, and a third "
+        "checks headers and body; the broker works on the same two cores. In rounds by itself it was between 1.9 and 2.4 "
+        "of Quix Streams, as the machine's other tenants had it."
+    ),
 }
 
 
