@@ -117,7 +117,7 @@ def _take(batch: Batch, record: Record, known_ms: int) -> None:
 
 def _envelope(record: Record) -> tuple[_Readable | None, tuple[str, int, int], Scope]:
     """What the headers say: the type, (subject, epoch, sequence), and (office, programme, version)."""
-    headers = dict(record.headers)
+    headers = record.named
     try:
         readable = _NEWEST.get((headers["ce_type"], headers["ce_dataschema"]))
         key = headers["ce_subject"]

@@ -7,11 +7,11 @@ in any process.
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import partial
 from itertools import accumulate
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -27,6 +27,7 @@ from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position, Record
 
 READ_RECORDS = 10_000
+_appended_ms: Callable[[Record], int] = attrgetter("appended_ms")
 
 
 class Pass(NamedTuple):
@@ -66,8 +67,11 @@ async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
 
 
 async def records_of(log: Log, runtime: Runtime, task: Pass) -> AsyncGenerator[tuple[list[Record], int]]:
-    """The pass's records, some at a time, with the running maximum of the partition's append times after them, which
-    each record's own time is too (a broker that takes over may have a clock that is behind). Raises Unavailable."""
+    """The pass's records, some at a time, with the running maximum of the partition's append times after them.
+
+    The times may fall, where a broker takes over whose clock is behind: what is known is known since the maximum.
+    Raises Unavailable.
+    """
     high_ms = 0
     async with aclosing(_ahead(log, runtime, task.position, task.end)) as read:
         async for records in read:

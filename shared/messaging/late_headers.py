@@ -24,6 +24,11 @@ class LateHeaders(Record):
         raise NotImplementedError
 
     @property
+    def raw_headers(self) -> Any:
+        """The headers as the adapter read them."""
+        return self[_HEADERS]
+
+    @property
     def headers(self) -> Headers:
         return self.decoded(self[_HEADERS])
 

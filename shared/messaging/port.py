@@ -37,6 +37,11 @@ class Record(NamedTuple):
     headers: Headers
     appended_ms: int
 
+    @property
+    def named(self) -> dict[str, bytes]:
+        """The headers by name; of several of one name the last."""
+        return dict(self.headers)
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:

@@ -132,13 +132,13 @@ class ByDay:
         self.persons: defaultdict[Day, set[str]] = defaultdict(set)
 
     def take(self, records: list[Record]) -> None:
-        batch = Batch()
+        batch, persons = Batch(), self.persons
         take(batch, records, Mark())
-        for row in batch.events:
-            day = (row.programme, row.office, row.type, row.happened_us // DAY_US)
-            self.events[day] += 1
+        days = [(row.programme, row.office, row.type, row.happened_us // DAY_US) for row in batch.events]
+        self.events.update(days)
+        for day, row in zip(days, batch.events, strict=True):
             if row.person is not None:
-                self.persons[day].add(row.person)
+                persons[day].add(row.person)
 
     def cells(self) -> tuple[pa.Table, pa.Table]:
         events = pa.table({"cell": list(map(cell_on, self.events)), "events": list(self.events.values())})
