@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.kafka import KafkaServer
-from deploy.local.processes import MissingTool
 from shared.clock import RealRuntime
 from tests.contract.log_cases import Place
+from tests.tools import skipped_without_tools
 
 LOG_ADAPTERS = ["memory", "file", pytest.param("kafka", marks=pytest.mark.real)]
 
@@ -20,12 +19,8 @@ LOG_ADAPTERS = ["memory", "file", pytest.param("kafka", marks=pytest.mark.real)]
 def launched(folder: Path) -> KafkaServer:
     """A started node; where Java or Maven is missing the test is skipped, or fails with CI=true."""
     server = KafkaServer(folder)
-    try:
+    with skipped_without_tools():
         server.start()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     return server
 
 

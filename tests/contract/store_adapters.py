@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,7 +12,6 @@ import pytest
 import pytest_asyncio
 from pymongo import monitoring
 
-from deploy.local.processes import MissingTool
 from deploy.local.secantus import SecantusServer
 from shared.clock import RealRuntime
 from shared.store.collection import Collection
@@ -21,6 +19,7 @@ from shared.store.local import LocalStore
 from shared.store.mongodb import MongoStore
 from shared.store.port import Store
 from tests.contract.store_cases import COLLECTIONS, DRIVERS, Open
+from tests.tools import skipped_without_tools
 
 ADAPTERS = [
     "memory",
@@ -32,12 +31,8 @@ ADAPTERS = [
 
 def launched(folder: Path) -> SecantusServer:
     """A started server; where its program is missing the test is skipped, or fails with CI=true."""
-    try:
+    with skipped_without_tools():
         server = SecantusServer(folder)
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     server.start()
     return server
 

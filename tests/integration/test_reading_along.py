@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -19,11 +18,11 @@ from jsonschema import Draft202012Validator, FormatChecker
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from deploy.local.kafka import KafkaServer
-from deploy.local.processes import MissingTool
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.topics import TOPICS
 from tests.integration.four import CANARY, SERVICES, Four, small_history
+from tests.tools import skipped_without_tools
 
 pytest_plugins = ["tests.spans"]
 
@@ -47,12 +46,8 @@ def is_time(value: object) -> bool:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[KafkaServer]:
     server = KafkaServer(tmp_path / "kafka")
-    try:
+    with skipped_without_tools():
         server.start()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     yield server
     server.stop()
 

@@ -18,11 +18,12 @@ import pytest
 from deploy.cli import running
 from deploy.cli.hosting import bound_socket, serve
 from deploy.local import secantus, servers
-from deploy.local.processes import ChildFailed, MissingTool, free_port
+from deploy.local.processes import ChildFailed, free_port
 from deploy.local.secantus import program
 from shared.clock import RealRuntime
 from shared.errors import SettingsError
 from tests.integration.real_system import SANKOFA, answers
+from tests.tools import skipped_without_tools
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -57,12 +58,8 @@ class Up:
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
-    try:
+    with skipped_without_tools():
         program()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     up = Up(tmp_path)
     up.start()
     yield up

@@ -23,13 +23,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from deploy.cli.client import Client
 from deploy.cli.token import LIFETIME, issuer_of
 from deploy.local.kafka import KafkaServer
-from deploy.local.processes import MissingTool, free_port
+from deploy.local.processes import free_port
 from deploy.local.secantus import SecantusServer
 from services.registration.examples import DEFINITION, EXPERT
 from shared.identity.tokens import Role
 from shared.messaging.kafka_topics import wanted
 from shared.messaging.topics import TOPICS
 from tests.integration.real_system import SANKOFA, SERVICES, Running
+from tests.tools import skipped_without_tools
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
@@ -105,13 +106,9 @@ class Served(Running):
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    try:
+    with skipped_without_tools():
         made = Served(tmp_path_factory.mktemp("served"))
         made.start()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     yield made
     made.stop()
 

@@ -6,7 +6,6 @@ The tests of this file follow one another on one system; each leaves it running 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections import Counter
@@ -17,7 +16,6 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.cli.client import Client
-from deploy.local.processes import MissingTool
 from shared.identity.keys import Keys
 from shared.store.port import OUTBOX_INDEX
 from tests.e2e.evidence import GROUPS, journal_violations, violations
@@ -31,6 +29,7 @@ from tests.integration.real_histories import (
     wrong_figures,
 )
 from tests.integration.real_system import RealSystem
+from tests.tools import skipped_without_tools
 
 # Ten processes, a broker and a store on two cores: a form of its own, `make real`.
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
@@ -46,13 +45,9 @@ BY_HAND: set[str] = set()
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSystem]:
-    try:
+    with skipped_without_tools():
         made = RealSystem(tmp_path_factory.mktemp("real"), drivers=("motor", "pymongo"))
         made.start()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     yield made
     made.stop()
 

@@ -13,10 +13,11 @@ import pytest
 
 from deploy.cli.client import Client
 from deploy.local.kafka import libraries, tool
-from deploy.local.processes import Child, MissingTool, free_port
+from deploy.local.processes import Child, free_port
 from deploy.local.secantus import program
 from tests.integration.real_histories import run_through, small, wrong_figures
 from tests.integration.real_system import SANKOFA, START_SECONDS, Running, answers
+from tests.tools import skipped_without_tools
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
@@ -25,14 +26,10 @@ HISTORY = small("small-1", 6, "A")
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Child]:
-    try:
+    with skipped_without_tools():
         tool("java")
         libraries()
         program()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     port = free_port()
     argv = [SANKOFA, "up", "--log", "kafka", "--store", "mongodb", "--port", str(port)]
     environment = {

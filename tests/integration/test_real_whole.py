@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from deploy.local.processes import MissingTool
 from tests.integration.real_long import KINDS, Outcome, outcome
 from tests.integration.real_system import RealSystem
+from tests.tools import skipped_without_tools
 
 # Six minutes and more on two cores, each: a form of its own, `make real`.
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(3600)]
 
 
 def told(folder: Path, fault_seconds: float) -> Outcome:
-    try:
+    with skipped_without_tools():
         system = RealSystem(folder, drivers=("motor", "pymongo"))
         system.start()
-    except MissingTool as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
     try:
         return outcome(system, "trqn-1", fault_seconds, seed=1)
     finally:
