@@ -24,7 +24,7 @@ from shared.store.collection import Collection, Index
 from shared.store.guards import Guard, Guards
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.store.sweeper import Fire, Sweeper
-from shared.store.waiting import due_timers, oldest_outbox_seconds
+from shared.store.waiting import due_timers, oldest_outbox_seconds, unconfirmed_holds
 from shared.tracing import step
 
 META = Collection("meta")
@@ -49,11 +49,12 @@ class Ports:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, parked records."""
+    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, holds, parked records."""
 
     unsent: int
     unread: int
     undecided: int
+    unconfirmed: int
     waiting: int
     parked: int
     lag: Mapping[str, int]
@@ -61,7 +62,7 @@ class Backlog:
     @property
     def quiet(self) -> bool:
         """Nothing moves any more by itself; what is parked for a person does not count."""
-        return not (self.unsent or self.unread or self.undecided or self.waiting)
+        return not (self.unsent or self.unread or self.undecided or self.unconfirmed or self.waiting)
 
 
 class Replica:
@@ -82,6 +83,7 @@ class Replica:
         self.intake: Intake | None = None
         self._subscription: Subscription | None = None
         self._fires: dict[str, Fire] = {}
+        self._guarding: list[str] = []
         self._sweeper: Sweeper | None = None
         self._follows: Callable[[], Awaitable[Mapping[str, int]]] | None = None
         self._measuring: list[asyncio.Task[Any]] = []
@@ -125,6 +127,8 @@ class Replica:
                 await self._fire_programme_timer(aggregate, document)
 
         self._fires[collection.name] = fire
+        if guard:
+            self._guarding.append(collection.name)
 
     async def _fire_programme_timer(self, aggregate: Aggregate[Any], document: Document) -> None:
         state = aggregate.read(document)
@@ -189,6 +193,7 @@ class Replica:
             unsent=unsent,
             unread=sum(lag.values()),
             undecided=await self.intake.undecided() if self.intake else 0,
+            unconfirmed=await unconfirmed_holds(store, self._guarding, self.ports.runtime.now()),
             waiting=await store.count(self.shadows.name, TIMER_INDEX, "timed"),
             parked=await store.count(self.shadows.name, "all", "all"),
             lag=lag,

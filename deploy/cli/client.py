@@ -112,7 +112,7 @@ class Client:
         return all(answer.is_success for answer in answers)
 
     async def wait_quiet(self, seconds: float = 120.0) -> None:
-        """Returns when every service reported nothing unsent, unread and undecided twice running."""
+        """Returns when every service was quiet twice running; a crash can put that off by a minute, a hold's time."""
         loop = asyncio.get_running_loop()
         deadline, quiet = loop.time() + seconds, 0
         while quiet < 2:

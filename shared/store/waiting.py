@@ -1,11 +1,12 @@
-"""What the sweeper has before it, for whoever watches a service: how old the oldest outbox is, what is due."""
+"""What the sweeper has before it, for whoever watches a service: outboxes, due timers, holds that nobody confirmed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.clock import instant_of, text_of
+from shared.store.guards import HOLD_SECONDS
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Store
 
 # Counting reads the documents, so it stops where the answer is "far too many" anyway.
@@ -29,3 +30,16 @@ async def due_timers(store: Store, collections: Iterable[str], now: datetime) ->
     for name in collections:
         due += len(await store.find(name, TIMER_INDEX, "timed", until=text_of(now), limit=DUE_AT_MOST))
     return due
+
+
+async def unconfirmed_holds(store: Store, guards: Iterable[str], now: datetime) -> int:
+    """Holds that only their timer will decide, or the command that took them, over 500 guards of a collection at most.
+
+    A hold lasts 60 s at most, so its guard's timer is no later than that.
+    """
+    until = text_of(now + timedelta(seconds=HOLD_SECONDS))
+    held = 0
+    for name in guards:
+        for document in await store.find(name, TIMER_INDEX, "timed", until=until, limit=DUE_AT_MOST):
+            held += sum(hold["status"] == "held" for hold in document["holds"].values())
+    return held

@@ -13,15 +13,16 @@ import pytest
 
 from services.matching.app import build
 from services.matching.bodies import DRAFT
-from services.matching.store import COLLECTIONS, SHADOWS
+from services.matching.store import COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
+from shared.errors import Unavailable
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.keys import verify_receipt
 from shared.identity.tokens import account_of
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored
 from shared.web.callers import guarded_routes
-from tests.unit.matching.facts import CODE, HOST, OFFICE, Others, expert_id
+from tests.unit.matching.facts import CODE, HOST, OFFICE, Others, expert_id, person_id
 from tests.unit.registration.serving import Serving
 
 NAMES = ("anna", "bela", "cora")
@@ -453,6 +454,33 @@ async def test_an_expired_offer_cannot_be_accepted(told: Serving) -> None:
     told.clock.ahead = timedelta(days=15)
     answer = await told.post(f"/matches/{matches[0]}/accept", "officer")
     assert rule(answer) == (409, "offer_expired")
+
+
+async def test_what_a_crash_left_held_is_not_quiet_before_its_timer_decided_it(
+    told: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assignment = await published(told)
+    body = {"experts": [expert_id("anna")], "override_reason": "only_one"}
+    promises = told.service.following.promises
+
+    async def crash(*_: Any) -> None:
+        raise Unavailable("store")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(promises, "settle", crash)
+        answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
+        assert answer.status_code == 503
+    answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
+    assert answer.status_code == 200
+    left = (await told.client.get("/health/backlog")).json()
+    assert (left["unconfirmed"], left["quiet"]) == (1, False)
+    told.clock.ahead = timedelta(seconds=61)
+    await told.quiet()
+    after = (await told.client.get("/health/backlog")).json()
+    assert (after["unconfirmed"], after["quiet"]) == (0, True)
+    pool = await told.service.ports.store.load(POOLS.name, person_id("anna"))
+    assert pool
+    assert [hold["status"] for hold in pool["holds"].values()] == ["confirmed"]
 
 
 async def test_every_route_has_its_row_and_every_post_an_accepted_example(told: Serving) -> None:
