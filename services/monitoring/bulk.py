@@ -14,7 +14,7 @@ from services.monitoring.domain.derivation import FACT_TOPICS
 from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS
 from services.monitoring.files import JOINED_FOLDER
 from services.monitoring.handlers import Mark
-from services.monitoring.passes import Pass, Passed, read_pass
+from services.monitoring.passes import Pass, Passed, longest_first, read_pass
 from services.monitoring.store import ReadModel, insert_arrow, save_marks
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
@@ -73,8 +73,7 @@ class _Filling:
         return records
 
     def _passes(self, topics: Sequence[str], ends: Mapping[Position, int]) -> Iterator[Pass]:
-        """The longest partitions first, so that the readers end together."""
-        for position, end in sorted(ends.items(), key=lambda item: -item[1]):
+        for position, end in longest_first(ends):
             shares = end * self._readers.many // HELD_RECORDS + 1
             if end and position[0] in topics:
                 for share in range(shares):

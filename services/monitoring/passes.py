@@ -53,6 +53,11 @@ class Passed(NamedTuple):
     tables: Mapping[str, Any]
 
 
+def longest_first(ends: Mapping[Position, int]) -> list[tuple[Position, int]]:
+    """The partitions with their ends, in the order in which readers side by side end together."""
+    return sorted(ends.items(), key=itemgetter(1), reverse=True)
+
+
 async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
     """Reads the pass and derives its facts. Raises Unavailable."""
     batch, mark = Batch(), Mark()

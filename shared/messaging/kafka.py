@@ -14,7 +14,7 @@ from shared.clock import Runtime, retrying
 from shared.errors import SettingsError, Unavailable
 from shared.messaging.delivery import STOP_SECONDS
 from shared.messaging.kafka_closing import closed
-from shared.messaging.kafka_decoding import read_leniently
+from shared.messaging.kafka_decoding import read_as_the_port
 from shared.messaging.kafka_group import CONSUMER_SETTINGS, ClientLog, KafkaSubscription
 from shared.messaging.kafka_offsets import heed_errors_of_positions
 from shared.messaging.kafka_producer import PRODUCER_SETTINGS, Producer
@@ -45,7 +45,7 @@ class KafkaLog:
         client_id: str,
         compaction_lag_ms: int = COMPACTION_LAG_MS,
     ) -> None:
-        read_leniently()
+        read_as_the_port()
         heed_errors_of_positions()
         self.topics = {topic.name: topic for topic in topics}
         self._servers = bootstrap_servers

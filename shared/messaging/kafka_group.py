@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.exceptions import NackMessage
@@ -19,7 +19,7 @@ from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable
 from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, handler_failed, pause_s
 from shared.messaging.kafka_closing import closed
-from shared.messaging.kafka_records import records_of
+from shared.messaging.kafka_records import ConsumedRecord
 from shared.messaging.port import BatchHandler, Record
 
 logger = structlog.get_logger()
@@ -106,7 +106,7 @@ class KafkaSubscription:
         if consumer is not None:
             await closed(self._subscriber.stop(), consumer._client, self._runtime, seconds)
 
-    async def _parsed(self, batch: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    async def _parsed(self, batch: tuple[ConsumedRecord, ...]) -> KafkaMessage:
         """A message whose headers nobody decodes: one header that is not UTF-8 would lose the whole batch."""
         return KafkaAckableMessage(
             body=b"",
@@ -171,4 +171,4 @@ class KafkaSubscription:
 
 
 async def _decoded(message: KafkaMessage) -> list[Record]:
-    return records_of(message.raw_message)
+    return list(message.raw_message)

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.clock import Runtime
 from shared.messaging.kafka_closing import closed
-from shared.messaging.kafka_records import reachable, records_of
+from shared.messaging.kafka_records import reachable
 from shared.messaging.port import Position, Record
 
 READ_SECONDS = 15.0
@@ -74,9 +74,9 @@ class Reader:
 
     async def _next(self, place: TopicPartition, end: int) -> list[Record]:
         while True:
-            found = await self._consumer.getmany(place, timeout_ms=1000)
+            found: dict[TopicPartition, list[Record]] = await self._consumer.getmany(place, timeout_ms=1000)
             if records := found.get(place):
-                return records_of(records)
+                return records
             # The rest of a partition may be another producer's control records, which are never shown.
             if await self._consumer.position(place) >= end:
                 return []

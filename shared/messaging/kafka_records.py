@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import repeat
-from operator import attrgetter
 from typing import cast
 
-from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from shared.errors import PortError, Unavailable
 from shared.messaging.late_headers import LateHeaders
-from shared.messaging.port import Headers, Record
-
-_FIELDS = attrgetter("topic", "partition", "offset", "key", "value", "headers", "timestamp")
+from shared.messaging.port import Headers
 
 
 class ConsumedRecord(LateHeaders):
-    """A record with the headers as the client gives them; one without a value counts as an empty one."""
+    """The port's record with the headers as the client gives them; one without a value counts as an empty one."""
 
     __slots__ = ()
 
@@ -29,17 +24,10 @@ class ConsumedRecord(LateHeaders):
 
     @property
     def named(self) -> dict[str, bytes]:
-        # What the client gives is as good as decoded; to decode it first is a twentieth of reading an event.
+        # What the client gives is as good as decoded; to decode it first is a twentieth of reading an event, and so
+        # is to compare each value with None.
         found: dict[str, bytes | None] = dict(self.raw_headers)
-        if None in found.values():
-            return super().named
-        return cast(dict[str, bytes], found)
-
-
-def records_of(found: Iterable[ConsumerRecord]) -> list[Record]:
-    """The port's records."""
-    # Built without a call of Python's a record: this is every consumer's hot path.
-    return list(map(tuple.__new__, repeat(ConsumedRecord), map(_FIELDS, found)))
+        return cast(dict[str, bytes], found) if all(found.values()) else super().named
 
 
 @contextmanager

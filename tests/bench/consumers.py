@@ -14,6 +14,7 @@ from time import perf_counter
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 
 from deploy.local.kafka import KafkaServer
@@ -22,7 +23,7 @@ from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Envelope
 from shared.messaging.delivery import BATCH_RECORDS
 from shared.messaging.kafka import KafkaLog
-from shared.messaging.kafka_decoding import read_leniently
+from shared.messaging.kafka_decoding import read_as_the_port
 from shared.messaging.kafka_group import CONSUMER_SETTINGS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log, Message, Record, Topic
@@ -149,7 +150,7 @@ def selected(path: Path, many: int, *, keeping: bool) -> float:
 @asynccontextmanager
 async def plain_consumer(servers: str, topics: Sequence[str], group: str) -> AsyncIterator[AIOKafkaConsumer]:
     """aiokafka's own consumer, with its own record class and our fetch settings."""
-    fetcher.MemoryRecords = MemoryRecords
+    fetcher.MemoryRecords, fetcher.PartitionRecords = MemoryRecords, PartitionRecords
     consumer = AIOKafkaConsumer(
         *topics,
         bootstrap_servers=servers,
@@ -164,7 +165,7 @@ async def plain_consumer(servers: str, topics: Sequence[str], group: str) -> Asy
         yield consumer
     finally:
         await consumer.stop()
-        read_leniently()
+        read_as_the_port()
 
 
 async def batches(consumer: AIOKafkaConsumer) -> AsyncIterator[dict[TopicPartition, list[ConsumerRecord]]]:

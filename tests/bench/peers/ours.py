@@ -20,7 +20,7 @@ from services.monitoring.bulk import fill
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.rows import EPOCH
 from services.monitoring.handlers import Batch, Mark, take
-from services.monitoring.passes import Pass, records_of
+from services.monitoring.passes import Pass, longest_first, records_of
 from services.monitoring.settings import cores
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, Runtime
@@ -100,7 +100,7 @@ async def rebuild(log: KafkaLog, task: Task, counting: Counting, _runtime: RealR
         before = await processor(readers)
         counting.begin()
         ends = await log.ends([task.topic])
-        passes = [Pass(position, end, 1, 0, {}, {}) for position, end in ends.items()]
+        passes = [Pass(position, end, 1, 0, {}, {}) for position, end in longest_first(ends)]
         counted = await asyncio.gather(*(readers.run(count, one) for one in passes))
         with database.transaction() as connection:
             keep(connection, counted, ends)

@@ -60,11 +60,6 @@ HOW_WHOLE = (
 )
 SHORT = {
     "member": "the handler's validation, and the port's records, commits and watch.",
-    "rebuild": (
-        "of the processor time nearly half is aiokafka's, which makes objects of sixteen headers an event, and a third "
-        "checks headers and body; the broker works on the same two cores. In rounds by itself it was 1.9 to 2.4 times "
-        "Quix Streams, as the machine's other tenants had it."
-    ),
 }
 
 

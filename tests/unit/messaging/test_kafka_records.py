@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from aiokafka import ConsumerRecord
+from aiokafka import TopicPartition
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from shared.messaging.kafka_records import records_of
+from shared.messaging.kafka_decoding import ConsumedRecords, LenientRecords
 from shared.messaging.port import Record
 
 
 def consumed(*headers: tuple[str, bytes | None]) -> Record:
-    given = ConsumerRecord("t", 0, 7, 1_000, 0, b"k", b"v", None, 1, 1, headers)  # type: ignore[arg-type]
-    return records_of([given])[0]
+    """What the client makes of a partition's answer with one record."""
+    batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
+    batch.append(7, 1_000, b"k", b"v", list(headers))
+    answer = LenientRecords(bytes(batch.build()))
+    place = TopicPartition("t", 0)
+    (record,) = ConsumedRecords(place, answer, [], 0, None, None, True, "read_uncommitted")
+    assert isinstance(record, Record)
+    return record
 
 
 def test_a_record_is_the_ports_own() -> None:
