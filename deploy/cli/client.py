@@ -13,12 +13,15 @@ from shared.errors import SettingsError
 
 NOT_YET_SECONDS = 90.0
 AWAY_SECONDS = 300.0
+REST_SECONDS = 120.0
 PAUSE_FIRST_SECONDS = 0.02
 PAUSE_LAST_SECONDS = 2.0
 SERVICES = ("registration", "matching", "placement", "monitoring")
 # What a step needs may still be on its way between two services; the edge answers these until it is there.
 NOT_YET = (404, 409, 412)
 AWAY = (429, 500, 502, 503, 504)
+# What a backlog has of work that somebody was told is done.
+MOVING = ("unsent", "unread", "undecided", "waiting")
 
 
 class StepFailed(Exception):
@@ -111,13 +114,24 @@ class Client:
             return False
         return all(answer.is_success for answer in answers)
 
-    async def wait_quiet(self, seconds: float = 120.0) -> None:
-        """Returns when every service was quiet twice running; a crash can put that off by a minute, a hold's time."""
+    async def wait_told(self) -> None:
+        """Returns when what the services acknowledged is known to all of them.
+
+        What a request that was cut off left held may still wait for its timer: whoever sends it again settles that.
+        """
+        await self._wait_for(lambda report: not any(report[name] for name in MOVING))
+
+    async def wait_quiet(self) -> None:
+        """Returns when nothing moves any more by itself; a crash can put that off by a minute, a hold's time."""
+        await self._wait_for(lambda report: bool(report["quiet"]))
+
+    async def _wait_for(self, done: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Every service's backlog twice running. Raises StepFailed after two minutes."""
         loop = asyncio.get_running_loop()
-        deadline, quiet = loop.time() + seconds, 0
-        while quiet < 2:
+        deadline, running = loop.time() + REST_SECONDS, 0
+        while running < 2:
             reports = [await self.backlog(service) for service in SERVICES]
-            quiet = quiet + 1 if all(report is not None and report["quiet"] for report in reports) else 0
+            running = running + 1 if all(report is not None and done(report) for report in reports) else 0
             if loop.time() > deadline:
                 raise StepFailed(f"the services did not come to rest: {reports}")
             await asyncio.sleep(0.1)

@@ -38,6 +38,8 @@ class Allocation:
         if document is None or state is None:
             raise Refusal("not_found", status=404)
         if settled(document, cause):
+            # The first try may have been cut off before it confirmed the seat.
+            await self._promises.settle(id, parties_of(state))
             return Saved(document, state, repeated=True)
         if expected is not None and expected != document["version"]:
             raise PreconditionFailed

@@ -214,7 +214,7 @@ class Selection:
         assignment.require(state, StartMatching)
         entries = [await self._sourced(id, state, expert, place, cause) for place, expert in enumerate(experts)]
         for entry in (entry for entry in entries if entry):
-            await self._source(entry, cause.step(f"source:{entry.match}"))
+            await self._source(entry, _sourcing(cause, entry.match))
         return await self._start_matching(id, override_reason, cause)
 
     async def _source(self, entry: Entry, cause: Cause) -> None:
@@ -227,7 +227,13 @@ class Selection:
 
     async def _sourced(self, id: str, state: Assignment, expert: str, place: int, cause: Cause) -> Entry | None:
         """What sourcing the expert will write; None for one who stands on the assignment already."""
-        if (await self._kernel.load(MATCHES, derived_id(id, expert)))[1] is not None:
+        match = derived_id(id, expert)
+        document, standing = await self._kernel.load(MATCHES, match)
+        if document is not None and standing is not None:
+            own = _sourcing(cause, match)
+            if settled(document, own):
+                # An earlier try of this request was cut off; what it had left to do here is done now.
+                await self._entered(match, document, own)
             return None
         knowledge = await self.knowledge(expert)
         try:
@@ -291,3 +297,7 @@ class Selection:
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED), cause)
+
+
+def _sourcing(cause: Cause, match: str) -> Cause:
+    return cause.step(f"source:{match}")

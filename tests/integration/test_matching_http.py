@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -456,31 +456,57 @@ async def test_an_expired_offer_cannot_be_accepted(told: Serving) -> None:
     assert rule(answer) == (409, "offer_expired")
 
 
-async def test_what_a_crash_left_held_is_not_quiet_before_its_timer_decided_it(
-    told: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assignment = await published(told)
-    body = {"experts": [expert_id("anna")], "override_reason": "only_one"}
-    promises = told.service.following.promises
+@pytest.fixture
+def cut_off(told: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], Awaitable[None]]:
+    """A request whose process dies after the match was saved and before the guards are asked to confirm it."""
 
     async def crash(*_: Any) -> None:
         raise Unavailable("store")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(promises, "settle", crash)
-        answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
+    async def cut(path: str, body: Any = None) -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(told.service.following.promises, "settle", crash)
+            answer = await told.post(path, "officer", body, key=path)
         assert answer.status_code == 503
-    answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
-    assert answer.status_code == 200
-    left = (await told.client.get("/health/backlog")).json()
-    assert (left["unconfirmed"], left["quiet"]) == (1, False)
+
+    return cut
+
+
+async def holds(edge: Serving, collection: str, id: str) -> list[str]:
+    document = await edge.service.ports.store.load(collection, id)
+    return [hold["status"] for hold in document["holds"].values()]
+
+
+async def backlog(edge: Serving) -> tuple[int, bool]:
+    found = (await edge.client.get("/health/backlog")).json()
+    return found["unconfirmed"], found["quiet"]
+
+
+async def test_what_a_crash_left_held_is_not_quiet_before_its_timer_decided_it(told: Serving, cut_off: Any) -> None:
+    assignment = await published(told)
+    await cut_off(f"/assignments/{assignment}/shortlist", {"experts": [expert_id("anna")]})
+    assert await holds(told, POOLS.name, person_id("anna")) == ["held"]
+    assert await backlog(told) == (1, False)
     told.clock.ahead = timedelta(seconds=61)
     await told.quiet()
-    after = (await told.client.get("/health/backlog")).json()
-    assert (after["unconfirmed"], after["quiet"]) == (0, True)
-    pool = await told.service.ports.store.load(POOLS.name, person_id("anna"))
-    assert pool
-    assert [hold["status"] for hold in pool["holds"].values()] == ["confirmed"]
+    assert await backlog(told) == (0, True)
+    assert await holds(told, POOLS.name, person_id("anna")) == ["confirmed"]
+
+
+async def test_a_repeated_request_confirms_what_its_first_try_left_held(told: Serving, cut_off: Any) -> None:
+    assignment = await published(told)
+    path, body = f"/assignments/{assignment}/shortlist", {"experts": [expert_id("anna")], "override_reason": "only_one"}
+    await cut_off(path, body)
+    answer = await told.post(path, "officer", body, key=path)
+    assert answer.status_code == 200
+    assert await holds(told, POOLS.name, person_id("anna")) == ["confirmed"]
+    (match,) = answer.json()["shortlist"]
+    await state(told, match, "shortlisted")
+    await cut_off(f"/matches/{match}/allocate")
+    assert await holds(told, "assignments", assignment) == ["held"]
+    answer = await told.post(f"/matches/{match}/allocate", "officer", key=f"/matches/{match}/allocate")
+    assert (answer.status_code, answer.json()["state"]) == (200, "allocated")
+    assert await holds(told, "assignments", assignment) == ["confirmed"]
 
 
 async def test_every_route_has_its_row_and_every_post_an_accepted_example(told: Serving) -> None:
