@@ -27,7 +27,7 @@ demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit
 	$(BIN)/sankofa demo $(ARGS)
 
 test: $(VENV)/.dev ## the whole suite
-	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
 	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)

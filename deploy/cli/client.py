@@ -13,7 +13,7 @@ from shared.errors import SettingsError
 
 NOT_YET_SECONDS = 90.0
 AWAY_SECONDS = 300.0
-REST_SECONDS = 120.0
+REST_SECONDS = 240.0
 PAUSE_FIRST_SECONDS = 0.02
 PAUSE_LAST_SECONDS = 2.0
 SERVICES = ("registration", "matching", "placement", "monitoring")
@@ -122,11 +122,11 @@ class Client:
         await self._wait_for(lambda report: not any(report[name] for name in MOVING))
 
     async def wait_quiet(self) -> None:
-        """Returns when nothing moves any more by itself; a crash can put that off by a minute, a hold's time."""
+        """Returns when nothing moves any more by itself; a crash can put that off by two minutes."""
         await self._wait_for(lambda report: bool(report["quiet"]))
 
     async def _wait_for(self, done: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Every service's backlog twice running. Raises StepFailed after two minutes."""
+        """Every service's backlog twice running. Raises StepFailed after four minutes."""
         loop = asyncio.get_running_loop()
         deadline, running = loop.time() + REST_SECONDS, 0
         while running < 2:

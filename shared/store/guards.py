@@ -46,10 +46,15 @@ class Guard:
 
 
 class Guards:
-    """Takes and settles holds on one service's guards."""
+    """Takes and settles holds on one service's guards.
+
+    No hold is voided by a process that has not itself been up for as long as a hold lasts: what was under way when
+    a whole service stopped comes again first, as a delivery, a submission or a request (decision 0021).
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._voids_from = kernel.runtime.now() + timedelta(seconds=HOLD_SECONDS)
 
     async def take(
         self,
@@ -152,7 +157,7 @@ class Guards:
             return
         usage = await self._usage(guard, target_id) if target is UNREAD else guard.usage(target)
         if usage == "pending" and hold["status"] == "held":
-            if instant_of(hold["until"]) > self._kernel.runtime.now():
+            if max(instant_of(hold["until"]), self._voids_from) > self._kernel.runtime.now():
                 return
             await guard.void(guard_id, target_id, hold["claim"])
             usage = await self._usage(guard, target_id)

@@ -96,6 +96,26 @@ async def test_a_hold_whose_time_is_over_voids_its_target_before_it_is_released(
         await seats.guards.take(seats.guard, "g", "t2", {})
 
 
+async def test_a_hold_outlives_a_stop_of_the_whole_service_by_as_long_as_it_lasts() -> None:
+    async with Case() as case:
+        seats = Seats(case)
+        await seats.guards.take(seats.guard, "g", "t1", {})
+        await seats.guards.take(Seats(case, 2).guard, "g", "t2", {})
+        case.clock.ahead = timedelta(minutes=10)
+        restarted = Seats(case, 2)
+        document = await case.store.load("calendars", "g")
+        assert document
+        await restarted.guards.settle_due(restarted.guard, document)
+        assert (await restarted.status("t1"), await restarted.status("t2")) == ("held", "held")
+        # What was cut off comes again, and is not too late; the other one never does.
+        await use(case, "t1")
+        await restarted.guards.settle(restarted.guard, "g", "t1")
+        case.clock.ahead += timedelta(seconds=61)
+        await restarted.guards.settle_due(restarted.guard, document)
+        assert (await restarted.status("t1"), await restarted.status("t2")) == ("confirmed", "released")
+        assert restarted.voided == ["t2"]
+
+
 async def test_a_sleeper_cannot_take_what_was_given_back() -> None:
     async with Case() as case:
         seats = Seats(case)
