@@ -26,6 +26,7 @@ setup: $(VENV)/.runtime ## makes .venv/bin/sankofa
 demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit ends by itself)
 	$(BIN)/sankofa demo $(ARGS)
 
+# In the order of the folders: by themselves the workers would begin the longest files last.
 test: $(VENV)/.dev ## the whole suite
 	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 

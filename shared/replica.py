@@ -60,9 +60,14 @@ class Backlog:
     lag: Mapping[str, int]
 
     @property
+    def caught_up(self) -> bool:
+        """Whatever was acknowledged is done; what a request that was cut off left held may still wait for its timer."""
+        return not (self.unsent or self.unread or self.undecided or self.waiting)
+
+    @property
     def quiet(self) -> bool:
         """Nothing moves any more by itself; what is parked for a person does not count."""
-        return not (self.unsent or self.unread or self.undecided or self.unconfirmed or self.waiting)
+        return self.caught_up and not self.unconfirmed
 
 
 class Replica:
@@ -237,6 +242,7 @@ class Replica:
         measured = await self.measured(backlog)
         return {
             **asdict(backlog),
+            "caught_up": backlog.caught_up,
             "quiet": backlog.quiet,
             "outbox_age_seconds": measured.outbox_age_seconds,
             "due_timers": measured.due_timers,

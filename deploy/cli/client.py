@@ -20,8 +20,6 @@ SERVICES = ("registration", "matching", "placement", "monitoring")
 # What a step needs may still be on its way between two services; the edge answers these until it is there.
 NOT_YET = (404, 409, 412)
 AWAY = (429, 500, 502, 503, 504)
-# What a backlog has of work that somebody was told is done.
-MOVING = ("unsent", "unread", "undecided", "waiting")
 
 
 class StepFailed(Exception):
@@ -114,24 +112,24 @@ class Client:
             return False
         return all(answer.is_success for answer in answers)
 
-    async def wait_told(self) -> None:
-        """Returns when what the services acknowledged is known to all of them.
+    async def wait_caught_up(self) -> None:
+        """Returns when what one service acknowledged is known to all of them.
 
-        What a request that was cut off left held may still wait for its timer: whoever sends it again settles that.
+        What a request that was cut off left held is not waited for: whoever sends it again settles that.
         """
-        await self._wait_for(lambda report: not any(report[name] for name in MOVING))
+        await self._wait_for("caught_up")
 
     async def wait_quiet(self) -> None:
         """Returns when nothing moves any more by itself; a crash can put that off by two minutes."""
-        await self._wait_for(lambda report: bool(report["quiet"]))
+        await self._wait_for("quiet")
 
-    async def _wait_for(self, done: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Every service's backlog twice running. Raises StepFailed after four minutes."""
+    async def _wait_for(self, state: str) -> None:
+        """Until every service's backlog says so twice running. Raises StepFailed after four minutes."""
         loop = asyncio.get_running_loop()
         deadline, running = loop.time() + REST_SECONDS, 0
         while running < 2:
             reports = [await self.backlog(service) for service in SERVICES]
-            running = running + 1 if all(report is not None and done(report) for report in reports) else 0
+            running = running + 1 if all(report is not None and report[state] for report in reports) else 0
             if loop.time() > deadline:
                 raise StepFailed(f"the services did not come to rest: {reports}")
             await asyncio.sleep(0.1)

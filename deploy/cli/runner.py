@@ -82,7 +82,7 @@ class Runner:
         for phase in PHASES:
             steps = [step for step in self._steps.values() if step.phase == phase]
             if any(step.id not in self._journal.answers for step in steps):
-                await self._client.wait_told()
+                await self._client.wait_caught_up()
                 await self._run_phase(steps)
 
     async def _run_phase(self, steps: Iterable[Step]) -> None:

@@ -7,11 +7,11 @@ in any process.
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import partial
 from itertools import accumulate
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -27,7 +27,6 @@ from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position, Record
 
 READ_RECORDS = 10_000
-_appended_ms: Callable[[Record], int] = attrgetter("appended_ms")
 
 
 class Pass(NamedTuple):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from shared.clock import instant_of, text_of
 from shared.store.guards import HOLD_SECONDS
-from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Store
+from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 
 # Counting reads the documents, so it stops where the answer is "far too many" anyway.
 DUE_AT_MOST = 500
@@ -26,20 +26,21 @@ async def oldest_outbox_seconds(store: Store, collections: Iterable[str], now: d
 
 async def due_timers(store: Store, collections: Iterable[str], now: datetime) -> int:
     """Timers whose time has come and that nobody fired yet, at most 500 a collection."""
-    due = 0
-    for name in collections:
-        due += len(await store.find(name, TIMER_INDEX, "timed", until=text_of(now), limit=DUE_AT_MOST))
-    return due
+    return len(await _timed(store, collections, now))
 
 
 async def unconfirmed_holds(store: Store, guards: Iterable[str], now: datetime) -> int:
-    """Holds that only their timer will decide, or the command that took them, over 500 guards of a collection at most.
+    """Holds that their command or their timer has yet to settle, over 500 guards of a collection at most.
 
-    A hold lasts 60 s at most, so its guard's timer is no later than that.
+    The timer of each is due 60 s after it was taken, so none of them is later than that.
     """
-    until = text_of(now + timedelta(seconds=HOLD_SECONDS))
-    held = 0
-    for name in guards:
-        for document in await store.find(name, TIMER_INDEX, "timed", until=until, limit=DUE_AT_MOST):
-            held += sum(hold["status"] == "held" for hold in document["holds"].values())
-    return held
+    timed = await _timed(store, guards, now + timedelta(seconds=HOLD_SECONDS))
+    return sum(hold["status"] == "held" for document in timed for hold in document["holds"].values())
+
+
+async def _timed(store: Store, collections: Iterable[str], until: datetime) -> list[Document]:
+    """The documents whose timers are due by then, at most 500 a collection."""
+    found: list[Document] = []
+    for name in collections:
+        found += await store.find(name, TIMER_INDEX, "timed", until=text_of(until), limit=DUE_AT_MOST)
+    return found

@@ -13,7 +13,7 @@ import pytest
 
 from services.matching.app import build
 from services.matching.bodies import DRAFT
-from services.matching.store import COLLECTIONS, POOLS, SHADOWS
+from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
 from shared.errors import Unavailable
 from shared.identity.issuers import DEVELOPMENT_ISSUER
@@ -477,19 +477,24 @@ async def holds(edge: Serving, collection: str, id: str) -> list[str]:
     return [hold["status"] for hold in document["holds"].values()]
 
 
-async def backlog(edge: Serving) -> tuple[int, bool]:
+async def backlog(edge: Serving) -> tuple[int, bool, bool]:
     found = (await edge.client.get("/health/backlog")).json()
-    return found["unconfirmed"], found["quiet"]
+    return found["unconfirmed"], found["caught_up"], found["quiet"]
 
 
 async def test_what_a_crash_left_held_is_not_quiet_before_its_timer_decided_it(told: Serving, cut_off: Any) -> None:
     assignment = await published(told)
     await cut_off(f"/assignments/{assignment}/shortlist", {"experts": [expert_id("anna")]})
     assert await holds(told, POOLS.name, person_id("anna")) == ["held"]
-    assert await backlog(told) == (1, False)
+
+    async def caught_up() -> bool:
+        return (await backlog(told))[1]
+
+    await told.eventually(caught_up)
+    assert await backlog(told) == (1, True, False)
     told.clock.ahead = timedelta(seconds=61)
     await told.quiet()
-    assert await backlog(told) == (0, True)
+    assert await backlog(told) == (0, True, True)
     assert await holds(told, POOLS.name, person_id("anna")) == ["confirmed"]
 
 
@@ -503,10 +508,10 @@ async def test_a_repeated_request_confirms_what_its_first_try_left_held(told: Se
     (match,) = answer.json()["shortlist"]
     await state(told, match, "shortlisted")
     await cut_off(f"/matches/{match}/allocate")
-    assert await holds(told, "assignments", assignment) == ["held"]
+    assert await holds(told, ASSIGNMENTS.name, assignment) == ["held"]
     answer = await told.post(f"/matches/{match}/allocate", "officer", key=f"/matches/{match}/allocate")
     assert (answer.status_code, answer.json()["state"]) == (200, "allocated")
-    assert await holds(told, "assignments", assignment) == ["confirmed"]
+    assert await holds(told, ASSIGNMENTS.name, assignment) == ["confirmed"]
 
 
 async def test_every_route_has_its_row_and_every_post_an_accepted_example(told: Serving) -> None:
