@@ -22,7 +22,7 @@ from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import LIFETIME, issuer_of
 from shared.errors import SettingsError
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from shared.programmes.history import Figure, History
 from shared.programmes.history_expansion import expand
 from shared.programmes.history_schedule import HistoryImpossible

@@ -15,7 +15,7 @@ from deploy.cli.settings import Settings, read_settings
 from shared.clock import RealRuntime
 from shared.errors import SettingsError
 from shared.identity.issuers import DevelopmentIssuer
-from shared.identity.tokens import ROLES
+from shared.identity.roles import ROLES
 
 LIFETIME = timedelta(hours=12)
 STANDARD_INPUT = "-"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from services.placement.domain import placement_state, placements
-from services.placement.domain.placement_state import Placement
+from services.placement.domain.placements import PLACEMENT, Placement
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
@@ -24,9 +23,10 @@ def _by_opening(document: Document) -> str:
     return f"{document['state']['opened_at']}{SEPARATOR}{document['_id']}"
 
 
-PLACEMENTS: Aggregate[Placement] = Aggregate(
+PLACEMENTS: Aggregate[Placement] = Aggregate.of(
+    PLACEMENT,
     Collection(
-        "placements",
+        PLACEMENT.name,
         {
             "all": Index(_everybody, _by_opening),
             "office": Index(lambda d: _party(d, "office"), _by_opening),
@@ -34,10 +34,6 @@ PLACEMENTS: Aggregate[Placement] = Aggregate(
             "institution": Index(lambda d: _party(d, "institution"), _by_opening),
         },
     ),
-    Placement,
-    placements.decide,
-    placement_state.evolve,
-    scope=placement_state.scope,
 )
 CALENDARS = Collection("calendars")
 

@@ -45,10 +45,12 @@ class Event(Contract):
 
     Events carry ids, codes and facts, all that the fold needs; never a person's attribute, never free text
     (KERNEL section 1). The exceptions are `Profile`, whose topic is compacted, and nothing else.
+    `leads_to`: the state in which its case then stands; None where it stays as it was, or goes back.
     """
 
     topic: ClassVar[str]
     version: ClassVar[int] = 1
+    leads_to: ClassVar[str | None] = None
 
     happened_at: Instant
     recorded_late: bool = False

@@ -35,6 +35,7 @@ class AssignmentDrafted(Event):
     """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "draft"
     terms: Terms
     office: Code | None = None
     programme: Code | None = None
@@ -45,12 +46,14 @@ class AssignmentSubmitted(Event):
     """The request stands: the office is asked to approve the terms."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "submitted"
 
 
 class AssignmentEditsRequested(Event):
     """The office asks for changes; `items`: codes of what is to be changed."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "edits_requested"
     items: tuple[Code, ...]
 
 
@@ -65,12 +68,14 @@ class AssignmentApproved(Event):
     """The office approved the terms of reference."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "approved"
 
 
 class AssignmentRejected(Event):
     """The office refused the terms of reference."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "rejected"
     reason: Code
 
 
@@ -78,6 +83,7 @@ class AssignmentPublished(Event):
     """Experts can see the assignment and apply."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "published"
 
 
 class AssignmentMatchingStarted(Event):
@@ -87,6 +93,7 @@ class AssignmentMatchingStarted(Event):
     """
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "matching"
     round: int = 1
     matches: tuple[Id, ...] = ()
     override_reason: Code | None = None
@@ -96,18 +103,21 @@ class AssignmentFilled(Event):
     """Every seat has an accepted offer."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "filled"
 
 
 class AssignmentReopened(Event):
     """A seat of a filled assignment became free again."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "matching"
 
 
 class AssignmentCancelled(Event):
     """The assignment will not take place; what hangs on it is cancelled with it."""
 
     topic: ClassVar[str] = "matching.assignments"
+    leads_to: ClassVar[str | None] = "cancelled"
     reason: Code
 
 
@@ -130,6 +140,7 @@ class ApplicationReceived(Event):
     """An eligible expert applied to the assignment."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "applied"
     parties: MatchParties
 
 
@@ -137,6 +148,7 @@ class ExpertSourced(Event):
     """An officer put the expert on the longlist without an application."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "sourced"
     parties: MatchParties
 
 
@@ -152,6 +164,7 @@ class ExpertLonglisted(Event):
     """The expert passed every hard filter."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "longlisted"
     score: int
     components: tuple[ScoreComponent, ...]
 
@@ -160,6 +173,7 @@ class ExpertNotSelected(Event):
     """The expert is out; `criteria`: names of the hard filters that were not met."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "not_selected"
     reason: Code
     criteria: tuple[Code, ...] = ()
 
@@ -168,6 +182,7 @@ class ExpertShortlisted(Event):
     """`rank` from 1, by score and then by expert id."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "shortlisted"
     rank: int
 
 
@@ -175,6 +190,7 @@ class AssignmentMatched(Event):
     """The expert is allocated to the assignment and holds one of its seats."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "allocated"
     parties: MatchParties
 
 
@@ -182,6 +198,7 @@ class MatchReserved(Event):
     """Reserve number `position`, from 1."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "reserve"
     position: int
 
 
@@ -189,6 +206,7 @@ class OfferMade(Event):
     """The allocated expert was offered the assignment, until `expires_at`."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "offered"
     expires_at: Instant
 
 
@@ -196,6 +214,7 @@ class OfferAccepted(Event):
     """All that placement needs to open a placement."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "accepted"
     parties: MatchParties
     terms: Terms
 
@@ -204,6 +223,7 @@ class OfferDeclined(Event):
     """The expert said no; the seat goes to the next reserve."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "declined"
     reason: Code
 
 
@@ -211,12 +231,14 @@ class OfferExpired(Event):
     """No answer came in time; the seat goes to the next reserve."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "expired"
 
 
 class MatchRetracting(Event):
     """An accepted match is taken back; it keeps its seat until placement has answered."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "retracting"
     reason: Code
 
 
@@ -227,6 +249,7 @@ class MatchKept(Event):
     """
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "accepted"
     reason: Code
 
 
@@ -234,5 +257,6 @@ class MatchRetracted(Event):
     """The match was taken back and its seat is free. `parties` where this is the match's first event."""
 
     topic: ClassVar[str] = "matching.matches"
+    leads_to: ClassVar[str | None] = "retracted"
     reason: Code
     parties: MatchParties | None = None

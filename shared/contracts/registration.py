@@ -26,6 +26,7 @@ class ProgrammePublished(Event):
     """A version of a programme's definition; the subject is its code, the sequence its version."""
 
     topic: ClassVar[str] = "registration.programmes"
+    leads_to: ClassVar[str | None] = "published"
     code: Code
     definition_version: int
     definition: dict[str, Any]
@@ -35,6 +36,7 @@ class PersonRecorded(Event):
     """A person exists. `account`: uuid5(issuer, sub) of whoever signs in as this person."""
 
     topic: ClassVar[str] = "registration.persons"
+    leads_to: ClassVar[str | None] = "recorded"
     account: Id | None = None
     office: Code
 
@@ -107,6 +109,7 @@ class ExpertRegistered(Event):
     """
 
     topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "screening"
     person: Id
     programme: Code
     programme_version: int | None = None
@@ -118,6 +121,7 @@ class ExpertInfoRequested(Event):
     """Screening needs more; `items`: codes of what is missing."""
 
     topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "needs_info"
     items: tuple[Code, ...]
 
 
@@ -125,12 +129,14 @@ class ExpertInfoProvided(Event):
     """What was missing has come; screening goes on."""
 
     topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "screening"
 
 
 class ExpertDeclaredEligible(Event):
     """Every declared criterion of the programme is met."""
 
     topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "eligible"
     person: Id
 
 
@@ -138,6 +144,7 @@ class ExpertDeclaredIneligible(Event):
     """`criteria`: names of the failed ones; required and actual values stay in registration."""
 
     topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "ineligible"
     person: Id
     criteria: tuple[Code, ...]
 
@@ -146,6 +153,7 @@ class ExpertSuspended(Event):
     """The expert is no longer proposed or placed, until reinstated."""
 
     topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "suspended"
     person: Id
     reason: Code
 
@@ -161,6 +169,7 @@ class InstitutionRegistered(Event):
     """`account` as for a person; `host_type`: public, private, non_profit, ..., as the programme lists them."""
 
     topic: ClassVar[str] = "registration.institutions"
+    leads_to: ClassVar[str | None] = "proposed"
     account: Id | None = None
     office: Code
     country: Country
@@ -173,24 +182,28 @@ class InstitutionAssessed(Event):
     """An officer has assessed the institution as a possible host."""
 
     topic: ClassVar[str] = "registration.institutions"
+    leads_to: ClassVar[str | None] = "assessed"
 
 
 class InstitutionBecamePartner(Event):
     """The institution was accepted as a partner of the programme."""
 
     topic: ClassVar[str] = "registration.institutions"
+    leads_to: ClassVar[str | None] = "partner"
 
 
 class InstitutionActivated(Event):
     """The institution may host: terms of reference can name it."""
 
     topic: ClassVar[str] = "registration.institutions"
+    leads_to: ClassVar[str | None] = "active"
 
 
 class InstitutionPutOnHold(Event):
     """The institution may host no further experts for now."""
 
     topic: ClassVar[str] = "registration.institutions"
+    leads_to: ClassVar[str | None] = "on_hold"
     reason: Code
 
 
@@ -198,4 +211,5 @@ class InstitutionClosed(Event):
     """The institution has left the programme."""
 
     topic: ClassVar[str] = "registration.institutions"
+    leads_to: ClassVar[str | None] = "closed"
     reason: Code

@@ -16,7 +16,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from shared.clock import Runtime
 from shared.errors import SettingsError, Unavailable
 from shared.identity.keys import Keys
-from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Role, Tokens, Verifier
+from shared.identity.roles import Role
+from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Tokens, Verifier
 from shared.observability import logger
 
 DEVELOPMENT_ISSUER = "urn:sankofa:development-issuer"

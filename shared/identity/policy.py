@@ -1,4 +1,4 @@
-"""Who may do what: role x resource x verb x relation, one table for every route of the four services.
+"""Who may do what: role x resource x verb x relation, one table a service with a row for each of its routes.
 
 The office is the token's. A row compiles to one equality over an index that is named like its relation, so that
 the same two strings find a list in the store and tell of one loaded document whether it may be seen (404).
@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from shared.errors import Refusal
-from shared.identity.rights import RIGHTS, Relation
-from shared.identity.tokens import ROLES, Principal, Role
+from shared.identity.rights import INTAKE, OPERATION, Rights
+from shared.identity.roles import ROLES, Relation, Role
+from shared.identity.tokens import Principal
 from shared.store.collection import belongs
 from shared.store.port import Document
 
@@ -109,15 +110,12 @@ def visible(document: Document | None, granted: Iterable[Equality]) -> Document:
     raise Refusal("not_found", status=404)
 
 
-def four_eyes(maker: str | None, checker: str | None) -> None:
-    """Refuses a check by the account that made what is checked, or by nobody known (DOMAIN section 3)."""
-    if maker is None or checker is None or maker == checker:
-        raise Refusal("four_eyes", "who made it may not approve it")
+def policy_of(cases: Iterable[Row], rights: Iterable[Rights] = (), *, intake: bool = False) -> Policy:
+    """A service's table: the rows of its cases, what it serves beside them, and what every service serves."""
+    written = (*rights, *OPERATION, *(INTAKE if intake else ()))
+    return Policy((*cases, *(row for one in written for row in _rows(one))))
 
 
-POLICY = Policy(
-    Row(role, resource, verb, relation)
-    for resource, verbs, roles in RIGHTS
-    for verb in verbs.split()
-    for role, relation in roles.items()
-)
+def _rows(right: Rights) -> Iterable[Row]:
+    resource, verbs, roles = right
+    return (Row(role, resource, verb, relation) for verb in verbs.split() for role, relation in roles.items())

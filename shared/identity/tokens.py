@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -21,9 +21,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from shared.clock import derived_id
 from shared.errors import SankofaError
+from shared.identity.roles import ROLES, Role
 
-Role = Literal["expert", "host", "officer", "panel", "finance", "evaluator", "protection", "administrator"]
-ROLES: tuple[Role, ...] = get_args(Role)
 PublicKey = OKPKey | RSAKey | ECKey
 
 AUDIENCE = "sankofa"

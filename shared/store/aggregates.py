@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from shared.cases.case import Case, Eyes, Timer, no_timer
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
 from shared.contracts.base import Event, Scope
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
@@ -25,40 +26,41 @@ from shared.store.streams import Emitter, emit
 S = TypeVar("S", bound=BaseModel)
 
 APPLIED_AT_MOST = 4_096
+# In the private part: the accounts that wrote what somebody else has to approve.
+WRITTEN_BY = "written_by"
 ATTEMPTS = 40
 # The mark of a command whose caller has not read the document.
 UNREAD: Document = {}
-
-
-@dataclass(frozen=True)
-class Timer:
-    """The one thing that a case waits for: firing executes `command` at `at`."""
-
-    at: datetime
-    command: Any
-
-
-def _no_timer(_state: Any) -> Timer | None:
-    return None
 
 
 def _no_scope(_state: Any) -> Scope:
     return Scope()
 
 
+def _no_eyes(_command: Any) -> Eyes:
+    return ""
+
+
 @dataclass(frozen=True)
 class Aggregate(Generic[S]):
     """The rules of one kind of document. `decide` and `evolve` are pure; `decide` raises Refusal.
 
-    `timer` follows from the state alone, so that it never has to be stored apart from it.
+    `timer` follows from the state alone, so that it never has to be stored apart from it. `eyes`: whether a command
+    writes what another account has to approve, or approves it.
     """
 
     collection: Collection
     state: type[S]
     decide: Callable[[S | None, Any, datetime], Sequence[Event]]
     evolve: Callable[[S | None, Any], S]
-    timer: Callable[[S], Timer | None] = _no_timer
+    timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = _no_scope
+    eyes: Callable[[Any], Eyes] = _no_eyes
+
+    @staticmethod
+    def of(case: Case[S], collection: Collection) -> Aggregate[S]:
+        """The documents of a case, kept in the collection."""
+        return Aggregate(collection, case.state, case.decide, case.evolve, case.timer, case.scope, case.eyes)
 
     @property
     def name(self) -> str:
@@ -220,8 +222,7 @@ class Kernel:
         draft = new_document(id) if document is None else dict(document)
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
-        if private:
-            draft["private"] = {**draft["private"], **private}
+        draft["private"] = {**draft["private"], **(private or {}), **_seen_by(draft, aggregate.eyes(command), cause)}
         self._remember(draft, cause)
         if events:
             draft["late"] = cause.recorded_late
@@ -237,6 +238,21 @@ class Kernel:
             **draft["applied"],
             short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
         }
+
+
+def _seen_by(document: Document, eyes: Eyes, cause: Cause) -> Mapping[str, Any]:
+    """Who wrote what stands, kept with it. Raises Refusal `four_eyes` for one of them who approves it.
+
+    In the very save: between a look and a save, somebody else may have written.
+    """
+    if not eyes or (cause.account is None and eyes == "writes"):
+        return {}
+    wrote = document["private"].get(WRITTEN_BY, [])
+    if eyes == "writes":
+        return {} if cause.account in wrote else {WRITTEN_BY: [*wrote, cause.account]}
+    if not wrote or cause.account is None or cause.account in wrote:
+        raise Refusal("four_eyes", "who wrote it may not approve it")
+    return {}
 
 
 def settled(document: Document, cause: Cause) -> bool:
@@ -271,7 +287,7 @@ def schedule(draft: Document, aggregate: Aggregate[Any] | None, state: BaseModel
     is the draft's where the caller has it; reading it once more would validate all of it again.
     """
     due = [hold["until"] for hold in draft["holds"].values() if hold["status"] == "held"]
-    if aggregate and not draft["late"] and aggregate.timer is not _no_timer:
+    if aggregate and not draft["late"] and aggregate.timer is not no_timer:
         state = aggregate.read(draft) if state is None else state
         if state is not None and (timer := aggregate.timer(state)):
             due.append(text_of(timer.at))

@@ -10,9 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import rfc8785
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from shared.contracts.base import Instant
 from shared.errors import Refusal
 from shared.web.problems import validation_problems
 from shared.web.strict_json import parsed
@@ -20,18 +19,6 @@ from shared.web.strict_json import parsed
 BODY_BYTES_AT_MOST = 1_048_576
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Input(BaseModel):
-    """A body. Unknown fields are refused at every level, also inside contracts that ignore them as events."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Change(Input):
-    """The body of a state change. `happened_at` is for roles with the right `record-late`."""
-
-    happened_at: Instant | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 
 from shared.clock import Runtime
 from shared.errors import Refusal
-from shared.identity.policy import POLICY, Equality, Grant, Policy, SubjectsOf, equalities, visible
+from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
 from shared.store.port import Document, Store
 from shared.web.problems import NotSignedIn
@@ -28,7 +28,7 @@ class Edge:
     tokens: Tokens
     cursor_key: bytes
     subjects_of: SubjectsOf
-    policy: Policy = field(default=POLICY)
+    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,20 @@ class Granted:
     edge: Edge
     principal: Principal
     grants: tuple[Grant, ...]
+    known: dict[str, Subjects] = field(default_factory=dict)
 
     async def equalities(self) -> tuple[Equality, ...]:
         """The grants as index equalities; empty where the caller has no relation to anything."""
-        return await equalities(self.grants, self.principal, self.edge.subjects_of)
+        return await self.equalities_of(self.grants)
+
+    async def equalities_of(self, grants: Iterable[Grant]) -> tuple[Equality, ...]:
+        """The same of other grants of this caller, whose account is resolved once a request."""
+        return await equalities(grants, self.principal, self._subjects_of)
+
+    async def _subjects_of(self, account: str) -> Subjects:
+        if account not in self.known:
+            self.known[account] = await self.edge.subjects_of(account)
+        return self.known[account]
 
     async def visible(self, document: Document | None) -> Document:
         """The document, or Refusal 404 for one that is missing or another's."""

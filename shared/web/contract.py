@@ -48,11 +48,17 @@ def contract(app: FastAPI, service: str) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any]) -> None:
+    # FastAPI's own answer to a bad request is not ours.
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = PROBLEM
     if method == "post":
         operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, IF_MATCH]
-    for content in operation.get("requestBody", {}).get("content", {}).values():
-        for name, schema in content["schema"].pop("$defs", {}).items():
-            if schemas.setdefault(name, schema) != schema:
-                raise ValueError(f"two bodies share the name {name} and differ")
+    for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+        for content in part.get("content", {}).values():
+            _lift(content.get("schema", {}), schemas)
+
+
+def _lift(schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for name, part in schema.pop("$defs", {}).items():
+        if schemas.setdefault(name, part) != part:
+            raise ValueError(f"two models share the name {name} and differ")

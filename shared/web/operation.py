@@ -9,13 +9,14 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
+from shared.cases.bodies import Input
 from shared.identity.tokens import Principal
 from shared.replica import Ports, Replica
 from shared.store.port import Document
-from shared.web.bodies import Input, documented, read_body
+from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
+from shared.web.json import Resource, listing, reading
 from shared.web.lists import query
-from shared.web.transitions import Resource, listing, reading
 
 
 def parked_router(replica: Replica) -> APIRouter:

@@ -13,7 +13,7 @@ from shared.identity.keys import Keys
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.callers import everybody
-from shared.web.transitions import Resource, reading
+from shared.web.json import Resource, reading
 
 SUBMISSIONS_COLLECTION = "submissions"
 

@@ -8,12 +8,15 @@ from fastapi import APIRouter, FastAPI
 
 from shared.contracts.base import Event
 from shared.identity.issuers import token_verifier
-from shared.identity.policy import SubjectsOf
+from shared.identity.policy import SubjectsOf, policy_of
+from shared.identity.rights import Rights
 from shared.replica import Replica
+from shared.web.acting import Served, rows_of
 from shared.web.asyncapi import Received
 from shared.web.backlog import Sparing, backlog_router
 from shared.web.callers import Edge
 from shared.web.edge import Ready, Report, create_app
+from shared.web.json import case_routes
 from shared.web.operation import parked_router, settings_router
 from shared.web.receipts import receipts_router
 
@@ -22,7 +25,9 @@ def served(
     replica: Replica,
     issuer: str | None,
     *,
-    routers: Iterable[APIRouter],
+    cases: Sequence[Served] = (),
+    routers: Iterable[APIRouter] = (),
+    rights: Iterable[Rights] = (),
     subjects_of: SubjectsOf,
     ready: Ready | None = None,
     backlog: Report | None = None,
@@ -30,10 +35,12 @@ def served(
 ) -> FastAPI:
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
-    `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes
-    submissions also answers for its receipts. `follows`: what the service reads beside its handler table.
+    `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
+    `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes submissions
+    also answers for its receipts. `follows`: what the service reads beside its handler table.
     """
     ports, service = replica.ports, replica.service
+    rows = [row for one in cases for row in rows_of(one.case)]
     edge = Edge(
         service=service,
         runtime=ports.runtime,
@@ -41,6 +48,7 @@ def served(
         tokens=token_verifier(ports.keys, ports.runtime, issuer),
         cursor_key=ports.keys.cursor_key(service),
         subjects_of=subjects_of,
+        policy=policy_of(rows, rights, intake=replica.intake is not None),
     )
     receipts = [receipts_router(service, ports.keys)] if replica.intake else []
     report = Sparing(backlog or replica.unfinished, ports.runtime)
@@ -48,7 +56,7 @@ def served(
     return create_app(
         edge,
         title=f"Sankofa {service}",
-        routers=[*routers, *receipts, *operator],
+        routers=[*(case_routes(one, replica.kernel) for one in cases), *routers, *receipts, *operator],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from tests.e2e.edge_world import OFFICE, People, terms
 
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")

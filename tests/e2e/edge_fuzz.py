@@ -15,7 +15,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from tests.e2e.edge_checks import check_answer
 from tests.e2e.edge_world import OFFICE, People
 

@@ -11,7 +11,8 @@ from typing import Any
 from shared.clock import RealRuntime
 from shared.identity.keys import Keys
 from shared.identity.policy import POLICY, Grant
-from shared.identity.tokens import ROLES, Principal, Role
+from shared.identity.roles import ROLES, Role
+from shared.identity.tokens import Principal
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored

@@ -17,7 +17,7 @@ from shared.clock import RealRuntime, derived_id, text_of
 from shared.errors import TooEarly
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record

@@ -15,7 +15,7 @@ import yaml
 from shared.clock import RealRuntime, derived_id
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from tests.e2e.system import SERVICES, System
 
 OFFICE, OTHER_OFFICE = "kabul", "sarajevo"

@@ -19,7 +19,7 @@ from services.registration.store import COLLECTIONS, PROGRAMMES, SHADOWS
 from shared.clock import RealRuntime
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
-from shared.identity.tokens import ROLES, Role
+from shared.identity.roles import ROLES, Role
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored

@@ -17,7 +17,7 @@ from deploy.cli.runner import Journal, Runner
 from shared.clock import RealRuntime
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from shared.messaging.port import Log
 from shared.programmes.history_expansion import expand
 from shared.programmes.history_steps import Step

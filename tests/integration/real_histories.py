@@ -16,7 +16,7 @@ from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings
 from deploy.cli.token import LIFETIME, issuer_of, operators_token
 from shared.clock import RealRuntime
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.topics import TOPICS
 from shared.programmes.history import History, load_history

@@ -11,7 +11,7 @@ import pytest
 
 from services.placement.app import build
 from services.placement.domain import calendars
-from services.placement.domain.placements import CancelPlacement, ContractPlacement
+from services.placement.domain.placements import PLACEMENT
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from shared.clock import derived_id, short_hash
 from shared.contracts.registry import read
@@ -201,7 +201,9 @@ async def test_days_that_a_crash_left_held_are_given_back(edge: Serving) -> None
     await edge.quiet()
     # The placement alone is saved, as by a replica that died before it settled the calendar.
     cause = Cause(derived_id("crash"))
-    await edge.service.replica.kernel.execute(PLACEMENTS, arriving.placement(), CancelPlacement("x"), cause)
+    await edge.service.replica.kernel.execute(
+        PLACEMENTS, arriving.placement(), PLACEMENT.ask("cancel", reason="x"), cause
+    )
     await edge.quiet()
     assert (await hold_of(edge))["status"] == "released"
 
@@ -230,7 +232,8 @@ async def test_a_crash_between_contract_and_calendar_heals_by_the_event(edge: Se
         work.guard, PERSON, arriving.placement(), lambda claim: calendars.widened(claim, starts_on, ends_on, asked)
     )
     assert (await hold_of(edge))["claim"]["starts_on"] == MAY
-    await kernel.execute(PLACEMENTS, arriving.placement(), ContractPlacement(starts_on, ends_on), cause)
+    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on)
+    await kernel.execute(PLACEMENTS, arriving.placement(), contract, cause)
     await edge.quiet()
     claim = (await hold_of(edge))["claim"]
     assert (claim["starts_on"], claim["ends_on"]) == ("2026-06-01", "2026-09-01")

@@ -26,7 +26,7 @@ from deploy.local.kafka import KafkaServer
 from deploy.local.processes import free_port
 from deploy.local.secantus import SecantusServer
 from services.registration.examples import DEFINITION, EXPERT
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from shared.messaging.kafka_topics import wanted
 from shared.messaging.topics import TOPICS
 from tests.integration.real_system import SANKOFA, SERVICES, Running

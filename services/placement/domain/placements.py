@@ -1,28 +1,25 @@
-"""A placement: host_confirmed > contracted > pre_departure > travelling > active > completed | ended_early;
-no_show and cancelled before the arrival; refused where the calendar said no (DOMAIN section 3).
+"""A placement, from the accepted offer to the completed return (DOMAIN section 3).
 
-Virtual: no travel; the host confirms the first day of work. The obligatory steps of the preparation are those
-that the programme's definition lists for the modality, training for virtual work included.
+Virtual: no travel; the host confirms the first day of work. The obligatory steps of the preparation are those that
+the programme's definition lists for the modality, training for virtual work included: `given` of a turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from services.placement.domain.placement_state import (
-    BEFORE_ARRIVAL,
-    PREPARING,
-    Party,
-    Placement,
-    Status,
-    is_virtual,
-)
-from shared.contracts.base import Event
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from services.placement.domain.calendars import VIRTUAL
+from shared.cases.bodies import Change, Input, Reason
+from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.contracts.base import Code, Instant
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
+    HostCertified,
     NoShowReported,
     PlacementCancelled,
     PlacementContracted,
@@ -32,204 +29,381 @@ from shared.contracts.placement import (
     PlacementRefused,
     PreparationStep,
     PreparationStepCompleted,
+    ReportAccepted,
+    ReportsDue,
+    ReportSubmitted,
     ReturnCompleted,
     ReturnStarted,
     TravelStarted,
 )
 from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
+from shared.texts import lines
+
+Status = Literal[
+    "host_confirmed",
+    "contracted",
+    "pre_departure",
+    "travelling",
+    "active",
+    "reports_due",
+    "completed",
+    "ended_early",
+    "no_show",
+    "cancelled",
+    "refused",
+]
+Party = Literal["expert", "host", "programme"]
+PREPARING = frozenset({"contracted", "pre_departure"})
+BEFORE_ARRIVAL = PREPARING | {"host_confirmed", "travelling"}
+RUNNING = frozenset({"active", "reports_due"})
+UNDER_CONTRACT = PREPARING | RUNNING | {"travelling", "completed"}
+GIVES_DAYS_BACK = frozenset({"ended_early", "no_show", "cancelled", "refused"})
+ANYWHERE = UNDER_CONTRACT | BEFORE_ARRIVAL | GIVES_DAYS_BACK
 
 
-@dataclass(frozen=True)
-class OpenPlacement:
+class Placement(BaseModel):
+    """`terms` is None for one that never opened; the dates are the contract's, once there is one.
+
+    Dates are the office's own: `time_zone` says on which of them something happened (None: UTC). `report`: number of
+    the last report, `accepted_report` of the last accepted one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    match: str
+    parties: MatchParties
+    terms: Terms | None = None
+    status: Status
+    starts_on: date | None = None
+    ends_on: date | None = None
+    contracts: int = 0
+    steps: tuple[PreparationStep, ...] = ()
+    opened_at: Instant
+    time_zone: str | None = None
+    reason: str | None = None
+    party: Party | None = None
+    report: int = 0
+    accepted_report: int = 0
+    certified: bool = False
+
+    def day_of(self, instant: datetime) -> date:
+        """The office's calendar day at that instant."""
+        return instant.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC).date()
+
+
+class Opening(Input):
     match: str
     parties: MatchParties
     terms: Terms
     time_zone: str | None = None
 
 
-@dataclass(frozen=True)
-class RefusePlacement:
+class Refused(Input):
     match: str
     parties: MatchParties
-    reason: str
+    reason: Code
 
 
-@dataclass(frozen=True)
-class RetractPlacement:
+class Retraction(Refused):
     """The match is taken back, or the consent: what has not begun is cancelled; what runs ends, if `running` says."""
 
-    match: str
-    parties: MatchParties
-    reason: str
     running: bool = True
 
 
-@dataclass(frozen=True)
-class NoteConsent:
-    """The consent was given anew: a flag outside the state goes, and nothing happens to the case."""
-
-
-@dataclass(frozen=True)
-class ContractPlacement:
+class Contract(Change):
     starts_on: date
     ends_on: date
 
 
-@dataclass(frozen=True)
-class CompleteStep:
+class Step(Change):
     step: PreparationStep
-    obligatory: tuple[PreparationStep, ...]
 
 
-@dataclass(frozen=True)
-class Depart:
-    obligatory: tuple[PreparationStep, ...]
-
-
-@dataclass(frozen=True)
-class ConfirmArrival:
-    obligatory: tuple[PreparationStep, ...]
-
-
-@dataclass(frozen=True)
-class ExtendPlacement:
+class Extension(Change):
     ends_on: date
 
 
-@dataclass(frozen=True)
-class CompletePlacement:
-    pass
-
-
-@dataclass(frozen=True)
-class EndEarly:
+class EarlyEnd(Reason):
     party: Party
-    reason: str
 
 
-@dataclass(frozen=True)
-class ReportNoShow:
-    pass
+class Report(Change):
+    """What was done and what came of it, in the expert's words, which stay in this service."""
+
+    text: Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=20_000)]
 
 
-@dataclass(frozen=True)
-class CancelPlacement:
-    reason: str
+def is_virtual(state: Placement) -> bool:
+    return state.terms is not None and state.terms.modality == VIRTUAL
 
 
-def decide(state: Placement | None, command: Any, now: datetime) -> Sequence[Event]:
-    """Refusals: `not_found`, `illegal_transition`, `dates_reversed`, `preparation_incomplete`, `arrival_after_end`,
-    `completed_before_start`, `no_show_before_start`, `extension_not_later`, `virtual_has_no_travel`, ...
-
-    What opens, refuses or retracts comes from an event and finds its own earlier answer: then nothing happens.
-    """
-    match command:
-        case OpenPlacement() | RefusePlacement() | RetractPlacement():
-            return _by_event(state, command, now)
-        case ContractPlacement():
-            return _contract(existing(state), command, now)
-        case CompleteStep() | Depart() | ConfirmArrival():
-            return _on_the_way(existing(state), command, now)
-        case ExtendPlacement() | CompletePlacement() | EndEarly():
-            return _while_active(existing(state), command, now)
-        case ReportNoShow():
-            only_from(existing(state), *PREPARING, "travelling")
-            _begun(existing(state), now, "no_show_before_start")
-            return [NoShowReported(happened_at=now)]
-        case NoteConsent():
-            return []
-        case CancelPlacement():
-            placement = existing(state)
-            only_from(placement, *BEFORE_ARRIVAL)
-            return [_cancelled(placement.match, placement.parties, command.reason, now)]
-        case _:
-            raise Refusal("unknown_command")
+def travels(state: Placement) -> None:
+    """Virtual work has no travel, no travel insurance and no allowance."""
+    if is_virtual(state):
+        raise Refusal("virtual_has_no_travel")
 
 
-def existing(state: Placement | None) -> Placement:
-    if state is None:
-        raise Refusal("not_found", status=404)
-    return state
+def works_from_home(state: Placement) -> None:
+    """Only virtual work begins without a journey."""
+    if not is_virtual(state):
+        raise Refusal("illegal_transition", f"possible from travelling; the case is {state.status}")
 
 
-def only_from(state: Placement, *statuses: Status) -> None:
-    """Refuses `illegal_transition` from any other state."""
-    if state.status not in statuses:
-        raise Refusal("illegal_transition", f"not from {state.status}")
+def dates_in_order(turn: Turn[Placement, Contract]) -> Told:
+    """A contract ends after it begins; its last day is the one before `ends_on`."""
+    if turn.body.ends_on <= turn.body.starts_on:
+        raise Refusal("dates_reversed", status=422)
+    return {}
 
 
-def _by_event(
-    state: Placement | None, command: OpenPlacement | RefusePlacement | RetractPlacement, now: datetime
-) -> Sequence[Event]:
-    if isinstance(command, RetractPlacement):
-        return _retract(state, command, now)
-    if state is not None:
-        return []
-    if isinstance(command, OpenPlacement):
-        told = {name: getattr(command, name) for name in ("match", "parties", "terms", "time_zone")}
-        return [PlacementOpened(happened_at=now, **told)]
-    return [PlacementRefused(happened_at=now, match=command.match, parties=command.parties, reason=command.reason)]
+def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
+    """Each step once; for virtual work only those that its modality lists."""
+    if turn.body.step in turn.state.steps:
+        raise Refusal("step_completed_before")
+    if is_virtual(turn.state) and turn.body.step not in turn.given:
+        raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
+    return {}
 
 
-def _retract(state: Placement | None, command: RetractPlacement, now: datetime) -> Sequence[Event]:
-    if state is None or state.status in BEFORE_ARRIVAL:
-        return [_cancelled(command.match, command.parties, command.reason, now)]
-    if state.status == "active" and command.running:
-        return [PlacementEndedEarly(happened_at=now, party="programme", reason=command.reason)]
+def prepared(turn: Turn[Placement, Change]) -> Told:
+    """Nobody departs, or begins virtual work, before the obligatory steps of the programme are done."""
+    if set(turn.given) - set(turn.state.steps):
+        raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
+    return {}
+
+
+def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
+    """Prepared, and before the contract's end."""
+    if turn.state.ends_on is not None and turn.state.day_of(turn.now) >= turn.state.ends_on:
+        raise Refusal("arrival_after_end", "the contract was over by that day")
+    return prepared(turn)
+
+
+def contract_has_begun(turn: Turn[Placement, Change]) -> Told:
+    """Who is not there before the contract's first day is no no-show."""
+    return _begun(turn, "no_show_before_start")
+
+
+def work_is_over(turn: Turn[Placement, Change]) -> Told:
+    """No completion before the contract begins; where reports are due, not before they are there."""
+    if turn.state.status == "reports_due":
+        if not turn.state.accepted_report:
+            raise Refusal("report_not_accepted", "a report is due and none is accepted")
+        if not turn.state.certified:
+            raise Refusal("certificate_missing", "the host has not certified the work")
+    return _begun(turn, "completed_before_start")
+
+
+def _begun(turn: Turn[Placement, Change], rule: str) -> Told:
+    if turn.state.starts_on is not None and turn.state.day_of(turn.now) < turn.state.starts_on:
+        raise Refusal(rule, "the contract begins on a later day")
+    return {}
+
+
+def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
+    """An extension ends after the contract that it extends."""
+    if turn.state.ends_on is None or turn.body.ends_on <= turn.state.ends_on:
+        raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
+    return {}
+
+
+def the_next_report(turn: Turn[Placement, Report]) -> Told:
+    """Reports are numbered from 1; one that was accepted stays, and a further one may follow."""
+    return {"report": turn.state.report + 1}
+
+
+def the_report_that_waits(turn: Turn[Placement, Change]) -> Told:
+    """The last report, if it is not accepted yet."""
+    if turn.state.report == turn.state.accepted_report:
+        raise Refusal("no_report_waits", "no report waits for its acceptance")
+    return {"report": turn.state.report}
+
+
+def certified_once(turn: Turn[Placement, Change]) -> Told:
+    """One certificate a placement."""
+    if turn.state.certified:
+        raise Refusal("certified_before")
+    return {}
+
+
+def ends_what_runs(turn: Turn[Placement, Retraction]) -> Told:
+    """A consent that is taken back breaks off no return that has begun; any other retraction ends it."""
+    return {"party": "programme"} if turn.body.running else []
+
+
+def no_fact(_turn: Turn[Placement, Change]) -> Told:
     return []
 
 
-def _cancelled(match: str, parties: MatchParties, reason: str, now: datetime) -> PlacementCancelled:
-    return PlacementCancelled(happened_at=now, match=match, parties=parties, reason=reason)
+OFFICER: Mapping[Role, Relation] = {"officer": "office"}
+HOST: Mapping[Role, Relation] = {"host": "institution", "officer": "office"}
+EXPERT: Mapping[Role, Relation] = {"expert": "own", "officer": "office"}
+ALL_THREE: Mapping[Role, Relation] = {"expert": "own", "host": "institution", "officer": "office"}
+DEFINITION = frozenset({"definition"})
+CALENDAR = frozenset({"guard:calendar"})
+DATES: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-05-01"}
+EARLY: Mapping[str, Any] = {"party": "expert", "reason": "family"}
 
 
-def _contract(state: Placement, command: ContractPlacement, now: datetime) -> Sequence[Event]:
-    only_from(state, "host_confirmed")
-    if command.ends_on <= command.starts_on:
-        raise Refusal("dates_reversed", status=422)
-    return [PlacementContracted(happened_at=now, starts_on=command.starts_on, ends_on=command.ends_on)]
+def fold(state: Placement | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
+    match event:
+        case PlacementOpened():
+            dates = {"starts_on": event.terms.starts_on, "ends_on": event.terms.ends_on}
+            return {"opened_at": event.happened_at, **dates}
+        case PlacementRefused() | PlacementCancelled():
+            return {} if state else {"opened_at": event.happened_at}
+        case PlacementContracted():
+            return {"contracts": 1}
+        case PlacementExtended():
+            return {"contracts": (state.contracts if state else 0) + 1}
+        case PreparationStepCompleted():
+            return {"steps": (*(state.steps if state else ()), event.step)}
+        case PlacementEndedEarly() if state:
+            return {"ends_on": _cut_short(state, event)}
+        case ReportAccepted():
+            return {"accepted_report": event.report}
+        case HostCertified():
+            return {"certified": True}
+    return {}
 
 
-def _on_the_way(state: Placement, command: CompleteStep | Depart | ConfirmArrival, now: datetime) -> Sequence[Event]:
-    if isinstance(command, CompleteStep):
-        only_from(state, *PREPARING)
-        if command.step in state.steps:
-            raise Refusal("step_completed_before")
-        if is_virtual(state) and command.step not in command.obligatory:
-            raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
-        return [PreparationStepCompleted(happened_at=now, step=command.step)]
-    if isinstance(command, Depart):
-        if is_virtual(state):
-            raise Refusal("virtual_has_no_travel")
-        only_from(state, *PREPARING)
-        _prepared(state, command.obligatory)
-        return [TravelStarted(happened_at=now)]
-    only_from(state, *(PREPARING if is_virtual(state) else ("travelling",)))
-    _prepared(state, command.obligatory)
-    if state.ends_on is not None and state.day_of(now) >= state.ends_on:
-        raise Refusal("arrival_after_end", "the contract was over by that day")
-    return [ReturnStarted(happened_at=now)]
+def _cut_short(state: Placement, event: PlacementEndedEarly) -> date | None:
+    """The first day that was not worked; an early end after the contract's own changes nothing."""
+    if state.starts_on is None or state.ends_on is None:
+        return state.ends_on
+    return max(state.starts_on, min(state.ends_on, state.day_of(event.happened_at)))
 
 
-def _begun(state: Placement, now: datetime, rule: str) -> None:
-    if state.starts_on is not None and state.day_of(now) < state.starts_on:
-        raise Refusal(rule, "the contract begins on a later day")
+def _from(*states: str) -> frozenset[str]:
+    return frozenset(states)
 
 
-def _prepared(state: Placement, obligatory: Sequence[PreparationStep]) -> None:
-    if set(obligatory) - set(state.steps):
-        raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
+MOVES: tuple[Move, ...] = (
+    Move("open", _from(NEW), PlacementOpened, body=Opening, overtaken="nothing"),
+    Move("refuse", _from(NEW), PlacementRefused, body=Refused, overtaken="nothing"),
+    Move(
+        "contract",
+        _from("host_confirmed"),
+        PlacementContracted,
+        body=Contract,
+        by=OFFICER,
+        rule=dates_in_order,
+        needs=CALENDAR,
+        refuses=("dates_reversed", "placement_overlaps"),
+        example=DATES,
+    ),
+    Move(
+        "complete-step",
+        PREPARING,
+        PreparationStepCompleted,
+        body=Step,
+        by=OFFICER,
+        rule=a_step_to_do,
+        needs=DEFINITION,
+        refuses=("step_completed_before", "step_of_travel"),
+        example={"step": "training"},
+    ),
+    Move(
+        "depart",
+        PREPARING,
+        TravelStarted,
+        by=OFFICER,
+        rule=prepared,
+        needs=DEFINITION,
+        when=travels,
+        refuses=("preparation_incomplete", "virtual_has_no_travel"),
+    ),
+    Move(
+        "confirm-arrival",
+        _from("travelling"),
+        ReturnStarted,
+        by=HOST,
+        rule=arrived_in_time,
+        needs=DEFINITION,
+        refuses=("preparation_incomplete", "arrival_after_end"),
+    ),
+    Move(
+        "confirm-arrival",
+        PREPARING,
+        ReturnStarted,
+        by=HOST,
+        rule=arrived_in_time,
+        needs=DEFINITION,
+        when=works_from_home,
+        refuses=("preparation_incomplete", "arrival_after_end"),
+    ),
+    Move(
+        "extend",
+        _from("active"),
+        PlacementExtended,
+        body=Extension,
+        by=OFFICER,
+        rule=later_than_the_contract,
+        needs=CALENDAR,
+        refuses=("extension_not_later", "placement_overlaps"),
+        example={"ends_on": "2027-06-01"},
+    ),
+    Move("call-for-reports", _from("active"), ReportsDue, by=OFFICER),
+    Move(
+        "submit-report",
+        RUNNING,
+        ReportSubmitted,
+        body=Report,
+        by=EXPERT,
+        rule=the_next_report,
+        needs=_from("private"),
+        writes=True,
+        example={"text": "Eighteen teachers were trained; they will train their colleagues."},
+    ),
+    Move(
+        "accept-report",
+        RUNNING,
+        ReportAccepted,
+        by=OFFICER,
+        rule=the_report_that_waits,
+        checked_by_another=True,
+        refuses=("no_report_waits", "four_eyes"),
+    ),
+    Move("certify", RUNNING, HostCertified, by=HOST, rule=certified_once, refuses=("certified_before",)),
+    Move(
+        "complete",
+        RUNNING,
+        ReturnCompleted,
+        by=HOST,
+        rule=work_is_over,
+        refuses=("completed_before_start", "report_not_accepted", "certificate_missing"),
+    ),
+    Move("end-early", RUNNING, PlacementEndedEarly, body=EarlyEnd, by=ALL_THREE, needs=CALENDAR, example=EARLY),
+    Move(
+        "report-no-show",
+        PREPARING | {"travelling"},
+        NoShowReported,
+        by=HOST,
+        rule=contract_has_begun,
+        needs=CALENDAR,
+        refuses=("no_show_before_start",),
+    ),
+    Move(
+        "cancel",
+        BEFORE_ARRIVAL,
+        PlacementCancelled,
+        body=Reason,
+        by=OFFICER,
+        needs=CALENDAR,
+        example={"reason": "host_closed"},
+    ),
+    Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),
+    Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),
+    # The consent was given anew: a flag outside the state goes, and nothing happens to the case.
+    Move("note-consent", ANYWHERE, (), rule=no_fact),
+)
 
-
-def _while_active(
-    state: Placement, command: ExtendPlacement | CompletePlacement | EndEarly, now: datetime
-) -> Sequence[Event]:
-    only_from(state, "active")
-    if isinstance(command, CompletePlacement):
-        _begun(state, now, "completed_before_start")
-        return [ReturnCompleted(happened_at=now)]
-    if isinstance(command, EndEarly):
-        return [PlacementEndedEarly(happened_at=now, party=command.party, reason=command.reason)]
-    if state.ends_on is None or command.ends_on <= state.ends_on:
-        raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
-    return [PlacementExtended(happened_at=now, ends_on=command.ends_on)]
+PLACEMENT = Case(
+    "placements",
+    Placement,
+    MOVES,
+    fold,
+    readers={**ALL_THREE, "finance": "office"},
+)

@@ -16,7 +16,8 @@ from shared.identity.policy import (
     four_eyes,
     visible,
 )
-from shared.identity.tokens import ROLES, Principal, Role
+from shared.identity.roles import ROLES, Role
+from shared.identity.tokens import Principal
 from shared.store.collection import Collection, Index, belongs
 from shared.store.local import LocalStore
 

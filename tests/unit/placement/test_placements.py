@@ -7,22 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.placement.domain import calendars, placement_state, placements
-from services.placement.domain.placement_state import Placement
-from services.placement.domain.placements import (
-    CancelPlacement,
-    CompletePlacement,
-    CompleteStep,
-    ConfirmArrival,
-    ContractPlacement,
-    Depart,
-    EndEarly,
-    ExtendPlacement,
-    OpenPlacement,
-    RefusePlacement,
-    ReportNoShow,
-    RetractPlacement,
-)
+from services.placement.domain import calendars
+from services.placement.domain.placements import PLACEMENT, Placement
+from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties, Terms
 from shared.errors import Refusal
@@ -56,125 +43,152 @@ def at(day: str) -> datetime:
     return datetime.fromisoformat(f"{day}T09:00:00").replace(tzinfo=UTC)
 
 
+def opening(modality: Any = "temporary", time_zone: str | None = None) -> Asked:
+    return PLACEMENT.ask("open", match=MATCH, parties=PARTIES, terms=terms(modality), time_zone=time_zone)
+
+
+def refusing(reason: str) -> Asked:
+    return PLACEMENT.ask("refuse", match=MATCH, parties=PARTIES, reason=reason)
+
+
+def retracting(reason: str, *, running: bool = True) -> Asked:
+    return PLACEMENT.ask("retract", match=MATCH, parties=PARTIES, reason=reason, running=running)
+
+
+def dated(starts_on: date, ends_on: date) -> Asked:
+    return PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on)
+
+
+def prepare(verb: str, steps: tuple[str, ...] = STEPS, **said: Any) -> Asked:
+    """A verb that hangs on the obligatory steps."""
+    return PLACEMENT.ask(verb, steps, **said)
+
+
 def run(state: Placement | None, *commands: tuple[str, Any]) -> Placement:
     """The state after the commands, each on its day."""
     for day, command in commands:
-        for event in placements.decide(state, command, at(day)):
-            state = placement_state.evolve(state, event)
+        for event in PLACEMENT.decide(state, command, at(day)):
+            state = PLACEMENT.evolve(state, event)
     assert state is not None
     return state
 
 
 def opened(modality: Any = "temporary", time_zone: str | None = None) -> Placement:
-    return run(None, ("2007-03-01", OpenPlacement(MATCH, PARTIES, terms(modality), time_zone)))
+    return run(None, ("2007-03-01", opening(modality, time_zone)))
 
 
 def contracted(modality: Any = "temporary", time_zone: str | None = None) -> Placement:
-    return run(opened(modality, time_zone), ("2007-03-05", ContractPlacement(date(2007, 5, 1), date(2007, 8, 1))))
+    return run(opened(modality, time_zone), ("2007-03-05", dated(date(2007, 5, 1), date(2007, 8, 1))))
 
 
 def active() -> Placement:
     return run(
         contracted(),
-        ("2007-04-01", CompleteStep("training", STEPS)),
-        ("2007-04-02", CompleteStep("insurance", STEPS)),
-        ("2007-04-30", Depart(STEPS)),
-        ("2007-05-01", ConfirmArrival(STEPS)),
+        ("2007-04-01", prepare("complete-step", STEPS, step="training")),
+        ("2007-04-02", prepare("complete-step", STEPS, step="insurance")),
+        ("2007-04-30", prepare("depart", STEPS)),
+        ("2007-05-01", prepare("confirm-arrival", STEPS)),
     )
 
 
 def refused(state: Placement | None, day: str, command: Any) -> str:
     with pytest.raises(Refusal) as raised:
-        placements.decide(state, command, at(day))
+        PLACEMENT.decide(state, command, at(day))
     return raised.value.rule
 
 
 def test_from_the_offer_to_the_completion() -> None:
-    extended = run(active(), ("2007-07-20", ExtendPlacement(date(2007, 9, 1))))
-    done = run(extended, ("2007-09-01", CompletePlacement()))
+    extended = run(active(), ("2007-07-20", PLACEMENT.ask("extend", ends_on=date(2007, 9, 1))))
+    done = run(extended, ("2007-09-01", PLACEMENT.ask("complete")))
     assert (done.status, done.contracts, done.ends_on) == ("completed", 2, date(2007, 9, 1))
     assert done.steps == STEPS
 
 
 def test_nobody_departs_before_the_obligatory_steps() -> None:
-    state = run(contracted(), ("2007-04-01", CompleteStep("training", STEPS)))
-    assert refused(state, "2007-04-30", Depart(STEPS)) == "preparation_incomplete"
-    assert refused(state, "2007-04-30", CompleteStep("training", STEPS)) == "step_completed_before"
-    assert refused(opened(), "2007-04-30", CompleteStep("training", STEPS)) == "illegal_transition"
+    state = run(contracted(), ("2007-04-01", prepare("complete-step", STEPS, step="training")))
+    assert refused(state, "2007-04-30", prepare("depart", STEPS)) == "preparation_incomplete"
+    assert refused(state, "2007-04-30", prepare("complete-step", STEPS, step="training")) == "step_completed_before"
+    assert refused(opened(), "2007-04-30", prepare("complete-step", STEPS, step="training")) == "illegal_transition"
 
 
 def test_virtual_work_has_no_travel() -> None:
     state = contracted("virtual")
-    assert refused(state, "2007-04-30", Depart(())) == "virtual_has_no_travel"
-    assert refused(state, "2007-05-01", ConfirmArrival(("training",))) == "preparation_incomplete"
-    trained = run(state, ("2007-04-01", CompleteStep("training", ("training",))))
-    assert run(trained, ("2007-05-01", ConfirmArrival(("training",)))).status == "active"
+    assert refused(state, "2007-04-30", prepare("depart", ())) == "virtual_has_no_travel"
+    assert refused(state, "2007-05-01", prepare("confirm-arrival", ("training",))) == "preparation_incomplete"
+    trained = run(state, ("2007-04-01", prepare("complete-step", ("training",), step="training")))
+    assert run(trained, ("2007-05-01", prepare("confirm-arrival", ("training",)))).status == "active"
 
 
 def test_dates_fit_what_is_said_of_them() -> None:
-    assert refused(opened(), "2007-03-05", ContractPlacement(date(2007, 8, 1), date(2007, 5, 1))) == "dates_reversed"
-    assert refused(contracted(), "2007-04-20", ReportNoShow()) == "no_show_before_start"
-    assert refused(active(), "2007-07-01", ExtendPlacement(date(2007, 8, 1))) == "extension_not_later"
-    on_the_way = run(contracted(), ("2007-04-30", Depart(())))
-    assert refused(on_the_way, "2007-08-01", ConfirmArrival(())) == "arrival_after_end"
-    early = run(on_the_way, ("2007-04-20", ConfirmArrival(())))
-    assert refused(early, "2007-04-25", CompletePlacement()) == "completed_before_start"
+    assert refused(opened(), "2007-03-05", dated(date(2007, 8, 1), date(2007, 5, 1))) == "dates_reversed"
+    assert refused(contracted(), "2007-04-20", PLACEMENT.ask("report-no-show")) == "no_show_before_start"
+    assert refused(active(), "2007-07-01", PLACEMENT.ask("extend", ends_on=date(2007, 8, 1))) == "extension_not_later"
+    on_the_way = run(contracted(), ("2007-04-30", prepare("depart", ())))
+    assert refused(on_the_way, "2007-08-01", prepare("confirm-arrival", ())) == "arrival_after_end"
+    early = run(on_the_way, ("2007-04-20", prepare("confirm-arrival", ())))
+    assert refused(early, "2007-04-25", PLACEMENT.ask("complete")) == "completed_before_start"
 
 
 def test_days_are_those_of_the_office() -> None:
     """The last evening in Bogota is the next day in UTC; the first night in Kabul is the day before."""
     instant = datetime(2007, 8, 1, 1, tzinfo=UTC)
-    west = run(contracted(time_zone="America/Bogota"), ("2007-07-30", Depart(())))
-    assert placements.decide(west, ConfirmArrival(()), instant)
-    east = run(contracted(time_zone="Asia/Kabul"), ("2007-07-30", Depart(())))
+    west = run(contracted(time_zone="America/Bogota"), ("2007-07-30", prepare("depart", ())))
+    assert PLACEMENT.decide(west, prepare("confirm-arrival", ()), instant)
+    east = run(contracted(time_zone="Asia/Kabul"), ("2007-07-30", prepare("depart", ())))
     with pytest.raises(Refusal, match="arrival_after_end"):
-        placements.decide(east, ConfirmArrival(()), instant)
+        PLACEMENT.decide(east, prepare("confirm-arrival", ()), instant)
     evening = datetime(2007, 4, 30, 20, tzinfo=UTC)
-    assert placements.decide(contracted(time_zone="Asia/Kabul"), ReportNoShow(), evening)
+    assert PLACEMENT.decide(contracted(time_zone="Asia/Kabul"), PLACEMENT.ask("report-no-show"), evening)
     with pytest.raises(Refusal, match="no_show_before_start"):
-        placements.decide(contracted(time_zone="America/Bogota"), ReportNoShow(), evening)
+        PLACEMENT.decide(contracted(time_zone="America/Bogota"), PLACEMENT.ask("report-no-show"), evening)
 
 
 def test_an_early_end_at_night_keeps_the_day_that_was_worked() -> None:
-    begun = run(contracted(time_zone="Asia/Kabul"), ("2007-05-01", Depart(())), ("2007-05-02", ConfirmArrival(())))
-    for event in placements.decide(begun, EndEarly("expert", "family"), datetime(2007, 6, 15, 20, tzinfo=UTC)):
-        begun = placement_state.evolve(begun, event)
+    begun = run(
+        contracted(time_zone="Asia/Kabul"),
+        ("2007-05-01", prepare("depart", ())),
+        ("2007-05-02", prepare("confirm-arrival", ())),
+    )
+    for event in PLACEMENT.decide(
+        begun, PLACEMENT.ask("end-early", party="expert", reason="family"), datetime(2007, 6, 15, 20, tzinfo=UTC)
+    ):
+        begun = PLACEMENT.evolve(begun, event)
     assert begun.ends_on == date(2007, 6, 16)
 
 
 def test_an_early_end_cuts_the_dates() -> None:
-    ended = run(active(), ("2007-06-15", EndEarly("expert", "family")))
+    ended = run(active(), ("2007-06-15", PLACEMENT.ask("end-early", party="expert", reason="family")))
     assert (ended.status, ended.party, ended.ends_on) == ("ended_early", "expert", date(2007, 6, 15))
-    assert refused(ended, "2007-06-16", CompletePlacement()) == "illegal_transition"
+    assert refused(ended, "2007-06-16", PLACEMENT.ask("complete")) == "illegal_transition"
 
 
-@pytest.mark.parametrize("command", [ContractPlacement(date(2007, 5, 1), date(2007, 8, 1)), Depart(())])
+@pytest.mark.parametrize("command", [dated(date(2007, 5, 1), date(2007, 8, 1)), prepare("depart", ())])
 def test_what_is_not_there_is_not_found(command: Any) -> None:
     assert refused(None, "2007-05-01", command) == "not_found"
 
 
 def test_the_first_answer_of_a_placement_stays() -> None:
-    no = run(None, ("2007-03-01", RefusePlacement(MATCH, PARTIES, "placement_overlaps")))
-    assert run(no, ("2007-03-01", OpenPlacement(MATCH, PARTIES, terms()))).status == "refused"
+    no = run(None, ("2007-03-01", refusing("placement_overlaps")))
+    assert run(no, ("2007-03-01", opening())).status == "refused"
     yes = opened()
-    assert run(yes, ("2007-03-02", RefusePlacement(MATCH, PARTIES, "hold_expired"))) == yes
+    assert run(yes, ("2007-03-02", refusing("hold_expired"))) == yes
 
 
 def test_a_retraction_cancels_ends_or_finds_nothing_to_do() -> None:
-    command = RetractPlacement(MATCH, PARTIES, "host_withdrew")
+    command = retracting("host_withdrew")
     assert run(None, ("2007-03-01", command)).status == "cancelled"
     assert run(contracted(), ("2007-03-10", command)).status == "cancelled"
     ended = run(active(), ("2007-06-01", command))
     assert (ended.status, ended.party) == ("ended_early", "programme")
-    consent = RetractPlacement(MATCH, PARTIES, "consent_withdrawn", running=False)
+    consent = retracting("consent_withdrawn", running=False)
     assert run(active(), ("2007-06-01", consent)).status == "active"
-    done = run(active(), ("2007-08-01", CompletePlacement()))
+    done = run(active(), ("2007-08-01", PLACEMENT.ask("complete")))
     assert run(done, ("2007-08-02", command)).status == "completed"
 
 
 def test_only_what_has_not_begun_is_cancelled() -> None:
-    assert run(opened(), ("2007-03-02", CancelPlacement("host_closed"))).reason == "host_closed"
-    assert refused(active(), "2007-06-01", CancelPlacement("host_closed")) == "illegal_transition"
+    assert run(opened(), ("2007-03-02", PLACEMENT.ask("cancel", reason="host_closed"))).reason == "host_closed"
+    assert refused(active(), "2007-06-01", PLACEMENT.ask("cancel", reason="host_closed")) == "illegal_transition"
 
 
 def claim(starts_on: str, ends_on: str, modality: str = "temporary") -> dict[str, Any]:
@@ -222,3 +236,35 @@ def test_days_of_a_promise_on_its_way_are_not_given_back() -> None:
     both = {"contract", "extension"}
     assert calendars.promised(within, date(2007, 5, 1), date(2007, 7, 1), both)["ends_on"] == "2007-07-01"
     assert calendars.promised(offered, date(2007, 5, 1), date(2007, 6, 1), both) == offered
+
+
+def reported() -> Placement:
+    """Work is done, and the expert has reported."""
+    report = PLACEMENT.ask("submit-report", text="Eighteen teachers were trained.")
+    return run(active(), ("2007-08-01", PLACEMENT.ask("call-for-reports")), ("2007-08-03", report))
+
+
+def test_where_reports_are_due_nothing_is_complete_before_them() -> None:
+    assert refused(reported(), "2007-08-04", PLACEMENT.ask("complete")) == "report_not_accepted"
+    accepted = run(reported(), ("2007-08-05", PLACEMENT.ask("accept-report")))
+    assert accepted.accepted_report == 1
+    assert refused(accepted, "2007-08-05", PLACEMENT.ask("accept-report")) == "no_report_waits"
+    assert refused(accepted, "2007-08-05", PLACEMENT.ask("complete")) == "certificate_missing"
+    certified = run(accepted, ("2007-08-06", PLACEMENT.ask("certify")))
+    assert refused(certified, "2007-08-06", PLACEMENT.ask("certify")) == "certified_before"
+    assert run(certified, ("2007-08-06", PLACEMENT.ask("complete"))).status == "completed"
+
+
+def test_a_text_stays_off_the_log() -> None:
+    report = PLACEMENT.ask("submit-report", text="Nobody is to read this.")
+    (event,) = PLACEMENT.decide(active(), report, at("2007-06-01"))
+    assert "Nobody" not in event.body()
+
+
+def test_what_is_open_follows_from_the_state() -> None:
+    assert set(PLACEMENT.open_to(contracted(), "host")) == {"report-no-show"}
+    assert "depart" in PLACEMENT.open_to(contracted(), "officer")
+    assert "confirm-arrival" not in PLACEMENT.open_to(contracted(), "officer")
+    assert "depart" not in PLACEMENT.open_to(contracted("virtual"), "officer")
+    assert "confirm-arrival" in PLACEMENT.open_to(contracted("virtual"), "host")
+    assert set(PLACEMENT.open_to(active(), "expert")) == {"submit-report", "end-early"}

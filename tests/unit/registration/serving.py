@@ -12,7 +12,7 @@ import httpx
 from shared.clock import RealRuntime
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
-from shared.identity.tokens import Role
+from shared.identity.roles import Role
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports

@@ -20,7 +20,8 @@ from shared.errors import Refusal
 from shared.identity.issuers import DevelopmentIssuer, token_verifier
 from shared.identity.keys import Keys
 from shared.identity.policy import Policy, Row, Subjects
-from shared.identity.tokens import Principal, Role
+from shared.identity.roles import Role
+from shared.identity.tokens import Principal
 from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
 from shared.store.collection import Collection, Index
 from shared.store.local import LocalStore

@@ -17,7 +17,8 @@ from shared.clock import RealRuntime, derived_id
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.policy import POLICY
-from shared.identity.tokens import ROLES, Principal, Role
+from shared.identity.roles import ROLES, Role
+from shared.identity.tokens import Principal
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored

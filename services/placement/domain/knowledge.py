@@ -1,0 +1,18 @@
+"""What placement knows of the subjects of others, event by event. Pure; an event that comes twice changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.contracts.base import Envelope
+from shared.contracts.registration import InstitutionRegistered, PersonRecorded
+
+Knowledge = dict[str, Any]
+
+
+def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
+    return {**known, "kind": "person", "account": event.account}
+
+
+def institution(known: Knowledge, event: InstitutionRegistered, _envelope: Envelope) -> Knowledge:
+    return {**known, "kind": "institution", "account": event.account}

@@ -1,0 +1,278 @@
+"""Placements and the calendars of their persons: load, decide, save. Rules are in domain/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+
+from services.placement.domain import calendars
+from services.placement.domain.placements import (
+    GIVES_DAYS_BACK,
+    PLACEMENT,
+    UNDER_CONTRACT,
+    Contract,
+    Extension,
+    Placement,
+    Report,
+)
+from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
+from shared.cases.case import Asked
+from shared.clock import derived_id, short_hash
+from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted, Terms
+from shared.contracts.placement import PreparationStep
+from shared.contracts.registration import ConsentGiven, ConsentWithdrawn
+from shared.errors import PreconditionFailed, Refusal, TooEarly
+from shared.identity.policy import Subjects
+from shared.messaging.shadows import Delivery
+from shared.programmes.model import Definition
+from shared.replica import Replica
+from shared.store.aggregates import UNREAD, Cause, Saved, settled
+from shared.store.guards import Guard, Holds
+from shared.store.port import Document
+from shared.web.acting import Call
+
+PURPOSE = "placement"
+CONSENT_FLAG = "consent_withdrawn"
+REPORT = "report"
+Kind = Literal["person", "institution"]
+
+
+def placement_of(match: str) -> str:
+    """The id of the placement that follows from a match."""
+    return derived_id(match, "placement")
+
+
+def claim_of(match: str, parties: MatchParties, terms: Terms) -> dict[str, Any]:
+    """What a placement claims of its person's calendar, and what is needed to refuse it when the hold runs out."""
+    return {
+        "starts_on": terms.starts_on.isoformat(),
+        "ends_on": terms.ends_on.isoformat(),
+        "modality": terms.modality,
+        "match": match,
+        "parties": parties.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _retraction(match: str, parties: MatchParties, reason: str, running: bool) -> Asked:
+    return PLACEMENT.ask("retract", match=match, parties=parties, reason=reason, running=running)
+
+
+class Placing:
+    """The commands of placement that touch more than one document, or need the programme's definition."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self.guard = Guard(CALENDARS, PLACEMENTS.name, self._admit, usage, self._void)
+
+    @staticmethod
+    def _admit(_calendar: Document, standing: Holds, claim: Mapping[str, Any]) -> None:
+        calendars.admit(claim, standing)
+
+    async def _void(self, _person: str, placement_id: str, claim: Mapping[str, Any]) -> None:
+        """A hold that nobody used in time: the placement is refused, so that the match goes back."""
+        parties = MatchParties.model_validate(claim["parties"])
+        command = PLACEMENT.ask("refuse", match=claim["match"], parties=parties, reason="hold_expired")
+        await self._kernel.execute(PLACEMENTS, placement_id, command, Cause(derived_id(placement_id, "void")))
+
+    async def subjects_of(self, account: str) -> Subjects:
+        """Which person or institution an account stands for, as registration told."""
+        found: dict[Kind, str] = {}
+        for shadow in await self._store.find(SHADOWS.name, "account", account, limit=2):
+            found[shadow["knowledge"]["kind"]] = shadow["_id"]
+        return Subjects(found.get("person"), found.get("institution"))
+
+    async def open(self, delivery: Delivery) -> None:
+        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3)."""
+        event = delivery.event
+        if not isinstance(event, OfferAccepted):
+            raise TypeError(type(event).__name__)
+        match, parties, terms = delivery.subject, event.parties, event.terms
+        placement_id = placement_of(match)
+        # Asked first: before the definition has come, nothing is held for a placement that cannot open yet.
+        zone = self._time_zone(parties)
+        command = PLACEMENT.ask("open", match=match, parties=parties, terms=terms, time_zone=zone)
+        claim = claim_of(match, parties, terms)
+        calendar: Document | None = UNREAD
+        try:
+            calendar = await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
+        except Refusal as refusal:
+            command = PLACEMENT.ask("refuse", match=match, parties=parties, reason=refusal.rule)
+        # Only a second delivery, or the end of a hold's time, finds the placement there already.
+        saved = await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("open"), known=None)
+        await self._replica.guards.settle(
+            self.guard, parties.person, placement_id, known=calendar, target=saved.document
+        )
+
+    async def retract(self, delivery: Delivery) -> None:
+        """MatchRetracting: the placement answers: cancelled before the arrival, ended early after it.
+
+        A withdrawn consent comes this way too, through the match, and breaks off no return that runs (see `withdraw`).
+        """
+        event, placement_id = delivery.event, placement_of(delivery.subject)
+        _, state = await self._kernel.load(PLACEMENTS, placement_id)
+        if not isinstance(event, MatchRetracting) or state is None:
+            # OfferAccepted precedes it on the same topic, so the placement stands, opened or refused.
+            raise TooEarly("placement")
+        running = event.reason != CONSENT_FLAG
+        command = _retraction(state.match, state.parties, event.reason, running)
+        saved = await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("retract"))
+        await self._give_back(placement_id, saved.state)
+
+    async def withdraw(self, delivery: Delivery) -> None:
+        """ConsentWithdrawn: the calendar closes first, then whatever has not begun is cancelled.
+
+        A return that runs is not broken off by a message: it is flagged, and the officer ends it.
+        """
+        event, person = delivery.event, delivery.subject
+        if not isinstance(event, ConsentWithdrawn) or event.purpose != PURPOSE:
+            return
+        order = (delivery.envelope.epoch, delivery.envelope.sequence)
+        for placement_id in await self._replica.guards.close(self.guard, person, CONSENT_FLAG, order):
+            claim = await self._claim(person, placement_id)
+            parties = MatchParties.model_validate(claim["parties"])
+            command = _retraction(claim["match"], parties, CONSENT_FLAG, running=False)
+            cause = delivery.cause(f"withdraw:{placement_id}")
+            await self._kernel.execute(PLACEMENTS, placement_id, command, cause, private={CONSENT_FLAG: True})
+            await self._settle(person, placement_id)
+
+    async def consent(self, delivery: Delivery) -> None:
+        """ConsentGiven: the calendar takes placements again, and the flag goes from what still runs."""
+        event, person = delivery.event, delivery.subject
+        if not isinstance(event, ConsentGiven) or event.purpose != PURPOSE:
+            return
+        order = (delivery.envelope.epoch, delivery.envelope.sequence)
+        calendar = await self._replica.guards.reopen(self.guard, person, order)
+        for placement_id in calendar["holds"]:
+            document = await self._store.load(PLACEMENTS.name, placement_id)
+            if document is not None and document["private"].get(CONSENT_FLAG):
+                cause = delivery.cause(f"consent:{placement_id}")
+                command = PLACEMENT.ask("note-consent")
+                await self._kernel.execute(PLACEMENTS, placement_id, command, cause, private={CONSENT_FLAG: False})
+
+    async def contract(self, call: Call[Contract]) -> Saved[Placement]:
+        """A contract outside the held dates widens the hold first."""
+        return await self._promise(call, call.body.starts_on, call.body.ends_on)
+
+    async def extend(self, call: Call[Extension]) -> Saved[Placement]:
+        """An extension widens the hold before anything is promised."""
+        return await self._promise(call, call.body.ends_on, call.body.ends_on)
+
+    async def _promise(self, call: Call[Any], starts_on: date, ends_on: date) -> Saved[Placement]:
+        """Asks the rules, then the calendar, then saves. A repetition is answered, and asks neither again."""
+        id, cause, expected, command = call.id, call.cause, call.expected_version, Asked(call.verb, call.body)
+        document, state = await self._kernel.load(PLACEMENTS, id)
+        if document is not None and state is not None and not settled(document, cause):
+            if expected is not None and expected != document["version"]:
+                raise PreconditionFailed
+            PLACEMENT.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
+            await self._replica.guards.extend(
+                self.guard,
+                state.parties.person,
+                id,
+                lambda claim: calendars.widened(claim, starts_on, ends_on, short_hash(cause.command_id)),
+            )
+        try:
+            saved = await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
+        except Refusal:
+            # Another request came between: the days that were just added may belong to nobody now.
+            _, state = await self._kernel.load(PLACEMENTS, id)
+            if state is not None and state.status in GIVES_DAYS_BACK:
+                await self._give_back(id, state)
+            raise
+        await self._hold_contract(saved.document, saved.state)
+        return saved
+
+    async def promised(self, delivery: Delivery) -> None:
+        """The own topic: what a crash left between a contract and its calendar is done here."""
+        document, state = await self._kernel.load(PLACEMENTS, delivery.subject)
+        if document is not None and state is not None:
+            await self._hold_contract(document, state)
+
+    async def _hold_contract(self, document: Document, state: Placement) -> None:
+        """The calendar holds the contract's days and no others, unless a further promise is on its way."""
+        starts_on, ends_on = state.starts_on, state.ends_on
+        if state.status not in UNDER_CONTRACT or starts_on is None or ends_on is None:
+            return
+        applied = document["applied"]
+        try:
+            await self._replica.guards.extend(
+                self.guard,
+                state.parties.person,
+                document["_id"],
+                lambda claim: calendars.promised(claim, starts_on, ends_on, applied),
+                although_closed=True,
+            )
+        except Refusal as refusal:
+            # The placement has ended since, and its hold was released.
+            if refusal.rule != "hold_missing":
+                raise
+
+    async def prepare(self, call: Call[Any]) -> Saved[Placement]:
+        """What hangs on the steps of the preparation, by the version that the case was opened under."""
+        _, state = await self._kernel.load(PLACEMENTS, call.id)
+        command = Asked(call.verb, call.body, self.obligatory(state) if state else ())
+        return await self._execute(call, command)
+
+    async def end(self, call: Call[Any]) -> Saved[Placement]:
+        """What ends the placement gives its days back at once."""
+        saved = await self._execute(call, Asked(call.verb, call.body))
+        await self._give_back(call.id, saved.state)
+        return saved
+
+    async def report(self, call: Call[Report]) -> Saved[Placement]:
+        """The text stays in the private part; what stands on the log is that there is one."""
+        command, private = Asked(call.verb, call.body), {REPORT: call.body.text}
+        return await self._kernel.execute(
+            PLACEMENTS, call.id, command, call.cause, expected_version=call.expected_version, private=private
+        )
+
+    async def _execute(self, call: Call[Any], command: Asked) -> Saved[Placement]:
+        return await self._kernel.execute(
+            PLACEMENTS, call.id, command, call.cause, expected_version=call.expected_version
+        )
+
+    async def ended(self, delivery: Delivery) -> None:
+        """The own topic: what a crash left between a placement's end and its calendar is done here."""
+        _, state = await self._kernel.load(PLACEMENTS, delivery.subject)
+        if state is not None:
+            await self._give_back(delivery.subject, state)
+
+    def obligatory(self, state: Placement) -> tuple[PreparationStep, ...]:
+        """The steps without which nobody departs, by the version that the case was opened under."""
+        parties, terms = state.parties, state.terms
+        definition = self._definition(parties)
+        return definition.obligatory_steps(terms.modality) if definition and terms else ()
+
+    def _definition(self, parties: MatchParties) -> Definition | None:
+        """The version that the case was opened under; TooEarly where it has not arrived here."""
+        if parties.programme is None:
+            return None
+        definitions = self._replica.definitions
+        version = parties.programme_version or definitions.newest_version(parties.programme)
+        return definitions.version(parties.programme, version)
+
+    def _time_zone(self, parties: MatchParties) -> str | None:
+        """The office's, by the case's definition; None for an office that it does not list."""
+        definition = self._definition(parties)
+        office = definition.office(parties.office) if definition and parties.office else None
+        return office.time_zone if office else None
+
+    async def _give_back(self, placement_id: str, state: Placement) -> None:
+        """Releases a spent hold; of one that ended early, only the days that were not worked."""
+        person, ends_on = state.parties.person, state.ends_on
+        if state.status == "ended_early" and ends_on is not None:
+            await self._replica.guards.extend(
+                self.guard, person, placement_id, lambda claim: calendars.cut(claim, ends_on), although_closed=True
+            )
+        await self._settle(person, placement_id)
+
+    async def _claim(self, person: str, placement_id: str) -> Mapping[str, Any]:
+        calendar = await self._store.load(CALENDARS.name, person)
+        claim: Mapping[str, Any] = (calendar or {})["holds"][placement_id]["claim"]
+        return claim
+
+    async def _settle(self, person: str, placement_id: str) -> None:
+        await self._replica.guards.settle(self.guard, person, placement_id)

@@ -1,0 +1,339 @@
+"""A case as a table of moves: what leads from which state where, who may do it, and what it says.
+
+From the table follow the dispatch of commands, the states, the routes, the policy's rows, what is open to a reader
+now, and the shortest way to a state. Rules that decide something are functions named in the table (docs/cases.md).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from shared.cases.bodies import Change
+from shared.contracts.base import Event, Scope
+from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
+
+# The state of a case that is not there yet.
+NEW = "-"
+NOBODY: Mapping[Role, Relation] = {}
+NONE: frozenset[str] = frozenset()
+# A field of every event that nobody says: the kernel knows when and how something was recorded.
+_OF_EVERY_EVENT = frozenset(Event.model_fields)
+
+
+class Stateful(Protocol):
+    """The fold of a case's events."""
+
+    @property
+    def status(self) -> str: ...
+
+
+S = TypeVar("S", bound=BaseModel)
+B = TypeVar("B")
+
+
+@dataclass(frozen=True)
+class Turn(Generic[S, B]):
+    """What a rule decides on. `given`: what the move needs and whoever acts has fetched (`Move.needs`)."""
+
+    found: S | None
+    body: B
+    now: datetime
+    given: Any = None
+
+    @property
+    def state(self) -> S:
+        """ValueError in a rule of a move that opens the case: nothing stands there yet."""
+        if self.found is None:
+            raise ValueError("a case that is about to be opened has no state")
+        return self.found
+
+
+# What a rule tells: fields of the event beside those that body and state say, or the events themselves.
+Told = Mapping[str, Any] | Sequence[Event]
+Rule = Callable[[Turn[Any, Any]], Told]
+Overtaken = Literal["refused", "nothing"]
+Eyes = Literal["writes", "checks", ""]
+
+
+def as_said(_turn: Turn[Any, Any]) -> Told:
+    """The body says it all."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Move:
+    """One arrow of a case's state machine.
+
+    `event` tells what happened and by its `leads_to` where the case then stands; a tuple: one of these, as the rule
+    decides. `then`: what may follow in the same save. `to`: where the arrow leads, if the events do not say.
+    The event's fields come from what the rule tells, then from the body, then (required ones) from the state.
+
+    `by`: who may do it through an edge and to which cases; nobody: a message, a timer or a guard does.
+    `needs`: what whoever acts has to fetch or hold first; such a move has a work of its own at the edge.
+    `when` refuses the cases of these states to which it does not apply; `already`: states in which asking again
+    changes nothing.
+    `named`: a refusal's own name in a state; `overtaken`: whether any other state refuses or nothing happens, for what
+    follows from another document may come twice and late.
+    `writes`, `checked_by_another`: whoever wrote what is approved is not the one who approves it (four eyes).
+    `refuses`: rules that it may be refused by, beside the state. `example`: a body that is accepted.
+    """
+
+    verb: str
+    before: frozenset[str]
+    event: type[Event] | tuple[type[Event], ...]
+    then: tuple[type[Event], ...] = ()
+    to: frozenset[str] = NONE
+    body: type[BaseModel] = Change
+    by: Mapping[Role, Relation] = field(default_factory=dict)
+    rule: Rule = as_said
+    needs: frozenset[str] = NONE
+    when: Callable[[Any], None] | None = None
+    already: frozenset[str] = NONE
+    named: Mapping[str, str] = field(default_factory=dict)
+    overtaken: Overtaken = "refused"
+    writes: bool = False
+    checked_by_another: bool = False
+    refuses: tuple[str, ...] = ()
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def opens(self) -> bool:
+        return NEW in self.before
+
+    @property
+    def first(self) -> tuple[type[Event], ...]:
+        """The events of which one happens."""
+        return self.event if isinstance(self.event, tuple) else (self.event,)
+
+    def leads_to(self, status: str) -> frozenset[str]:
+        """The states in which the case may stand after this move from `status`."""
+        if self.to:
+            return self.to
+        later = frozenset(event.leads_to for event in self.then if event.leads_to)
+        return later or frozenset(event.leads_to or status for event in self.first) or frozenset({status})
+
+    def is_open(self, state: Any) -> bool:
+        """Whether the state allows it; what a rule asks of the body, nobody can say before there is one."""
+        if status_of(state) not in self.before:
+            return False
+        try:
+            self.check(state)
+        except Refusal:
+            return False
+        return True
+
+    def check(self, state: Any) -> None:
+        """Raises the Refusal of `when` on a case to which the move does not apply."""
+        if self.when is not None and state is not None:
+            self.when(state)
+
+    def events(self, turn: Turn[Any, Any]) -> Sequence[Event]:
+        """What happens. Raises the rule's Refusal."""
+        told = self.rule(turn)
+        if not isinstance(told, Mapping):
+            return told
+        (event,) = self.first
+        return [event(happened_at=turn.now, **said(event, turn, told))]
+
+
+def said(event: type[Event], turn: Turn[Any, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The event's own fields: what the rule tells, else what the body says, else what it must have from the state."""
+    fields = dict(told)
+    for name, declared in event.model_fields.items():
+        if name in fields or name in _OF_EVERY_EVENT:
+            continue
+        if hasattr(turn.body, name):
+            fields[name] = getattr(turn.body, name)
+        elif declared.is_required() and turn.found is not None and hasattr(turn.found, name):
+            fields[name] = getattr(turn.found, name)
+    return fields
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command: a verb of the case with its body, and what whoever acts has fetched for it."""
+
+    verb: str
+    body: Any = field(default_factory=Change)
+    given: Any = None
+
+
+@dataclass(frozen=True)
+class Timer:
+    """The one thing that a case waits for: firing executes `command` at `at`."""
+
+    at: datetime
+    command: Any
+
+
+Fold = Callable[[Any, Any], Mapping[str, Any]]
+
+
+def nothing_more(_state: Any, _event: Event) -> Mapping[str, Any]:
+    return {}
+
+
+def no_timer(_state: Any) -> Timer | None:
+    return None
+
+
+def scope_of(state: Any) -> Scope:
+    """Office, programme and its version, as the state or its parties name them."""
+    named = getattr(state, "parties", None) or state
+    names = ("office", "programme", "programme_version")
+    return Scope(*(getattr(named, name, None) for name in names))
+
+
+@dataclass(frozen=True)
+class Case(Generic[S]):
+    """A kind of case. `name`: plural, as in its path, its collection and its topic; `state`: a frozen model with a
+    `status`, the fold of the case's events.
+
+    `fold` gives what an event changes beside the status and the fields that it shares with the state by name.
+    `readers` may read a case, `lists` (None: the same) a list of them.
+    """
+
+    name: str
+    state: type[S]
+    moves: tuple[Move, ...]
+    fold: Fold = nothing_more
+    readers: Mapping[Role, Relation] = field(default_factory=dict)
+    lists: Mapping[Role, Relation] | None = None
+    timer: Callable[[S], Timer | None] = no_timer
+    scope: Callable[[S], Scope] = scope_of
+    second: str = "already_exists"
+
+    def __post_init__(self) -> None:
+        for verb, rows in self.rows.items():
+            if len({(row.body, tuple(row.by.items()), row.needs) for row in rows}) > 1:
+                raise ValueError(f"{self.name}: the rows of {verb} differ in body, roles or needs")
+            states = [state for row in rows for state in row.before]
+            if len(set(states)) < len(states):
+                raise ValueError(f"{self.name}: two rows of {verb} begin in one state")
+
+    @cached_property
+    def rows(self) -> Mapping[str, tuple[Move, ...]]:
+        """The moves by verb, in the order of the table."""
+        found: dict[str, tuple[Move, ...]] = {}
+        for move in self.moves:
+            found[move.verb] = (*found.get(move.verb, ()), move)
+        return found
+
+    @cached_property
+    def verbs(self) -> tuple[str, ...]:
+        """What people may do, in the order of the table."""
+        return tuple(verb for verb, rows in self.rows.items() if rows[0].by)
+
+    @cached_property
+    def events(self) -> tuple[type[Event], ...]:
+        return tuple(dict.fromkeys(event for move in self.moves for event in (*move.first, *move.then)))
+
+    @cached_property
+    def statuses(self) -> tuple[str, ...]:
+        """Every state that a move leads to, in the order of the table."""
+        return tuple(dict.fromkeys(to for move in self.moves for old in _ordered(move) for to in _named(move, old)))
+
+    def ask(self, verb: str, given: Any = None, **said: Any) -> Asked:
+        """The command; ValueError for a body that is none of the verb's."""
+        return Asked(verb, self.rows[verb][0].body(**said), given)
+
+    def decide(self, state: S | None, command: Asked, now: datetime) -> Sequence[Event]:
+        """The events of one command. Raises Refusal: by the state, or by the move's rule."""
+        move = self.move(state, command.verb)
+        return () if move is None else move.events(Turn(state, command.body, now, command.given))
+
+    def move(self, state: S | None, verb: str) -> Move | None:
+        """The row that leads on from this state; None where nothing is left to be done.
+
+        Raises Refusal `not_found` (404), `illegal_transition` or what the table names in its place (409).
+        """
+        rows, status = self.rows[verb], status_of(state)
+        for row in rows:
+            if status in row.before:
+                row.check(state)
+                return row
+        named = {known: rule for row in rows for known, rule in row.named.items()}
+        if any(status in row.already for row in rows):
+            return None
+        if status == NEW:
+            raise Refusal("not_found", status=404)
+        if any(row.overtaken == "nothing" for row in rows):
+            return None
+        before = sorted({one for row in rows for one in row.before} - {NEW})
+        if not before:
+            raise Refusal(self.second)
+        rule = named.get(status, "illegal_transition")
+        raise Refusal(rule, f"possible from {', '.join(before)}; the case is {status}")
+
+    def evolve(self, state: S | None, event: Event) -> S:
+        """The state after the event. TypeError for an event that is none of the case's, or cannot open it."""
+        if type(event) not in self._kept:
+            raise TypeError(f"{type(event).__name__} is no event of {self.name}")
+        changes = {name: value for name in self._kept[type(event)] if (value := getattr(event, name)) is not None}
+        if event.leads_to:
+            changes["status"] = event.leads_to
+        changes |= self.fold(state, event)
+        if state is not None:
+            return state.model_copy(update=changes)
+        if type(event) not in self._opening:
+            raise TypeError(f"{type(event).__name__} opens no case of {self.name}")
+        return self.state(**changes)
+
+    def eyes(self, command: Asked) -> Eyes:
+        """Whether the command writes what another one approves, or approves what others wrote."""
+        row = self.rows[command.verb][0]
+        return "checks" if row.checked_by_another else "writes" if row.writes else ""
+
+    def open_to(self, state: S | None, role: Role) -> Mapping[str, Relation]:
+        """The verbs that the case's state leaves open to the role now, each with the relation that it takes."""
+        found = {}
+        for verb, rows in self.rows.items():
+            if role in rows[0].by and any(row.is_open(state) for row in rows):
+                found[verb] = rows[0].by[role]
+        return found
+
+    def way_to(self, status: str) -> tuple[Move, ...]:
+        """The fewest moves from nothing to the state; of ways of one length the first in the table. Refusal where
+        none leads there."""
+        ways: dict[str, tuple[Move, ...]] = {NEW: ()}
+        waiting = deque([NEW])
+        while waiting:
+            here = waiting.popleft()
+            for move in self.moves:
+                for there in sorted(move.leads_to(here)) if here in move.before else ():
+                    if there not in ways:
+                        ways[there] = (*ways[here], move)
+                        waiting.append(there)
+        if status not in ways:
+            raise ValueError(f"no way leads to {status}")
+        return ways[status]
+
+    @cached_property
+    def _kept(self) -> Mapping[type[Event], tuple[str, ...]]:
+        shared = set(self.state.model_fields) - _OF_EVERY_EVENT - {"status"}
+        return {event: tuple(name for name in event.model_fields if name in shared) for event in self.events}
+
+    @cached_property
+    def _opening(self) -> frozenset[type[Event]]:
+        return frozenset(event for move in self.moves if move.opens for event in move.first)
+
+
+def status_of(state: Any) -> str:
+    """Where a case stands; NEW for one that is not there yet."""
+    return NEW if state is None else str(state.status)
+
+
+def _ordered(move: Move) -> Iterable[str]:
+    return sorted(move.before)
+
+
+def _named(move: Move, before: str) -> Iterable[str]:
+    return sorted(one for one in move.leads_to(before) if one != NEW)

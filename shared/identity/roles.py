@@ -1,0 +1,10 @@
+"""Who there is: the roles of people, and the relations in which they stand to a document."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Role = Literal["expert", "host", "officer", "panel", "finance", "evaluator", "protection", "administrator"]
+ROLES: tuple[Role, ...] = get_args(Role)
+# Whose a document is: the person's, the institution's, whoever it is assigned to, the office's, everybody's.
+Relation = Literal["own", "institution", "assigned", "office", "all"]

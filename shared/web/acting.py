@@ -1,0 +1,134 @@
+"""What an endpoint does, apart from how it answers: act on a case, look at one, list them. JSON and pages call these.
+
+What every act does, in this order: the policy's row (401, 403), the document under the policy (404), the body
+(413, 415, 422), the cause with the right to record late (403), the command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.cases.bodies import Change
+from shared.cases.case import Asked, Case
+from shared.errors import Refusal
+from shared.identity.policy import Grant, Row
+from shared.identity.tokens import Principal
+from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
+from shared.store.collection import belongs
+from shared.store.port import Document
+from shared.web.callers import Granted
+
+B = TypeVar("B", bound=Change)
+NOTHING_YET: Document = {}
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class Seen(BaseModel):
+    """A case as its reader sees it; a field that is hidden from the reader is not there.
+
+    `state`: where it stands; `open`: the verbs that this reader may use on it now.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: int
+    state: str
+    open: tuple[str, ...] = ()
+
+
+Represent = Callable[[Document, Principal], Seen]
+
+
+@dataclass(frozen=True)
+class Call(Generic[B]):
+    """What an act's work gets. `document` is what the caller was allowed to see before; empty for an opening."""
+
+    id: str
+    verb: str
+    body: B
+    cause: Cause
+    expected_version: int | None
+    document: Document
+    granted: Granted
+
+    @property
+    def principal(self) -> Principal:
+        return self.granted.principal
+
+
+Work = Callable[[Call[Any]], Awaitable[Saved[Any]]]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
+
+    `seen`: what a reader sees, as a model. ValueError where a verb that needs something has no work, or a work no verb.
+    """
+
+    case: Case[Any]
+    aggregate: Aggregate[Any]
+    seen: type[Seen]
+    represent: Represent
+    works: Mapping[str, Work] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
+        if missing := needing - set(self.works):
+            raise ValueError(f"{self.case.name}: no work for {', '.join(sorted(missing))}")
+        if strange := set(self.works) - set(self.case.verbs):
+            raise ValueError(f"{self.case.name}: no verb for the work {', '.join(sorted(strange))}")
+
+    @property
+    def name(self) -> str:
+        return self.case.name
+
+
+def rows_of(case: Case[Any]) -> tuple[Row, ...]:
+    """The policy's rows of a case: who reads and lists it, and who may do what."""
+    lists = case.readers if case.lists is None else case.lists
+    rights = {"read": case.readers, "list": lists, **{verb: case.rows[verb][0].by for verb in case.verbs}}
+    return tuple(Row(role, case.name, verb, relation) for verb, by in rights.items() for role, relation in by.items())
+
+
+async def act(served: Served, kernel: Kernel, call: Call[Any]) -> Saved[Any]:
+    """Does what the verb says, once. Raises Refusal, PreconditionFailed, CommandReused, Overloaded, Unavailable."""
+    if work := served.works.get(call.verb):
+        return await work(call)
+    command = Asked(call.verb, call.body)
+    return await kernel.execute(served.aggregate, call.id, command, call.cause, expected_version=call.expected_version)
+
+
+async def seen(served: Served, id: str, granted: Granted) -> tuple[Document, Seen]:
+    """The case and what the caller sees of it. Raises Refusal 404, Unavailable."""
+    document = await granted.load(served.aggregate.name, id_of(id))
+    return document, await shown(served, document, granted)
+
+
+async def shown(served: Served, document: Document, granted: Granted) -> Seen:
+    """What the caller sees of the case, with what is open to it now."""
+    found = served.represent(document, granted.principal)
+    return found.model_copy(update={"open": await open_to(served, document, granted)})
+
+
+async def open_to(served: Served, document: Document, granted: Granted) -> tuple[str, ...]:
+    """The verbs that the case's state and the policy leave to the caller now."""
+    verbs = served.case.open_to(served.aggregate.read(document), granted.principal.role)
+    relations = [Grant(served.name, relation) for relation in dict.fromkeys(verbs.values())]
+    found = await granted.equalities_of(relations)
+    allowed = {relation for relation, equals in found if belongs(document, relation, equals)}
+    return tuple(verb for verb, relation in verbs.items() if relation in allowed)
+
+
+def id_of(text: str) -> str:
+    """The id in a path; what cannot be one is not found (404), whatever it is."""
+    if not _ID.fullmatch(text):
+        raise Refusal("not_found", status=404)
+    return text

@@ -1,0 +1,56 @@
+"""What operations answer, for the OpenAPI document: models, headers, and the rules by which each may refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.web.problems import MEDIA_TYPE
+
+REFERENCE = "#/components/schemas/{model}"
+ETAG: Mapping[str, Any] = {
+    "description": "The version of what was answered, for `If-Match`.",
+    "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
+}
+LOCATION: Mapping[str, Any] = {"description": "Where it stands.", "schema": {"type": "string"}}
+ITEM = "The case as it then stands for this reader."
+
+
+def model_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """A reference to the model, with it and what it is made of under `$defs`, which the document lifts up."""
+    schema = model.model_json_schema(ref_template=REFERENCE, mode="serialization")
+    parts = schema.pop("$defs", {})
+    # A field that the reader may not see is left out, so none of them can be counted on.
+    schema.pop("required", None)
+    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": {**parts, model.__name__: schema}}
+
+
+def answers(
+    model: type[BaseModel], description: str, *, refused: Sequence[str] = (), opens: bool = False
+) -> dict[str, Any]:
+    """`responses` of an operation that answers the model; `refused`: the rules that a 409 (or 422) names."""
+    content = {"application/json": {"schema": model_schema(model)}}
+    done: dict[str, Any] = {"description": description, "headers": {"ETag": ETAG}, "content": content}
+    found: dict[str, Any] = {"200": done}
+    if opens:
+        found["200"] = {**done, "description": "It had been opened by the same request before."}
+        found["201"] = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
+    if refused:
+        named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(refused))
+        found["409"] = {"description": f"Refused by a rule: {named}.", "content": _problem()}
+    return found
+
+
+def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
+    """`responses` of a list of the model, a page at a time."""
+    item = model_schema(model)
+    cursor = {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "For `after`; null on the last page."}
+    properties = {"items": {"type": "array", "items": {"$ref": item["$ref"]}}, "next": cursor}
+    schema = {"type": "object", "required": ["items", "next"], "properties": properties, "$defs": item["$defs"]}
+    return {"200": {"description": "A page of them.", "content": {"application/json": {"schema": schema}}}}
+
+
+def _problem() -> dict[str, Any]:
+    return {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}

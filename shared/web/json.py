@@ -1,0 +1,210 @@
+"""JSON answers: the routes of a case from its table of moves, and lists and items of what is no case."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from shared.cases.case import NEW, Case, Move
+from shared.identity.tokens import Principal
+from shared.store.aggregates import Kernel, Saved
+from shared.store.port import Document
+from shared.web.acting import NOTHING_YET, Call, Served, act, id_of, seen, shown
+from shared.web.answers import ITEM, answers, listed_answers
+from shared.web.bodies import documented, read_body
+from shared.web.callers import Granted, may
+from shared.web.commands import cause_of, etag, expected_version
+from shared.web.lists import PARAMETERS, page, query
+
+ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def case_routes(served: Served, kernel: Kernel) -> APIRouter:
+    """`GET /<name>`, `GET /<name>/{id}`, and for each verb `POST /<name>/{id}/<verb>`; what opens a case is a
+    `POST /<name>`."""
+    router = APIRouter()
+    _list(router, served)
+    _item(router, served)
+    for verb in served.case.verbs:
+        _verb(router, served, kernel, verb)
+    return router
+
+
+def representation(found: Any) -> dict[str, Any]:
+    """The JSON of what a reader sees; hidden fields are not set, and so left out."""
+    dumped: dict[str, Any] = found.model_dump(mode="json", exclude_unset=True)
+    return dumped
+
+
+async def answer(served: Served, document: Document, granted: Granted, status: int = 200) -> JSONResponse:
+    """The case as the caller sees it, with its version as `ETag`."""
+    found = await shown(served, document, granted)
+    return JSONResponse(representation(found), status, {"ETag": etag(int(document["version"]))})
+
+
+async def opened(served: Served, saved: Saved[Any], granted: Granted) -> JSONResponse:
+    """The answer to an opening: 201 with its place, or 200 for one that had been opened before."""
+    answered = await answer(served, saved.document, granted, 200 if saved.repeated else 201)
+    answered.headers["Location"] = f"/{granted.edge.service}/v1/{served.name}/{saved.document['_id']}"
+    return answered
+
+
+def _list(router: APIRouter, served: Served) -> None:
+    async def endpoint(request: Request, granted: Granted = Depends(may(served.name, "list"))) -> Response:
+        equalities = await granted.equalities()
+
+        def represent(document: Document) -> Mapping[str, Any]:
+            return representation(served.represent(document, granted.principal))
+
+        return await page(request, served.aggregate.name, equalities[0] if equalities else None, represent)
+
+    router.add_api_route(
+        f"/{served.name}",
+        endpoint,
+        methods=["GET"],
+        summary=f"The {served.name} that the caller may see",
+        operation_id=f"{served.name}_list",
+        openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(served.seen)},
+        tags=[served.name],
+    )
+
+
+def _item(router: APIRouter, served: Served) -> None:
+    async def endpoint(id: str, request: Request, granted: Granted = Depends(may(served.name, "read"))) -> Response:
+        query(request)
+        document, found = await seen(served, id, granted)
+        return JSONResponse(representation(found), 200, {"ETag": etag(int(document["version"]))})
+
+    router.add_api_route(
+        f"/{served.name}/{{id}}",
+        endpoint,
+        methods=["GET"],
+        summary="One of them, and what is open to the caller now",
+        operation_id=f"{served.name}_read",
+        openapi_extra={"responses": answers(served.seen, ITEM)},
+        tags=[served.name],
+    )
+
+
+def _verb(router: APIRouter, served: Served, kernel: Kernel, verb: str) -> None:
+    rows = served.case.rows[verb]
+    opens = any(row.opens for row in rows)
+    endpoint = _opening(served, kernel, rows[0]) if opens else _changing(served, kernel, rows[0])
+    router.add_api_route(
+        f"/{served.name}" if opens else f"/{served.name}/{{id}}/{verb}",
+        endpoint,
+        methods=["POST"],
+        status_code=201 if opens else 200,
+        summary=summary_of(rows[0]),
+        description=description_of(served.case, verb),
+        operation_id=f"{served.name}_{verb}".replace("-", "_"),
+        openapi_extra={**documented(rows[0].body, rows[0].example), "responses": _answers_of(served, verb, opens)},
+        tags=[served.name],
+    )
+
+
+def _changing(served: Served, kernel: Kernel, move: Move) -> Callable[..., Any]:
+    async def endpoint(id: str, request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
+        query(request)
+        document = await granted.load(served.aggregate.name, id_of(id))
+        call = await _call(request, granted, move, id, document)
+        saved = await act(served, kernel, call)
+        return await answer(served, saved.document, granted)
+
+    return endpoint
+
+
+def _opening(served: Served, kernel: Kernel, move: Move) -> Callable[..., Any]:
+    async def endpoint(request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
+        query(request)
+        call = await _call(request, granted, move, None, NOTHING_YET)
+        return await opened(served, await act(served, kernel, call), granted)
+
+    return endpoint
+
+
+async def _call(request: Request, granted: Granted, move: Move, id: str | None, document: Document) -> Call[Any]:
+    """What the request asks for; a case that is opened without a natural id takes the command's."""
+    sent = await read_body(request, move.body)
+    body: Any = sent.model
+    cause = cause_of(request, granted, sent.digest, body.happened_at)
+    return Call(id or cause.command_id, move.verb, body, cause, expected_version(request), document, granted)
+
+
+def summary_of(move: Move) -> str:
+    """What the verb does, in the first words of what its events say of themselves."""
+    said = " ".join(inspect.cleandoc(move.first[0].__doc__ or "").split()) if move.first else move.verb
+    return said.split(". ")[0].rstrip(".")
+
+
+def description_of(case: Case[Any], verb: str) -> str:
+    """From where to where the verb leads, by whom, and the rule that decides."""
+    lines = []
+    for row in case.rows[verb]:
+        for status in sorted(row.before - {NEW}):
+            lines.append(f"`{status}` > {' or '.join(f'`{to}`' for to in sorted(row.leads_to(status)))}")
+    row = case.rows[verb][0]
+    rule = " ".join(inspect.cleandoc(row.rule.__doc__ or "").split())
+    by = "; ".join(f"{role} ({relation})" for role, relation in row.by.items())
+    eyes = "Not by whoever wrote it." if row.checked_by_another else ""
+    return "\n\n".join(part for part in (", ".join(lines), rule, f"Roles: {by}.", eyes) if part)
+
+
+def _answers_of(served: Served, verb: str, opens: bool) -> dict[str, Any]:
+    rows = served.case.rows[verb]
+    refused = tuple(dict.fromkeys(rule for row in rows for rule in (*row.refuses, *row.named.values())))
+    always = (served.case.second,) if opens else ("illegal_transition",)
+    return answers(served.seen, ITEM, refused=(*always, *refused), opens=opens)
+
+
+# What is no case: a list and its items, read alone.
+@dataclass(frozen=True)
+class Resource:
+    """A collection that is only read: its name in the policy, its collection, what each caller sees of it."""
+
+    name: str
+    collection: str
+    represent: Callable[[Document, Principal], Mapping[str, Any]]
+
+    def answer(self, document: Document, principal: Principal, status: int = 200) -> JSONResponse:
+        """The representation with `ETag`."""
+        return JSONResponse(dict(self.represent(document, principal)), status, {"ETag": etag(int(document["version"]))})
+
+
+def reading(router: APIRouter, *, path: str, resource: Resource, verb: str = "read") -> None:
+    """Registers `GET path` (with `{id}` in it)."""
+
+    async def endpoint(id: str, request: Request, granted: Granted = Depends(may(resource.name, verb))) -> Response:
+        query(request)
+        document = await granted.load(resource.collection, id_of(id))
+        return resource.answer(document, granted.principal)
+
+    operation = f"{resource.name}_{verb}".replace("-", "_")
+    router.add_api_route(path, endpoint, methods=["GET"], operation_id=operation, tags=[resource.name])
+
+
+def listing(router: APIRouter, *, path: str, resource: Resource, verb: str = "list") -> None:
+    """Registers `GET path`: the documents under the widest relation that the caller has."""
+
+    async def endpoint(request: Request, granted: Granted = Depends(may(resource.name, verb))) -> Response:
+        equalities = await granted.equalities()
+
+        def represent(document: Document) -> Mapping[str, Any]:
+            return resource.represent(document, granted.principal)
+
+        return await page(request, resource.collection, equalities[0] if equalities else None, represent)
+
+    router.add_api_route(
+        path,
+        endpoint,
+        methods=["GET"],
+        operation_id=f"{resource.name}_{verb}".replace("-", "_"),
+        openapi_extra={"parameters": PARAMETERS},
+        tags=[resource.name],
+    )
