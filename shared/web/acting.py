@@ -64,13 +64,15 @@ class Call(Generic[B]):
 
 
 Work = Callable[[Call[Any]], Awaitable[Saved[Any]]]
+# Takes a submission and gives its signed receipt (shared.intake).
+Taking = Callable[[Call[Any]], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
-    `seen`: what a reader sees, as a model. ValueError where a verb that needs something has no work, or a work no verb.
+    `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model. ValueError where a verb that needs something has no work, or a work no verb.
     """
 
     case: Case[Any]
@@ -78,12 +80,13 @@ class Served:
     seen: type[Seen]
     represent: Represent
     works: Mapping[str, Work] = field(default_factory=dict)
+    taken: Mapping[str, Taking] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
-        if missing := needing - set(self.works):
+        if missing := needing - set(self.works) - set(self.taken):
             raise ValueError(f"{self.case.name}: no work for {', '.join(sorted(missing))}")
-        if strange := set(self.works) - set(self.case.verbs):
+        if strange := (set(self.works) | set(self.taken)) - set(self.case.verbs):
             raise ValueError(f"{self.case.name}: no verb for the work {', '.join(sorted(strange))}")
 
     @property

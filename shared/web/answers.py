@@ -52,5 +52,25 @@ def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
     return {"200": {"description": "A page of them.", "content": {"application/json": {"schema": schema}}}}
 
 
+class Receipt(BaseModel):
+    """What was taken, when, and the signature over it; `status_url` says what became of it."""
+
+    id: str
+    kind: str
+    subject: str
+    received_at: str
+    digest: str
+    key_id: str
+    signature: str
+    status_url: str
+
+
+def taken_answers() -> dict[str, Any]:
+    """`responses` of an operation that is taken in: the signed receipt, the same one for the same key and body."""
+    schema = model_schema(Receipt)
+    content = {"application/json": {"schema": schema}}
+    return {"202": {"description": "Taken, durably.", "headers": {"Location": LOCATION}, "content": content}}
+
+
 def _problem() -> dict[str, Any]:
     return {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="Problem")}}}

@@ -16,7 +16,7 @@ from shared.identity.tokens import Principal
 from shared.store.aggregates import Kernel, Saved
 from shared.store.port import Document
 from shared.web.acting import NOTHING_YET, Call, Served, act, id_of, seen, shown
-from shared.web.answers import ITEM, answers, listed_answers
+from shared.web.answers import ITEM, answers, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause_of, etag, expected_version
@@ -94,17 +94,22 @@ def _item(router: APIRouter, served: Served) -> None:
 
 def _verb(router: APIRouter, served: Served, kernel: Kernel, verb: str) -> None:
     rows = served.case.rows[verb]
-    opens = any(row.opens for row in rows)
+    opens, taken = any(row.opens for row in rows), verb in served.taken
     endpoint = _opening(served, kernel, rows[0]) if opens else _changing(served, kernel, rows[0])
+    if taken:
+        endpoint = _taking(served, rows[0])
     router.add_api_route(
         f"/{served.name}" if opens else f"/{served.name}/{{id}}/{verb}",
         endpoint,
         methods=["POST"],
-        status_code=201 if opens else 200,
+        status_code=202 if taken else 201 if opens else 200,
         summary=summary_of(rows[0]),
         description=description_of(served.case, verb),
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
-        openapi_extra={**documented(rows[0].body, rows[0].example), "responses": _answers_of(served, verb, opens)},
+        openapi_extra={
+            **documented(rows[0].body, rows[0].example),
+            "responses": taken_answers() if taken else _answers_of(served, verb, opens),
+        },
         tags=[served.name],
     )
 
@@ -127,6 +132,20 @@ def _opening(served: Served, kernel: Kernel, move: Move) -> Callable[..., Any]:
         return await opened(served, await act(served, kernel, call), granted)
 
     return endpoint
+
+
+def _taking(served: Served, move: Move) -> Callable[..., Any]:
+    async def endpoint(request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
+        query(request)
+        call = await _call(request, granted, move, None, NOTHING_YET)
+        return acknowledged(await served.taken[move.verb](call))
+
+    return endpoint
+
+
+def acknowledged(receipt: Mapping[str, Any]) -> Response:
+    """202 with the signed receipt as stored."""
+    return JSONResponse(dict(receipt), 202, {"Location": str(receipt["status_url"])})
 
 
 async def _call(request: Request, granted: Granted, move: Move, id: str | None, document: Document) -> Call[Any]:

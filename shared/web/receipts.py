@@ -18,11 +18,6 @@ from shared.web.json import Resource, reading
 SUBMISSIONS_COLLECTION = "submissions"
 
 
-def acknowledged(receipt: Mapping[str, Any]) -> Response:
-    """202 with the signed receipt as stored."""
-    return JSONResponse(dict(receipt), 202, {"Location": str(receipt["status_url"])})
-
-
 def receipts_router(service: str, keys: Keys) -> APIRouter:
     """`GET /receipts/{id}`: the receipt with `status` (pending, accepted, refused) and `problems`;
     `GET /keys`: the JSON Web Key Set that verifies receipts offline, open to everybody."""
