@@ -12,8 +12,9 @@ from starlette.responses import Response
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.figures import Asked, Figures, Newest
 from services.monitoring.rebuild import Report
+from shared.cases.bodies import Input
 from shared.errors import Refusal
-from shared.web.bodies import Input, documented, read_body
+from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.lists import query
 

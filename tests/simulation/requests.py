@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from services.matching.bodies import AssignmentDraft
@@ -18,17 +18,19 @@ from services.matching.handlers import own_deliveries
 from services.matching.requests import Requests
 from services.matching.selection import APPLICATION
 from services.matching.store import ASSIGNMENTS, MATCHES
-from services.placement.domain import placements
+from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.registration.bodies import ProfileCorrection
 from services.registration.domain import institutions, persons
 from services.registration.domain.programmes import PublishProgramme
 from services.registration.handlers import EXPERT_REGISTRATION, person_of
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from shared.cases.case import Case
 from shared.clock import derived_id, text_of
 from shared.errors import Refusal
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
+from shared.web.acting import NOTHING_YET, Call, act
 from tests.simulation.cast import CODE, DEFINITION, HOST, OFFICE, OFFICER, PURPOSE, SECOND_OFFICER, Person, Post
 from tests.simulation.client import Step
 from tests.simulation.journal import Acknowledgement, Journal
@@ -238,20 +240,20 @@ def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None =
 # Placement.
 
 
-def on_placement(name: str, placement: str, command_of: Callable[[tuple[Any, ...]], Any], attempt: int) -> Step:
-    """`command_of` is given the obligatory steps of the case."""
+def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
+    # A report is accepted by another account than the one that sent it in.
+    account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
+    about = About("placement", PLACEMENTS.name, placement, account)
+    return step(f"{verb} {placement} {attempt}", about, acting(PLACEMENT, verb, placement, **said))
+
+
+def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
+    """The verb as its edge does it, once the caller is known."""
 
     async def work(service: Any, cause: Cause) -> None:
-        _, state = await service.replica.kernel.load(PLACEMENTS, placement)
-        command = command_of(await service.work.obligatory(placements.existing(state)))
-        run = {
-            placements.ContractPlacement: service.work.contract,
-            placements.ExtendPlacement: service.work.extend,
-        }.get(type(command), service.work.carry_out)
-        await run(placement, command, cause, None)
+        served = next(one for one in service.cases if one.case is case)
+        nobody: Any = None
+        body = case.ask(verb, **said).body
+        await act(served, service.replica.kernel, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
 
-    return step(f"{name} {placement} {attempt}", About("placement", PLACEMENTS.name, placement), work)
-
-
-def contract(starts_on: date, ends_on: date) -> Callable[[tuple[Any, ...]], Any]:
-    return lambda _obligatory: placements.ContractPlacement(starts_on, ends_on)
+    return work
