@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from deploy.case_map import case_map, with_cases
-from deploy.cli.settings import Settings
 from deploy.event_map import event_map
 from shared.cases.case import Case
 from shared.clock import RealRuntime
@@ -61,6 +60,14 @@ def handled_by(service: str) -> Sequence[type[Event]]:
     return handled
 
 
+class InMemory:
+    """Settings of a service that keeps nothing."""
+
+    issuer: str | None = None
+    data: Path | None = None
+    kafka: str | None = None
+
+
 @cache
 def built(service: str) -> Any:
     """The service on ports in memory; it is never started."""
@@ -69,8 +76,7 @@ def built(service: str) -> Any:
     store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
     log = LocalLog(None, list(TOPICS.values()), runtime)
     ports = Ports(store, log, runtime, Keys.in_memory(random.Random(1)))
-    settings = Settings(data=ROOT, keys=ROOT, base_url="")
-    found = importlib.import_module(f"services.{service}.app").build(ports, settings)
+    found = importlib.import_module(f"services.{service}.app").build(ports, InMemory())
     runtime.close()
     return found
 
