@@ -100,9 +100,7 @@ async def test_every_role_gets_what_its_rows_say(running: Running) -> None:
         assert (answer.status_code, answer.json()["rule"]) == (401, "not_signed_in"), url
         for role, bearer in bearers.items():
             asked += 1
-            granted = running.service.app.state.edge.policy.allowed(
-                Principal("a", role, "kabul"), route.right.resource, route.right.verb
-            )
+            granted = policy.allowed(Principal("a", role, "kabul"), route.right.resource, route.right.verb)
             answer = await running.http.request(route.method, url, json=example, headers=bearer)
             refused = answer.status_code == 403 and answer.json()["rule"] == "role_may_not"
             assert refused is not bool(granted), (role, route, answer.text)
