@@ -16,9 +16,10 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.relay import Relay
 from shared.messaging.topics import TOPICS
-from shared.store.aggregates import Aggregate, Cause, Kernel, Timer
+from shared.store.aggregates import Aggregate, Cause, Kernel
 from shared.store.collection import Collection, Index
 from shared.store.local import LocalStore
+from shared.store.timers import Timer
 
 
 class Institution(BaseModel):
