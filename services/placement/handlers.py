@@ -88,7 +88,10 @@ class Placing:
         return Subjects(found.get("person"), found.get("institution"))
 
     async def open(self, delivery: Delivery) -> None:
-        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3)."""
+        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3).
+
+        So is a placement of a programme that places nobody.
+        """
         event = delivery.event
         if not isinstance(event, OfferAccepted):
             raise TypeError(type(event).__name__)
@@ -99,6 +102,8 @@ class Placing:
         claim = claim_of(match, parties, terms)
         calendar: Document | None = UNREAD
         try:
+            if definition := self._definition(parties):
+                definition.section(PlacementSection)
             calendar = await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
         except Refusal as refusal:
             command = RefusePlacement(match, parties, refusal.rule)
