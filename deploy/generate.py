@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.case_map import case_map, with_cases
+from deploy.definition_tables import with_tables
 from deploy.event_map import event_map
 from shared.cases.case import Case
 from shared.clock import RealRuntime
@@ -110,6 +111,12 @@ def case_pages() -> Files:
         yield readme, with_cases(readme.read_text(encoding="utf-8"), cases_of(service))
 
 
+def programmes_page() -> Files:
+    """The tables of what a definition may say, between their marks in a page that is otherwise written by hand."""
+    page = ROOT / "docs/programmes.md"
+    yield page, with_tables(page.read_text(encoding="utf-8"))
+
+
 def editor_schemas() -> Files:
     """What editors check files of programmes and histories against."""
     yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
@@ -117,7 +124,7 @@ def editor_schemas() -> Files:
 
 
 # Whoever generates another file adds a function here.
-SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, case_pages, editor_schemas]
+SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, case_pages, programmes_page, editor_schemas]
 
 
 def generated() -> dict[Path, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.placement.store import PLACEMENTS
 from services.placement.work.placing import placement_of
+from shared.programmes.sections.placement import PlacementSection
 from tests.simulation import requests
 from tests.simulation.cast import DEFINITION
 from tests.simulation.client import Client
@@ -17,7 +18,7 @@ OVER = NEVER_BEGUN | {"completed", "ended_early"}
 PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
-STEPS = DEFINITION.obligatory_steps("temporary")
+STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
 COURSES = ("plain", "plain", "extended", "early", "no show", "reported")
 
 
