@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.registration import LanguageSkill
 
 Modality = Literal["temporary", "repeated", "virtual", "permanent"]
@@ -31,6 +32,42 @@ class Terms(Contract):
     languages: tuple[LanguageSkill, ...] = ()
 
 
+# What every fact about an assignment, a match or a placement can be asked by.
+TERMS_FIELDS = tuple(
+    said(name, "code", f"terms.{name}") for name in ("country", "area", "sector", "host_type", "modality", "occupation")
+)
+ASSIGNMENT_FACTS = Family(
+    "assignments",
+    "matching.assignments",
+    fields=(
+        FactField("assignment", "id", Subject()),
+        said("institution", "id", "terms.institution"),
+        *TERMS_FIELDS,
+        said("seats", "number", "terms.seats"),
+    ),
+    frame=("terms",),
+    opened="terms",
+    framed="terms",
+)
+PARTIES_FIELDS = tuple(said(name, "id", f"parties.{name}") for name in ("person", "expert", "assignment"))
+MATCH_FACTS = Family(
+    "matches",
+    "matching.matches",
+    fields=(
+        FactField("match", "id", Subject()),
+        *PARTIES_FIELDS,
+        said("institution", "id", "terms.institution", "parties.institution"),
+        *TERMS_FIELDS,
+        said("reason", "code"),
+    ),
+    frame=("parties", "terms"),
+    opened="parties",
+    framed="terms",
+)
+_FREED = frozenset({"AssignmentReopened", "AssignmentCancelled"})
+_RETRACTED = frozenset({"MatchRetracted"})
+
+
 class AssignmentDrafted(Event):
     """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
 
@@ -45,6 +82,8 @@ class AssignmentSubmitted(Event):
     """The request stands: the office is asked to approve the terms."""
 
     topic: ClassVar[str] = "matching.assignments"
+    # Terms that were sent back for edits and submitted again are one request.
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_requested", once=True),)
 
 
 class AssignmentEditsRequested(Event):
@@ -65,6 +104,7 @@ class AssignmentApproved(Event):
     """The office approved the terms of reference."""
 
     topic: ClassVar[str] = "matching.assignments"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_approved", once=True, follows="assignment_requested"),)
 
 
 class AssignmentRejected(Event):
@@ -78,6 +118,7 @@ class AssignmentPublished(Event):
     """Experts can see the assignment and apply."""
 
     topic: ClassVar[str] = "matching.assignments"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_published", once=True, follows="assignment_approved"),)
 
 
 class AssignmentMatchingStarted(Event):
@@ -96,6 +137,7 @@ class AssignmentFilled(Event):
     """Every seat has an accepted offer."""
 
     topic: ClassVar[str] = "matching.assignments"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_filled", ended_by=_FREED),)
 
 
 class AssignmentReopened(Event):
@@ -127,17 +169,22 @@ class MatchParties(Contract):
 
 
 class ApplicationReceived(Event):
-    """An eligible expert applied to the assignment."""
+    """An eligible expert applied to the assignment, whose terms stand here; version 1 did not say them."""
 
     topic: ClassVar[str] = "matching.matches"
+    version: ClassVar[int] = 2
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("application_received", once=True),)
     parties: MatchParties
+    terms: Terms | None
 
 
 class ExpertSourced(Event):
-    """An officer put the expert on the longlist without an application."""
+    """An officer put the expert on the longlist without an application; `terms` as for an application."""
 
     topic: ClassVar[str] = "matching.matches"
+    version: ClassVar[int] = 2
     parties: MatchParties
+    terms: Terms | None
 
 
 class ScoreComponent(Contract):
@@ -175,6 +222,7 @@ class AssignmentMatched(Event):
     """The expert is allocated to the assignment and holds one of its seats."""
 
     topic: ClassVar[str] = "matching.matches"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_matched", ended_by=_RETRACTED),)
     parties: MatchParties
 
 
@@ -189,6 +237,7 @@ class OfferMade(Event):
     """The allocated expert was offered the assignment, until `expires_at`."""
 
     topic: ClassVar[str] = "matching.matches"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_made"),)
     expires_at: Instant
 
 
@@ -196,6 +245,7 @@ class OfferAccepted(Event):
     """All that placement needs to open a placement."""
 
     topic: ClassVar[str] = "matching.matches"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_accepted", ended_by=_RETRACTED),)
     parties: MatchParties
     terms: Terms
 
@@ -204,6 +254,8 @@ class OfferDeclined(Event):
     """The expert said no; the seat goes to the next reserve."""
 
     topic: ClassVar[str] = "matching.matches"
+    # A declined offer is neither placed nor cancelled, so it ends nothing.
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_declined"),)
     reason: Code
 
 

@@ -6,9 +6,35 @@ from datetime import date
 from typing import ClassVar, Literal
 
 from shared.contracts.base import Code, Event, Id, TimeZone
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject, Tells, said
+from shared.contracts.matching import PARTIES_FIELDS, TERMS_FIELDS, MatchParties, Terms
 
 PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
+
+
+# Of `days` a contract has as many as it is long (an extension: as it adds), worked or not; `days_worked` are those from
+# the arrival to the end, both counted.
+PLACEMENT_FACTS = Family(
+    "placements",
+    "placement.placements",
+    fields=(
+        FactField("placement", "id", Subject()),
+        *PARTIES_FIELDS,
+        said("institution", "id", "terms.institution"),
+        said("match", "id"),
+        *TERMS_FIELDS,
+        FactField("days", "number", Length("starts_on", "ends_on")),
+        FactField("contract_number", "number", Ordinal()),
+        FactField("days_worked", "number", DaysSince("return_started")),
+        said("reason", "code"),
+        said("party", "code"),
+    ),
+    # One that was refused, or cancelled before it was opened, has no terms and tells nothing.
+    frame=("parties", "terms", "match"),
+    opened="terms",
+    framed="terms",
+)
+_CANCELLED = frozenset({"PlacementCancelled"})
 
 
 class PlacementOpened(Event):
@@ -37,6 +63,10 @@ class PlacementContracted(Event):
     """The first contract; an extension is a contract of its own."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("placement_contracted", once=True, ended_by=_CANCELLED),
+        Tells("contract", ended_by=_CANCELLED),
+    )
     starts_on: date
     ends_on: date
 
@@ -58,12 +88,16 @@ class ReturnStarted(Event):
     """The host confirmed the arrival (or, for a virtual assignment, the first day of work)."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("return_started", once=True, ended_by=_CANCELLED, follows="placement_contracted"),
+    )
 
 
 class PlacementExtended(Event):
     """A new contract to a later end."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("contract", ended_by=_CANCELLED),)
     ends_on: date
 
 
@@ -71,12 +105,18 @@ class ReturnCompleted(Event):
     """The host confirmed the completion."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("return_completed", once=True, ended_by=_CANCELLED, follows="return_started"),
+    )
 
 
 class PlacementEndedEarly(Event):
     """The placement ended before its contract did, by whom and why."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("placement_ended_early", once=True, ended_by=_CANCELLED, follows="return_started"),
+    )
     party: Literal["expert", "host", "programme"]
     reason: Code
 
@@ -85,12 +125,16 @@ class NoShowReported(Event):
     """A contracted expert did not come."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("no_show", once=True, ended_by=_CANCELLED, follows="placement_contracted"),
+    )
 
 
 class PlacementCancelled(Event):
     """The placement was called off before it began; where it had never been opened, the event says whose it is."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("placement_cancelled", once=True),)
     match: Id
     reason: Code
     parties: MatchParties | None = None
