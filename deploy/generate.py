@@ -18,6 +18,7 @@ from typing import Any
 
 from deploy.cli.settings import Settings
 from deploy.event_map import event_map
+from deploy.fact_map import fact_map
 from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS
@@ -82,6 +83,10 @@ def event_map_page() -> Files:
     yield ROOT / "docs/event-map.md", event_map(consumers())
 
 
+def fact_map_page() -> Files:
+    yield ROOT / "docs/facts.md", fact_map()
+
+
 def editor_schemas() -> Files:
     """What editors check files of programmes and histories against."""
     yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
@@ -89,7 +94,7 @@ def editor_schemas() -> Files:
 
 
 # Whoever generates another file adds a function here.
-SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, editor_schemas]
+SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, fact_map_page, editor_schemas]
 
 
 def generated() -> dict[Path, str]:
