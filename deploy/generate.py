@@ -20,6 +20,7 @@ from typing import Any
 from deploy.case_map import case_map, with_cases
 from deploy.definition_tables import with_tables
 from deploy.event_map import event_map
+from deploy.fact_map import fact_map
 from shared.cases.case import Case
 from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
@@ -117,6 +118,10 @@ def programmes_page() -> Files:
     yield page, with_tables(page.read_text(encoding="utf-8"))
 
 
+def fact_map_page() -> Files:
+    yield ROOT / "docs/facts.md", fact_map()
+
+
 def editor_schemas() -> Files:
     """What editors check files of programmes and histories against."""
     yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
@@ -124,7 +129,14 @@ def editor_schemas() -> Files:
 
 
 # Whoever generates another file adds a function here.
-SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, case_pages, programmes_page, editor_schemas]
+SOURCES: list[Callable[[], Files]] = [
+    schemas,
+    event_map_page,
+    case_pages,
+    fact_map_page,
+    programmes_page,
+    editor_schemas,
+]
 
 
 def generated() -> dict[Path, str]:

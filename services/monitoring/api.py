@@ -26,6 +26,12 @@ PARAMETERS: list[dict[str, Any]] = [
         "schema": {"type": "string", "format": "date-time"},
         "description": "As it was known at this instant, which must not lie above the watermark.",
     },
+    {
+        "name": "definition",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "Version of the programme's definition; without it the newest.",
+    },
     {"name": "by", "in": "query", "schema": {"type": "string"}, "description": "Dimensions, with commas between."},
 ]
 
@@ -34,8 +40,6 @@ class Definitions(Newest, Protocol):
     """Every published programme."""
 
     def codes(self) -> list[str]: ...
-
-    def newest_version(self, code: str) -> int: ...
 
 
 class Api:
@@ -140,9 +144,9 @@ class Api:
 
 def asked_of(request: Request) -> Asked:
     """The question in the query; Refusal 422 for a parameter that there is not."""
-    given: Mapping[str, str] = query(request, "period", "as_of", "by")
+    given: Mapping[str, str] = query(request, "period", "as_of", "by", "definition")
     by = tuple(code for code in given.get("by", "").split(",") if code)
-    return Asked(given.get("period"), given.get("as_of"), by)
+    return Asked(given.get("period"), given.get("as_of"), by, given.get("definition"))
 
 
 def viewer_of(granted: Granted) -> Viewer:
