@@ -21,6 +21,7 @@ from deploy.case_map import case_map, with_cases
 from deploy.definition_tables import with_tables
 from deploy.event_map import event_map
 from deploy.fact_map import fact_map
+from deploy.replay.history import history_schema
 from shared.cases.case import Case
 from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
@@ -28,7 +29,6 @@ from shared.contracts.registry import EVENTS
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
-from shared.programmes.history import history_schema
 from shared.programmes.model import editor_schema
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from deploy.replay.history import History, load_history
 from shared.errors import SettingsError
-from shared.programmes.history import History, load_history
 from shared.programmes.loader import FileRefused, lint, load_definition
 from shared.programmes.marked_yaml import Finding
 from shared.programmes.model import Definition

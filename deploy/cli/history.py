@@ -21,12 +21,12 @@ from deploy.cli.files import histories_folder, read_history
 from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import LIFETIME, issuer_of
+from deploy.replay.expansion import expand
+from deploy.replay.history import Figure, History
+from deploy.replay.returns.schedule import HistoryImpossible
+from deploy.replay.steps import Step
 from shared.errors import SettingsError
 from shared.identity.roles import Role
-from shared.programmes.history import Figure, History
-from shared.programmes.history_expansion import expand
-from shared.programmes.history_schedule import HistoryImpossible
-from shared.programmes.history_steps import Step
 
 Issued = Callable[[Role, str | None, str], str]
 app = typer.Typer(help="Histories of programmes.", no_args_is_help=True)

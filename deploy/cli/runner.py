@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from deploy.cli.client import Call, Client
-from shared.programmes.history_steps import PHASES, Await, Step, resolve
+from deploy.replay.steps import PHASES, Await, Step, resolve
 
 SIDE_BY_SIDE = 16
 # What later steps may refer to; the rest of an answer is not kept.

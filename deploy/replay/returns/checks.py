@@ -13,7 +13,7 @@ from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.selection import SelectionSection
 
 if TYPE_CHECKING:
-    from shared.programmes.history import History
+    from deploy.replay.history import History
 
 SHORTLISTED = 3
 MARGINALS = ("birth_years", "education", "experience_years", "residence_statuses", "professions", "english")

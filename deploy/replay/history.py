@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from deploy.replay.returns.checks import check_history
 from shared.contracts.base import Code, Country
 from shared.contracts.registration import Cefr, Sex
-from shared.programmes.history_checks import check_history
 from shared.programmes.indicators import Declared, Language, Texts
 from shared.programmes.loader import linted, loaded
 from shared.programmes.marked_yaml import Broken, Finding

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from deploy.replay.expansion import expand
+from deploy.replay.history import Figure, History, history_schema, lint_history, load_history
+from deploy.replay.returns.schedule import HistoryImpossible
+from deploy.replay.steps import PHASES, NotAnswered, Step, resolve
 from shared.clock import derived_id
 from shared.contracts.matching import Terms
 from shared.contracts.registration import Attributes
 from shared.programmes.eligibility import failed_criteria, unmet_terms
-from shared.programmes.history import Figure, History, history_schema, lint_history, load_history
-from shared.programmes.history_expansion import expand
-from shared.programmes.history_schedule import HistoryImpossible
-from shared.programmes.history_steps import PHASES, NotAnswered, Step, resolve
 from shared.programmes.indicators import share_value
 from shared.programmes.loader import FileRefused, load_definition
 from shared.programmes.scoring import score

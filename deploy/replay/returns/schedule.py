@@ -9,13 +9,13 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Literal
 
+from deploy.replay.history import History
+from deploy.replay.returns.checks import SHORTLISTED
+from deploy.replay.returns.people import Expert, drawn, registered
 from shared.contracts.matching import Terms
 from shared.contracts.registration import Attributes, LanguageSkill
 from shared.errors import SankofaError
 from shared.programmes.eligibility import level_rank
-from shared.programmes.history import History
-from shared.programmes.history_checks import SHORTLISTED
-from shared.programmes.history_people import Expert, drawn, registered
 from shared.programmes.model import Definition
 from shared.programmes.scoring import NEWCOMER, Standing, score
 

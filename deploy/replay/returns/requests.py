@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from pydantic import JsonValue
 
+from deploy.replay.history import History
+from deploy.replay.returns.checks import LEAD_DAYS
+from deploy.replay.returns.people import Expert
+from deploy.replay.returns.schedule import Assignment, Host
+from deploy.replay.steps import Await, Phase, Step
 from shared.clock import text_of
 from shared.contracts.placement import PreparationStep
-from shared.programmes.history import History
-from shared.programmes.history_checks import LEAD_DAYS
-from shared.programmes.history_people import Expert
-from shared.programmes.history_schedule import Assignment, Host
-from shared.programmes.history_steps import Await, Phase, Step
 
 # Nobody registers for a programme that is not published yet.
 PUBLISHED = "programme/publish"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from deploy.replay.history import Group, History, Population
 from shared.contracts.registration import Attributes, LanguageSkill
-from shared.programmes.history import Group, History, Population
 
 # Syllables, not names: nobody is called like this.
 GIVEN = tuple(

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.programmes.history import History
-from shared.programmes.history_cases import PUBLISHED, Case, at, expert_steps, host_steps
-from shared.programmes.history_schedule import Schedule, scheduled
-from shared.programmes.history_steps import Step
+from deploy.replay.history import History
+from deploy.replay.returns.requests import PUBLISHED, Case, at, expert_steps, host_steps
+from deploy.replay.returns.schedule import Schedule, scheduled
+from deploy.replay.steps import Step
 from shared.programmes.model import Definition
 from shared.programmes.sections.placement import PlacementSection
 
