@@ -1,34 +1,72 @@
-"""A history as steps, in an order in which each finds what it needs."""
+"""A history as a plan: its steps, in an order in which each finds what it needs, and what they are to tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from deploy.replay.cases.model import Cases
+from deploy.replay.cases.tables import tables
+from deploy.replay.cases.walks import Walked, walked
+from deploy.replay.cases.walks import facts_of as facts_of_cases
 from deploy.replay.history import History
-from deploy.replay.returns.requests import PUBLISHED, Case, at, expert_steps, host_steps
-from deploy.replay.returns.schedule import Schedule, scheduled
-from deploy.replay.steps import Step
+from deploy.replay.planned import Planned
+from deploy.replay.returns.expansion import steps_of
+from deploy.replay.returns.hosts import HistoryImpossible
+from deploy.replay.returns.model import Returns
+from deploy.replay.returns.planned import facts_of as facts_of_returns
+from deploy.replay.returns.requests import PUBLISHED, at
+from deploy.replay.returns.schedule import scheduled
+from deploy.replay.steps import PHASES, Step, by_time
 from shared.programmes.model import Definition
-from shared.programmes.sections.placement import PlacementSection
+from shared.programmes.sections.selection import SelectionSection
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`steps`: each after what it needs; `facts`: what the system is to tell in the end."""
+
+    steps: tuple[Step, ...]
+    facts: tuple[Planned, ...]
 
 
 def expand(history: History, definition: Definition) -> tuple[Step, ...]:
-    """All steps in an order in which each comes after what it needs; the same file gives the same steps.
+    """The steps of the plan alone."""
+    return planned(history, definition).steps
 
-    Raises HistoryImpossible where the marginals leave no room.
-    """
-    schedule = scheduled(history, definition)
-    preparation = definition.section(PlacementSection).obligatory_steps("temporary")
-    delivery = [step for one in schedule.assignments for step in Case(one, history.programme, preparation).steps()]
-    first = _first_dates(delivery)
-    steps = [
-        _publish(history, definition),
-        *sorted(_registration(history, schedule, first), key=_when),
-        *_by_person(sorted(delivery, key=_when)),
-    ]
-    return tuple(steps)
+
+def planned(history: History, definition: Definition) -> Plan:
+    """The same file gives the same plan. Raises HistoryImpossible where the marginals leave no room."""
+    steps: list[Step] = []
+    facts: list[Planned] = []
+    for chapter in history.chapters:
+        if isinstance(chapter, Returns):
+            schedule = scheduled(chapter, definition, history.seed)
+            own = list(steps_of(chapter, schedule, history.code, definition))
+            reserve = definition.section(SelectionSection).seats.reserve
+            facts += facts_of_returns(schedule, own, reserve)
+        else:
+            walk = list(_walked(chapter, history))
+            own, told = [one.step for one in walk], facts_of_cases(walk)
+            facts += told
+        steps += own
+    ordered = by_time(steps)
+    steps = [_publish(history, definition), *(one for phase in PHASES for one in ordered if one.phase == phase)]
+    return Plan(tuple(_in_order(steps)), tuple(facts))
+
+
+def _walked(chapter: Cases, history: History) -> Iterator[Walked]:
+    return walked(chapter, tables()[chapter.of], history.programme, PUBLISHED)
+
+
+def _in_order(steps: list[Step]) -> Iterator[Step]:
+    """The steps, each after what it needs. Raises HistoryImpossible for one that needs what is not there before it."""
+    seen: set[str] = set()
+    for step in steps:
+        if missing := [need for need in step.needs if need not in seen]:
+            raise HistoryImpossible(f"{step.id} needs {missing[0]}, which no chapter has before it")
+        seen.add(step.id)
+        yield step
 
 
 def _publish(history: History, definition: Definition) -> Step:
@@ -43,43 +81,3 @@ def _publish(history: History, definition: Definition) -> Step:
         office=history.publisher,
         subject=f"administrator-{history.publisher}",
     )
-
-
-def _registration(history: History, schedule: Schedule, first: Mapping[str, datetime]) -> Iterator[Step]:
-    window = history.population.registered
-    days = (window.ends - window.starts).days
-    for number, host in enumerate(schedule.hosts):
-        opened = at(window.starts + timedelta(days=days * number // len(schedule.hosts)))
-        if host.name in first:
-            opened = first[host.name] - timedelta(days=10)
-        yield from host_steps(host, opened)
-    for expert in schedule.people:
-        # Spread without the generator, so that another population does not move the returns.
-        spread = (expert.number * 7919) % days
-        day = at(window.starts + timedelta(days=spread))
-        if expert.name in first:
-            latest = first[expert.name].replace(hour=9) - timedelta(days=8)
-            day = max(at(window.starts), latest - timedelta(days=spread % 45))
-        yield from expert_steps(history, expert, day)
-
-
-def _when(step: Step) -> tuple[datetime, str]:
-    return step.happened_at, step.id
-
-
-def _by_person(ordered: list[Step]) -> Iterator[Step]:
-    """Links what is about one person in the order in which it happened."""
-    latest: dict[str, str] = {}
-    for step in ordered:
-        before = {latest[name] for name in step.about if name in latest}
-        latest.update(dict.fromkeys(step.about, step.id))
-        yield replace(step, needs=tuple(dict.fromkeys((*step.needs, *sorted(before)))))
-
-
-def _first_dates(delivery: list[Step]) -> dict[str, datetime]:
-    """When each expert (by applying or being sourced) and each host (by its first draft) is first seen."""
-    first: dict[str, datetime] = {}
-    for step in sorted(delivery, key=_when):
-        for name in (*step.about, *(need.split("/")[0] for need in step.needs if need.startswith("institution"))):
-            first.setdefault(name, step.happened_at)
-    return first

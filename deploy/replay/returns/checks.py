@@ -1,145 +1,193 @@
-"""What a history must hold: marginals that sum, enough people, names that its programme has."""
+"""What a chapter of returns must hold: marginals that sum, windows that can be met, enough people and hosts."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
-from shared.programmes.checks import country_codes, language_codes
+from deploy.replay.returns.codes import codes_of_programme, known_everywhere
+from deploy.replay.returns.model import Returns
+from deploy.replay.returns.people import SEXES
+from deploy.replay.returns.requests import APPLIED_DAYS, KNOWN_DAYS, LEAD_DAYS
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
-from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.selection import SelectionSection
 
-if TYPE_CHECKING:
-    from deploy.replay.history import History
-
-SHORTLISTED = 3
-MARGINALS = ("birth_years", "education", "experience_years", "residence_statuses", "professions", "english")
 BANDS = ("birth_years", "education", "experience_years")
-# From the draft of the terms to the arrival; nothing may lie before the programme began.
-LEAD_DAYS = 56
+MARGINALS = (*BANDS, "professions")
+# Of these a file may leave out any.
+OPTIONAL = ("residence_statuses", "residences", "nationalities")
 
 
-def check_history(history: History, definition: Definition | None) -> list[Broken]:
-    """Every broken rule; an empty list for a history that can be expanded."""
-    own = [*_windows(history), *_marginals(history), *_people(history), *_offices(history), *_codes(history)]
-    if definition is None:
-        return own
-    return [*own, *_of_programme(history, definition), *_figures(history, definition)]
+def check_returns(chapter: Returns, definition: Definition | None) -> Iterator[Broken]:
+    """Broken rules, by pointer within the chapter."""
+    checks = (_windows, _marginals, _totals, _stated_once, _people, _hosts, _received, _apart, known_everywhere)
+    for check in checks:
+        yield from check(chapter)
+    if definition is not None:
+        yield from _lists(chapter, definition)
+        yield from codes_of_programme(chapter, definition)
 
 
-def _windows(history: History) -> Iterator[Broken]:
-    windows = [("/population/registered", history.population.registered)]
-    windows += [(f"/deliveries/starts/{n}", one) for n, one in enumerate(history.deliveries.starts)]
+def _windows(chapter: Returns) -> Iterator[Broken]:
+    registered, starts = chapter.population.registered, chapter.deliveries.starts
+    windows = [("/population/registered", registered)]
+    windows += [(f"/deliveries/starts/{n}", one) for n, one in enumerate(starts)]
     for pointer, window in windows:
         if window.ends <= window.starts:
             yield Broken(f"{pointer}/ends", "window_backwards", "a window ends after it starts")
-    duration = history.deliveries.duration_days
+    latest = min(one.starts for one in starts) - timedelta(days=APPLIED_DAYS + KNOWN_DAYS)
+    if registered.starts > latest:
+        detail = f"who returns first registers {APPLIED_DAYS + KNOWN_DAYS} days before: the window begins by {latest}"
+        yield Broken("/population/registered/starts", "window_too_late", detail)
+    duration = chapter.deliveries.duration_days
     if duration.most < duration.least:
         yield Broken("/deliveries/duration_days/most", "band_backwards", "most is not below least")
     for name in BANDS:
-        for number, band in enumerate(getattr(history.population, name)):
+        for number, band in enumerate(getattr(chapter.population, name)):
             if band.most < band.least:
                 yield Broken(f"/population/{name}/{number}/most", "band_backwards", "most is not below least")
 
 
-def _marginals(history: History) -> Iterator[Broken]:
-    eligible = history.population.eligible
-    for name in MARGINALS:
-        total = sum(one.persons for one in getattr(history.population, name))
-        if total != eligible:
-            yield Broken(f"/population/{name}", "marginal_sum", f"sums to {total}; {eligible} persons are eligible")
-    deliveries = history.deliveries
-    started = sum(one.returns for one in deliveries.starts)
-    if started != deliveries.returns:
-        detail = f"sums to {started}; {deliveries.returns} returns are placed"
-        yield Broken("/deliveries/starts", "marginal_sum", detail)
-    if deliveries.extended.returns + deliveries.ended_early + deliveries.declined > deliveries.returns:
+def _marginals(chapter: Returns) -> Iterator[Broken]:
+    """What is stated of the eligible sums to them."""
+    population = chapter.population
+    stated = [(name, getattr(population, name)) for name in (*MARGINALS, *OPTIONAL)]
+    stated = [(name, lines) for name, lines in stated if lines or name in MARGINALS]
+    stated += [(f"languages/{language}", levels) for language, levels in population.languages.items()]
+    for name, lines in stated:
+        total = sum(one.persons for one in lines)
+        if total != population.eligible:
+            detail = f"sums to {total}; {population.eligible} persons are eligible"
+            yield Broken(f"/population/{name}", "marginal_sum", detail)
+
+
+def _totals(chapter: Returns) -> Iterator[Broken]:
+    """What is stated of the returns sums to them, and no return is in two lines that exclude each other."""
+    deliveries, returns = chapter.deliveries, chapter.deliveries.returns
+    sums = {"starts": sum(one.returns for one in deliveries.starts)}
+    if deliveries.modalities:
+        sums["modalities"] = sum(deliveries.modalities.values())
+    for name, total in sums.items():
+        if total != returns:
+            yield Broken(f"/deliveries/{name}", "marginal_sum", f"sums to {total}; {returns} returns are placed")
+    marked = sum(one.returns for one in (*deliveries.extended, *deliveries.ended_early)) + deliveries.declined
+    if marked > returns:
         yield Broken("/deliveries", "too_many", "more returns are extended, ended or reserved than there are")
+    if not returns:
+        yield Broken("/deliveries/placed", "nobody_placed", "a chapter of returns has at least one return")
+    if "placement" not in chapter.population.consents:
+        yield Broken("/population/consents", "consent_missing", "nobody is placed without the consent to placement")
 
 
-def _people(history: History) -> Iterator[Broken]:
+def _stated_once(chapter: Returns) -> Iterator[Broken]:
+    """Residence and nationality stand with each group or as numbers; a language with a group or as levels."""
+    population = chapter.population
+    for number, group in enumerate(population.groups):
+        pointer = f"/population/groups/{number}"
+        if (group.residence is None) == (not population.residences):
+            rule = "residence_missing" if group.residence is None else "stated_twice"
+            yield Broken(f"{pointer}/residence", rule, "a residence stands with each group or under residences")
+        if group.nationality is not None and population.nationalities:
+            detail = "a nationality stands with the group or under nationalities"
+            yield Broken(f"{pointer}/nationality", "stated_twice", detail)
+        for language in sorted(group.languages.keys() & population.languages.keys()):
+            yield Broken(f"{pointer}/languages/{language}", "stated_twice", "levels of this language stand elsewhere")
+
+
+def _people(chapter: Returns) -> Iterator[Broken]:
     """Each office needs its placed people, and others for the rest of every shortlist."""
-    eligible: Counter[tuple[str, str]] = Counter()
-    for group in history.population.groups:
-        eligible[(group.office, "female")] += group.female
-        eligible[(group.office, "male")] += group.male
-    busy: Counter[tuple[str, str]] = Counter()
-    for number, placed in enumerate(history.deliveries.placed):
-        busy[(placed.office, placed.sex)] += placed.persons
-        if busy[(placed.office, placed.sex)] > eligible[(placed.office, placed.sex)]:
-            yield Broken(f"/deliveries/placed/{number}", "too_many", "more persons are placed than registered there")
-    for number, one in enumerate(history.deliveries.no_shows):
-        busy[(one.office, one.sex)] += one.persons
-        if busy[(one.office, one.sex)] > eligible[(one.office, one.sex)]:
-            yield Broken(f"/deliveries/no_shows/{number}", "too_many", "more persons did not come than are left")
-    ineligible = sum(one.persons for one in history.population.ineligible)
-    if ineligible + sum(busy.values()) + SHORTLISTED > history.population.persons:
+    population, deliveries = chapter.population, chapter.deliveries
+    groups = {one.code: one for one in population.groups if one.code}
+    held: Counter[tuple[str, str | None, str]] = Counter()
+    for group in population.groups:
+        for sex in SEXES:
+            held[(group.office, None, sex)] += group.number(sex)
+            held[(group.office, group.code, sex)] += group.number(sex) if group.code else 0
+    busy: Counter[tuple[str, str | None, str]] = Counter()
+    for name in ("placed", "no_shows", "cancelled"):
+        for number, line in enumerate(getattr(deliveries, name)):
+            pointer = f"/deliveries/{name}/{number}"
+            if line.group is not None and (line.group not in groups or groups[line.group].office != line.office):
+                yield Broken(f"{pointer}/group", "unknown_group", "the office has no group of this code")
+            for key in {(line.office, None, line.sex), (line.office, line.group, line.sex)}:
+                busy[key] += line.persons
+                if busy[key] > held[key]:
+                    yield Broken(pointer, "too_many", "more persons are placed or expected than registered there")
+                    break
+    by_office = Counter[str]()
+    for (office, code, _), number in busy.items():
+        by_office[office] += number if code is None else 0
+    ineligible = population.persons - population.eligible
+    needed = deliveries.shortlist.names - 1
+    if ineligible + sum(by_office.values()) + needed > population.persons:
         yield Broken("/population/ineligible", "too_many", "too few eligible persons are left for the shortlists")
+    corrected = sum(one.persons for one in population.corrections)
+    if corrected > population.eligible:
+        yield Broken("/population/corrections", "too_many", "more persons are put right than are eligible")
+    for number, one in enumerate(population.withdrawn):
+        registered = sum(group.persons for group in population.groups if group.office == one.office)
+        if one.persons > registered - by_office[one.office]:
+            yield Broken(f"/population/withdrawn/{number}", "too_many", "more persons than are in no return there")
 
 
-def _offices(history: History) -> Iterator[Broken]:
-    """Who is placed, and what is requested, is in an office with both experts and hosts."""
-    experts = {group.office for group in history.population.groups}
-    hosts = {one.office for one in history.hosts}
-    for name in ("placed", "no_shows", "unfilled"):
-        for number, one in enumerate(getattr(history.deliveries, name)):
-            if one.office not in hosts or one.office not in experts:
-                pointer = f"/deliveries/{name}/{number}/office"
-                yield Broken(pointer, "unknown_office", "this office has no experts or no hosts in the file")
-    sectors = {one.sector for one in history.population.professions}
-    for number, host in enumerate(history.hosts):
+def _hosts(chapter: Returns) -> Iterator[Broken]:
+    """Who is placed, and what is requested, is in a place with both experts and hosts, in every sector."""
+    experts = {group.office for group in chapter.population.groups}
+    places = [(one.office, one.area) for one in chapter.hosts]
+    for pointer, line in chapter.lines():
+        if line.place not in places or line.office not in experts:
+            area = line.office in {office for office, _ in places} and line.office in experts
+            name, detail = ("area", "area") if area else ("office", "office")
+            yield Broken(
+                f"{pointer}/{name}", f"unknown_{detail}", f"this {detail} has no experts or no hosts in the file"
+            )
+    sectors = {one.sector for one in chapter.population.professions if one.persons}
+    for number, host in enumerate(chapter.hosts):
+        if places.index((host.office, host.area)) != number:
+            yield Broken(f"/hosts/{number}", "hosts_repeated", "the hosts of a place stand in one line")
         for sector in sorted(sectors - set(host.number_by_sector)):
             pointer = f"/hosts/{number}/number_by_sector/{sector}"
             yield Broken(pointer, "host_missing", "the office has no host in this sector")
 
 
-def _codes(history: History) -> Iterator[Broken]:
-    countries = [("/population/residence", history.population.residence)]
-    countries += [(f"/population/groups/{n}/origin", one.origin) for n, one in enumerate(history.population.groups)]
-    countries += [(f"/hosts/{n}/country", one.country) for n, one in enumerate(history.hosts)]
-    for pointer, code in countries:
-        if code not in country_codes():
-            yield Broken(pointer, "unknown_country", "no country of ISO 3166 has this code")
-    for number, group in enumerate(history.population.groups):
-        for place, language in enumerate(group.languages):
-            if language not in language_codes():
-                pointer = f"/population/groups/{number}/languages/{place}"
-                yield Broken(pointer, "unknown_language", "no language of ISO 639-1 has this code")
+def _received(chapter: Returns) -> Iterator[Broken]:
+    for number, host in enumerate(chapter.hosts):
+        place = (host.office, host.area)
+        returns = sum(one.returns for one in chapter.deliveries.placed if one.place == place)
+        if host.received is not None and host.received > min(host.number, returns):
+            detail = f"{host.number} hosts and {returns} returns are there"
+            yield Broken(f"/hosts/{number}/received", "too_many", detail)
 
 
-def _of_programme(history: History, definition: Definition) -> Iterator[Broken]:
-    if history.programme != definition.code:
-        yield Broken("/programme", "unknown_programme", "the definition is that of another programme")
+def _apart(chapter: Returns) -> Iterator[Broken]:
+    """Two returns of one person never overlap, however long they were."""
+    deliveries = chapter.deliveries
+    longest = deliveries.duration_days.most + deliveries.extension_days
+    if any(len(one.persons_by_returns) > 1 for one in deliveries.placed) and deliveries.apart_days <= longest:
+        detail = f"a return may take {longest} days with its extensions"
+        yield Broken("/deliveries/apart_days", "too_close", detail)
+
+
+def _lists(chapter: Returns, definition: Definition) -> Iterator[Broken]:
+    """The shortlists are as long as the programme says, and the returns lie within it."""
     if {"selection", "placement"} - definition.sections().keys():
-        yield Broken("/programme", "not_in_programme", "returns need the sections selection and placement")
+        yield Broken("/kind", "not_in_programme", "returns need the sections selection and placement")
         return
-    offices = {one.code for one in definition.offices}
-    sectors = {one.code for one in definition.sectors}
-    hosts = set(definition.section(PlacementSection).codes("host_type"))
-    criteria = {one.criterion for one in definition.section(SelectionSection).eligibility}
-    named = [("/publisher", history.publisher, offices)]
-    named += [(f"/population/groups/{n}/office", g.office, offices) for n, g in enumerate(history.population.groups)]
-    named += [(f"/hosts/{n}/office", one.office, offices) for n, one in enumerate(history.hosts)]
-    named += [(f"/host_types/{n}", code, hosts) for n, code in enumerate(history.host_types)]
-    for n, profession in enumerate(history.population.professions):
-        named.append((f"/population/professions/{n}/sector", profession.sector, sectors))
-    for n, one in enumerate(history.population.ineligible):
-        named.append((f"/population/ineligible/{n}/criterion", one.criterion, criteria))
-    for pointer, code, known in named:
-        if code not in known:
-            yield Broken(pointer, "unknown_code", "the programme does not list this code")
-    for n, starts in enumerate(history.deliveries.starts):
+    names, bounds = chapter.deliveries.shortlist, definition.section(SelectionSection).shortlist
+    if not bounds.least <= names.names <= bounds.most:
+        detail = f"the programme's shortlists have {bounds.least} to {bounds.most} names"
+        yield Broken("/deliveries/shortlist/names", "shortlist_bounds", detail)
+    if names.applying > names.names:
+        yield Broken("/deliveries/shortlist/applying", "shortlist_bounds", "more apply than stand on the list")
+    if chapter.deliveries.declined and not definition.section(SelectionSection).seats.reserve:
+        yield Broken("/deliveries/declined", "no_reserves", "in this programme no reserve follows")
+    if chapter.population.registered.starts < definition.dates.starts:
+        yield Broken(
+            "/population/registered/starts", "outside_programme", "nobody registers before the programme began"
+        )
+    for n, starts in enumerate(chapter.deliveries.starts):
         if (starts.starts - definition.dates.starts).days < LEAD_DAYS + 10 or starts.ends > definition.dates.ends:
             detail = f"a first return needs {LEAD_DAYS + 10} days from the programme's beginning; the last, its end"
             yield Broken(f"/deliveries/starts/{n}/starts", "outside_programme", detail)
-
-
-def _figures(history: History, definition: Definition) -> Iterator[Broken]:
-    for number, figure in enumerate(history.figures):
-        if definition.indicator(figure.indicator) is None:
-            yield Broken(f"/figures/{number}/indicator", "unknown_indicator", "the programme has no such indicator")
-        if definition.period(figure.period) is None:
-            yield Broken(f"/figures/{number}/period", "unknown_period", "the programme has no such period")

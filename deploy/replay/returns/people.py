@@ -1,15 +1,15 @@
-"""The generated people of a history: exact marginals, everything else from the seed."""
+"""The generated people of a chapter: exact marginals, everything else from the seed."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
-from deploy.replay.history import Group, History, Population
-from shared.contracts.registration import Attributes, LanguageSkill
+from deploy.replay.returns.model import Correction, Group, Population
+from shared.contracts.registration import Attributes, LanguageSkill, Sex
 
 # Syllables, not names: nobody is called like this.
 GIVEN = tuple(
@@ -18,19 +18,22 @@ GIVEN = tuple(
 FAMILY = tuple(
     "".join(parts) for parts in product(("Tor", "Wel", "Zan", "Qui", "Pol", "Gar"), ("adi", "eno", "isu", "umo"))
 )
-OWN_LEVEL = "C2"
-RESIDENCE_LANGUAGE = LanguageSkill(language="nl", level="B2")
+SEXES: tuple[Sex, ...] = get_args(Sex)
 
 
 @dataclass(eq=False)
 class Expert:
-    """A generated person in the programme; `number` counts from 1."""
+    """A generated person in the programme; `number` counts from 1. `first_said`: what was registered before a
+    correction put it right (None: nothing had to be)."""
 
     number: int
     group: Group
-    sex: str
+    sex: Sex
     attributes: Attributes = field(default_factory=Attributes)
     eligible: bool = True
+    failing: str = ""
+    first_said: Attributes | None = None
+    withdraws: str = ""
 
     @property
     def name(self) -> str:
@@ -46,29 +49,54 @@ class Expert:
         return f"{FAMILY[self.number % len(FAMILY)]}-{self.number:04d}"
 
 
-def drawn(history: History, rng: random.Random, busy: Iterable[int], people: list[Expert]) -> None:
+def registered(population: Population) -> list[Expert]:
+    """Everybody who registered, by group and sex, without attributes yet."""
+    people: list[Expert] = []
+    for group in population.groups:
+        for sex in SEXES:
+            people += [Expert(len(people) + n, group, sex) for n in range(1, group.number(sex) + 1)]
+    return people
+
+
+def drawn(population: Population, rng: random.Random, busy: Collection[int], people: list[Expert]) -> None:
     """Makes the stated number of those who are not busy ineligible and gives everybody their attributes."""
-    free = [one for one in people if one.number not in set(busy)]
-    failing = rng.sample(free, sum(one.persons for one in history.population.ineligible))
-    reasons = [reason for reason in history.population.ineligible for _ in range(reason.persons)]
-    for expert in failing:
+    free = [one for one in people if one.number not in busy]
+    failing = rng.sample(free, sum(one.persons for one in population.ineligible))
+    reasons = [reason for reason in population.ineligible for _ in range(reason.persons)]
+    for expert, reason in zip(failing, reasons, strict=True):
         expert.eligible = False
-    columns = _columns(history.population, rng)
+        expert.failing = reason.criterion
+    columns = _columns(population, rng)
     for expert, values in zip((one for one in people if one.eligible), _rows(columns), strict=True):
-        expert.attributes = _attributes(history.population, expert, values)
+        expert.attributes = _attributes(population, expert, values)
     for expert, reason in zip(failing, reasons, strict=True):
         values = {name: rng.choice(column) for name, column in columns.items()}
         values[reason.attribute] = reason.value
-        expert.attributes = _attributes(history.population, expert, values)
+        expert.attributes = _attributes(population, expert, values)
 
 
-def registered(history: History) -> list[Expert]:
-    """Everybody who registered, by office and sex, without attributes yet."""
-    people: list[Expert] = []
-    for group in history.population.groups:
-        for sex, number in (("female", group.female), ("male", group.male)):
-            people += [Expert(len(people) + n, group, sex) for n in range(1, number + 1)]
-    return people
+def corrected(
+    corrections: Iterable[Correction], rng: random.Random, going: Collection[int], people: list[Expert]
+) -> None:
+    """Chooses of whom something else was said first: those who returned, then others."""
+    free = [one for one in people if one.eligible]
+    rng.shuffle(free)
+    free.sort(key=lambda one: one.number not in going)
+    for correction in corrections:
+        name, said = correction.attribute, correction.first_said
+        for expert in [one for one in free if getattr(one.attributes, name) != said][: correction.persons]:
+            expert.first_said = expert.attributes.model_copy(update={name: said})
+            free.remove(expert)
+
+
+def withdrawing(population: Population, rng: random.Random, busy: Collection[int], people: list[Expert]) -> None:
+    """Chooses who takes a consent back: persons of the office who are in no return."""
+    free = [one for one in people if one.eligible and one.number not in busy]
+    rng.shuffle(free)
+    for line in population.withdrawn:
+        for expert in [one for one in free if one.group.office == line.office][: line.persons]:
+            expert.withdraws = line.purpose
+            free.remove(expert)
 
 
 def _columns(population: Population, rng: random.Random) -> dict[str, list[Any]]:
@@ -81,11 +109,19 @@ def _columns(population: Population, rng: random.Random) -> dict[str, list[Any]]
     lives = list(zip(sorted(columns["birth_years"]), sorted(columns["experience_years"], reverse=True), strict=True))
     columns["life"] = lives
     del columns["birth_years"], columns["experience_years"]
-    columns["residence_status"] = [one.code for one in population.residence_statuses for _ in range(one.persons)]
-    columns["english"] = [one.level for one in population.english for _ in range(one.persons)]
+    coded = {
+        "residence_status": population.residence_statuses,
+        "country_of_residence": population.residences,
+        "nationality": population.nationalities,
+    }
+    for name, lines in coded.items():
+        if lines:
+            columns[name] = [one.code for one in lines for _ in range(one.persons)]
     columns["profession"] = [
         (one.sector, rng.choice(one.occupations)) for one in population.professions for _ in range(one.persons)
     ]
+    for language, levels in population.languages.items():
+        columns[f"speaks {language}"] = [one.level for one in levels for _ in range(one.persons)]
     for column in columns.values():
         rng.shuffle(column)
     return columns
@@ -99,22 +135,23 @@ def _rows(columns: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
 def _attributes(population: Population, expert: Expert, values: dict[str, Any]) -> Attributes:
     sector, occupation = values["profession"]
     birth_year, experience = values["life"]
-    residence = values.get("country_of_residence", population.residence)
-    citizen = values["residence_status"] == "citizen"
-    spoken = [LanguageSkill(language=one, level=OWN_LEVEL) for one in expert.group.languages if one != "en"]
+    group, status = expert.group, values.get("residence_status")
+    residence = values.get("country_of_residence") or group.residence
+    own = residence if status == "citizen" else group.origin
+    spoken = {**group.languages, **{one: values[f"speaks {one}"] for one in population.languages}}
     return Attributes.model_validate(
         {
             "sex": expert.sex,
             "birth_year": birth_year,
-            "nationality": residence if citizen else expert.group.origin,
-            "country_of_origin": expert.group.origin,
+            "nationality": values.get("nationality") or group.nationality or own,
+            "country_of_origin": group.origin,
             "country_of_residence": residence,
-            "residence_status": values["residence_status"],
+            "residence_status": status,
             "education": values["education"],
             "occupation": occupation,
             "experience_years": values.get("experience_years", experience),
             "sector": sector,
-            "languages": (*spoken, LanguageSkill(language="en", level=values["english"]), RESIDENCE_LANGUAGE),
-            "category": "diaspora",
+            "languages": tuple(LanguageSkill(language=one, level=level) for one, level in spoken.items()),
+            "category": group.category,
         }
     )
