@@ -56,9 +56,12 @@ def _shares(total: int | tuple[Row, ...], cases: int) -> list[JsonValue]:
     if isinstance(total, int):
         return list(apportioned(total, [1] * cases))
     shared = [_shared_row(row, cases, place) for place, row in enumerate(total)]
-    return [
-        [row[n] for row in shared if any(isinstance(one, int) and one for one in row[n].values())] for n in range(cases)
-    ]
+    return [[row[n] for row in shared if _counts(row[n])] for n in range(cases)]
+
+
+def _counts(row: Body) -> bool:
+    """Whether a number is left in the row."""
+    return any(isinstance(value, int) and value > 0 for value in row.values())
 
 
 def _shared_row(row: Row, cases: int, place: int) -> list[Body]:

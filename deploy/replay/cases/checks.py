@@ -1,4 +1,4 @@
-"""What a chapter of plain cases must hold: a path that its table allows, bodies that its verbs take, numbers that sum."""
+"""What a chapter of plain cases must hold: a path that its table allows, bodies that its verbs take, sums."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _numbers(chapter: Cases) -> Iterator[Broken]:
 
 
 def _steps(chapter: Cases, table: Case[Any]) -> Iterator[Broken]:
-    """What is said by step names steps of the path and fields of the verb's body; no step comes before an earlier one."""
+    """What is said by step names steps of the path and fields of the verb's body; days never go back."""
     verbs = dict(chapter.steps())
     for part, step, fields in chapter.stated():
         if step not in verbs:
@@ -79,10 +79,8 @@ def _steps(chapter: Cases, table: Case[Any]) -> Iterator[Broken]:
         known = move.body.model_fields if move else {}
         for field in fields:
             if field not in known or field == "happened_at":
-                detail = (
-                    f"{verbs[step]} takes {', '.join(name for name in known if name != 'happened_at') or 'nothing'}"
-                )
-                yield Broken(f"/{part}/{step}/{escaped(field)}", "unknown_field", detail)
+                takes = ", ".join(name for name in known if name != "happened_at") or "nothing"
+                yield Broken(f"/{part}/{step}/{escaped(field)}", "unknown_field", f"{verbs[step]} takes {takes}")
     earlier = None
     for step in verbs:
         day = chapter.days.get(step, 0)

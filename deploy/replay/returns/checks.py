@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from deploy.replay.returns.codes import codes_of_programme, known_everywhere
-from deploy.replay.returns.model import Returns
+from deploy.replay.returns.model import NoShows, Placed, Returns
 from deploy.replay.returns.people import SEXES
 from deploy.replay.returns.requests import APPLIED_DAYS, KNOWN_DAYS, LEAD_DAYS
 from shared.programmes.marked_yaml import Broken
@@ -18,11 +18,13 @@ BANDS = ("birth_years", "education", "experience_years")
 MARGINALS = (*BANDS, "professions")
 # Of these a file may leave out any.
 OPTIONAL = ("residence_statuses", "residences", "nationalities")
+# Office, group (None: any of the office), sex.
+Kind = tuple[str, str | None, str]
 
 
 def check_returns(chapter: Returns, definition: Definition | None) -> Iterator[Broken]:
     """Broken rules, by pointer within the chapter."""
-    checks = (_windows, _marginals, _totals, _stated_once, _people, _hosts, _received, _apart, known_everywhere)
+    checks = (_windows, _marginals, _totals, _stated_once, _people, _spare, _hosts, _received, _apart, known_everywhere)
     for check in checks:
         yield from check(chapter)
     if definition is not None:
@@ -72,7 +74,8 @@ def _totals(chapter: Returns) -> Iterator[Broken]:
     for name, total in sums.items():
         if total != returns:
             yield Broken(f"/deliveries/{name}", "marginal_sum", f"sums to {total}; {returns} returns are placed")
-    marked = sum(one.returns for one in (*deliveries.extended, *deliveries.ended_early)) + deliveries.declined
+    marked = sum(one.returns for one in deliveries.extended) + sum(one.returns for one in deliveries.ended_early)
+    marked += deliveries.declined
     if marked > returns:
         yield Broken("/deliveries", "too_many", "more returns are extended, ended or reserved than there are")
     if not returns:
@@ -97,28 +100,34 @@ def _stated_once(chapter: Returns) -> Iterator[Broken]:
 
 
 def _people(chapter: Returns) -> Iterator[Broken]:
-    """Each office needs its placed people, and others for the rest of every shortlist."""
+    """Whoever is placed or expected is registered in that office and group."""
     population, deliveries = chapter.population, chapter.deliveries
     groups = {one.code: one for one in population.groups if one.code}
-    held: Counter[tuple[str, str | None, str]] = Counter()
+    held: Counter[Kind] = Counter()
     for group in population.groups:
-        for sex in SEXES:
-            held[(group.office, None, sex)] += group.number(sex)
-            held[(group.office, group.code, sex)] += group.number(sex) if group.code else 0
-    busy: Counter[tuple[str, str | None, str]] = Counter()
+        for code in {None, group.code}:
+            held.update({(group.office, code, sex): group.number(sex) for sex in SEXES})
+    busy: Counter[Kind] = Counter()
     for name in ("placed", "no_shows", "cancelled"):
         for number, line in enumerate(getattr(deliveries, name)):
             pointer = f"/deliveries/{name}/{number}"
             if line.group is not None and (line.group not in groups or groups[line.group].office != line.office):
                 yield Broken(f"{pointer}/group", "unknown_group", "the office has no group of this code")
-            for key in {(line.office, None, line.sex), (line.office, line.group, line.sex)}:
+            own: Kind = (line.office, line.group, line.sex)
+            for key in {(line.office, None, line.sex), own}:
                 busy[key] += line.persons
                 if busy[key] > held[key]:
                     yield Broken(pointer, "too_many", "more persons are placed or expected than registered there")
                     break
-    by_office = Counter[str]()
-    for (office, code, _), number in busy.items():
-        by_office[office] += number if code is None else 0
+
+
+def _spare(chapter: Returns) -> Iterator[Broken]:
+    """There are others for the rest of every shortlist, and for what is put right or taken back."""
+    population, deliveries = chapter.population, chapter.deliveries
+    lines: list[Placed | NoShows] = [*deliveries.placed, *deliveries.absent]
+    by_office: Counter[str] = Counter()
+    for line in lines:
+        by_office[line.office] += line.persons
     ineligible = population.persons - population.eligible
     needed = deliveries.shortlist.names - 1
     if ineligible + sum(by_office.values()) + needed > population.persons:
@@ -138,11 +147,9 @@ def _hosts(chapter: Returns) -> Iterator[Broken]:
     places = [(one.office, one.area) for one in chapter.hosts]
     for pointer, line in chapter.lines():
         if line.place not in places or line.office not in experts:
-            area = line.office in {office for office, _ in places} and line.office in experts
-            name, detail = ("area", "area") if area else ("office", "office")
-            yield Broken(
-                f"{pointer}/{name}", f"unknown_{detail}", f"this {detail} has no experts or no hosts in the file"
-            )
+            here = line.office in {office for office, _ in places} & experts
+            name = "area" if here else "office"
+            yield Broken(f"{pointer}/{name}", f"unknown_{name}", f"this {name} has no experts or no hosts in the file")
     sectors = {one.sector for one in chapter.population.professions if one.persons}
     for number, host in enumerate(chapter.hosts):
         if places.index((host.office, host.area)) != number:
@@ -184,9 +191,7 @@ def _lists(chapter: Returns, definition: Definition) -> Iterator[Broken]:
     if chapter.deliveries.declined and not definition.section(SelectionSection).seats.reserve:
         yield Broken("/deliveries/declined", "no_reserves", "in this programme no reserve follows")
     if chapter.population.registered.starts < definition.dates.starts:
-        yield Broken(
-            "/population/registered/starts", "outside_programme", "nobody registers before the programme began"
-        )
+        yield Broken("/population/registered/starts", "outside_programme", "the programme had not begun")
     for n, starts in enumerate(chapter.deliveries.starts):
         if (starts.starts - definition.dates.starts).days < LEAD_DAYS + 10 or starts.ends > definition.dates.ends:
             detail = f"a first return needs {LEAD_DAYS + 10} days from the programme's beginning; the last, its end"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from deploy.replay.returns.model import Hosts, Returns
-from deploy.replay.returns.people import Expert
+from deploy.replay.returns.people import Expert, swap_professions
 from shared.errors import SankofaError
 
 Place = tuple[str, str | None]
@@ -117,7 +117,7 @@ def _provide(
             raise HistoryImpossible(f"the hosts of {place[0]} cannot all receive somebody of their sector")
         moved = giving[0]
         old, new = moved.attributes.sector or "", other.attributes.sector or ""
-        _swap(moved, other)
+        swap_professions(moved, other)
         held[old] -= returns[moved]
         held[new] += returns[moved]
         by_sector[old].append(other)
@@ -134,10 +134,3 @@ def _short(wanted: Counter[str], held: Counter[str]) -> list[str]:
 def _can_leave(one: Expert, wanted: Counter[str], held: Counter[str], returns: Counter[Expert]) -> bool:
     sector = one.attributes.sector or ""
     return held[sector] - returns[one] >= wanted[sector]
-
-
-def _swap(one: Expert, other: Expert) -> None:
-    names = ("sector", "occupation")
-    first, second = ({name: getattr(person.attributes, name) for name in names} for person in (one, other))
-    one.attributes = one.attributes.model_copy(update=second)
-    other.attributes = other.attributes.model_copy(update=first)

@@ -99,6 +99,14 @@ def withdrawing(population: Population, rng: random.Random, busy: Collection[int
             free.remove(expert)
 
 
+def swap_professions(one: Expert, other: Expert) -> None:
+    """How many persons there are in each sector stays as it is."""
+    names = ("sector", "occupation")
+    first, second = ({name: getattr(person.attributes, name) for name in names} for person in (one, other))
+    one.attributes = one.attributes.model_copy(update=second)
+    other.attributes = other.attributes.model_copy(update=first)
+
+
 def _columns(population: Population, rng: random.Random) -> dict[str, list[Any]]:
     """For each attribute as many values as there are eligible persons, each value as often as stated."""
     columns: dict[str, list[Any]] = {

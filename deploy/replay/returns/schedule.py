@@ -86,7 +86,8 @@ def _goers(deliveries: Deliveries, rng: random.Random, people: list[Expert]) -> 
     going: dict[Expert, tuple[int, Place]] = {}
     absent: Absent = []
     # Lines that name a group come first: no other line may use up its people.
-    for line in sorted((*deliveries.placed, *deliveries.absent), key=lambda one: one.group is None):
+    lines: list[Placed | NoShows] = [*deliveries.placed, *deliveries.absent]
+    for line in sorted(lines, key=lambda one: one.group is None):
         if isinstance(line, Placed):
             for times, persons in enumerate(line.persons_by_returns, 1):
                 going |= {taken(line): (times, line.place) for _ in range(persons)}

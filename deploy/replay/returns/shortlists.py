@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from deploy.replay.returns.assignments import Assignment
 from deploy.replay.returns.hosts import HistoryImpossible
 from deploy.replay.returns.model import Deliveries
-from deploy.replay.returns.people import Expert
+from deploy.replay.returns.people import Expert, swap_professions
 from shared.programmes.model import Definition
 from shared.programmes.scoring import NEWCOMER, Standing, score
 from shared.programmes.sections.selection import SelectionSection
@@ -27,6 +27,7 @@ class Shortlists:
     rng: random.Random
     people: list[Expert]
     busy: Collection[int]
+    listed: set[Expert] = field(default_factory=set)
 
     def spare(self, office: str) -> list[Expert]:
         """The eligible of the office who return nowhere and were not expected anywhere."""
@@ -59,9 +60,11 @@ class Shortlists:
         """Whether a list was found; then the assignment has it."""
         goes, number = assignment.listed[0], self.deliveries.shortlist.names - 1
         near = [one for one in self.spare(assignment.office) if one is not goes]
-        for _ in range(TRIES if len(near) >= number else 0):
-            others = self.rng.sample(near, number)
-            assignment.listed = [others.pop(0), goes] if declined else [goes]
+        firsts = self._of_sector(near, assignment.host.sector) if declined else [goes]
+        for _ in range(TRIES if firsts and len(near) >= number else 0):
+            first = self.rng.choice(firsts)
+            others = self.rng.sample([one for one in near if one is not first], number - declined)
+            assignment.listed = [first, goes] if declined else [goes]
             assignment.listed += others
             assignment.base = assignment.listed[0].attributes
             terms = assignment.terms()
@@ -69,10 +72,23 @@ class Shortlists:
             others.sort(key=lambda one: -score(self.definition, terms, one.attributes)[0])
             assignment.listed[tail:] = others
             assignment.declined = declined
-            if assignment.base.sector == assignment.host.sector and self._falling(assignment, goes):
+            if self._falling(assignment, goes):
+                self.listed.update(assignment.listed)
                 return True
         assignment.listed, assignment.base, assignment.declined = [goes], goes.attributes, False
         return False
+
+    def _of_sector(self, near: list[Expert], sector: str) -> list[Expert]:
+        """Those of the sector; where there is none, one who takes that profession over from somebody elsewhere."""
+        if found := [one for one in near if one.attributes.sector == sector]:
+            return found
+        free = [one for one in self.people if one.eligible and one.number not in self.busy and one not in self.listed]
+        giving = [one for one in free if one.attributes.sector == sector]
+        taking = [one for one in near if one not in self.listed]
+        if not giving or not taking:
+            return []
+        swap_professions(taking[0], giving[0])
+        return [taking[0]]
 
     def _falling(self, assignment: Assignment, goes: Expert) -> bool:
         """Whether the scores fall strictly, both before and after matching hears of earlier returns."""

@@ -14,7 +14,7 @@ import pytest
 
 from deploy.replay.expansion import expand
 from deploy.replay.history import Figure, History, history_schema, lint_history, load_history
-from deploy.replay.returns.schedule import HistoryImpossible
+from deploy.replay.returns.hosts import HistoryImpossible
 from deploy.replay.steps import PHASES, NotAnswered, Step, resolve
 from shared.clock import derived_id
 from shared.contracts.matching import Terms
