@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.cli.settings import Settings
+from deploy.definition_tables import with_tables
 from deploy.event_map import event_map
 from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
@@ -82,6 +83,12 @@ def event_map_page() -> Files:
     yield ROOT / "docs/event-map.md", event_map(consumers())
 
 
+def programmes_page() -> Files:
+    """The tables of what a definition may say, between their marks in a page that is otherwise written by hand."""
+    page = ROOT / "docs/programmes.md"
+    yield page, with_tables(page.read_text(encoding="utf-8"))
+
+
 def editor_schemas() -> Files:
     """What editors check files of programmes and histories against."""
     yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
@@ -89,7 +96,7 @@ def editor_schemas() -> Files:
 
 
 # Whoever generates another file adds a function here.
-SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, editor_schemas]
+SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, programmes_page, editor_schemas]
 
 
 def generated() -> dict[Path, str]:
