@@ -43,12 +43,9 @@ def mark_before_effects() -> Any:
         if not forced and has_gap(shadow, envelope, position[0]):
             raise ValueError("gap")
         handler = self._handlers.get(type(event), Handler())
-        knowledge = shadow["knowledge"]
-        if handler.know:
-            knowledge = handler.know(dict(knowledge), event, envelope)
+        knowledge = handler.known(shadow["knowledge"], event, envelope)
         saved: Document = await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
-        if handler.effect:
-            await handler.effect(Delivery(envelope, event, knowledge))
+        await handler.act(Delivery(envelope, event, knowledge))
         return saved
 
     return mock.patch.object(Consumer, "_apply", apply)

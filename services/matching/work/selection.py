@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from services.matching.domain import assignment
-from services.matching.domain.assignment import Assignment, StartMatching
+from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment, Ranked, ShortlistRequest
 from services.matching.domain.knowledge import (
     NO_CONSENT,
     OfAnotherOffice,
@@ -16,13 +15,13 @@ from services.matching.domain.knowledge import (
     expert_status,
     return_of,
 )
-from services.matching.domain.match import ReceiveApplication, ShortlistExpert, SourceExpert, StopMatch
-from services.matching.domain.match_state import Match
+from services.matching.domain.matches import MATCH, Match
 from services.matching.domain.scoring import Assessment, Candidate, assess, attributes_on, ranked
-from services.matching.promises import Promises
-from services.matching.refusals import Refusals, raise_refused
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
-from services.matching.waiting import Waiting
+from services.matching.work.promises import Promises
+from services.matching.work.refusals import Refusals, raise_refused
+from services.matching.work.waiting import Waiting
+from shared.cases.case import Asked
 from shared.clock import derived_id, instant_of
 from shared.contracts.matching import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
@@ -32,6 +31,7 @@ from shared.programmes.model import Definition
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
+from shared.web.acting import Call
 
 APPLICATION = "application"
 CANCELLED = "assignment_cancelled"
@@ -101,14 +101,15 @@ class Selection:
             self.waiting.note(expert, submission.id)
             state = await self._open_assignment(submission.body["assignment"])
             knowledge = await self.knowledge(expert)
-            if knowledge.get("person"):
-                self.waiting.note(knowledge["person"], submission.id)
+            if person := knowledge.get("expert", {}).get("person"):
+                self.waiting.note(person, submission.id)
             if submission.channel == "officer":
                 check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
-            await self._check_consent(knowledge["person"])
-            entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
-            await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause, submission.id)
+            person = knowledge["expert"]["person"]
+            await self._check_consent(person)
+            entry = await self._entry(submission.body["assignment"], state, expert, person, cause)
+            await self._enter("apply", entry, cause, submission.id)
         else:
             await self._entered(submission.subject, known, cause)
 
@@ -116,7 +117,7 @@ class Selection:
         _, state = await self._kernel.load(ASSIGNMENTS, id)
         if state is None:
             raise Refusal("not_found", status=404)
-        if state.status not in assignment.OPEN_TO_EXPERTS:
+        if state.status not in OPEN_TO_EXPERTS:
             raise Refusal("assignment_not_open")
         return state
 
@@ -133,7 +134,8 @@ class Selection:
         knowledge = await self.knowledge(expert)
         if not own:
             check_office(knowledge, state.office)
-        if consent_to_placement(await self.knowledge(knowledge.get("person", ""))) == "not_given":
+        person = knowledge.get("expert", {}).get("person", "")
+        if consent_to_placement(await self.knowledge(person)) == "not_given":
             raise Refusal(NO_CONSENT, problems=(Problem(NO_CONSENT, "/expert"),))
 
     def _check_expert(self, state: Assignment, knowledge: dict[str, Any]) -> None:
@@ -141,9 +143,9 @@ class Selection:
         status = expert_status(knowledge)
         if status == "unknown":
             raise TooEarly("expert")
-        if knowledge["programme"] != state.programme:
+        if knowledge["expert"]["programme"] != state.programme:
             raise Refusal("expert_of_another_programme", problems=(Problem("same_programme", "/expert"),))
-        if status == "registered":
+        if status == "screening":
             raise TooEarly("eligibility")
         if status != "eligible":
             raise Refusal(f"expert_{status}", problems=(Problem(f"expert_{status}", "/expert"),))
@@ -154,15 +156,12 @@ class Selection:
         if consent in ("unknown", "not_given"):
             raise TooEarly("person" if consent == "unknown" else "consent")
 
-    async def _entry(
-        self, assignment_id: str, state: Assignment, expert: str, knowledge: dict[str, Any], cause: Cause
-    ) -> Entry:
+    async def _entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
         definition = self.definition(state)
-        person = knowledge["person"]
         office = definition.office(state.office) if state.office else None
         now = cause.happened_at or self._replica.ports.runtime.now()
         day = (now.astimezone(office.zone) if office else now).date()
-        attributes = attributes_on((await self.knowledge(person)).get("profile", ()), day)
+        attributes = attributes_on((await self.knowledge(person)).get("profile", {}).get("entries", ()), day)
         if attributes is None:
             raise TooEarly("profile")
         returns = await self._store.count(SHADOWS.name, "returns", returns_key(person, definition.code))
@@ -178,10 +177,9 @@ class Selection:
         match = derived_id(assignment_id, expert)
         return Entry(match, parties, assess(definition, state.terms, attributes, returns))
 
-    async def _enter(
-        self, entry: Entry, command: ReceiveApplication | SourceExpert, cause: Cause, submission: str = ""
-    ) -> None:
+    async def _enter(self, verb: str, entry: Entry, cause: Cause, submission: str = "") -> None:
         """Pool, match, pool; then a look at whether the assignment still stands."""
+        command = MATCH.ask(verb, parties=entry.parties, assessment=entry.assessment)
         await self._promises.take_pool(entry.match, entry.parties)
         try:
             saved = await self._refusals.execute(entry.match, command, cause, submission)
@@ -192,18 +190,18 @@ class Selection:
 
     async def _entered(self, match: str, document: Document, cause: Cause) -> None:
         state = MATCHES.read(document)
-        if state is None or state.parties is None:
+        if state is None:
             return
         await self._promises.settle(match, state.parties)
         _, stands = await self._kernel.load(ASSIGNMENTS, state.parties.assignment)
         if stands is not None and stands.status == "cancelled":
             # The cancellation went through the matches before this one was saved; nobody else will stop it.
-            await self._kernel.execute(MATCHES, match, StopMatch(CANCELLED), cause.step("cancelled"))
+            command = MATCH.ask("stop", reason=CANCELLED)
+            await self._kernel.execute(MATCHES, match, command, cause.step("cancelled"))
 
-    async def shortlist(
-        self, id: str, experts: tuple[str, ...], override_reason: str | None, cause: Cause, expected: int | None
-    ) -> Saved[Assignment]:
+    async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
         """Sources the experts and saves the next round. Raises Refusal `shortlist_too_short`, `expert_unknown`, ..."""
+        id, cause, expected = call.id, call.cause, call.expected_version
         document, state = await self._kernel.load(ASSIGNMENTS, id)
         if document is None or state is None:
             raise Refusal("not_found", status=404)
@@ -211,15 +209,15 @@ class Selection:
             return Saved(document, state, repeated=True)
         if expected is not None and expected != document["version"]:
             raise PreconditionFailed
-        assignment.require(state, StartMatching)
-        entries = [await self._sourced(id, state, expert, place, cause) for place, expert in enumerate(experts)]
+        ASSIGNMENT.move(state, call.verb)
+        entries = [await self._sourced(id, state, one, place, cause) for place, one in enumerate(call.body.experts)]
         for entry in (entry for entry in entries if entry):
             await self._source(entry, _sourcing(cause, entry.match))
-        return await self._start_matching(id, override_reason, cause)
+        return await self._start_matching(call)
 
     async def _source(self, entry: Entry, cause: Cause) -> None:
         try:
-            await self._enter(entry, SourceExpert(entry.parties, entry.assessment), cause)
+            await self._enter("source", entry, cause)
         except Refusal as refusal:
             # Who applied a moment before stands on the longlist already, as the officer wishes.
             if refusal.rule != "already_matched":
@@ -239,26 +237,24 @@ class Selection:
         try:
             check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
-            await self._check_consent(knowledge["person"])
-            return await self._entry(id, state, expert, knowledge, cause)
+            person = knowledge["expert"]["person"]
+            await self._check_consent(person)
+            return await self._entry(id, state, expert, person, cause)
         except OfAnotherOffice:
             rule = "expert_unknown"
         except TooEarly as early:
             rule = SOURCED_TOO_EARLY.get(early.reason, "expert_unknown")
         raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
 
-    async def _start_matching(self, id: str, override_reason: str | None, cause: Cause) -> Saved[Assignment]:
+    async def _start_matching(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
+        id, cause = call.id, call.cause
         for _ in range(ATTEMPTS):
             document, state = await self._kernel.load(ASSIGNMENTS, id)
             if document is None or state is None:
                 raise Refusal("not_found", status=404)
-            assignment.require(state, StartMatching)
             bounds = self.definition(state).shortlist
-            chosen = ranked(await self._candidates(id), bounds)
-            if not chosen or (len(chosen) < bounds.least and override_reason is None):
-                raise Refusal("shortlist_too_short", "fewer experts than the programme asks for passed every filter")
-            reason = override_reason if len(chosen) < bounds.least else None
-            command = StartMatching(chosen, reason)
+            chosen = Ranked(ranked(await self._candidates(id), bounds), bounds.least)
+            command = Asked(call.verb, call.body, chosen)
             try:
                 # Two rounds at once would both take the same longlist: the second one looks again.
                 return await self._kernel.execute(ASSIGNMENTS, id, command, cause, expected_version=document["version"])
@@ -270,7 +266,7 @@ class Selection:
         return [
             Candidate(document["_id"], state.parties.expert, state.score or 0)
             for document, state in await self.matches_of(id)
-            if state.status == "longlisted" and state.parties
+            if state.status == "longlisted"
         ]
 
     async def matches_of(self, id: str) -> list[tuple[Document, Match]]:
@@ -288,7 +284,7 @@ class Selection:
         """Each match of the round gets its rank, under the same ids whoever does it."""
         for rank, match in enumerate(matches, 1):
             cause = delivery.cause(f"round:{round}:{match}")
-            await self._kernel.execute(MATCHES, match, ShortlistExpert(rank), cause)
+            await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
 
     async def stop_all(self, delivery: Delivery) -> None:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
@@ -296,7 +292,7 @@ class Selection:
             if return_of(await self._promises.placement_of(document["_id"])) == "over":
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
-            await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED), cause)
+            await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
 
 
 def _sourcing(cause: Cause, match: str) -> Cause:
