@@ -469,7 +469,7 @@ def cut_off(told: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, An
 
     async def cut(path: str, body: Any = None) -> None:
         with monkeypatch.context() as broken:
-            broken.setattr(told.service.following.promises, "settle", crash)
+            broken.setattr(told.service.works.promises, "settle", crash)
             answer = await told.post(path, "officer", body, key=path)
         assert answer.status_code == 503
 
