@@ -27,7 +27,7 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.acting import Served, Work, id_of
-from shared.web.answers import listed_answers, model_schema, taken_answers
+from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause_of
@@ -77,7 +77,13 @@ class Api:
         self._selection = works.selection
         self.router = APIRouter()
         self._route("/vacancies", "vacancies", "list", self._vacancies, listed_answers(views.VacancySeen))
-        self._route("/vacancies/{id}", "vacancies", "read", self._vacancy, _read(views.VacancySeen))
+        self._route(
+            "/vacancies/{id}",
+            "vacancies",
+            "read",
+            self._vacancy,
+            answered(views.VacancySeen, "What is open to applications."),
+        )
         self._route(
             "/assignments/{id}/shortlist", "shortlist", "list", self._shortlist, listed_answers(views.MatchSeen)
         )
@@ -166,8 +172,3 @@ class Api:
 def _is_open(document: Document | None) -> bool:
     state = ASSIGNMENTS.read(document)
     return state is not None and state.status in OPEN_TO_EXPERTS
-
-
-def _read(model: type[views.VacancySeen]) -> Mapping[str, Any]:
-    content = {"application/json": {"schema": model_schema(model)}}
-    return {"200": {"description": "What is open to applications.", "content": content}}

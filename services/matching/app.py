@@ -28,10 +28,11 @@ class Matching:
         self.replica.times(ASSIGNMENTS, self.works.promises.seats)
         self.replica.times(MATCHES)
         self.replica.times(guard=self.works.promises.pools)
+        self.cases = served_cases(self.works)
         self.app = served(
             self.replica,
             settings.issuer,
-            cases=served_cases(self.works),
+            cases=self.cases,
             routers=[Api(self.replica, self.works).router],
             rights=RIGHTS,
             subjects_of=self._subjects_of,

@@ -45,7 +45,7 @@ from shared.contracts.registration import (
     PersonRecorded,
     Profile,
 )
-from shared.messaging.shadows import Handler, Handlers
+from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(works: Works) -> Handlers:

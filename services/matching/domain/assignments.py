@@ -147,7 +147,13 @@ DRAFT: Mapping[str, Any] = {
     "title": "Training of trainers in teacher education",
     "description": "Trains the host's own trainers and hands over the material.",
 }
-UNFIT = ("institution_unknown", "institution_of_another_office", "institution_not_active", "terms_do_not_fit")
+UNFIT = (
+    "institution_unknown",
+    "institution_of_another_office",
+    "institution_not_active",
+    "terms_do_not_fit",
+    "not_in_programme",
+)
 UNKNOWN_EXPERT = (
     "expert_unknown",
     "expert_not_screened",

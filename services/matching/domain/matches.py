@@ -33,13 +33,13 @@ from shared.contracts.matching import (
     OfferExpired,
     OfferMade,
     ScoreComponent,
+    Terms,
 )
 from shared.errors import Refusal
 from shared.identity.roles import Relation, Role
 
 HARD_FILTERS = "hard_filters"
 HOLD_LAPSED = "hold_lapsed"
-Usage = Literal["pending", "used", "spent"]
 Status = Literal[
     "applied",
     "sourced",
@@ -82,6 +82,7 @@ class Entry(Input):
     """An expert who comes to stand on an assignment, with what the rules say of the two."""
 
     parties: MatchParties
+    terms: Terms
     assessment: Assessment
 
 
@@ -127,12 +128,14 @@ class Keep(Input):
 
 def applied(turn: Turn[Match, Entry]) -> Told:
     """Whoever passes every hard filter is on the longlist at once, with an explained score; nobody else is."""
-    return [ApplicationReceived(happened_at=turn.now, parties=turn.body.parties), _assessed(turn)]
+    opening = ApplicationReceived(happened_at=turn.now, parties=turn.body.parties, terms=turn.body.terms)
+    return [opening, _assessed(turn)]
 
 
 def sourced(turn: Turn[Match, Entry]) -> Told:
     """The filters are those of an application."""
-    return [ExpertSourced(happened_at=turn.now, parties=turn.body.parties), _assessed(turn)]
+    opening = ExpertSourced(happened_at=turn.now, parties=turn.body.parties, terms=turn.body.terms)
+    return [opening, _assessed(turn)]
 
 
 def _assessed(turn: Turn[Match, Entry]) -> Event:
@@ -211,6 +214,7 @@ READERS: Mapping[Role, Relation] = {**EXPERT, "host": "institution", "panel": "a
 FAMILY: Mapping[str, Any] = {"reason": "family"}
 OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
 TOO_LATE = ("return_is_over",)
+ASSESSED = (ExpertLonglisted, ExpertNotSelected)
 
 
 def _from(*states: str) -> frozenset[str]:
@@ -218,15 +222,8 @@ def _from(*states: str) -> frozenset[str]:
 
 
 MOVES: tuple[Move, ...] = (
-    Move(
-        "apply",
-        _from(NEW),
-        ApplicationReceived,
-        then=(ExpertLonglisted, ExpertNotSelected),
-        body=Entry,
-        rule=applied,
-    ),
-    Move("source", _from(NEW), ExpertSourced, then=(ExpertLonglisted, ExpertNotSelected), body=Entry, rule=sourced),
+    Move("apply", _from(NEW), ApplicationReceived, then=ASSESSED, body=Entry, rule=applied),
+    Move("source", _from(NEW), ExpertSourced, then=ASSESSED, body=Entry, rule=sourced),
     Move("put-on-shortlist", _from("longlisted"), ExpertShortlisted, body=Rank, overtaken="nothing"),
     Move("reserve", _from("shortlisted"), MatchReserved, body=Position, overtaken="nothing"),
     # The reserve follows by itself; an officer who asks for the same a moment later is given what stands.
@@ -300,19 +297,3 @@ def offer_timer(state: Match) -> Timer | None:
 
 
 MATCH = Case("matches", Match, MOVES, readers=READERS, timer=offer_timer, second="already_matched")
-
-
-def seat_usage(state: Match | None) -> Usage:
-    """Whether the match may still use a seat's hold, uses it, or never can again."""
-    if state is None:
-        return "pending"
-    if state.status in ENDED:
-        return "spent"
-    return "used" if state.status in SEATED else "pending"
-
-
-def pool_usage(state: Match | None) -> Usage:
-    """An open match uses its hold in the person's pool from its creation to its end."""
-    if state is None:
-        return "pending"
-    return "spent" if state.status in ENDED else "used"

@@ -20,7 +20,8 @@ from shared.cases.case import Asked
 from shared.contracts.base import Envelope
 from shared.contracts.matching import AssignmentMatchingStarted, MatchParties
 from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
@@ -96,7 +97,9 @@ class Allocation:
 
     async def offer(self, call: Call[Change]) -> Saved[Match]:
         assignment = await self._assignment_of(call.id)
-        return await self._execute(call, self._selection.definition(assignment).offer_expires_days)
+        return await self._execute(
+            call, self._selection.definition(assignment).section(SelectionSection).offers.expires_days
+        )
 
     async def accept(self, call: Call[Change]) -> Saved[Match]:
         """The terms were fixed by the assignment's approval, so reading them first is safe."""
@@ -154,7 +157,8 @@ class Allocation:
         if document is None or state is None or state.status not in ("matching", "filled"):
             return
         given = [hold for hold in document["holds"].values() if hold["status"] != "refused"]
-        if len(given) < state.terms.seats or not self._selection.definition(state).seats.reserve:
+        seats = self._selection.definition(state).section(SelectionSection).seats
+        if len(given) < state.terms.seats or not seats.reserve:
             return
         position = 0
         for match in state.shortlisted:

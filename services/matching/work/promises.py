@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.matching.domain.assignments import ENDED
-from services.matching.domain.matches import MATCH, Usage, pool_usage, seat_usage
+from services.matching.domain.matches import MATCH
+from services.matching.domain.usage import pool_usage, seat_usage
 from services.matching.store import ASSIGNMENTS, MATCHES, POOLS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties
 from shared.errors import Refusal, SankofaError
 from shared.replica import Replica
 from shared.store.aggregates import Cause
-from shared.store.guards import Guard, Holds
+from shared.store.guards import Guard, Holds, Usage
 from shared.store.port import Document
 
 

@@ -11,7 +11,7 @@ from shared.cases.case import Asked
 from shared.contracts.base import Event
 from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementRefused
 from shared.errors import Refusal, TooEarly
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import Saved, settled
 from shared.web.acting import Call

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +14,8 @@ from services.matching.domain.knowledge import (
     expert_status,
     return_of,
 )
-from services.matching.domain.matches import MATCH, Match
-from services.matching.domain.scoring import Assessment, Candidate, assess, attributes_on, ranked
+from services.matching.domain.matches import MATCH, Entry, Match
+from services.matching.domain.scoring import Candidate, assess, attributes_on, ranked
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
 from services.matching.work.promises import Promises
 from services.matching.work.refusals import Refusals, raise_refused
@@ -26,8 +25,9 @@ from shared.clock import derived_id, instant_of
 from shared.contracts.matching import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
@@ -42,15 +42,6 @@ CONSENT_WITHIN = timedelta(minutes=1)
 SOURCED_TOO_EARLY = {"eligibility": "expert_not_screened", "consent": NO_CONSENT}
 WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
 PAGE = 200
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An expert about to be put on an assignment's longlist, or turned away from it."""
-
-    match: str
-    parties: MatchParties
-    assessment: Assessment
 
 
 class Selection:
@@ -174,19 +165,19 @@ class Selection:
             programme=state.programme,
             programme_version=state.programme_version,
         )
-        match = derived_id(assignment_id, expert)
-        return Entry(match, parties, assess(definition, state.terms, attributes, returns))
+        assessment = assess(definition, state.terms, attributes, returns)
+        return Entry(parties=parties, terms=state.terms, assessment=assessment)
 
     async def _enter(self, verb: str, entry: Entry, cause: Cause, submission: str = "") -> None:
         """Pool, match, pool; then a look at whether the assignment still stands."""
-        command = MATCH.ask(verb, parties=entry.parties, assessment=entry.assessment)
-        await self._promises.take_pool(entry.match, entry.parties)
+        match = _match_of(entry)
+        await self._promises.take_pool(match, entry.parties)
         try:
-            saved = await self._refusals.execute(entry.match, command, cause, submission)
+            saved = await self._refusals.execute(match, Asked(verb, entry), cause, submission)
         except Refusal:
-            await self._promises.settle(entry.match, entry.parties)
+            await self._promises.settle(match, entry.parties)
             raise
-        await self._entered(entry.match, saved.document, cause)
+        await self._entered(match, saved.document, cause)
 
     async def _entered(self, match: str, document: Document, cause: Cause) -> None:
         state = MATCHES.read(document)
@@ -212,7 +203,7 @@ class Selection:
         ASSIGNMENT.move(state, call.verb)
         entries = [await self._sourced(id, state, one, place, cause) for place, one in enumerate(call.body.experts)]
         for entry in (entry for entry in entries if entry):
-            await self._source(entry, _sourcing(cause, entry.match))
+            await self._source(entry, _sourcing(cause, _match_of(entry)))
         return await self._start_matching(call)
 
     async def _source(self, entry: Entry, cause: Cause) -> None:
@@ -252,7 +243,7 @@ class Selection:
             document, state = await self._kernel.load(ASSIGNMENTS, id)
             if document is None or state is None:
                 raise Refusal("not_found", status=404)
-            bounds = self.definition(state).shortlist
+            bounds = self.definition(state).section(SelectionSection).shortlist
             chosen = Ranked(ranked(await self._candidates(id), bounds), bounds.least)
             command = Asked(call.verb, call.body, chosen)
             try:
@@ -293,6 +284,10 @@ class Selection:
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
+
+
+def _match_of(entry: Entry) -> str:
+    return derived_id(entry.parties.assignment, entry.parties.expert)
 
 
 def _sourcing(cause: Cause, match: str) -> Cause:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from shared.errors import Conflict, TooEarly, Unavailable, UnknownOutcome
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
 from shared.observability import count, logger
 from shared.replica import Replica
 

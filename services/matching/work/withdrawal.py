@@ -17,7 +17,7 @@ from services.matching.domain.matches import MATCH
 from services.matching.store import MATCHES, SHADOWS
 from services.matching.work.promises import Promises
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 
 EXPERT_SUSPENDED = "expert_suspended"

@@ -13,10 +13,11 @@ from shared.clock import derived_id, text_of
 from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
 from shared.errors import Conflict, Overloaded, Refusal, TooEarly, Unavailable
 from shared.messaging import shadows
+from shared.messaging.handlers import Delivery, Handler
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
 from shared.messaging.shadow import scheduled
-from shared.messaging.shadows import Consumer, Delivery, Handler
+from shared.messaging.shadows import Consumer
 from shared.messaging.topics import TOPICS
 from shared.observability import counts, reset_counts
 from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause

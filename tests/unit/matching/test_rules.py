@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from services.matching.domain.assignments import ASSIGNMENT, Assignment, Ranked
-from services.matching.domain.matches import MATCH, Match, pool_usage, seat_usage
+from services.matching.domain.matches import MATCH, Match
 from services.matching.domain.scoring import Assessment
 from services.matching.domain.terms import check_terms
+from services.matching.domain.usage import pool_usage, seat_usage
 from shared.cases.case import Asked, Case
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties, ScoreComponent
@@ -44,7 +45,7 @@ def request(*commands: Asked) -> Assignment:
 
 
 def stand(*commands: Asked) -> Match:
-    state = folded(MATCH, None, MATCH.ask("apply", parties=PARTIES, assessment=PASSED), *commands)
+    state = folded(MATCH, None, MATCH.ask("apply", parties=PARTIES, terms=TERMS, assessment=PASSED), *commands)
     assert isinstance(state, Match)
     return state
 
@@ -114,14 +115,14 @@ PATHS: dict[str, tuple[Asked, ...]] = {
 
 
 def test_who_passes_no_filter_is_not_selected_and_the_criteria_are_named() -> None:
-    state = folded(MATCH, None, MATCH.ask("source", parties=PARTIES, assessment=FAILED))
+    state = folded(MATCH, None, MATCH.ask("source", parties=PARTIES, terms=TERMS, assessment=FAILED))
     assert (state.status, state.criteria, state.score) == ("not_selected", ("languages", "education"), None)
     assert MATCH.scope(state).office == OFFICE
 
 
 def test_an_expert_stands_on_an_assignment_once() -> None:
     with pytest.raises(Refusal, match="already_matched"):
-        MATCH.decide(stand(), MATCH.ask("source", parties=PARTIES, assessment=PASSED), NOW)
+        MATCH.decide(stand(), MATCH.ask("source", parties=PARTIES, terms=TERMS, assessment=PASSED), NOW)
 
 
 def test_who_is_allocated_already_is_given_what_stands() -> None:
