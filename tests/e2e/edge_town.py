@@ -23,7 +23,7 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
-from shared.messaging.shadows import Handler
+from shared.messaging.handlers import Handler
 from shared.messaging.topics import TOPICS
 from shared.replica import META, Ports, stored
 from shared.store.local import LocalStore
