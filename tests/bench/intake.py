@@ -13,7 +13,7 @@ from typing import Any
 
 from services.registration.app import build
 from services.registration.domain.programmes import PublishProgramme
-from services.registration.examples import DEFINITION, EXPERT
+from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.handlers import EXPERT_REGISTRATION, person_of
 from services.registration.settings import Settings
 from services.registration.store import COLLECTIONS, PROGRAMMES, SHADOWS
