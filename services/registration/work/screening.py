@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from services.registration.domain.experts import EXPERT, Expert, ProvidedInfo
@@ -15,6 +16,7 @@ from shared.errors import Refusal
 from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
+from shared.store.port import Document
 from shared.web.acting import Call
 
 
@@ -28,16 +30,22 @@ class Screening:
         self._profiles = profiles
 
     async def screen(self, call: Call[Change]) -> Saved[Expert]:
-        """Screened, or declared eligible or not: what failed is the rule's to judge, and the values stay private."""
-        expert = EXPERTS.state.model_validate(call.document["state"])
-        on, version, failed = await self._criteria(expert, call.cause)
+        """Screened, or declared eligible or not: what failed is the rule's to judge."""
+        command = Asked(call.verb, call.body)
+        return await self.decide(call.id, command, call.document, call.cause, call.expected_version)
+
+    async def decide(
+        self, id: str, command: Asked, document: Document, cause: Cause, expected_version: int | None = None
+    ) -> Saved[Expert]:
+        """`document`: the expert's. What was required and stated stays private; the events name criteria alone."""
+        on, version, failed = await self._criteria(EXPERTS.state.model_validate(document["state"]), cause)
         rows = [{"criterion": f.criterion, "required": f.required, "actual": f.actual} for f in failed]
         return await self._kernel.execute(
             EXPERTS,
-            call.id,
-            Asked(call.verb, call.body, tuple(one.criterion for one in failed)),
-            call.cause,
-            expected_version=call.expected_version,
+            id,
+            replace(command, given=tuple(one.criterion for one in failed)),
+            cause,
+            expected_version=expected_version,
             private={"screening": {"on": on.isoformat(), "version": version, "failed": rows}},
         )
 
