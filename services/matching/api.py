@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from shared.web.transitions import Call, Resource, Run, id_of, listing, reading, transition
 from starlette.responses import Response
 
 from services.matching import views
@@ -38,7 +39,6 @@ from shared.web.callers import Granted, may
 from shared.web.commands import cause_of
 from shared.web.lists import PARAMETERS, page, query
 from shared.web.receipts import acknowledged
-from shared.web.transitions import Call, Resource, Run, id_of, listing, reading, transition
 
 ASSIGNMENT_VIEW = Resource("assignments", ASSIGNMENTS.name, views.assignment)
 MATCH_VIEW = Resource("matches", MATCHES.name, views.match)

@@ -24,11 +24,12 @@ from services.matching.refusals import Refusals, raise_refused
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
 from services.matching.waiting import Waiting
 from shared.clock import derived_id, instant_of
-from shared.contracts.matching import MatchParties
+from shared.contracts.matching import MatchParties, Terms
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.shadows import Delivery
 from shared.programmes.model import Definition
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
@@ -50,6 +51,7 @@ class Entry:
 
     match: str
     parties: MatchParties
+    terms: Terms
     assessment: Assessment
 
 
@@ -108,7 +110,8 @@ class Selection:
             self._check_expert(state, knowledge)
             await self._check_consent(knowledge["person"])
             entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
-            await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause, submission.id)
+            command = ReceiveApplication(entry.parties, entry.terms, entry.assessment)
+            await self._enter(entry, command, cause, submission.id)
         else:
             await self._entered(submission.subject, known, cause)
 
@@ -176,7 +179,7 @@ class Selection:
             programme_version=state.programme_version,
         )
         match = derived_id(assignment_id, expert)
-        return Entry(match, parties, assess(definition, state.terms, attributes, returns))
+        return Entry(match, parties, state.terms, assess(definition, state.terms, attributes, returns))
 
     async def _enter(
         self, entry: Entry, command: ReceiveApplication | SourceExpert, cause: Cause, submission: str = ""
@@ -219,7 +222,7 @@ class Selection:
 
     async def _source(self, entry: Entry, cause: Cause) -> None:
         try:
-            await self._enter(entry, SourceExpert(entry.parties, entry.assessment), cause)
+            await self._enter(entry, SourceExpert(entry.parties, entry.terms, entry.assessment), cause)
         except Refusal as refusal:
             # Who applied a moment before stands on the longlist already, as the officer wishes.
             if refusal.rule != "already_matched":
@@ -253,7 +256,7 @@ class Selection:
             if document is None or state is None:
                 raise Refusal("not_found", status=404)
             assignment.require(state, StartMatching)
-            bounds = self.definition(state).shortlist
+            bounds = self.definition(state).section(SelectionSection).shortlist
             chosen = ranked(await self._candidates(id), bounds)
             if not chosen or (len(chosen) < bounds.least and override_reason is None):
                 raise Refusal("shortlist_too_short", "fewer experts than the programme asks for passed every filter")

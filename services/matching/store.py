@@ -8,8 +8,9 @@ from typing import Any
 from services.matching.domain import assignment, match, match_state
 from services.matching.domain.assignment import Assignment
 from services.matching.domain.match_state import Match
+from shared.cases.case import Timer
 from shared.replica import shadows_collection
-from shared.store.aggregates import Aggregate, Timer
+from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection, Index
 from shared.store.port import Document
 

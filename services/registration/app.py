@@ -27,11 +27,11 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
         self.work = _works(self.replica, identifiers, settings.issuer or DEVELOPMENT_ISSUER)
-        self.replica.listens(handlers(self.work.profiles))
+        self.replica.listens(handlers())
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        cases = served_cases(self.work, identifiers)
-        self.app = served(self.replica, settings.issuer, cases=cases, subjects_of=self._subjects_of)
+        self.cases = served_cases(self.work, identifiers)
+        self.app = served(self.replica, settings.issuer, cases=self.cases, subjects_of=self._subjects_of)
 
     async def _subjects_of(self, account: str) -> Subjects:
         """Who registers itself is the person that follows from the account, also before it is recorded."""

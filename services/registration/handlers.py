@@ -1,11 +1,13 @@
-"""Everything that registration listens to: its own compacted topic, whose stale heads it mends."""
+"""Everything that registration listens to: its own compacted topic, on which the current profile stands last."""
 
 from __future__ import annotations
 
-from services.registration.work.profiles import Profiles
+from services.registration.domain.persons import PERSON
+from services.registration.store import PERSONS
 from shared.contracts.registration import Profile
+from shared.messaging.heads import Reissue
 from shared.messaging.shadows import Handler, Handlers
 
 
-def handlers(profiles: Profiles) -> Handlers:
-    return {Profile: Handler(stale=profiles.reissue_profile)}
+def handlers() -> Handlers:
+    return {Profile: Handler(reissue=Reissue(PERSONS, PERSON.ask("reissue")))}

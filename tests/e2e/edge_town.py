@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from deploy.generate import InMemory
 from shared.clock import RealRuntime, derived_id, text_of
 from shared.errors import TooEarly
 from shared.identity.issuers import DevelopmentIssuer
@@ -26,7 +27,6 @@ from shared.messaging.shadows import Handler
 from shared.messaging.topics import TOPICS
 from shared.replica import META, Ports, stored
 from shared.store.local import LocalStore
-from tests.e2e.edge_policy import NoSettings
 from tests.e2e.edge_world import OFFICE
 
 CONSUMING = ("registration", "matching", "placement")
@@ -74,7 +74,7 @@ class Town:
         declared = importlib.import_module(f"services.{name}.store")
         self.stores[name] = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), self.clock)
         ports = Ports(self.stores[name], self.log, self.clock, self.keys)
-        service = importlib.import_module(f"services.{name}.app").build(ports, NoSettings())
+        service = importlib.import_module(f"services.{name}.app").build(ports, InMemory())
         self.services[name] = service
         table = service.replica.consumer._handlers
         service.replica.consumer._handlers = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from services.matching.bodies import AssignmentDraft
@@ -18,18 +18,19 @@ from services.matching.handlers import own_deliveries
 from services.matching.requests import Requests
 from services.matching.selection import APPLICATION
 from services.matching.store import ASSIGNMENTS, MATCHES
-from services.placement.domain import placements
+from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION as INSTITUTION_CASE
-from services.registration.domain.persons import PERSON, ProfileCorrection
+from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.work.registering import EXPERT_REGISTRATION, person_of
+from shared.cases.case import Case
 from shared.clock import derived_id, text_of
-from shared.errors import Refusal
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
+from shared.web.acting import NOTHING_YET, Call, act
 from tests.simulation.cast import CODE, DEFINITION, HOST, OFFICE, OFFICER, PURPOSE, SECOND_OFFICER, Person, Post
 from tests.simulation.client import Step
 from tests.simulation.journal import Acknowledgement, Journal
@@ -94,8 +95,8 @@ def execute(name: str, service: str, aggregate: Aggregate[Any], subject: str, co
 def publish_programme(version: int) -> Step:
     """A later version says the same under another title."""
     definition = {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}}
-    command = PROGRAMME.ask("publish", definition, definition=definition)
-    return execute(f"publish programme {version}", "registration", PROGRAMMES, CODE, command)
+    work = acting(PROGRAMME, "publish", CODE, definition=definition)
+    return step(f"publish programme {version}", About("registration", PROGRAMMES.name, CODE), work)
 
 
 def found_institution() -> list[Step]:
@@ -127,22 +128,14 @@ def register(person: Person, journal: Journal) -> Step:
 
 
 def screen(person: Person) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        document = await service.ports.store.load(EXPERTS.name, person.expert)
-        if document is None:
-            raise Refusal("not_found", status=404)
-        await service.work.screening.decide(person.expert, EXPERT.ask("screen"), document, cause)
-
-    return step(f"screen {person.name}", About("registration", EXPERTS.name, person.expert), work)
+    about = About("registration", EXPERTS.name, person.expert)
+    return step(f"screen {person.name}", about, acting(EXPERT, "screen", person.expert))
 
 
 def correct(person: Person, **changes: Any) -> Step:
-    body = ProfileCorrection.model_validate({"attributes": person.attributes(**changes), "valid_from": "2025-01-01"})
-
-    async def work(service: Any, cause: Cause) -> None:
-        await service.work.profiles.correct_profile(person.id, body, cause, None)
-
-    return step(f"correct {person.name}", About("registration", PERSONS.name, person.id), work)
+    said = {"attributes": person.attributes(**changes), "valid_from": "2025-01-01"}
+    about = About("registration", PERSONS.name, person.id)
+    return step(f"correct {person.name}", about, acting(PERSON, "correct-profile", person.id, **said))
 
 
 def withdraw_consent(person: Person) -> Step:
@@ -237,20 +230,20 @@ def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None =
 # Placement.
 
 
-def on_placement(name: str, placement: str, command_of: Callable[[tuple[Any, ...]], Any], attempt: int) -> Step:
-    """`command_of` is given the obligatory steps of the case."""
+def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
+    # A report is accepted by another account than the one that sent it in.
+    account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
+    about = About("placement", PLACEMENTS.name, placement, account)
+    return step(f"{verb} {placement} {attempt}", about, acting(PLACEMENT, verb, placement, **said))
+
+
+def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
+    """The verb as its edge does it, once the caller is known."""
 
     async def work(service: Any, cause: Cause) -> None:
-        _, state = await service.replica.kernel.load(PLACEMENTS, placement)
-        command = command_of(await service.work.obligatory(placements.existing(state)))
-        run = {
-            placements.ContractPlacement: service.work.contract,
-            placements.ExtendPlacement: service.work.extend,
-        }.get(type(command), service.work.carry_out)
-        await run(placement, command, cause, None)
+        served = next(one for one in service.cases if one.case is case)
+        nobody: Any = None
+        body = case.ask(verb, **said).body
+        await act(served, service.replica.kernel, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
 
-    return step(f"{name} {placement} {attempt}", About("placement", PLACEMENTS.name, placement), work)
-
-
-def contract(starts_on: date, ends_on: date) -> Callable[[tuple[Any, ...]], Any]:
-    return lambda _obligatory: placements.ContractPlacement(starts_on, ends_on)
+    return work

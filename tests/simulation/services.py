@@ -10,6 +10,7 @@ from unittest import mock
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from deploy.generate import InMemory
 from services.matching import app as matching
 from services.matching.store import COLLECTIONS as MATCHING
 from services.matching.store import SHADOWS as MATCHING_SHADOWS
@@ -34,14 +35,6 @@ from tests.simulation.nodes import Service
 
 # A transaction costs real milliseconds, so the read models are brought up in few of them.
 PACE = Pace(linger_seconds=9.0, idle_seconds=9.0)
-
-
-class InMemory:
-    """What the services ask of their settings."""
-
-    issuer = None
-    data = None
-    kafka = None
 
 
 @contextmanager
@@ -82,7 +75,7 @@ def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int])
 
 
 HANDLED: Mapping[str, Handlers] = {
-    "registration": registration.handlers(mock.MagicMock()),
+    "registration": registration.handlers(),
     "matching": matching.handlers(mock.MagicMock()),
     "placement": placement.handlers(mock.MagicMock()),
 }

@@ -26,6 +26,7 @@ from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
 from shared.messaging.shadows import Delivery
 from shared.programmes.model import Definition
+from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard, Holds
@@ -85,7 +86,10 @@ class Placing:
         return Subjects(found.get("person"), found.get("institution"))
 
     async def open(self, delivery: Delivery) -> None:
-        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3)."""
+        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3).
+
+        So is a placement of a programme that places nobody.
+        """
         event = delivery.event
         if not isinstance(event, OfferAccepted):
             raise TypeError(type(event).__name__)
@@ -97,6 +101,8 @@ class Placing:
         claim = claim_of(match, parties, terms)
         calendar: Document | None = UNREAD
         try:
+            if definition := self._definition(parties):
+                definition.section(PlacementSection)
             calendar = await self._replica.guards.take(self.guard, parties.person, placement_id, claim)
         except Refusal as refusal:
             command = PLACEMENT.ask("refuse", match=match, parties=parties, reason=refusal.rule)
@@ -244,7 +250,7 @@ class Placing:
         """The steps without which nobody departs, by the version that the case was opened under."""
         parties, terms = state.parties, state.terms
         definition = self._definition(parties)
-        return definition.obligatory_steps(terms.modality) if definition and terms else ()
+        return definition.section(PlacementSection).obligatory_steps(terms.modality) if definition and terms else ()
 
     def _definition(self, parties: MatchParties) -> Definition | None:
         """The version that the case was opened under; TooEarly where it has not arrived here."""

@@ -6,8 +6,8 @@ Every change of the profile emits the whole timeline for the compacted topic and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,13 +18,13 @@ from shared.cases.bodies import Change, Input
 from shared.cases.case import NEW, Case, Move, Told, Turn
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.registration import (
-    Attributes,
     ConsentGiven,
     ConsentWithdrawn,
     PersonRecorded,
     Profile,
     ProfileChanged,
     ProfileEntry,
+    attributes_on,
 )
 from shared.errors import Problem, Refusal
 from shared.identity.roles import Relation, Role
@@ -123,12 +123,6 @@ def _changed(entries: tuple[ProfileEntry, ...], new: ProfileEntry, now: datetime
         # Of two entries of one day the later recorded one counts, so their order must not hang on two clocks.
         entry = new.model_copy(update={"recorded_at": entries[-1].recorded_at + timedelta(microseconds=1)})
     return [Profile(happened_at=now, entries=(*entries, entry)), ProfileChanged(happened_at=now, entry=new.id)]
-
-
-def attributes_on(entries: Sequence[ProfileEntry], on: date) -> Attributes | None:
-    """What is known today of the person as of that day: the latest `valid_from`, then the latest record."""
-    valid = [entry for entry in entries if entry.valid_from <= on]
-    return max(valid, key=lambda entry: (entry.valid_from, entry.recorded_at)).attributes if valid else None
 
 
 def fold(state: Person | None, event: Any) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
-"""Profiles of persons: corrected by an entry more, and issued again where an older one was appended last."""
+"""Profiles of persons: each correction is an entry more."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from services.registration.domain.persons import PERSON, Person, ProfileCorrection
+from services.registration.domain.persons import Person, ProfileCorrection
 from services.registration.identifiers import Identifiers
 from services.registration.listed import definitions_of, refuse_unlisted
 from services.registration.store import PERSONS
@@ -12,8 +12,6 @@ from services.registration.work.limits import not_ahead
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
 from shared.contracts.registration import Attributes, ProfileEntry
-from shared.messaging.shadow import Position
-from shared.messaging.shadows import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
 from shared.web.acting import Call
@@ -54,14 +52,3 @@ class Profiles:
         return await self._kernel.execute(
             PERSONS, person_id, command, cause, expected_version=expected_version, private=private
         )
-
-    async def reissue_profile(self, delivery: Delivery, position: Position) -> None:
-        """An older profile was appended after a newer one: the current one follows it (KERNEL section 2)."""
-        document = await self._store.load(PERSONS.name, delivery.subject)
-        head = document and document["emitted"].get("profiles")
-        envelope = delivery.envelope
-        if not head or (envelope.epoch, envelope.sequence) >= (head["epoch"], head["count"]):
-            return
-        # The record's position makes one command a stale record, however often it is delivered.
-        cause = delivery.cause(f"stale:{':'.join(map(str, position))}")
-        await self._kernel.execute(PERSONS, delivery.subject, PERSON.ask("reissue"), cause)

@@ -19,6 +19,7 @@ from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.errors import Problem, Refusal
 from shared.intake.submission import Submission
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, settled
 from shared.store.guards import Guard
@@ -49,6 +50,8 @@ class Registering:
         definition, _ = await self._publishing.newest(body.programme)
         if definition.office(body.office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+        # Without a selection nobody could ever be screened, so the case could not go on.
+        definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
         subject = derived_id(person_of(channel, cause), body.programme)

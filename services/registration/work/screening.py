@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from services.registration.domain.experts import EXPERT, Expert, ProvidedInfo
-from services.registration.domain.persons import Person, ProfileCorrection, attributes_on
+from services.registration.domain.persons import Person, ProfileCorrection
 from services.registration.store import EXPERTS, PERSONS
 from services.registration.work.limits import not_ahead
 from services.registration.work.profiles import Profiles
 from shared.cases.bodies import Change
 from shared.cases.case import Asked
+from shared.contracts.registration import attributes_on
 from shared.errors import Refusal
 from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.replica import Replica
@@ -30,24 +30,27 @@ class Screening:
         self._profiles = profiles
 
     async def screen(self, call: Call[Change]) -> Saved[Expert]:
-        """Screened, or declared eligible or not: what failed is the rule's to judge."""
-        command = Asked(call.verb, call.body)
-        return await self.decide(call.id, command, call.document, call.cause, call.expected_version)
+        """Screened, or declared eligible or not: what failed is the rule's to judge.
 
-    async def decide(
-        self, id: str, command: Asked, document: Document, cause: Cause, expected_version: int | None = None
-    ) -> Saved[Expert]:
-        """`document`: the expert's. What was required and stated stays private; the events name criteria alone."""
-        on, version, failed = await self._criteria(EXPERTS.state.model_validate(document["state"]), cause)
+        What was required and stated stays in the private part; the events name criteria alone.
+        """
+        _, expert = await self._expert(call.id)
+        on, version, failed = await self._criteria(expert, call.cause)
         rows = [{"criterion": f.criterion, "required": f.required, "actual": f.actual} for f in failed]
         return await self._kernel.execute(
             EXPERTS,
-            id,
-            replace(command, given=tuple(one.criterion for one in failed)),
-            cause,
-            expected_version=expected_version,
+            call.id,
+            Asked(call.verb, call.body, tuple(one.criterion for one in failed)),
+            call.cause,
+            expected_version=call.expected_version,
             private={"screening": {"on": on.isoformat(), "version": version, "failed": rows}},
         )
+
+    async def _expert(self, id: str) -> tuple[Document, Expert]:
+        document, expert = await self._kernel.load(EXPERTS, id)
+        if document is None or expert is None:
+            raise Refusal("not_found", status=404)
+        return document, expert
 
     async def _criteria(self, expert: Expert, cause: Cause) -> tuple[date, int, tuple[FailedCriterion, ...]]:
         """The day in the office's time zone, the version that the case is under, and the criteria failed then."""
@@ -69,10 +72,11 @@ class Screening:
 
     async def provide_info(self, call: Call[ProvidedInfo]) -> Saved[Expert]:
         """What screening asked for: new attributes go to the person first, then screening goes on."""
-        body, expert = call.body, EXPERTS.state.model_validate(call.document["state"])
+        body = call.body
         if body.valid_from is not None:
             not_ahead(body.valid_from, self._runtime.now(), "/valid_from")
-        if not settled(call.document, call.cause):
+        document, expert = await self._expert(call.id)
+        if not settled(document, call.cause):
             EXPERT.move(expert, call.verb)
             if body.attributes is not None and body.valid_from is not None:
                 person = await self._person(expert.person)

@@ -15,11 +15,11 @@ from services.registration.domain.examples import INSTITUTION as PROPOSED
 from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.names import fold_name
-from services.registration.domain.persons import PERSON, attributes_on
+from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from shared.cases.case import Asked, Case
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes, ProfileEntry
+from shared.contracts.registration import Attributes, ProfileEntry, attributes_on
 from shared.errors import Refusal
 from shared.web.bodies import validated
 
