@@ -98,7 +98,6 @@ class Town:
             handler,
             know=counting(first) if first else handler.know,
             effect=counting(handler.effect),
-            stale=counting(handler.stale),
         )
 
     def table(self) -> set[tuple[str, str]]:
