@@ -6,7 +6,7 @@ from services.placement.domain.placements import PLACEMENT, Placement
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
-from shared.store.guards import Usage
+from shared.cases.holds import Usage
 from shared.store.port import Document
 
 

@@ -133,7 +133,9 @@ def test_functions_and_files_stay_small() -> None:
     assert set(long) >= LONGER_FUNCTIONS, "the list may only shrink: take out what is short again"
     files = {module_of(p): n for p in sources("shared", "services", "deploy") if (n := _lines(p)) > FILE_LINES_HARD}
     assert files == {}
-    assert [name for name, lines, path in functions() if path.name == "handlers.py" and lines > HANDLER_LINES] == []
+    # The table of messages and effects grows with what a service listens to; a function beside it does not.
+    beside = [(name, lines) for name, lines, path in functions() if path.name == "handlers.py"]
+    assert [name for name, lines in beside if lines > HANDLER_LINES and not name.endswith(".handlers")] == []
 
 
 def _lines(path: Path) -> int:

@@ -17,7 +17,8 @@ from shared.contracts.matching import MatchParties
 from shared.errors import Refusal, SankofaError
 from shared.replica import Replica
 from shared.store.aggregates import Cause
-from shared.store.guards import Guard, Holds, Usage
+from shared.cases.holds import Usage
+from shared.store.guards import Guard, Holds
 from shared.store.port import Document
 
 
