@@ -37,10 +37,14 @@ PLACEMENTS: Aggregate[Placement] = Aggregate.of(
 )
 CALENDARS = Collection("calendars")
 
+
+def _accounts(document: Document) -> list[str]:
+    known = document["knowledge"]
+    return [account for who in ("person", "institution") if (account := known.get(who, {}).get("account"))]
+
+
 COLLECTIONS = (PLACEMENTS.collection, CALENDARS)
-SHADOWS = shadows_collection(
-    {"account": Index(lambda d: [account] if (account := d["knowledge"].get("account")) else [])}
-)
+SHADOWS = shadows_collection({"account": Index(_accounts)})
 
 
 def usage(document: Document | None) -> Usage:

@@ -12,10 +12,11 @@ from typing import Any
 from unittest import mock
 
 from shared.clock import derived_id
+from shared.messaging.handlers import Delivery, Handler
 from shared.messaging.heads import Heads
 from shared.messaging.relay import Relay
 from shared.messaging.shadow import has_gap, key_of, scheduled
-from shared.messaging.shadows import Consumer, Delivery, Handler
+from shared.messaging.shadows import Consumer
 from shared.store.aggregates import Cause
 from shared.store.documents import new_document
 from shared.store.guards import Guards
@@ -50,12 +51,9 @@ def mark_before_effects() -> Any:
         if not forced and has_gap(shadow, envelope, position[0]):
             raise ValueError("gap")
         handler = self._handlers.get(type(event), Handler())
-        knowledge = shadow["knowledge"]
-        if handler.know:
-            knowledge = handler.know(dict(knowledge), event, envelope)
+        knowledge = handler.known(shadow["knowledge"], event, envelope)
         saved: Document = await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
-        if handler.effect:
-            await handler.effect(Delivery(envelope, event, knowledge))
+        await handler.act(Delivery(envelope, event, knowledge))
         return saved
 
     return mock.patch.object(Consumer, "_apply", apply)

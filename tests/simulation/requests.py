@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.matching.bodies import AssignmentDraft
-from services.matching.domain.assignment import PublishAssignment
+from services.matching.domain.assignments import ASSIGNMENT, AssignmentDraft
 from services.matching.domain.knowledge import CONSENT_WITHDRAWN
-from services.matching.domain.match import DeclineOffer, RetractMatch
-from services.matching.handlers import own_deliveries
-from services.matching.requests import Requests
-from services.matching.selection import APPLICATION
+from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.work.selection import APPLICATION
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.registration.domain.experts import EXPERT
@@ -151,15 +148,11 @@ def give_consent(person: Person) -> Step:
 # Matching.
 
 
-def _requests(service: Any) -> Requests:
-    return Requests(service.replica, service.following.selection)
-
-
 def draft(post: Post) -> Step:
     body = AssignmentDraft(programme=CODE, office=OFFICE, terms=post.terms(INSTITUTION), title=post.name)
 
     async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).draft(body, cause)
+        await service.works.requests.draft(post.id, body, cause)
 
     passing = frozenset({"programme_unknown", "institution_unknown", "institution_not_active"})
     about = About("matching", ASSIGNMENTS.name, post.id, HOST)
@@ -167,21 +160,20 @@ def draft(post: Post) -> Step:
 
 
 def submit(post: Post) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).submit(post.id, cause, None)
-
-    return step(f"submit {post.name}", About("matching", ASSIGNMENTS.name, post.id), work)
+    return _on_assignment("submit", post, OFFICER)
 
 
 def approve(post: Post) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).approve(post.id, cause, None)
-
-    return step(f"approve {post.name}", About("matching", ASSIGNMENTS.name, post.id, SECOND_OFFICER), work)
+    return _on_assignment("approve", post, SECOND_OFFICER)
 
 
 def publish(post: Post) -> Step:
-    return execute(f"publish {post.name}", "matching", ASSIGNMENTS, post.id, PublishAssignment())
+    return _on_assignment("publish", post, OFFICER)
+
+
+def _on_assignment(verb: str, post: Post, account: str) -> Step:
+    about = About("matching", ASSIGNMENTS.name, post.id, account)
+    return step(f"{verb} {post.name}", about, acting(ASSIGNMENT, verb, post.id))
 
 
 def apply(post: Post, person: Person, journal: Journal) -> Step:
@@ -202,12 +194,8 @@ def apply(post: Post, person: Person, journal: Journal) -> Step:
 
 
 def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        saved = await service.following.selection.shortlist(post.id, experts, "few_experts", cause, None)
-        for delivery in own_deliveries(saved):
-            await service.following.matching_started(delivery)
-
     about = About("matching", ASSIGNMENTS.name, post.id)
+    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_experts")
     passing = frozenset({"expert_unknown", "expert_not_screened"})
     return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
 
@@ -215,14 +203,13 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
 def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
     """`allocate`, `offer`, `accept`, `decline`, or `retract` for the one reason that breaks off no return."""
 
-    async def work(service: Any, cause: Cause) -> None:
-        if verb == "decline":
-            await service.replica.kernel.execute(MATCHES, match, DeclineOffer("family"), cause)
-        elif verb == "retract":
-            await service.replica.kernel.execute(MATCHES, match, RetractMatch(CONSENT_WITHDRAWN), cause)
-        else:
-            await getattr(service.following.allocation, verb)(match, cause, None)
+    async def retract(service: Any, cause: Cause) -> None:
+        # As a withdrawn consent does it, whether or not the return is over.
+        command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
+        await service.replica.kernel.execute(MATCHES, match, command, cause)
 
+    said = {"reason": "family"} if verb == "decline" else {}
+    work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)
     return step(f"{verb} {match} {attempt}", about, work, happened_at=happened_at)
 

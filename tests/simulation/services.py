@@ -27,8 +27,8 @@ from services.registration import app as registration
 from services.registration.store import COLLECTIONS as REGISTRATION
 from services.registration.store import SHADOWS as REGISTRATION_SHADOWS
 from shared.contracts.base import Event
+from shared.messaging.handlers import Handlers
 from shared.messaging.port import Position
-from shared.messaging.shadows import Handlers
 from shared.replica import Ports, stored
 from shared.store.collection import Collection
 from tests.simulation.nodes import Service

@@ -13,10 +13,10 @@ from pydantic import BaseModel
 from shared.contracts.base import Event
 from shared.contracts.registration import ConsentGiven, Profile
 from shared.identity.keys import Keys
+from shared.messaging.handlers import Handler
 from shared.messaging.heads import Reissue
 from shared.messaging.port import Message, Record
 from shared.messaging.relay import Relay
-from shared.messaging.shadows import Handler
 from shared.messaging.topics import PROFILES
 from shared.replica import Ports, Replica
 from shared.store.aggregates import Aggregate, Saved
