@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from services.placement.domain.placements import PLACEMENT, Placement
+from shared.cases.holds import Usage
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
-from shared.cases.holds import Usage
 from shared.store.port import Document
 
 
