@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from services.matching.domain.matches import ENDED, SEATED, Match
-from shared.store.guards import Usage
+
+Usage = Literal["pending", "used", "spent"]
 
 
 def seat_usage(state: Match | None) -> Usage:
