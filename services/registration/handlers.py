@@ -6,7 +6,7 @@ from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from shared.contracts.registration import Profile
 from shared.messaging.heads import Reissue
-from shared.messaging.shadows import Handler, Handlers
+from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers() -> Handlers:
