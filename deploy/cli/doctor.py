@@ -15,7 +15,7 @@ from deploy.cli.client import SERVICES, Call, Client, StepFailed
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
 from deploy.cli.unsafe import unsafe_log, unsafe_store
-from shared.messaging.topics import TOPICS
+from shared.messaging.topics import DECIDED, TOPICS
 
 
 def doctor(
@@ -24,9 +24,10 @@ def doctor(
     """Prints the effective settings beside the declared topics; exit 1 where one of them is unsafe, with its name."""
     reports = asyncio.run(_reports(read_settings(url=url)))
     console = Console()
-    declared = Table("topic", "partitions", "kept", title="Declared topics")
-    for topic in TOPICS.values():
-        declared.add_row(topic.name, str(topic.partitions), "the last of each key" if topic.compacted else "for ever")
+    declared = Table("topic", "partitions", "kept", "in use", title="Declared topics")
+    for name, topic in DECIDED.items():
+        kept, used = "the last of each key" if topic.compacted else "for ever", "yes" if name in TOPICS else "later"
+        declared.add_row(name, str(topic.partitions), kept, used)
     console.print(declared)
     effective = Table("of", "setting", "value", title="Effective settings")
     logs = next(iter(reports.values()))["log"]

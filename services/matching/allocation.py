@@ -18,6 +18,7 @@ from services.matching.selection import Selection
 from services.matching.store import ASSIGNMENTS, MATCHES
 from shared.errors import Conflict, PreconditionFailed, Refusal
 from shared.messaging.shadows import Delivery
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
@@ -62,7 +63,7 @@ class Allocation:
 
     async def offer(self, id: str, cause: Cause, expected: int | None) -> Saved[Match]:
         assignment = await self._assignment_of(id)
-        command = MakeOffer(self._selection.definition(assignment).offer_expires_days)
+        command = MakeOffer(self._selection.definition(assignment).section(SelectionSection).offers.expires_days)
         return await self._kernel.execute(MATCHES, id, command, cause, expected_version=expected)
 
     async def accept(self, id: str, cause: Cause, expected: int | None) -> Saved[Match]:
@@ -119,7 +120,8 @@ class Allocation:
         if document is None or state is None or state.status not in ("matching", "filled"):
             return
         given = [hold for hold in document["holds"].values() if hold["status"] != "refused"]
-        if len(given) < state.terms.seats or not self._selection.definition(state).seats.reserve:
+        seats = self._selection.definition(state).section(SelectionSection).seats
+        if len(given) < state.terms.seats or not seats.reserve:
             return
         position = 0
         for match in state.shortlisted:

@@ -29,6 +29,7 @@ from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEar
 from shared.intake.submission import Submission
 from shared.messaging.shadows import Delivery
 from shared.programmes.model import Definition
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
@@ -253,7 +254,7 @@ class Selection:
             if document is None or state is None:
                 raise Refusal("not_found", status=404)
             assignment.require(state, StartMatching)
-            bounds = self.definition(state).shortlist
+            bounds = self.definition(state).section(SelectionSection).shortlist
             chosen = ranked(await self._candidates(id), bounds)
             if not chosen or (len(chosen) < bounds.least and override_reason is None):
                 raise Refusal("shortlist_too_short", "fewer experts than the programme asks for passed every filter")

@@ -32,6 +32,7 @@ from shared.errors import Problem, Refusal, UniqueViolated
 from shared.identity.tokens import Principal, account_of
 from shared.intake.submissions import Intake
 from shared.programmes.loader import definition_of
+from shared.programmes.sections.selection import SelectionSection
 from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
 from shared.web.bodies import Change, documented, read_body
 from shared.web.callers import Granted, may
@@ -216,6 +217,8 @@ class Api:
         definition, _ = await self._work.newest(body.programme)
         if definition.office(body.office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+        # Without a selection nobody could ever be screened, so the case could not go on.
+        definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         subject = derived_id(person_of(channel, cause), body.programme)
         stored = body.model_dump(mode="json", exclude_none=True)

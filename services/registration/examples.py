@@ -49,18 +49,22 @@ DEFINITION: dict[str, Any] = {
     ],
     "countries_of_origin": ["AF"],
     "countries_of_residence": ["NL"],
-    "modalities": ["temporary", "virtual"],
     "sectors": [{"code": "education", "name": {"en": "Education"}}],
-    "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
-    "eligibility": [
-        {
-            "criterion": "education",
-            "name": {"en": "A degree"},
-            "attribute": "education",
-            "operator": "at_least",
-            "required": 6,
-        }
-    ],
-    "score": [{"component": "sector", "weight": 60}, {"component": "education", "weight": 40}],
-    "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
+    "selection": {
+        "eligibility": [
+            {
+                "criterion": "education",
+                "name": {"en": "A degree"},
+                "attribute": "education",
+                "operator": "at_least",
+                "required": 6,
+            }
+        ],
+        "score": [{"component": "sector", "weight": 60}, {"component": "education", "weight": 40}],
+    },
+    "placement": {
+        "modalities": ["temporary", "virtual"],
+        "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
+        "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
+    },
 }

@@ -9,27 +9,15 @@ from zoneinfo import available_timezones
 
 import pycountry
 
-from shared.contracts.registration import Attributes, LanguageSkill, Sex
+from shared.contracts.registration import Attributes, Sex
 from shared.programmes.figures import indicator_checks
 from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, escaped
-from shared.programmes.model import Criterion, Definition
+from shared.programmes.model import Definition
+from shared.programmes.sections.base import Known, Section, repeated
 
-LISTS = (
-    ("offices", "code"),
-    ("areas", "code"),
-    ("sectors", "code"),
-    ("host_types", "code"),
-    ("categories", "code"),
-    ("residence_statuses", "code"),
-    ("eligibility", "criterion"),
-    ("score", "component"),
-    ("periods", "code"),
-    ("dimensions", "code"),
-    ("indicators", "code"),
-)
-# Nobody travels for virtual work: DOMAIN's modalities.
-TRAVEL_STEPS = frozenset({"visa", "ticket", "insurance"})
+# By which of its fields an item of a list is told from the others.
+KEYS = ("code", "criterion", "component")
 # A person's attribute goes onto topics that are kept, so it takes a listed code alone: from an empty list, none.
 PERSONS_LISTS = ("sector", "category", "residence_status")
 COUNTRIES = frozenset({"nationality", "country_of_origin", "country_of_residence"})
@@ -37,15 +25,15 @@ COUNTRIES = frozenset({"nationality", "country_of_origin", "country_of_residence
 
 def check(definition: Definition) -> list[Broken]:
     """Every broken rule, in the order of the file's parts; an empty list for a definition that can be published."""
+    known = known_codes(definition)
     return [
-        *_repeated(definition),
+        *_repeated(definition, ""),
         *_countries(definition),
         *_texts(definition),
-        *_numbers(definition),
-        *_preparation(definition),
-        *_eligibility(definition),
+        *_dates(definition),
+        *_sections(definition, known),
         *_periods(definition),
-        *indicator_checks(definition, known_codes(definition)),
+        *indicator_checks(definition, known),
     ]
 
 
@@ -62,22 +50,25 @@ def language_codes() -> frozenset[str]:
 
 
 def known_codes(definition: Definition) -> dict[str, frozenset[str]]:
-    """Attribute or field -> the codes that it can have here; no entry where any code may come."""
+    """Attribute or field -> the codes that it can have here; no entry where any code may come.
+
+    The words of a section that the programme lacks have no entry.
+    """
     codes: dict[str, frozenset[str]] = {name: country_codes() for name in (*COUNTRIES, "country")}
+    codes["language"] = language_codes()
     codes["sex"] = frozenset(get_args(Sex))
     codes["office"] = frozenset(one.code for one in definition.offices)
-    codes["modality"] = frozenset(definition.modalities)
     codes["channel"] = frozenset({"self", "officer"})
     codes["party"] = frozenset({"expert", "host", "programme"})
     listed = {
         "sector": definition.sectors,
-        "host_type": definition.host_types,
         "area": definition.areas,
         "category": definition.categories,
         "residence_status": definition.residence_statuses,
     }
     named = {name: given for name, given in listed.items() if given or name in PERSONS_LISTS}
-    return codes | {name: frozenset(one.code for one in given) for name, given in named.items()}
+    codes |= {name: frozenset(one.code for one in given) for name, given in named.items()}
+    return codes | {word: part.codes(word) for part in definition.sections().values() for word in part.words}
 
 
 def unlisted_attributes(definitions: Iterable[Definition], attributes: Attributes) -> list[str]:
@@ -90,22 +81,26 @@ def unlisted_attributes(definitions: Iterable[Definition], attributes: Attribute
     ]
 
 
-def repeated(values: Iterable[object]) -> Iterator[int]:
-    """Positions of what stood before."""
-    seen: set[object] = set()
-    for number, value in enumerate(values):
-        if value in seen:
-            yield number
-        seen.add(value)
+def _repeated(part: Declared, pointer: str) -> Iterator[Broken]:
+    """Codes that stand twice in a list of the part, or in one of its sections."""
+    for name, value in part:
+        if isinstance(value, Section):
+            yield from _repeated(value, f"/{name}")
+        elif isinstance(value, tuple):
+            for number in repeated(_key(one) for one in value):
+                inner = _key_name(value[number])
+                place = f"{pointer}/{name}/{number}" + (f"/{inner}" if inner else "")
+                yield Broken(place, "repeated_code", "this code stands twice in the list")
 
 
-def _repeated(definition: Definition) -> Iterator[Broken]:
-    for name, key in LISTS:
-        for number in repeated(getattr(one, key) for one in getattr(definition, name)):
-            yield Broken(f"/{name}/{number}/{key}", "repeated_code", "this code stands twice in the list")
-    for name in ("countries_of_origin", "countries_of_residence", "modalities"):
-        for number in repeated(getattr(definition, name)):
-            yield Broken(f"/{name}/{number}", "repeated_code", "this code stands twice in the list")
+def _key_name(item: object) -> str | None:
+    fields = type(item).model_fields if isinstance(item, Declared) else ()
+    return next((name for name in KEYS if name in fields), None)
+
+
+def _key(item: object) -> object:
+    name = _key_name(item)
+    return getattr(item, name) if name else item
 
 
 def _countries(definition: Definition) -> Iterator[Broken]:
@@ -142,65 +137,19 @@ def _named(part: Declared, pointer: str) -> Iterator[tuple[str, dict[str, str]]]
             for number, item in enumerate(value):
                 if isinstance(item, Declared):
                     yield from _named(item, f"{pointer}/{escaped(name)}/{number}")
+        elif isinstance(value, Section):
+            yield from _named(value, f"{pointer}/{name}")
 
 
-def _numbers(definition: Definition) -> Iterator[Broken]:
+def _dates(definition: Definition) -> Iterator[Broken]:
     if definition.dates.ends <= definition.dates.starts:
         yield Broken("/dates/ends", "dates_backwards", "a programme ends after it starts")
-    total = sum(one.weight for one in definition.score)
-    if definition.score and total != 100:
-        yield Broken("/score", "weights_sum", f"the weights sum to {total}, not to 100")
-    if definition.shortlist.least > definition.shortlist.most:
-        yield Broken("/shortlist/most", "shortlist_backwards", "most is not below least")
 
 
-def _preparation(definition: Definition) -> Iterator[Broken]:
-    for modality in definition.modalities:
-        if modality not in definition.preparation:
-            yield Broken(f"/preparation/{modality}", "preparation_missing", "say which steps this modality requires")
-    for modality, steps in definition.preparation.items():
-        pointer = f"/preparation/{modality}"
-        if modality not in definition.modalities:
-            yield Broken(pointer, "unknown_modality", "the programme does not offer this modality")
-        for number in repeated(steps):
-            yield Broken(f"{pointer}/{number}", "repeated_code", "this step stands twice")
-        for number, step in enumerate(steps):
-            if modality == "virtual" and step in TRAVEL_STEPS:
-                yield Broken(f"{pointer}/{number}", "travel_for_virtual", "nobody travels for virtual work")
-
-
-def _eligibility(definition: Definition) -> Iterator[Broken]:
-    known = known_codes(definition)
-    for number, one in enumerate(definition.eligibility):
-        pointer = f"/eligibility/{number}"
-        if not _fits(one):
-            yield Broken(f"{pointer}/required", "operator_mismatch", "operator, attribute and required do not fit")
-            continue
-        for place, value in enumerate(one.required if isinstance(one.required, tuple) else ()):
-            if isinstance(value, str) and value not in known.get(one.attribute, {value}):
-                yield Broken(f"{pointer}/required/{place}", "unknown_code", "the programme does not list this code")
-        skills = one.required if isinstance(one.required, tuple) else (one.required,)
-        if any(isinstance(skill, LanguageSkill) and skill.language not in language_codes() for skill in skills):
-            yield Broken(f"{pointer}/required", "unknown_language", "no language of ISO 639-1 has this code")
-
-
-def _fits(one: Criterion) -> bool:
-    """Whether the operator can compare this attribute with what is required; the table is in `Criterion`."""
-    required = one.required
-    listed = isinstance(required, tuple) and bool(required)
-    of_skills = isinstance(required, tuple) and all(isinstance(value, LanguageSkill) for value in required)
-    numbers = ("education", "experience_years")
-    match one.operator:
-        case "at_least" | "at_most":
-            return isinstance(required, int) and one.attribute in numbers
-        case "age_at_least":
-            return isinstance(required, int) and one.attribute == "birth_year"
-        case "language_at_least":
-            return isinstance(required, LanguageSkill) and one.attribute == "languages"
-        case "any_of":
-            return listed and of_skills and one.attribute == "languages"
-        case "one_of":
-            return listed and not of_skills and one.attribute not in (*numbers, "birth_year", "languages")
+def _sections(definition: Definition, known: Known) -> Iterator[Broken]:
+    for name, part in definition.sections().items():
+        for one in part.broken(known):
+            yield one._replace(pointer=f"/{name}{one.pointer}")
 
 
 def _periods(definition: Definition) -> Iterator[Broken]:

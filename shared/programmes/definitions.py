@@ -15,6 +15,7 @@ from shared.messaging.reading import Unreadable, parse
 from shared.messaging.topics import PROGRAMMES
 from shared.observability import count, logger
 from shared.programmes.model import Definition
+from shared.programmes.published import published
 
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
@@ -91,7 +92,7 @@ class Definitions:
             return False
         event = read[1]
         try:
-            definition = Definition.model_validate(event.definition)
+            definition = published(event.definition)
         except ValidationError:
             return False
         self._versions.setdefault(event.code, {}).setdefault(event.definition_version, definition)

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from shared.contracts.matching import Terms
 from shared.contracts.registration import Attributes, Cefr, LanguageSkill
-from shared.programmes.model import Criterion, Definition, Operator
+from shared.programmes.model import Definition
+from shared.programmes.sections.selection import Criterion, Operator, SelectionSection
 
 LEVELS: tuple[Cefr, ...] = ("A1", "A2", "B1", "B2", "C1", "C2")
 
@@ -40,11 +41,11 @@ def speaks(attributes: Attributes, required: LanguageSkill) -> bool:
 def failed_criteria(definition: Definition, attributes: Attributes, on: date) -> tuple[FailedCriterion, ...]:
     """The criteria of the definition that the person does not meet on that day, in the file's order.
 
-    What a person has not stated does not meet a criterion.
+    What a person has not stated does not meet a criterion. Raises Refusal `not_in_programme` without a selection.
     """
     return tuple(
         FailedCriterion(one.criterion, _required(one), _actual(one, attributes, on))
-        for one in definition.eligibility
+        for one in definition.section(SelectionSection).eligibility
         if not _CHECKS[one.operator](one, attributes, on)
     )
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from shared.programmes.checks import country_codes, language_codes
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
+from shared.programmes.sections.placement import PlacementSection
+from shared.programmes.sections.selection import SelectionSection
 
 if TYPE_CHECKING:
     from shared.programmes.history import History
@@ -111,10 +113,13 @@ def _codes(history: History) -> Iterator[Broken]:
 def _of_programme(history: History, definition: Definition) -> Iterator[Broken]:
     if history.programme != definition.code:
         yield Broken("/programme", "unknown_programme", "the definition is that of another programme")
+    if {"selection", "placement"} - definition.sections().keys():
+        yield Broken("/programme", "not_in_programme", "returns need the sections selection and placement")
+        return
     offices = {one.code for one in definition.offices}
     sectors = {one.code for one in definition.sectors}
-    hosts = {one.code for one in definition.host_types}
-    criteria = {one.criterion for one in definition.eligibility}
+    hosts = set(definition.section(PlacementSection).codes("host_type"))
+    criteria = {one.criterion for one in definition.section(SelectionSection).eligibility}
     named = [("/publisher", history.publisher, offices)]
     named += [(f"/population/groups/{n}/office", g.office, offices) for n, g in enumerate(history.population.groups)]
     named += [(f"/hosts/{n}/office", one.office, offices) for n, one in enumerate(history.hosts)]

@@ -11,6 +11,7 @@ from shared.programmes.history_cases import PUBLISHED, Case, at, expert_steps, h
 from shared.programmes.history_schedule import Schedule, scheduled
 from shared.programmes.history_steps import Step
 from shared.programmes.model import Definition
+from shared.programmes.sections.placement import PlacementSection
 
 
 def expand(history: History, definition: Definition) -> tuple[Step, ...]:
@@ -19,7 +20,7 @@ def expand(history: History, definition: Definition) -> tuple[Step, ...]:
     Raises HistoryImpossible where the marginals leave no room.
     """
     schedule = scheduled(history, definition)
-    preparation = definition.obligatory_steps("temporary")
+    preparation = definition.section(PlacementSection).obligatory_steps("temporary")
     delivery = [step for one in schedule.assignments for step in Case(one, history.programme, preparation).steps()]
     first = _first_dates(delivery)
     steps = [

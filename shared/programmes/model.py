@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Code, Country
-from shared.contracts.matching import Modality
-from shared.contracts.placement import PreparationStep
-from shared.contracts.registration import LanguageSkill
+from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
+from shared.programmes.sections.base import Listed, Section
+from shared.programmes.sections.placement import PlacementSection
+from shared.programmes.sections.results import ResultsSection
+from shared.programmes.sections.selection import SelectionSection
+from shared.programmes.sections.trainings import TrainingsSection
 
-Operator = Literal["one_of", "at_least", "at_most", "age_at_least", "language_at_least", "any_of"]
-Component = Literal["occupation", "sector", "education", "experience", "language", "origin", "first_time"]
-CriterionAttribute = Literal[
-    "sex",
-    "nationality",
-    "country_of_origin",
-    "country_of_residence",
-    "residence_status",
-    "sector",
-    "category",
-    "education",
-    "experience_years",
-    "birth_year",
-    "languages",
-]
+S = TypeVar("S", bound=Section)
 
 
 class Office(Declared):
@@ -45,56 +33,11 @@ class Office(Declared):
         return ZoneInfo(self.time_zone)
 
 
-class Listed(Declared):
-    """A code of the programme with its name for people."""
-
-    code: Code
-    name: Texts
-
-
 class Dates(Declared):
     """`[starts, ends)`: when the programme ran or runs."""
 
     starts: date
     ends: date
-
-
-class Criterion(Declared):
-    """One condition of eligibility.
-
-    | operator | attribute | required |
-    |---|---|---|
-    | one_of | a coded one | list of codes |
-    | at_least, at_most | education, experience_years | integer, inclusive |
-    | age_at_least | birth_year | years completed by the end of the calendar year |
-    | language_at_least | languages | one {language, level}: that CEFR level or higher |
-    | any_of | languages | list of {language, level}: any one of them |
-    """
-
-    criterion: Code
-    name: Texts
-    attribute: CriterionAttribute
-    operator: Operator
-    required: int | LanguageSkill | tuple[LanguageSkill, ...] | tuple[Code, ...]
-
-
-class Weight(Declared):
-    """How many of the 100 points a component may give. There is none for sex, and there cannot be one."""
-
-    component: Component
-    weight: Annotated[int, Field(ge=1, le=100)]
-
-
-class Shortlist(Declared):
-    least: Annotated[int, Field(ge=3, le=5)] = 3
-    most: Annotated[int, Field(ge=3, le=5)] = 5
-
-
-class Seats(Declared):
-    """`most`: seats that one assignment may offer; `reserve`: a free seat goes to the next of the shortlist."""
-
-    most: Annotated[int, Field(ge=1, le=100)] = 1
-    reserve: bool = True
 
 
 class Disclosure(Declared):
@@ -106,37 +49,50 @@ class Disclosure(Declared):
 class Definition(Declared):
     """A programme. `phase` names the phase that this file declares; another phase is another file.
 
-    `preparation`: for each modality the steps without which nobody departs. Lists of codes are what terms of
-    reference, institutions and persons may name; of an empty list of categories or residence statuses, a person
-    names none. `score`: weights that sum to 100.
+    Lists of codes are what cases and persons may name; of an empty list of categories or residence statuses, a
+    person names none. A section says what the programme does, and what it leaves out it does not do.
     """
 
-    code: Code
-    title: Texts
-    phase: Code
-    dates: Dates
-    offices: Annotated[tuple[Office, ...], Field(min_length=1, max_length=100)]
-    countries_of_origin: Annotated[tuple[Country, ...], Field(min_length=1)]
-    countries_of_residence: tuple[Country, ...] = ()
-    areas: tuple[Listed, ...] = ()
-    modalities: Annotated[tuple[Modality, ...], Field(min_length=1)]
-    sectors: Annotated[tuple[Listed, ...], Field(min_length=1)]
-    host_types: Annotated[tuple[Listed, ...], Field(min_length=1)]
-    categories: tuple[Listed, ...] = ()
-    residence_statuses: tuple[Listed, ...] = ()
-    eligibility: Annotated[tuple[Criterion, ...], Field(max_length=50)] = ()
-    score: tuple[Weight, ...] = ()
-    shortlist: Shortlist = Shortlist()
-    offer_expires_days: Annotated[int, Field(ge=1, le=365)] = 14
-    seats: Seats = Seats()
-    preparation: dict[Modality, tuple[PreparationStep, ...]] = {}
-    disclosure: Disclosure = Disclosure()
-    periods: Annotated[tuple[Period, ...], Field(max_length=200)] = ()
-    dimensions: Annotated[tuple[Dimension, ...], Field(max_length=50)] = ()
-    indicators: Annotated[tuple[Indicator, ...], Field(max_length=200)] = ()
+    code: Annotated[Code, Field(description="the programme's code, for ever")]
+    title: Annotated[Texts, Field(description="its name; every text is there in each of these languages")]
+    phase: Annotated[Code, Field(description="the phase that this file declares")]
+    dates: Annotated[Dates, Field(description="when it ran or runs")]
+    offices: Annotated[
+        tuple[Office, ...], Field(min_length=1, max_length=100, description="who runs cases; a case belongs to one")
+    ]
+    countries_of_origin: Annotated[
+        tuple[Country, ...], Field(min_length=1, description="where people return to and work is done")
+    ]
+    countries_of_residence: Annotated[tuple[Country, ...], Field(description="where people return from")] = ()
+    areas: Annotated[tuple[Listed, ...], Field(description="parts of countries; of an empty list, any")] = ()
+    sectors: Annotated[tuple[Listed, ...], Field(min_length=1, description="sectors of work")]
+    categories: Annotated[tuple[Listed, ...], Field(description="categories of persons")] = ()
+    residence_statuses: Annotated[tuple[Listed, ...], Field(description="by what right a person lives abroad")] = ()
+    disclosure: Annotated[Disclosure, Field(description="what figures may leave the office")] = Disclosure()
+    periods: Annotated[tuple[Period, ...], Field(max_length=200, description="what figures are for")] = ()
+    dimensions: Annotated[
+        tuple[Dimension, ...], Field(max_length=50, description="what figures can be broken down by")
+    ] = ()
+    indicators: Annotated[tuple[Indicator, ...], Field(max_length=200, description="the figures")] = ()
+
+    selection: Annotated[SelectionSection | None, Field(description="choosing experts for posts")] = None
+    placement: Annotated[PlacementSection | None, Field(description="returns to host institutions")] = None
+    trainings: Annotated[TrainingsSection | None, Field(description="trainings that are held")] = None
+    results: Annotated[ResultsSection | None, Field(description="sites, works and whom they reach")] = None
+
+    def sections(self) -> dict[str, Section]:
+        """The sections that this programme has, by their names in the file."""
+        return {name: part for name, part in self if isinstance(part, Section)}
+
+    def section(self, kind: type[S]) -> S:
+        """The section of that kind. Raises Refusal `not_in_programme` (409) where the programme lacks it."""
+        for part in self.sections().values():
+            if isinstance(part, kind):
+                return part
+        raise Refusal("not_in_programme", f"the programme has no section {name_of(kind)}")
 
     def as_json(self) -> dict[str, JsonValue]:
-        """The definition as JSON types, as it is published; `Definition.model_validate` reads it back.
+        """The definition as JSON types, as it is published; shared.programmes.published reads it back.
 
         Defaults are written out: what was published must not change when a default does.
         """
@@ -155,16 +111,25 @@ class Definition(Declared):
     def indicator(self, code: str) -> Indicator | None:
         return next((one for one in self.indicators if one.code == code), None)
 
-    def obligatory_steps(self, modality: Modality) -> tuple[PreparationStep, ...]:
-        """The preparation steps without which nobody departs (or, for virtual work, begins)."""
-        return self.preparation.get(modality, ())
-
-    def weights(self) -> Mapping[Component, int]:
-        return {one.component: one.weight for one in self.score}
-
     def statistical_attributes(self) -> frozenset[str]:
         """Attributes that the last profile record of an erased person keeps."""
         return frozenset(str(d.attribute) for d in self.dimensions if d.statistical and d.attribute is not None)
+
+
+def section_kinds() -> dict[str, type[Section]]:
+    """Every section that a definition may have, by its name in the file."""
+    declared = {name: get_args(field.annotation) for name, field in Definition.model_fields.items()}
+    return {
+        name: kind
+        for name, parts in declared.items()
+        for kind in parts
+        if isinstance(kind, type) and issubclass(kind, Section)
+    }
+
+
+def name_of(kind: type[Section]) -> str:
+    """The section's name in a file."""
+    return next(name for name, one in section_kinds().items() if one is kind)
 
 
 def editor_schema() -> dict[str, Any]:

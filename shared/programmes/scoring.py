@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from shared.contracts.matching import ScoreComponent, Terms
 from shared.contracts.registration import Attributes
 from shared.programmes.eligibility import level_rank
-from shared.programmes.model import Component, Definition
+from shared.programmes.model import Definition
+from shared.programmes.sections.selection import Component, SelectionSection
 
 # Beyond the requirement these many levels, years or CEFR steps give the full weight.
 EDUCATION_CAP = 2
@@ -40,7 +41,7 @@ def score(
             points=_points(one.weight, _PARTS[one.component](terms, attributes, facts)),
             weight=one.weight,
         )
-        for one in definition.score
+        for one in definition.section(SelectionSection).score
     )
     return sum(one.points for one in components), components
 

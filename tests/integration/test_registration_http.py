@@ -90,7 +90,7 @@ async def test_a_definition_is_published_once_a_change(edge: Serving) -> None:
 
 
 async def test_a_bad_definition_is_refused_at_its_fields(edge: Serving) -> None:
-    bad = {**DEFINITION, "score": [{"component": "sector", "weight": 60}], "surplus": 1}
+    bad = {**DEFINITION, "selection": {"score": [{"component": "sector", "weight": 60}]}, "surplus": 1}
     answer = await edge.post("/programmes", "administrator", {"definition": bad})
     assert answer.status_code == 422
     assert any(row["pointer"].startswith("/definition/") for row in answer.json()["errors"])

@@ -33,22 +33,26 @@ DEFINITION = definition_of(
         "offices": [{"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
         "countries_of_origin": ["AF"],
         "countries_of_residence": ["NL"],
-        "modalities": ["temporary"],
         "sectors": [{"code": "education", "name": {"en": "Education"}}],
-        "host_types": [{"code": "public", "name": {"en": "Public"}}],
-        "eligibility": [
-            {
-                "criterion": "experience",
-                "name": {"en": "Has worked for two years"},
-                "attribute": "experience_years",
-                "operator": "at_least",
-                "required": 2,
-            }
-        ],
-        "score": [{"component": "experience", "weight": 80}, {"component": "first_time", "weight": 20}],
-        "offer_expires_days": 1,
-        "seats": {"most": 2, "reserve": True},
-        "preparation": {"temporary": ["training", "ticket"]},
+        "selection": {
+            "eligibility": [
+                {
+                    "criterion": "experience",
+                    "name": {"en": "Has worked for two years"},
+                    "attribute": "experience_years",
+                    "operator": "at_least",
+                    "required": 2,
+                }
+            ],
+            "score": [{"component": "experience", "weight": 80}, {"component": "first_time", "weight": 20}],
+            "offers": {"expires_days": 1},
+            "seats": {"most": 2, "reserve": True},
+        },
+        "placement": {
+            "modalities": ["temporary"],
+            "host_types": [{"code": "public", "name": {"en": "Public"}}],
+            "preparation": {"temporary": ["training", "ticket"]},
+        },
         "indicators": [
             _indicator("registrations", "expert_registered", {"distinct": "expert"}),
             _indicator("eligible", "expert_eligible", {"distinct": "expert"}),

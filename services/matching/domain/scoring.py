@@ -15,8 +15,9 @@ from shared.clock import text_of
 from shared.contracts.matching import ScoreComponent, Terms
 from shared.contracts.registration import Attributes, ProfileEntry
 from shared.programmes.eligibility import unmet_terms
-from shared.programmes.model import Definition, Shortlist
+from shared.programmes.model import Definition
 from shared.programmes.scoring import Standing, rank_key, score
+from shared.programmes.sections.selection import Shortlist
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
 from shared.messaging.shadows import Delivery
 from shared.programmes.model import Definition
+from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard, Holds
@@ -244,7 +245,7 @@ class Placing:
         """The steps without which nobody departs, by the version that the case was opened under."""
         parties, terms = state.parties, state.terms
         definition = self._definition(parties)
-        return definition.obligatory_steps(terms.modality) if definition and terms else ()
+        return definition.section(PlacementSection).obligatory_steps(terms.modality) if definition and terms else ()
 
     def _definition(self, parties: MatchParties) -> Definition | None:
         """The version that the case was opened under; TooEarly where it has not arrived here."""

@@ -42,15 +42,19 @@ DEFINITION = Definition.model_validate(
             {"code": "tbilisi", "name": {"en": "Tbilisi"}, "country": "GE", "time_zone": "Asia/Tbilisi"},
         ],
         "countries_of_origin": ["AF", "GE"],
-        "modalities": ["temporary"],
         "sectors": [{"code": "education", "name": {"en": "Education"}}],
-        "host_types": [{"code": "public", "name": {"en": "Public"}}],
-        "score": [
-            {"component": "education", "weight": 40},
-            {"component": "experience", "weight": 50},
-            {"component": "first_time", "weight": 10},
-        ],
-        "seats": {"most": 10},
+        "selection": {
+            "score": [
+                {"component": "education", "weight": 40},
+                {"component": "experience", "weight": 50},
+                {"component": "first_time", "weight": 10},
+            ],
+            "seats": {"most": 10},
+        },
+        "placement": {
+            "modalities": ["temporary"],
+            "host_types": [{"code": "public", "name": {"en": "Public"}}],
+        },
     }
 )
 ATTRIBUTES = Attributes(

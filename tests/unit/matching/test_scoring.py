@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.matching.domain.scoring import Candidate, assess, attributes_on, ranked
 from shared.clock import derived_id
 from shared.contracts.registration import Attributes, LanguageSkill, ProfileEntry
-from shared.programmes.model import Shortlist
+from shared.programmes.sections.selection import Shortlist
 from tests.unit.matching.facts import ATTRIBUTES, DEFINITION, terms
 
 

@@ -65,9 +65,8 @@ DEFINITION: dict[str, Any] = {
         {"code": "bogota", "name": {"en": "Bogota"}, "country": "CO", "time_zone": "America/Bogota"},
     ],
     "countries_of_origin": ["AF"],
-    "modalities": ["temporary"],
     "sectors": [{"code": "health", "name": {"en": "Health"}}, {"code": "education", "name": {"en": "Education"}}],
-    "host_types": [{"code": "public", "name": {"en": "Public"}}],
+    "placement": {"modalities": ["temporary"], "host_types": [{"code": "public", "name": {"en": "Public"}}]},
     "disclosure": {"threshold": 10},
     "periods": [
         {"code": "january", "name": {"en": "January"}, "series": "m", "starts": "2026-01-01", "ends": "2026-02-01"},

@@ -33,10 +33,12 @@ DEFINITION: dict[str, Any] = {
     "dates": {"starts": "2026-01-01", "ends": "2028-07-01"},
     "offices": [{"code": "kabul", "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
     "countries_of_origin": ["AF"],
-    "modalities": ["temporary", "virtual"],
     "sectors": [{"code": "education", "name": {"en": "Education"}}],
-    "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
-    "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
+    "placement": {
+        "modalities": ["temporary", "virtual"],
+        "host_types": [{"code": "public", "name": {"en": "Public institution"}}],
+        "preparation": {"temporary": ["training", "insurance"], "virtual": ["training"]},
+    },
 }
 
 

@@ -23,6 +23,7 @@ from shared.programmes.history_steps import PHASES, NotAnswered, Step, resolve
 from shared.programmes.indicators import share_value
 from shared.programmes.loader import FileRefused, load_definition
 from shared.programmes.scoring import score
+from shared.programmes.sections.placement import PlacementSection
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 FILE = DEPLOY / "histories/trqn-1.yaml"
@@ -220,7 +221,7 @@ def test_nobody_departs_before_the_obligatory_steps() -> None:
     for step in steps_of("depart"):
         case = step.id.split("/")[0]
         done = [one.body["step"] for one in steps_of_case(case) if verb(one) == "complete-step"]
-        assert tuple(done) == TRQN.obligatory_steps("temporary")
+        assert tuple(done) == TRQN.section(PlacementSection).obligatory_steps("temporary")
 
 
 CASES: dict[str, list[Step]] = defaultdict(list)

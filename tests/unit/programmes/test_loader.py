@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from shared.errors import Refusal
 from shared.programmes.loader import FileRefused, definition_of, lint, load_definition
-from shared.programmes.model import Definition, editor_schema
+from shared.programmes.model import Definition, editor_schema, section_kinds
 
 FILE = Path(__file__).resolve().parents[3] / "deploy/programmes/trqn-1.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -55,11 +55,16 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
 @pytest.mark.parametrize(
     ("old", "new", "pointer", "rule"),
     [
-        ("offer_expires_days: 14", "offer_expires_days: fourteen", "/offer_expires_days", "int_type"),
-        ("offer_expires_days: 14", 'offer_expires_days: "14"', "/offer_expires_days", "int_type"),
-        ("offer_expires_days: 14", "offer_expire_days: 14", "/offer_expire_days", "unknown_field"),
-        ("modalities: [temporary]", "modalities: [brief]", "/modalities/0", "literal_error"),
-        ("shortlist: {least: 3, most: 5}", "shortlist: {least: 5, most: 4}", "/shortlist/most", "shortlist_backwards"),
+        ("expires_days: 14", "expires_days: fourteen", "/selection/offers/expires_days", "int_type"),
+        ("expires_days: 14", 'expires_days: "14"', "/selection/offers/expires_days", "int_type"),
+        ("expires_days: 14", "expire_days: 14", "/selection/offers/expire_days", "unknown_field"),
+        ("modalities: [temporary]", "modalities: [brief]", "/placement/modalities/0", "literal_error"),
+        (
+            "shortlist: {least: 3, most: 5}",
+            "shortlist: {least: 5, most: 4}",
+            "/selection/shortlist/most",
+            "shortlist_backwards",
+        ),
         (
             "countries_of_residence: [NL]",
             "countries_of_residence: [NN]",
@@ -67,16 +72,31 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
             "unknown_country",
         ),
         ("time_zone: Asia/Kabul", "time_zone: Asia/Nowhere", "/offices/1/time_zone", "unknown_time_zone"),
-        ("component: first_time, weight: 5", "component: first_time, weight: 6", "/score", "weights_sum"),
-        ("component: first_time, weight: 5", "component: sex, weight: 5", "/score/6/component", "literal_error"),
+        ("component: first_time, weight: 5", "component: first_time, weight: 6", "/selection/score", "weights_sum"),
+        (
+            "component: first_time, weight: 5",
+            "component: sex, weight: 5",
+            "/selection/score/6/component",
+            "literal_error",
+        ),
         ("threshold: 10", "threshold: 1", "/disclosure/threshold", "greater_than_equal"),
-        ("required: [citizen, permanent]", "required: [citizen, tourist]", "/eligibility/2/required/1", "unknown_code"),
-        ("operator: age_at_least", "operator: at_least", "/eligibility/3/required", "operator_mismatch"),
+        (
+            "required: [citizen, permanent]",
+            "required: [citizen, tourist]",
+            "/selection/eligibility/2/required/1",
+            "unknown_code",
+        ),
+        ("operator: age_at_least", "operator: at_least", "/selection/eligibility/3/required", "operator_mismatch"),
         ("share: {of: assignments_by_women, in: assignments}", "share: {of: assignments_by_women}", "", "required"),
         ("in: assignments}}", "in: placements}}", "/indicators/8/measure/share/in", "unknown_indicator"),
         ("in: assignments}}", "in: persons_placed}}", "/indicators/8/measure/share", "share_of_different_units"),
         ("{code: from-60, name: {en: 60 and above}, at_least: 60}", "{code: a, name: {en: b}, at_least: 61}", "", ""),
-        ("temporary: [training, insurance, ticket]", "virtual: [training]", "/preparation", "preparation_missing"),
+        (
+            "temporary: [training, insurance, ticket]",
+            "virtual: [training]",
+            "/placement/preparation",
+            "preparation_missing",
+        ),
         (
             "{distinct: expert}\n    facts: {kinds: [expert_eligible]}",
             "half\n    facts: {kinds: [expert_eligible]}",
@@ -106,7 +126,7 @@ def test_a_finding_names_line_field_and_rule(old: str, new: str, pointer: str, r
         assert first.rule == rule
     assert first.pointer.startswith(pointer)
     start = TEXT[: TEXT.index(old)].count("\n") + 1
-    assert abs(first.line - start) <= 3 or pointer in ("/score", "/preparation")
+    assert abs(first.line - start) <= 3 or pointer in ("/selection/score", "/placement/preparation")
     assert first.column >= 1
     with pytest.raises(FileRefused) as caught:
         load_definition(text)
@@ -114,8 +134,8 @@ def test_a_finding_names_line_field_and_rule(old: str, new: str, pointer: str, r
 
 
 def test_the_place_is_exact() -> None:
-    (finding,) = lint(changed("offer_expires_days: 14", "offer_expires_days: soon"))
-    assert (finding.line, finding.column) == (line_of("offer_expires_days"), len("offer_expires_days: ") + 1)
+    (finding,) = lint(changed("expires_days: 14", "expires_days: soon"))
+    assert (finding.line, finding.column) == (line_of("expires_days"), len("  offers: {expires_days: ") + 1)
     (finding,) = lint(TEXT + "surplus: 1\n")
     assert (finding.line, finding.column, finding.rule) == (len(LINES) + 1, 1, "unknown_field")
 
@@ -180,7 +200,7 @@ def test_an_alias_bomb_is_refused_while_it_is_read() -> None:
 def test_norway_stays_a_country_and_a_leading_zero_a_code() -> None:
     text = changed("countries_of_residence: [NL]", "countries_of_residence: [NO]")
     assert load_definition(text).countries_of_residence == ("NO",)
-    (finding,) = lint(changed("offer_expires_days: 14", "offer_expires_days: 014"))
+    (finding,) = lint(changed("expires_days: 14", "expires_days: 014"))
     assert finding.rule == "int_type"
 
 
@@ -251,7 +271,8 @@ def test_the_editors_schema_accepts_what_the_loader_accepts() -> None:
     Draft202012Validator.check_schema(editor_schema())
     published = load_definition(FILE).as_json()
     validator.validate(published)
-    assert set(published) == set(Definition.model_fields), "a published definition says everything"
+    absent = set(section_kinds()) - {"selection", "placement"}
+    assert set(published) == set(Definition.model_fields) - absent, "a published definition says everything"
     assert not validator.is_valid({**published, "surplus": 1})
 
 

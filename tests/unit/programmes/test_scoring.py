@@ -16,6 +16,7 @@ from shared.contracts.registration import Attributes, LanguageSkill, Sex
 from shared.programmes.eligibility import LEVELS, failed_criteria, unmet_terms
 from shared.programmes.loader import load_definition
 from shared.programmes.scoring import Standing, rank_key, score
+from shared.programmes.sections.selection import SelectionSection
 
 ROOT = Path(__file__).resolve().parents[3]
 TRQN = load_definition(ROOT / "deploy/programmes/trqn-1.yaml")
@@ -60,7 +61,7 @@ def better(person: Attributes, **change: Any) -> Attributes:
 def test_the_score_is_the_sum_of_explained_integers(wanted: Terms, person: Attributes, facts: Standing) -> None:
     total, components = score(TRQN, wanted, person, facts)
     assert total == sum(one.points for one in components)
-    assert [one.component for one in components] == [one.component for one in TRQN.score]
+    assert [one.component for one in components] == [one.component for one in TRQN.section(SelectionSection).score]
     assert all(type(one.points) is int and 0 <= one.points <= one.weight for one in components)
     assert 0 <= total <= 100
     assert sum(one.weight for one in components) == 100
@@ -70,7 +71,7 @@ def test_the_score_is_the_sum_of_explained_integers(wanted: Terms, person: Attri
 def test_sex_never_matters(wanted: Terms, person: Attributes, facts: Standing, sex: Sex) -> None:
     assert score(TRQN, wanted, person, facts) == score(TRQN, wanted, better(person, sex=sex), facts)
     assert unmet_terms(wanted, person) == unmet_terms(wanted, better(person, sex=sex))
-    assert "sex" not in {one.component for one in TRQN.score}
+    assert "sex" not in {one.component for one in TRQN.section(SelectionSection).score}
 
 
 @given(terms, attributes, standings, st.integers(1, 5), skills)
@@ -190,7 +191,7 @@ def test_operators(operator: str, attribute: str, required: Any, languages: list
         "operator": operator,
         "required": required,
     }
-    definition = TRQN.model_validate({**TRQN.as_json(), "eligibility": [criterion]})
+    definition = TRQN.model_validate({**TRQN.as_json(), "selection": {"eligibility": [criterion]}})
     person = Attributes.model_validate(
         {"education": 6, "languages": [{"language": language, "level": level} for language, level in languages]}
     )

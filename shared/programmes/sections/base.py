@@ -1,0 +1,46 @@
+"""What every section of a definition is: an optional part of what a programme does, with its own checks and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
+
+from shared.contracts.base import Code
+from shared.programmes.indicators import Declared, Texts
+from shared.programmes.marked_yaml import Broken
+
+# Attribute, field or kind of code -> the codes that it can have in this programme.
+Known = Mapping[str, frozenset[str]]
+
+
+class Listed(Declared):
+    """A code of the programme with its name for people."""
+
+    code: Code
+    name: Texts
+
+
+class Section(Declared):
+    """A part that a programme may leave out. Asking a programme for a section that it lacks is a Refusal.
+
+    `words`: what other parts of the definition may name -> the field of this section that lists its codes.
+    """
+
+    words: ClassVar[Mapping[str, str]] = {}
+
+    def broken(self, known: Known) -> Iterator[Broken]:
+        """The broken rules of this section beyond the types of its fields, by pointer within the section."""
+        yield from ()
+
+    def codes(self, word: str) -> frozenset[str]:
+        """The codes that this section lists for one of its words."""
+        return frozenset(one.code if isinstance(one, Listed) else one for one in getattr(self, self.words[word]))
+
+
+def repeated(values: Iterable[object]) -> Iterator[int]:
+    """Positions of what stood before."""
+    seen: set[object] = set()
+    for number, value in enumerate(values):
+        if value in seen:
+            yield number
+        seen.add(value)
