@@ -24,7 +24,7 @@ from services.matching.refusals import Refusals, raise_refused
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
 from services.matching.waiting import Waiting
 from shared.clock import derived_id, instant_of
-from shared.contracts.matching import MatchParties
+from shared.contracts.matching import MatchParties, Terms
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.shadows import Delivery
@@ -51,6 +51,7 @@ class Entry:
 
     match: str
     parties: MatchParties
+    terms: Terms
     assessment: Assessment
 
 
@@ -109,7 +110,8 @@ class Selection:
             self._check_expert(state, knowledge)
             await self._check_consent(knowledge["person"])
             entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
-            await self._enter(entry, ReceiveApplication(entry.parties, entry.assessment), cause, submission.id)
+            command = ReceiveApplication(entry.parties, entry.terms, entry.assessment)
+            await self._enter(entry, command, cause, submission.id)
         else:
             await self._entered(submission.subject, known, cause)
 
@@ -177,7 +179,7 @@ class Selection:
             programme_version=state.programme_version,
         )
         match = derived_id(assignment_id, expert)
-        return Entry(match, parties, assess(definition, state.terms, attributes, returns))
+        return Entry(match, parties, state.terms, assess(definition, state.terms, attributes, returns))
 
     async def _enter(
         self, entry: Entry, command: ReceiveApplication | SourceExpert, cause: Cause, submission: str = ""
@@ -220,7 +222,7 @@ class Selection:
 
     async def _source(self, entry: Entry, cause: Cause) -> None:
         try:
-            await self._enter(entry, SourceExpert(entry.parties, entry.assessment), cause)
+            await self._enter(entry, SourceExpert(entry.parties, entry.terms, entry.assessment), cause)
         except Refusal as refusal:
             # Who applied a moment before stands on the longlist already, as the officer wishes.
             if refusal.rule != "already_matched":

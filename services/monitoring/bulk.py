@@ -10,31 +10,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from services.monitoring.database import Connection, literal
-from services.monitoring.domain.derivation import FACT_TOPICS
-from services.monitoring.domain.facts import ASSIGNMENTS, EXPERTS, INSTITUTIONS, MATCHES, PLACEMENTS
 from services.monitoring.files import JOINED_FOLDER
 from services.monitoring.handlers import Mark
 from services.monitoring.passes import Pass, Passed, longest_first, read_pass
-from services.monitoring.store import ReadModel, insert_arrow, save_marks
+from services.monitoring.store import FACT_TOPICS, ReadModel, insert_arrow, save_marks
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
 from shared.messaging.topics import PERSONS, TOPICS
 
 Written = asyncio.Future[None]
-# Facts are joined with their persons' entries and profiles, those of matches with the terms of their assignments.
-STAGES: tuple[tuple[str, ...], ...] = (
-    tuple(sorted(set(TOPICS) - FACT_TOPICS)),
-    (ASSIGNMENTS, EXPERTS, INSTITUTIONS),
-    (MATCHES, PLACEMENTS),
-)
+# Facts are joined with their persons' entries and profiles and with the zones of their offices.
+STAGES: tuple[tuple[str, ...], ...] = (tuple(sorted(set(TOPICS) - FACT_TOPICS)), tuple(sorted(FACT_TOPICS)))
 # What later passes read of a topic, by the table in whose place it stands.
 _LEFT: Mapping[str, Mapping[str, str]] = {
     PERSONS.name: {
         "events": f"SELECT * FROM events WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL",  # noqa: S608
         "profiles": "SELECT * FROM profiles",
     },
-    ASSIGNMENTS: {"events": f"SELECT * FROM events WHERE topic = '{ASSIGNMENTS}'"},  # noqa: S608
 }
 # Records that all passes under way hold in memory, at some 600 bytes each.
 HELD_RECORDS = 300_000

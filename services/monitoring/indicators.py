@@ -13,7 +13,9 @@ from typing import Any
 
 from services.monitoring.database import Connection
 from services.monitoring.domain.rows import EPOCH, day_of
-from services.monitoring.schema import FACT_COLUMNS
+from services.monitoring.schema import TYPES
+from shared.contracts.catalogue import CATALOGUE
+from shared.contracts.facts import Family
 from shared.programmes.facts import NOT_STATED
 from shared.programmes.indicators import (
     Condition,
@@ -28,9 +30,6 @@ from shared.programmes.indicators import (
     Sum,
 )
 from shared.programmes.model import Definition
-
-# An institution may belong to no programme; then it counts in each programme of its office.
-WITHOUT_PROGRAMME = frozenset({"institution_activated"})
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def compile_query(question: Question) -> Query:
     if not question.by:
         values = ", ".join(_values(question, parts))
         columns = ", ".join([*flags, *(f'"{name}"' for name in _counted(question, parts))]) or "1"
-        sql = f"SELECT true, {values} FROM (SELECT {columns} FROM facts WHERE {where})"  # noqa: S608
+        sql = f"SELECT true, {values} FROM (SELECT {columns} FROM {_table(question)} WHERE {where})"  # noqa: S608
         return Query(sql, value.values)
     classes = [f"{_classes(one, question, value)} AS d{i}" for i, one in enumerate(question.by)]
     return Query(_broken_down(question, parts, [*classes, *flags], where), value.values)
@@ -124,7 +123,7 @@ def _broken_down(question: Question, parts: _Counting, columns: Sequence[str], w
     cell = _values(question, parts, grouped=True, once=len(parts) == 1 and len(distinct) == 1)
     total = _values(question, parts, grouped=True)
     return (
-        f"WITH grouped AS MATERIALIZED (SELECT {rows} FROM facts WHERE {where} GROUP BY ALL) "  # noqa: S608
+        f"WITH grouped AS MATERIALIZED (SELECT {rows} FROM {_table(question)} WHERE {where} GROUP BY ALL) "  # noqa: S608
         f"SELECT false, {names}, {', '.join(cell)} FROM grouped GROUP BY {names} "
         f"UNION ALL SELECT true, {nothing}, {', '.join(total)} FROM grouped"
     )
@@ -191,7 +190,7 @@ def _measure(measure: Measure, grouped: bool, once: bool) -> str:
 
 def _scope(question: Question, value: _Parameters) -> list[str]:
     as_of, programme = value(question.as_of_ms), f"programme = {value(question.definition.code)}"
-    if any(kind in WITHOUT_PROGRAMME for facts, _ in _parts(question) for kind in facts.kinds):
+    if not all(family.of_programme for family in families_of(question)):
         offices = value([office.code for office in question.definition.offices])
         programme = f"({programme} OR (programme IS NULL AND list_contains({offices}, office)))"
     # Kinds stand before all else: the stretches of the table that hold other kinds are not looked at.
@@ -229,17 +228,38 @@ def _condition(condition: Condition, question: Question, value: _Parameters) -> 
 
 def _source(source: Source, question: Question, value: _Parameters) -> str:
     if source.field is not None:
-        return _known_column(source.field)
+        return _known_column(source.field, question)
     if source.attribute != "age":
-        return _known_column(f"{source.attribute}_at_{source.at}")
+        return _known_column(f"{source.attribute}_at_{source.at}", question)
     year = "local_year" if source.at == "event" else _year_as_of(question, value)
     return f"({year} - birth_year_at_{source.at})"
 
 
-def _known_column(name: str) -> str:
-    if name not in FACT_COLUMNS:
-        raise ValueError("no column of the facts has this name")
+def _known_column(name: str, question: Question) -> str:
+    if not any(name in TYPES[family.table] for family in families_of(question)):
+        raise ValueError("no column of these facts has this name")
     return f'"{name}"'
+
+
+def families_of(question: Question) -> list[Family]:
+    """The families whose facts the question looks at, each once."""
+    kinds = [kind for facts, _ in _parts(question) for kind in facts.kinds]
+    return list({(family := CATALOGUE.kinds[kind].family).name: family for kind in kinds}.values())
+
+
+def _table(question: Question) -> str:
+    """What the facts are read from: a family's table, or the rows of several under the columns of all of them."""
+    tables = [family.table for family in families_of(question)]
+    if len(tables) == 1:
+        return tables[0]
+    columns = {column: type for table in tables for column, type in TYPES[table].items()}
+    return f"({' UNION ALL '.join(_rows_of(table, columns) for table in tables)})"
+
+
+def _rows_of(table: str, columns: Mapping[str, str]) -> str:
+    """The table's rows under these columns; NULL under those that it does not have."""
+    found = [f'"{name}"' if name in TYPES[table] else f'NULL::{type} AS "{name}"' for name, type in columns.items()]
+    return f"SELECT {', '.join(found)} FROM {table}"  # noqa: S608
 
 
 def _year_as_of(question: Question, value: _Parameters) -> str:

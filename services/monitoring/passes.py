@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from services.monitoring.database import Connection, Database, literal
-from services.monitoring.domain.derivation import FACT_TOPICS, Known, Zones, fact_rows, persons_of
+from services.monitoring.domain.derivation import Known, Zones, fact_rows, persons_of
 from services.monitoring.domain.facts import in_order
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.schema import arrow
-from services.monitoring.store import settled_among, timelines
+from services.monitoring.store import FACT_TOPICS, timelines
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position, Record
 
@@ -141,16 +141,15 @@ def _tables(batch: Batch, task: Pass) -> dict[str, Any]:
         rows: dict[str, list[Any]] = {
             "events": events,
             "unreadable": batch.unreadable,
-            "profiles": [row for entries in batch.profiles.values() for row in entries],
+            "profiles": [row.flat() for entries in batch.profiles.values() for row in entries],
             "offices": [row for offices in batch.offices.values() for row in offices],
         }
         if task.position[0] in FACT_TOPICS:
             groups = [in_order(own) for own in subjects]
             with _reading(task.joined) as connection:
-                settled = settled_among(connection, groups)
-                known = Known(settled, timelines(connection, persons_of(groups)), task.zones)
+                known = Known(timelines(connection, persons_of(groups)), task.zones)
             # By kind, as `ReadModel.sort_facts` leaves them.
-            rows["facts"] = sorted(fact_rows(groups, known), key=itemgetter(0))
+            rows |= {table: sorted(found, key=itemgetter(0)) for table, found in fact_rows(groups, known).items()}
         return {name: arrow(name, found) for name, found in rows.items() if found}
 
 

@@ -8,81 +8,92 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import pyarrow as pa
 
-from services.monitoring.domain.facts import RULES_VERSION, Fact
-from services.monitoring.domain.profiles import Attributes, ProfileRow
+from services.monitoring.domain.derivation import columns_of, fields_of
+from services.monitoring.domain.facts import RULES_VERSION
+from services.monitoring.domain.profiles import PROFILE_COLUMNS
 from services.monitoring.domain.rows import EventRow
-from shared.programmes.facts import FactKind
+from shared.contracts.catalogue import CATALOGUE
+from shared.contracts.facts import Family, FieldType
+from shared.contracts.registration import ATTRIBUTES
 
-# What holds a number; every other column holds a code or an id.
-_NUMBERS = frozenset(
-    {"epoch", "sequence", "happened_us", "known_ms", "known_from", "known_to", "programme_version", "seats"}
-    | {"starts_day", "ends_day", "days", "contract_number", "local_day", "local_year", "valid_from_day"}
-    | {"recorded_us", "birth_year", "education", "experience_years", "number", "position", "appended_ms"}
+FAMILIES: tuple[Family, ...] = tuple(CATALOGUE.families.values())
+FACT_TABLES: tuple[str, ...] = tuple(family.table for family in FAMILIES)
+_BIG = frozenset(
+    {"epoch", "sequence", "happened_us", "known_ms", "known_from", "known_to", "programme_version", "recorded_us"}
+    | {"number", "position", "appended_ms"}
 )
-
-FACT_COLUMNS: tuple[str, ...] = (
-    *Fact._fields,
-    "local_day",
-    "local_year",
-    *(f"{name}_at_event" for name in Attributes._fields),
-    *(f"{name}_at_now" for name in Attributes._fields),
-)
-
-TABLES: dict[str, tuple[str, ...]] = {
-    "events": EventRow._fields,
-    "profiles": ProfileRow._fields,
-    "offices": ("programme", "epoch", "sequence", "office", "time_zone"),
-    "facts": FACT_COLUMNS,
-    "unreadable": ("topic", "number", "position", "appended_ms", "reason"),
-    "progress": ("marks",),
-}
-
-
+_SMALL = frozenset({"item", "local_day", "local_year"})
 # Ids as 128 bits and kinds as one byte: comparing and counting them is most of a recount's time.
-IDS = frozenset({"person", "expert", "assignment", "institution", "match", "placement"})
-_SMALL = frozenset({"local_day", "local_year", "birth_year", "education", "experience_years", "seats", "days"})
+_OF_FIELDS: dict[FieldType, str] = {
+    "id": "UUID",
+    "code": "VARCHAR",
+    "number": "BIGINT",
+    "date": "INTEGER",
+    "money": "BIGINT",
+}
+_ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "BOOLEAN": pa.bool_()}
 
 
-def is_number(column: str) -> bool:
-    return _base(column) in _NUMBERS
+def _type(column: str) -> str:
+    """Of a column that is no field of a family."""
+    attribute = ATTRIBUTES.get(column.removesuffix("_at_event").removesuffix("_at_now"))
+    if attribute is not None:
+        return "INTEGER" if attribute.type == "number" else "VARCHAR"
+    if column == "framed":
+        return "BOOLEAN"
+    return "INTEGER" if column in _SMALL else "BIGINT" if column in _BIG or column.endswith("_day") else "VARCHAR"
 
 
-def _base(column: str) -> str:
-    return column.removesuffix("_at_event").removesuffix("_at_now")
+def fact_types(family: Family) -> dict[str, str]:
+    """The columns of the family's table with their types."""
+    fields = {name: _OF_FIELDS[type] for name, type in fields_of(family).items()}
+    return {name: fields.get(name) or _type(name) for name in columns_of(family)} | {"kind": "fact_kind"}
 
 
-def _type(table: str, column: str) -> str:
-    if table == "facts" and column == "kind":
-        return "fact_kind"
-    if table == "facts" and column in IDS:
-        return "UUID"
-    if table == "facts" and _base(column) in _SMALL:
-        return "INTEGER"
-    return "BIGINT" if is_number(column) else "VARCHAR"
+def _types(columns: Iterable[str]) -> dict[str, str]:
+    return {column: _type(column) for column in columns}
+
+
+TYPES: dict[str, dict[str, str]] = {
+    "events": _types(EventRow._fields),
+    "profiles": _types(PROFILE_COLUMNS),
+    "offices": _types(("programme", "epoch", "sequence", "office", "time_zone")),
+    **{family.table: fact_types(family) for family in FAMILIES},
+    "unreadable": _types(("topic", "number", "position", "appended_ms", "reason")),
+    "progress": _types(("marks",)),
+}
+TABLES: dict[str, tuple[str, ...]] = {table: tuple(columns) for table, columns in TYPES.items()}
 
 
 def ddl() -> str:
     """Creates what is missing."""
-    kinds = ", ".join(f"'{kind}'" for kind in get_args(FactKind))
+    kinds = ", ".join(f"'{kind}'" for kind in CATALOGUE.kinds)
     statements = [f"CREATE TYPE IF NOT EXISTS fact_kind AS ENUM ({kinds})"]
-    for table, columns in TABLES.items():
-        parts = [f'"{column}" {_type(table, column)}' for column in columns]
+    for table, columns in TYPES.items():
+        parts = [f'"{column}" {type}' for column, type in columns.items()]
         statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})")
     return "; ".join(statements)
 
 
 def fingerprint() -> str:
-    """Changes with the tables and the rules that fill them: a file with another one is built anew."""
-    return hashlib.sha256(f"{RULES_VERSION}:{ddl()}".encode()).hexdigest()[:12]
+    """Changes with the declarations, the tables and the rules that fill them: a file with another one is built anew."""
+    # An order of its own: that of a set differs from process to process.
+    tells = [
+        (*place, one.kind, one.once, sorted(one.ended_by), one.each, one.follows)
+        for place, told in sorted(CATALOGUE.tells.items())
+        for one in told
+    ]
+    said = f"{RULES_VERSION}:{ddl()}:{FAMILIES}:{tells}"
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 _SCHEMAS = {
-    table: pa.schema([(column, pa.int64() if is_number(column) else pa.string()) for column in columns])
-    for table, columns in TABLES.items()
+    table: pa.schema([(column, _ARROW.get(type, pa.string())) for column, type in columns.items()])
+    for table, columns in TYPES.items()
 }
 
 

@@ -15,20 +15,17 @@ from typing import Any
 
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.derivation import (
-    FACT_TOPICS,
     Groups,
     Known,
     Zones,
     by_subject,
     fact_rows,
     persons_of,
-    settled_of,
 )
-from services.monitoring.domain.facts import ASSIGNMENTS, Settled
-from services.monitoring.domain.profiles import Entry, ProfileRow, timelines_of
+from services.monitoring.domain.profiles import PROFILE_COLUMNS, Entry, ProfileRow, timelines_of
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, OfficeRow
-from services.monitoring.schema import TABLES, arrow, ddl, quoted
+from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, arrow, ddl, quoted
 from shared.messaging.port import Position
 from shared.messaging.topics import PERSONS, TOPICS
 from shared.replica import shadows_collection
@@ -37,7 +34,8 @@ from shared.store.collection import Collection
 # What monitoring decides itself (published tables, subscriptions) gets its collections with its features.
 COLLECTIONS: tuple[Collection, ...] = ()
 SHADOWS = shadows_collection({})
-DIGESTED = ("events", "profiles", "offices", "facts", "unreadable")
+DIGESTED = ("events", "profiles", "offices", *FACT_TABLES, "unreadable")
+FACT_TOPICS = frozenset(family.topic for family in FAMILIES)
 
 _TOPIC_LIST = ", ".join(f"'{topic}'" for topic in sorted(FACT_TOPICS))
 _KEPT_LIST = ", ".join(f"'{topic.name}'" for topic in TOPICS.values() if not topic.compacted)
@@ -46,9 +44,9 @@ _AMONG = "IN (SELECT unnest(?::VARCHAR[]))"
 _OF_SUBJECTS = f"SELECT {quoted(EventRow._fields)} FROM events WHERE subject {_AMONG}"  # noqa: S608
 _CAUSED = f"""
 SELECT subject FROM events
-WHERE topic IN ({_TOPIC_LIST}) AND list_has_any([person, assignment, programme, office], ?::VARCHAR[])
+WHERE topic IN ({_TOPIC_LIST}) AND list_has_any([person, programme, office], ?::VARCHAR[])
 """  # noqa: S608
-_PROFILES = f"SELECT {quoted(ProfileRow._fields)} FROM profiles WHERE person {_AMONG}"  # noqa: S608
+_PROFILES = f"SELECT {quoted(PROFILE_COLUMNS)} FROM profiles WHERE person {_AMONG}"  # noqa: S608
 _ENTRIES = f"""
 SELECT subject, entry, known_ms FROM events
 WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL AND subject {_AMONG}
@@ -56,9 +54,9 @@ WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL AND subject {_AMONG}
 # DuckDB reads a table in groups of this many rows; below one group there is nothing to leave out.
 SORTED_ROWS = 122_880
 _SORT = """
-CREATE TEMP TABLE unsorted AS SELECT * FROM facts WHERE known_from > ?;
-DELETE FROM facts WHERE known_from > ?;
-INSERT INTO facts SELECT * FROM unsorted ORDER BY kind, known_from;
+CREATE TEMP TABLE unsorted AS SELECT * FROM {table} WHERE known_from > ?;
+DELETE FROM {table} WHERE known_from > ?;
+INSERT INTO {table} SELECT * FROM unsorted ORDER BY kind, known_from;
 DROP TABLE unsorted
 """
 _mark_fields: Callable[[Mark], tuple[int, int, int]] = attrgetter("next_offset", "high_ms", "reached_ms")
@@ -103,12 +101,11 @@ class ReadModel:
             insert(connection, "events", fresh)
             insert(connection, "unreadable", batch.unreadable)
             replace_older(connection, "profiles", "person", batch.profiles, empty=empty)
-            if old := {row.subject for row in held if row.topic in FACT_TOPICS}:
-                connection.execute(f"DELETE FROM facts WHERE subject {_AMONG}", [sorted(old)])  # noqa: S608
+            remove_facts(connection, held)
             groups = by_subject(row for row in (*held, *fresh) if row.topic in FACT_TOPICS)
             persons = persons_of(groups)
             lines = _timelines_in(batch) if empty else timelines(connection, persons)
-            written = write_facts(connection, groups, Known(settled_of(groups), lines, zones))
+            written = write_facts(connection, groups, Known(lines, zones))
             save_marks(connection, marks)
         self.marks, self.zones = marks, zones
         self._unsorted += written
@@ -122,10 +119,10 @@ class ReadModel:
         late stays where it is: the order changes no answer.
         """
         with self.database.transaction() as connection:
-            for statement in _SORT.split(";"):
+            for statement in ";".join(_SORT.format(table=table) for table in FACT_TABLES).split(";"):
                 connection.execute(statement, [self._sorted_to] * statement.count("?"))
-            newest = connection.execute("SELECT max(known_from) FROM facts").fetchall()[0][0]
-        self._unsorted, self._sorted_to = 0, -1 if newest is None else newest
+            newest = [_newest(connection, table) for table in FACT_TABLES]
+        self._unsorted, self._sorted_to = 0, max(newest)
 
     def reload_zones(self) -> None:
         """Reads the offices' time zones again after they were written outside of `apply`."""
@@ -142,10 +139,11 @@ class ReadModel:
     def counts(self) -> dict[str, int]:
         """How many events, facts and unreadable records there are."""
         with self.database.reader() as connection:
-            return {
+            counted = {
                 table: int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
-                for table in ("events", "facts", "unreadable")
+                for table in ("events", "unreadable", *FACT_TABLES)
             }
+        return {**counted, "facts": sum(counted[table] for table in FACT_TABLES)}
 
 
 def insert(connection: Connection, table: str, rows: Sequence[Any]) -> None:
@@ -177,14 +175,31 @@ def replace_older(
     newer = {name: rows for name, rows in groups.items() if name not in held or held[name] < tuple(rows[0][1:3])}
     if stale := [name for name in newer if name in held]:
         connection.execute(f"DELETE FROM {table} WHERE {key} {_AMONG}", [stale])  # noqa: S608
-    insert(connection, table, [row for rows in newer.values() for row in rows])
+    fresh = [row for rows in newer.values() for row in rows]
+    insert(connection, table, [row.flat() if isinstance(row, ProfileRow) else row for row in fresh])
 
 
 def write_facts(connection: Connection, groups: Groups, known: Known) -> int:
     """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
-    rows = fact_rows(groups, known)
-    insert(connection, "facts", rows)
-    return len(rows)
+    found = fact_rows(groups, known)
+    for table, rows in found.items():
+        insert(connection, table, rows)
+    return sum(map(len, found.values()))
+
+
+def remove_facts(connection: Connection, held: Iterable[EventRow]) -> None:
+    """Removes the facts of the subjects of these events."""
+    subjects: dict[str, set[str]] = {}
+    for row in held:
+        subjects.setdefault(row.topic, set()).add(row.subject)
+    for family in FAMILIES:
+        if family.topic in subjects:
+            where = f'"{family.subject}" IN (SELECT unnest(?::UUID[]))'
+            connection.execute(f"DELETE FROM {family.table} WHERE {where}", [sorted(subjects[family.topic])])  # noqa: S608
+
+
+def _newest(connection: Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT coalesce(max(known_from), -1) FROM {table}").fetchall()[0][0])  # noqa: S608
 
 
 def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:
@@ -215,16 +230,14 @@ def _changed_offices(before: Zones, after: Zones) -> set[str]:
 
 
 def _load(connection: Connection, batch: Batch, offices: set[str]) -> list[EventRow]:
-    """The stored events of every subject whose facts may differ now: its own events, its assignment's approval,
-    its person's profile, its office's time zone. With them the events of the assignments that they name."""
-    subjects = {row.subject for row in batch.events} | {row.assignment for row in batch.events if row.assignment}
+    """The stored events of every subject whose facts may differ now: by its own events, its person's profile, its
+    office's time zone."""
+    subjects = {row.subject for row in batch.events}
     causes = offices | set(batch.profiles)
-    causes.update(row.subject for row in batch.events if row.type in ("AssignmentApproved", "ProfileChanged"))
+    causes.update(row.subject for row in batch.events if row.type == "ProfileChanged")
     if causes:
         subjects.update(row[0] for row in connection.execute(_CAUSED, [sorted(causes)]).fetchall())
-    rows = _events_of(connection, subjects)
-    named = {row.assignment for row in rows if row.assignment is not None} - subjects
-    return rows + _events_of(connection, named)
+    return _events_of(connection, subjects)
 
 
 def _events_of(connection: Connection, subjects: set[str]) -> list[EventRow]:
@@ -244,20 +257,13 @@ def _fresh(rows: Iterable[EventRow], held: Iterable[EventRow]) -> list[EventRow]
     return fresh
 
 
-def settled_among(connection: Connection, groups: Groups) -> dict[str, Settled]:
-    """The approved terms of every assignment that is among the groups, or that one of them names."""
-    own = {group[0].subject for group in groups if group[0].topic == ASSIGNMENTS}
-    named = {row.assignment for group in groups for row in group if row.assignment is not None} - own
-    return settled_of(groups) | settled_of(by_subject(_events_of(connection, named)))
-
-
 def timelines(connection: Connection, persons: set[str]) -> dict[str, list[Entry]]:
     """What is known of each of these persons."""
     if not persons:
         return {}
     asked = [sorted(persons)]
     known = connection.execute(_ENTRIES, asked).fetchall()
-    return timelines_of(map(ProfileRow._make, connection.execute(_PROFILES, asked).fetchall()), known)
+    return timelines_of(map(ProfileRow.of, connection.execute(_PROFILES, asked).fetchall()), known)
 
 
 def _timelines_in(batch: Batch) -> dict[str, list[Entry]]:

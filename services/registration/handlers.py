@@ -15,14 +15,13 @@ from services.registration.domain.persons import (
     Person,
     RecordPerson,
     ReissueProfile,
-    attributes_on,
 )
 from services.registration.domain.transitions import existing
 from services.registration.identifiers import Identifiers
 from services.registration.listed import definitions_of, refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, PROGRAMMES, office_mark
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes
+from shared.contracts.registration import Attributes, attributes_on
 from shared.errors import Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.shadow import Position

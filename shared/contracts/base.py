@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
 
 from shared.clock import text_of
+from shared.contracts.facts import Tells
 
 TYPE_PREFIX = "org.sankofa."
 # Nothing that is recorded here happened earlier or will be due later; in UTC no such instant leaves the calendar.
@@ -51,6 +52,7 @@ class Event(Contract):
     topic: ClassVar[str]
     version: ClassVar[int] = 1
     leads_to: ClassVar[str | None] = None
+    tells: ClassVar[tuple[Tells, ...]] = ()
 
     happened_at: Instant
     recorded_late: bool = False

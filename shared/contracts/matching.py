@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.registration import LanguageSkill
 
 Modality = Literal["temporary", "repeated", "virtual", "permanent"]
@@ -31,6 +32,42 @@ class Terms(Contract):
     languages: tuple[LanguageSkill, ...] = ()
 
 
+# What every fact about an assignment, a match or a placement can be asked by.
+TERMS_FIELDS = tuple(
+    said(name, "code", f"terms.{name}") for name in ("country", "area", "sector", "host_type", "modality", "occupation")
+)
+ASSIGNMENT_FACTS = Family(
+    "assignments",
+    "matching.assignments",
+    fields=(
+        FactField("assignment", "id", Subject()),
+        said("institution", "id", "terms.institution"),
+        *TERMS_FIELDS,
+        said("seats", "number", "terms.seats"),
+    ),
+    frame=("terms",),
+    opened="terms",
+    framed="terms",
+)
+PARTIES_FIELDS = tuple(said(name, "id", f"parties.{name}") for name in ("person", "expert", "assignment"))
+MATCH_FACTS = Family(
+    "matches",
+    "matching.matches",
+    fields=(
+        FactField("match", "id", Subject()),
+        *PARTIES_FIELDS,
+        said("institution", "id", "terms.institution", "parties.institution"),
+        *TERMS_FIELDS,
+        said("reason", "code"),
+    ),
+    frame=("parties", "terms"),
+    opened="parties",
+    framed="terms",
+)
+_FREED = frozenset({"AssignmentReopened", "AssignmentCancelled"})
+_RETRACTED = frozenset({"MatchRetracted"})
+
+
 class AssignmentDrafted(Event):
     """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
 
@@ -47,6 +84,8 @@ class AssignmentSubmitted(Event):
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "submitted"
+    # Terms that were sent back for edits and submitted again are one request.
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_requested", once=True),)
 
 
 class AssignmentEditsRequested(Event):
@@ -69,6 +108,7 @@ class AssignmentApproved(Event):
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "approved"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_approved", once=True, follows="assignment_requested"),)
 
 
 class AssignmentRejected(Event):
@@ -84,6 +124,7 @@ class AssignmentPublished(Event):
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "published"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_published", once=True, follows="assignment_approved"),)
 
 
 class AssignmentMatchingStarted(Event):
@@ -104,6 +145,7 @@ class AssignmentFilled(Event):
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "filled"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("assignment_filled", ended_by=_FREED),)
 
 
 class AssignmentReopened(Event):
@@ -137,19 +179,24 @@ class MatchParties(Contract):
 
 
 class ApplicationReceived(Event):
-    """An eligible expert applied to the assignment."""
+    """An eligible expert applied to the assignment, whose terms stand here; version 1 did not say them."""
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "applied"
+    version: ClassVar[int] = 2
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("application_received", once=True),)
     parties: MatchParties
+    terms: Terms | None
 
 
 class ExpertSourced(Event):
-    """An officer put the expert on the longlist without an application."""
+    """An officer put the expert on the longlist without an application; `terms` as for an application."""
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "sourced"
+    version: ClassVar[int] = 2
     parties: MatchParties
+    terms: Terms | None
 
 
 class ScoreComponent(Contract):
@@ -191,6 +238,7 @@ class AssignmentMatched(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "allocated"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_matched", ended_by=_RETRACTED),)
     parties: MatchParties
 
 
@@ -207,6 +255,7 @@ class OfferMade(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "offered"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_made"),)
     expires_at: Instant
 
 
@@ -215,6 +264,7 @@ class OfferAccepted(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "accepted"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_accepted", ended_by=_RETRACTED),)
     parties: MatchParties
     terms: Terms
 
@@ -224,6 +274,8 @@ class OfferDeclined(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "declined"
+    # A declined offer is neither placed nor cancelled, so it ends nothing.
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_declined"),)
     reason: Code
 
 

@@ -6,9 +6,35 @@ from datetime import date
 from typing import ClassVar, Literal
 
 from shared.contracts.base import Code, Event, Id, TimeZone
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject, Tells, said
+from shared.contracts.matching import PARTIES_FIELDS, TERMS_FIELDS, MatchParties, Terms
 
 PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
+
+
+# Of `days` a contract has as many as it is long (an extension: as it adds), worked or not; `days_worked` are those from
+# the arrival to the end, both counted.
+PLACEMENT_FACTS = Family(
+    "placements",
+    "placement.placements",
+    fields=(
+        FactField("placement", "id", Subject()),
+        *PARTIES_FIELDS,
+        said("institution", "id", "terms.institution"),
+        said("match", "id"),
+        *TERMS_FIELDS,
+        FactField("days", "number", Length("starts_on", "ends_on")),
+        FactField("contract_number", "number", Ordinal()),
+        FactField("days_worked", "number", DaysSince("return_started")),
+        said("reason", "code"),
+        said("party", "code"),
+    ),
+    # One that was refused, or cancelled before it was opened, has no terms and tells nothing.
+    frame=("parties", "terms", "match"),
+    opened="terms",
+    framed="terms",
+)
+_CANCELLED = frozenset({"PlacementCancelled"})
 
 
 class PlacementOpened(Event):
@@ -40,6 +66,10 @@ class PlacementContracted(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "contracted"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("placement_contracted", once=True, ended_by=_CANCELLED),
+        Tells("contract", ended_by=_CANCELLED),
+    )
     starts_on: date
     ends_on: date
 
@@ -64,12 +94,16 @@ class ReturnStarted(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "active"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("return_started", once=True, ended_by=_CANCELLED, follows="placement_contracted"),
+    )
 
 
 class PlacementExtended(Event):
     """A new contract to a later end."""
 
     topic: ClassVar[str] = "placement.placements"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("contract", ended_by=_CANCELLED),)
     ends_on: date
 
 
@@ -105,6 +139,9 @@ class ReturnCompleted(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "completed"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("return_completed", once=True, ended_by=_CANCELLED, follows="return_started"),
+    )
 
 
 class PlacementEndedEarly(Event):
@@ -112,6 +149,9 @@ class PlacementEndedEarly(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "ended_early"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("placement_ended_early", once=True, ended_by=_CANCELLED, follows="return_started"),
+    )
     party: Literal["expert", "host", "programme"]
     reason: Code
 
@@ -121,6 +161,9 @@ class NoShowReported(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "no_show"
+    tells: ClassVar[tuple[Tells, ...]] = (
+        Tells("no_show", once=True, ended_by=_CANCELLED, follows="placement_contracted"),
+    )
 
 
 class PlacementCancelled(Event):
@@ -128,6 +171,7 @@ class PlacementCancelled(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "cancelled"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("placement_cancelled", once=True),)
     match: Id
     reason: Code
     parties: MatchParties | None = None

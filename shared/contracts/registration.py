@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from shared.contracts.attributes import Attribute, Before, as_of, declared
 from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.facts import FactField, Family, Subject, Tells, said
 
 Sex = Literal["female", "male", "other", "not_stated"]
 Cefr = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
@@ -20,6 +22,34 @@ PURPOSES: Mapping[Purpose, str] = {
     "outreach": "To be invited to sessions, asked in surveys and sent news of programmes.",
     "stories": "To be told of, by name, in a published story of a return.",
 }
+
+
+EXPERT_FACTS = Family(
+    "experts",
+    "registration.experts",
+    fields=(FactField("expert", "id", Subject()), said("person", "id"), said("channel", "code")),
+    frame=("person",),
+    opened="person",
+    framed="person",
+)
+# An institution may belong to no programme; then it counts in each programme of its office.
+INSTITUTION_FACTS = Family(
+    "institutions",
+    "registration.institutions",
+    fields=(
+        FactField("institution", "id", Subject()),
+        said("country", "code"),
+        said("area", "code"),
+        said("sector", "code"),
+        said("host_type", "code"),
+    ),
+    frame=("country", "area", "sector", "host_type"),
+    opened="country",
+    framed="country",
+    of_programme=False,
+)
+# A later screening replaces an earlier one; both are not true at once.
+_SCREENED = frozenset({"ExpertDeclaredEligible", "ExpertDeclaredIneligible"})
 
 
 class ProgrammePublished(Event):
@@ -72,18 +102,21 @@ class LanguageSkill(Contract):
 class Attributes(Contract):
     """A person's coded attributes: ISO 3166 countries, ISCED 2011 level, ISCO-08 code, whole years."""
 
-    sex: Sex = "not_stated"
-    birth_year: Annotated[int, Field(ge=1900, le=2100)] | None = None
-    nationality: Country | None = None
-    country_of_origin: Country | None = None
-    country_of_residence: Country | None = None
-    residence_status: Code | None = None
-    education: Annotated[int, Field(ge=0, le=8)] | None = None
-    occupation: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None = None
-    experience_years: Annotated[int, Field(ge=0, le=80)] | None = None
-    sector: Code | None = None
+    sex: Annotated[Sex, Attribute("code")] = "not_stated"
+    birth_year: Annotated[Annotated[int, Field(ge=1900, le=2100)] | None, Attribute("number", word="age")] = None
+    nationality: Annotated[Country | None, Attribute("code", "countries")] = None
+    country_of_origin: Annotated[Country | None, Attribute("code", "countries")] = None
+    country_of_residence: Annotated[Country | None, Attribute("code", "countries")] = None
+    residence_status: Annotated[Code | None, Attribute("code", "residence_statuses")] = None
+    education: Annotated[Annotated[int, Field(ge=0, le=8)] | None, Attribute("number")] = None
+    occupation: Annotated[Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None, Attribute("code")] = None
+    experience_years: Annotated[Annotated[int, Field(ge=0, le=80)] | None, Attribute("number")] = None
+    sector: Annotated[Code | None, Attribute("code", "sectors")] = None
     languages: tuple[LanguageSkill, ...] = ()
-    category: Code | None = None
+    category: Annotated[Code | None, Attribute("code", "categories")] = None
+
+
+ATTRIBUTES = declared(Attributes)
 
 
 class ProfileEntry(Contract):
@@ -93,6 +126,13 @@ class ProfileEntry(Contract):
     valid_from: date
     recorded_at: Instant
     attributes: Attributes
+
+
+def attributes_on(entries: Iterable[ProfileEntry], day: date, *, before: Before = "nothing") -> Attributes | None:
+    """The attributes that held on that day, as they are known now; `before` as for `as_of`."""
+    timeline = sorted(entries, key=lambda entry: (entry.valid_from, entry.recorded_at, entry.id))
+    held = as_of(timeline, day, lambda entry: entry.valid_from, before=before)
+    return None if held is None else held.attributes
 
 
 class Profile(Event):
@@ -110,6 +150,7 @@ class ExpertRegistered(Event):
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "screening"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_registered", once=True),)
     person: Id
     programme: Code
     programme_version: int | None = None
@@ -137,6 +178,7 @@ class ExpertDeclaredEligible(Event):
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "eligible"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_eligible", ended_by=_SCREENED),)
     person: Id
 
 
@@ -145,6 +187,7 @@ class ExpertDeclaredIneligible(Event):
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "ineligible"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_ineligible", ended_by=_SCREENED),)
     person: Id
     criteria: tuple[Code, ...]
 
@@ -197,6 +240,8 @@ class InstitutionActivated(Event):
 
     topic: ClassVar[str] = "registration.institutions"
     leads_to: ClassVar[str | None] = "active"
+    # One that comes back from a pause is still one active institution.
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("institution_activated", once=True),)
 
 
 class InstitutionPutOnHold(Event):

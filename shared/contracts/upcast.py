@@ -8,9 +8,17 @@ from typing import Any
 Body = dict[str, Any]
 Step = Callable[[Body], Body]
 
+
+def _terms_not_said(body: Body) -> Body:
+    return {**body, "terms": None}
+
+
 # One pure step an old version: (type name, version) -> the body as the next version has it.
 # An entry stands for ever, since topics keep their first event for ever.
-STEPS: Mapping[tuple[str, int], Step] = {}
+STEPS: Mapping[tuple[str, int], Step] = {
+    ("org.sankofa.matching.ApplicationReceived", 1): _terms_not_said,
+    ("org.sankofa.matching.ExpertSourced", 1): _terms_not_said,
+}
 
 
 def upcast(steps: Mapping[tuple[str, int], Step], name: str, version: int, newest: int, body: Body) -> Body:

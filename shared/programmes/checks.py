@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 import pycountry
 
-from shared.contracts.registration import Attributes, Sex
+from shared.contracts.registration import ATTRIBUTES, Attributes, Sex
 from shared.programmes.figures import indicator_checks
 from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, escaped
@@ -19,8 +19,8 @@ from shared.programmes.sections.base import Known, Section, repeated
 # By which of its fields an item of a list is told from the others.
 KEYS = ("code", "criterion", "component")
 # A person's attribute goes onto topics that are kept, so it takes a listed code alone: from an empty list, none.
-PERSONS_LISTS = ("sector", "category", "residence_status")
-COUNTRIES = frozenset({"nationality", "country_of_origin", "country_of_residence"})
+PERSONS_LISTS = tuple(name for name, one in ATTRIBUTES.items() if one.listed not in (None, "countries"))
+COUNTRIES = frozenset(name for name, one in ATTRIBUTES.items() if one.listed == "countries")
 
 
 def check(definition: Definition) -> list[Broken]:

@@ -1,86 +1,59 @@
-"""The words for what can be counted: kinds of facts, the fields they carry, the attributes of their persons."""
+"""The words for what can be counted: kinds of facts, the fields they carry, the attributes of their persons.
+
+All of them follow from what the events declare (`shared/contracts/catalogue.py`, `registration.Attributes`).
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-FactKind = Literal[
-    "expert_registered",
-    "expert_eligible",
-    "expert_ineligible",
-    "institution_activated",
-    "assignment_requested",
-    "assignment_approved",
-    "assignment_published",
-    "assignment_filled",
-    "application_received",
-    "expert_matched",
-    "offer_made",
-    "offer_accepted",
-    "offer_declined",
-    "placement_contracted",
-    "contract",
-    "return_started",
-    "return_completed",
-    "placement_ended_early",
-    "no_show",
-    "placement_cancelled",
-]
-IdField = Literal["person", "expert", "institution", "assignment", "match", "placement"]
-CodedField = Literal[
-    "office",
-    "country",
-    "area",
-    "sector",
-    "host_type",
-    "modality",
-    "occupation",
-    "channel",
-    "reason",
-    "party",
-]
-NumberField = Literal["seats", "days", "contract_number"]
-CodedAttribute = Literal[
-    "sex",
-    "nationality",
-    "country_of_origin",
-    "country_of_residence",
-    "residence_status",
-    "occupation",
-    "sector",
-    "category",
-]
-NumberAttribute = Literal["age", "education", "experience_years"]
+from shared.contracts.catalogue import CATALOGUE
+from shared.contracts.facts import FieldType
+from shared.contracts.registration import ATTRIBUTES
 
 NOT_STATED = "not_stated"
-NUMBERS = frozenset({"seats", "days", "contract_number", "age", "education", "experience_years"})
+# What every fact carries: the envelope of its event says it.
+OFFICE = "office"
+# The second column of a field that holds money.
+CURRENCY = "_currency"
 
-_TERMS = frozenset({"office", "assignment", "institution", "country", "area", "sector", "host_type", "modality"})
-_ASSIGNMENT = _TERMS | {"occupation", "seats"}
-_EXPERT = frozenset({"office", "person", "expert"})
-_MATCH = _TERMS | {"occupation", "person", "expert", "match"}
-_PLACEMENT = _MATCH | {"placement"}
+
+def _fields(*types: FieldType) -> tuple[str, ...]:
+    found = (one.name for family in CATALOGUE.families.values() for one in family.fields if one.type in types)
+    return tuple(dict.fromkeys(found))
+
+
+def _attributes(type: str) -> tuple[str, ...]:
+    return tuple(one.word or name for name, one in ATTRIBUTES.items() if one.type == type)
+
+
+KINDS = tuple(CATALOGUE.kinds)
+IDS = _fields("id")
+CODES = (OFFICE, *_fields("code"), *(name + CURRENCY for name in _fields("money")))
+AMOUNTS = _fields("number", "money")
+CODED_ATTRIBUTES, NUMBER_ATTRIBUTES = _attributes("code"), _attributes("number")
+NUMBERS = frozenset({*AMOUNTS, *NUMBER_ATTRIBUTES})
+
+if TYPE_CHECKING:
+    FactKind: TypeAlias = str
+    IdField: TypeAlias = str
+    CodedField: TypeAlias = str
+    NumberField: TypeAlias = str
+    CodedAttribute: TypeAlias = str
+    NumberAttribute: TypeAlias = str
+else:
+    # As literals they are in the editor's schema, and a wrong word is refused with the right ones.
+    FactKind, IdField, CodedField = Literal[KINDS], Literal[IDS], Literal[CODES]
+    NumberField = Literal[AMOUNTS]
+    CodedAttribute, NumberAttribute = Literal[CODED_ATTRIBUTES], Literal[NUMBER_ATTRIBUTES]
+
+
+def _carried(names: Iterable[str], money: frozenset[str]) -> frozenset[str]:
+    return frozenset({OFFICE, *names, *(name + CURRENCY for name in names if name in money)})
+
 
 # Which fields each kind of fact carries; person attributes can be joined where `person` is among them.
-FIELDS_OF: dict[FactKind, frozenset[str]] = {
-    "expert_registered": _EXPERT | {"channel"},
-    "expert_eligible": _EXPERT,
-    "expert_ineligible": _EXPERT,
-    "institution_activated": frozenset({"office", "institution", "country", "area", "sector", "host_type"}),
-    "assignment_requested": _ASSIGNMENT,
-    "assignment_approved": _ASSIGNMENT,
-    "assignment_published": _ASSIGNMENT,
-    "assignment_filled": _ASSIGNMENT,
-    "application_received": _MATCH,
-    "expert_matched": _MATCH,
-    "offer_made": _MATCH,
-    "offer_accepted": _MATCH,
-    "offer_declined": _MATCH | {"reason"},
-    "placement_contracted": _PLACEMENT | {"days"},
-    "contract": _PLACEMENT | {"days", "contract_number"},
-    "return_started": _PLACEMENT,
-    "return_completed": _PLACEMENT,
-    "placement_ended_early": _PLACEMENT | {"party", "reason"},
-    "no_show": _PLACEMENT,
-    "placement_cancelled": _PLACEMENT | {"reason"},
+FIELDS_OF: Mapping[str, frozenset[str]] = {
+    kind.name: _carried(kind.fields, frozenset(_fields("money"))) for kind in CATALOGUE.kinds.values()
 }

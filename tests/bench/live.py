@@ -71,11 +71,12 @@ def told(matches: int) -> Iterator[list[tuple[str, Event]]]:
         ]
         # Other persons, so that no two deliveries write one calendar: the bare loop could not repeat their order.
         match, ours = derived_id("match", placed), parties(placed, number)
+        agreed = accepted("2026-03-01", "2026-06-01")
         yield [
-            (match, ApplicationReceived(happened_at=WHEN, parties=ours)),
+            (match, ApplicationReceived(happened_at=WHEN, parties=ours, terms=agreed.terms)),
             (match, AssignmentMatched(happened_at=WHEN, parties=ours)),
             (match, OfferMade(happened_at=WHEN, expires_at=WHEN)),
-            (match, accepted("2026-03-01", "2026-06-01").model_copy(update={"parties": ours})),
+            (match, agreed.model_copy(update={"parties": ours})),
         ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.monitoring.follower import apply_records
 from services.monitoring.indicators import Question, cells
-from services.monitoring.schema import IDS, TABLES
+from services.monitoring.schema import FACT_TABLES, TYPES
 from services.monitoring.store import DIGESTED, ReadModel
 from shared.clock import derived_id, short_hash
 from shared.messaging.port import Position, Record
@@ -21,8 +21,8 @@ from tests.simulation.services import planned_simply
 Figures = Mapping[str, Any]
 # Ids as texts: making an object of each would cost more than all else of a comparison.
 ROWS = {
-    table: ", ".join(f'"{name}"::VARCHAR' if name in IDS else f'"{name}"' for name in names)
-    for table, names in TABLES.items()
+    table: ", ".join(f'"{name}"::VARCHAR' if type == "UUID" else f'"{name}"' for name, type in columns.items())
+    for table, columns in TYPES.items()
 }
 BEGUN = frozenset({"active", "completed", "ended_early"})
 
@@ -44,8 +44,11 @@ def figures_of(
 def counted_from_facts(model: ReadModel, as_of_ms: int) -> Figures:
     """Each indicator by a loop over the rows of the facts."""
     with model.database.reader() as connection:
-        result = connection.execute(f"SELECT {ROWS['facts']} FROM facts")
-        rows = [dict(zip(TABLES["facts"], row, strict=True)) for row in result.fetchall()]
+        rows = [
+            dict(zip(TYPES[table], row, strict=True))
+            for table in FACT_TABLES
+            for row in connection.execute(f"SELECT {ROWS[table]} FROM {table}").fetchall()
+        ]
     rows = [row for row in rows if row["known_from"] < as_of_ms <= row["known_to"]]
     return {one.code: _counted(one, rows) for one in DEFINITION.indicators}
 

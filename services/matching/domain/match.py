@@ -42,12 +42,14 @@ HARD_FILTERS = "hard_filters"
 @dataclass(frozen=True)
 class ReceiveApplication:
     parties: MatchParties
+    terms: Terms
     assessment: Assessment
 
 
 @dataclass(frozen=True)
 class SourceExpert:
     parties: MatchParties
+    terms: Terms
     assessment: Assessment
 
 
@@ -147,9 +149,11 @@ def decide(state: Match | None, command: Any, now: datetime) -> Sequence[Event]:
 
 def _first(command: Any, now: datetime) -> Sequence[Event]:
     if isinstance(command, ReceiveApplication):
-        return [ApplicationReceived(happened_at=now, parties=command.parties), _assessed(command.assessment, now)]
+        opening: Event = ApplicationReceived(happened_at=now, parties=command.parties, terms=command.terms)
+        return [opening, _assessed(command.assessment, now)]
     if isinstance(command, SourceExpert):
-        return [ExpertSourced(happened_at=now, parties=command.parties), _assessed(command.assessment, now)]
+        opening = ExpertSourced(happened_at=now, parties=command.parties, terms=command.terms)
+        return [opening, _assessed(command.assessment, now)]
     if isinstance(command, StopMatch) and command.parties:
         return [MatchRetracted(happened_at=now, reason=command.reason, parties=command.parties)]
     if isinstance(command, VoidHold):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from shared.clock import text_of
 from shared.contracts.matching import ScoreComponent, Terms
 from shared.contracts.registration import Attributes, ProfileEntry
+from shared.contracts.registration import attributes_on as known_attributes
 from shared.programmes.eligibility import unmet_terms
 from shared.programmes.model import Definition
 from shared.programmes.scoring import Standing, rank_key, score
@@ -42,21 +42,11 @@ def assess(definition: Definition, terms: Terms, attributes: Attributes, returns
 
 
 def attributes_on(entries: Iterable[Mapping[str, Any]], day: date) -> Attributes | None:
-    """The attributes that were valid on that day, as they are known now; None where there is no entry at all.
+    """The attributes of the person's profile on that day; None where there is no entry at all.
 
-    A correction has the `valid_from` of what it corrects and a later `recorded_at`. Before the first entry the
-    first one holds: it is the least that is known of that time.
+    Before the first entry the first one holds: it is the least that is known of that time.
     """
-    known = sorted(
-        (ProfileEntry.model_validate(entry) for entry in entries),
-        key=lambda entry: (entry.valid_from, text_of(entry.recorded_at), entry.id),
-    )
-    if not known:
-        return None
-    past = [entry for entry in known if entry.valid_from <= day]
-    if past:
-        return past[-1].attributes
-    return [entry for entry in known if entry.valid_from == known[0].valid_from][-1].attributes
+    return known_attributes(map(ProfileEntry.model_validate, entries), day, before="first")
 
 
 @dataclass(frozen=True)

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from services.monitoring.domain.facts import (
-    ASSIGNMENTS,
-    EXPERTS,
-    INSTITUTIONS,
-    MATCHES,
-    PLACEMENTS,
-    Settled,
-    facts_of,
-    in_order,
-    settled_terms,
-)
-from services.monitoring.domain.profiles import Entry, Version, local_date, versions_of
+from services.monitoring.domain.facts import facts_of, in_order
+from services.monitoring.domain.profiles import NAMES, Entry, Version, versions_of
 from services.monitoring.domain.rows import EventRow
+from shared.contracts.catalogue import CATALOGUE, Catalogue
+from shared.contracts.facts import Family, FieldType
+from shared.programmes.facts import CURRENCY
 
 # An open end as a number, so that one comparison serves; no append time reaches it.
 NEVER_MS = 2**63 - 1
 UTC_ZONE = "UTC"
-FACT_TOPICS = frozenset({EXPERTS, INSTITUTIONS, ASSIGNMENTS, MATCHES, PLACEMENTS})
+# What a row says whatever its family; then come the family's fields, then a person's attributes.
+HEAD = (
+    *("kind", "epoch", "sequence", "item", "office", "programme", "programme_version", "happened_us", "local_day"),
+    *("local_year", "framed", "known_from", "known_to"),
+)
 Zones = Mapping[tuple[str | None, str | None], str]
 Groups = Sequence[Sequence[EventRow]]
+Rows = dict[str, list[tuple[Any, ...]]]
 
 
 class Known(NamedTuple):
-    """What facts need beside their own subject's events: approved terms by assignment, timelines by person,
-    time zones by (programme, office), with None for what belongs to no programme."""
+    """What facts need beside their own subject's events: timelines by person, time zones by (programme, office), with
+    None for what belongs to no programme."""
 
-    settled: Mapping[str, Settled]
     timelines: Mapping[str, Sequence[Entry]]
     zones: Zones
+
+
+def fields_of(family: Family) -> dict[str, FieldType]:
+    """The columns that the family's fields take, in their order; an amount of money has its currency beside it."""
+    columns: dict[str, FieldType] = {}
+    for one in family.fields:
+        columns[one.name] = one.type
+        if one.type == "money":
+            columns[one.name + CURRENCY] = "code"
+    return columns
+
+
+def columns_of(family: Family) -> tuple[str, ...]:
+    """The columns of the family's table."""
+    joined = [f"{name}_at_{when}" for when in ("event", "now") for name in NAMES] if family.person else []
+    return (*HEAD, *fields_of(family), *joined)
 
 
 def by_subject(rows: Iterable[EventRow]) -> list[list[EventRow]]:
@@ -47,32 +61,34 @@ def _topic_and_subject(row: EventRow) -> tuple[str, str]:
     return row.topic, row.subject
 
 
-def settled_of(groups: Groups) -> dict[str, Settled]:
-    """The approved terms of each assignment among the groups."""
-    found = {}
-    for group in groups:
-        if group[0].topic == ASSIGNMENTS and (settled := settled_terms(group)) is not None:
-            found[group[0].subject] = settled
-    return found
-
-
 def persons_of(groups: Groups) -> set[str]:
     return {row.person for group in groups for row in group if row.person is not None}
 
 
-def fact_rows(groups: Groups, known: Known) -> list[tuple[Any, ...]]:
-    """Rows of the table `facts`; a function of the set of events alone. Each group: `by_subject`."""
-    found: list[tuple[Any, ...]] = []
+def fact_rows(groups: Groups, known: Known, catalogue: Catalogue = CATALOGUE) -> Rows:
+    """Rows of the families' tables; a function of the set of events alone. Each group: `by_subject`."""
+    found: Rows = {}
     for group in groups:
-        for fact in facts_of(group, known.settled):
-            entries = known.timelines.get(fact.person, ()) if fact.person is not None else ()
-            zone = known.zones.get((fact.programme, fact.office)) or known.zones.get((None, fact.office), UTC_ZONE)
-            date = local_date(fact.happened_us, zone)
-            found.extend(_row(version, date) for version in versions_of(fact, entries, date[0]))
+        family = catalogue.families.get(group[0].topic)
+        if family is None:
+            continue
+        place = list(fields_of(family)).index("person") if family.person else -1
+        rows = found.setdefault(family.table, [])
+        for fact in facts_of(group, partial(zone_of, known.zones), catalogue):
+            person = fact.values[place] or "" if family.person else ""
+            for version in versions_of(fact, known.timelines.get(person, ())):
+                rows.append(_row(version, family))
     return found
 
 
-def _row(version: Version, date: tuple[int, int]) -> tuple[Any, ...]:
+def zone_of(zones: Zones, row: EventRow) -> str:
+    """The time zone of the office that the event belongs to."""
+    return zones.get((row.programme, row.office)) or zones.get((None, row.office), UTC_ZONE)
+
+
+def _row(version: Version, family: Family) -> tuple[Any, ...]:
     fact, known_from, known_to, event, now = version
     until = NEVER_MS if known_to is None else known_to
-    return (*fact[:-2], known_from, until, *date, *event, *now)
+    attributes = (*event, *now) if family.person else ()
+    # The subject stands among the fields, under the name that its family gives it.
+    return (fact.kind, *fact[2:12], known_from, until, *fact.values, *attributes)

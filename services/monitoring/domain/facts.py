@@ -1,120 +1,48 @@
 """Facts: what a programme counts, as a pure function of the set of events (KERNEL section 8).
 
-A fact never changes. What takes it back gives it an end (`known_to`) or adds another fact, so an as-of answer
-is the same query with an earlier instant: as of T counts `known_from < T <= known_to`.
+The plain reading of what the contracts declare; `deriving.py` has DuckDB read the same declarations for a rebuild.
+As of T counts `known_from < T <= known_to`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any, NamedTuple
 
-from services.monitoring.domain.rows import EventRow, Terms
+from services.monitoring.domain.dates import local_date
+from services.monitoring.domain.rows import EventRow, day_of
+from shared.contracts.catalogue import CATALOGUE, Catalogue
+from shared.contracts.facts import ITEM, DaysSince, FactField, Family, Length, Ordinal, Said, Subject, Tells
 
-ASSIGNMENTS = "matching.assignments"
-MATCHES = "matching.matches"
-PLACEMENTS = "placement.placements"
-INSTITUTIONS = "registration.institutions"
-EXPERTS = "registration.experts"
-
-
-# Raised with any change of what the events mean here: a stored read model of another version is built anew.
-RULES_VERSION = 1
+# Raised with any change of what the declarations mean here: a stored read model of another version is built anew.
+RULES_VERSION = 2
 
 
 class Fact(NamedTuple):
-    """One countable thing. (`kind`, `subject`, `epoch`, `sequence`) is its id: the event that it stands on.
+    """One countable thing. (`kind`, `subject`, `epoch`, `sequence`, `item`) is its id: the event that it stands on.
 
-    Times as in `EventRow`; `days` is the length of a contract (of an extension: the days that it adds).
+    Times as in `EventRow`; `local_day` and `local_year` in the office's time zone. `framed`: whether the case's opening
+    said its frame. `values`: the family's fields in the order of `columns_of`.
     """
 
     kind: str
     subject: str
     epoch: int
     sequence: int
+    item: int
     office: str | None
     programme: str | None
     programme_version: int | None
-    person: str | None
-    expert: str | None
-    assignment: str | None
-    institution: str | None
-    match: str | None
-    placement: str | None
-    modality: str | None
-    country: str | None
-    area: str | None
-    sector: str | None
-    host_type: str | None
-    occupation: str | None
-    seats: int | None
-    channel: str | None
-    reason: str | None
-    party: str | None
-    days: int | None
-    contract_number: int | None
     happened_us: int
+    local_day: int
+    local_year: int
+    framed: bool
+    values: tuple[Any, ...]
     known_from: int
     known_to: int | None = None
-
-    @property
-    def id(self) -> str:
-        return f"{self.kind}/{self.subject}/{self.epoch}.{self.sequence}"
-
-
-class Rule(NamedTuple):
-    """An event makes a fact of `kind`: only the subject's first one where `once`; `ended_by` takes it back."""
-
-    kind: str
-    once: bool = False
-    ended_by: frozenset[str] = frozenset()
-
-
-_SCREENED = frozenset({"ExpertDeclaredEligible", "ExpertDeclaredIneligible"})
-_REOPENED = frozenset({"AssignmentReopened", "AssignmentCancelled"})
-_RETRACTED = frozenset({"MatchRetracted"})
-_CANCELLED = frozenset({"PlacementCancelled"})
-
-RULES: Mapping[str, tuple[Rule, ...]] = {
-    "ExpertRegistered": (Rule("expert_registered", once=True),),
-    # A later screening replaces an earlier one; both are not true at once.
-    "ExpertDeclaredEligible": (Rule("expert_eligible", ended_by=_SCREENED),),
-    "ExpertDeclaredIneligible": (Rule("expert_ineligible", ended_by=_SCREENED),),
-    # An institution that comes back from a pause is still one active institution.
-    "InstitutionActivated": (Rule("institution_activated", once=True),),
-    # Terms that were sent back for edits and submitted again are one request.
-    "AssignmentSubmitted": (Rule("assignment_requested", once=True),),
-    "AssignmentApproved": (Rule("assignment_approved", once=True),),
-    "AssignmentPublished": (Rule("assignment_published", once=True),),
-    "AssignmentFilled": (Rule("assignment_filled", ended_by=_REOPENED),),
-    "ApplicationReceived": (Rule("application_received", once=True),),
-    "AssignmentMatched": (Rule("expert_matched", ended_by=_RETRACTED),),
-    "OfferMade": (Rule("offer_made"),),
-    "OfferAccepted": (Rule("offer_accepted", ended_by=_RETRACTED),),
-    # A declined offer is neither placed nor cancelled (DOMAIN section 4), so it ends nothing.
-    "OfferDeclined": (Rule("offer_declined"),),
-    "PlacementContracted": (
-        Rule("placement_contracted", once=True, ended_by=_CANCELLED),
-        Rule("contract", ended_by=_CANCELLED),
-    ),
-    "PlacementExtended": (Rule("contract", ended_by=_CANCELLED),),
-    "ReturnStarted": (Rule("return_started", once=True, ended_by=_CANCELLED),),
-    "ReturnCompleted": (Rule("return_completed", once=True, ended_by=_CANCELLED),),
-    "PlacementEndedEarly": (Rule("placement_ended_early", once=True),),
-    "NoShowReported": (Rule("no_show", once=True),),
-    "PlacementCancelled": (Rule("placement_cancelled", once=True),),
-}
-_ENDING = frozenset(ending for rules in RULES.values() for rule in rules for ending in rule.ended_by)
-_NO_RULES: tuple[Rule, ...] = ()
-
-
-class Settled(NamedTuple):
-    """An assignment's terms as they were approved (they change no more), and since when both are known."""
-
-    terms: Terms
-    known_ms: int
 
 
 def in_order(rows: Iterable[EventRow]) -> list[EventRow]:
@@ -130,169 +58,118 @@ def in_order(rows: Iterable[EventRow]) -> list[EventRow]:
     return [first[place] for place in sorted(first)]
 
 
-def settled_terms(rows: Sequence[EventRow]) -> Settled | None:
-    """The terms in force at the first approval among an assignment's ordered events; None before it."""
-    terms: Terms | None = None
-    known_ms = 0
-    for row in rows:
-        known_ms = max(known_ms, row.known_ms)
-        if row.country is not None:
-            terms = terms_of(row)
-        if row.type == "AssignmentApproved" and terms is not None:
-            return Settled(terms, known_ms)
-    return None
-
-
-_terms_in: Callable[[EventRow], tuple[Any, ...]] = attrgetter(*Terms._fields)
-
-
-def terms_of(row: EventRow) -> Terms:
-    return Terms._make(_terms_in(row))
-
-
-def facts_of(rows: Sequence[EventRow], settled: Mapping[str, Settled]) -> list[Fact]:
+def facts_of(
+    rows: Sequence[EventRow], zone_of: Callable[[EventRow], str], catalogue: Catalogue = CATALOGUE
+) -> list[Fact]:
     """The facts that one subject's events (of one topic) tell, in the order of those events.
 
-    `rows`: `in_order`. `settled`: approved terms by assignment. A fact whose case is not wholly known yet (a
-    match before its assignment's approval, a completion before the opening) is not there; it comes with what
-    was missing.
+    `rows`: `in_order`. A fact of a case whose opening is not known yet (a completion before it) is not there; it
+    comes with the opening.
     """
-    case = _Case(settled)
+    if not rows or rows[0].topic not in catalogue.families:
+        return []
+    case = _Case(catalogue, catalogue.families[rows[0].topic], zone_of)
     for row in rows:
         case.take(row)
     return case.facts
 
 
-_Ids = tuple[str | None, str | None, str | None, str | None, str | None, str | None]
-
-
 class _Case:
     """What one subject's events so far say, and the facts that follow."""
 
-    __slots__ = ("_contracts", "_ends_day", "_kinds", "_known_ms", "_open", "_opening", "_settled", "_terms", "facts")
-
-    def __init__(self, settled: Mapping[str, Settled]) -> None:
+    def __init__(self, catalogue: Catalogue, family: Family, zone_of: Callable[[EventRow], str]) -> None:
         self.facts: list[Fact] = []
-        self._settled = settled
-        self._kinds: set[str] = set()
+        self._catalogue = catalogue
+        self._family = family
+        self._zone_of = zone_of
+        self._frame: dict[str, Any] = {}
+        self._before: dict[str, Any] = {}
+        self._days: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self._open: list[tuple[int, frozenset[str]]] = []
-        self._opening: EventRow | None = None
-        self._terms: Terms | None = None
         self._known_ms = 0
-        self._contracts = 0
-        self._ends_day: int | None = None
 
     def take(self, row: EventRow) -> None:
         # The maximum over all events so far: the case is known when all that it stands on is.
-        if row.known_ms > self._known_ms:
-            self._known_ms = row.known_ms
-        if row.person is not None and self._opening is None:
-            self._opening = row
-        if row.country is not None:
-            self._terms = terms_of(row)
-        kind = row.type
-        if self._open and kind in _ENDING:
-            self._end(row)
-        for rule in RULES.get(kind, _NO_RULES):
-            self._tell(rule, row)
-        if row.ends_day is not None:
-            self._ends_day = row.ends_day
+        self._known_ms = max(self._known_ms, row.known_ms)
+        body: Mapping[str, Any] = json.loads(row.told) if row.told else {}
+        self._frame |= {name: body[name] for name in self._family.frame if name in body}
+        if self._open:
+            self._end(row.type)
+        for tells in self._catalogue.tells.get((row.topic, row.type), ()):
+            self._tell(tells, row, body)
+        # What a later event's dates are reckoned from, whether or not it stands for the whole case.
+        self._before |= body
 
-    def _end(self, row: EventRow) -> None:
+    def _end(self, type: str) -> None:
         still: list[tuple[int, frozenset[str]]] = []
         for index, ended_by in self._open:
-            if row.type in ended_by:
+            if type in ended_by:
                 fact = self.facts[index]
                 self.facts[index] = fact._replace(known_to=max(self._known_ms, fact.known_from))
             else:
                 still.append((index, ended_by))
         self._open = still
 
-    def _tell(self, rule: Rule, row: EventRow) -> None:
-        if rule.once and rule.kind in self._kinds:
+    def _tell(self, tells: Tells, row: EventRow, body: Mapping[str, Any]) -> None:
+        family, count = self._family, self._counts.get(tells.kind, 0)
+        if (tells.once and count) or self._frame.get(family.opened) is None:
             return
-        fact = self._fact(rule.kind, row)
-        if fact is None:
-            return
-        self._kinds.add(rule.kind)
-        if rule.ended_by:
-            self._open.append((len(self.facts), rule.ended_by))
-        self.facts.append(fact)
+        self._counts[tells.kind] = count + 1
+        day, year = local_date(row.happened_us, self._zone_of(row))
+        self._days.setdefault(tells.kind, day)
+        for number, item in enumerate(body.get(tells.each, ()) if tells.each else ({},)):
+            said = _Told(row, {**body, **self._frame, ITEM: item}, self._before, count + 1, day, self._days)
+            values = tuple(value for one in family.fields for value in said.values(one, tells))
+            if tells.ended_by:
+                self._open.append((len(self.facts), tells.ended_by))
+            place = (tells.kind, row.subject, row.epoch, row.sequence, number)
+            scope = (row.office, row.programme, row.programme_version, row.happened_us, day, year)
+            framed = self._frame.get(family.framed) is not None
+            self.facts.append(Fact._make((*place, *scope, framed, values, self._known_ms, None)))
 
-    def _fact(self, kind: str, row: EventRow) -> Fact | None:
-        """The fact with all that its kind carries; None where the case does not say it yet."""
-        about = self._about(row)
-        if about is None:
+
+class _Told(NamedTuple):
+    """What the fields of one fact are looked up in. `body`: of the event, with the frame and the item."""
+
+    row: EventRow
+    body: Mapping[str, Any]
+    before: Mapping[str, Any]
+    ordinal: int
+    day: int
+    days: Mapping[str, int]
+
+    def values(self, one: FactField, tells: Tells) -> tuple[Any, ...]:
+        """The field's columns: one, of money two."""
+        value = self._value(one, tells)
+        if one.type == "money":
+            return (None, None) if value is None else (value["amount"], value["currency"])
+        return (day_of(date.fromisoformat(value)) if one.type == "date" and value is not None else value,)
+
+    def _value(self, one: FactField, tells: Tells) -> Any:
+        source = one.source
+        if isinstance(source, Said):
+            return next((found for path in source.paths if (found := at(self.body, path)) is not None), None)
+        if isinstance(source, Subject):
+            return self.row.subject
+        if isinstance(source, Ordinal):
+            return None if tells.once else self.ordinal
+        if isinstance(source, DaysSince):
+            since = self.days.get(source.kind) if tells.follows == source.kind else None
+            return None if since is None else self.day - since + 1
+        return self._length(source)
+
+    def _length(self, source: Length) -> int | None:
+        ends = self.body.get(source.ends)
+        starts = self.body.get(source.starts) or self.before.get(source.ends)
+        if ends is None or starts is None:
             return None
-        ids, terms, known_ms = about
-        person, expert, assignment, institution, match, placement = ids
-        days, number = self._contract(kind, row)
-        return Fact(
-            kind,
-            row.subject,
-            row.epoch,
-            row.sequence,
-            row.office,
-            row.programme,
-            row.programme_version,
-            person,
-            expert,
-            assignment,
-            institution,
-            match,
-            placement,
-            terms.modality,
-            terms.country,
-            terms.area,
-            terms.sector,
-            terms.host_type,
-            terms.occupation,
-            terms.seats if row.topic == ASSIGNMENTS else None,
-            row.channel,
-            row.reason,
-            row.party,
-            days,
-            number,
-            row.happened_us,
-            known_ms,
-        )
-
-    def _about(self, row: EventRow) -> tuple[_Ids, Terms, int] | None:
-        """Whom and what the case is about (person, expert, assignment, institution, match, placement), under
-        which terms, and since when all of it is known; None while it is not."""
-        opening, terms, known_ms = self._opening, self._terms, self._known_ms
-        if row.topic == EXPERTS:
-            person = None if opening is None else opening.person
-            return (person, row.subject, None, None, None, None), _NO_TERMS, known_ms
-        if row.topic in (INSTITUTIONS, ASSIGNMENTS):
-            if terms is None:
-                return None
-            if row.topic == INSTITUTIONS:
-                return (None, None, None, row.subject, None, None), terms, known_ms
-            return (None, None, row.subject, terms.institution, None, None), terms, known_ms
-        if opening is None or opening.assignment is None:
-            return None
-        if row.topic == PLACEMENTS:
-            match, placement = opening.match, row.subject
-        else:
-            approved = self._settled.get(opening.assignment)
-            terms, known_ms = approved or (None, 0)
-            known_ms = max(known_ms, self._known_ms)
-            match, placement = row.subject, None
-        if terms is None:
-            return None
-        ids = (opening.person, opening.expert, opening.assignment, terms.institution, match, placement)
-        return ids, terms, known_ms
-
-    def _contract(self, kind: str, row: EventRow) -> tuple[int | None, int | None]:
-        if row.ends_day is None or kind not in ("contract", "placement_contracted"):
-            return None, None
-        starts = row.starts_day if row.starts_day is not None else self._ends_day
-        days = None if starts is None else row.ends_day - starts
-        if kind != "contract":
-            return days, None
-        self._contracts += 1
-        return days, self._contracts
+        return (date.fromisoformat(ends) - date.fromisoformat(starts)).days
 
 
-_NO_TERMS = Terms()
+def at(body: Mapping[str, Any], path: str) -> Any:
+    """What stands at the path; None where a step of it is missing."""
+    found: Any = body
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found

@@ -8,34 +8,19 @@ it, never from that of the profile record, which is sent again and compacted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
-from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.monitoring.domain.facts import Fact
-from services.monitoring.domain.rows import EPOCH, EPOCH_DAY, day_of, microseconds_of
-from shared.contracts.registration import Profile
+from services.monitoring.domain.rows import day_of, microseconds_of
+from shared.contracts.attributes import as_of
+from shared.contracts.registration import ATTRIBUTES, Profile
 
-_QUARTER_US = 900_000_000
-_SINCE_1973_US = 94_694_400_000_000
-
-
-class Attributes(NamedTuple):
-    """A person's coded attributes as one entry says them."""
-
-    sex: str | None = None
-    birth_year: int | None = None
-    nationality: str | None = None
-    country_of_origin: str | None = None
-    country_of_residence: str | None = None
-    residence_status: str | None = None
-    education: int | None = None
-    occupation: str | None = None
-    experience_years: int | None = None
-    sector: str | None = None
-    category: str | None = None
+# A row's attributes in the order of their declaration.
+NAMES: tuple[str, ...] = tuple(ATTRIBUTES)
+Attributes = tuple[Any, ...]
+NOTHING_KNOWN: Attributes = (None,) * len(NAMES)
+PROFILE_COLUMNS = ("person", "epoch", "sequence", "entry", "valid_from_day", "recorded_us", *NAMES)
 
 
 class ProfileRow(NamedTuple):
@@ -47,21 +32,21 @@ class ProfileRow(NamedTuple):
     entry: str
     valid_from_day: int
     recorded_us: int
-    sex: str | None
-    birth_year: int | None
-    nationality: str | None
-    country_of_origin: str | None
-    country_of_residence: str | None
-    residence_status: str | None
-    education: int | None
-    occupation: str | None
-    experience_years: int | None
-    sector: str | None
-    category: str | None
+    attributes: Attributes
+
+    def flat(self) -> tuple[Any, ...]:
+        """In the order of `PROFILE_COLUMNS`."""
+        return (*self[:-1], *self.attributes)
+
+    @staticmethod
+    def of(row: Sequence[Any]) -> ProfileRow:
+        """From a row of the table."""
+        head = len(PROFILE_COLUMNS) - len(NAMES)
+        return ProfileRow._make((*row[:head], tuple(row[head:])))
 
 
 class Entry(NamedTuple):
-    """An entry of the timeline with the instant from which it was known. The order of fields is their rank."""
+    """An entry of the timeline with the instant from which it was known; its first three fields are its rank."""
 
     valid_from_day: int
     recorded_us: int
@@ -70,37 +55,31 @@ class Entry(NamedTuple):
     attributes: Attributes
 
 
-NOTHING_KNOWN = Attributes()
-
-
-_coded: Callable[[Any], tuple[Any, ...]] = attrgetter(*Attributes._fields)
+_valid_from: Callable[[Entry], int] = attrgetter("valid_from_day")
+_coded: Callable[[Any], Attributes] = attrgetter(*NAMES)
 
 
 def profile_rows(person: str, epoch: int, sequence: int, profile: Profile) -> list[ProfileRow]:
     """The rows of a profile record; for one without entries a single row whose entry nobody ever knows."""
     rows = [
-        ProfileRow._make(
-            (
-                person,
-                epoch,
-                sequence,
-                entry.id,
-                day_of(entry.valid_from),
-                microseconds_of(entry.recorded_at),
-                *_coded(entry.attributes),
-            )
+        ProfileRow(
+            person,
+            epoch,
+            sequence,
+            entry.id,
+            day_of(entry.valid_from),
+            microseconds_of(entry.recorded_at),
+            _coded(entry.attributes),
         )
         for entry in profile.entries
     ]
-    return rows or [ProfileRow._make((person, epoch, sequence, "", 0, 0, *Attributes()))]
+    return rows or [ProfileRow(person, epoch, sequence, "", 0, 0, NOTHING_KNOWN)]
 
 
 def timeline(rows: Iterable[tuple[ProfileRow, int]]) -> list[Entry]:
     """The known entries, each with the append time that made it known, by rank: the last one is the newest."""
-    return sorted(
-        Entry(row.valid_from_day, row.recorded_us, row.entry, known_ms, Attributes._make(_coded(row)))
-        for row, known_ms in rows
-    )
+    entries = (Entry(row.valid_from_day, row.recorded_us, row.entry, ms, row.attributes) for row, ms in rows)
+    return sorted(entries, key=itemgetter(0, 1, 2))
 
 
 def timelines_of(rows: Iterable[ProfileRow], known: Iterable[tuple[str, str, int]]) -> dict[str, list[Entry]]:
@@ -120,12 +99,8 @@ def at_event(entries: Sequence[Entry], day: int) -> Attributes:
 
     Before the first entry, as the first one (its last correction) has them.
     """
-    if len(entries) < 2:
-        return at_now(entries)
-    valid_from = max((e.valid_from_day for e in entries if e.valid_from_day <= day), default=None)
-    if valid_from is None:
-        valid_from = entries[0].valid_from_day
-    return [entry for entry in entries if entry.valid_from_day == valid_from][-1].attributes
+    held = as_of(entries, day, _valid_from, before="first")
+    return NOTHING_KNOWN if held is None else held.attributes
 
 
 def at_now(entries: Sequence[Entry]) -> Attributes:
@@ -143,12 +118,12 @@ class Version(NamedTuple):
     now: Attributes
 
 
-def versions_of(fact: Fact, entries: Sequence[Entry], day: int) -> list[Version]:
+def versions_of(fact: Fact, entries: Sequence[Entry]) -> list[Version]:
     """The fact, cut where the knowledge of its person changed what it joins; empty spans are left out.
 
-    `day`: the calendar day of the fact in its office's time zone, as days since 1970-01-01.
+    `fact.local_day` says which entries were valid then.
     """
-    start, end = fact.known_from, fact.known_to
+    start, end, day = fact.known_from, fact.known_to, fact.local_day
     if end is not None and end <= start:
         return []
     if len(entries) < 2 and (not entries or entries[0].known_ms <= start):
@@ -168,31 +143,3 @@ def versions_of(fact: Fact, entries: Sequence[Entry], day: int) -> list[Version]
             versions[-1] = versions[-1]._replace(known_to=instant)
         versions.append(Version(fact, instant, end, event, now))
     return versions
-
-
-@lru_cache(maxsize=512)
-def zone_named(name: str) -> ZoneInfo:
-    """The time zone; UTC for a name that the time zone database does not have."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        # OSError: "Europe" is a folder of the database.
-        return ZoneInfo("UTC")
-
-
-def local_date(happened_us: int, zone: str) -> tuple[int, int]:
-    """The calendar day in that time zone, as days since 1970-01-01, and its year."""
-    if happened_us < _SINCE_1973_US:
-        return _date_at(happened_us, zone)
-    return _date_of_quarter(happened_us // _QUARTER_US, zone)
-
-
-@lru_cache(maxsize=65_536)
-def _date_of_quarter(quarter: int, zone: str) -> tuple[int, int]:
-    # Since 1973 every zone's midnight has fallen on a quarter of an hour of UTC; before, some had odd seconds.
-    return _date_at(quarter * _QUARTER_US, zone)
-
-
-def _date_at(happened_us: int, zone: str) -> tuple[int, int]:
-    local = (EPOCH + timedelta(microseconds=happened_us)).astimezone(zone_named(zone))
-    return local.toordinal() - EPOCH_DAY, local.year

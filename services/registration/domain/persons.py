@@ -23,6 +23,7 @@ from shared.contracts.registration import (
     Profile,
     ProfileChanged,
     ProfileEntry,
+    attributes_on,
 )
 from shared.errors import Problem, Refusal
 
@@ -142,12 +143,6 @@ def _changed(entries: tuple[ProfileEntry, ...], new: NewEntry, now: datetime) ->
         recorded_at = entries[-1].recorded_at + timedelta(microseconds=1)
     entry = ProfileEntry(id=new.id, valid_from=new.valid_from, recorded_at=recorded_at, attributes=new.attributes)
     return [Profile(happened_at=now, entries=(*entries, entry)), ProfileChanged(happened_at=now, entry=new.id)]
-
-
-def attributes_on(entries: Sequence[ProfileEntry], on: date) -> Attributes | None:
-    """What is known today of the person as of that day: the latest `valid_from`, then the latest record."""
-    valid = [entry for entry in entries if entry.valid_from <= on]
-    return max(valid, key=lambda entry: (entry.valid_from, entry.recorded_at)).attributes if valid else None
 
 
 def evolve(state: Person | None, event: Any) -> Person:

@@ -44,7 +44,7 @@ def _match(story: Story, number: int) -> None:
     person, expert = id_of("person", str(number)), id_of("expert", str(number))
     parties = MatchParties(assignment=assignment, expert=expert, person=person)
     for event in (
-        ApplicationReceived(happened_at=at, parties=parties),
+        ApplicationReceived(happened_at=at, parties=parties, terms=terms()),
         AssignmentMatched(happened_at=at, parties=parties),
         OfferMade(happened_at=at, expires_at=at + timedelta(days=14)),
         OfferAccepted(happened_at=at, parties=parties, terms=terms()),

@@ -71,7 +71,7 @@ def request(*commands: Any) -> Assignment:
 
 
 def stand(*commands: Any) -> Match:
-    state = folded(None, match, match_state.evolve, ReceiveApplication(PARTIES, PASSED), *commands)
+    state = folded(None, match, match_state.evolve, ReceiveApplication(PARTIES, terms(), PASSED), *commands)
     assert isinstance(state, Match)
     return state
 
@@ -184,14 +184,14 @@ def test_a_match_takes_what_is_legal_and_nothing_else(status: str, verb: str) ->
 
 
 def test_who_passes_no_filter_is_not_selected_and_the_criteria_are_named() -> None:
-    state = folded(None, match, match_state.evolve, SourceExpert(PARTIES, FAILED))
+    state = folded(None, match, match_state.evolve, SourceExpert(PARTIES, terms(), FAILED))
     assert (state.status, state.criteria, state.score) == ("not_selected", ("languages", "education"), None)
     assert match_state.scope(state).office == OFFICE
 
 
 def test_an_expert_stands_on_an_assignment_once() -> None:
     with pytest.raises(Refusal, match="already_matched"):
-        match.decide(stand(), SourceExpert(PARTIES, PASSED), NOW)
+        match.decide(stand(), SourceExpert(PARTIES, terms(), PASSED), NOW)
 
 
 def test_an_offer_ends_at_its_instant() -> None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from services.monitoring.domain.derivation import (
-    FACT_TOPICS,
     Known,
     by_subject,
     fact_rows,
-    settled_of,
 )
 from services.monitoring.domain.profiles import ProfileRow, timeline
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
-from services.monitoring.schema import FACT_COLUMNS
-from services.monitoring.store import ReadModel
+from services.monitoring.schema import FACT_TABLES, TABLES
+from services.monitoring.store import FACT_TOPICS, ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Envelope, Event, Scope
 from shared.contracts.matching import (
@@ -249,12 +248,12 @@ class Story:
     def accepted(self, name: str, on: str | None = None, at: datetime = START, **changes: Any) -> MatchParties:
         """A person's match on an assignment, up to the accepted offer. `on`: the assignment, else one of its own."""
         assignment = on or name
-        agreed = self.assignment(name, at, **changes) if on is None else terms()
+        agreed = self.assignment(name, at, **changes) if on is None else terms(**changes)
         parties = MatchParties(
             assignment=id_of("assignment", assignment), expert=id_of("expert", name), person=id_of("person", name)
         )
         match = id_of("match", name, assignment)
-        self.tell(match, ApplicationReceived(happened_at=at, parties=parties))
+        self.tell(match, ApplicationReceived(happened_at=at, parties=parties, terms=agreed))
         self.tell(match, AssignmentMatched(happened_at=at, parties=parties))
         self.tell(match, OfferMade(happened_at=at, expires_at=at + timedelta(days=14)))
         self.tell(match, OfferAccepted(happened_at=at, parties=parties, terms=agreed))
@@ -322,15 +321,23 @@ def batch_of(records: Iterable[Record]) -> Batch:
 
 
 def derived(records: Iterable[Record]) -> list[dict[str, Any]]:
-    """The rows of the table `facts`, from the records alone and without a database; sorted."""
+    """The rows of the families' tables, from the records alone and without a database; sorted."""
     batch = batch_of(records)
     groups = by_subject(row for row in batch.events if row.topic in FACT_TOPICS)
     zones: dict[tuple[str | None, str | None], str] = {}
     for programme, _, _, office, zone in (row for rows in batch.offices.values() for row in rows):
         zones |= {(programme, office): zone, (None, office): zone}
-    known = Known(settled_of(groups), _timelines(batch.events, batch.profiles), zones)
-    rows = [dict(zip(FACT_COLUMNS, row, strict=True)) for row in fact_rows(groups, known)]
-    return sorted(rows, key=lambda row: (row["kind"], row["subject"], row["epoch"], row["sequence"], row["known_from"]))
+    return in_form(fact_rows(groups, Known(_timelines(batch.events, batch.profiles), zones)))
+
+
+def in_form(tables: Mapping[str, Iterable[Sequence[Any]]]) -> list[dict[str, Any]]:
+    """Rows of several families by the names of their columns, ids as texts, in one order."""
+    found = [
+        {c: str(v) if isinstance(v, UUID) else v for c, v in zip(TABLES[table], row, strict=True)}
+        for table, rows in tables.items()
+        for row in rows
+    ]
+    return sorted(found, key=lambda row: (row["kind"], row["known_from"], str(row)))
 
 
 def _timelines(events: Iterable[EventRow], profiles: dict[str, list[ProfileRow]]) -> dict[str, Any]:
@@ -351,10 +358,6 @@ def model_of(records: Iterable[Record]) -> ReadModel:
 
 
 def stored(model: ReadModel) -> list[dict[str, Any]]:
-    """The table `facts` in the form of `derived`."""
+    """The families' tables in the form of `derived`."""
     with model.database.reader() as connection:
-        rows = connection.execute("SELECT * FROM facts").fetchall()
-    found = [{c: str(v) if hasattr(v, "hex") else v for c, v in zip(FACT_COLUMNS, row, strict=True)} for row in rows]
-    return sorted(
-        found, key=lambda row: (row["kind"], row["subject"], row["epoch"], row["sequence"], row["known_from"])
-    )
+        return in_form({table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in FACT_TABLES})

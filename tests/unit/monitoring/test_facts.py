@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from shared.contracts.placement import (
     ReturnStarted,
 )
 from shared.contracts.registration import ExpertDeclaredIneligible, InstitutionActivated, InstitutionPutOnHold
+from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, derived, terms
 
 
@@ -162,7 +164,7 @@ def test_a_refused_placement_is_no_fact() -> None:
     refused = PlacementRefused(happened_at=START, match=id_of("match", "a", "a"), parties=parties, reason="overlap")
     story.tell(id_of("placement", "a", "1"), refused)
     assert kinds(story.records)["placement_cancelled"] == 0
-    assert not any(row["placement"] for row in derived(story.records))
+    assert not any(row.get("placement") for row in derived(story.records))
 
 
 def test_a_placement_cancelled_before_it_was_opened_is_no_fact() -> None:
@@ -184,18 +186,51 @@ def test_a_completion_that_arrives_before_the_opening_waits_for_it() -> None:
     assert one([*early, opening], "return_completed")["placement"] == id_of("placement", "a", "1")
 
 
-def test_a_match_read_before_its_assignment_is_known_since_the_later_of_the_two() -> None:
+def test_a_match_needs_its_own_events_alone() -> None:
     story = Story()
-    story.accepted("a")
-    approved = max(r.appended_ms for r in story.records if b"AssignmentApproved" in dict(r.headers)["ce_type"])
-    late = [r for r in story.records if r.topic == "matching.matches"]
-    assert derived(late) == []
-    moved = [r if r.topic != "matching.matches" else _at(r, START) for r in story.records]
-    assert one(moved, "offer_made")["known_from"] == approved
+    story.accepted("a", sector="education")
+    matches = [r for r in story.records if r.topic == "matching.matches"]
+    assert [row for row in derived(story.records) if "match" in row] == derived(matches)
+    applied = one(matches, "application_received")
+    assert (applied["sector"], applied["institution"], applied["framed"]) == ("education", id_of("host"), True)
+    assert applied["known_from"] == matches[0].appended_ms
 
 
-def _at(record: Any, at: Any) -> Any:
-    return record._replace(appended_ms=round(at.timestamp() * 1000))
+def test_a_match_of_an_older_opening_has_its_parties_and_its_terms_once_they_are_said() -> None:
+    """Version 1 of an application named no terms; the accepted offer does."""
+    story = Story()
+    story.accepted("a", sector="education")
+    matches = [r for r in story.records if r.topic == "matching.matches"]
+    old = [as_version_1(matches[0]), *matches[1:]]
+    applied, accepted = one(old, "application_received"), one(old, "offer_accepted")
+    assert (applied["sector"], applied["framed"], applied["person"]) == (None, False, id_of("person", "a"))
+    assert (accepted["sector"], accepted["framed"]) == ("education", True)
+
+
+def as_version_1(record: Record) -> Record:
+    body = {name: value for name, value in json.loads(record.value or b"").items() if name != "terms"}
+    told = {**dict(record.headers), "ce_dataschema": b"urn:sankofa:schema:matching.ApplicationReceived:1"}
+    return record._replace(value=json.dumps(body).encode(), headers=tuple(told.items()))
+
+
+def test_days_worked_are_those_from_the_arrival_to_the_end_both_counted() -> None:
+    story = Story()
+    placement = story.opened("a", starts_on=date(2026, 1, 1), ends_on=date(2026, 2, 1))
+    story.tell(placement, ReturnStarted(happened_at=START))
+    story.tell(placement, PlacementEndedEarly(happened_at=START + timedelta(days=4), party="host", reason="closed"))
+    assert one(story.records, "contract")["days"] == 31
+    assert one(story.records, "placement_ended_early")["days_worked"] == 5
+    assert one(story.records, "return_started")["days_worked"] is None
+
+
+def test_days_worked_are_days_of_the_office() -> None:
+    """In UTC both are one day; Kabul is four and a half hours ahead."""
+    story = Story()
+    story.published()
+    placement = story.opened("a")
+    story.tell(placement, ReturnStarted(happened_at=START.replace(hour=19)))
+    story.tell(placement, ReturnCompleted(happened_at=START.replace(hour=20)))
+    assert one(story.records, "return_completed")["days_worked"] == 2
 
 
 def test_124_persons_hold_172_contracts() -> None:

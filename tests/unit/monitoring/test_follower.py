@@ -17,6 +17,7 @@ from services.monitoring import bulk, handlers, passes
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.passes import raised
 from services.monitoring.rebuild import rebuild
+from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
 from shared.contracts.registration import PersonRecorded
@@ -167,11 +168,13 @@ async def test_an_answer_below_the_watermark_never_changes(log: LocalLog, clock:
 
     def asked(as_of: int) -> list[tuple[Any, ...]]:
         with follower.model.database.reader() as connection:
-            statement = (
-                "SELECT kind, subject, epoch, sequence, sex_at_now, country_of_residence_at_event FROM facts "
-                "WHERE known_from < ? AND known_to >= ? ORDER BY ALL"
-            )
-            return connection.execute(statement, [as_of, as_of]).fetchall()
+            columns, span = "* EXCLUDE (known_from, known_to)", "known_from < ? AND known_to >= ?"
+            known = f"SELECT {columns} FROM {{}} WHERE {span} ORDER BY ALL"
+            return [
+                row
+                for table in FACT_TABLES
+                for row in connection.execute(known.format(table), [as_of, as_of]).fetchall()
+            ]
 
     for number in range(0, len(story.records), 6):
         await send(log, clock, story.records[number : number + 6])
@@ -285,7 +288,7 @@ async def test_a_rebuild_tries_unreadable_records_again(
     assert follower.model.counts()["unreadable"] == 1
     report, target = await rebuilt(log, clock, follower)
     assert not report.equal
-    assert set(report.different) == {"events", "facts", "unreadable"}
+    assert set(report.different) == {"events", "facts_placements", "unreadable"}
     assert target.counts()["unreadable"] == 0
     assert stored(target) == derived(await everything(log))
 
@@ -297,9 +300,9 @@ def _unregistered(*_: Any) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE facts SET sex_at_now = 'male' WHERE kind = 'return_started'",
-        "DELETE FROM facts WHERE kind = 'contract'",
-        "INSERT INTO facts SELECT * FROM facts WHERE kind = 'contract'",
+        "UPDATE facts_placements SET sex_at_now = 'male' WHERE kind = 'return_started'",
+        "DELETE FROM facts_placements WHERE kind = 'contract'",
+        "INSERT INTO facts_placements SELECT * FROM facts_placements WHERE kind = 'contract'",
         "UPDATE events SET happened_us = happened_us + 1 WHERE type = 'ReturnStarted'",
         "UPDATE profiles SET birth_year = 1900",
     ],

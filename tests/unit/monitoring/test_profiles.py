@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+from services.monitoring.domain.dates import local_date, zone_named
 from services.monitoring.domain.derivation import NEVER_MS
-from services.monitoring.domain.profiles import local_date, zone_named
 from services.monitoring.domain.rows import EPOCH_DAY, microseconds_of
 from shared.contracts.registration import ProfileChanged
 from tests.unit.monitoring.story import START, Story, derived, entry, id_of, model_of, stored

@@ -21,11 +21,10 @@ from services.registration.domain.persons import (
     RecordPerson,
     ReissueProfile,
     WithdrawConsent,
-    attributes_on,
 )
 from services.registration.examples import EXPERT
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes
+from shared.contracts.registration import Attributes, attributes_on
 from shared.errors import Refusal
 from shared.web.bodies import validated
 

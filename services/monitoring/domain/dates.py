@@ -1,0 +1,40 @@
+"""Instants as calendar days of a time zone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from services.monitoring.domain.rows import EPOCH, EPOCH_DAY
+
+_QUARTER_US = 900_000_000
+_SINCE_1973_US = 94_694_400_000_000
+
+
+@lru_cache(maxsize=512)
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone; UTC for a name that the time zone database does not have."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        # OSError: "Europe" is a folder of the database.
+        return ZoneInfo("UTC")
+
+
+def local_date(happened_us: int, zone: str) -> tuple[int, int]:
+    """The calendar day in that time zone, as days since 1970-01-01, and its year."""
+    if happened_us < _SINCE_1973_US:
+        return _date_at(happened_us, zone)
+    return _date_of_quarter(happened_us // _QUARTER_US, zone)
+
+
+@lru_cache(maxsize=65_536)
+def _date_of_quarter(quarter: int, zone: str) -> tuple[int, int]:
+    # Since 1973 every zone's midnight has fallen on a quarter of an hour of UTC; before, some had odd seconds.
+    return _date_at(quarter * _QUARTER_US, zone)
+
+
+def _date_at(happened_us: int, zone: str) -> tuple[int, int]:
+    local = (EPOCH + timedelta(microseconds=happened_us)).astimezone(zone_named(zone))
+    return local.toordinal() - EPOCH_DAY, local.year
