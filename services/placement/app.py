@@ -24,7 +24,10 @@ class PlacementService:
         self.replica.times(PLACEMENTS)
         self.replica.times(guard=self.work.guard)
         self.app = served(
-            self.replica, settings.issuer, cases=served_cases(self.work), subjects_of=self.work.subjects_of
+            self.replica,
+            settings.issuer,
+            cases=served_cases(self.replica, self.work),
+            subjects_of=self.work.subjects_of,
         )
 
     async def start(self) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from services.placement.domain.placements import PLACEMENT
+from services.placement.domain.sites import SITE
+from services.placement.domain.trainings import TRAINING
 from shared.cases.case import NEW, Asked, Case, Move, as_said
 from shared.errors import Refusal
 from shared.web.bodies import documented
 from tests.unit.cases.states import written
 
-CASES: tuple[Case[Any], ...] = (PLACEMENT,)
+CASES: tuple[Case[Any], ...] = (PLACEMENT, TRAINING, SITE)
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
