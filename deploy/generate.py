@@ -13,11 +13,15 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deploy.cli.settings import Settings
+from deploy.case_map import case_map, with_cases
+from deploy.definition_tables import with_tables
 from deploy.event_map import event_map
+from deploy.fact_map import fact_map
+from shared.cases.case import Case
 from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS
@@ -47,18 +51,36 @@ def consumers() -> Mapping[str, Sequence[str]]:
     return {name: [*handled.get(name, []), "monitoring"] for name in EVENTS.newest}
 
 
+def cases_of(service: str) -> Sequence[Case[Any]]:
+    """The cases that the service serves, in its own order."""
+    return [served.case for served in built(service).cases]
+
+
 def handled_by(service: str) -> Sequence[type[Event]]:
-    """The types in the service's handler table; the service is built on ports in memory and never started."""
+    """The types in the service's handler table."""
+    handled: Sequence[type[Event]] = built(service).replica.handled
+    return handled
+
+
+class InMemory:
+    """Settings of a service that keeps nothing."""
+
+    issuer: str | None = None
+    data: Path | None = None
+    kafka: str | None = None
+
+
+@cache
+def built(service: str) -> Any:
+    """The service on ports in memory; it is never started."""
     runtime = RealRuntime()
     declared = importlib.import_module(f"services.{service}.store")
     store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
     log = LocalLog(None, list(TOPICS.values()), runtime)
     ports = Ports(store, log, runtime, Keys.in_memory(random.Random(1)))
-    settings = Settings(data=ROOT, keys=ROOT, base_url="")
-    built = importlib.import_module(f"services.{service}.app").build(ports, settings)
+    found = importlib.import_module(f"services.{service}.app").build(ports, InMemory())
     runtime.close()
-    handled: Sequence[type[Event]] = built.replica.handled
-    return handled
+    return found
 
 
 def json_text(value: Any) -> str:
@@ -82,6 +104,24 @@ def event_map_page() -> Files:
     yield ROOT / "docs/event-map.md", event_map(consumers())
 
 
+def case_pages() -> Files:
+    """What leads where, for all cases on one page and for a service's own in its README."""
+    yield ROOT / "docs/cases.md", case_map({service: cases_of(service) for service in GROUPS})
+    for service in GROUPS:
+        readme = ROOT / "services" / service / "README.md"
+        yield readme, with_cases(readme.read_text(encoding="utf-8"), cases_of(service))
+
+
+def programmes_page() -> Files:
+    """The tables of what a definition may say, between their marks in a page that is otherwise written by hand."""
+    page = ROOT / "docs/programmes.md"
+    yield page, with_tables(page.read_text(encoding="utf-8"))
+
+
+def fact_map_page() -> Files:
+    yield ROOT / "docs/facts.md", fact_map()
+
+
 def editor_schemas() -> Files:
     """What editors check files of programmes and histories against."""
     yield ROOT / "deploy/programmes/schema.json", json_text(editor_schema())
@@ -89,7 +129,14 @@ def editor_schemas() -> Files:
 
 
 # Whoever generates another file adds a function here.
-SOURCES: list[Callable[[], Files]] = [schemas, event_map_page, editor_schemas]
+SOURCES: list[Callable[[], Files]] = [
+    schemas,
+    event_map_page,
+    case_pages,
+    fact_map_page,
+    programmes_page,
+    editor_schemas,
+]
 
 
 def generated() -> dict[Path, str]:

@@ -15,7 +15,8 @@ from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
-from shared.messaging.shadows import Consumer, Handlers
+from shared.messaging.handlers import Handlers
+from shared.messaging.shadows import Consumer
 from shared.metrics import Measured, exposed, publish, withdraw
 from shared.observability import counts, logger
 from shared.programmes.definitions import Definitions
@@ -24,6 +25,7 @@ from shared.store.collection import Collection, Index
 from shared.store.guards import Guard, Guards
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.store.sweeper import Fire, Sweeper
+from shared.store.timers import programme_timer
 from shared.store.waiting import due_timers, oldest_outbox_seconds, unconfirmed_holds
 from shared.tracing import step
 
@@ -96,7 +98,7 @@ class Replica:
     def listens(self, handlers: Handlers) -> None:
         """The one table of what the service consumes."""
         self.consumer = Consumer(self.kernel, self.ports.log, handlers, self.shadows)
-        self._fires[self.shadows.name] = self._retry
+        self._fires[self.shadows.name] = self._fire_shadow
 
     def also_reads(self, lag: Callable[[], Awaitable[Mapping[str, int]]]) -> None:
         """A reader by position beside the group; `lag` says by topic what it has not read."""
@@ -136,18 +138,22 @@ class Replica:
             self._guarding.append(collection.name)
 
     async def _fire_programme_timer(self, aggregate: Aggregate[Any], document: Document) -> None:
-        state = aggregate.read(document)
-        timer = aggregate.timer(state) if state is not None and not document["late"] else None
-        if timer and timer.at <= self.ports.runtime.now():
-            id = derived_id(document["_id"], "timer", text_of(timer.at))
-            # A timer begins a trace of its own: what set it may be months ago.
-            with step("timer", None, service=self.service, collection=aggregate.name, id=document["_id"]) as trace:
-                cause = Cause(id, traceparent=trace)
-                await self.kernel.execute(aggregate, document["_id"], timer.command, cause)
+        timer = programme_timer(aggregate, document)
+        if timer is None or timer.at > self.ports.runtime.now():
+            return
 
-    async def _retry(self, document: Document) -> None:
+        def stands(found: Document) -> bool:
+            return programme_timer(aggregate, found) == timer
+
+        id = derived_id(document["_id"], "timer", text_of(timer.at))
+        # A timer begins a trace of its own: what set it may be months ago.
+        with step("timer", None, service=self.service, collection=aggregate.name, id=document["_id"]) as trace:
+            cause = Cause(id, traceparent=trace)
+            await self.kernel.fire(aggregate, document["_id"], timer.command, cause, stands)
+
+    async def _fire_shadow(self, document: Document) -> None:
         if self.consumer:
-            await self.consumer.retry(document["_id"])
+            await self.consumer.fire(document["_id"])
 
     async def _decide(self, document: Document) -> None:
         if self.intake:

@@ -35,7 +35,7 @@ def figures(
         value = "suppressed" if row.get("suppressed") else str(row["value"])
         table.add_row(row["name"], str(row["period"] or ""), value, str(row["target"] or ""), row["state"])
         for cell in row["by"]:
-            labels = ", ".join(f"{k}={v}" for k, v in cell.items() if k not in ("value", "suppressed"))
+            labels = ", ".join(f"{k}={v}" for k, v in cell.items() if k not in ("value", "suppressed", "withheld"))
             table.add_row(f"  {labels}", "", "suppressed" if cell.get("suppressed") else str(cell["value"]), "", "")
     Console().print(table)
 

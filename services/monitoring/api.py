@@ -12,8 +12,9 @@ from starlette.responses import Response
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.figures import Asked, Figures, Newest
 from services.monitoring.rebuild import Report
+from shared.cases.bodies import Input
 from shared.errors import Refusal
-from shared.web.bodies import Input, documented, read_body
+from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.lists import query
 
@@ -25,6 +26,12 @@ PARAMETERS: list[dict[str, Any]] = [
         "schema": {"type": "string", "format": "date-time"},
         "description": "As it was known at this instant, which must not lie above the watermark.",
     },
+    {
+        "name": "definition",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "Version of the programme's definition; without it the newest.",
+    },
     {"name": "by", "in": "query", "schema": {"type": "string"}, "description": "Dimensions, with commas between."},
 ]
 
@@ -33,8 +40,6 @@ class Definitions(Newest, Protocol):
     """Every published programme."""
 
     def codes(self) -> list[str]: ...
-
-    def newest_version(self, code: str) -> int: ...
 
 
 class Api:
@@ -139,9 +144,9 @@ class Api:
 
 def asked_of(request: Request) -> Asked:
     """The question in the query; Refusal 422 for a parameter that there is not."""
-    given: Mapping[str, str] = query(request, "period", "as_of", "by")
+    given: Mapping[str, str] = query(request, "period", "as_of", "by", "definition")
     by = tuple(code for code in given.get("by", "").split(",") if code)
-    return Asked(given.get("period"), given.get("as_of"), by)
+    return Asked(given.get("period"), given.get("as_of"), by, given.get("definition"))
 
 
 def viewer_of(granted: Granted) -> Viewer:

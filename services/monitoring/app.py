@@ -12,6 +12,7 @@ from services.monitoring.figures import Figures
 from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.rebuild import Report, rebuild
+from services.monitoring.rights import RIGHTS
 from services.monitoring.settings import Placed, cores
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
@@ -46,6 +47,7 @@ class MonitoringService:
             self.replica,
             settings.issuer,
             routers=[api.router],
+            rights=RIGHTS,
             subjects_of=_nobody,
             ready=self.not_ready,
             backlog=self.unfinished,

@@ -8,13 +8,22 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
-from services.monitoring.domain.disclosure import Counted, Viewer, check_breakdown, may_be_shown, shown_as_of
+from services.monitoring.breakdown import adding_up, with_empty_classes
+from services.monitoring.domain.disclosure import (
+    Counted,
+    Viewer,
+    check_breakdown,
+    check_definition,
+    shown_as_of,
+    why_withheld,
+)
 from services.monitoring.domain.rows import EPOCH, microseconds_of
 from services.monitoring.follower import Follower
-from services.monitoring.indicators import Cell, Question, cells
+from services.monitoring.indicators import Cell, cells, frames_unknown
+from services.monitoring.question import Question, counts_people
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, instant_of, text_of
-from shared.errors import Problem, Refusal
+from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition
 
@@ -23,18 +32,25 @@ Answer = dict[str, Any]
 
 
 class Newest(Protocol):
-    """The newest definition of a programme; Refusal 404 for a code that nobody published."""
+    """The definitions of a programme; Refusal 404 for a code that nobody published."""
 
     def newest(self, code: str) -> Definition: ...
+
+    def newest_version(self, code: str) -> int: ...
+
+    def version(self, code: str, version: int) -> Definition:
+        """Raises TooEarly for a version that is not here."""
+        ...
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came: code of a period, RFC 3339 instant, codes of dimensions."""
+    """A request as it came: code of a period, RFC 3339 instant, codes of dimensions, version of the definition."""
 
     period: str | None = None
     as_of: str | None = None
     by: tuple[str, ...] = ()
+    definition: str | None = None
 
 
 class Figures:
@@ -47,21 +63,33 @@ class Figures:
 
     async def indicators(self, code: str, asked: Asked, viewer: Viewer) -> list[Answer]:
         """Every indicator; one that cannot be broken down by what was asked for is answered without cells."""
-        definition = self._definitions.newest(code)
-        return await self._answer(definition, definition.indicators, asked, viewer)
+        version, definition = self._definition(code, asked, viewer)
+        return await self._answer(version, definition, definition.indicators, asked, viewer)
 
     async def indicator(self, code: str, name: str, asked: Asked, viewer: Viewer) -> Answer:
-        definition = self._definitions.newest(code)
+        version, definition = self._definition(code, asked, viewer)
         indicator = definition.indicator(name)
         if indicator is None:
             raise Refusal("indicator_unknown", status=404)
         dimensions = _dimensions(definition, asked.by)
         if not _can_be_broken_down(definition, indicator, dimensions):
             _refuse("dimension_not_of_this_indicator", "query/by")
-        return (await self._answer(definition, (indicator,), asked, viewer))[0]
+        return (await self._answer(version, definition, (indicator,), asked, viewer))[0]
+
+    def _definition(self, code: str, asked: Asked, viewer: Viewer) -> tuple[int, Definition]:
+        check_definition(viewer, asked.definition)
+        newest = self._definitions.newest_version(code)
+        if asked.definition is None:
+            return newest, self._definitions.version(code, newest)
+        if not (asked.definition.isascii() and asked.definition.isdigit() and len(asked.definition) < 10):
+            _refuse("not_a_version", "query/definition")
+        try:
+            return int(asked.definition), self._definitions.version(code, int(asked.definition))
+        except TooEarly:
+            raise Refusal("definition_unknown", status=404) from None
 
     async def _answer(
-        self, definition: Definition, indicators: Iterable[Indicator], asked: Asked, viewer: Viewer
+        self, version: int, definition: Definition, indicators: Iterable[Indicator], asked: Asked, viewer: Viewer
     ) -> list[Answer]:
         check_breakdown(viewer, asked.by)
         period, dimensions = _period(definition, asked.period), _dimensions(definition, asked.by)
@@ -82,7 +110,7 @@ class Figures:
         ]
         counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
         return [
-            {**_represent(question, *found, viewer), "final": as_of <= watermark}
+            {**_represent(question, found, viewer), "definition_version": version, "final": as_of <= watermark}
             for question, found in zip(questions, counted, strict=True)
         ]
 
@@ -99,45 +127,59 @@ def milliseconds(text: str | None) -> int | None:
         _refuse("not_an_instant", "query/as_of")
 
 
-def _count(model: ReadModel, questions: Sequence[Question]) -> list[tuple[Cell, list[Cell]]]:
+@dataclass(frozen=True)
+class Found:
+    """What was counted; `frames_unknown`: an older opening of a case did not say all that was asked."""
+
+    total: Cell
+    cells: Sequence[Cell]
+    frames_unknown: bool
+
+
+def _count(model: ReadModel, questions: Sequence[Question]) -> list[Found]:
     with model.database.reader() as connection:
-        return [cells(connection, question) for question in questions]
+        return [Found(*cells(connection, one), frames_unknown(connection, one)) for one in questions]
 
 
-def _represent(question: Question, total: Cell, found: Iterable[Cell], viewer: Viewer) -> Answer:
-    indicator, period = question.indicator, question.period
-    shown = _shown(question, total, viewer)
-    whole = total.whole is not None and shown
+def _represent(question: Question, found: Found, viewer: Viewer) -> Answer:
+    indicator, period, total = question.indicator, question.period, found.total
+    withheld = _withheld(question, total, viewer)
+    whole = total.whole is not None and withheld is None
     answer: Answer = {
         "code": indicator.code,
         "name": indicator.name.get("en") or next(iter(indicator.name.values())),
         "unit": indicator.unit,
         "period": None if period is None else period.code,
-        **_value(question, total, shown),
+        **_value(question, total, withheld),
         "numerator": total.part if whole else None,
         "denominator": total.whole if whole else None,
         "target": None if period is None else indicator.targets.get(period.code),
         "as_of": text_of(EPOCH + timedelta(milliseconds=question.as_of_ms)) if question.as_of_ms else None,
         "by": [],
         "state": "provisional",
+        # Of a withheld figure nothing is said.
+        "frames_unknown": found.frames_unknown and withheld is None,
     }
     codes = [dimension.code for dimension in question.by]
-    for cell in found:
+    if codes:
+        answer |= adding_up(question)
+    for cell in with_empty_classes(question, found.cells):
         labels = dict(zip(codes, cell.classes, strict=True))
-        answer["by"].append({**labels, **_value(question, cell, _shown(question, cell, viewer))})
+        answer["by"].append({**labels, **_value(question, cell, _withheld(question, cell, viewer))})
     return answer
 
 
-def _shown(question: Question, cell: Cell, viewer: Viewer) -> bool:
+def _withheld(question: Question, cell: Cell, viewer: Viewer) -> str | None:
+    """The rule by which it is withheld; None where it is shown."""
     rest = None if cell.whole is None else cell.whole - cell.part
-    counted = Counted(cell.part, cell.persons, rest, cell.others)
-    return may_be_shown(viewer, question.definition.disclosure.threshold, counted)
+    counted = Counted(cell.part, cell.persons, rest, cell.others, counts_people(question))
+    return why_withheld(viewer, question.definition.disclosure.threshold, counted, question.as_of_ms)
 
 
-def _value(question: Question, cell: Cell, shown: bool) -> Answer:
+def _value(question: Question, cell: Cell, withheld: str | None) -> Answer:
     """The value: an integer, or a share as decimal text; None for a share of nothing, and where it is withheld."""
-    if not shown:
-        return {"value": None, "suppressed": True}
+    if withheld is not None:
+        return {"value": None, "suppressed": True, "withheld": withheld}
     if cell.whole is None:
         return {"value": cell.part}
     share = share_value(cell.part, cell.whole, question.indicator.decimals)

@@ -17,10 +17,14 @@ TRAININGS: Aggregate[Training] = Aggregate.of(TRAINING, collection_of(TRAINING))
 SITES: Aggregate[Site] = Aggregate.of(SITE, collection_of(SITE))
 CALENDARS = Collection("calendars")
 
+
+def _accounts(document: Document) -> list[str]:
+    known = document["knowledge"]
+    return [account for who in ("person", "institution") if (account := known.get(who, {}).get("account"))]
+
+
 COLLECTIONS = (PLACEMENTS.collection, CALENDARS, TRAININGS.collection, SITES.collection)
-SHADOWS = shadows_collection(
-    {"account": Index(lambda d: [account] if (account := d["knowledge"].get("account")) else [])}
-)
+SHADOWS = shadows_collection({"account": Index(_accounts)})
 
 
 def usage(document: Document | None) -> Usage:

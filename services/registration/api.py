@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from shared.web.transitions import Call, Resource, id_of, listing, reading, transition
 from starlette.responses import Response
 
 from services.registration import views
@@ -39,7 +40,6 @@ from shared.web.callers import Granted, may
 from shared.web.commands import cause_of, etag, expected_version
 from shared.web.lists import query
 from shared.web.receipts import acknowledged
-from shared.web.transitions import Call, Resource, id_of, listing, reading, transition
 
 PROGRAMME_VIEW = Resource("programmes", PROGRAMMES.name, views.programme)
 PERSON_VIEW = Resource("persons", PERSONS.name, views.person)

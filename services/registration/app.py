@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from services.registration.api import Api
+from services.registration.domain.persons import ReissueProfile
 from services.registration.handlers import EXPERT_REGISTRATION, Registering
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
+from services.registration.store import COLLECTIONS, INSTITUTIONS, PERSONS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.registration import Profile
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.policy import Subjects
+from shared.messaging.heads import Reissue
 from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
 from shared.web.served import served
@@ -43,9 +45,9 @@ class Registration:
         await self.replica.stop()
 
 
-def handlers(service: Registration) -> Handlers:
+def handlers(_service: Registration) -> Handlers:
     """Everything that registration listens to: its own compacted topic, whose stale heads it mends."""
-    return {Profile: Handler(stale=service.work.reissue_profile)}
+    return {Profile: Handler(reissue=Reissue(PERSONS, ReissueProfile()))}
 
 
 def build(ports: Ports, settings: Issued) -> Registration:

@@ -14,7 +14,6 @@ from services.registration.domain.persons import (
     NewEntry,
     Person,
     RecordPerson,
-    ReissueProfile,
 )
 from services.registration.domain.transitions import existing
 from services.registration.identifiers import Identifiers
@@ -24,8 +23,6 @@ from shared.clock import derived_id
 from shared.contracts.registration import Attributes, attributes_on
 from shared.errors import Refusal, TooEarly
 from shared.intake.submission import Submission
-from shared.messaging.shadow import Position
-from shared.messaging.shadows import Delivery
 from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.programmes.model import Definition
 from shared.replica import Replica
@@ -193,17 +190,6 @@ class Registering:
         return await self._kernel.execute(
             PERSONS, person_id, command, cause, expected_version=expected_version, private=private
         )
-
-    async def reissue_profile(self, delivery: Delivery, position: Position) -> None:
-        """An older profile was appended after a newer one: the current one follows it (KERNEL section 2)."""
-        document = await self._store.load(PERSONS.name, delivery.subject)
-        head = document and document["emitted"].get("profiles")
-        envelope = delivery.envelope
-        if not head or (envelope.epoch, envelope.sequence) >= (head["epoch"], head["count"]):
-            return
-        # The record's position makes one command a stale record, however often it is delivered.
-        cause = delivery.cause(f"stale:{':'.join(map(str, position))}")
-        await self._kernel.execute(PERSONS, delivery.subject, ReissueProfile(), cause)
 
 
 def person_of(channel: str, cause: Cause) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from shared.contracts.base import Event
-from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Tells
+from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject, Tells
 from shared.contracts.registry import MODULES, declared_events
 
 
@@ -35,6 +36,7 @@ class Catalogue:
             {(event.topic, event.__name__): event.tells for event in events if event.tells}
         )
         self.kinds: Mapping[str, Kind] = MappingProxyType(_kinds(events, self.families))
+        self._said_by = Counter((event.topic, name) for event in events for name in event.model_fields)
         self._check(events)
 
     def _check(self, events: Iterable[type[Event]]) -> None:
@@ -55,6 +57,15 @@ class Catalogue:
                 # Whoever is joined with a person's attributes is found again by the events that name the person.
                 if one.name == "person" and not (isinstance(one.source, Said) and _framed(one.source, family)):
                     raise ValueError(f"the person of {family.name} is not in its frame")
+
+    def fixed(self, kind: str, field: str) -> bool:
+        """Whether every fact of a case has the same value there: its opening alone can say it."""
+        family = self.kinds[kind].family
+        source = next((one.source for one in family.fields if one.name == field), None)
+        if not isinstance(source, Said):
+            return isinstance(source, Subject)
+        said = (path.split(".")[0] for path in source.paths)
+        return _framed(source, family) and all(self._said_by[family.topic, name] == 1 for name in said)
 
     def implies(self, kind: str, before: str) -> bool:
         """Whether each standing fact of `kind` has one standing fact of `before` in its case, and no other has it."""

@@ -1,6 +1,7 @@
-"""A shadow as a document: what is known of a foreign subject, the mark of each topic, and what is parked.
+"""A shadow as a document: what is known of a subject, the mark of each topic, what is parked, and the heads.
 
-Pure functions over that document; `shared.messaging.shadows` loads and saves it.
+Pure functions over that document; `shared.messaging.shadows` loads and saves it. `heads` is of owners alone, for
+compacted topics of their own: `shared.messaging.heads`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def new_shadow(subject: str) -> Document:
         "knowledge": {},
         "marks": {},
         "parked": [],
+        "heads": {},
         "timed": False,
         "next_at": None,
     }
@@ -51,12 +53,6 @@ def parked_at(entry: Mapping[str, Any]) -> Position:
 def is_below_mark(shadow: Document, envelope: Envelope, topic: str) -> bool:
     mark = shadow["marks"].get(key_of(topic))
     return mark is not None and (envelope.epoch, envelope.sequence) <= (mark[0], mark[1])
-
-
-def is_stale(shadow: Document, envelope: Envelope, topic: str) -> bool:
-    """Whether a newer record of the subject stands before this one on a compacted topic."""
-    mark = shadow["marks"].get(key_of(topic))
-    return TOPICS[topic].compacted and mark is not None and (envelope.epoch, envelope.sequence) < (mark[0], mark[1])
 
 
 def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:
@@ -79,10 +75,18 @@ def reason_of(error: Exception) -> str:
     return "gap" if isinstance(error, GapFound) else type(error).__name__
 
 
+def pause_after(tries: int) -> timedelta:
+    """From one try to the next: 1 s at first, then twice as long each time, 5 minutes at most."""
+    return timedelta(seconds=min(BACKOFF_FIRST_SECONDS * 2 ** min(tries, 10), BACKOFF_LAST_SECONDS))
+
+
 def scheduled(shadow: Document, now: Any) -> Document:
-    """The shadow with its timer: only what came too early, and what lies before the rest, is tried by itself."""
+    """The shadow with its timer: the earlier of what is parked and tried by itself, and of heads to be asked about.
+
+    Only what came too early, and what lies before the rest, is tried by itself.
+    """
+    due = [head["ask_at"] for head in shadow.get("heads", {}).values() if head["ask_at"]]
     first = shadow["parked"][0] if shadow["parked"] else None
-    if first is None or not first["reason"].startswith(("too_early", "behind")):
-        return {**shadow, "timed": False, "next_at": None}
-    pause = min(BACKOFF_FIRST_SECONDS * 2 ** min(first["tries"], 10), BACKOFF_LAST_SECONDS)
-    return {**shadow, "timed": True, "next_at": text_of(now + timedelta(seconds=pause))}
+    if first is not None and first["reason"].startswith(("too_early", "behind")):
+        due.append(text_of(now + pause_after(first["tries"])))
+    return {**shadow, "timed": bool(due), "next_at": min(due) if due else None}

@@ -7,15 +7,15 @@ ids follow from the event, so that a second delivery finds the first one's work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from shared.clock import derived_id
 from shared.contracts.base import Envelope, Event
 from shared.errors import Conflict, Overloaded, Unavailable, UnknownOutcome
+from shared.messaging.handlers import Delivery, Handler, Handlers
+from shared.messaging.heads import Heads
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse
 from shared.messaging.shadow import (
@@ -23,7 +23,6 @@ from shared.messaging.shadow import (
     Position,
     has_gap,
     is_below_mark,
-    is_stale,
     key_of,
     new_shadow,
     parked_at,
@@ -32,7 +31,7 @@ from shared.messaging.shadow import (
 )
 from shared.messaging.topics import TOPICS
 from shared.observability import count, logger
-from shared.store.aggregates import UNREAD, Cause, Kernel
+from shared.store.aggregates import UNREAD, Kernel
 from shared.store.collection import Collection
 from shared.store.port import Document
 from shared.tracing import step
@@ -40,48 +39,6 @@ from shared.tracing import step
 PARKED_AT_MOST = 1_000
 LANES = 32
 TRIES_BEFORE_RAISE = 4
-
-Knowledge = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One event on its way through a handler: envelope, body, and what is known of its subject by now."""
-
-    envelope: Envelope
-    event: Event
-    knowledge: Knowledge
-
-    @property
-    def subject(self) -> str:
-        return self.envelope.subject
-
-    def cause(self, step: str) -> Cause:
-        """Why an effect runs; its id follows from the event, its lateness from the event's own."""
-        return Cause(
-            command_id=derived_id(self.envelope.id, step),
-            correlation_id=self.envelope.correlation_id,
-            causation_id=self.envelope.id,
-            traceparent=self.envelope.traceparent,
-            happened_at=self.event.happened_at if self.event.recorded_late else None,
-            recorded_late=self.event.recorded_late,
-        )
-
-
-@dataclass(frozen=True)
-class Handler:
-    """What a service does with one type of event. `know` is pure; `effect` loads, decides and saves.
-
-    `stale` is told of a record strictly below the mark on a compacted topic, with its position: it stands behind the
-    newer one in the log and would be what compaction keeps, so the subject's owner has to mend it.
-    """
-
-    know: Callable[[Knowledge, Any, Envelope], Knowledge] | None = None
-    effect: Callable[[Delivery], Awaitable[None]] | None = None
-    stale: Callable[[Delivery, Position], Awaitable[None]] | None = None
-
-
-Handlers = Mapping[type[Event], Handler]
 
 
 class Consumer:
@@ -93,6 +50,7 @@ class Consumer:
         self._log = log
         self._handlers = handlers
         self._shadows = shadows
+        self._heads = Heads(kernel, {event.topic: one.reissue for event, one in handlers.items() if one.reissue})
         self._lanes = asyncio.Semaphore(LANES)
 
     @property
@@ -151,27 +109,19 @@ class Consumer:
         if any(parked_at(entry) == position for entry in shadow["parked"]):
             count("deduplicated")
         elif isinstance(read, tuple) and is_below_mark(shadow, read[0], record.topic):
-            await self._pass_over(shadow, read, position)
+            await self._pass_over(shadow, read[0], position)
         elif shadow["parked"]:
             await self._park(shadow, position, "behind")
         else:
             return await self._apply_or_park(shadow, read, position)
         return UNREAD
 
-    async def _pass_over(self, shadow: Document, read: tuple[Envelope, Event], position: Position) -> None:
-        """Counts what was applied before; what fails while mending is parked like any other failure."""
+    async def _pass_over(self, shadow: Document, envelope: Envelope, position: Position) -> None:
+        """Counts what was applied before; where it stands last on a compacted topic, that is noted."""
         count("deduplicated")
-        try:
-            await self._tell_stale(shadow, read, position)
-        except (Unavailable, UnknownOutcome, Conflict):
-            raise
-        except Exception as error:
-            await self._park(await self._load(shadow["_id"]), position, reason_of(error))
-
-    async def _tell_stale(self, shadow: Document, read: tuple[Envelope, Event], position: Position) -> None:
-        handler = self._handlers.get(type(read[1]), Handler())
-        if handler.stale and is_stale(shadow, read[0], position[0]):
-            await handler.stale(Delivery(*read, shadow["knowledge"]), position)
+        noted = self._heads.noted(shadow, envelope, position)
+        if noted is not shadow:
+            await self._save_timed(noted)
 
     async def _apply_or_park(
         self, shadow: Document, read: tuple[Envelope, Event] | Unreadable, position: Position
@@ -208,19 +158,18 @@ class Consumer:
     async def _handled(
         self, handler: Handler, shadow: Document, envelope: Envelope, event: Event, position: Position
     ) -> Document:
-        knowledge = shadow["knowledge"]
-        if handler.know:
-            knowledge = handler.know(dict(knowledge), event, envelope)
-        if handler.effect:
+        knowledge = handler.known(shadow["knowledge"], event, envelope)
+        if handler.acts:
             if knowledge != shadow["knowledge"]:
                 shadow = await self._save({**shadow, "knowledge": knowledge})
-            await handler.effect(Delivery(envelope, event, knowledge))
+            await handler.act(Delivery(envelope, event, knowledge))
         return await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
 
     async def _mark(self, shadow: Document, envelope: Envelope, position: Position) -> Document:
         marks = {**shadow["marks"], key_of(position[0]): [envelope.epoch, envelope.sequence]}
         parked = [entry for entry in shadow["parked"] if parked_at(entry) != position]
-        return await self._save(scheduled({**shadow, "marks": marks, "parked": parked}, self._kernel.runtime.now()))
+        marked = {**shadow, "marks": marks, "parked": parked}
+        return await self._save_timed(self._heads.noted(marked, envelope, position))
 
     async def _park(self, shadow: Document, position: Position, reason: str) -> None:
         if len(shadow["parked"]) >= PARKED_AT_MOST:
@@ -232,7 +181,16 @@ class Consumer:
         level = logger.info if reason.startswith(("too_early", "behind")) else logger.error
         level("parked", subject=shadow["_id"], topic=position[0], offset=position[2], reason=reason)
         entry = {"topic": position[0], "partition": position[1], "offset": position[2], "reason": reason, "tries": 0}
-        await self._save(scheduled({**shadow, "parked": [*shadow["parked"], entry]}, self._kernel.runtime.now()))
+        await self._save_timed({**shadow, "parked": [*shadow["parked"], entry]})
+
+    async def fire(self, subject: str) -> None:
+        """The shadow's timer: what came too early is tried again, and heads are asked about. Raises Conflict."""
+        await self.retry(subject)
+        shadow = await self._load(subject)
+        if topics := self._heads.due(shadow):
+            # Saved first: a command that fails is tried again later, and of two replicas only one goes on.
+            shadow = await self._save_timed(self._heads.asked(shadow, topics))
+            await self._heads.mend(shadow, topics)
 
     async def retry(self, subject: str, *, forced: bool = False) -> bool:
         """Applies what is parked for a subject, in order, until one has to wait; True when none is left.
@@ -262,15 +220,15 @@ class Consumer:
                 logger.error("record_missing", subject=shadow["_id"], topic=position[0], offset=position[2])
                 return await self._rewrite(shadow, first, "record_missing")
             # Compaction took the record: a later one of the subject says all that it said.
-            await self._drop_first(shadow)
+            await self._save_timed({**shadow, "parked": shadow["parked"][1:]})
             return True
         read = parse(records[0])
         if isinstance(read, Unreadable):
             return await self._rewrite(shadow, first, read.reason)
         try:
             if is_below_mark(shadow, read[0], position[0]):
-                await self._tell_stale(shadow, read, position)
-                await self._drop_first(shadow)
+                dropped = {**shadow, "parked": shadow["parked"][1:]}
+                await self._save_timed(self._heads.noted(dropped, read[0], position))
             else:
                 await self._apply(shadow, *read, position, forced=forced)
         except (Unavailable, UnknownOutcome, Conflict):
@@ -282,17 +240,16 @@ class Consumer:
             return await self._rewrite(fresh, first, reason_of(error))
         return True
 
-    async def _drop_first(self, shadow: Document) -> None:
-        await self._save(scheduled({**shadow, "parked": shadow["parked"][1:]}, self._kernel.runtime.now()))
-
     async def _rewrite(self, shadow: Document, first: dict[str, Any], reason: str) -> bool:
         entry = {**first, "reason": reason, "tries": first["tries"] + 1}
-        changed = {**shadow, "parked": [entry, *shadow["parked"][1:]]}
-        await self._save(scheduled(changed, self._kernel.runtime.now()))
+        await self._save_timed({**shadow, "parked": [entry, *shadow["parked"][1:]]})
         return False
 
     async def _load(self, subject: str) -> Document:
         return await self._store.load(self._shadows.name, subject) or new_shadow(subject)
+
+    async def _save_timed(self, shadow: Document) -> Document:
+        return await self._save(scheduled(shadow, self._kernel.runtime.now()))
 
     async def _save(self, shadow: Document) -> Document:
         saved = self._shadows.indexed({**shadow, "version": shadow["version"] + 1})

@@ -16,6 +16,7 @@ from shared.programmes.indicators import (
 )
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
+from shared.programmes.shares import is_part
 
 Known = Mapping[str, frozenset[str]]
 
@@ -101,6 +102,9 @@ def _share(definition: Definition, indicator: Indicator, pointer: str) -> Iterat
     of, whole = parts["of"], parts["in"]
     if of is not None and whole is not None and (of.measure, of.unit) != (whole.measure, whole.unit):
         yield Broken(f"{pointer}/measure/share", "share_of_different_units", "both are counted in one way and one unit")
+    elif of is not None and whole is not None and indicator.share.part == "checked" and not is_part(of, whole):
+        sentence = "not everything that it counts is counted below the line; say part: unchecked where that is meant"
+        yield Broken(f"{pointer}/measure/share/of", "share_of_no_part", sentence)
 
 
 def _facts(definition: Definition, indicator: Indicator, facts: Facts, pointer: str, known: Known) -> Iterator[Broken]:

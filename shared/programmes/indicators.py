@@ -179,12 +179,14 @@ class Share(Declared):
     """100 x the value of indicator `of` / the value of indicator `in`, each evaluated over the same period.
 
     Both are codes of other indicators of the file that are no shares themselves: the denominator has a name.
+    `part`: whether the linter holds `of` to be a part of `in`; unchecked, the share may exceed 100.
     """
 
     model_config = ConfigDict(populate_by_name=True)
 
     of: Code
     in_: Annotated[Code, Field(alias="in")]
+    part: Literal["checked", "unchecked"] = "checked"
 
 
 class ShareMeasure(Declared):

@@ -23,10 +23,10 @@ S = TypeVar("S", bound=Section)
 class Office(Declared):
     """Runs cases, each in its own time zone (IANA name)."""
 
-    code: Code
-    name: Texts
-    country: Country
-    time_zone: Annotated[str, Field(max_length=64)]
+    code: Annotated[Code, Field(description="what cases and rights name")]
+    name: Annotated[Texts, Field(description="what people read")]
+    country: Annotated[Country, Field(description="where it is")]
+    time_zone: Annotated[str, Field(max_length=64, description="its calendar days: a name of the IANA list")]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -36,14 +36,14 @@ class Office(Declared):
 class Dates(Declared):
     """`[starts, ends)`: when the programme ran or runs."""
 
-    starts: date
-    ends: date
+    starts: Annotated[date, Field(description="the first day")]
+    ends: Annotated[date, Field(description="the first day after it")]
 
 
 class Disclosure(Declared):
     """No figure about fewer than `threshold` persons leaves the office."""
 
-    threshold: Annotated[int, Field(ge=3, le=1000)] = 10
+    threshold: Annotated[int, Field(ge=3, le=1000, description="persons at least")] = 10
 
 
 class Definition(Declared):
@@ -61,13 +61,19 @@ class Definition(Declared):
         tuple[Office, ...], Field(min_length=1, max_length=100, description="who runs cases; a case belongs to one")
     ]
     countries_of_origin: Annotated[
-        tuple[Country, ...], Field(min_length=1, description="where people return to and work is done")
+        tuple[Country, ...], Field(min_length=1, max_length=250, description="where people return to and work is done")
     ]
-    countries_of_residence: Annotated[tuple[Country, ...], Field(description="where people return from")] = ()
-    areas: Annotated[tuple[Listed, ...], Field(description="parts of countries; of an empty list, any")] = ()
-    sectors: Annotated[tuple[Listed, ...], Field(min_length=1, description="sectors of work")]
-    categories: Annotated[tuple[Listed, ...], Field(description="categories of persons")] = ()
-    residence_statuses: Annotated[tuple[Listed, ...], Field(description="by what right a person lives abroad")] = ()
+    countries_of_residence: Annotated[
+        tuple[Country, ...], Field(max_length=250, description="where people return from")
+    ] = ()
+    areas: Annotated[
+        tuple[Listed, ...], Field(max_length=1000, description="parts of countries; of an empty list, any")
+    ] = ()
+    sectors: Annotated[tuple[Listed, ...], Field(min_length=1, max_length=200, description="sectors of work")]
+    categories: Annotated[tuple[Listed, ...], Field(max_length=100, description="categories of persons")] = ()
+    residence_statuses: Annotated[
+        tuple[Listed, ...], Field(max_length=100, description="by what right a person lives abroad")
+    ] = ()
     disclosure: Annotated[Disclosure, Field(description="what figures may leave the office")] = Disclosure()
     periods: Annotated[tuple[Period, ...], Field(max_length=200, description="what figures are for")] = ()
     dimensions: Annotated[

@@ -1,8 +1,8 @@
 """Saving a command: load, decide, evolve, one atomic save whose filter names the version (KERNEL section 1).
 
 A document is an aggregate and a stream: `state` is the fold of its events, `private` what no event may carry,
-`outbox` the events not yet sent, `applied` every command it ever accepted, `emitted` a count and a hash chain
-for each topic, `holds` its promises to other documents (shared.store.guards).
+`outbox` the events not yet sent, `applied` every command of people and events that it ever accepted, `emitted` a
+count and a hash chain for each topic, `holds` its promises to other documents (shared.store.guards).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from shared.store.collection import Collection
 from shared.store.documents import new_document
 from shared.store.port import Document, Store
 from shared.store.streams import Emitter, emit
+from shared.store.timers import schedule
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -170,15 +171,39 @@ class Kernel:
                 raise
             if saved.repeated:
                 return saved
-            try:
-                await self.store.save(aggregate.name, saved.document, int(document["version"]) if document else 0)
-            except (Conflict, UnknownOutcome):
-                await self.runtime.sleep(self.runtime.rng.uniform(0, 0.002 * min(attempt + 1, 20)))
-                continue
-            if saved.document["pending"]:
-                self.outboxes.offer(aggregate.name, saved.document)
-            return saved
+            if await self._save(aggregate, saved, document, attempt):
+                return saved
         raise Conflict
+
+    async def fire(
+        self, aggregate: Aggregate[S], id: str, command: Any, cause: Cause, due: Callable[[Document], bool]
+    ) -> Saved[S] | None:
+        """Executes what a clock asks for, if `due` says so of the very document that is saved over; else None.
+
+        It does not enter `applied`, which would be full of it one day: that a second firing changes nothing follows
+        from `due` and the version. What has no event to tell saves nothing. Raises as `execute` does.
+        """
+        for attempt in range(ATTEMPTS):
+            document = await self.store.load(aggregate.name, id)
+            if document is None or not due(document):
+                return None
+            saved = self._decide(aggregate, id, document, command, cause, None)
+            if not saved.events:
+                return None
+            if await self._save(aggregate, saved, document, attempt):
+                return saved
+        raise Conflict
+
+    async def _save(self, aggregate: Aggregate[S], saved: Saved[S], over: Document | None, attempt: int) -> bool:
+        """Whether the draft was saved over that document; where not, a new attempt may follow at once."""
+        try:
+            await self.store.save(aggregate.name, saved.document, int(over["version"]) if over else 0)
+        except (Conflict, UnknownOutcome):
+            await self.runtime.sleep(self.runtime.rng.uniform(0, 0.002 * min(attempt + 1, 20)))
+            return False
+        if saved.document["pending"]:
+            self.outboxes.offer(aggregate.name, saved.document)
+        return True
 
     def _answered(
         self,
@@ -197,7 +222,9 @@ class Kernel:
                 return Saved(document, state, repeated=True)
         if expected_version is not None and expected_version != (int(document["version"]) if document else 0):
             raise PreconditionFailed
-        return self._decide(aggregate, id, document, command, cause, private)
+        saved = self._decide(aggregate, id, document, command, cause, private)
+        _remember(saved.document, cause)
+        return saved
 
     def _decide(
         self,
@@ -223,7 +250,6 @@ class Kernel:
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
         draft["private"] = {**draft["private"], **(private or {}), **_seen_by(draft, aggregate.eyes(command), cause)}
-        self._remember(draft, cause)
         if events:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(at)
@@ -231,13 +257,14 @@ class Kernel:
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
 
-    def _remember(self, draft: Document, cause: Cause) -> None:
-        if len(draft["applied"]) >= APPLIED_AT_MOST:
-            raise Overloaded("commands of this document", retry_after_seconds=3600)
-        draft["applied"] = {
-            **draft["applied"],
-            short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
-        }
+
+def _remember(draft: Document, cause: Cause) -> None:
+    if len(draft["applied"]) >= APPLIED_AT_MOST:
+        raise Overloaded("commands of this document", retry_after_seconds=3600)
+    draft["applied"] = {
+        **draft["applied"],
+        short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
+    }
 
 
 def _seen_by(document: Document, eyes: Eyes, cause: Cause) -> Mapping[str, Any]:
@@ -278,18 +305,3 @@ def _happened_at(document: Document | None, cause: Cause, now: datetime) -> date
         raise Refusal("happened_before_last", "an earlier fact of this case happened later")
     # Two documents share no order, and two replicas' clocks differ: what follows happens at the earliest then.
     return instant_of(last)
-
-
-def schedule(draft: Document, aggregate: Aggregate[Any] | None, state: BaseModel | None = None) -> None:
-    """Sets the document's one timer: the earlier of its programme timer and its unconfirmed holds.
-
-    A programme timer does not run on a case that is recorded late; holds run on the real clock always. `state`
-    is the draft's where the caller has it; reading it once more would validate all of it again.
-    """
-    due = [hold["until"] for hold in draft["holds"].values() if hold["status"] == "held"]
-    if aggregate and not draft["late"] and aggregate.timer is not no_timer:
-        state = aggregate.read(draft) if state is None else state
-        if state is not None and (timer := aggregate.timer(state)):
-            due.append(text_of(timer.at))
-    draft["timed"] = bool(due)
-    draft["next_at"] = min(due) if due else None

@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from shared.clock import instant_of, text_of
 from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
-from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel, schedule
+from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel
 from shared.store.collection import Collection
 from shared.store.documents import new_document
 from shared.store.port import Document
+from shared.store.timers import schedule
 
 HOLDS_AT_MOST = 4_096
 HOLD_SECONDS = 60

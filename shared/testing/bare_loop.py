@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.testing.steps import SeededTask
+from shared.testing.steps import SeededFuture, SeededTask
 
 Standing = Literal["running", "frozen", "dead"]
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
@@ -48,8 +48,8 @@ class BareLoop(_Base):
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         source = context.get("task") or context.get("future")
-        # Nobody is left to await what a killed replica's task raised.
-        if isinstance(source, SeededTask) and self.standing(source.owner) == "dead":
+        # Nobody is left to await what a killed replica's task raised, or was told.
+        if isinstance(source, SeededTask | SeededFuture) and self.standing(source.owner) == "dead":
             return
         self.unhandled.append({key: context[key] for key in ("message", "exception") if key in context})
 

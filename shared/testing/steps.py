@@ -17,10 +17,14 @@ replica: ContextVar[str | None] = ContextVar("replica", default=None)
 
 
 class SeededFuture(asyncio.Future[T]):
-    """A future with a serial number as its hash: sets of futures are walked in one order in every process."""
+    """A future with a serial number as its hash, and with the incarnation that made it.
+
+    By the hash, sets of futures are walked in one order in every process.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, serial: int) -> None:
         self._serial = serial
+        self.owner = replica.get()
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:

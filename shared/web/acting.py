@@ -72,7 +72,8 @@ Taking = Callable[[Call[Any]], Awaitable[Mapping[str, Any]]]
 class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
-    `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model. ValueError where a verb that needs something has no work, or a work no verb.
+    `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model.
+    ValueError where a verb that needs something has no work, or a work no verb.
     """
 
     case: Case[Any]

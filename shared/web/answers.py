@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from shared.web.problems import MEDIA_TYPE
 
 REFERENCE = "#/components/schemas/{model}"
+SEEN = "Seen"
 ETAG: Mapping[str, Any] = {
     "description": "The version of what was answered, for `If-Match`.",
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
@@ -19,20 +20,39 @@ ITEM = "The case as it then stands for this reader."
 
 
 def model_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """A reference to the model, with it and what it is made of under `$defs`, which the document lifts up."""
+    """A reference to the model, with it and what it is made of under `$defs`, which the document lifts up.
+
+    The parts are named apart from those of bodies: what is answered may have a further field one day.
+    """
     schema = model.model_json_schema(ref_template=REFERENCE, mode="serialization")
     parts = schema.pop("$defs", {})
     # A field that the reader may not see is left out, so none of them can be counted on.
     schema.pop("required", None)
-    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": {**parts, model.__name__: schema}}
+    named = {name: name if name.endswith(SEEN) else name + SEEN for name in parts}
+    defined = {**{named[name]: part for name, part in parts.items()}, model.__name__: schema}
+    references = {REFERENCE.format(model=old): REFERENCE.format(model=new) for old, new in named.items()}
+    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": _renamed(defined, references)}
+
+
+def _renamed(schema: Any, references: Mapping[str, str]) -> Any:
+    if isinstance(schema, dict):
+        return {
+            key: references.get(value, value) if key == "$ref" else _renamed(value, references)
+            for key, value in schema.items()
+        }
+    return [_renamed(one, references) for one in schema] if isinstance(schema, list) else schema
+
+
+def answered(model: type[BaseModel], description: str) -> dict[str, Any]:
+    """`responses` of an operation that answers the model without a version."""
+    return {"200": {"description": description, "content": _json(model_schema(model))}}
 
 
 def answers(
     model: type[BaseModel], description: str, *, refused: Sequence[str] = (), opens: bool = False
 ) -> dict[str, Any]:
-    """`responses` of an operation that answers the model; `refused`: the rules that a 409 (or 422) names."""
-    content = {"application/json": {"schema": model_schema(model)}}
-    done: dict[str, Any] = {"description": description, "headers": {"ETag": ETAG}, "content": content}
+    """`responses` of an operation that answers the model with its version; `refused`: the rules that a 409 names."""
+    done: dict[str, Any] = {**answered(model, description)["200"], "headers": {"ETag": ETAG}}
     found: dict[str, Any] = {"200": done}
     if opens:
         found["200"] = {**done, "description": "It had been opened by the same request before."}
@@ -49,7 +69,7 @@ def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
     cursor = {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "For `after`; null on the last page."}
     properties = {"items": {"type": "array", "items": {"$ref": item["$ref"]}}, "next": cursor}
     schema = {"type": "object", "required": ["items", "next"], "properties": properties, "$defs": item["$defs"]}
-    return {"200": {"description": "A page of them.", "content": {"application/json": {"schema": schema}}}}
+    return {"200": {"description": "A page of them.", "content": _json(schema)}}
 
 
 class Receipt(BaseModel):
@@ -67,9 +87,12 @@ class Receipt(BaseModel):
 
 def taken_answers() -> dict[str, Any]:
     """`responses` of an operation that is taken in: the signed receipt, the same one for the same key and body."""
-    schema = model_schema(Receipt)
-    content = {"application/json": {"schema": schema}}
+    content = _json(model_schema(Receipt))
     return {"202": {"description": "Taken, durably.", "headers": {"Location": LOCATION}, "content": content}}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
 
 
 def _problem() -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from shared.clock import Runtime
+from shared.web.answers import answered
 from shared.web.callers import Granted, may
 from shared.web.edge import Report
 from shared.web.lists import query
@@ -49,6 +51,28 @@ class Sparing:
         return await self._report()
 
 
+class Unfinished(BaseModel):
+    """Counts of what is not finished, its age and its lag by topic; `counts`: this process's counters by name.
+
+    `caught_up`: whatever was acknowledged is done; `quiet`: nothing moves any more by itself.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    unsent: int
+    unread: int
+    undecided: int
+    unconfirmed: int
+    waiting: int
+    parked: int
+    lag: dict[str, int]
+    caught_up: bool
+    quiet: bool
+    outbox_age_seconds: float
+    due_timers: int
+    counts: dict[str, int]
+
+
 def backlog_router(report: Report) -> APIRouter:
     """`GET /backlog`: all of the report."""
     router = APIRouter()
@@ -57,5 +81,13 @@ def backlog_router(report: Report) -> APIRouter:
         query(request)
         return JSONResponse(dict(await report()))
 
-    router.add_api_route("/backlog", backlog, methods=["GET"], operation_id="backlog_read", tags=["backlog"])
+    router.add_api_route(
+        "/backlog",
+        backlog,
+        methods=["GET"],
+        summary="What the service has not finished",
+        operation_id="backlog_read",
+        openapi_extra={"responses": answered(Unfinished, "Counted when it is asked.")},
+        tags=["backlog"],
+    )
     return router

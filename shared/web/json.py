@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.cases.case import NEW, Case, Move
@@ -185,10 +186,14 @@ def _answers_of(served: Served, verb: str, opens: bool) -> dict[str, Any]:
 # What is no case: a list and its items, read alone.
 @dataclass(frozen=True)
 class Resource:
-    """A collection that is only read: its name in the policy, its collection, what each caller sees of it."""
+    """A collection that is only read: its name in the policy, its collection, what each caller sees of it.
+
+    `seen`: what is seen, as a model for the contract.
+    """
 
     name: str
     collection: str
+    seen: type[BaseModel]
     represent: Callable[[Document, Principal], Mapping[str, Any]]
 
     def answer(self, document: Document, principal: Principal, status: int = 200) -> JSONResponse:
@@ -204,8 +209,15 @@ def reading(router: APIRouter, *, path: str, resource: Resource, verb: str = "re
         document = await granted.load(resource.collection, id_of(id))
         return resource.answer(document, granted.principal)
 
-    operation = f"{resource.name}_{verb}".replace("-", "_")
-    router.add_api_route(path, endpoint, methods=["GET"], operation_id=operation, tags=[resource.name])
+    router.add_api_route(
+        path,
+        endpoint,
+        methods=["GET"],
+        summary=f"One of the {resource.name}",
+        operation_id=f"{resource.name}_{verb}".replace("-", "_"),
+        openapi_extra={"responses": answers(resource.seen, "As it stands.")},
+        tags=[resource.name],
+    )
 
 
 def listing(router: APIRouter, *, path: str, resource: Resource, verb: str = "list") -> None:
@@ -223,7 +235,8 @@ def listing(router: APIRouter, *, path: str, resource: Resource, verb: str = "li
         path,
         endpoint,
         methods=["GET"],
+        summary=f"The {resource.name} that the caller may see",
         operation_id=f"{resource.name}_{verb}".replace("-", "_"),
-        openapi_extra={"parameters": PARAMETERS},
+        openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(resource.seen)},
         tags=[resource.name],
     )

@@ -7,22 +7,49 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.cases.bodies import Input
 from shared.identity.tokens import Principal
 from shared.replica import Ports, Replica
 from shared.store.port import Document
+from shared.web.answers import answered
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import Resource, listing, reading
 from shared.web.lists import query
 
 
+class ParkedRecord(BaseModel):
+    """One record that waits, by its place in the log, and why; `tries`: how often it was tried again."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    tries: int
+
+
+class Parked(BaseModel):
+    """What is parked for a subject, in order; `next_at`: when it is tried again by itself, RFC 3339."""
+
+    id: str
+    next_at: str | None
+    parked: tuple[ParkedRecord, ...]
+
+
+class EffectiveSettings(BaseModel):
+    """Settings by name, as they are in force."""
+
+    log: dict[str, Any]
+    store: dict[str, Any]
+
+
 def parked_router(replica: Replica) -> APIRouter:
     """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay`; the id is the shadow's."""
     router = APIRouter()
-    resource = Resource("parked", replica.shadows.name, _represent)
+    resource = Resource("parked", replica.shadows.name, Parked, _represent)
     listing(router, path="/parked", resource=resource)
     reading(router, path="/parked/{id}", resource=resource)
 
@@ -39,7 +66,8 @@ def parked_router(replica: Replica) -> APIRouter:
         replay,
         methods=["POST"],
         operation_id="parked_replay",
-        openapi_extra=documented(Input, {}),
+        summary="Tries what is parked for the subject again, in order",
+        openapi_extra={**documented(Input, {}), "responses": answered(Parked, "What is still parked.")},
         tags=["parked"],
     )
     return router
@@ -53,7 +81,15 @@ def settings_router(ports: Ports) -> APIRouter:
         query(request)
         return JSONResponse({"log": await ports.log.settings(), "store": await ports.store.settings()})
 
-    router.add_api_route("/settings", settings, methods=["GET"], operation_id="settings_read", tags=["settings"])
+    router.add_api_route(
+        "/settings",
+        settings,
+        methods=["GET"],
+        summary="The effective settings of log and store",
+        operation_id="settings_read",
+        openapi_extra={"responses": answered(EffectiveSettings, "By name.")},
+        tags=["settings"],
+    )
     return router
 
 

@@ -120,7 +120,7 @@ class _Work:
 
     async def _knows(self, name: str, id: str) -> bool:
         shadow = await self._replica.ports.store.load(self._replica.shadows.name, id)
-        return shadow is not None and shadow["knowledge"].get("kind") == name
+        return shadow is not None and name in shadow["knowledge"]
 
     async def _execute(self, call: Call[Any], under: Under | None) -> Saved[Any]:
         command = Asked(call.verb, call.body, under)

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.identity.keys import Keys
 from shared.identity.tokens import Principal
 from shared.store.port import Document
+from shared.web.answers import Receipt, answered
 from shared.web.callers import everybody
 from shared.web.json import Resource, reading
 
 SUBMISSIONS_COLLECTION = "submissions"
+
+
+class Refused(BaseModel):
+    """One broken rule, by JSON pointer; never a value."""
+
+    pointer: str
+    rule: str
+
+
+class ReceiptSeen(Receipt):
+    """The receipt as it was given, and what became of it by now."""
+
+    status: Literal["pending", "accepted", "refused"]
+    problems: tuple[Refused, ...]
+
+
+class KeySet(BaseModel):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys: tuple[dict[str, Any], ...]
 
 
 def receipts_router(service: str, keys: Keys) -> APIRouter:
@@ -31,10 +53,14 @@ def receipts_router(service: str, keys: Keys) -> APIRouter:
         published,
         methods=["GET"],
         dependencies=[Depends(everybody)],
+        summary="The keys that verify receipts offline, open to everybody",
         operation_id="receipt_keys",
+        openapi_extra={"responses": answered(KeySet, "The key in use and the retired ones.")},
         tags=["receipts"],
     )
-    reading(router, path="/receipts/{id}", resource=Resource("receipts", SUBMISSIONS_COLLECTION, _represent))
+    reading(
+        router, path="/receipts/{id}", resource=Resource("receipts", SUBMISSIONS_COLLECTION, ReceiptSeen, _represent)
+    )
     return router
 
 

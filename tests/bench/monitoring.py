@@ -13,7 +13,8 @@ from typing import Any
 from services.monitoring.bulk import fill
 from services.monitoring.domain.derivation import NEVER_MS
 from services.monitoring.follower import Follower
-from services.monitoring.indicators import Question, cells
+from services.monitoring.indicators import cells
+from services.monitoring.question import Question
 from services.monitoring.rebuild import rebuild
 from services.monitoring.schema import FACT_TABLES, TYPES
 from services.monitoring.store import ReadModel

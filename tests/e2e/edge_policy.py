@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from shared.clock import RealRuntime
-from shared.identity.keys import Keys
-from shared.identity.policy import POLICY, Grant
+from deploy.generate import built
+from shared.identity.policy import Grant
 from shared.identity.roles import ROLES, Role
 from shared.identity.tokens import Principal
-from shared.messaging.local import LocalLog
-from shared.messaging.topics import TOPICS
-from shared.replica import Ports, stored
-from shared.store.local import LocalStore
 from shared.web.callers import Guarded, guarded_routes
 from tests.e2e.edge_world import OFFICE, OTHER_OFFICE
 from tests.e2e.system import SERVICES
@@ -25,25 +17,9 @@ from tests.e2e.system import SERVICES
 BAD_BODY = {"no_such_field": 1}
 
 
-class NoSettings:
-    issuer: str | None = None
-    data: Any = None
-    kafka: str | None = None
-
-
 def routes() -> list[tuple[str, Guarded]]:
     """Every route of every service, from the services as they are built."""
-    runtime = RealRuntime()
-    log = LocalLog(None, list(TOPICS.values()), runtime)
-    keys = Keys.in_memory(random.Random(1))
-    found = []
-    for name in SERVICES:
-        declared = importlib.import_module(f"services.{name}.store")
-        store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
-        service = importlib.import_module(f"services.{name}.app").build(Ports(store, log, runtime, keys), NoSettings())
-        found += [(name, route) for route in guarded_routes(service.app)]
-    runtime.close()
-    return found
+    return [(name, route) for name in SERVICES for route in guarded_routes(built(name).app)]
 
 
 @dataclass(frozen=True)
@@ -89,7 +65,7 @@ def expected(service: str, route: Guarded, case: Case, who: Somebody) -> tuple[i
     """The status, and for a list whether the case is in it."""
     assert route.right
     principal = Principal("", who.role, who.office)
-    grants = POLICY.allowed(principal, route.right.resource, route.right.verb)
+    grants = built(service).app.state.edge.policy.allowed(principal, route.right.resource, route.right.verb)
     if not grants:
         return 403, False
     seen = case.seen(grants, who)

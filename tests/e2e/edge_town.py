@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from deploy.generate import InMemory
 from shared.clock import RealRuntime, derived_id, text_of
 from shared.errors import TooEarly
 from shared.identity.issuers import DevelopmentIssuer
@@ -22,11 +23,10 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
-from shared.messaging.shadows import Handler
+from shared.messaging.handlers import Handler
 from shared.messaging.topics import TOPICS
 from shared.replica import META, Ports, stored
 from shared.store.local import LocalStore
-from tests.e2e.edge_policy import NoSettings
 from tests.e2e.edge_world import OFFICE
 
 CONSUMING = ("registration", "matching", "placement")
@@ -74,7 +74,7 @@ class Town:
         declared = importlib.import_module(f"services.{name}.store")
         self.stores[name] = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), self.clock)
         ports = Ports(self.stores[name], self.log, self.clock, self.keys)
-        service = importlib.import_module(f"services.{name}.app").build(ports, NoSettings())
+        service = importlib.import_module(f"services.{name}.app").build(ports, InMemory())
         self.services[name] = service
         table = service.replica.consumer._handlers
         service.replica.consumer._handlers = {
@@ -98,7 +98,6 @@ class Town:
             handler,
             know=counting(first) if first else handler.know,
             effect=counting(handler.effect),
-            stale=counting(handler.stale),
         )
 
     def table(self) -> set[tuple[str, str]]:

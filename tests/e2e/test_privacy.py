@@ -14,6 +14,7 @@ import httpx
 import pytest
 import yaml
 
+from deploy.generate import InMemory
 from services.registration.app import build
 from services.registration.store import COLLECTIONS, PROGRAMMES, SHADOWS
 from shared.clock import RealRuntime
@@ -25,7 +26,7 @@ from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from tests.e2e.edge_canary import GIVEN, encodings, files_with, found_in, identity, rows_of
-from tests.e2e.edge_policy import NoSettings, routes
+from tests.e2e.edge_policy import routes
 from tests.e2e.edge_world import DEFINITION_FILE, OFFICE, OTHER_OFFICE, People, yaml_as_json
 from tests.e2e.system import SERVICES, System
 
@@ -193,7 +194,7 @@ async def test_a_submission_holds_nothing_in_clear_before_and_after_its_decision
     store = LocalStore(tmp_path / "data" / "registration.sqlite", stored(COLLECTIONS, SHADOWS), runtime)
     (tmp_path / "data").mkdir()
     keys = Keys.in_memory(random.Random(7))
-    service = build(Ports(store, log, runtime, keys), NoSettings())
+    service = build(Ports(store, log, runtime, keys), InMemory())
     await log.start()
     await store.start()
     service.replica.definitions.start()

@@ -6,15 +6,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from deploy.generate import GROUPS, cases_of
+from shared.cases.case import NEW
 from shared.clock import short_hash
+from shared.contracts.base import Event
+from shared.contracts.registry import event_type
 from shared.contracts.registry import read as read_event
 from shared.store.port import Document
 from tests.simulation.evidence import Evidence, Read, Violation, firsts
 from tests.simulation.journal import Journal
+from tests.unit.cases.states import written
+
+# From here a case goes back to where it was before.
+SUSPENDED = "suspended"
 
 
 def check_acknowledged(evidence: Evidence, journal: Journal) -> Iterator[Violation]:
@@ -121,96 +130,46 @@ def check_seats(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("I5", f"assignment/{assignment}", f"{count} matches on {seats.get(assignment, 0)} seats")
 
 
-# From DOMAIN.md section 3: each event with the states that it may follow and the state that it leads to.
-Machine = Mapping[str, tuple[frozenset[str], str]]
+@dataclass(frozen=True)
+class Machine:
+    """Which steps a case may take. `steps`: as written down by hand; `verbs`: of the table, by the events they tell."""
+
+    steps: frozenset[tuple[str, str, str]]
+    verbs: Mapping[str, frozenset[str]]
+
+    def allows(self, event: type[Event], before: str, after: str) -> bool:
+        return any((verb, before, after) in self.steps for verb in self.verbs.get(event.__name__, ()))
 
 
-def _machine(*rows: tuple[str, str, str]) -> Machine:
-    return {event: (frozenset(before.split()), after) for event, before, after in rows}
-
-
-MACHINES: Mapping[str, Machine] = {
-    "registration.experts": _machine(
-        ("ExpertRegistered", "-", "screening"),
-        ("ExpertInfoRequested", "screening", "needs_info"),
-        ("ExpertInfoProvided", "needs_info", "screening"),
-        ("ExpertDeclaredEligible", "screening", "eligible"),
-        ("ExpertDeclaredIneligible", "screening", "ineligible"),
-        ("ExpertSuspended", "screening needs_info eligible ineligible", "suspended"),
-        ("ExpertReinstated", "suspended", "eligible"),
-    ),
-    "registration.institutions": _machine(
-        ("InstitutionRegistered", "-", "proposed"),
-        ("InstitutionAssessed", "proposed", "assessed"),
-        ("InstitutionBecamePartner", "assessed", "partner"),
-        ("InstitutionActivated", "partner on_hold", "active"),
-        ("InstitutionPutOnHold", "active", "on_hold"),
-        ("InstitutionClosed", "active on_hold partner", "closed"),
-    ),
-    "matching.assignments": _machine(
-        ("AssignmentDrafted", "-", "draft"),
-        ("AssignmentSubmitted", "draft edits_requested", "submitted"),
-        ("AssignmentEditsRequested", "submitted", "edits_requested"),
-        ("AssignmentRevised", "draft edits_requested", "draft"),
-        ("AssignmentApproved", "submitted", "approved"),
-        ("AssignmentRejected", "submitted", "rejected"),
-        ("AssignmentPublished", "approved", "published"),
-        ("AssignmentMatchingStarted", "published matching", "matching"),
-        ("AssignmentFilled", "matching", "filled"),
-        ("AssignmentReopened", "filled", "matching"),
-        (
-            "AssignmentCancelled",
-            "draft submitted edits_requested approved published matching filled",
-            "cancelled",
-        ),
-    ),
-    "matching.matches": _machine(
-        ("ApplicationReceived", "-", "applied"),
-        ("ExpertSourced", "-", "sourced"),
-        ("ExpertLonglisted", "applied sourced", "longlisted"),
-        ("ExpertShortlisted", "longlisted", "shortlisted"),
-        ("AssignmentMatched", "longlisted shortlisted reserve", "allocated"),
-        ("MatchReserved", "longlisted shortlisted reserve", "reserve"),
-        ("ExpertNotSelected", "applied sourced longlisted shortlisted reserve", "not_selected"),
-        ("OfferMade", "allocated", "offered"),
-        ("OfferAccepted", "offered", "accepted"),
-        ("OfferDeclined", "offered", "declined"),
-        ("OfferExpired", "offered", "expired"),
-        ("MatchRetracting", "accepted", "retracting"),
-        ("MatchKept", "retracting", "accepted"),
-        # Beside a seat: a hold that lapsed ends whoever was about to sit on it, before the match is or after.
-        ("MatchRetracted", "- shortlisted reserve allocated offered accepted retracting", "retracted"),
-    ),
-    "placement.placements": _machine(
-        ("PlacementRefused", "-", "refused"),
-        ("PlacementOpened", "-", "host_confirmed"),
-        ("PlacementContracted", "host_confirmed", "contracted"),
-        ("PreparationStepCompleted", "contracted pre_departure", "pre_departure"),
-        ("TravelStarted", "contracted pre_departure", "travelling"),
-        ("ReturnStarted", "contracted pre_departure travelling", "active"),
-        ("PlacementExtended", "active", "active"),
-        ("ReturnCompleted", "active", "completed"),
-        ("PlacementEndedEarly", "active", "ended_early"),
-        ("NoShowReported", "contracted pre_departure travelling", "no_show"),
-        ("PlacementCancelled", "- host_confirmed contracted pre_departure travelling", "cancelled"),
-    ),
-}
+@cache
+def machines() -> Mapping[str, Machine]:
+    """By topic, every case of every service, as tests/states.txt has it."""
+    arrows, found = written(), {}
+    for service in GROUPS:
+        for case in cases_of(service):
+            verbs: dict[str, frozenset[str]] = {}
+            for move in case.moves:
+                for event in (*move.first, *move.then):
+                    verbs[event.__name__] = verbs.get(event.__name__, frozenset()) | {move.verb}
+            found[f"{service}.{case.name}"] = Machine(frozenset(arrows[case.name].steps), verbs)
+    return found
 
 
 def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Machine) -> Iterator[Violation]:
     """I6: each of the subject's events, in its order, is legal after the ones before; data never runs backwards."""
-    state, time = "-", ""
+    state, time, left = NEW, "", NEW
     for read in sorted(firsts(reads), key=lambda read: read.place):
-        before, after = machine.get(read.name, (frozenset[str](), state))
-        if state not in before:
+        event = event_type(read.envelope.type)
+        after = event.leads_to or (left if state == SUSPENDED else state)
+        if not machine.allows(event, state, after):
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} after state {state}")
         if read.envelope.time < time:
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} has an earlier time than the event before it")
-        state, time = after, read.envelope.time
+        state, time, left = after, read.envelope.time, state
 
 
-def check_histories(evidence: Evidence, machines: Mapping[str, Machine] = MACHINES) -> Iterator[Violation]:
-    """I6 over every topic with a state machine."""
-    for topic, machine in machines.items():
+def check_histories(evidence: Evidence) -> Iterator[Violation]:
+    """I6 over every topic of a case."""
+    for topic, machine in machines().items():
         for subject, reads in evidence.streams(topic).items():
             yield from check_history(topic, subject, reads, machine)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from services.placement.domain import placements
-from services.placement.handlers import placement_of
 from services.placement.store import PLACEMENTS
+from services.placement.work.placing import placement_of
+from shared.programmes.sections.placement import PlacementSection
 from tests.simulation import requests
+from tests.simulation.cast import DEFINITION
 from tests.simulation.client import Client
 
 NEVER_BEGUN = frozenset({"no_show", "cancelled", "refused"})
@@ -18,8 +18,8 @@ OVER = NEVER_BEGUN | {"completed", "ended_early"}
 PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
-COURSES = ("plain", "plain", "extended", "early", "no show")
-CommandOf = Callable[[tuple[Any, ...]], Any]
+STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
+COURSES = ("plain", "plain", "extended", "early", "no show", "reported")
 
 
 class Placing:
@@ -60,32 +60,37 @@ class Placing:
         return await self._client.look("placement", state)
 
     async def _move(self, id: str, state: Any) -> bool:
-        name, command_of = self._next(id, state)
-        attempt = self._attempts[name, id]
-        answer = await self._client.put(requests.on_placement(name, id, command_of, attempt))
-        self._attempts[name, id] += answer is None
+        verb, said = self._next(id, state)
+        attempt = self._attempts[verb, id]
+        answer = await self._client.put(requests.on_placement(verb, id, attempt, **said))
+        self._attempts[verb, id] += answer is None
         # Refused: somebody else was faster, or the day has not come.
         return answer is not None or (await self._state(id)).status != state.status
 
-    def _next(self, id: str, state: Any) -> tuple[str, CommandOf]:
-        course = self._courses.setdefault(
-            id, self._client.rng.choice(("plain", "plain", "extended", "early", "no show"))
-        )
+    def _next(self, id: str, state: Any) -> tuple[str, dict[str, Any]]:
+        course = self._courses.setdefault(id, self._client.rng.choice(COURSES))
         match state.status:
             case "host_confirmed":
-                return "contract", requests.contract(state.terms.starts_on, state.terms.ends_on)
+                return "contract", {"starts_on": state.terms.starts_on, "ends_on": state.terms.ends_on}
             case "contracted" if course == "no show" and state.starts_on <= date(2026, 1, 5):
-                return "report no show", lambda _: placements.ReportNoShow()
-            case "contracted":
-                return "training", lambda steps: placements.CompleteStep(steps[0], steps)
-            case "pre_departure" if len(state.steps) < 2:
-                return "ticket", lambda steps: placements.CompleteStep(steps[1], steps)
+                return "report-no-show", {}
+            case "contracted" | "pre_departure" if len(state.steps) < len(STEPS):
+                return "complete-step", {"step": STEPS[len(state.steps)]}
             case "pre_departure":
-                return "depart", placements.Depart
+                return "depart", {}
             case "travelling":
-                return "confirm arrival", placements.ConfirmArrival
+                return "confirm-arrival", {}
+            case "reports_due":
+                return self._reporting(state)
         if course == "early":
-            return "end early", lambda _: placements.EndEarly("expert", "family")
+            return "end-early", {"party": "expert", "reason": "family"}
         if course == "extended" and state.contracts == 1:
-            return "extend", lambda _: placements.ExtendPlacement(state.ends_on + EXTENDED_BY)
-        return "complete", lambda _: placements.CompletePlacement()
+            return "extend", {"ends_on": state.ends_on + EXTENDED_BY}
+        return ("call-for-reports" if course == "reported" else "complete"), {}
+
+    def _reporting(self, state: Any) -> tuple[str, dict[str, Any]]:
+        if not state.report:
+            return "submit-report", {"text": "Eighteen teachers were trained."}
+        if not state.accepted_report:
+            return "accept-report", {}
+        return ("complete" if state.certified else "certify"), {}

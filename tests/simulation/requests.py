@@ -7,28 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from services.matching.bodies import AssignmentDraft
-from services.matching.domain.assignment import PublishAssignment
+from services.matching.domain.assignments import ASSIGNMENT, AssignmentDraft
 from services.matching.domain.knowledge import CONSENT_WITHDRAWN
-from services.matching.domain.match import DeclineOffer, RetractMatch
-from services.matching.handlers import own_deliveries
-from services.matching.requests import Requests
-from services.matching.selection import APPLICATION
+from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES
-from services.placement.domain import placements
+from services.matching.work.selection import APPLICATION
+from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.registration.bodies import ProfileCorrection
 from services.registration.domain import institutions, persons
 from services.registration.domain.programmes import PublishProgramme
 from services.registration.handlers import EXPERT_REGISTRATION, person_of
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from shared.cases.case import Case
 from shared.clock import derived_id, text_of
 from shared.errors import Refusal
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
+from shared.web.acting import NOTHING_YET, Call, act
 from tests.simulation.cast import CODE, DEFINITION, HOST, OFFICE, OFFICER, PURPOSE, SECOND_OFFICER, Person, Post
 from tests.simulation.client import Step
 from tests.simulation.journal import Acknowledgement, Journal
@@ -159,15 +158,11 @@ def give_consent(person: Person) -> Step:
 # Matching.
 
 
-def _requests(service: Any) -> Requests:
-    return Requests(service.replica, service.following.selection)
-
-
 def draft(post: Post) -> Step:
     body = AssignmentDraft(programme=CODE, office=OFFICE, terms=post.terms(INSTITUTION), title=post.name)
 
     async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).draft(body, cause)
+        await service.works.requests.draft(post.id, body, cause)
 
     passing = frozenset({"programme_unknown", "institution_unknown", "institution_not_active"})
     about = About("matching", ASSIGNMENTS.name, post.id, HOST)
@@ -175,21 +170,20 @@ def draft(post: Post) -> Step:
 
 
 def submit(post: Post) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).submit(post.id, cause, None)
-
-    return step(f"submit {post.name}", About("matching", ASSIGNMENTS.name, post.id), work)
+    return _on_assignment("submit", post, OFFICER)
 
 
 def approve(post: Post) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).approve(post.id, cause, None)
-
-    return step(f"approve {post.name}", About("matching", ASSIGNMENTS.name, post.id, SECOND_OFFICER), work)
+    return _on_assignment("approve", post, SECOND_OFFICER)
 
 
 def publish(post: Post) -> Step:
-    return execute(f"publish {post.name}", "matching", ASSIGNMENTS, post.id, PublishAssignment())
+    return _on_assignment("publish", post, OFFICER)
+
+
+def _on_assignment(verb: str, post: Post, account: str) -> Step:
+    about = About("matching", ASSIGNMENTS.name, post.id, account)
+    return step(f"{verb} {post.name}", about, acting(ASSIGNMENT, verb, post.id))
 
 
 def apply(post: Post, person: Person, journal: Journal) -> Step:
@@ -210,12 +204,8 @@ def apply(post: Post, person: Person, journal: Journal) -> Step:
 
 
 def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        saved = await service.following.selection.shortlist(post.id, experts, "few_experts", cause, None)
-        for delivery in own_deliveries(saved):
-            await service.following.matching_started(delivery)
-
     about = About("matching", ASSIGNMENTS.name, post.id)
+    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_experts")
     passing = frozenset({"expert_unknown", "expert_not_screened"})
     return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
 
@@ -223,14 +213,13 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
 def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
     """`allocate`, `offer`, `accept`, `decline`, or `retract` for the one reason that breaks off no return."""
 
-    async def work(service: Any, cause: Cause) -> None:
-        if verb == "decline":
-            await service.replica.kernel.execute(MATCHES, match, DeclineOffer("family"), cause)
-        elif verb == "retract":
-            await service.replica.kernel.execute(MATCHES, match, RetractMatch(CONSENT_WITHDRAWN), cause)
-        else:
-            await getattr(service.following.allocation, verb)(match, cause, None)
+    async def retract(service: Any, cause: Cause) -> None:
+        # As a withdrawn consent does it, whether or not the return is over.
+        command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
+        await service.replica.kernel.execute(MATCHES, match, command, cause)
 
+    said = {"reason": "family"} if verb == "decline" else {}
+    work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)
     return step(f"{verb} {match} {attempt}", about, work, happened_at=happened_at)
 
@@ -238,20 +227,20 @@ def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None =
 # Placement.
 
 
-def on_placement(name: str, placement: str, command_of: Callable[[tuple[Any, ...]], Any], attempt: int) -> Step:
-    """`command_of` is given the obligatory steps of the case."""
+def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
+    # A report is accepted by another account than the one that sent it in.
+    account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
+    about = About("placement", PLACEMENTS.name, placement, account)
+    return step(f"{verb} {placement} {attempt}", about, acting(PLACEMENT, verb, placement, **said))
+
+
+def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
+    """The verb as its edge does it, once the caller is known."""
 
     async def work(service: Any, cause: Cause) -> None:
-        _, state = await service.replica.kernel.load(PLACEMENTS, placement)
-        command = command_of(await service.work.obligatory(placements.existing(state)))
-        run = {
-            placements.ContractPlacement: service.work.contract,
-            placements.ExtendPlacement: service.work.extend,
-        }.get(type(command), service.work.carry_out)
-        await run(placement, command, cause, None)
+        served = next(one for one in service.cases if one.case is case)
+        nobody: Any = None
+        body = case.ask(verb, **said).body
+        await act(served, service.replica.kernel, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
 
-    return step(f"{name} {placement} {attempt}", About("placement", PLACEMENTS.name, placement), work)
-
-
-def contract(starts_on: date, ends_on: date) -> Callable[[tuple[Any, ...]], Any]:
-    return lambda _obligatory: placements.ContractPlacement(starts_on, ends_on)
+    return work

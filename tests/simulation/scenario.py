@@ -122,7 +122,7 @@ def _pair(document: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _check_streams(evidence: Evidence) -> Iterator[Violation]:
-    yield from check_causes(evidence, COMPACTED)
+    yield from check_causes(evidence)
     for service in evidence.documents:
         yield from check_outboxes(evidence, service)
         yield from check_streams(evidence, service, COMPACTED)

@@ -10,6 +10,7 @@ from unittest import mock
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from deploy.generate import InMemory
 from services.matching import app as matching
 from services.matching.store import COLLECTIONS as MATCHING
 from services.matching.store import SHADOWS as MATCHING_SHADOWS
@@ -26,22 +27,14 @@ from services.registration import app as registration
 from services.registration.store import COLLECTIONS as REGISTRATION
 from services.registration.store import SHADOWS as REGISTRATION_SHADOWS
 from shared.contracts.base import Event
+from shared.messaging.handlers import Handlers
 from shared.messaging.port import Position
-from shared.messaging.shadows import Handlers
 from shared.replica import Ports, stored
 from shared.store.collection import Collection
 from tests.simulation.nodes import Service
 
 # A transaction costs real milliseconds, so the read models are brought up in few of them.
 PACE = Pace(linger_seconds=9.0, idle_seconds=9.0)
-
-
-class InMemory:
-    """What the services ask of their settings."""
-
-    issuer = None
-    data = None
-    kafka = None
 
 
 @contextmanager

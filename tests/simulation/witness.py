@@ -59,6 +59,7 @@ class Witness:
                 self._stay(document["_id"], state)
             case "shadows":
                 self._park(before.get("parked", ()), document["parked"])
+                self._watch_heads(before.get("heads", {}), document["heads"])
             case "submissions" if before.get("status") == "pending" and document["status"] != "pending":
                 # Whoever decides at once is through long before.
                 self.counts["submissions_by_timer"] += before["next_at"] <= text_of(self._now())
@@ -98,6 +99,15 @@ class Witness:
         waits = {_place(entry) for entry in now if entry["reason"].startswith("too_early")}
         self.counts["parked_too_early"] += len(waits - waited)
         self.counts["healed"] += len(waited - {_place(entry) for entry in now})
+
+    def _watch_heads(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        stood, stands = _stale(before), _stale(now)
+        self.counts["stale_heads"] += len(stands - stood)
+        self.counts["heads_mended"] += len(stood - stands)
+
+
+def _stale(heads: Mapping[str, Any]) -> set[str]:
+    return {topic for topic, head in heads.items() if head["ask_at"]}
 
 
 def _held(document: Mapping[str, Any]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from services.matching.bodies import AssignmentDraft, Revision
+from services.matching.domain.assignments import AssignmentDraft, Revision
 from services.registration.bodies import InstitutionRegistration
 from shared.contracts.matching import Terms
 from shared.contracts.registration import Attributes, LanguageSkill

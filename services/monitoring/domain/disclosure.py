@@ -27,13 +27,15 @@ class Counted:
     """How many things and how many different persons stand behind a figure.
 
     `persons` is 0 where the facts name none. For a share these are its numerator's; `other_things` and
-    `other_persons` are what the denominator holds besides, None where there is no denominator.
+    `other_persons` are what the denominator holds besides, None where there is no denominator. `of_people` False:
+    they are things that stand for nobody, of which a small number tells of nobody.
     """
 
     things: int
     persons: int
     other_things: int | None = None
     other_persons: int = 0
+    of_people: bool = True
 
 
 def may_be_shown(viewer: Viewer, threshold: int, counted: Counted) -> bool:
@@ -41,7 +43,7 @@ def may_be_shown(viewer: Viewer, threshold: int, counted: Counted) -> bool:
 
     A share with its denominator also tells what is not in its numerator, so both must be large enough.
     """
-    if viewer.live:
+    if viewer.live or not counted.of_people:
         return True
     enough = _size(counted.things, counted.persons) >= threshold
     if counted.other_things is None:
@@ -49,9 +51,25 @@ def may_be_shown(viewer: Viewer, threshold: int, counted: Counted) -> bool:
     return enough and _size(counted.other_things, counted.other_persons) >= threshold
 
 
+def why_withheld(viewer: Viewer, threshold: int, counted: Counted, as_of_ms: int) -> str | None:
+    """The rule by which a figure is withheld; None for one that is shown.
+
+    One rule for both sides of a share: which of them is small would tell more than the figure.
+    """
+    if may_be_shown(viewer, threshold, counted):
+        return None
+    return "below_threshold" if as_of_ms else "nothing_published_yet"
+
+
 def _size(things: int, persons: int) -> int:
     # Several things of one person are one person; things that name nobody are counted themselves.
     return min(things, persons) if persons else things
+
+
+def check_definition(viewer: Viewer, version: str | None) -> None:
+    """Raises Refusal (403) for evaluators: two definitions of one figure, subtracted, are a small one."""
+    if version is not None and not viewer.live:
+        raise Refusal("definition_withheld", "figures follow the newest definition for this role", status=403)
 
 
 def check_breakdown(viewer: Viewer, by: Sequence[str]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from shared.contracts.base import Code
 from shared.programmes.indicators import Declared, Texts
@@ -16,8 +18,8 @@ Known = Mapping[str, frozenset[str]]
 class Listed(Declared):
     """A code of the programme with its name for people."""
 
-    code: Code
-    name: Texts
+    code: Annotated[Code, Field(description="what is recorded and counted")]
+    name: Annotated[Texts, Field(description="what people read")]
 
 
 class Section(Declared):

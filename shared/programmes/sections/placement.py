@@ -12,7 +12,7 @@ from shared.contracts.placement import PreparationStep
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.sections.base import Known, Listed, Section, repeated
 
-# Nobody travels for virtual work: DOMAIN's modalities.
+# Nobody travels for virtual work: docs/domain.md, section 1.
 TRAVEL_STEPS = frozenset({"visa", "ticket", "insurance"})
 
 
@@ -22,10 +22,12 @@ class PlacementSection(Section):
     words = {"modality": "modalities", "host_type": "host_types"}
 
     modalities: Annotated[
-        tuple[Modality, ...], Field(min_length=1, description="the forms of return that terms of reference may name")
+        tuple[Modality, ...],
+        Field(min_length=1, max_length=10, description="the forms of return that terms of reference may name"),
     ]
     host_types: Annotated[
-        tuple[Listed, ...], Field(min_length=1, description="the types of host that terms of reference may name")
+        tuple[Listed, ...],
+        Field(min_length=1, max_length=100, description="the types of host that terms of reference may name"),
     ]
     preparation: Annotated[
         dict[Modality, tuple[PreparationStep, ...]],

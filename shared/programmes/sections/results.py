@@ -23,5 +23,6 @@ class ResultsSection(Section):
         tuple[Listed, ...], Field(min_length=1, max_length=100, description="the kinds of work done at a site")
     ]
     reached: Annotated[
-        tuple[Reached, ...], Field(min_length=1, description="in which units it is stated whom a work reaches")
+        tuple[Reached, ...],
+        Field(min_length=1, max_length=10, description="in which units it is stated whom a work reaches"),
     ]

@@ -43,7 +43,7 @@ class Criterion(Declared):
     """
 
     criterion: Annotated[Code, Field(description="its code; a refusal names it")]
-    name: Texts
+    name: Annotated[Texts, Field(description="what people read")]
     attribute: Annotated[CriterionAttribute, Field(description="what of the person is looked at")]
     operator: Annotated[Operator, Field(description="how it is compared")]
     required: Annotated[
@@ -86,7 +86,8 @@ class SelectionSection(Section):
         tuple[Criterion, ...], Field(max_length=50, description="what a person must meet; without any, everybody does")
     ] = ()
     score: Annotated[
-        tuple[Weight, ...], Field(description="the components of an expert's score; the weights sum to 100")
+        tuple[Weight, ...],
+        Field(max_length=20, description="the components of an expert's score; the weights sum to 100"),
     ] = ()
     shortlist: Annotated[Shortlist, Field(description="how many names")] = Shortlist()
     offers: Annotated[Offers, Field(description="how long an offer stands")] = Offers()

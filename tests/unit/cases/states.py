@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 FILE = Path(__file__).parents[2] / "states.txt"
@@ -11,9 +12,11 @@ Arrow = tuple[str, str, frozenset[str]]
 
 @dataclass
 class Written:
-    """`arrows`: (verb, state before, states after); `later`: states that are not built yet."""
+    """`arrows`: (verb, state before, states after); `steps`: (verb, before, after) of each event on the way, where one
+    save has several; `later`: states that are not built yet."""
 
     arrows: set[Arrow] = field(default_factory=set)
+    steps: set[tuple[str, str, str]] = field(default_factory=set)
     later: set[str] = field(default_factory=set)
 
 
@@ -32,18 +35,18 @@ def written() -> dict[str, Written]:
         else:
             _take(case, text, later)
     for one in found.values():
-        one.later -= {state for _, before, after in one.arrows for state in (before, *after)}
+        one.later -= {state for _, before, after in one.steps for state in (before, after)}
     return found
 
 
 def _take(case: Written, text: str, later: bool) -> None:
     arrow, _, verb = text.partition(" : ")
-    before, _, after = arrow.partition(" > ")
-    if not after or bool(verb) == later:
+    stations = [frozenset(station.replace("|", " ").split()) for station in arrow.split(" > ")]
+    if len(stations) < 2 or not all(stations) or bool(verb) == later:
         raise ValueError(f"no arrow: {text}")
-    leads = frozenset(after.replace("|", " ").split())
     if later:
-        case.later |= {*before.split(), *leads}
+        case.later |= set().union(*stations)
         return
-    for state in before.split():
-        case.arrows.add((verb, state, leads))
+    case.arrows |= {(verb, before, stations[-1]) for before in stations[0]}
+    for befores, afters in pairwise(stations):
+        case.steps |= {(verb, before, after) for before in befores for after in afters}

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from services.matching.domain.assignments import ASSIGNMENT
+from services.matching.domain.matches import MATCH
 from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.sites import SITE
 from services.placement.domain.trainings import TRAINING
@@ -18,7 +20,7 @@ from shared.errors import Refusal
 from shared.web.bodies import documented
 from tests.unit.cases.states import written
 
-CASES: tuple[Case[Any], ...] = (PLACEMENT, TRAINING, SITE)
+CASES: tuple[Case[Any], ...] = (ASSIGNMENT, MATCH, PLACEMENT, TRAINING, SITE)
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.cases.case import Timer
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Event, Scope
 from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
@@ -16,7 +17,7 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.relay import Relay
 from shared.messaging.topics import TOPICS
-from shared.store.aggregates import Aggregate, Cause, Kernel, Timer
+from shared.store.aggregates import Aggregate, Cause, Kernel
 from shared.store.collection import Collection, Index
 from shared.store.local import LocalStore
 

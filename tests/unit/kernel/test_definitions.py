@@ -15,10 +15,19 @@ from shared.errors import Refusal, TooEarly
 from shared.messaging.port import Message
 from shared.programmes.definitions import Definitions
 from shared.programmes.loader import load_definition
+from shared.programmes.sections.placement import PlacementSection
+from shared.programmes.sections.selection import SelectionSection
 from tests.unit.kernel.case import Case
 
 FILE = Path(__file__).parents[3] / "deploy/programmes/trqn-1.yaml"
 TOPIC = "registration.programmes"
+# What stood at the top of a definition before there were sections.
+FLAT = {
+    "modalities": ["temporary"],
+    "host_types": [{"code": "public", "name": {"en": "Public"}}],
+    "offer_expires_days": 3,
+    "preparation": {"temporary": ["training"]},
+}
 
 
 async def publish(case: Case, version: int, code: str = "trqn-1", **changes: Any) -> None:
@@ -74,6 +83,18 @@ async def test_a_case_keeps_its_version_and_new_ones_take_the_newest() -> None:
         with pytest.raises(Refusal) as refused:
             definitions.newest("nothing")
         assert refused.value.status == 404
+        await definitions.stop()
+
+
+async def test_a_definition_that_was_published_in_the_flat_shape_stays_readable() -> None:
+    async with Case() as case:
+        await publish(case, 1, selection=None, placement=None, **FLAT)
+        definitions = Definitions(case.log, case.clock)
+        definitions.start()
+        await until(lambda: definitions.ready)
+        definition = definitions.version("trqn-1", 1)
+        assert definition.section(PlacementSection).obligatory_steps("temporary") == ("training",)
+        assert definition.section(SelectionSection).offers.expires_days == 3
         await definitions.stop()
 
 

@@ -11,11 +11,12 @@ import pytest
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.figures import Asked, Figures, milliseconds
 from services.monitoring.follower import Follower
-from services.monitoring.indicators import Question, cells
+from services.monitoring.indicators import cells
+from services.monitoring.question import Question
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, text_of
 from shared.contracts.placement import PlacementExtended, ReturnStarted
-from shared.errors import Refusal
+from shared.errors import Refusal, TooEarly
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.programmes.indicators import NOT_STATED
@@ -42,8 +43,18 @@ class Published:
         self._definition = Definition.model_validate({**DEFINITION, **(changes or {})})
 
     def newest(self, code: str) -> Definition:
+        return self.version(code, self.newest_version(code))
+
+    def newest_version(self, code: str) -> int:
         if code != PROGRAMME:
             raise Refusal("programme_unknown", status=404)
+        return 3
+
+    def version(self, code: str, version: int) -> Definition:
+        if version == 2:
+            return Definition.model_validate({**DEFINITION, "indicators": DEFINITION["indicators"][:1]})
+        if version != 3:
+            raise TooEarly("programme_version")
         return self._definition
 
 
@@ -221,6 +232,8 @@ async def test_an_answer_has_the_published_form() -> None:
         "by": [],
         "state": "provisional",
         "final": False,
+        "frames_unknown": False,
+        "definition_version": 3,
     }
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.definition_tables import BEGINS, ENDS, tables, with_tables
 from services.matching.domain.terms import check_terms
 from shared.contracts.registration import Attributes
 from shared.errors import Refusal
@@ -188,3 +189,20 @@ def test_a_history_of_returns_needs_what_returns_need() -> None:
 
 def test_results_count_things_and_numbers() -> None:
     assert definition_of(BARE).section(ResultsSection).reached == ("families",)
+
+
+def test_the_page_shows_every_field_of_every_part_between_its_marks() -> None:
+    shown = tables()
+    for name, kind in section_kinds().items():
+        assert f"### Section `{name}`" in shown
+        assert all(f"| `{field}` |" in shown for field in kind.model_fields)
+    core = shown[: shown.index("### Section")]
+    assert all(f"| `{field}` |" in core for field in Definition.model_fields.keys() - section_kinds().keys())
+    assert shown.count("#### `Listed`") == 1, "a part that several name is told once"
+    page = f"before\n{BEGINS}\nno longer so\n{ENDS}\nafter\n"
+    assert with_tables(page).startswith("before\n")
+    assert with_tables(page).endswith("\nafter\n")
+    assert with_tables(with_tables(page)) == with_tables(page)
+    assert "no longer so" not in with_tables(page)
+    with pytest.raises(ValueError, match="lacks"):
+        with_tables("no marks")

@@ -259,6 +259,21 @@ def test_what_nobody_awaited_is_kept(loops: Callable[..., SeededLoop]) -> None:
     assert raised == {ZeroDivisionError, ValueError}
 
 
+@pytest.mark.parametrize(("killed", "kept"), [("a", 0), ("b", 1)])
+def test_what_a_killed_replica_was_told_is_nobodys_mistake(
+    loops: Callable[..., SeededLoop], killed: str, kept: int
+) -> None:
+    loop = loops()
+    loop.kill(killed)
+    context = Context()
+    context.run(replica.set, "a")
+    answer = context.run(loop.create_future)
+    answer.set_exception(ValueError("nobody looks"))
+    del answer
+    gc.collect()
+    assert len(loop.unhandled) == kept
+
+
 def test_disposal_ends_stubborn_coroutines_and_generators(loops: Callable[..., SeededLoop]) -> None:
     loop = loops()
 

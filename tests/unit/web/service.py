@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import httpx
 from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel
+from shared.web.transitions import Call, Resource, listing, reading, transition
 from starlette.responses import JSONResponse, Response
 
 from shared.clock import RealRuntime, derived_id
@@ -31,7 +32,6 @@ from shared.web.callers import Edge, Granted, may
 from shared.web.commands import cause_of
 from shared.web.edge import create_app
 from shared.web.front import Front
-from shared.web.transitions import Call, Resource, listing, reading, transition
 
 
 def _state(document: Document, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from shared.errors import Conflict, TooEarly, Unavailable, UnknownOutcome
+from shared.messaging.handlers import Delivery
 from shared.observability import count, logger
 from shared.replica import Replica
 
@@ -35,9 +36,9 @@ class Waiting:
             if not self._waiting_for[subject]:
                 del self._waiting_for[subject]
 
-    async def heard(self, subject: str) -> None:
+    async def heard(self, delivery: Delivery) -> None:
         """Something new is known of the subject: what waits for it is decided now, or waits on."""
-        for submission in sorted(self._waiting_for.get(subject, ())):
+        for submission in sorted(self._waiting_for.get(delivery.subject, ())):
             if self._replica.intake:
                 try:
                     await self._replica.intake.decide(submission)

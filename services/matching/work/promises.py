@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.matching.domain import assignment
-from services.matching.domain.match import VoidHold
-from services.matching.domain.match_state import Usage, pool_usage, seat_usage
+from services.matching.domain.assignments import ENDED
+from services.matching.domain.matches import MATCH
+from services.matching.domain.usage import pool_usage, seat_usage
 from services.matching.store import ASSIGNMENTS, MATCHES, POOLS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties
 from shared.errors import Refusal, SankofaError
 from shared.replica import Replica
 from shared.store.aggregates import Cause
-from shared.store.guards import Guard, Holds
+from shared.store.guards import Guard, Holds, Usage
 from shared.store.port import Document
 
 
@@ -59,7 +59,7 @@ class Promises:
     async def placement_of(self, match: str) -> Mapping[str, Any]:
         """What placement has told by now of the placement that followed from the match; empty where nothing."""
         shadow = await self._kernel.store.load(SHADOWS.name, derived_id(match, "placement"))
-        known: Mapping[str, Any] = shadow["knowledge"] if shadow else {}
+        known: Mapping[str, Any] = shadow["knowledge"].get("placement", {}) if shadow else {}
         return known
 
     async def give_back_spent(self, document: Document) -> None:
@@ -78,13 +78,14 @@ class Promises:
         await self._guards.reopen(self.pools, person)
 
     async def _void_seat(self, guard_id: str, match: str, claim: Mapping[str, Any]) -> None:
-        await self._void(VoidHold("seat", MatchParties.model_validate(claim["parties"])), guard_id, match)
+        await self._void("seat", claim, guard_id, match)
 
     async def _void_open_match(self, guard_id: str, match: str, claim: Mapping[str, Any]) -> None:
-        await self._void(VoidHold("pool", MatchParties.model_validate(claim["parties"])), guard_id, match)
+        await self._void("pool", claim, guard_id, match)
 
-    async def _void(self, command: VoidHold, guard_id: str, match: str) -> None:
-        await self._kernel.execute(MATCHES, match, command, Cause(derived_id("void", command.hold, guard_id, match)))
+    async def _void(self, hold: str, claim: Mapping[str, Any], guard_id: str, match: str) -> None:
+        command = MATCH.ask("void", hold=hold, parties=MatchParties.model_validate(claim["parties"]))
+        await self._kernel.execute(MATCHES, match, command, Cause(derived_id("void", hold, guard_id, match)))
 
 
 def standing(document: Document) -> dict[str, Mapping[str, Any]]:
@@ -95,7 +96,7 @@ def standing(document: Document) -> dict[str, Mapping[str, Any]]:
 def admit_seat(document: Document, holds: Holds, _claim: Mapping[str, Any]) -> None:
     """At most `seats` standing holds, and only while the assignment is being matched."""
     state = ASSIGNMENTS.read(document)
-    if state is None or state.status in assignment.ENDED:
+    if state is None or state.status in ENDED:
         raise Refusal("assignment_not_open")
     if state.status != "matching" or len(holds) >= state.terms.seats:
         raise SeatsFull

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from services.matching.domain import assignment
-from services.matching.domain.assignment import Assignment, StartMatching
+from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment, Ranked, ShortlistRequest
 from services.matching.domain.knowledge import (
     NO_CONSENT,
     OfAnotherOffice,
@@ -16,23 +14,24 @@ from services.matching.domain.knowledge import (
     expert_status,
     return_of,
 )
-from services.matching.domain.match import ReceiveApplication, ShortlistExpert, SourceExpert, StopMatch
-from services.matching.domain.match_state import Match
-from services.matching.domain.scoring import Assessment, Candidate, assess, attributes_on, ranked
-from services.matching.promises import Promises
-from services.matching.refusals import Refusals, raise_refused
+from services.matching.domain.matches import MATCH, Entry, Match
+from services.matching.domain.scoring import Candidate, assess, attributes_on, ranked
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
-from services.matching.waiting import Waiting
+from services.matching.work.promises import Promises
+from services.matching.work.refusals import Refusals, raise_refused
+from services.matching.work.waiting import Waiting
+from shared.cases.case import Asked
 from shared.clock import derived_id, instant_of
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.matching import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
 from shared.store.port import Document
+from shared.web.acting import Call
 
 APPLICATION = "application"
 CANCELLED = "assignment_cancelled"
@@ -43,16 +42,6 @@ CONSENT_WITHIN = timedelta(minutes=1)
 SOURCED_TOO_EARLY = {"eligibility": "expert_not_screened", "consent": NO_CONSENT}
 WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
 PAGE = 200
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An expert about to be put on an assignment's longlist, or turned away from it."""
-
-    match: str
-    parties: MatchParties
-    terms: Terms
-    assessment: Assessment
 
 
 class Selection:
@@ -103,15 +92,15 @@ class Selection:
             self.waiting.note(expert, submission.id)
             state = await self._open_assignment(submission.body["assignment"])
             knowledge = await self.knowledge(expert)
-            if knowledge.get("person"):
-                self.waiting.note(knowledge["person"], submission.id)
+            if person := knowledge.get("expert", {}).get("person"):
+                self.waiting.note(person, submission.id)
             if submission.channel == "officer":
                 check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
-            await self._check_consent(knowledge["person"])
-            entry = await self._entry(submission.body["assignment"], state, expert, knowledge, cause)
-            command = ReceiveApplication(entry.parties, entry.terms, entry.assessment)
-            await self._enter(entry, command, cause, submission.id)
+            person = knowledge["expert"]["person"]
+            await self._check_consent(person)
+            entry = await self._entry(submission.body["assignment"], state, expert, person, cause)
+            await self._enter("apply", entry, cause, submission.id)
         else:
             await self._entered(submission.subject, known, cause)
 
@@ -119,7 +108,7 @@ class Selection:
         _, state = await self._kernel.load(ASSIGNMENTS, id)
         if state is None:
             raise Refusal("not_found", status=404)
-        if state.status not in assignment.OPEN_TO_EXPERTS:
+        if state.status not in OPEN_TO_EXPERTS:
             raise Refusal("assignment_not_open")
         return state
 
@@ -136,7 +125,8 @@ class Selection:
         knowledge = await self.knowledge(expert)
         if not own:
             check_office(knowledge, state.office)
-        if consent_to_placement(await self.knowledge(knowledge.get("person", ""))) == "not_given":
+        person = knowledge.get("expert", {}).get("person", "")
+        if consent_to_placement(await self.knowledge(person)) == "not_given":
             raise Refusal(NO_CONSENT, problems=(Problem(NO_CONSENT, "/expert"),))
 
     def _check_expert(self, state: Assignment, knowledge: dict[str, Any]) -> None:
@@ -144,9 +134,9 @@ class Selection:
         status = expert_status(knowledge)
         if status == "unknown":
             raise TooEarly("expert")
-        if knowledge["programme"] != state.programme:
+        if knowledge["expert"]["programme"] != state.programme:
             raise Refusal("expert_of_another_programme", problems=(Problem("same_programme", "/expert"),))
-        if status == "registered":
+        if status == "screening":
             raise TooEarly("eligibility")
         if status != "eligible":
             raise Refusal(f"expert_{status}", problems=(Problem(f"expert_{status}", "/expert"),))
@@ -157,15 +147,12 @@ class Selection:
         if consent in ("unknown", "not_given"):
             raise TooEarly("person" if consent == "unknown" else "consent")
 
-    async def _entry(
-        self, assignment_id: str, state: Assignment, expert: str, knowledge: dict[str, Any], cause: Cause
-    ) -> Entry:
+    async def _entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
         definition = self.definition(state)
-        person = knowledge["person"]
         office = definition.office(state.office) if state.office else None
         now = cause.happened_at or self._replica.ports.runtime.now()
         day = (now.astimezone(office.zone) if office else now).date()
-        attributes = attributes_on((await self.knowledge(person)).get("profile", ()), day)
+        attributes = attributes_on((await self.knowledge(person)).get("profile", {}).get("entries", ()), day)
         if attributes is None:
             raise TooEarly("profile")
         returns = await self._store.count(SHADOWS.name, "returns", returns_key(person, definition.code))
@@ -178,35 +165,34 @@ class Selection:
             programme=state.programme,
             programme_version=state.programme_version,
         )
-        match = derived_id(assignment_id, expert)
-        return Entry(match, parties, state.terms, assess(definition, state.terms, attributes, returns))
+        assessment = assess(definition, state.terms, attributes, returns)
+        return Entry(parties=parties, terms=state.terms, assessment=assessment)
 
-    async def _enter(
-        self, entry: Entry, command: ReceiveApplication | SourceExpert, cause: Cause, submission: str = ""
-    ) -> None:
+    async def _enter(self, verb: str, entry: Entry, cause: Cause, submission: str = "") -> None:
         """Pool, match, pool; then a look at whether the assignment still stands."""
-        await self._promises.take_pool(entry.match, entry.parties)
+        match = _match_of(entry)
+        await self._promises.take_pool(match, entry.parties)
         try:
-            saved = await self._refusals.execute(entry.match, command, cause, submission)
+            saved = await self._refusals.execute(match, Asked(verb, entry), cause, submission)
         except Refusal:
-            await self._promises.settle(entry.match, entry.parties)
+            await self._promises.settle(match, entry.parties)
             raise
-        await self._entered(entry.match, saved.document, cause)
+        await self._entered(match, saved.document, cause)
 
     async def _entered(self, match: str, document: Document, cause: Cause) -> None:
         state = MATCHES.read(document)
-        if state is None or state.parties is None:
+        if state is None:
             return
         await self._promises.settle(match, state.parties)
         _, stands = await self._kernel.load(ASSIGNMENTS, state.parties.assignment)
         if stands is not None and stands.status == "cancelled":
             # The cancellation went through the matches before this one was saved; nobody else will stop it.
-            await self._kernel.execute(MATCHES, match, StopMatch(CANCELLED), cause.step("cancelled"))
+            command = MATCH.ask("stop", reason=CANCELLED)
+            await self._kernel.execute(MATCHES, match, command, cause.step("cancelled"))
 
-    async def shortlist(
-        self, id: str, experts: tuple[str, ...], override_reason: str | None, cause: Cause, expected: int | None
-    ) -> Saved[Assignment]:
+    async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
         """Sources the experts and saves the next round. Raises Refusal `shortlist_too_short`, `expert_unknown`, ..."""
+        id, cause, expected = call.id, call.cause, call.expected_version
         document, state = await self._kernel.load(ASSIGNMENTS, id)
         if document is None or state is None:
             raise Refusal("not_found", status=404)
@@ -214,15 +200,15 @@ class Selection:
             return Saved(document, state, repeated=True)
         if expected is not None and expected != document["version"]:
             raise PreconditionFailed
-        assignment.require(state, StartMatching)
-        entries = [await self._sourced(id, state, expert, place, cause) for place, expert in enumerate(experts)]
+        ASSIGNMENT.move(state, call.verb)
+        entries = [await self._sourced(id, state, one, place, cause) for place, one in enumerate(call.body.experts)]
         for entry in (entry for entry in entries if entry):
-            await self._source(entry, _sourcing(cause, entry.match))
-        return await self._start_matching(id, override_reason, cause)
+            await self._source(entry, _sourcing(cause, _match_of(entry)))
+        return await self._start_matching(call)
 
     async def _source(self, entry: Entry, cause: Cause) -> None:
         try:
-            await self._enter(entry, SourceExpert(entry.parties, entry.terms, entry.assessment), cause)
+            await self._enter("source", entry, cause)
         except Refusal as refusal:
             # Who applied a moment before stands on the longlist already, as the officer wishes.
             if refusal.rule != "already_matched":
@@ -242,26 +228,24 @@ class Selection:
         try:
             check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
-            await self._check_consent(knowledge["person"])
-            return await self._entry(id, state, expert, knowledge, cause)
+            person = knowledge["expert"]["person"]
+            await self._check_consent(person)
+            return await self._entry(id, state, expert, person, cause)
         except OfAnotherOffice:
             rule = "expert_unknown"
         except TooEarly as early:
             rule = SOURCED_TOO_EARLY.get(early.reason, "expert_unknown")
         raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
 
-    async def _start_matching(self, id: str, override_reason: str | None, cause: Cause) -> Saved[Assignment]:
+    async def _start_matching(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
+        id, cause = call.id, call.cause
         for _ in range(ATTEMPTS):
             document, state = await self._kernel.load(ASSIGNMENTS, id)
             if document is None or state is None:
                 raise Refusal("not_found", status=404)
-            assignment.require(state, StartMatching)
             bounds = self.definition(state).section(SelectionSection).shortlist
-            chosen = ranked(await self._candidates(id), bounds)
-            if not chosen or (len(chosen) < bounds.least and override_reason is None):
-                raise Refusal("shortlist_too_short", "fewer experts than the programme asks for passed every filter")
-            reason = override_reason if len(chosen) < bounds.least else None
-            command = StartMatching(chosen, reason)
+            chosen = Ranked(ranked(await self._candidates(id), bounds), bounds.least)
+            command = Asked(call.verb, call.body, chosen)
             try:
                 # Two rounds at once would both take the same longlist: the second one looks again.
                 return await self._kernel.execute(ASSIGNMENTS, id, command, cause, expected_version=document["version"])
@@ -273,7 +257,7 @@ class Selection:
         return [
             Candidate(document["_id"], state.parties.expert, state.score or 0)
             for document, state in await self.matches_of(id)
-            if state.status == "longlisted" and state.parties
+            if state.status == "longlisted"
         ]
 
     async def matches_of(self, id: str) -> list[tuple[Document, Match]]:
@@ -291,7 +275,7 @@ class Selection:
         """Each match of the round gets its rank, under the same ids whoever does it."""
         for rank, match in enumerate(matches, 1):
             cause = delivery.cause(f"round:{round}:{match}")
-            await self._kernel.execute(MATCHES, match, ShortlistExpert(rank), cause)
+            await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
 
     async def stop_all(self, delivery: Delivery) -> None:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
@@ -299,7 +283,11 @@ class Selection:
             if return_of(await self._promises.placement_of(document["_id"])) == "over":
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
-            await self._kernel.execute(MATCHES, document["_id"], StopMatch(CANCELLED), cause)
+            await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
+
+
+def _match_of(entry: Entry) -> str:
+    return derived_id(entry.parties.assignment, entry.parties.expert)
 
 
 def _sourcing(cause: Cause, match: str) -> Cause:

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from services.matching.domain.knowledge import (
     CONSENT_WITHDRAWN,
     NO_CONSENT,
+    PLACEMENT_PURPOSE,
     Consent,
     consent_to_placement,
     expert_status,
     return_of,
 )
-from services.matching.domain.match import StopMatch
-from services.matching.promises import Promises
+from services.matching.domain.matches import MATCH
 from services.matching.store import MATCHES, SHADOWS
-from shared.messaging.shadows import Delivery
+from services.matching.work.promises import Promises
+from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
+from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 
 EXPERT_SUSPENDED = "expert_suspended"
@@ -30,7 +32,19 @@ class Withdrawal:
         self._store = replica.ports.store
         self._promises = promises
 
-    async def align(self, person: str, delivery: Delivery) -> None:
+    async def consent(self, delivery: Delivery) -> None:
+        """Only the consent to be placed matters here."""
+        event = delivery.event
+        if isinstance(event, ConsentGiven | ConsentWithdrawn) and event.purpose == PLACEMENT_PURPOSE:
+            await self._align(delivery.subject, delivery)
+
+    async def suspension(self, delivery: Delivery) -> None:
+        """An expert is suspended or reinstated: whatever stands of the person follows."""
+        event = delivery.event
+        if isinstance(event, ExpertSuspended | ExpertReinstated):
+            await self._align(event.person, delivery)
+
+    async def _align(self, person: str, delivery: Delivery) -> None:
         """Closes first, then stops what the pool listed; or reopens. Two topics can turn the pool side by side.
 
         So the reason is asked for again after each turn: a replica that slept over a newer event finds that out
@@ -50,7 +64,8 @@ class Withdrawal:
                 if await self._goes_on(match, reason):
                     continue
                 cause = delivery.cause(f"stop:{match}")
-                await self._kernel.execute(MATCHES, match, StopMatch(reason, parties), cause)
+                command = MATCH.ask("stop", reason=reason, parties=parties)
+                await self._kernel.execute(MATCHES, match, command, cause)
             return
 
     async def _goes_on(self, match: str, reason: str) -> bool:
