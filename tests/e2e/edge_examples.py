@@ -134,9 +134,9 @@ class Cases:
         by_administrator = Ready(role="administrator", office=None)
         registration: dict[str, Callable[[], Ready]] = {
             "programmes_publish": lambda: by_administrator,
-            "persons_correct": self._person,
-            "consents_give": self._withdrawn,
-            "consents_withdraw": self._person,
+            "persons_correct_profile": self._person,
+            "persons_give_consent": self._withdrawn,
+            "persons_withdraw_consent": self._person,
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
             "experts_declare_eligible": lambda: self._expert("registered"),

@@ -20,10 +20,10 @@ from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
 from shared.intake.submissions import SUBMISSIONS
+from shared.messaging.handlers import Handler
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
-from shared.messaging.handlers import Handler
 from shared.messaging.topics import TOPICS
 from shared.replica import META, Ports, stored
 from shared.store.local import LocalStore

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.registration.app import build
-from services.registration.examples import ATTRIBUTES, DEFINITION, EXPERT
+from services.registration.domain.examples import ATTRIBUTES, DEFINITION, EXPERT
 from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.contracts.base import Envelope
 from shared.contracts.registry import read
@@ -116,7 +116,7 @@ async def test_a_submission_that_is_decided_twice_does_everything_once(edge: Ser
     assert submission is not None
     before = {name: await edge.store.load(name, id) for name, id in (("persons", person),)}
     body = copy.deepcopy(EXPERT)
-    work = edge.service.work
+    work = edge.service.work.registering
     intake = edge.service.replica.intake
     opened = {**submission, "status": "pending"}
     sealed = intake._document(
@@ -135,7 +135,7 @@ def cause_of(submission: dict[str, Any]) -> Cause:
 
 
 async def test_a_crash_between_guard_and_person_loses_nothing(edge: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = edge.service.work
+    work = edge.service.work.registering
     record = work._record
 
     async def dies(*_: Any, **__: Any) -> None:

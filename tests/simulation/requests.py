@@ -17,14 +17,14 @@ from services.matching.store import ASSIGNMENTS, MATCHES
 from services.matching.work.selection import APPLICATION
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
-from services.registration.bodies import ProfileCorrection
-from services.registration.domain import institutions, persons
-from services.registration.domain.programmes import PublishProgramme
-from services.registration.handlers import EXPERT_REGISTRATION, person_of
+from services.registration.domain.experts import EXPERT
+from services.registration.domain.institutions import INSTITUTION as INSTITUTION_CASE
+from services.registration.domain.persons import PERSON
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from services.registration.work.registering import EXPERT_REGISTRATION, person_of
 from shared.cases.case import Case
 from shared.clock import derived_id, text_of
-from shared.errors import Refusal
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
 from shared.web.acting import NOTHING_YET, Call, act
@@ -91,29 +91,27 @@ def execute(name: str, service: str, aggregate: Aggregate[Any], subject: str, co
 
 def publish_programme(version: int) -> Step:
     """A later version says the same under another title."""
-    command = PublishProgramme(CODE, {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}})
-    return execute(f"publish programme {version}", "registration", PROGRAMMES, CODE, command)
+    definition = {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}}
+    work = acting(PROGRAMME, "publish", CODE, definition=definition)
+    return step(f"publish programme {version}", About("registration", PROGRAMMES.name, CODE), work)
 
 
 def found_institution() -> list[Step]:
     """From registered to active."""
-    registered = institutions.RegisterInstitution(HOST, OFFICE, "AF", "education", "public")
-    commands: tuple[Any, ...] = (
-        registered,
-        institutions.AssessInstitution(),
-        institutions.AcceptPartner(),
-        institutions.ActivateInstitution(),
+    proposed = {"name": "College", "office": OFFICE, "country": "AF", "sector": "education", "host_type": "public"}
+    commands = (
+        INSTITUTION_CASE.ask("create", HOST, **proposed),
+        *(INSTITUTION_CASE.ask(verb) for verb in ("assess", "accept-partner", "activate")),
     )
-    names = ("register", "assess", "accept", "activate")
     return [
-        execute(f"{name} institution", "registration", INSTITUTIONS, INSTITUTION, command)
-        for name, command in zip(names, commands, strict=True)
+        execute(f"{command.verb} institution", "registration", INSTITUTIONS, INSTITUTION, command)
+        for command in commands
     ]
 
 
 def register(person: Person, journal: Journal) -> Step:
     async def work(service: Any, cause: Cause) -> None:
-        await service.work.newest(CODE)
+        await service.work.publishing.newest(CODE)
         channel = "self" if person.self_registered else "officer"
         subject = derived_id(person_of(channel, cause), CODE)
         receipt = await service.replica.intake.submit(
@@ -127,31 +125,23 @@ def register(person: Person, journal: Journal) -> Step:
 
 
 def screen(person: Person) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        document = await service.ports.store.load(EXPERTS.name, person.expert)
-        if document is None:
-            raise Refusal("not_found", status=404)
-        await service.work.screen(document, cause, None)
-
-    return step(f"screen {person.name}", About("registration", EXPERTS.name, person.expert), work)
+    about = About("registration", EXPERTS.name, person.expert)
+    return step(f"screen {person.name}", about, acting(EXPERT, "screen", person.expert))
 
 
 def correct(person: Person, **changes: Any) -> Step:
-    body = ProfileCorrection.model_validate({"attributes": person.attributes(**changes), "valid_from": "2025-01-01"})
-
-    async def work(service: Any, cause: Cause) -> None:
-        await service.work.correct_profile(person.id, body, cause, None)
-
-    return step(f"correct {person.name}", About("registration", PERSONS.name, person.id), work)
+    said = {"attributes": person.attributes(**changes), "valid_from": "2025-01-01"}
+    about = About("registration", PERSONS.name, person.id)
+    return step(f"correct {person.name}", about, acting(PERSON, "correct-profile", person.id, **said))
 
 
 def withdraw_consent(person: Person) -> Step:
-    command = persons.WithdrawConsent(PURPOSE)
+    command = PERSON.ask("withdraw-consent", purpose=PURPOSE)
     return execute(f"withdraw consent of {person.name}", "registration", PERSONS, person.id, command)
 
 
 def give_consent(person: Person) -> Step:
-    command = persons.GiveConsent(PURPOSE)
+    command = PERSON.ask("give-consent", purpose=PURPOSE)
     return execute(f"give consent of {person.name}", "registration", PERSONS, person.id, command)
 
 

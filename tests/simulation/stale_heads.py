@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from services.registration.domain.persons import CorrectProfile, NewEntry, RecordPerson
+from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes
+from shared.contracts.registration import Attributes, ProfileEntry
 from shared.errors import PortError
 from shared.messaging.port import Message, Record
 from shared.messaging.topics import PROFILES
@@ -86,14 +86,21 @@ def _registration() -> list[Service]:
     return [service for service in services() if service.name == SERVICE]
 
 
-def _entry(person: Person, number: int, client: Client) -> NewEntry:
-    attributes = Attributes.model_validate(person.attributes(experience_years=number))
-    return NewEntry(derived_id(person.id, "entry", str(number)), date(2025, 1, 1), client.world.loop.now(), attributes)
+def _entry(person: Person, number: int, client: Client) -> ProfileEntry:
+    return ProfileEntry(
+        id=derived_id(person.id, "entry", str(number)),
+        valid_from=date(2025, 1, 1),
+        recorded_at=client.world.loop.now(),
+        attributes=Attributes.model_validate(person.attributes(experience_years=number)),
+    )
 
 
 def _change(person: Person, number: int, client: Client) -> Step:
     entry = _entry(person, number, client)
-    command = CorrectProfile(entry) if number else RecordPerson(person.account, OFFICE, entry)
+    said = {"attributes": entry.attributes, "valid_from": entry.valid_from}
+    command = PERSON.ask("correct-profile", entry, **said)
+    if not number:
+        command = PERSON.ask("record", account=person.account, office=OFFICE, entry=entry)
     return execute(f"profile {number} of {person.name}", SERVICE, PERSONS, person.id, command)
 
 

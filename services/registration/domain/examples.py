@@ -1,4 +1,4 @@
-"""Examples of bodies for the OpenAPI document; each is checked when the routes are made."""
+"""Examples of bodies, each accepted by its verb: what the tables of moves and the OpenAPI documents show."""
 
 from __future__ import annotations
 
