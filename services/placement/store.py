@@ -5,10 +5,10 @@ from __future__ import annotations
 from services.placement.domain.placements import PLACEMENT, Placement
 from services.placement.domain.sites import SITE, Site
 from services.placement.domain.trainings import TRAINING, Training
+from shared.cases.holds import Usage
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection, Index
-from shared.store.guards import Usage
 from shared.store.port import Document
 from shared.store.relations import collection_of
 

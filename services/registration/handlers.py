@@ -5,8 +5,8 @@ from __future__ import annotations
 from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from shared.contracts.registration import Profile
+from shared.messaging.handlers import Handler, Handlers
 from shared.messaging.heads import Reissue
-from shared.messaging.shadows import Handler, Handlers
 
 
 def handlers() -> Handlers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.matching.domain.matches import ENDED, SEATED, Match
-from shared.store.guards import Usage
+from shared.cases.holds import Usage
 
 
 def seat_usage(state: Match | None) -> Usage:

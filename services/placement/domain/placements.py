@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from services.placement.domain.calendars import VIRTUAL, in_order
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn
-from shared.contracts.base import Code, Instant
+from shared.contracts.base import Code, Id, Instant, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
     HostCertified,
@@ -93,14 +93,14 @@ class Placement(BaseModel):
 
 
 class Opening(Input):
-    match: str
+    match: Id
     parties: MatchParties
     terms: Terms
-    time_zone: str | None = None
+    time_zone: TimeZone | None = None
 
 
 class Refused(Input):
-    match: str
+    match: Id
     parties: MatchParties
     reason: Code
 

@@ -176,6 +176,7 @@ MOVES: tuple[Move, ...] = (
         refuses=(
             "code_not_listed",
             "document_held_elsewhere",
+            "not_in_programme",
             "office_unknown",
             "other_office",
             "programme_unknown",
