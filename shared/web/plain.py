@@ -75,10 +75,10 @@ class _Work:
         return await self._execute(call, await self._under(call.body) if state is None else None)
 
     async def go_on(self, call: Call[Any]) -> Saved[Any]:
-        """Raises Refusal `names_unknown` (422); TooEarly where the case's version has not come here."""
-        state = self._aggregate.read(call.document)
+        """Raises Refusal `not_found` (404), `names_unknown` (422); TooEarly where the case's version is not here."""
+        _, state = await self._replica.kernel.load(self._aggregate, call.id)
         if not isinstance(state, Framed):
-            raise TypeError(f"{self._aggregate.name} is no plain case")
+            raise Refusal("not_found", status=404)
         frame = state.frame
         definition = self._replica.definitions.version(frame.programme, frame.programme_version)
         await self._check(call.body, definition)

@@ -8,6 +8,7 @@ from typing import Any
 from services.monitoring.domain.derivation import fields_of
 from services.monitoring.domain.facts import Fact, facts_of
 from services.monitoring.domain.rows import EventRow, microseconds_of, payload_of
+from shared.clock import derived_id as id_of
 from shared.contracts.base import Event
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.frame import Frame
@@ -19,7 +20,7 @@ from shared.contracts.trainings import (
     TrainingHeld,
     TrainingParticipantsCorrected,
 )
-from tests.unit.monitoring.story import START, id_of
+from tests.unit.monitoring.story import START
 
 INSTITUTION, MINISTRY = id_of("institution"), id_of("ministry")
 FRAME = Frame(
@@ -101,4 +102,4 @@ def test_works_tell_their_kind_and_whom_they_reach() -> None:
 
 def test_trainings_and_sites_are_things() -> None:
     assert (TRAINING_FACTS.unit, SITE_FACTS.unit) == ("thing", "thing")
-    assert not (TRAINING_FACTS.person or SITE_FACTS.person)
+    assert (TRAINING_FACTS.person, SITE_FACTS.person) == (False, False)
