@@ -221,7 +221,8 @@ def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
     # A report is accepted by another account than the one that sent it in.
     account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
     about = About("placement", PLACEMENTS.name, placement, account)
-    return step(f"{verb} {placement} {attempt}", about, acting(PLACEMENT, verb, placement, **said))
+    name = " ".join((verb, placement, *(str(one) for one in said.values()), str(attempt)))
+    return step(name, about, acting(PLACEMENT, verb, placement, **said))
 
 
 def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
