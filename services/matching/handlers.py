@@ -49,9 +49,12 @@ from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(works: Works) -> Handlers:
-    allocation, retraction = works.allocation, works.retraction
-    consent = {"withdrawal": works.withdrawal.consent, "waiting": works.selection.waiting.heard}
+    return {**_of_registration(works), **_of_matching(works), **_of_placement(works)}
+
+
+def _of_registration(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
+    consent = {"withdrawal": works.withdrawal.consent, "waiting": heard}
     return {
         PersonRecorded: Handler(know=knowledge.person),
         Profile: Handler(know=knowledge.profile, effect=heard),
@@ -68,6 +71,12 @@ def handlers(works: Works) -> Handlers:
         InstitutionActivated: Handler(know=knowledge.institution),
         InstitutionPutOnHold: Handler(know=knowledge.institution),
         InstitutionClosed: Handler(know=knowledge.institution),
+    }
+
+
+def _of_matching(works: Works) -> Handlers:
+    allocation, retraction = works.allocation, works.retraction
+    return {
         AssignmentMatchingStarted: Handler(effect=allocation.started),
         AssignmentCancelled: Handler(effect=works.selection.stop_all),
         AssignmentMatched: Handler(effect=allocation.moved),
@@ -78,6 +87,12 @@ def handlers(works: Works) -> Handlers:
         OfferDeclined: Handler(effect=allocation.ended),
         OfferExpired: Handler(effect=allocation.ended),
         MatchRetracted: Handler(effect=allocation.ended),
+    }
+
+
+def _of_placement(works: Works) -> Handlers:
+    retraction = works.retraction
+    return {
         PlacementOpened: Handler(know=knowledge.placement),
         ReturnStarted: Handler(know=knowledge.placement, effect=retraction.told),
         ReturnCompleted: Handler(know=knowledge.placement, effect=retraction.told),

@@ -54,7 +54,7 @@ async def told(edge: Serving) -> Serving:
 
 def draft(**changes: Any) -> dict[str, Any]:
     """A draft of the host's; dotted names reach inside `terms`."""
-    body = copy.deepcopy(dict(DRAFT)) | {"programme": CODE, "office": OFFICE}
+    body = copy.deepcopy(DRAFT) | {"programme": CODE, "office": OFFICE}
     body["terms"]["institution"] = HOST
     for name, value in changes.items():
         (body["terms"] if name in body["terms"] or name == "surplus" else body)[name] = value

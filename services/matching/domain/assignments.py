@@ -139,7 +139,7 @@ TERMS: Mapping[str, Any] = {
     "experience_years": 3,
     "languages": [{"language": "en", "level": "B2"}],
 }
-DRAFT: Mapping[str, Any] = {
+DRAFT: dict[str, Any] = {
     "programme": "trqn-1",
     "office": "kabul",
     "terms": TERMS,
