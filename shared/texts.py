@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 CONTROL_CHARACTER = "control_character"
@@ -56,3 +57,7 @@ def _checked(text: str, allowed: str = "") -> str:
 def _folded(character: str) -> str:
     digit = unicodedata.decimal(character, None)
     return character if digit is None else str(digit)
+
+
+# A line by which people tell one thing from another; no event carries it.
+Title = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]

@@ -27,7 +27,7 @@ from shared.contracts.matching import (
 )
 from shared.errors import Refusal
 from shared.identity.roles import Relation, Role
-from shared.texts import lines, one_line
+from shared.texts import Title, lines
 
 Status = Literal[
     "draft",
@@ -46,7 +46,6 @@ OPEN_TO_EXPERTS = frozenset({"published", "matching"})
 OPEN = WRITTEN | OPEN_TO_EXPERTS | {"submitted", "approved", "filled"}
 ENDED = frozenset({"rejected", "cancelled"})
 
-Title = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
 Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
 
 

@@ -151,7 +151,7 @@ def test_every_section_has_one_field_and_words_that_its_lists_answer() -> None:
 def test_words_of_a_section_are_known_where_it_is() -> None:
     assert known_codes(TRQN)["host_type"] == {"public", "private", "non_profit"}
     known = known_codes(definition_of(BARE))
-    assert known["participants"] == {"ministry", "association"}
+    assert known["participant_category"] == {"ministry", "association"}
     assert known["reached"] == {"families"}
     assert "host_type" not in known
 
