@@ -6,12 +6,18 @@ from collections.abc import Mapping
 
 from services.placement import views
 from services.placement.domain.placements import PLACEMENT
-from services.placement.store import PLACEMENTS
+from services.placement.domain.sites import SITE
+from services.placement.domain.trainings import TRAINING
+from services.placement.store import PLACEMENTS, SITES, TRAININGS
 from services.placement.work.placing import Placing
+from shared.programmes.sections.results import ResultsSection
+from shared.programmes.sections.trainings import TrainingsSection
+from shared.replica import Replica
 from shared.web.acting import Served, Work
+from shared.web.plain import plain
 
 
-def served_cases(placing: Placing) -> tuple[Served, ...]:
+def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
     works: Mapping[str, Work] = {
         "contract": placing.contract,
         "extend": placing.extend,
@@ -23,4 +29,8 @@ def served_cases(placing: Placing) -> tuple[Served, ...]:
         "report-no-show": placing.end,
         "cancel": placing.end,
     }
-    return (Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works),)
+    return (
+        Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works),
+        plain(TRAINING, TRAININGS, TrainingsSection, replica),
+        plain(SITE, SITES, ResultsSection, replica),
+    )
