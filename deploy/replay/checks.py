@@ -27,6 +27,9 @@ def check_history(history: History, definition: Definition | None) -> list[Broke
 
 
 def _chapters(history: History, definition: Definition | None) -> Iterator[Broken]:
+    # As a bound of the model it would be named beside every finding inside a history's only chapter.
+    if not history.chapters:
+        yield Broken("/chapters", "chapter_missing", "a history has at least one chapter")
     called: set[str] = set()
     for number, chapter in enumerate(history.chapters):
         pointer = f"/chapters/{number}"

@@ -54,7 +54,7 @@ class History(Declared):
     title: Texts
     seed: Annotated[int, Field(ge=0)]
     publisher: Code
-    chapters: Annotated[tuple[Chapter, ...], Field(min_length=1, max_length=100)]
+    chapters: Annotated[tuple[Chapter, ...], Field(max_length=100)]
     figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
 
 
