@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.identity.roles import Role
+from tests.e2e.edge_plain import brought, plain_cases
 from tests.e2e.edge_world import OFFICE, People, terms
 
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
@@ -129,6 +130,12 @@ class Cases:
     def _placement(self, state: str, *, begun: bool = True) -> Ready:
         return Ready(self._people.placement(self.match("accepted"), state, begun=begun))
 
+    def _reported(self) -> Ready:
+        placement = self._placement("active")
+        path = f"/placement/v1/placements/{placement.id}/submit-report"
+        self._people.done(path, {"text": "Eighteen teachers were trained."})
+        return Ready(placement.id, subject="checker")
+
     def of(self, operation: str) -> Callable[[], Ready]:
         """How the case of an operation is made; KeyError for an operation that nobody has thought of here."""
         by_administrator = Ready(role="administrator", office=None)
@@ -176,6 +183,10 @@ class Cases:
             "placements_confirm_arrival": lambda: self._placement("travelling"),
             "placements_complete": lambda: self._placement("active"),
             "placements_extend": lambda: self._placement("active"),
+            "placements_call_for_reports": lambda: self._placement("active"),
+            "placements_submit_report": lambda: self._placement("active"),
+            "placements_accept_report": self._reported,
+            "placements_certify": lambda: self._placement("active"),
             "placements_end_early": lambda: self._placement("active"),
             "placements_report_no_show": lambda: self._placement("contracted"),
             "placements_cancel": lambda: self._placement("contracted"),
@@ -188,7 +199,13 @@ class Cases:
             "monitoring": {"read_model_rebuild": lambda: by_administrator},
         }
         service, name = operation.split(":")
+        if name.split("_")[0] in plain_cases():
+            return lambda: self._plain(name)
         return services[service][name]
+
+    def _plain(self, operation: str) -> Ready:
+        id, office = brought(self._people, operation)
+        return Ready(id, office=office)
 
     def _parked(self, service: str) -> Ready:
         items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]
