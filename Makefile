@@ -26,6 +26,9 @@ setup: $(VENV)/.runtime ## makes .venv/bin/sankofa
 demo: setup ## runs the history of trqn-1 through the four services (ARGS=--exit ends by itself)
 	$(BIN)/sankofa demo $(ARGS)
 
+histories: setup ## every history in one process, one table of figures (ARGS="--scale 0.05", ARGS="--only CODE")
+	$(BIN)/sankofa history all $(ARGS)
+
 # In the order of the folders: by themselves the workers would begin the longest files last.
 test: $(VENV)/.dev ## the whole suite
 	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
@@ -67,4 +70,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo test real containers lint types format simulate bench bench-real generate lock clean
+.PHONY: help setup demo histories test real containers lint types format simulate bench bench-real generate lock clean

@@ -22,6 +22,7 @@ from deploy.definition_tables import tables
 from deploy.event_map import event_map
 from deploy.fact_map import fact_map
 from deploy.marked_page import with_part
+from deploy.replay.history import history_schema
 from shared.cases.case import Case
 from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
@@ -29,7 +30,6 @@ from shared.contracts.registry import EVENTS
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
-from shared.programmes.history import history_schema
 from shared.programmes.model import editor_schema
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore

@@ -40,9 +40,13 @@ class Call:
 class Client:
     """Sends calls and repeats them, under the same key, until they are acknowledged or refused for good."""
 
-    def __init__(self, base_url: str, connections: int = 16, timeout_seconds: float = 30.0) -> None:
+    def __init__(
+        self, base_url: str, connections: int = 16, timeout_seconds: float = 30.0, app: Any | None = None
+    ) -> None:
+        """`app`: the system itself, where it is in this process."""
         self._http = httpx.AsyncClient(
             base_url=base_url,
+            transport=None if app is None else httpx.ASGITransport(app=app),
             timeout=httpx.Timeout(timeout_seconds, connect=5.0),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )

@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 from deploy.cli.client import Client
+from deploy.cli.files import history_path
 from deploy.cli.history import run_history
 from deploy.cli.hosting import bound_socket
+from deploy.cli.replaying import prepared
 from deploy.cli.running import DataOption, PortOption
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from shared.errors import SettingsError
@@ -32,12 +34,13 @@ def demo(
 ) -> None:
     """Starts all four services, runs the history of trqn-1 and prints each figure beside its published one."""
     settings = read_settings(data=data, port=port, url=f"http://127.0.0.1:{port}")
+    replay = prepared(history_path(CODE))
     # A busy port or a folder in use has to be said before the child's own words are lost in the progress bar.
     bound_socket(port).close()
     child = _started(settings, port)
     try:
         asyncio.run(_ready(settings, child))
-        right = run_history(CODE, settings, as_json=False)
+        right = run_history(replay, settings, as_json=False)
         if not exit_after:
             print(f"\nThe system stays up at {settings.base_url} until Ctrl-C.", flush=True)
             with contextlib.suppress(KeyboardInterrupt):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from deploy.replay.history import History, load_history
 from shared.errors import SettingsError
-from shared.programmes.history import History, load_history
 from shared.programmes.loader import FileRefused, lint, load_definition
-from shared.programmes.marked_yaml import Finding
+from shared.programmes.marked_yaml import Finding, read_marked
 from shared.programmes.model import Definition
 
 DEPLOY = Path(__file__).parents[1]
+# What a history has and a definition has not.
+HISTORY = re.compile(r"^chapters:", re.MULTILINE)
 
 
 def histories_folder() -> Path:
@@ -31,15 +34,36 @@ def read_definition(path: Path) -> Definition:
         raise SettingsError(first_line(path, refused.findings)) from None
 
 
-def read_history(path: Path) -> tuple[History, Definition]:
-    """The history with its programme's definition. Raises SettingsError with line and field."""
+def history_path(name: str) -> Path:
+    """The file of a code, or the path itself."""
+    return Path(name) if name.endswith((".yaml", ".yml")) else histories_folder() / f"{name}.yaml"
+
+
+def read_history(path: Path, definition_file: Path | None = None) -> tuple[History, Definition]:
+    """The history with its programme's definition. Raises SettingsError with line and field.
+
+    Without a file for it the definition is looked for beside the history, in `programmes` beside its folder, and among
+    the project's own.
+    """
     text = text_of(path)
-    programme = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("programme:")), "")
-    definition = read_definition(definition_path(programme or path.stem))
+    definition = read_definition(definition_file or _definition_of(path, text))
     try:
-        return load_history(path, definition), definition
+        return load_history(text, definition), definition
     except FileRefused as refused:
         raise SettingsError(first_line(path, refused.findings)) from None
+
+
+def _definition_of(path: Path, text: str) -> Path:
+    marked, findings = read_marked(text)
+    if findings:
+        raise SettingsError(first_line(path, findings))
+    programme = marked.data.get("programme") if isinstance(marked.data, dict) else None
+    name = f"{programme if isinstance(programme, str) else path.stem}.yaml"
+    beside = path.with_name(name)
+    if beside.is_file() and not HISTORY.search(text_of(beside)):
+        return beside
+    near = path.absolute().parent.with_name("programmes") / name
+    return near if near.is_file() else DEPLOY / "programmes" / name
 
 
 def text_of(path: Path) -> str:

@@ -1,35 +1,30 @@
-"""`sankofa history run`: a programme's history through the public edges of a running system, then its figures."""
+"""`sankofa history`: histories of programmes through public edges, then their figures."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from decimal import Decimal
-from functools import cache, partial
+import shutil
+import tempfile
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from deploy.cli.client import Client
-from deploy.cli.figures import indicators
-from deploy.cli.files import histories_folder, read_history
-from deploy.cli.runner import Journal, Runner
+from deploy.cli.files import histories_folder, history_path
+from deploy.cli.hosting import Host
+from deploy.cli.replaying import Replay, Row, prepared
 from deploy.cli.settings import Settings, read_settings
-from deploy.cli.token import LIFETIME, issuer_of
 from shared.errors import SettingsError
-from shared.identity.roles import Role
-from shared.programmes.history import Figure, History
-from shared.programmes.history_expansion import expand
-from shared.programmes.history_schedule import HistoryImpossible
-from shared.programmes.history_steps import Step
 
-Issued = Callable[[Role, str | None, str], str]
 app = typer.Typer(help="Histories of programmes.", no_args_is_help=True)
+
+ScaleOption = Annotated[str | None, typer.Option(help="Every number in small, such as 0.05; figures are counted anew.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Prints the figures as JSON, without a bar.")]
 
 
 @app.callback()
@@ -42,19 +37,45 @@ def run(
     code: Annotated[str, typer.Argument(help="A file of deploy/histories, without its ending, or a path.")],
     url: Annotated[str | None, typer.Option(help="The running system; SANKOFA_BASE_URL.")] = None,
     data: Annotated[Path | None, typer.Option(help="The system's data folder, for its keys and the journal.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Prints the figures as JSON, without a bar.")] = False,
+    definition: Annotated[Path | None, typer.Option(help="The programme's file, if it is not found by itself.")] = None,
+    scale: ScaleOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Puts the history in; run again after any interruption, it goes on and does nothing twice.
 
     Exit 1 where a figure is off.
     """
-    raise typer.Exit(0 if run_history(code, read_settings(url=url, data=data), as_json=as_json) else 1)
+    replay = prepared(history_path(code), definition, _scale(scale))
+    raise typer.Exit(0 if run_history(replay, read_settings(url=url, data=data), as_json=as_json) else 1)
 
 
-def run_history(code: str, settings: Settings, *, as_json: bool) -> bool:
+@app.command("all", epilog="Example: sankofa history all --scale 0.05")
+def run_all(
+    scale: ScaleOption = None,
+    only: Annotated[list[str] | None, typer.Option(help="This history alone; may be given again.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the histories are, if not in deploy/histories.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Runs every history in this process, each on an embedded system of its own that is removed afterwards.
+
+    Exit 1 where a figure is off.
+    """
+    paths = sorted((folder or histories_folder()).glob("*.yaml"))
+    if unknown := sorted(set(only or ()) - {path.stem for path in paths}):
+        raise SettingsError(f"there is no history {unknown[0]}; there are {', '.join(path.stem for path in paths)}")
+    # All of them are read before any of them runs: a file that is refused is said at once.
+    replays = [prepared(path, None, _scale(scale)) for path in paths if not only or path.stem in only]
+    rows = [row for replay in replays for row in _on_its_own(replay, Console(stderr=True, quiet=as_json))]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _print_all(rows)
+    raise typer.Exit(0 if all(row["right"] for row in rows) else 1)
+
+
+def run_history(replay: Replay, settings: Settings, *, as_json: bool) -> bool:
     """Runs the history and prints the figures. True where every figure agrees."""
-    history, steps = _expanded(code)
-    rows = asyncio.run(_run(history, steps, settings, Console(stderr=True, quiet=as_json)))
+    rows = asyncio.run(replay.run(Client(settings.base_url), settings, Console(stderr=True, quiet=as_json)))
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -62,94 +83,70 @@ def run_history(code: str, settings: Settings, *, as_json: bool) -> bool:
     return all(row["right"] for row in rows)
 
 
-def _expanded(code: str) -> tuple[History, tuple[Step, ...]]:
-    """The history and its steps. Raises SettingsError for a file that cannot be used or whose marginals do not meet."""
-    folder = histories_folder()
-    path = Path(code) if code.endswith((".yaml", ".yml")) else folder / f"{code}.yaml"
-    history, definition = read_history(path)
+def _scale(text: str | None) -> Decimal | None:
     try:
-        return history, expand(history, definition)
-    except HistoryImpossible as impossible:
-        raise SettingsError(f"{path}: {impossible}") from None
+        scale = Decimal(text) if text else None
+    except InvalidOperation:
+        scale = Decimal(0)
+    if scale is not None and not 0 < scale <= 1:
+        raise SettingsError("a scale is a number above 0 and up to 1, such as 0.05")
+    return scale
 
 
-async def _run(history: History, steps: tuple[Step, ...], settings: Settings, console: Console) -> list[dict[str, Any]]:
-    client = Client(settings.base_url)
-    journal = Journal(settings.data / "histories" / f"{history.code}.jsonl")
+def _on_its_own(replay: Replay, console: Console) -> list[Row]:
+    folder = Path(tempfile.mkdtemp(prefix=f"sankofa-{replay.history.code}-"))
     try:
-        await client.wait_ready()
-        issued = _issued(settings)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(history.code, total=len(steps))
-
-            def progress(by: int, note: str) -> None:
-                bar.update(task, advance=by, description=note or history.code)
-
-            await Runner(history.code, steps, client, journal, lambda step: issued(*_who(step)), progress).run()
-            bar.update(task, description="the services come to rest")
-            await client.wait_quiet()
-        return await _figures(client, issued("administrator", None, "figures"), history)
+        return asyncio.run(_embedded(replay, folder, console))
     finally:
-        journal.close()
-        await client.close()
+        shutil.rmtree(folder)
 
 
-def _issued(settings: Settings) -> Issued:
-    """Tokens of the system's development issuer. SettingsError where a real one is configured."""
-    if settings.issuer:
-        raise SettingsError("a history plays many people; no issuer but the development one signs for all of them")
-    return cache(partial(issuer_of(settings).issue, lifetime=LIFETIME))
+async def _embedded(replay: Replay, folder: Path, console: Console) -> list[Row]:
+    settings = read_settings({}, data=folder / "data")
+    host = Host(settings)
+    try:
+        await host.start()
+        return await replay.run(Client(settings.base_url, app=host.app), settings, console)
+    finally:
+        await host.stop()
 
 
-def _who(step: Step) -> tuple[Role, str | None, str]:
-    return cast(Role, step.role), step.office, step.subject
-
-
-async def _figures(client: Client, token: str, history: History) -> list[dict[str, Any]]:
-    """Each declared figure beside what the system shows."""
-    periods = sorted({figure.period for figure in history.figures})
-    shown: dict[tuple[str, str], dict[str, Any]] = {}
-    for period in periods:
-        for item in await indicators(client, token, history.programme, {"period": period}):
-            shown[(item["code"], period)] = item
-    return [_row(figure, shown.get((figure.indicator, figure.period))) for figure in history.figures]
-
-
-def _row(figure: Figure, item: dict[str, Any] | None) -> dict[str, Any]:
-    value = None if item is None or item["value"] is None else Decimal(str(item["value"]))
-    least = "at least " if figure.comparison == "at_least" else ""
-    return {
-        "code": figure.indicator,
-        "indicator": item["name"] if item else figure.indicator,
-        "period": figure.period,
-        "published": f"{least}{figure.value}",
-        "origin": figure.origin,
-        "ours": None if value is None else str(value),
-        "unit": item["unit"] if item else "",
-        "right": figure.met(value),
-        "source": figure.source,
-    }
-
-
-def _print(rows: list[dict[str, Any]]) -> None:
-    table = Table("indicator", "published", "ours", title="Published figures, and ours from the same history")
+def _print_all(rows: list[Row]) -> None:
+    table = Table("programme", "indicator", "period", "published", "ours", title="Every history and its figures")
     for row in rows:
-        if row["origin"] == "published":
-            _add(table, row)
+        published = row["published"] if row["origin"] == "published" else f"{row['published']} ({row['origin']})"
+        table.add_row(row["programme"], _named(row), row["period"], published, _ours(row))
     console = Console()
     console.print(table)
-    table = Table("indicator", "expected", "ours", title="Figures that follow from the history file")
-    for row in rows:
-        if row["origin"] != "published":
-            _add(table, row)
-    if table.row_count:
-        console.print(table)
+    _print_sum(console, rows)
+
+
+def _print(rows: list[Row]) -> None:
+    published = [row for row in rows if row["origin"] == "published"]
+    others = [row for row in rows if row["origin"] != "published"]
+    titles = (
+        (published, "published", "Published figures, and ours from the same history"),
+        (others, "expected", "Figures that follow from the history file"),
+    )
+    console = Console()
+    for some, heading, title in titles:
+        table = Table("indicator", heading, "ours", title=title)
+        for row in some:
+            table.add_row(f"{_named(row)} ({row['period']})", row["published"], _ours(row))
+        if some:
+            console.print(table)
+    _print_sum(console, rows)
+
+
+def _print_sum(console: Console, rows: list[Row]) -> None:
     wrong = sum(not row["right"] for row in rows)
     console.print(f"{wrong} of {len(rows)} figures are off" if wrong else f"{len(rows)} figures agree")
 
 
-def _add(table: Table, row: dict[str, Any]) -> None:
-    name = f"{row['indicator']} ({row['period']})"
-    ours = str(row["ours"]) if row["right"] else f"[bold red]{row['ours']} (off)[/]"
-    table.add_row(name, row["published"], ours)
+def _named(row: Row) -> str:
+    classes = ", ".join(f"{dimension} {code}" for dimension, code in row["by"].items())
+    return f"{row['indicator']}, {classes}" if classes else str(row["indicator"])
+
+
+def _ours(row: Row) -> str:
+    return str(row["ours"]) if row["right"] else f"[bold red]{row['ours']} (off)[/]"

@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from deploy.cli.client import Call, Client
-from shared.programmes.history_steps import PHASES, Await, Step, resolve
+from deploy.cli.client import Call, Client, StepFailed
+from deploy.replay.steps import PHASES, Await, Step, resolve
 
 SIDE_BY_SIDE = 16
-# What later steps may refer to; the rest of an answer is not kept.
-KEPT = ("id", "subject")
 
 
 class Journal:
@@ -40,10 +38,10 @@ class Journal:
             except (ValueError, KeyError, TypeError):
                 continue
 
-    def note(self, step: str, answer: Mapping[str, Any]) -> None:
-        kept = {name: str(answer[name]) for name in KEPT if name in answer}
-        self.answers[step] = kept
-        self._file.write(json.dumps({"step": step, "answer": kept}) + "\n")
+    def note(self, step: Step, answer: Mapping[str, Any]) -> None:
+        kept = {name: str(answer[name]) for name in step.keeps if name in answer}
+        self.answers[step.id] = kept
+        self._file.write(json.dumps({"step": step.id, "answer": kept}) + "\n")
 
     def close(self) -> None:
         self._file.close()
@@ -125,15 +123,26 @@ class Runner:
         def arrived(answer: Mapping[str, Any]) -> bool:
             return not states or answer.get("state") in states
 
+        if awaited.receipt is not None:
+            await self._accepted(Call("GET", awaited.receipt, token))
         call = Call("GET", awaited.path, token)
         seen: Mapping[str, Any] = await self._client.send_until_done(call, self._waiting_for, arrived)
         return seen
+
+    async def _accepted(self, receipt: Call) -> None:
+        """Returns when the submission is accepted. StepFailed, with the rules, once it is refused."""
+        decided = await self._client.send_until_done(
+            receipt, self._waiting_for, lambda answer: answer.get("status") != "pending"
+        )
+        if decided["status"] == "refused":
+            rules = ", ".join(f"{one['pointer']} {one['rule']}".strip() for one in decided["problems"])
+            raise StepFailed(f"{receipt.path}: the submission was refused: {rules}")
 
     def _waiting_for(self, reason: str) -> None:
         self._progress(0, reason)
 
     def _finished(self, step: Step, answer: Mapping[str, Any]) -> None:
-        self._journal.note(step.id, answer)
+        self._journal.note(step, answer)
         self._progress(1, step.phase)
         for dependent in self._dependents.get(step.id, ()):
             self._waiting[dependent].discard(step.id)

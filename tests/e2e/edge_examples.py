@@ -131,9 +131,9 @@ class Cases:
         return Ready(self._people.placement(self.match("accepted"), state, begun=begun))
 
     def _reported(self) -> Ready:
+        """A report that another account accepts."""
         placement = self._placement("active")
-        path = f"/placement/v1/placements/{placement.id}/submit-report"
-        self._people.done(path, {"text": "Eighteen teachers were trained."})
+        self._people.done(f"/placement/v1/placements/{placement.id}/submit-report", {"text": "All was done."})
         return Ready(placement.id, subject="checker")
 
     def of(self, operation: str) -> Callable[[], Ready]:
@@ -181,12 +181,12 @@ class Cases:
             "placements_complete_step": lambda: self._placement("contracted"),
             "placements_depart": lambda: self._placement("ready"),
             "placements_confirm_arrival": lambda: self._placement("travelling"),
-            "placements_complete": lambda: self._placement("active"),
-            "placements_extend": lambda: self._placement("active"),
             "placements_call_for_reports": lambda: self._placement("active"),
             "placements_submit_report": lambda: self._placement("active"),
             "placements_accept_report": self._reported,
             "placements_certify": lambda: self._placement("active"),
+            "placements_complete": lambda: self._placement("active"),
+            "placements_extend": lambda: self._placement("active"),
             "placements_end_early": lambda: self._placement("active"),
             "placements_report_no_show": lambda: self._placement("contracted"),
             "placements_cancel": lambda: self._placement("contracted"),

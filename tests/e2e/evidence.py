@@ -9,13 +9,13 @@ from typing import Any
 
 from deploy.cli.files import histories_folder, read_history
 from deploy.cli.runner import Journal as RunnersJournal
+from deploy.replay.expansion import expand
+from deploy.replay.steps import Step
 from shared.clock import RealRuntime
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log, Record
 from shared.messaging.topics import PROFILES, TOPICS
-from shared.programmes.history_expansion import expand
-from shared.programmes.history_steps import Step
 from shared.replica import stored
 from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection

@@ -14,13 +14,13 @@ import httpx
 from deploy.cli.client import Client
 from deploy.cli.files import histories_folder, read_history
 from deploy.cli.runner import Journal, Runner
+from deploy.replay.expansion import expand
+from deploy.replay.steps import Step
 from shared.clock import RealRuntime
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
 from shared.messaging.port import Log
-from shared.programmes.history_expansion import expand
-from shared.programmes.history_steps import Step
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.web.front import Front

@@ -15,13 +15,13 @@ from deploy.cli.files import definition_path
 from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings
 from deploy.cli.token import LIFETIME, issuer_of, operators_token
+from deploy.replay.expansion import expand
+from deploy.replay.history import History, load_history
+from deploy.replay.steps import Step
 from shared.clock import RealRuntime
 from shared.identity.roles import Role
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.topics import TOPICS
-from shared.programmes.history import History, load_history
-from shared.programmes.history_expansion import expand
-from shared.programmes.history_steps import Step
 from shared.programmes.loader import load_definition
 from shared.store.collection import Collection
 from shared.store.mongodb import MongoStore

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from deploy.definition_tables import tables
 from deploy.marked_page import with_part
+from deploy.replay.history import lint_history
 from services.matching.domain.terms import check_terms
 from shared.contracts.registration import Attributes
 from shared.errors import Refusal
 from shared.programmes.checks import known_codes
 from shared.programmes.eligibility import failed_criteria
-from shared.programmes.history import lint_history
 from shared.programmes.loader import definition_of, lint, load_definition
 from shared.programmes.model import Definition, name_of, section_kinds
 from shared.programmes.published import lifted, published

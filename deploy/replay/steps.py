@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import reduce
 from typing import Literal
 
 from pydantic import JsonValue
@@ -13,12 +14,16 @@ from pydantic import JsonValue
 from shared.clock import derived_id
 from shared.errors import SankofaError
 
-Phase = Literal["programme", "registration", "delivery"]
-PHASES: tuple[Phase, ...] = ("programme", "registration", "delivery")
+Phase = Literal["programme", "registration", "delivery", "afterwards"]
+PHASES: tuple[Phase, ...] = ("programme", "registration", "delivery", "afterwards")
 Answers = Mapping[str, Mapping[str, JsonValue]]
 
-# {step.field} is a field of an earlier answer; match and placement are the ids that follow from two of them.
-REFERENCE = re.compile(r"\{(?:(match|placement)\()?([a-z0-9/-]+)\.([a-z_]+)(?:, ([a-z0-9/-]+)\.([a-z_]+)\))?\}")
+# {step.field} is a field of an earlier answer; {a.id + b.id + 'word'} is the id that follows from these, from the left.
+_TERM = r"(?:[a-z0-9/-]+\.[a-z_]+|'[a-z]+')"
+REFERENCE = re.compile(rf"\{{({_TERM}(?: \+ {_TERM})*)\}}")
+
+# What later steps may refer to; the rest of an answer is not kept.
+KEPT = ("id", "subject")
 
 
 class NotAnswered(SankofaError):
@@ -29,11 +34,13 @@ class NotAnswered(SankofaError):
 class Await:
     """Before the step: GET `path` until it answers 200 and, with `states`, its `state` is one of them.
 
-    A service learns by events what another has done, so this is where the runner waits.
+    A service learns by events what another has done, so this is where the runner waits. `receipt`: the path of the
+    receipt of the submission that has to be accepted first; once it is refused, nothing is waited for.
     """
 
     path: str
     states: tuple[str, ...] = ()
+    receipt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Step:
 
     `path`, `body` and `awaits` may hold references; `resolve` replaces them. `role`, `office` and `subject` are
     the claims of the token. `settled`: where the service may have done this by itself, the states in the
-    answer of the one `awaits` that say so: then the step is done without a request.
+    answer of the one `awaits` that say so: then the step is done without a request. `keeps`: the fields of the
+    answer to which later steps refer.
     """
 
     id: str
@@ -57,7 +65,8 @@ class Step:
     method: str = "POST"
     awaits: tuple[Await, ...] = ()
     settled: tuple[str, ...] = ()
-    # Experts whom the step is about: what happens to one person is put in the order in which it happened.
+    keeps: tuple[str, ...] = KEPT
+    # Persons whom the step is about: what happens to one person is put in the order in which it happened.
     about: tuple[str, ...] = field(default=(), compare=False)
 
     def key(self, history: str) -> str:
@@ -65,10 +74,18 @@ class Step:
         return derived_id("history", history, self.id)
 
 
+def by_time(steps: Iterable[Step]) -> list[Step]:
+    """In the order in which they happened; of one instant by id."""
+    return sorted(steps, key=lambda one: (one.happened_at, one.id))
+
+
 def resolve(step: Step, answers: Answers) -> Step:
     """The step with its references replaced by what the earlier steps were answered. Raises NotAnswered."""
     body = _resolved(step.body, answers)
-    awaits = tuple(replace(one, path=_text(one.path, answers)) for one in step.awaits)
+    awaits = tuple(
+        replace(one, path=_text(one.path, answers), receipt=_text(one.receipt, answers) if one.receipt else None)
+        for one in step.awaits
+    )
     return replace(step, path=_text(step.path, answers), body=body if isinstance(body, dict) else {}, awaits=awaits)
 
 
@@ -82,19 +99,27 @@ def _resolved(value: JsonValue, answers: Answers) -> JsonValue:
     return value
 
 
+def referred(value: JsonValue) -> tuple[str, ...]:
+    """The ids of the steps that a path or a body refers to, each once."""
+    if isinstance(value, str):
+        terms = (term for match in REFERENCE.finditer(value) for term in match[1].split(" + "))
+        return tuple(dict.fromkeys(term.rsplit(".", 1)[0] for term in terms if not term.startswith("'")))
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return tuple(dict.fromkeys(step for one in inner for step in referred(one)))
+
+
 def _text(text: str, answers: Answers) -> str:
     def found(match: re.Match[str]) -> str:
-        kind, *parts = match.groups()
-        values = [_answer(answers, parts[n], parts[n + 1]) for n in (0, 2) if parts[n]]
-        if kind is None:
-            return values[0]
-        pair = derived_id(*values)
-        return pair if kind == "match" else derived_id(pair, "placement")
+        first, *others = (_value(term, answers) for term in match[1].split(" + "))
+        return reduce(derived_id, others, first)
 
     return REFERENCE.sub(found, text)
 
 
-def _answer(answers: Answers, step: str, name: str) -> str:
+def _value(term: str, answers: Answers) -> str:
+    if term.startswith("'"):
+        return term.strip("'")
+    step, name = term.rsplit(".", 1)
     if step not in answers or name not in answers[step]:
         raise NotAnswered(f"{step} has not been answered with {name}")
     return str(answers[step][name])

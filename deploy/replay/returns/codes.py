@@ -1,0 +1,75 @@
+"""Codes of a chapter of returns: countries and languages that exist, and what the programme lists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from deploy.replay.returns.model import Returns
+from shared.programmes.checks import country_codes, language_codes
+from shared.programmes.marked_yaml import Broken
+from shared.programmes.model import Definition
+from shared.programmes.sections.placement import PlacementSection
+from shared.programmes.sections.selection import SelectionSection
+
+Named = Iterator[tuple[str, str | None, Collection[str]]]
+
+
+def known_everywhere(chapter: Returns) -> Iterator[Broken]:
+    """Countries of ISO 3166 and languages of ISO 639-1."""
+    population = chapter.population
+    countries = [(f"/hosts/{n}/country", one.country) for n, one in enumerate(chapter.hosts)]
+    for name in ("residences", "nationalities"):
+        countries += [(f"/population/{name}/{n}/code", one.code) for n, one in enumerate(getattr(population, name))]
+    languages = [(f"/population/languages/{one}", one) for one in population.languages]
+    for n, group in enumerate(population.groups):
+        pointer = f"/population/groups/{n}"
+        stated = {"origin": group.origin, "residence": group.residence, "nationality": group.nationality}
+        countries += [(f"{pointer}/{name}", code) for name, code in stated.items() if code is not None]
+        languages += [(f"{pointer}/languages/{one}", one) for one in group.languages]
+    for pointer, code in countries:
+        if code not in country_codes():
+            yield Broken(pointer, "unknown_country", "no country of ISO 3166 has this code")
+    for pointer, code in languages:
+        if code not in language_codes():
+            yield Broken(pointer, "unknown_language", "no language of ISO 639-1 has this code")
+
+
+def codes_of_programme(chapter: Returns, definition: Definition) -> Iterator[Broken]:
+    """Whatever the chapter names that the programme has to list."""
+    if {"selection", "placement"} - definition.sections().keys():
+        return
+    for pointer, code, known in (*_of_people(chapter, definition), *_of_posts(chapter, definition)):
+        if code is not None and code not in known:
+            yield Broken(pointer, "unknown_code", "the programme does not list this code")
+
+
+def _of_people(chapter: Returns, definition: Definition) -> Named:
+    offices, categories = [one.code for one in definition.offices], [one.code for one in definition.categories]
+    criteria = [one.criterion for one in definition.section(SelectionSection).eligibility]
+    statuses, sectors = [one.code for one in definition.residence_statuses], [one.code for one in definition.sectors]
+    for n, group in enumerate(chapter.population.groups):
+        yield f"/population/groups/{n}/office", group.office, offices
+        yield f"/population/groups/{n}/category", group.category, categories
+    for n, profession in enumerate(chapter.population.professions):
+        yield f"/population/professions/{n}/sector", profession.sector, sectors
+    for n, status in enumerate(chapter.population.residence_statuses):
+        yield f"/population/residence_statuses/{n}/code", status.code, statuses
+    for n, one in enumerate(chapter.population.ineligible):
+        yield f"/population/ineligible/{n}/criterion", one.criterion, criteria
+
+
+def _of_posts(chapter: Returns, definition: Definition) -> Named:
+    placement = definition.section(PlacementSection)
+    areas, offices = [one.code for one in definition.areas], [one.code for one in definition.offices]
+    for n, host in enumerate(chapter.hosts):
+        yield f"/hosts/{n}/office", host.office, offices
+        yield f"/hosts/{n}/country", host.country, definition.countries_of_origin
+        if areas:
+            yield f"/hosts/{n}/area", host.area, areas
+        for sector in host.number_by_sector:
+            yield f"/hosts/{n}/number_by_sector/{sector}", sector, [one.code for one in definition.sectors]
+    for n, kind in enumerate(chapter.host_types):
+        yield f"/host_types/{n}", kind, placement.codes("host_type")
+    for form in chapter.deliveries.modalities or ("temporary",):
+        pointer = f"/deliveries/modalities/{form}" if chapter.deliveries.modalities else "/deliveries"
+        yield pointer, form, placement.modalities
