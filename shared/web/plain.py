@@ -22,6 +22,7 @@ from shared.programmes.sections.base import Section
 from shared.replica import Replica
 from shared.store.aggregates import Aggregate, Saved
 from shared.store.port import Document
+from shared.store.relations import Plain
 from shared.web.acting import Call, Represent, Seen, Served
 from shared.web.callers import Granted
 
@@ -29,11 +30,11 @@ from shared.web.callers import Granted
 Named = tuple[str, Listed | Known, Any]
 
 
-def plain(case: Case[Any], aggregate: Aggregate[Any], section: type[Section], replica: Replica) -> Served:
-    """The case with its routes' work. `section`: the part of a programme without which it is not opened."""
-    seen, work = seen_model(case), _Work(aggregate, section, replica)
+def plain(one: Plain, replica: Replica) -> Served:
+    """The case with its routes' work."""
+    case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
     works = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
-    return Served(case, aggregate, seen, _represent(case, seen), works)
+    return Served(case, one.aggregate, seen, _represent(case, seen), works)
 
 
 def seen_model(case: Case[Any]) -> type[Seen]:

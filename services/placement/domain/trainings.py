@@ -111,7 +111,7 @@ def fold(_state: Training | None, event: Event) -> Mapping[str, Any]:
 OFFICER: Mapping[Role, Relation] = {"officer": "office"}
 ANNOUNCED = frozenset({"announced"})
 HELD = frozenset({"held"})
-DAYS: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-03-06"}
+DAYS: Mapping[str, Any] = {"starts_on": "2011-03-07", "ends_on": "2011-03-12"}
 GROUPS: Mapping[str, Any] = {"participants": [{"sex": "female", "persons": 20}, {"sex": "male", "persons": 40}]}
 EXAMPLE: Mapping[str, Any] = {
     "programme": "institution-capacity",
