@@ -25,7 +25,7 @@ from services.monitoring.domain.derivation import (
 from services.monitoring.domain.profiles import PROFILE_COLUMNS, Entry, ProfileRow, timelines_of
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, OfficeRow
-from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, arrow, ddl, quoted
+from services.monitoring.schema import FACT_TABLES, FAMILIES, PERSONS_TABLES, TABLES, arrow, ddl, quoted
 from shared.messaging.port import Position
 from shared.messaging.topics import PERSONS, TOPICS
 from shared.replica import shadows_collection
@@ -76,6 +76,8 @@ class ReadModel:
         self.path = path
         self.database = Database(path, threads=threads, memory_limit_mb=memory_limit_mb)
         self.database.writer.execute(ddl())
+        # How many cells the answers to questions had, by what was asked.
+        self.cells_seen: dict[Any, int] = {}
         self._unsorted = 0
         self._sorted_to = -1
         # What stands in memory alone is new.
@@ -183,8 +185,27 @@ def write_facts(connection: Connection, groups: Groups, known: Known) -> int:
     """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
     found = fact_rows(groups, known)
     for table, rows in found.items():
-        insert(connection, table, rows)
+        insert_facts(connection, table, rows)
     return sum(map(len, found.values()))
+
+
+def insert_facts(connection: Connection, table: str, rows: Sequence[Any]) -> None:
+    """Adds the rows of a family's table, with the numbers of their persons."""
+    if not rows or table not in PERSONS_TABLES:
+        insert(connection, table, rows)
+        return
+    incoming, place = arrow(table, rows), TABLES[table].index("person")
+    assert incoming.num_rows  # noqa: S101
+    number_persons(connection, "SELECT unnest(?::UUID[])", [sorted({row[place] for row in rows})])
+    own = "incoming LEFT JOIN numbers ON numbers.person = incoming.person::UUID"
+    connection.execute(f"INSERT INTO {table} SELECT incoming.*, numbers.number FROM {own}")  # noqa: S608
+
+
+def number_persons(connection: Connection, persons: str, parameters: Sequence[Any] = ()) -> None:
+    """Gives each person whom the query gives, and who has none, the next number."""
+    new = f"(SELECT DISTINCT * FROM ({persons}) named(person)) ANTI JOIN numbers USING (person)"  # noqa: S608
+    numbered = "(SELECT count(*) FROM numbers) + row_number() OVER () - 1"
+    connection.execute(f"INSERT INTO numbers SELECT person, {numbered} FROM {new}", parameters)  # noqa: S608
 
 
 def remove_facts(connection: Connection, held: Iterable[EventRow]) -> None:

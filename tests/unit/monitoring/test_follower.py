@@ -168,8 +168,8 @@ async def test_an_answer_below_the_watermark_never_changes(log: LocalLog, clock:
 
     def asked(as_of: int) -> list[tuple[Any, ...]]:
         with follower.model.database.reader() as connection:
-            columns, span = "* EXCLUDE (known_from, known_to)", "known_from < ? AND known_to >= ?"
-            known = f"SELECT {columns} FROM {{}} WHERE {span} ORDER BY ALL"
+            span = "known_from < ? AND known_to >= ?"
+            known = f"SELECT * EXCLUDE (known_from, known_to) FROM {{}} WHERE {span} ORDER BY ALL"
             return [
                 row
                 for table in FACT_TABLES
