@@ -257,6 +257,22 @@ async def test_several_passes_over_a_partition_give_the_same(
     assert (await rebuilt(log, clock, follower))[0].equal
 
 
+class TwoAtOnce(InThisProcess):
+    """As if it were two processes: what passes find is left in files."""
+
+    many = 2
+
+
+async def test_what_passes_leave_in_files_gives_the_same(log: LocalLog, clock: Clock, tmp_path: Path) -> None:
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, random_story(13).records)
+    target = ReadModel(tmp_path / "new.duckdb")
+    report = await rebuild(log, follower, target, clock, TwoAtOnce(log, clock))
+    assert report.equal
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith("new.duckdb")] == []
+    target.close()
+
+
 async def test_a_rebuild_after_compaction_gives_the_same(log: LocalLog, clock: Clock) -> None:
     story = Story()
     story.published()
