@@ -67,7 +67,7 @@ class _Filling:
             await stop_tasks(tasks)
 
     async def derive(self) -> None:
-        """The facts of all that was read, in one transaction."""
+        """The facts of all that was read."""
         await self._writing(partial(_derive, self._model))
 
     def _passes(self, ends: Mapping[Position, int]) -> Iterator[Pass]:
@@ -113,6 +113,5 @@ def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) 
 
 def _derive(model: ReadModel, connection: Connection) -> None:
     model.reload_zones()
-    connection.execute("BEGIN")
+    # No transaction around all of it, which would have to fit somewhere: who cannot finish drops the file.
     derive_facts(connection, model.zones)
-    connection.execute("COMMIT")

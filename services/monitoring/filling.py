@@ -19,7 +19,7 @@ from shared.contracts.facts import Family
 from shared.messaging.topics import PERSONS
 
 # Events whose facts are derived at once: what DuckDB holds of them in memory is some 1 kB each.
-DERIVED_AT_ONCE = 500_000
+DERIVED_AT_ONCE = 250_000
 # Facts that are joined one by one, at once.
 JOINED_AT_ONCE = 50_000
 _PERSONS = f"""
