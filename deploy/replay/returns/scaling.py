@@ -36,10 +36,9 @@ def _deliveries(whole: Deliveries, scale: Decimal) -> Deliveries:
     told: dict[str, tuple[Any, ...]] = {
         name: _shrunk(getattr(whole, name), "returns", scale) for name in ("extended", "ended_early")
     }
-    declined = shrunk(whole.declined, scale)
     cells = [persons for line in whole.placed for persons in line.persons_by_returns]
     # No return is two of these, so there are at least as many.
-    marked = declined + sum(one.returns for lines in told.values() for one in lines)
+    marked = sum(one.returns for lines in told.values() for one in lines)
     parts = iter(apportioned(max(marked, shrunk(sum(cells), scale)), cells))
     placed = tuple(
         line.model_copy(update={"persons_by_returns": tuple(next(parts) for _ in line.persons_by_returns)})
@@ -52,7 +51,7 @@ def _deliveries(whole: Deliveries, scale: Decimal) -> Deliveries:
         update={
             "starts": _lines(whole.starts, "returns", returns),
             "modalities": dict(zip(forms, apportioned(returns if forms else 0, list(forms.values())), strict=True)),
-            "declined": declined,
+            "declined": shrunk(whole.declined, scale),
             **told,
             **{name: _shrunk(getattr(whole, name), "persons", scale) for name in ("no_shows", "cancelled")},
             "unfilled": _shrunk(whole.unfilled, "requests", scale),
