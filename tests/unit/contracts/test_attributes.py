@@ -7,7 +7,7 @@ from itertools import permutations
 
 import pytest
 
-from services.matching.domain import scoring
+from services.matching.domain import assessment
 from services.monitoring.domain.profiles import NAMES, Entry, at_event
 from services.monitoring.domain.rows import day_of, microseconds_of
 from shared.clock import derived_id
@@ -51,7 +51,7 @@ def test_all_services_have_one_answer_from_the_first_entry_on(entries: tuple[Pro
     for text, expected in DAYS.items():
         day = date.fromisoformat(text)
         assert education(attributes_on(entries, day, before="first")) == expected
-        assert education(scoring.attributes_on(as_json, day)) == expected
+        assert education(assessment.attributes_on(as_json, day)) == expected
         assert at_event(known, day_of(day))[NAMES.index("education")] == expected
         assert education(attributes_on(entries, day)) == (None if text == "2019-01-01" else expected)
 
