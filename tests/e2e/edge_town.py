@@ -8,8 +8,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any
 
 import httpx
