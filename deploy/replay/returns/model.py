@@ -59,7 +59,8 @@ class Profession(Declared):
 class Group(Declared):
     """So many persons of each sex who share an office and an origin, and whatever else is said here.
 
-    `code`: for `placed` and the like to name. `languages`: spoken by all of them, at this CEFR level.
+    `code`: for `placed` and the like to name. `languages`: spoken by all of them, at this CEFR level. `youngest`: of
+    all the eligible they were born last and have worked the fewest years.
     """
 
     code: Code | None = None
@@ -68,6 +69,7 @@ class Group(Declared):
     residence: Country | None = None
     nationality: Country | None = None
     category: Code | None = None
+    youngest: bool = False
     languages: dict[Language, Cefr] = {}
     female: Count = 0
     male: Count = 0

@@ -57,9 +57,15 @@ class Shortlists:
             raise HistoryImpossible(f"no shortlist for an empty seat in {assignment.office}")
 
     def _listed(self, assignment: Assignment, *, declined: bool) -> bool:
-        """Whether a list was found; then the assignment has it."""
-        goes, number = assignment.listed[0], self.deliveries.shortlist.names - 1
+        """Whether a list was found; then the assignment has it. People compete with those of their own category first."""
+        goes = assignment.listed[0]
         near = [one for one in self.spare(assignment.office) if one is not goes]
+        alike = [one for one in near if one.group.category == goes.group.category]
+        choices = [near] if len(alike) == len(near) else [alike, near]
+        return any(self._listed_among(assignment, one, declined=declined) for one in choices)
+
+    def _listed_among(self, assignment: Assignment, near: list[Expert], *, declined: bool) -> bool:
+        goes, number = assignment.listed[0], self.deliveries.shortlist.names - 1
         firsts = self._of_sector(near, assignment.host.sector) if declined else [goes]
         for _ in range(TRIES if firsts and len(near) >= number else 0):
             first = self.rng.choice(firsts)
