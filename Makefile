@@ -51,7 +51,7 @@ format: $(VENV)/.dev ## rewrites the style
 	$(BIN)/ruff format .
 
 simulate: $(VENV)/.dev ## random schedules of the kernel (RUNS=200 SEED=1)
-	$(BIN)/python -m tests.simulation --runs $(RUNS) --seed $(SEED)
+	$(BIN)/python -m tests.simulation --runs $(RUNS) --seed $(SEED) $(ARGS)
 
 bench: $(VENV)/.dev ## benchmarks, written to docs/benchmarks.md
 	$(BIN)/python -m tests.bench $(ARGS)

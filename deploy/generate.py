@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deploy.case_map import case_map, with_cases
-from deploy.definition_tables import with_tables
+from deploy.case_map import case_map, case_tables
+from deploy.definition_tables import tables
 from deploy.event_map import event_map
 from deploy.fact_map import fact_map
+from deploy.marked_page import with_part
 from deploy.replay.history import history_schema
 from shared.cases.case import Case
 from shared.clock import RealRuntime
@@ -109,13 +110,13 @@ def case_pages() -> Files:
     yield ROOT / "docs/cases.md", case_map({service: cases_of(service) for service in GROUPS})
     for service in GROUPS:
         readme = ROOT / "services" / service / "README.md"
-        yield readme, with_cases(readme.read_text(encoding="utf-8"), cases_of(service))
+        yield readme, with_part(readme.read_text(encoding="utf-8"), "what leads where", case_tables(cases_of(service)))
 
 
 def programmes_page() -> Files:
     """The tables of what a definition may say, between their marks in a page that is otherwise written by hand."""
     page = ROOT / "docs/programmes.md"
-    yield page, with_tables(page.read_text(encoding="utf-8"))
+    yield page, with_part(page.read_text(encoding="utf-8"), "what a definition may say", tables())
 
 
 def fact_map_page() -> Files:

@@ -13,9 +13,10 @@ from shared.contracts.registration import ProgrammePublished
 from shared.errors import Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake
+from shared.messaging.handlers import Handlers
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
-from shared.messaging.shadows import Consumer, Handlers
+from shared.messaging.shadows import Consumer
 from shared.metrics import Measured, exposed, publish, withdraw
 from shared.observability import counts, logger
 from shared.programmes.definitions import Definitions

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 CONTROL_CHARACTER = "control_character"
@@ -36,6 +37,12 @@ def exact(value: str) -> str:
     return _checked(value)
 
 
+def fold_number(number: str) -> str:
+    """A document number as it is compared: NFKC, one case, digits of any script, without separators."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).casefold())
+    return "".join(_folded(character) for character in folded if unicodedata.category(character)[0] in "LN")
+
+
 def has_control_character(text: str, allowed: str = "") -> bool:
     """Whether a control, formatting or unassigned character other than the joiners and `allowed` stands in it."""
     return any(unicodedata.category(one)[0] == "C" and one not in _JOINERS and one not in allowed for one in text)
@@ -45,3 +52,12 @@ def _checked(text: str, allowed: str = "") -> str:
     if has_control_character(text, allowed):
         raise PydanticCustomError(CONTROL_CHARACTER, "the value breaks the rule")
     return text
+
+
+def _folded(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    return character if digit is None else str(digit)
+
+
+# A line by which people tell one thing from another; no event carries it.
+Title = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]

@@ -1,129 +1,90 @@
-"""HTTP edge of matching: every route with its row of the policy, its body and an example that is accepted."""
+"""Matching's HTTP edge: its cases with the works of their verbs, and what is no case: vacancies, applications,
+shortlists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from shared.web.transitions import Call, Resource, Run, id_of, listing, reading, transition
 from starlette.responses import Response
 
 from services.matching import views
-from services.matching.bodies import (
-    DRAFT,
-    EXPERT,
-    TERMS,
-    Application,
-    AssignmentDraft,
-    EditItems,
-    Reason,
-    Revision,
-    ShortlistRequest,
-)
-from services.matching.domain import assignment, match
-from services.matching.domain.knowledge import OfAnotherOffice, return_of
-from services.matching.handlers import Following, own_deliveries
-from services.matching.requests import Requests
-from services.matching.selection import APPLICATION
+from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
+from services.matching.domain.knowledge import OfAnotherOffice
+from services.matching.domain.matches import EXPERT as APPLICANT
+from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.work.selection import APPLICATION
+from services.matching.work.works import Works
+from shared.cases.bodies import Change
 from shared.clock import derived_id, text_of
-from shared.errors import Problem, Refusal
-from shared.intake.submissions import SUBMISSIONS, Intake
+from shared.contracts.base import Id
+from shared.errors import Refusal
+from shared.identity.rights import Rights
+from shared.intake.submissions import SUBMISSIONS
 from shared.replica import Replica
-from shared.store.aggregates import Aggregate, Saved, settled
 from shared.store.port import Document
-from shared.web.bodies import Change, documented, read_body
+from shared.web.acting import Served, Work, id_of
+from shared.web.answers import answered, listed_answers, taken_answers
+from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause_of
+from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import PARAMETERS, page, query
-from shared.web.receipts import acknowledged
 
-ASSIGNMENT_VIEW = Resource("assignments", ASSIGNMENTS.name, views.assignment)
-MATCH_VIEW = Resource("matches", MATCHES.name, views.match)
 OPEN_VACANCIES = ("vacant", "all")
+# What is published is for everybody who may apply; drafts and reasons stay in `assignments`.
+RIGHTS: tuple[Rights, ...] = (
+    ("vacancies", "list read", {"expert": "all", "host": "all", "officer": "all"}),
+    ("applications", "create", APPLICANT),
+    ("shortlist", "list", READERS),
+)
 
-CommandOf = Callable[[Any], Any]
+
+def served_cases(works: Works) -> tuple[Served, ...]:
+    of_assignments: Mapping[str, Work] = {
+        "create": works.requests.create,
+        "revise": works.requests.revise,
+        "shortlist": works.allocation.shortlist,
+    }
+    of_matches: Mapping[str, Work] = {
+        "allocate": works.allocation.allocate,
+        "offer": works.allocation.offer,
+        "accept": works.allocation.accept,
+        "retract": works.retraction.retract,
+    }
+    return (
+        Served(ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments),
+        Served(MATCH, MATCHES, views.MatchSeen, views.match, of_matches),
+    )
+
+
+class Application(Change):
+    """Who applies: an expert for himself, or an officer for an expert of the own office."""
+
+    expert: Id
 
 
 class Api:
-    """The routes of matching."""
+    """The routes that are no case's."""
 
-    def __init__(self, replica: Replica, following: Following, requests: Requests, intake: Intake) -> None:
+    def __init__(self, replica: Replica, works: Works) -> None:
         self._kernel = replica.kernel
         self._store = replica.ports.store
-        self._following = following
-        self._requests = requests
-        self._intake = intake
+        self._intake = replica.submissions
+        self._selection = works.selection
         self.router = APIRouter()
-        self._vacancies()
-        self._assignments()
-        self._selection()
-        self._matches()
+        vacancies, vacancy = listed_answers(views.VacancySeen), answered(views.VacancySeen, "As experts see it.")
+        matches = listed_answers(views.MatchSeen)
+        self._route("/vacancies", "vacancies", "list", self._vacancies, "What is open to applications", vacancies)
+        self._route("/vacancies/{id}", "vacancies", "read", self._vacancy, "One vacancy", vacancy)
+        path = "/assignments/{id}/shortlist"
+        self._route(path, "shortlist", "list", self._shortlist, "The matches of every round by rank", matches)
+        self._applications()
 
-    def _vacancies(self) -> None:
-        self._route("GET", "/vacancies", "vacancies", "list", self._list_vacancies, {"parameters": PARAMETERS})
-        self._route("GET", "/vacancies/{id}", "vacancies", "read", self._read_vacancy)
-
-    def _assignments(self) -> None:
-        listing(self.router, path="/assignments", resource=ASSIGNMENT_VIEW)
-        reading(self.router, path="/assignments/{id}", resource=ASSIGNMENT_VIEW)
-        body = documented(AssignmentDraft, DRAFT)
-        self._route("POST", "/assignments", "assignments", "create", self._draft, body, 201)
-        self._on_assignment("submit", Change, self._submit, {})
-        self._on_assignment("revise", Revision, self._revise, {"terms": TERMS})
-        self._on_assignment("approve", Change, self._approve, {})
-        for verb, model, command, example in ASSIGNMENT_TRANSITIONS:
-            self._on_assignment(verb, model, self._command(ASSIGNMENTS, command), example)
-
-    def _selection(self) -> None:
-        body = documented(Application, {"expert": EXPERT})
-        path = "/assignments/{id}/applications"
-        self._route("POST", path, "applications", "create", self._apply, body, 202)
-        self._on_assignment("shortlist", ShortlistRequest, self._shortlist, {"experts": [EXPERT]})
-        self._route("GET", "/assignments/{id}/shortlist", "shortlist", "list", self._read_shortlist)
-
-    def _matches(self) -> None:
-        listing(self.router, path="/matches", resource=MATCH_VIEW)
-        reading(self.router, path="/matches/{id}", resource=MATCH_VIEW)
-        self._on_match("allocate", Change, self._allocate, {})
-        self._on_match("offer", Change, self._offer, {})
-        self._on_match("accept", Change, self._accept, {})
-        self._on_match(
-            "decline", Reason, self._command(MATCHES, _with_reason(match.DeclineOffer)), {"reason": "family"}
-        )
-        self._on_match("retract", Reason, self._retract, {"reason": "family"})
-
-    def _on_assignment(self, verb: str, body: type[Change], run: Run[Any], example: Mapping[str, Any]) -> None:
-        path = f"/assignments/{{id}}/{verb}"
-        transition(self.router, path=path, resource=ASSIGNMENT_VIEW, verb=verb, body=body, run=run, example=example)
-
-    def _on_match(self, verb: str, body: type[Change], run: Run[Any], example: Mapping[str, Any]) -> None:
-        path = f"/matches/{{id}}/{verb}"
-        transition(self.router, path=path, resource=MATCH_VIEW, verb=verb, body=body, run=run, example=example)
-
-    def _command(self, aggregate: Aggregate[Any], command_of: CommandOf) -> Run[Any]:
-        """One command on one document."""
-
-        async def run(call: Call[Any]) -> Saved[Any]:
-            command = command_of(call.body)
-            return await self._kernel.execute(
-                aggregate, call.id, command, call.cause, expected_version=call.expected_version
-            )
-
-        return run
-
-    def _route(
-        self,
-        method: str,
-        path: str,
-        resource: str,
-        verb: str,
-        run: Callable[[Request, Granted], Any],
-        extra: dict[str, Any] | None = None,
-        status: int = 200,
-    ) -> None:
+    def _route(self, path: str, resource: str, verb: str, run: Any, summary: str, responses: Mapping[str, Any]) -> None:
         async def endpoint(request: Request, granted: Granted = Depends(may(resource, verb))) -> Response:
             answer: Response = await run(request, granted)
             return answer
@@ -131,49 +92,52 @@ class Api:
         self.router.add_api_route(
             path,
             endpoint,
-            methods=[method],
-            status_code=status,
+            methods=["GET"],
+            summary=summary,
             operation_id=f"{resource}_{verb}",
-            openapi_extra={**(extra or {}), **_path_parameters(path, extra or {})},
+            openapi_extra={"responses": responses, "parameters": [ID_PARAMETER] if "{id}" in path else PARAMETERS},
             tags=[resource],
         )
 
-    async def _list_vacancies(self, request: Request, granted: Granted) -> Response:
-        return await page(request, ASSIGNMENTS.name, OPEN_VACANCIES, views.vacancy)
+    async def _vacancies(self, request: Request, granted: Granted) -> Response:
+        return await page(
+            request, ASSIGNMENTS.name, OPEN_VACANCIES, lambda document: representation(views.vacancy(document))
+        )
 
-    async def _read_vacancy(self, request: Request, granted: Granted) -> Response:
+    async def _vacancy(self, request: Request, granted: Granted) -> Response:
         query(request)
         document = await self._store.load(ASSIGNMENTS.name, id_of(request.path_params["id"]))
-        if not _is_open(document):
+        if document is None or not _is_open(document):
             raise Refusal("not_found", status=404)
-        return JSONResponse(dict(views.vacancy(document or {})))
+        return JSONResponse(representation(views.vacancy(document)))
 
-    async def _draft(self, request: Request, granted: Granted) -> Response:
+    async def _shortlist(self, request: Request, granted: Granted) -> Response:
+        """The matches of every round by rank, all on one page: a round has five at most."""
         query(request)
-        sent = await read_body(request, AssignmentDraft)
-        body = sent.model
-        cause = cause_of(request, granted, sent.digest, body.happened_at)
-        allowed = {("office", body.office), ("institution", body.terms.institution)}
-        if not allowed & set(await granted.equalities()):
-            pointer = "/office" if granted.principal.role == "officer" else "/terms/institution"
-            raise Refusal("not_yours", problems=(Problem("not_yours", pointer),), status=403)
-        saved = await self._requests.draft(body, cause)
-        answer = ASSIGNMENT_VIEW.answer(saved.document, granted.principal, 200 if saved.repeated else 201)
-        answer.headers["Location"] = f"/matching/v1/assignments/{cause.command_id}"
-        return answer
+        document = await granted.load(ASSIGNMENTS.name, id_of(request.path_params["id"]))
+        found = [await self._store.load(MATCHES.name, one) for one in document["state"]["shortlisted"]]
+        items = [representation(views.match(one, granted.principal)) for one in found if one]
+        return JSONResponse({"items": items, "next": None})
 
-    async def _submit(self, call: Call[Change]) -> Saved[Any]:
-        return await self._requests.submit(call.id, call.cause, call.expected_version)
+    def _applications(self) -> None:
+        async def endpoint(
+            id: str, request: Request, granted: Granted = Depends(may("applications", "create"))
+        ) -> Response:
+            query(request)
+            return await self._apply(id_of(id), request, granted)
 
-    async def _revise(self, call: Call[Revision]) -> Saved[Any]:
-        return await self._requests.revise(call.id, call.body, call.cause, call.expected_version)
+        self.router.add_api_route(
+            "/assignments/{id}/applications",
+            endpoint,
+            methods=["POST"],
+            status_code=202,
+            summary="An expert applies to the assignment",
+            operation_id="applications_create",
+            openapi_extra={**documented(Application, {"expert": EXPERT}), "responses": taken_answers()},
+            tags=["applications"],
+        )
 
-    async def _approve(self, call: Call[Change]) -> Saved[Any]:
-        return await self._requests.approve(call.id, call.cause, call.expected_version)
-
-    async def _apply(self, request: Request, granted: Granted) -> Response:
-        query(request)
-        id = id_of(request.path_params["id"])
+    async def _apply(self, id: str, request: Request, granted: Granted) -> Response:
         document = await self._store.load(ASSIGNMENTS.name, id)
         sent = await read_body(request, Application)
         cause = cause_of(request, granted, sent.digest, sent.model.happened_at)
@@ -194,68 +158,14 @@ class Api:
         equalities = await granted.equalities()
         if state is None or (not _is_open(document) and ("office", state.office) not in equalities):
             raise Refusal("not_found", status=404)
-        if state.status not in assignment.OPEN_TO_EXPERTS:
+        if state.status not in OPEN_TO_EXPERTS:
             raise Refusal("assignment_not_open")
         own = any(name == "own" and derived_id(of, state.programme or "") == expert for name, of in equalities)
         if not own and ("office", state.office) not in equalities:
             raise OfAnotherOffice
-        await self._following.selection.check_filing(state, expert, own=own)
-
-    async def _shortlist(self, call: Call[ShortlistRequest]) -> Saved[Any]:
-        """The decision is saved in the assignment; the ranks follow at once, or by the event that says it."""
-        body = call.body
-        saved = await self._following.selection.shortlist(
-            call.id, body.experts, body.override_reason, call.cause, call.expected_version
-        )
-        for delivery in own_deliveries(saved):
-            await self._following.matching_started(delivery)
-        return saved
-
-    async def _read_shortlist(self, request: Request, granted: Granted) -> Response:
-        """The matches of every round by rank, all on one page: a round has five at most."""
-        query(request)
-        document = await granted.load(ASSIGNMENTS.name, id_of(request.path_params["id"]))
-        found = [await self._store.load(MATCHES.name, one) for one in document["state"]["shortlisted"]]
-        items = [dict(views.match(one, granted.principal)) for one in found if one]
-        return JSONResponse({"items": items, "next": None})
-
-    async def _allocate(self, call: Call[Change]) -> Saved[Any]:
-        return await self._following.allocation.allocate(call.id, call.cause, call.expected_version)
-
-    async def _offer(self, call: Call[Change]) -> Saved[Any]:
-        return await self._following.allocation.offer(call.id, call.cause, call.expected_version)
-
-    async def _retract(self, call: Call[Reason]) -> Saved[Any]:
-        over = return_of(await self._following.promises.placement_of(call.id)) == "over"
-        if over and not settled(call.document, call.cause):
-            raise Refusal("return_is_over", "what has taken place is not taken back")
-        run = self._command(MATCHES, _with_reason(match.RetractMatch))
-        return await run(call)
-
-    async def _accept(self, call: Call[Change]) -> Saved[Any]:
-        return await self._following.allocation.accept(call.id, call.cause, call.expected_version)
+        await self._selection.check_filing(state, expert, own=own)
 
 
 def _is_open(document: Document | None) -> bool:
     state = ASSIGNMENTS.read(document)
-    return state is not None and state.status in assignment.OPEN_TO_EXPERTS
-
-
-def _with_reason(command: CommandOf) -> CommandOf:
-    return lambda body: command(body.reason)
-
-
-def _path_parameters(path: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """FastAPI documents what a function's signature names; these functions take the request whole."""
-    if "{id}" not in path:
-        return {}
-    own = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    return {"parameters": [own, *extra.get("parameters", ())]}
-
-
-ASSIGNMENT_TRANSITIONS: tuple[tuple[str, type[Change], CommandOf, Mapping[str, Any]], ...] = (
-    ("request-edits", EditItems, lambda b: assignment.RequestEdits(b.items), {"items": ["languages"]}),
-    ("reject", Reason, _with_reason(assignment.RejectAssignment), {"reason": "outside_priorities"}),
-    ("publish", Change, lambda _: assignment.PublishAssignment(), {}),
-    ("cancel", Reason, _with_reason(assignment.CancelAssignment), {"reason": "host_withdrew"}),
-)
+    return state is not None and state.status in OPEN_TO_EXPERTS

@@ -1,108 +1,103 @@
-"""What matching does about a message: load, decide, save. The rules are in domain/."""
+"""Everything that matching listens to, its own topics included: message, what is known after it, what it does.
+
+What follows from a save heals by its event. Each effect may run twice: its commands' ids follow from the event.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
-from services.matching.allocation import Allocation
-from services.matching.domain.knowledge import PLACEMENT_PURPOSE
-from services.matching.domain.match import ReleaseMatch
-from services.matching.promises import Promises
-from services.matching.retraction import Retraction
-from services.matching.selection import Selection
-from services.matching.store import MATCHES
-from services.matching.withdrawal import Withdrawal
-from shared.contracts.base import Envelope, Event
-from shared.contracts.matching import AssignmentMatchingStarted, MatchParties
-from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementRefused
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
-from shared.errors import TooEarly
-from shared.messaging.shadows import Delivery
-from shared.replica import Replica
-from shared.store.aggregates import Saved
-
-
-class Following:
-    """Effects by message. Each may run twice: its commands' ids follow from the event."""
-
-    def __init__(self, replica: Replica) -> None:
-        self._kernel = replica.kernel
-        self.promises = Promises(replica)
-        self.selection = Selection(replica, self.promises)
-        self.allocation = Allocation(replica, self.promises, self.selection)
-        self.withdrawal = Withdrawal(replica, self.promises)
-        self.retraction = Retraction(replica, self.promises)
-
-    async def matching_started(self, delivery: Delivery) -> None:
-        """Ranks for the round's matches; where the seats are given already, they are reserves at once."""
-        event = delivery.event
-        if isinstance(event, AssignmentMatchingStarted):
-            await self.selection.put_on_shortlist(delivery, event.round, event.matches)
-            await self.allocation.align(delivery.subject, delivery)
-
-    async def assignment_cancelled(self, delivery: Delivery) -> None:
-        await self.selection.stop_all(delivery)
-
-    async def match_moved(self, delivery: Delivery) -> None:
-        """A seat was given, an offer accepted, or a match kept that was to be taken back."""
-        await self.allocation.align((await self._parties(delivery.subject)).assignment, delivery)
-
-    async def match_ended(self, delivery: Delivery) -> None:
-        """Seat and pool are given back first, then the next reserve takes the seat."""
-        parties = await self._parties(delivery.subject)
-        await self.promises.settle(delivery.subject, parties)
-        await self.allocation.align(parties.assignment, delivery)
-
-    async def placement_answered(self, delivery: Delivery) -> None:
-        """The placement will never begin: the match gives up its seat."""
-        match = await self._match_of(delivery)
-        await self._kernel.execute(MATCHES, match, ReleaseMatch(_reason(delivery.event)), delivery.cause("release"))
-
-    async def return_told(self, delivery: Delivery) -> None:
-        """The return has begun or is over, which may answer a retraction."""
-        await self.retraction.settle(await self._match_of(delivery), delivery)
-
-    async def match_retracting(self, delivery: Delivery) -> None:
-        """The answer may have been heard before the retraction was saved."""
-        await self.retraction.settle(delivery.subject, delivery)
-
-    async def _match_of(self, delivery: Delivery) -> str:
-        """The match of a placement's event. Raises TooEarly where it is not here yet."""
-        match: str | None = delivery.knowledge.get("match")
-        if match is None or (await self._kernel.load(MATCHES, match))[1] is None:
-            raise TooEarly("match")
-        return match
-
-    async def consent_turned(self, delivery: Delivery) -> None:
-        event = delivery.event
-        if isinstance(event, ConsentGiven | ConsentWithdrawn) and event.purpose == PLACEMENT_PURPOSE:
-            await self.withdrawal.align(delivery.subject, delivery)
-            await self.heard(delivery)
-
-    async def expert_turned(self, delivery: Delivery) -> None:
-        event = delivery.event
-        if isinstance(event, ExpertSuspended | ExpertReinstated):
-            await self.withdrawal.align(event.person, delivery)
-
-    async def heard(self, delivery: Delivery) -> None:
-        """An application may wait for this."""
-        await self.selection.waiting.heard(delivery.subject)
-
-    async def _parties(self, match: str) -> MatchParties:
-        _, state = await self._kernel.load(MATCHES, match)
-        if state is None or state.parties is None:
-            raise TooEarly("match")
-        return state.parties
+from services.matching.domain import knowledge
+from services.matching.work.works import Works
+from shared.contracts.matching import (
+    AssignmentCancelled,
+    AssignmentMatched,
+    AssignmentMatchingStarted,
+    ExpertNotSelected,
+    MatchKept,
+    MatchRetracted,
+    MatchRetracting,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+)
+from shared.contracts.placement import (
+    NoShowReported,
+    PlacementCancelled,
+    PlacementEndedEarly,
+    PlacementOpened,
+    PlacementRefused,
+    ReturnCompleted,
+    ReturnStarted,
+)
+from shared.contracts.registration import (
+    ConsentGiven,
+    ConsentWithdrawn,
+    ExpertDeclaredEligible,
+    ExpertDeclaredIneligible,
+    ExpertRegistered,
+    ExpertReinstated,
+    ExpertSuspended,
+    InstitutionActivated,
+    InstitutionAssessed,
+    InstitutionBecamePartner,
+    InstitutionClosed,
+    InstitutionPutOnHold,
+    InstitutionRegistered,
+    PersonRecorded,
+    Profile,
+)
+from shared.messaging.handlers import Handler, Handlers
 
 
-def own_deliveries(saved: Saved[Any]) -> list[Delivery]:
-    """The events of a save as they will come round, so that what follows is done at once under the same ids."""
-    entries = saved.document["outbox"][-len(saved.events) :] if saved.events else []
-    pairs = zip(entries, saved.events, strict=True)
-    return [Delivery(Envelope.of(entry["headers"]), event, {}) for entry, event in pairs]
+def handlers(works: Works) -> Handlers:
+    return {**_of_registration(works), **_of_matching(works), **_of_placement(works)}
 
 
-def _reason(event: Event) -> str:
-    if isinstance(event, PlacementRefused | PlacementCancelled):
-        return event.reason
-    return "no_show" if isinstance(event, NoShowReported) else "placement_ended"
+def _of_registration(works: Works) -> Handlers:
+    heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
+    consent = {"withdrawal": works.withdrawal.consent, "waiting": heard}
+    return {
+        PersonRecorded: Handler(know=knowledge.person),
+        Profile: Handler(know=knowledge.profile, effect=heard),
+        ConsentGiven: Handler(know=knowledge.consents, effects=consent),
+        ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent),
+        ExpertRegistered: Handler(know=knowledge.expert),
+        ExpertDeclaredEligible: Handler(know=knowledge.expert, effect=heard),
+        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=heard),
+        ExpertSuspended: Handler(know=knowledge.expert, effect=suspension),
+        ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
+        InstitutionRegistered: Handler(know=knowledge.institution),
+        InstitutionAssessed: Handler(know=knowledge.institution),
+        InstitutionBecamePartner: Handler(know=knowledge.institution),
+        InstitutionActivated: Handler(know=knowledge.institution),
+        InstitutionPutOnHold: Handler(know=knowledge.institution),
+        InstitutionClosed: Handler(know=knowledge.institution),
+    }
+
+
+def _of_matching(works: Works) -> Handlers:
+    allocation, retraction = works.allocation, works.retraction
+    return {
+        AssignmentMatchingStarted: Handler(effect=allocation.started),
+        AssignmentCancelled: Handler(effect=works.selection.stop_all),
+        AssignmentMatched: Handler(effect=allocation.moved),
+        OfferAccepted: Handler(effect=allocation.moved),
+        MatchKept: Handler(effect=allocation.moved),
+        MatchRetracting: Handler(effect=retraction.asked),
+        ExpertNotSelected: Handler(effect=allocation.ended),
+        OfferDeclined: Handler(effect=allocation.ended),
+        OfferExpired: Handler(effect=allocation.ended),
+        MatchRetracted: Handler(effect=allocation.ended),
+    }
+
+
+def _of_placement(works: Works) -> Handlers:
+    retraction = works.retraction
+    return {
+        PlacementOpened: Handler(know=knowledge.placement),
+        ReturnStarted: Handler(know=knowledge.placement, effect=retraction.told),
+        ReturnCompleted: Handler(know=knowledge.placement, effect=retraction.told),
+        PlacementEndedEarly: Handler(know=knowledge.placement, effect=retraction.told),
+        PlacementRefused: Handler(know=knowledge.placement, effect=retraction.answered),
+        PlacementCancelled: Handler(know=knowledge.placement, effect=retraction.answered),
+        NoShowReported: Handler(effect=retraction.answered),
+    }

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from services.matching.domain import assignment, match, match_state
-from services.matching.domain.assignment import Assignment
-from services.matching.domain.match_state import Match
-from shared.cases.case import Timer
+from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment
+from services.matching.domain.knowledge import expert_status
+from services.matching.domain.matches import MATCH, Match
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection, Index
@@ -35,19 +34,13 @@ def _at(*path: str) -> Texts:
 
 def _vacant(document: Document) -> list[str]:
     state = document.get("state")
-    return ["all"] if state and state["status"] in assignment.OPEN_TO_EXPERTS else []
+    return ["all"] if state and state["status"] in OPEN_TO_EXPERTS else []
 
 
-def _offer_timer(state: Match) -> Timer | None:
-    """An offer that is not answered expires."""
-    if state.status != "offered" or state.expires_at is None:
-        return None
-    return Timer(state.expires_at, match.ExpireOffer())
-
-
-ASSIGNMENTS: Aggregate[Assignment] = Aggregate(
+ASSIGNMENTS: Aggregate[Assignment] = Aggregate.of(
+    ASSIGNMENT,
     Collection(
-        "assignments",
+        ASSIGNMENT.name,
         {
             "all": Index(_everything),
             "office": Index(_at("office")),
@@ -57,14 +50,11 @@ ASSIGNMENTS: Aggregate[Assignment] = Aggregate(
             "vacant": Index(_vacant),
         },
     ),
-    Assignment,
-    assignment.decide,
-    assignment.evolve,
-    scope=assignment.scope,
 )
-MATCHES: Aggregate[Match] = Aggregate(
+MATCHES: Aggregate[Match] = Aggregate.of(
+    MATCH,
     Collection(
-        "matches",
+        MATCH.name,
         {
             "all": Index(_everything),
             "office": Index(_at("parties", "office")),
@@ -74,38 +64,32 @@ MATCHES: Aggregate[Match] = Aggregate(
             "assignment": Index(_at("parties", "assignment")),
         },
     ),
-    Match,
-    match.decide,
-    match_state.evolve,
-    _offer_timer,
-    match_state.scope,
 )
 # The guard of persons: `_id` is the person's id, every open match of the person holds there.
 POOLS = Collection("pools")
 
 
-def _known(field: str, kind: str) -> Texts:
+def _known(who: str, field: str) -> Texts:
+    """What `who` knows of the subject under that name (services.matching.domain.knowledge)."""
+
     def texts(document: Document) -> list[str]:
-        known = document["knowledge"]
-        return [known[field]] if known.get("kind") == kind and known.get(field) else []
+        value = document["knowledge"].get(who, {}).get(field)
+        return [value] if value else []
 
     return texts
 
 
-def _account(document: Document) -> list[str]:
-    account = document["knowledge"].get("account")
-    return [account] if account else []
+def _accounts(document: Document) -> list[str]:
+    return [*_known("person", "account")(document), *_known("institution", "account")(document)]
 
 
 def _pool(document: Document) -> list[str]:
     """Experts who may be sourced, by programme."""
-    known = document["knowledge"]
-    standing = known.get("kind") == "expert" and known["screening"] == "eligible" and not known["suspended"]
-    return [known["programme"]] if standing else []
+    return _known("expert", "programme")(document) if expert_status(document["knowledge"]) == "eligible" else []
 
 
 def _returns(document: Document) -> list[str]:
-    known = document["knowledge"]
+    known = document["knowledge"].get("placement", {})
     begun = known.get("returned") and known.get("person") and known.get("programme")
     return [returns_key(known["person"], known["programme"])] if begun else []
 
@@ -116,8 +100,8 @@ def returns_key(person: str, programme: str) -> str:
 
 SHADOWS = shadows_collection(
     {
-        "account": Index(_account),
-        "person": Index(_known("person", "expert")),
+        "account": Index(_accounts),
+        "person": Index(_known("expert", "person")),
         "pool": Index(_pool),
         "returns": Index(_returns),
     }

@@ -1,32 +1,102 @@
-"""What each caller sees of an assignment and of a match."""
+"""What each caller sees of matching's cases, and what everybody sees of a vacancy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from services.matching.promises import standing
+from pydantic import BaseModel, ConfigDict
+
+from services.matching.work.promises import standing
+from shared.contracts.base import Instant
+from shared.contracts.matching import ScoreComponent, Terms
 from shared.identity.tokens import Principal
 from shared.store.port import Document
+from shared.web.acting import Seen
 
 
-def assignment(document: Document, _principal: Principal) -> Mapping[str, Any]:
-    """`{id, version, state, programme, programme_version, office, terms, title, ...}`; `shortlist`: match ids."""
-    state, private = document["state"], document["private"]
-    return {
-        **vacancy(document),
-        "version": document["version"],
-        "programme_version": state.get("programme_version"),
-        "round": state["round"],
-        "shortlist": state["shortlisted"],
-        "seats": {"total": state["terms"]["seats"], "held": len(standing(document))},
-        "items": state["items"],
-        "reason": state.get("reason"),
-        "override_reason": private.get("override_reason"),
-    }
+class Seats(BaseModel):
+    """`held`: seats that are given or about to be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    total: int
+    held: int
 
 
-def vacancy(document: Document) -> Mapping[str, Any]:
+class AssignmentSeen(Seen):
+    """`shortlist`: match ids of all rounds; `override_reason`: why the last one is shorter than the programme asks."""
+
+    programme: str | None
+    office: str | None
+    terms: Terms
+    title: str | None
+    description: str | None
+    programme_version: int | None
+    round: int
+    shortlist: tuple[str, ...]
+    seats: Seats
+    items: tuple[str, ...]
+    reason: str | None
+    override_reason: str | None
+
+
+class VacancySeen(BaseModel):
+    """An assignment that is open to applications."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: str
+    programme: str | None
+    office: str | None
+    terms: Terms
+    title: str | None
+    description: str | None
+
+
+class MatchSeen(Seen):
+    """`score` is the sum of the components' `points`, each of at most its `weight`; integers.
+
+    A host sees the expert and never the person behind it; the person sees no rank, which tells of others.
+    """
+
+    assignment: str
+    expert: str
+    person: str | None = None
+    institution: str | None
+    office: str | None
+    programme: str | None
+    programme_version: int | None
+    score: int | None
+    components: tuple[ScoreComponent, ...]
+    criteria: tuple[str, ...]
+    rank: int | None = None
+    position: int | None = None
+    expires_at: Instant | None
+    reason: str | None
+
+
+def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
+    state = document["state"]
+    return AssignmentSeen(
+        **_offered(document),
+        version=document["version"],
+        programme_version=state.get("programme_version"),
+        round=state["round"],
+        shortlist=state["shortlisted"],
+        seats=Seats(total=state["terms"]["seats"], held=len(standing(document))),
+        items=state["items"],
+        reason=state.get("reason"),
+        override_reason=state.get("override_reason"),
+    )
+
+
+def vacancy(document: Document) -> VacancySeen:
+    return VacancySeen(**_offered(document))
+
+
+def _offered(document: Document) -> dict[str, Any]:
     """What everybody who may apply sees."""
     state, private = document["state"], document["private"]
     return {
@@ -40,23 +110,16 @@ def vacancy(document: Document) -> Mapping[str, Any]:
     }
 
 
-def match(document: Document, principal: Principal) -> Mapping[str, Any]:
-    """`score` is the sum of the components' `points`, each of at most its `weight`; integers.
-
-    A host sees the expert and never the person behind it; the person sees no rank, which tells of others.
-    """
-    state = document["state"]
-    seen = {
-        "id": document["_id"],
-        "version": document["version"],
-        "state": state["status"],
-        **{name: state.get("parties", {}).get(name) for name in _PARTIES},
-        **{name: state.get(name) for name in _DECIDED},
-    }
-    hidden = _HIDDEN.get(principal.role, ())
-    return {name: value for name, value in seen.items() if name not in hidden}
+def match(document: Document, principal: Principal) -> MatchSeen:
+    state, hidden = document["state"], _HIDDEN.get(principal.role, frozenset())
+    told = {**dict.fromkeys(_NAMES), **state["parties"], **state}
+    fields = {name: told[name] for name in _NAMES if name not in hidden}
+    return MatchSeen(id=document["_id"], version=document["version"], state=state["status"], **fields)
 
 
-_PARTIES = ("assignment", "expert", "person", "institution", "office", "programme", "programme_version")
-_DECIDED = ("score", "components", "criteria", "rank", "position", "expires_at", "reason")
-_HIDDEN: Mapping[str, tuple[str, ...]] = {"host": ("person",), "panel": ("person",), "expert": ("rank", "position")}
+_NAMES = tuple(name for name in MatchSeen.model_fields if name not in Seen.model_fields)
+_HIDDEN: Mapping[str, frozenset[str]] = {
+    "host": frozenset({"person"}),
+    "panel": frozenset({"person"}),
+    "expert": frozenset({"rank", "position"}),
+}

@@ -1,34 +1,23 @@
-"""Filling an empty read model from the topics: passes in stages, each of which needs what those before it left."""
+"""Filling an empty read model from the topics: passes side by side, then the facts of all that they found."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from services.monitoring.database import Connection, literal
-from services.monitoring.files import JOINED_FOLDER
+from services.monitoring.database import Connection
+from services.monitoring.filling import derive_facts
 from services.monitoring.handlers import Mark
 from services.monitoring.passes import Pass, Passed, longest_first, read_pass
-from services.monitoring.store import FACT_TOPICS, ReadModel, insert_arrow, save_marks
+from services.monitoring.store import ReadModel, insert_arrow, save_marks
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
-from shared.messaging.topics import PERSONS, TOPICS
+from shared.messaging.topics import TOPICS
 
 Written = asyncio.Future[None]
-# Facts are joined with their persons' entries and profiles and with the zones of their offices.
-STAGES: tuple[tuple[str, ...], ...] = (tuple(sorted(set(TOPICS) - FACT_TOPICS)), tuple(sorted(FACT_TOPICS)))
-# What later passes read of a topic, by the table in whose place it stands.
-_LEFT: Mapping[str, Mapping[str, str]] = {
-    PERSONS.name: {
-        "events": f"SELECT * FROM events WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL",  # noqa: S608
-        "profiles": "SELECT * FROM profiles",
-    },
-}
 # Records that all passes under way hold in memory, at some 600 bytes each.
 HELD_RECORDS = 300_000
 
@@ -39,38 +28,36 @@ async def fill(log: Log, model: ReadModel, runtime: Runtime, readers: Readers) -
     Raises Unavailable, and duckdb.Error where the model cannot be written; it is then good for nothing but to be
     dropped.
     """
-    ends = await log.ends(sorted(TOPICS))
-    beside = None if model.path is None else model.path.parent
-    with TemporaryDirectory(prefix=JOINED_FOLDER, dir=beside) as folder:
-        filling = _Filling(model, runtime, readers, Path(folder))
-        return sum([await filling.stage(topics, ends) for topics in STAGES])
+    filling = _Filling(model, runtime, readers)
+    records = await filling.read(await log.ends(sorted(TOPICS)))
+    await filling.derive()
+    return records
 
 
 class _Filling:
-    def __init__(self, model: ReadModel, runtime: Runtime, readers: Readers, folder: Path) -> None:
+    def __init__(self, model: ReadModel, runtime: Runtime, readers: Readers) -> None:
         self._model = model
         self._runtime = runtime
         self._readers = readers
-        self._folder = folder
-        self._joined: dict[str, tuple[Path, ...]] = {}
 
-    async def stage(self, topics: Sequence[str], ends: Mapping[Position, int]) -> int:
-        """All passes over these topics; what later ones join with it then stands in files."""
-        waiting = deque(self._passes(topics, ends))
+    async def read(self, ends: Mapping[Position, int]) -> int:
+        """All passes, some side by side; the number of records."""
+        waiting = deque(self._passes(ends))
         tasks = [self._runtime.spawn(self._take(waiting), "rebuild-pass") for _ in range(self._readers.many)]
         try:
-            records = sum(await asyncio.gather(*tasks))
+            return sum(await asyncio.gather(*tasks))
         finally:
             await stop_tasks(tasks)
-        await self._leave(topics)
-        return records
 
-    def _passes(self, topics: Sequence[str], ends: Mapping[Position, int]) -> Iterator[Pass]:
+    async def derive(self) -> None:
+        """The facts of all that was read, in one transaction."""
+        await self._writing(partial(_derive, self._model))
+
+    def _passes(self, ends: Mapping[Position, int]) -> Iterator[Pass]:
         for position, end in longest_first(ends):
             shares = end * self._readers.many // HELD_RECORDS + 1
-            if end and position[0] in topics:
-                for share in range(shares):
-                    yield Pass(position, end, shares, share, self._model.zones, self._joined)
+            for share in range(shares if end else 0):
+                yield Pass(position, end, shares, share)
 
     async def _take(self, waiting: deque[Pass]) -> int:
         """One pass after the other; what one found is written while the next one reads."""
@@ -86,15 +73,6 @@ class _Filling:
     def _keep(self, passed: Passed) -> Written:
         self._model.marks = marks = self._model.marks | {passed.position: passed.mark}
         return self._writing(partial(_write, passed, marks))
-
-    async def _leave(self, topics: Sequence[str]) -> None:
-        """Leaves what later stages join with this one in files."""
-        for topic, tables in _LEFT.items():
-            for table, query in tables.items() if topic in topics else ():
-                file = self._folder / f"{topic}.{table}.parquet"
-                await self._writing(partial(_export, query, file))
-                self._joined = self._joined | {table: (*self._joined.get(table, ()), file)}
-        self._model.reload_zones()
 
     def _writing(self, work: Callable[[Connection], None]) -> Written:
         # Not in the pool: what waits for its turn there would hold up the questions that live answers come from.
@@ -115,5 +93,8 @@ def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) 
     connection.execute("COMMIT")
 
 
-def _export(query: str, file: Path, connection: Connection) -> None:
-    connection.execute(f"COPY ({query}) TO {literal(file)} (FORMAT parquet)")
+def _derive(model: ReadModel, connection: Connection) -> None:
+    model.reload_zones()
+    connection.execute("BEGIN")
+    derive_facts(connection, model.zones)
+    connection.execute("COMMIT")

@@ -7,7 +7,6 @@ follower fills a new one from the topics.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from services.monitoring.schema import fingerprint
@@ -15,8 +14,6 @@ from services.monitoring.store import ReadModel
 from shared.errors import SettingsError
 
 POINTER = "current"
-# Before the name of a folder in which a rebuild leaves what its passes join.
-JOINED_FOLDER = "read-model-joined-"
 SUFFIXES = ("", ".wal")
 
 
@@ -82,5 +79,3 @@ class ModelFiles:
         for path in self._folder.glob("read-model-*.duckdb*"):
             if path.name not in (kept, f"{kept}.wal"):
                 path.unlink(missing_ok=True)
-        for folder in self._folder.glob(f"{JOINED_FOLDER}*"):
-            shutil.rmtree(folder)

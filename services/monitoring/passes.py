@@ -1,7 +1,6 @@
 """One pass over a partition: its records read, checked and turned into the rows of the read model's tables.
 
-A pass needs nothing of another one but what stands in the files that `Joined` names, so passes run side by side and
-in any process.
+A pass needs nothing of another one, so passes run side by side and in any process.
 """
 
 from __future__ import annotations
@@ -12,17 +11,12 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from itertools import accumulate
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from services.monitoring.database import Connection, Database, literal
-from services.monitoring.domain.derivation import Known, Zones, fact_rows, persons_of
-from services.monitoring.domain.facts import in_order
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.schema import arrow
-from services.monitoring.store import FACT_TOPICS, timelines
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position, Record
 
@@ -30,17 +24,12 @@ READ_RECORDS = 10_000
 
 
 class Pass(NamedTuple):
-    """What to read: the partition up to `end`, of its subjects one share in `shares`.
-
-    `joined`: the files of what facts are joined with, by the table that they stand for.
-    """
+    """What to read: the partition up to `end`, of its subjects one share in `shares`."""
 
     position: Position
     end: int
     shares: int
     share: int
-    zones: Zones
-    joined: Mapping[str, tuple[Path, ...]]
 
 
 class Passed(NamedTuple):
@@ -58,7 +47,7 @@ def longest_first(ends: Mapping[Position, int]) -> list[tuple[Position, int]]:
 
 
 async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
-    """Reads the pass and derives its facts. Raises Unavailable."""
+    """Reads the pass into the tables of its rows. Raises Unavailable."""
     batch, mark = Batch(), Mark()
     async with aclosing(records_of(log, runtime, task)) as read:
         async for records, high_ms in read:
@@ -66,7 +55,7 @@ async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
             # The records of other shares move the mark too.
             mark.high_ms = high_ms
     mark.next_offset = task.end
-    tables = await runtime.in_pool(partial(_tables, batch, task))
+    tables = await runtime.in_pool(partial(_tables, batch))
     return Passed(task.position, mark, batch.records, tables)
 
 
@@ -135,49 +124,23 @@ def _take(batch: Batch, records: list[Record], mark: Mark) -> None:
         take(batch, records, mark)
 
 
-def _tables(batch: Batch, task: Pass) -> dict[str, Any]:
+def _tables(batch: Batch) -> dict[str, Any]:
     with without_collection():
-        events, subjects = by_new_subject(batch.events)
         rows: dict[str, list[Any]] = {
-            "events": events,
+            "events": each_once(batch.events),
             "unreadable": batch.unreadable,
             "profiles": [row.flat() for entries in batch.profiles.values() for row in entries],
             "offices": [row for offices in batch.offices.values() for row in offices],
         }
-        if task.position[0] in FACT_TOPICS:
-            groups = [in_order(own) for own in subjects]
-            with _reading(task.joined) as connection:
-                known = Known(timelines(connection, persons_of(groups)), task.zones)
-            # By kind, as `ReadModel.sort_facts` leaves them.
-            rows |= {table: sorted(found, key=itemgetter(0)) for table, found in fact_rows(groups, known).items()}
         return {name: arrow(name, found) for name, found in rows.items() if found}
 
 
-def by_new_subject(rows: list[EventRow]) -> tuple[list[EventRow], list[list[EventRow]]]:
-    """The rows without what came again, and the same by subject: all of a subject's rows are here, for they stand in
-    one partition."""
-    held: dict[str, list[EventRow]] = {}
+def each_once(rows: list[EventRow]) -> list[EventRow]:
+    """The rows without what came again: the first occurrence of an event is the one that made it known."""
+    held: set[Any] = set()
     fresh = []
     for row in rows:
-        own = held.get(row.subject)
-        if own is None:
-            held[row.subject] = [row]
-        elif row[2:4] > own[-1][2:4] or all(row[2:4] != other[2:4] for other in own):
-            own.append(row)
-        else:
-            continue
-        fresh.append(row)
-    return fresh, list(held.values())
-
-
-@contextmanager
-def _reading(joined: Mapping[str, tuple[Path, ...]]) -> Iterator[Connection]:
-    """A connection that reads these Parquet files as if they were the tables."""
-    database = Database(None)
-    try:
-        for table, files in joined.items():
-            named = ", ".join(map(literal, files))
-            database.writer.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{named}])")  # noqa: S608
-        yield database.writer
-    finally:
-        database.close()
+        if (place := row[1:4]) not in held:
+            held.add(place)
+            fresh.append(row)
+    return fresh

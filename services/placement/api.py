@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from services.placement import views
 from services.placement.domain.placements import PLACEMENT
-from services.placement.store import PLACEMENTS
+from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
+from shared.replica import Replica
 from shared.web.acting import Served, Work
+from shared.web.plain import plain
 
 
-def served_cases(placing: Placing) -> tuple[Served, ...]:
+def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
     works: Mapping[str, Work] = {
         "contract": placing.contract,
         "extend": placing.extend,
@@ -23,4 +25,7 @@ def served_cases(placing: Placing) -> tuple[Served, ...]:
         "report-no-show": placing.end,
         "cancel": placing.end,
     }
-    return (Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works),)
+    return (
+        Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works),
+        *(plain(one, replica) for one in PLAIN),
+    )

@@ -23,7 +23,7 @@ class PlacementService:
         self.replica.listens(handlers(self.work))
         self.replica.times(PLACEMENTS)
         self.replica.times(guard=self.work.guard)
-        self.cases = served_cases(self.work)
+        self.cases = served_cases(self.replica, self.work)
         self.app = served(self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.subjects_of)
 
     async def start(self) -> None:

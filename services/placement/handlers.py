@@ -13,7 +13,7 @@ from shared.contracts.placement import (
     PlacementExtended,
 )
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
-from shared.messaging.shadows import Handler, Handlers
+from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(placing: Placing) -> Handlers:

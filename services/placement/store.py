@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 from services.placement.domain.placements import PLACEMENT, Placement
+from services.placement.domain.sites import SITE
+from services.placement.domain.trainings import TRAINING
+from shared.cases.holds import Usage
+from shared.programmes.sections.results import ResultsSection
+from shared.programmes.sections.trainings import TrainingsSection
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
-from shared.store.collection import SEPARATOR, Collection, Index
-from shared.store.guards import Usage
+from shared.store.collection import Collection, Index
 from shared.store.port import Document
+from shared.store.relations import Plain, collection_of
 
-
-def _party(document: Document, name: str) -> list[str]:
-    value = ((document.get("state") or {}).get("parties") or {}).get(name)
-    return [value] if value else []
-
-
-def _everybody(document: Document) -> list[str]:
-    return ["all"] if document.get("state") else []
-
-
-def _by_opening(document: Document) -> str:
-    return f"{document['state']['opened_at']}{SEPARATOR}{document['_id']}"
-
-
-PLACEMENTS: Aggregate[Placement] = Aggregate.of(
-    PLACEMENT,
-    Collection(
-        PLACEMENT.name,
-        {
-            "all": Index(_everybody, _by_opening),
-            "office": Index(lambda d: _party(d, "office"), _by_opening),
-            "own": Index(lambda d: _party(d, "person"), _by_opening),
-            "institution": Index(lambda d: _party(d, "institution"), _by_opening),
-        },
-    ),
-)
+PLACEMENTS: Aggregate[Placement] = Aggregate.of(PLACEMENT, collection_of(PLACEMENT))
 CALENDARS = Collection("calendars")
+PLAIN = (Plain(TRAINING, TrainingsSection), Plain(SITE, ResultsSection))
 
-COLLECTIONS = (PLACEMENTS.collection, CALENDARS)
-SHADOWS = shadows_collection(
-    {"account": Index(lambda d: [account] if (account := d["knowledge"].get("account")) else [])}
-)
+
+def _accounts(document: Document) -> list[str]:
+    known = document["knowledge"]
+    return [account for who in ("person", "institution") if (account := known.get(who, {}).get("account"))]
+
+
+COLLECTIONS = (PLACEMENTS.collection, CALENDARS, *(one.aggregate.collection for one in PLAIN))
+SHADOWS = shadows_collection({"account": Index(_accounts)})
 
 
 def usage(document: Document | None) -> Usage:

@@ -1,19 +1,20 @@
-"""Registration as a service: what it is made of, and what it listens to."""
+"""Registration as a service: what it is made of."""
 
 from __future__ import annotations
 
-from services.registration.api import Api
-from services.registration.domain.persons import ReissueProfile
-from services.registration.handlers import EXPERT_REGISTRATION, Registering
+from services.registration.api import Works, served_cases
+from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import COLLECTIONS, INSTITUTIONS, PERSONS, SHADOWS
+from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
+from services.registration.work.profiles import Profiles
+from services.registration.work.proposing import Proposing
+from services.registration.work.publishing import Publishing
+from services.registration.work.registering import EXPERT_REGISTRATION, Registering
+from services.registration.work.screening import Screening
 from shared.clock import derived_id
-from shared.contracts.registration import Profile
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.policy import Subjects
-from shared.messaging.heads import Reissue
-from shared.messaging.shadows import Handler, Handlers
 from shared.replica import Ports, Replica
 from shared.web.served import served
 
@@ -24,13 +25,13 @@ class Registration:
     def __init__(self, ports: Ports, settings: Issued) -> None:
         self.ports = ports
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
-        self.work = Registering(self.replica, Identifiers(ports.keys, ports.runtime.rng))
-        self.replica.listens(handlers(self))
-        self.replica.takes({EXPERT_REGISTRATION: self.work.register})
-        self.replica.times(guard=self.work.guard)
-        issuer = settings.issuer or DEVELOPMENT_ISSUER
-        routes = Api(self.replica.kernel, self.work, self.replica.submissions, issuer).router
-        self.app = served(self.replica, settings.issuer, routers=[routes], subjects_of=self._subjects_of)
+        identifiers = Identifiers(ports.keys, ports.runtime.rng)
+        self.work = _works(self.replica, identifiers, settings.issuer or DEVELOPMENT_ISSUER)
+        self.replica.listens(handlers())
+        self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
+        self.replica.times(guard=self.work.registering.guard)
+        self.cases = served_cases(self.work, identifiers)
+        self.app = served(self.replica, settings.issuer, cases=self.cases, subjects_of=self._subjects_of)
 
     async def _subjects_of(self, account: str) -> Subjects:
         """Who registers itself is the person that follows from the account, also before it is recorded."""
@@ -45,9 +46,15 @@ class Registration:
         await self.replica.stop()
 
 
-def handlers(_service: Registration) -> Handlers:
-    """Everything that registration listens to: its own compacted topic, whose stale heads it mends."""
-    return {Profile: Handler(reissue=Reissue(PERSONS, ReissueProfile()))}
+def _works(replica: Replica, identifiers: Identifiers, issuer: str) -> Works:
+    publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
+    return Works(
+        publishing,
+        profiles,
+        Registering(replica, publishing, identifiers),
+        Screening(replica, profiles),
+        Proposing(replica, issuer),
+    )
 
 
 def build(ports: Ports, settings: Issued) -> Registration:

@@ -7,12 +7,14 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from services.registration.bodies import IdentityDocument, PersonInput
+from services.registration.domain.documents import IdentityDocument
+from services.registration.domain.experts import PersonInput
 from services.registration.domain.names import fold_name
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
-from shared.identity.sealing import blind, fold_number, open_sealed, seal_all
+from shared.identity.sealing import blind, open_sealed, seal_all
+from shared.texts import fold_number
 
 SERVICE = "registration"
 NAMES = ("given_name", "family_name")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from services.registration.domain import experts, institutions, persons, programmes
-from services.registration.domain.experts import Expert
-from services.registration.domain.institutions import Institution
-from services.registration.domain.persons import Person
-from services.registration.domain.programmes import Programme
+from services.registration.domain.experts import EXPERT, Expert
+from services.registration.domain.institutions import INSTITUTION, Institution
+from services.registration.domain.persons import PERSON, Person
+from services.registration.domain.programmes import PROGRAMME, Programme
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
@@ -43,16 +42,14 @@ def _by_registration(document: Document) -> str:
     return f"{document['state']['registered_at']}{SEPARATOR}{document['_id']}"
 
 
-PROGRAMMES: Aggregate[Programme] = Aggregate(
-    Collection("programmes", {"all": Index(_everybody)}),
-    Programme,
-    programmes.decide,
-    programmes.evolve,
-    scope=programmes.scope,
+PROGRAMMES: Aggregate[Programme] = Aggregate.of(
+    PROGRAMME,
+    Collection(PROGRAMME.name, {"all": Index(_everybody)}),
 )
-PERSONS: Aggregate[Person] = Aggregate(
+PERSONS: Aggregate[Person] = Aggregate.of(
+    PERSON,
     Collection(
-        "persons",
+        PERSON.name,
         {
             "all": Index(_everybody),
             "office": Index(_offices),
@@ -60,28 +57,22 @@ PERSONS: Aggregate[Person] = Aggregate(
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
     ),
-    Person,
-    persons.decide,
-    persons.evolve,
-    scope=persons.scope,
 )
-EXPERTS: Aggregate[Expert] = Aggregate(
+EXPERTS: Aggregate[Expert] = Aggregate.of(
+    EXPERT,
     Collection(
-        "experts",
+        EXPERT.name,
         {
             "all": Index(_everybody, _by_registration),
             "office": Index(lambda d: _state(d, "office"), _by_registration),
             "own": Index(lambda d: _state(d, "person"), _by_registration),
         },
     ),
-    Expert,
-    experts.decide,
-    experts.evolve,
-    scope=experts.scope,
 )
-INSTITUTIONS: Aggregate[Institution] = Aggregate(
+INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
+    INSTITUTION,
     Collection(
-        "institutions",
+        INSTITUTION.name,
         {
             "all": Index(_everybody, _by_registration),
             "office": Index(lambda d: _state(d, "office"), _by_registration),
@@ -91,10 +82,6 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate(
         # An account that stood for two institutions would see whichever was found first, in any of the services.
         unique=lambda d: _state(d, "account"),
     ),
-    Institution,
-    institutions.decide,
-    institutions.evolve,
-    scope=institutions.scope,
 )
 DOCUMENTS = Collection("documents")
 

@@ -1,77 +1,142 @@
-"""What each caller sees of registration's documents: codes, never an identifier."""
+"""What each caller sees of registration's cases: codes, and a name for whoever bears it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from services.registration.domain.experts import EXPERT, Channel
+from services.registration.domain.institutions import INSTITUTION
+from services.registration.domain.persons import PERSON, Consent
+from services.registration.domain.programmes import PROGRAMME
+from services.registration.identifiers import Identifiers
+from shared.contracts.base import Instant
+from shared.contracts.registration import ProfileEntry
 from shared.identity.tokens import Principal
 from shared.store.port import Document
+from shared.web.acting import Seen
+from shared.web.callers import Granted
 
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
 
 
-def programme(document: Document, _principal: Principal) -> Mapping[str, Any]:
+class ProgrammeSeen(Seen):
     """The newest definition; `version` counts the published ones."""
-    state = document["state"]
-    return {
-        "id": state["code"],
-        "code": state["code"],
-        "version": state["definition_version"],
-        "definition": state["definition"],
-    }
+
+    code: str
+    definition: dict[str, Any]
 
 
-def person(document: Document, _principal: Principal) -> Mapping[str, Any]:
+class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded."""
-    state = document["state"]
-    return {
-        "id": document["_id"],
-        "version": document["version"],
-        "office": state.get("office"),
-        "consents": state.get("consents", {}),
-        "profile": state.get("entries", []),
-    }
+
+    office: str | None
+    consents: Mapping[str, Consent]
+    profile: tuple[ProfileEntry, ...]
+    given_name: str = ""
+    family_name: str = ""
 
 
-def expert(document: Document, principal: Principal) -> Mapping[str, Any]:
-    """The case with its `state`; values behind a failed criterion for the expert and the officer alone."""
-    state, private = document["state"], document["private"]
-    failed: list[dict[str, Any]] = [{"criterion": name} for name in state.get("criteria", [])]
+class FailedSeen(BaseModel):
+    """A criterion that is not met: its name, what it requires, what the person stated (null: nothing)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    criterion: str
+    required: JsonValue = None
+    actual: JsonValue = None
+
+
+class ExpertSeen(Seen):
+    """`possible_duplicate`: somebody else has the same name, year of birth and origin."""
+
+    person: str
+    programme: str
+    programme_version: int | None
+    office: str
+    channel: Channel
+    registered_at: Instant
+    items: tuple[str, ...]
+    failed_criteria: tuple[FailedSeen, ...]
+    reason: str | None
+    possible_duplicate: bool = False
+
+
+class InstitutionSeen(Seen):
+    """`reason`: why it is on hold or closed."""
+
+    name: str | None
+    office: str
+    country: str
+    area: str | None
+    sector: str
+    host_type: str
+    registered_at: Instant
+    reason: str | None
+
+
+def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
+    state = PROGRAMME.state.model_validate(document["state"])
+    return ProgrammeSeen(
+        id=state.code,
+        version=state.definition_version,
+        state=state.status,
+        code=state.code,
+        definition=state.definition,
+    )
+
+
+def person(document: Document, _principal: Principal) -> PersonSeen:
+    state = PERSON.state.model_validate(document["state"])
+    return PersonSeen(
+        id=document["_id"],
+        version=document["version"],
+        state=state.status,
+        office=state.office,
+        consents=state.consents,
+        profile=state.entries,
+    )
+
+
+class Named:
+    """A person's name is shown where one case is read, and to the person alone."""
+
+    def __init__(self, identifiers: Identifiers) -> None:
+        self._identifiers = identifiers
+
+    async def to_its_owner(self, document: Document, granted: Granted) -> Mapping[str, str]:
+        """Raises KeyDestroyed, SealBroken, Unavailable."""
+        if not any(grant.relation == "own" for grant in granted.grants):
+            return {}
+        return await self._identifiers.names(document["_id"], document["private"])
+
+
+def expert(document: Document, principal: Principal) -> ExpertSeen:
+    """Values behind a failed criterion for the expert and the officer alone."""
+    state, private = EXPERT.state.model_validate(document["state"]), document["private"]
+    failed: list[dict[str, Any]] = [{"criterion": name} for name in state.criteria]
     if failed and principal.role in SEES_ACTUAL_VALUES:
-        failed = [dict(row) for row in private.get("screening", {}).get("failed", [])]
-    seen = {
-        "id": document["_id"],
-        "version": document["version"],
-        "state": state["status"],
-        "person": state["person"],
-        "programme": state["programme"],
-        "programme_version": state.get("programme_version"),
-        "office": state["office"],
-        "channel": state["channel"],
-        "registered_at": state["registered_at"],
-        "items": state.get("items", []),
-        "failed_criteria": failed,
-        "reason": state.get("reason"),
-    }
-    if principal.role == "officer":
-        seen["possible_duplicate"] = bool(private.get("possible_duplicate"))
-    return seen
+        failed = private.get("screening", {}).get("failed", [])
+    of_officers = {"possible_duplicate": bool(private.get("possible_duplicate"))}
+    return ExpertSeen(
+        id=document["_id"],
+        version=document["version"],
+        state=state.status,
+        failed_criteria=tuple(FailedSeen(**row) for row in failed),
+        **state.model_dump(exclude={"status", "criteria", "resumes"}),
+        **(of_officers if principal.role == "officer" else {}),
+    )
 
 
-def institution(document: Document, _principal: Principal) -> Mapping[str, Any]:
-    state = document["state"]
-    return {
-        "id": document["_id"],
-        "version": document["version"],
-        "state": state["status"],
-        "name": document["private"].get("name"),
-        "office": state["office"],
-        "country": state["country"],
-        "area": state.get("area"),
-        "sector": state["sector"],
-        "host_type": state["host_type"],
-        "registered_at": state["registered_at"],
-        "reason": state.get("reason"),
-    }
+def institution(document: Document, _principal: Principal) -> InstitutionSeen:
+    state = INSTITUTION.state.model_validate(document["state"])
+    return InstitutionSeen(
+        id=document["_id"],
+        version=document["version"],
+        state=state.status,
+        name=document["private"].get("name"),
+        **state.model_dump(exclude={"status", "account"}),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.base import Code, Instant
@@ -11,6 +13,11 @@ class Input(BaseModel):
     """A body. Unknown fields are refused at every level, also inside contracts that ignore them as events."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Private:
+    """On a field of a body: a text that no event carries; it stays in the document, for those who may read the case."""
 
 
 class Change(Input):

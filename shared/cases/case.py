@@ -186,8 +186,8 @@ def no_timer(_state: Any) -> Timer | None:
 
 
 def scope_of(state: Any) -> Scope:
-    """Office, programme and its version, as the state or its parties name them."""
-    named = getattr(state, "parties", None) or state
+    """Office, programme and its version, as the state, its parties or its frame name them."""
+    named = getattr(state, "parties", None) or getattr(state, "frame", None) or state
     names = ("office", "programme", "programme_version")
     return Scope(*(getattr(named, name, None) for name in names))
 
@@ -197,7 +197,8 @@ class Case(Generic[S]):
     """A kind of case. `name`: plural, as in its path, its collection and its topic; `state`: a frozen model with a
     `status`, the fold of the case's events.
 
-    `fold` gives what an event changes beside the status and the fields that it shares with the state by name.
+    `fold` gives what an event changes beside the status, the fields that it shares with the state by name, and
+    `opened_at`, the instant of the first one.
     `readers` may read a case, `lists` (None: the same) a list of them.
     """
 
@@ -280,6 +281,8 @@ class Case(Generic[S]):
         changes = {name: value for name in self._kept[type(event)] if (value := getattr(event, name)) is not None}
         if event.leads_to:
             changes["status"] = event.leads_to
+        if state is None and "opened_at" in self.state.model_fields:
+            changes["opened_at"] = event.happened_at
         changes |= self.fold(state, event)
         if state is not None:
             return state.model_copy(update=changes)

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from shared.contracts import matching, placement, registration
 from shared.contracts.base import Event
 from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject, Tells
-from shared.contracts.registry import declared_events
+from shared.contracts.registry import MODULES, declared_events
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,7 @@ def _framed(source: Said, family: Family) -> bool:
 
 def declared_families() -> tuple[Family, ...]:
     """Every family of the contracts' modules, in the order in which they declare them."""
-    modules = (registration, matching, placement)
-    return tuple(value for module in modules for value in vars(module).values() if isinstance(value, Family))
+    return tuple(value for module in MODULES for value in vars(module).values() if isinstance(value, Family))
 
 
 CATALOGUE = Catalogue(declared_events(), declared_families())

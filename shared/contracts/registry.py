@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from pydantic import ValidationError
 
-from shared.contracts import matching, placement, registration
+from shared.contracts import matching, placement, registration, sites, trainings
 from shared.contracts.base import TYPE_PREFIX, Envelope, Event
 from shared.contracts.upcast import STEPS, Step, upcast
 from shared.errors import SankofaError
+
+# Where events and families of facts are declared; a module of a further case is one more name here.
+MODULES: tuple[ModuleType, ...] = (registration, matching, placement, trainings, sites)
 
 
 class UnregisteredType(SankofaError):
@@ -82,7 +85,7 @@ def declared_events() -> tuple[type[Event], ...]:
     """Every concrete event of the contracts' modules, in the order in which they declare them."""
     return tuple(
         model
-        for module in (registration, matching, placement)
+        for module in MODULES
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, Event) and model.__module__ == module.__name__
     )

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import json
 import random
-import unicodedata
 from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidTag
@@ -63,17 +62,6 @@ def open_sealed(key: bytes, sealed: str, *, person: str, field: str) -> str:
 def _bound(person: str, field: str) -> bytes:
     # A JSON array, not a joined text: ("a", "b/c") and ("a/b", "c") must differ.
     return json.dumps(["sankofa", VERSION, person, field]).encode()
-
-
-def fold_number(number: str) -> str:
-    """A document number as it is compared: NFKC, one case, digits of any script, without separators."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).casefold())
-    return "".join(_folded(character) for character in folded if unicodedata.category(character)[0] in "LN")
-
-
-def _folded(character: str) -> str:
-    digit = unicodedata.decimal(character, None)
-    return character if digit is None else str(digit)
 
 
 def blind(key: bytes, type: str, country: str, number_folded: str) -> str:

@@ -7,16 +7,15 @@ ids follow from the event, so that a second delivery finds the first one's work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from opentelemetry.trace import SpanKind
 
-from shared.clock import derived_id
 from shared.contracts.base import Envelope, Event
 from shared.errors import Conflict, Overloaded, Unavailable, UnknownOutcome
-from shared.messaging.heads import Heads, Reissue
+from shared.messaging.handlers import Delivery, Handler, Handlers
+from shared.messaging.heads import Heads
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse
 from shared.messaging.shadow import (
@@ -32,7 +31,7 @@ from shared.messaging.shadow import (
 )
 from shared.messaging.topics import TOPICS
 from shared.observability import count, logger
-from shared.store.aggregates import UNREAD, Cause, Kernel
+from shared.store.aggregates import UNREAD, Kernel
 from shared.store.collection import Collection
 from shared.store.port import Document
 from shared.tracing import step
@@ -40,48 +39,6 @@ from shared.tracing import step
 PARKED_AT_MOST = 1_000
 LANES = 32
 TRIES_BEFORE_RAISE = 4
-
-Knowledge = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One event on its way through a handler: envelope, body, and what is known of its subject by now."""
-
-    envelope: Envelope
-    event: Event
-    knowledge: Knowledge
-
-    @property
-    def subject(self) -> str:
-        return self.envelope.subject
-
-    def cause(self, step: str) -> Cause:
-        """Why an effect runs; its id follows from the event, its lateness from the event's own."""
-        return Cause(
-            command_id=derived_id(self.envelope.id, step),
-            correlation_id=self.envelope.correlation_id,
-            causation_id=self.envelope.id,
-            traceparent=self.envelope.traceparent,
-            happened_at=self.event.happened_at if self.event.recorded_late else None,
-            recorded_late=self.event.recorded_late,
-        )
-
-
-@dataclass(frozen=True)
-class Handler:
-    """What a service does with one type of event. `know` is pure; `effect` loads, decides and saves.
-
-    `reissue` is for the owner of a compacted topic: how the current record is said again where an older one of the
-    subject stands last, which would be what compaction keeps.
-    """
-
-    know: Callable[[Knowledge, Any, Envelope], Knowledge] | None = None
-    effect: Callable[[Delivery], Awaitable[None]] | None = None
-    reissue: Reissue | None = None
-
-
-Handlers = Mapping[type[Event], Handler]
 
 
 class Consumer:
@@ -201,13 +158,11 @@ class Consumer:
     async def _handled(
         self, handler: Handler, shadow: Document, envelope: Envelope, event: Event, position: Position
     ) -> Document:
-        knowledge = shadow["knowledge"]
-        if handler.know:
-            knowledge = handler.know(dict(knowledge), event, envelope)
-        if handler.effect:
+        knowledge = handler.known(shadow["knowledge"], event, envelope)
+        if handler.acts:
             if knowledge != shadow["knowledge"]:
                 shadow = await self._save({**shadow, "knowledge": knowledge})
-            await handler.effect(Delivery(envelope, event, knowledge))
+            await handler.act(Delivery(envelope, event, knowledge))
         return await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
 
     async def _mark(self, shadow: Document, envelope: Envelope, position: Position) -> Document:

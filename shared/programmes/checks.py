@@ -71,6 +71,13 @@ def known_codes(definition: Definition) -> dict[str, frozenset[str]]:
     return codes | {word: part.codes(word) for part in definition.sections().values() for word in part.words}
 
 
+def named_codes(definition: Definition, section: Section) -> Known:
+    """Word -> the codes that a case of the section may name; no entry where it may name any."""
+    countries = {*definition.countries_of_origin, *definition.countries_of_residence}
+    countries |= {one.country for one in definition.offices}
+    return {**known_codes(definition), "country": frozenset(countries), **section.narrowed()}
+
+
 def unlisted_attributes(definitions: Iterable[Definition], attributes: Attributes) -> list[str]:
     """The names of attributes whose code stands in the list of none of these definitions."""
     known = [known_codes(definition) for definition in definitions]

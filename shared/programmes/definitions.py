@@ -1,4 +1,4 @@
-"""Programme definitions as every replica knows them: a follower of `registration.programmes` (KERNEL section 6)."""
+"""Definitions of programmes as every replica knows them: it follows their topic (docs/kernel.md, section 6)."""
 
 from __future__ import annotations
 

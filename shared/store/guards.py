@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
+from shared.cases.holds import Usage
 from shared.clock import instant_of, text_of
 from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
 from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel
@@ -24,7 +25,6 @@ HOLDS_AT_MOST = 4_096
 HOLD_SECONDS = 60
 
 Order = tuple[int, int]
-Usage = Literal["pending", "used", "spent"]
 Claim = Mapping[str, Any]
 Holds = Mapping[str, Claim]
 

@@ -30,7 +30,7 @@ class Sweeper:
 
     No lease: another replica's sweep of the same slot costs a conflict, never a wrong effect. `outboxes`: the
     collections whose documents emit. `fires` says for each collection what a due timer does; firing is a command
-    with a deterministic id, or settles holds.
+    that the document's version and state settle, or settles holds.
     """
 
     def __init__(

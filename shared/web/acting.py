@@ -44,6 +44,8 @@ class Seen(BaseModel):
 
 
 Represent = Callable[[Document, Principal], Seen]
+# What only the reading of one case opens for the caller: fields of `seen` that the store holds sealed.
+Unsealed = Callable[[Document, Granted], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Served:
     represent: Represent
     works: Mapping[str, Work] = field(default_factory=dict)
     taken: Mapping[str, Taking] = field(default_factory=dict)
+    unsealed: Unsealed | None = None
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
@@ -113,7 +116,10 @@ async def act(served: Served, kernel: Kernel, call: Call[Any]) -> Saved[Any]:
 async def seen(served: Served, id: str, granted: Granted) -> tuple[Document, Seen]:
     """The case and what the caller sees of it. Raises Refusal 404, Unavailable."""
     document = await granted.load(served.aggregate.name, id_of(id))
-    return document, await shown(served, document, granted)
+    found = await shown(served, document, granted)
+    if served.unsealed is not None:
+        found = found.model_copy(update=await served.unsealed(document, granted))
+    return document, found
 
 
 async def shown(served: Served, document: Document, granted: Granted) -> Seen:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from shared.web.problems import MEDIA_TYPE
 
 REFERENCE = "#/components/schemas/{model}"
+SEEN = "Seen"
 ETAG: Mapping[str, Any] = {
     "description": "The version of what was answered, for `If-Match`.",
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
@@ -19,12 +20,27 @@ ITEM = "The case as it then stands for this reader."
 
 
 def model_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """A reference to the model, with it and what it is made of under `$defs`, which the document lifts up."""
+    """A reference to the model, with it and what it is made of under `$defs`, which the document lifts up.
+
+    The parts are named apart from those of bodies: what is answered may have a further field one day.
+    """
     schema = model.model_json_schema(ref_template=REFERENCE, mode="serialization")
     parts = schema.pop("$defs", {})
     # A field that the reader may not see is left out, so none of them can be counted on.
     schema.pop("required", None)
-    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": {**parts, model.__name__: schema}}
+    named = {name: name if name.endswith(SEEN) else name + SEEN for name in parts}
+    defined = {**{named[name]: part for name, part in parts.items()}, model.__name__: schema}
+    references = {REFERENCE.format(model=old): REFERENCE.format(model=new) for old, new in named.items()}
+    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": _renamed(defined, references)}
+
+
+def _renamed(schema: Any, references: Mapping[str, str]) -> Any:
+    if isinstance(schema, dict):
+        return {
+            key: references.get(value, value) if key == "$ref" else _renamed(value, references)
+            for key, value in schema.items()
+        }
+    return [_renamed(one, references) for one in schema] if isinstance(schema, list) else schema
 
 
 def answered(model: type[BaseModel], description: str) -> dict[str, Any]:

@@ -62,7 +62,10 @@ def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, 
     except Refusal as refusal:
         rules = ", ".join(f"{problem.pointer}: {problem.rule}" for problem in refusal.problems)
         raise ValueError(f"the example of {model.__name__} is not accepted ({rules})") from None
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    # An answer's parts may be of the same models, which take no unknown fields here and have all fields there.
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}Input")
+    if parts := schema.pop("$defs", None):
+        schema["$defs"] = {f"{name}Input": part for name, part in parts.items()}
     closed(schema)
     content = {"schema": schema, "examples": {"example": {"value": dict(example)}}}
     required = any(field.is_required() for field in model.model_fields.values())

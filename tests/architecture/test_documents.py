@@ -34,6 +34,8 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 PATH = re.compile(r"\.?[\w.-]+(/[\w.<>*{}-]+)*/?")
 CALLED = re.compile(r"([A-Za-z_]\w*)(?:\.([A-Za-z_]\w*))?\(.*\)")
 CAMEL = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
+# "kernel.md, section 2", "DOMAIN section 3": a section of one of the three documents that code cites by number.
+CITED = re.compile(r"\b(kernel|domain|faults)(?:\.md)?[`,)]{0,2} section (\d+)", re.IGNORECASE)
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -206,6 +208,22 @@ def test_every_document_is_reached_from_the_index() -> None:
     assert RECORDS / "README.md" in linked
 
 
+def uncited(text: str) -> list[str]:
+    """Citations of a section that its document does not have."""
+    return [
+        f"{name.lower()} {number}"
+        for name, number in CITED.findall(text)
+        if not re.search(rf"^## {number}\. ", (ROOT / "docs" / f"{name.lower()}.md").read_text(), re.MULTILINE)
+    ]
+
+
+def test_every_cited_section_exists() -> None:
+    modules = [path for folder in PYTHON_FOLDERS for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]
+    citing = [path for path in (*documents(), *modules) if CITED.search(path.read_text())]
+    assert len(citing) > len(PYTHON_FOLDERS), "the citations are no longer found"
+    assert [(str(path.relative_to(ROOT)), wrong) for path in citing if (wrong := uncited(path.read_text()))] == []
+
+
 def test_every_required_library_has_its_reason() -> None:
     page = (RECORDS / "0001-libraries.md").read_text()
     told = {name.strip() for row in re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE) for name in row.split(",")}
@@ -234,6 +252,7 @@ def test_the_checks_themselves_can_go_red(tmp_path: Path) -> None:
         "sankofa history run",
         "sankofa up",
     ]
+    assert uncited("KERNEL section 2, docs/faults.md, section 70, `domain.md`, section 3") == ["faults 70"]
     page = tmp_path / "page.md"
     page.write_text("[here](page.md#part) [there](other.md) [out](https://example.org)")
     assert broken_links(page) == ["other.md"]

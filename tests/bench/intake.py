@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from services.registration.app import build
-from services.registration.domain.programmes import PublishProgramme
-from services.registration.examples import DEFINITION, EXPERT
-from services.registration.handlers import EXPERT_REGISTRATION, person_of
+from services.registration.domain.examples import DEFINITION, EXPERT
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.settings import Settings
 from services.registration.store import COLLECTIONS, PROGRAMMES, SHADOWS
+from services.registration.work.registering import EXPERT_REGISTRATION, person_of
 from shared.clock import RealRuntime, derived_id, short_hash, stop_tasks
 from shared.identity.keys import Keys
 from shared.intake.submissions import DECIDERS, GROUP_AT_MOST, SUBMISSIONS
@@ -88,7 +88,7 @@ class Ours:
         await self.service.start()
         definition = definition_of(DEFINITION, "/definition")
         cause = Cause(derived_id("bench", "programme"), "programme")
-        command = PublishProgramme(definition.code, definition.as_json())
+        command = PROGRAMME.ask("publish", definition.as_json(), definition=DEFINITION)
         await self.service.replica.kernel.execute(PROGRAMMES, definition.code, command, cause)
         while definition.code not in self.service.replica.definitions.codes():
             await asyncio.sleep(0.005)

@@ -12,12 +12,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from services.registration.domain.institutions import (
-    AcceptPartner,
-    ActivateInstitution,
-    AssessInstitution,
-    RegisterInstitution,
-)
+from services.registration.domain.examples import INSTITUTION as PROPOSED
+from services.registration.domain.institutions import INSTITUTION
 from services.registration.store import INSTITUTIONS
 from shared.clock import RealRuntime, derived_id, short_hash
 from shared.store import local_statements as statements
@@ -35,10 +31,8 @@ QUICK_INSTITUTIONS_EACH = 4
 REAL_INSTITUTIONS_EACH = 5
 QUICK_REAL_INSTITUTIONS_EACH = 2
 COMMANDS = (
-    RegisterInstitution(None, "kabul", "AF", "education", "public"),
-    AssessInstitution(),
-    AcceptPartner(),
-    ActivateInstitution(),
+    INSTITUTION.ask("create", **PROPOSED),
+    *(INSTITUTION.ask(verb) for verb in ("assess", "accept-partner", "activate")),
 )
 HOW_KERNEL = (
     f"ours: `Kernel.execute` by {CLIENTS} clients, four commands on each institution (load, decide, evolve, event with "

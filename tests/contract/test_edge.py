@@ -136,7 +136,7 @@ async def test_a_transition_answers_the_representation_and_its_version(small: Sm
     answer = await http.post(f"/matching/v1/cases/{id}/approve", json={"seats": 2}, headers=bearer)
     assert (answer.status_code, answer.headers["etag"], answer.json()["seats"]) == (200, '"2"', 2)
     again = await http.post(f"/matching/v1/cases/{id}/approve", json={"seats": 2}, headers=bearer)
-    assert problem(again, 409, "already_approved")["detail"] == "the case was approved before"
+    assert problem(again, 409, "already_approved")["detail"] == "possible from opened; the case is approved"
 
 
 async def test_an_idempotency_key_makes_one_command(small: Small, http: httpx.AsyncClient) -> None:
@@ -165,7 +165,7 @@ async def test_twenty_at_once_with_one_key_make_one_case(small: Small, http: htt
     answers = await asyncio.gather(
         *(http.post("/matching/v1/cases", json={"person": PERSON}, headers=headers) for _ in range(20))
     )
-    assert {answer.status_code for answer in answers} == {201}
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     assert len({answer.json()["id"] for answer in answers}) == 1
     other = {**small.bearer("officer", "kabul", "another"), "Idempotency-Key": "k"}
     mine = await http.post("/matching/v1/cases", json={"person": PERSON}, headers=other)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.identity.roles import Role
+from tests.e2e.edge_plain import brought, plain_cases
 from tests.e2e.edge_world import OFFICE, People, terms
 
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
@@ -129,14 +130,20 @@ class Cases:
     def _placement(self, state: str, *, begun: bool = True) -> Ready:
         return Ready(self._people.placement(self.match("accepted"), state, begun=begun))
 
+    def _reported(self) -> Ready:
+        """A report that another account accepts."""
+        placement = self._placement("active")
+        self._people.done(f"/placement/v1/placements/{placement.id}/submit-report", {"text": "All was done."})
+        return Ready(placement.id, subject="checker")
+
     def of(self, operation: str) -> Callable[[], Ready]:
         """How the case of an operation is made; KeyError for an operation that nobody has thought of here."""
         by_administrator = Ready(role="administrator", office=None)
         registration: dict[str, Callable[[], Ready]] = {
             "programmes_publish": lambda: by_administrator,
-            "persons_correct": self._person,
-            "consents_give": self._withdrawn,
-            "consents_withdraw": self._person,
+            "persons_correct_profile": self._person,
+            "persons_give_consent": self._withdrawn,
+            "persons_withdraw_consent": self._person,
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
             "experts_declare_eligible": lambda: self._expert("registered"),
@@ -174,6 +181,10 @@ class Cases:
             "placements_complete_step": lambda: self._placement("contracted"),
             "placements_depart": lambda: self._placement("ready"),
             "placements_confirm_arrival": lambda: self._placement("travelling"),
+            "placements_call_for_reports": lambda: self._placement("active"),
+            "placements_submit_report": lambda: self._placement("active"),
+            "placements_accept_report": self._reported,
+            "placements_certify": lambda: self._placement("active"),
             "placements_complete": lambda: self._placement("active"),
             "placements_extend": lambda: self._placement("active"),
             "placements_end_early": lambda: self._placement("active"),
@@ -188,7 +199,13 @@ class Cases:
             "monitoring": {"read_model_rebuild": lambda: by_administrator},
         }
         service, name = operation.split(":")
+        if name.split("_")[0] in plain_cases():
+            return lambda: self._plain(name)
         return services[service][name]
+
+    def _plain(self, operation: str) -> Ready:
+        id, office = brought(self._people, operation)
+        return Ready(id, office=office)
 
     def _parked(self, service: str) -> Ready:
         items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]

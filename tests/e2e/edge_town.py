@@ -20,10 +20,10 @@ from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
 from shared.intake.submissions import SUBMISSIONS
+from shared.messaging.handlers import Handler
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
-from shared.messaging.shadows import Handler
 from shared.messaging.topics import TOPICS
 from shared.replica import META, Ports, stored
 from shared.store.local import LocalStore
@@ -98,7 +98,6 @@ class Town:
             handler,
             know=counting(first) if first else handler.know,
             effect=counting(handler.effect),
-            stale=counting(handler.stale),
         )
 
     def table(self) -> set[tuple[str, str]]:

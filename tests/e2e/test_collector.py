@@ -16,7 +16,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from services.registration.examples import DEFINITION, EXPERT
+from services.registration.domain.examples import DEFINITION, EXPERT
 from shared.metrics import COUNTED
 from tests.e2e.system import SERVICES, System, free_port
 

@@ -13,13 +13,11 @@ import pytest_asyncio
 from services.monitoring.follower import Follower, apply_records
 from services.monitoring.handlers import Mark
 from services.monitoring.store import ReadModel
-from shared.messaging.port import Record
+from shared.messaging.port import Message, Record
 from shared.messaging.topics import PROFILES
 from tests.e2e.edge_story import Story
 from tests.e2e.edge_town import CONSUMING, Town
 from tests.e2e.edge_world import OFFICE
-
-PROFILES_KEY = PROFILES.name.replace(".", "/")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,8 +36,7 @@ async def standing(town: Town, *, sizes: bool) -> dict[str, Any]:
     many events it told.
 
     Two services that hear of one withdrawal answer each other in either order, so sizes are equal only where the
-    order is. A superseded profile that comes round again has its owner tell the current one once more (decision
-    0006), so what counts profiles is left out.
+    order is.
     """
     found: dict[str, Any] = {}
     for service in CONSUMING:
@@ -48,13 +45,13 @@ async def standing(town: Town, *, sizes: bool) -> dict[str, Any]:
                 found[f"{service}/{key}"] = (document["status"], document["problems"], document["body"])
                 continue
             told = {name: head["count"] for name, head in document.get("emitted", {}).items()}
-            applied = len(document.get("applied", {})) - told.pop("profiles", 0)
+            applied = len(document.get("applied", {}))
             holds = {id: hold["status"] for id, hold in document.get("holds", {}).items()}
             found[f"{service}/{key}"] = (document.get("state"), holds, document.get("closed"))
             if sizes:
                 found[f"{service}/{key}"] += (told, applied)
         for id, shadow in (await town.shadows(service)).items():
-            marks = {topic: mark for topic, mark in shadow["marks"].items() if topic != PROFILES_KEY}
+            marks = shadow["marks"]
             found[f"{service}/shadow/{id}"] = (shadow["knowledge"], shadow["parked"], marks if sizes else sorted(marks))
     return found
 
@@ -73,12 +70,10 @@ def differing(one: Any, other: Any, place: str = "") -> list[str]:
 
 
 async def untouched(town: Town) -> dict[str, Any]:
-    """Every document byte for byte, but for those that tell a profile once more."""
+    """Every document byte for byte."""
     found = {}
     for service in CONSUMING:
-        for key, document in (await town.documents(service)).items():
-            if not key.startswith("persons/"):
-                found[f"{service}/{key}"] = document
+        found |= {f"{service}/{key}": document for key, document in (await town.documents(service)).items()}
     return found
 
 
@@ -174,24 +169,25 @@ async def test_who_forgot_all_about_others_learns_it_again(plain: Town, seed: in
 
 
 async def test_the_owner_mends_a_profile_that_came_behind_a_newer_one(plain: Town) -> None:
-    """The registration's only handler: it is told of what is stale, and tells the current profile once more."""
+    """The registration's only handler: it sees what stands last, and tells the current profile once more."""
     lanes: dict[bytes, list[Record]] = defaultdict(list)
     for record in await plain.records():
         if record.topic == PROFILES.name:
             lanes[record.key or b""].append(record)
     person, told = next((key, records) for key, records in lanes.items() if len(records) > 1)
-    for _ in range(2):
-        await plain.deliver("registration", told[0])
-    document = await plain.stores["registration"].load("persons", person.decode())
-    assert document is not None
-    assert document["emitted"]["profiles"]["count"] >= len(told)
+    await plain.log.append(
+        PROFILES.name, told[0].partition, [Message(person.decode(), told[0].value or b"", told[0].headers)]
+    )
     await plain.settle()
-    newest = [one for one in await plain.records() if one.topic == PROFILES.name and one.key == person][-1]
-    assert b"health" in (newest.value or b"")
+    await plain.later(seconds=2)
+    await plain.settle()
+    theirs = [one for one in await plain.records() if one.topic == PROFILES.name and one.key == person]
+    assert len(theirs) == len(told) + 2
+    assert b"health" in (theirs[-1].value or b"")
 
 
 def _every_handler(town: Town, *, ran: int, delivered: int) -> None:
-    """Registration's one handler is told of stale records alone, which is a test of its own."""
+    """Registration's one handler says what follows a stale record alone, which is a test of its own."""
     missing = [row for row in town.table() if town.delivered[row] < delivered]
     missing += [row for row in town.table() if town.ran[row] < ran and row[0] != "registration"]
     assert missing == []

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from deploy.cli.client import Client
-from deploy.cli.figures import indicators
 from deploy.cli.files import definition_path
+from deploy.cli.replaying import figures_of
 from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings
 from deploy.cli.token import LIFETIME, issuer_of, operators_token
@@ -41,23 +40,15 @@ class Prepared:
     steps: tuple[Step, ...]
 
 
-def small(code: str, seed: int, passport: str) -> Prepared:
-    """The small history as a programme of its own; `passport` begins its document numbers, so nobody is in two."""
+def small(code: str, seed: int) -> Prepared:
+    """The small history as a programme of its own; document numbers carry its code, so nobody is in two."""
     text = definition_path("trqn-1").read_text()
     definition = load_definition(re.sub(r"(?m)^code: .*", f"code: {code}", text, count=1))
     told = SMALL.read_text()
     for name, value in (("code", code), ("programme", code), ("seed", str(seed))):
         told = re.sub(rf"(?m)^{name}: .*", f"{name}: {value}", told, count=1)
     history = load_history(told, definition)
-    return Prepared(history, tuple(_renumbered(step, passport) for step in expand(history, definition)))
-
-
-def _renumbered(step: Step, passport: str) -> Step:
-    person = step.body.get("person")
-    if not isinstance(person, dict):
-        return step
-    document = {**person["document"], "number": passport + person["document"]["number"][1:]}
-    return replace(step, body={**step.body, "person": {**person, "document": document}})
+    return Prepared(history, expand(history, definition))
 
 
 def token_of(settings: Settings) -> Callable[[Step], str]:
@@ -99,17 +90,11 @@ def journal_of(system: Running, code: str) -> dict[str, dict[str, str]]:
 async def wrong_figures(system: Running, history: History) -> list[str]:
     """The declared figures that are not met."""
     client = Client(system.url)
-    token = operators_token(system.settings, "figures")
-    shown: dict[tuple[str, str], Any] = {}
     try:
-        for period in sorted({figure.period for figure in history.figures}):
-            for item in await indicators(client, token, history.programme, {"period": period}):
-                shown[(item["code"], period)] = item["value"]
+        rows = await figures_of(client, operators_token(system.settings, "figures"), history)
     finally:
         await client.close()
-    found = [(figure, shown.get((figure.indicator, figure.period))) for figure in history.figures]
-    decimals = [(figure, None if value is None else Decimal(str(value))) for figure, value in found]
-    return [f"{f.indicator} {f.period}: {value}, not {f.value}" for f, value in decimals if not f.met(value)]
+    return [f"{one['code']} {one['period']}: {one['ours']}, not {one['published']}" for one in rows if not one["right"]]
 
 
 async def left_behind(system: RealSystem) -> Evidence:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from services.matching.app import build
-from services.matching.bodies import DRAFT
+from services.matching.domain.assignments import DRAFT
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
 from shared.errors import Unavailable
@@ -170,11 +170,14 @@ async def test_four_eyes_on_the_approval(told: Serving) -> None:
     edits = {"items": ["seats"]}
     asked = await told.post(f"/assignments/{id}/request-edits", "officer", edits, subject="two")
     assert (asked.json()["state"], asked.json()["items"]) == ("edits_requested", ["seats"])
-    revised = await told.post(f"/assignments/{id}/revise", "officer", {"terms": draft(seats=2)["terms"]})
+    body = {"terms": draft(seats=2)["terms"]}
+    revised = await told.post(f"/assignments/{id}/revise", "officer", body, subject="reviser")
     assert (revised.json()["terms"]["seats"], revised.json()["title"]) == (2, DRAFT["title"])
     await told.post(f"/assignments/{id}/submit", "officer", subject="two")
-    assert rule(await told.post(f"/assignments/{id}/approve", "officer", subject="two")) == (409, "four_eyes")
-    approved = await told.post(f"/assignments/{id}/approve", "officer", subject="one")
+    # Whoever wrote any of it does not approve it: who drafted, who revised, who submitted.
+    for wrote in ("one", "two", "reviser"):
+        assert rule(await told.post(f"/assignments/{id}/approve", "officer", subject=wrote)) == (409, "four_eyes")
+    approved = await told.post(f"/assignments/{id}/approve", "officer", subject="three")
     assert approved.json()["state"] == "approved"
     cancelled = await told.post(f"/assignments/{id}/cancel", "officer", {"reason": "no_funds"})
     assert (cancelled.json()["state"], cancelled.json()["reason"]) == ("cancelled", "no_funds")
@@ -444,6 +447,7 @@ async def test_bounds_of_a_shortlist_and_unknown_experts(told: Serving) -> None:
     some = {"experts": [expert_id("anna")], "override_reason": "only_one"}
     answer = await told.post(path, "officer", some)
     assert (answer.status_code, len(answer.json()["shortlist"])) == (200, 1)
+    assert answer.json()["override_reason"] == "only_one"
     assert rule(await told.post(path, "officer", {"experts": ["nobody"]})) == (422, "invalid")
 
 
@@ -465,7 +469,7 @@ def cut_off(told: Serving, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, An
 
     async def cut(path: str, body: Any = None) -> None:
         with monkeypatch.context() as broken:
-            broken.setattr(told.service.following.promises, "settle", crash)
+            broken.setattr(told.service.works.promises, "settle", crash)
             answer = await told.post(path, "officer", body, key=path)
         assert answer.status_code == 503
 

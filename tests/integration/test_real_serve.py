@@ -25,7 +25,7 @@ from deploy.cli.token import LIFETIME, issuer_of
 from deploy.local.kafka import KafkaServer
 from deploy.local.processes import free_port
 from deploy.local.secantus import SecantusServer
-from services.registration.examples import DEFINITION, EXPERT
+from services.registration.domain.examples import DEFINITION, EXPERT
 from shared.identity.roles import Role
 from shared.messaging.kafka_topics import wanted
 from shared.messaging.topics import TOPICS

@@ -36,8 +36,8 @@ pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(600)]
 
 # CONSUMER_SETTINGS' session is 10 s; after it the broker gives a frozen replica's partitions to the other one.
 FROZEN_AT_MOST_SECONDS = 40.0
-FIRST = small("small-1", 6, "A")
-SECOND = small("small-2", 14, "B")
+FIRST = small("small-1", 6)
+SECOND = small("small-2", 14)
 EXPERTS = 14
 # Ids that registrations beside the histories were answered with, in this file's order of tests.
 BY_HAND: set[str] = set()

@@ -21,7 +21,7 @@ from tests.tools import skipped_without_tools
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
-HISTORY = small("small-1", 6, "A")
+HISTORY = small("small-1", 6)
 
 
 @pytest.fixture

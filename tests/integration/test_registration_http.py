@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.registration.app import build
-from services.registration.examples import ATTRIBUTES, DEFINITION, EXPERT, INSTITUTION
+from services.registration.domain.examples import ATTRIBUTES, DEFINITION, EXPERT, INSTITUTION
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
 from shared.contracts.registration import PURPOSES
@@ -76,6 +76,7 @@ async def registered(edge: Serving, **changes: Any) -> tuple[str, str]:
 async def test_a_definition_is_published_once_a_change(edge: Serving) -> None:
     first = await edge.post("/programmes", "administrator", {"definition": DEFINITION})
     assert (first.status_code, first.json()["version"]) == (201, 1)
+    assert first.headers["location"] == "/registration/v1/programmes/example-1"
     again = await edge.post("/programmes", "administrator", {"definition": DEFINITION})
     assert again.json()["version"] == 1
     changed = {**DEFINITION, "phase": "2"}
@@ -112,6 +113,26 @@ async def test_an_officer_registers_and_screens(published: Serving) -> None:
     assert not {"given_name", "family_name"} & seen.keys()
 
 
+async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> None:
+    expert, person = await registered(published)
+    path = f"/experts/{expert}"
+    screening = (await published.get(path)).json()["open"]
+    assert screening == ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend"]
+    assert (await published.get(path, "protection")).json()["open"] == []
+    asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
+    assert asked.json()["open"] == ["provide-info", "suspend"]
+    seen = (await published.get(f"/persons/{person}")).json()
+    assert (seen["state"], seen["open"]) == ("recorded", ["correct-profile", "give-consent", "withdraw-consent"])
+    assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
+    assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
+    institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
+    assert institution["open"] == ["assess", "close"]
+    hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
+    assert hosts.json()["open"] == []
+    refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")
+    assert refused.json()["detail"] == "possible from on_hold, partner; the case is proposed"
+
+
 async def test_a_declaration_against_the_criteria_is_refused(published: Serving) -> None:
     expert, _ = await registered(published)
     against = await published.post(f"/experts/{expert}/declare-ineligible", "officer")
@@ -141,6 +162,9 @@ async def test_an_ineligible_expert_learns_required_and_actual(published: Servin
         assert b"actual" not in (record.value or b"")
     own = (await published.get(f"/persons/{mine['person']}", "expert", subject="me")).json()
     assert (own["given_name"], own["family_name"]) == ("Given", "Family")
+    listed = (await published.get("/persons", "protection")).json()["items"]
+    assert [one["id"] for one in listed] == [mine["person"]]
+    assert not {"given_name", "family_name", "open"} & listed[0].keys()
     assert (await published.get(f"/persons/{mine['person']}", "evaluator")).status_code == 403
 
 
@@ -390,6 +414,7 @@ async def test_an_institution_from_proposal_to_closure(edge: Serving) -> None:
     created = await edge.post("/institutions", "officer", INSTITUTION)
     assert created.status_code == 201
     path = f"/institutions/{created.json()['id']}"
+    assert created.headers["location"] == f"/registration/v1{path}"
     assert (await edge.post(f"{path}/activate", "officer")).json()["rule"] == "illegal_transition"
     for verb, state in (("assess", "assessed"), ("accept-partner", "partner"), ("activate", "active")):
         assert (await edge.post(f"{path}/{verb}", "officer")).json()["state"] == state

@@ -7,12 +7,12 @@ from typing import Any
 
 from services.matching import app as matching
 from services.matching import store as matching_store
-from services.matching.bodies import DRAFT
+from services.matching.domain.assignments import DRAFT
 from services.placement import app as placement
 from services.placement import store as placement_store
 from services.registration import app as registration
 from services.registration import store as registration_store
-from services.registration.examples import DEFINITION, EXPERT
+from services.registration.domain.examples import DEFINITION, EXPERT
 from shared.programmes.model import Definition
 from shared.replica import stored
 from tests.unit.matching import facts

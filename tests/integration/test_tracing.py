@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from services.registration.examples import DEFINITION, EXPERT
+from services.registration.domain.examples import DEFINITION, EXPERT
 from shared import replica as replicas
 from shared.clock import RealRuntime
 from shared.errors import Unavailable

@@ -1,7 +1,8 @@
 """Random schedules from consecutive seeds: `python -m tests.simulation --runs 200 --seed 1`.
 
-Prints a line for each broken invariant, with the seed that replays it exactly (`--runs 1 --seed N`), and at the
-end what really happened. Exit code 1 where an invariant broke, or something that must come up never did in many runs.
+Prints a line for each subject with a broken invariant, with the seed that replays it exactly (`--runs 1 --seed N`), and
+at the end what really happened. Exit code 1 where an invariant broke, or something that must come up never did in many
+runs.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from tests.simulation.evidence import Violation
 from tests.simulation.planted import BUGS
 from tests.simulation.scenario import SCENARIO
 from tests.simulation.schedule import Outcome, run_schedule
+from tests.simulation.stale_heads import STALE_HEADS
 
 ENOUGH_RUNS = 50
 FAULTS = (
@@ -52,18 +55,33 @@ EFFECTS = (
 MUST_HAPPEN = (*FAULTS, *EFFECTS)
 
 
-def run_one(seed: int, bug: str | None = None) -> Outcome:
-    """The schedule of the seed, with a planted bug where one is named."""
-    return run_schedule(seed, SCENARIO, bug=BUGS[bug] if bug else None)
+WHOLE = "whole history"
+SCENARIOS = {WHOLE: SCENARIO, "stale heads": STALE_HEADS}
 
 
-def outcomes(seeds: Iterable[int], bug: str | None, jobs: int) -> Iterator[Outcome]:
+def run_one(seed: int, bug: str | None = None, scenario: str = WHOLE) -> Outcome:
+    """The schedule of the seed; a planted bug comes with its own scenario."""
+    planted = BUGS[bug] if bug else None
+    return run_schedule(seed, SCENARIOS[planted.scenario if planted else scenario], bug=planted)
+
+
+def outcomes(seeds: Iterable[int], bug: str | None, jobs: int, scenario: str = WHOLE) -> Iterator[Outcome]:
     """Every schedule's outcome by ascending seed, on as many processes as `jobs`."""
+    run = partial(run_one, bug=bug, scenario=scenario)
     if jobs == 1:
-        yield from (run_one(seed, bug) for seed in seeds)
+        yield from map(run, seeds)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(partial(run_one, bug=bug), seeds, chunksize=4)
+        yield from pool.map(run, seeds, chunksize=4)
+
+
+def told(violations: Iterable[Violation]) -> Iterator[str]:
+    """One line an invariant and subject: the first of its violations, and how many there are."""
+    alike: dict[tuple[str, str], list[Violation]] = {}
+    for one in violations:
+        alike.setdefault((one.invariant, one.subject), []).append(one)
+    for first, *others in alike.values():
+        yield f"{first} (and {len(others):,} more)" if others else str(first)
 
 
 def missing(counts: Counter[str], runs: int) -> list[str]:
@@ -88,18 +106,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--bug", choices=sorted(BUGS))
+    parser.add_argument("--scenario", choices=sorted(SCENARIOS), default=WHOLE)
     parser.add_argument("--fingerprints", action="store_true", help="one line a schedule, to compare two runs")
     options = parser.parse_args(arguments)
     began, counts, taken, broken = time.perf_counter(), Counter[str](), list[float](), 0
-    for outcome in outcomes(range(options.seed, options.seed + options.runs), options.bug, options.jobs):
+    seeds = range(options.seed, options.seed + options.runs)
+    for outcome in outcomes(seeds, options.bug, options.jobs, options.scenario):
         counts += outcome.counts
         taken.append(outcome.cpu_seconds)
         broken += bool(outcome.violations)
-        for violation in outcome.violations:
-            print(f"seed {outcome.seed}: {violation}")
+        for line in told(outcome.violations):
+            print(f"seed {outcome.seed}: {line}")
         if options.fingerprints:
             print(f"seed {outcome.seed}: {outcome.fingerprint} {sorted(outcome.counts.items())}")
-    absent = missing(counts, options.runs)
+    absent = missing(counts, options.runs) if options.scenario == WHOLE else []
     if not options.fingerprints:
         print(summary(counts, taken, time.perf_counter() - began))
     for fault in absent:

@@ -24,6 +24,7 @@ def _indicator(code: str, kind: str, measure: Any, **more: Any) -> dict[str, Any
 
 
 WOMEN = {"where": [{"attribute": "sex", "at": "now", "one_of": ["female"]}]}
+FEMALE = {"where": [{"field": "sex", "one_of": ["female"]}]}
 DEFINITION = definition_of(
     {
         "code": CODE,
@@ -53,6 +54,12 @@ DEFINITION = definition_of(
             "host_types": [{"code": "public", "name": {"en": "Public"}}],
             "preparation": {"temporary": ["training", "ticket"]},
         },
+        "trainings": {"kinds": [{"code": "workshop", "name": {"en": "Workshop"}}]},
+        "results": {
+            "site_kinds": [{"code": "village", "name": {"en": "Village"}}],
+            "work_kinds": [{"code": "water_system", "name": {"en": "Water system"}}],
+            "reached": ["families"],
+        },
         "indicators": [
             _indicator("registrations", "expert_registered", {"distinct": "expert"}),
             _indicator("eligible", "expert_eligible", {"distinct": "expert"}),
@@ -75,6 +82,12 @@ DEFINITION = definition_of(
             _indicator("completed", "return_completed", "count"),
             _indicator("ended_early", "placement_ended_early", "count"),
             _indicator("no_shows", "no_show", "count"),
+            _indicator("trainings", "training_held", "count"),
+            _indicator("participants", "training_participants", {"sum": "participants"}),
+            _indicator("women_trained", "training_participants", {"sum": "participants"}, **FEMALE),
+            _indicator("works_begun", "works_begun", "count"),
+            _indicator("families", "works_completed", {"sum": "families"}),
+            _indicator("handed_over", "site_handed_over", {"distinct": "site"}),
         ],
     }
 )

@@ -22,6 +22,7 @@ from tests.simulation.cast import PERSONS as PEOPLE
 from tests.simulation.client import Client
 from tests.simulation.journal import Journal
 from tests.simulation.placing import Placing
+from tests.simulation.plain import Plain
 from tests.simulation.recount import figures_of
 
 LOOK_SECONDS = 1.0
@@ -45,6 +46,7 @@ class History:
         self.client = client
         self.journal = journal
         self.placing = Placing(client)
+        self._plain = Plain(client, journal)
         self._answering = asyncio.Lock()
         self._ignored: set[str] = set()
         self._offers: Counter[str] = Counter()
@@ -64,6 +66,7 @@ class History:
             self._correct(CORRECTED),
             self._withdraw(WITHDRAWING),
             self._glance(),
+            *self._plain.plays(),
         )
         # A withdrawal or a refused placement may have set things in motion after an officer looked last.
         await asyncio.gather(*(self._see_through(post) for post in POSTS))

@@ -11,13 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from shared.clock import derived_id
+from shared.messaging.handlers import Delivery, Handler
+from shared.messaging.heads import Heads
 from shared.messaging.relay import Relay
-from shared.messaging.shadow import has_gap
-from shared.messaging.shadows import Consumer, Delivery, Handler
+from shared.messaging.shadow import has_gap, key_of, scheduled
+from shared.messaging.shadows import Consumer
+from shared.store.aggregates import Cause
 from shared.store.documents import new_document
 from shared.store.guards import Guards
 from shared.store.port import Document, Store
 from tests.simulation.world import StoreWrapper
+
+# Of one document's events on a topic: far more than any history has.
+ENOUGH = 60
 
 
 def unwrapped(store: Store) -> Store:
@@ -26,12 +33,13 @@ def unwrapped(store: Store) -> Store:
 
 @dataclass(frozen=True)
 class Bug:
-    """What is wrong, and the invariants of which at least one must turn red."""
+    """What is wrong, the invariants of which at least one must turn red, and in which scenario."""
 
     name: str
     caught_by: frozenset[str]
     plant: Callable[[], Any] | None = None
     wrap_store: StoreWrapper = unwrapped
+    scenario: str = "whole history"
 
 
 def mark_before_effects() -> Any:
@@ -43,12 +51,9 @@ def mark_before_effects() -> Any:
         if not forced and has_gap(shadow, envelope, position[0]):
             raise ValueError("gap")
         handler = self._handlers.get(type(event), Handler())
-        knowledge = shadow["knowledge"]
-        if handler.know:
-            knowledge = handler.know(dict(knowledge), event, envelope)
+        knowledge = handler.known(shadow["knowledge"], event, envelope)
         saved: Document = await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
-        if handler.effect:
-            await handler.effect(Delivery(envelope, event, knowledge))
+        await handler.act(Delivery(envelope, event, knowledge))
         return saved
 
     return mock.patch.object(Consumer, "_apply", apply)
@@ -93,6 +98,43 @@ class CarelessStore:
         await self._store.save(collection, {**document, "version": max(document["version"], before + 1)}, before)
 
 
+def a_reissue_for_each_stale_record() -> Any:
+    """Whoever reads an old record says the current one again at once; each moves the version, and feeds the next."""
+    passes = Consumer._pass_over
+
+    def goes_on(document: Document) -> bool:
+        # It has no end of its own, and takes minutes of processor time to 40,000.
+        return all(head["count"] < ENOUGH for head in document["emitted"].values())
+
+    async def reissue(self: Any, shadow: Document, envelope: Any, position: Any) -> None:
+        await passes(self, shadow, envelope, position)
+        mark = shadow["marks"][key_of(position[0])]
+        if [envelope.epoch, envelope.sequence] < mark and (said := self._heads._reissues.get(position[0])):
+            cause = Cause(derived_id(*map(str, position)))
+            await self._kernel.fire(said.aggregate, shadow["_id"], said.command, cause, goes_on)
+
+    return mock.patch.object(Consumer, "_pass_over", reissue)
+
+
+def outbox_not_empty_so_forget() -> Any:
+    """What is on its way anyway is taken for what will follow the old record; a zombie's append may lie behind it."""
+
+    async def forget(self: Any, shadow: Document, topics: list[str]) -> None:
+        for topic in topics:
+            said = self._reissues[topic]
+            document = await self._kernel.store.load(said.aggregate.name, shadow["_id"])
+            if document["outbox"]:
+                head = {**shadow["heads"][key_of(topic)], "last": shadow["marks"][key_of(topic)], "ask_at": None}
+                forgotten = {**shadow, "heads": {key_of(topic): head}, "version": shadow["version"] + 1}
+                settled = scheduled(forgotten, self._kernel.runtime.now())
+                await self._kernel.store.save("shadows", settled, shadow["version"])
+                return
+        await mends(self, shadow, topics)
+
+    mends = Heads.mend
+    return mock.patch.object(Heads, "mend", forget)
+
+
 BUGS = {
     bug.name: bug
     for bug in (
@@ -100,6 +142,13 @@ BUGS = {
         Bug("missing version check", frozenset({"I1", "I5", "I8", "I10", "fold"}), wrap_store=CarelessStore),
         Bug("outbox emptied before the send", frozenset({"I8"}), outbox_emptied_before_send),
         Bug("calendar hold skipped", frozenset({"I5"}), calendar_hold_skipped),
+        Bug(
+            "a reissue for each stale record",
+            frozenset({"I8", "I12"}),
+            a_reissue_for_each_stale_record,
+            scenario="stale heads",
+        ),
+        Bug("outbox not empty, so forget", frozenset({"I8"}), outbox_not_empty_so_forget, scenario="stale heads"),
     )
 }
 

@@ -13,7 +13,7 @@ from services.monitoring.schema import FACT_TABLES, TYPES
 from services.monitoring.store import DIGESTED, ReadModel
 from shared.clock import derived_id, short_hash
 from shared.messaging.port import Position, Record
-from shared.programmes.indicators import Distinct, Indicator
+from shared.programmes.indicators import Distinct, Indicator, Sum
 from shared.programmes.model import Definition
 from tests.simulation.cast import DEFINITION
 from tests.simulation.evidence import Evidence, Violation
@@ -61,10 +61,12 @@ def _counted(indicator: Indicator, rows: Sequence[Mapping[str, Any]]) -> Any:
         return tuple(_counted(part, rows) for part in parts if part is not None)
     kept = [row for row in rows if row["kind"] in indicator.facts.kinds]
     for condition in indicator.facts.where:
-        column = f"{condition.attribute}_at_{condition.at}"
-        kept = [row for row in kept if row[column] in (condition.one_of or ())]
+        column = condition.field or f"{condition.attribute}_at_{condition.at}"
+        kept = [row for row in kept if row.get(column) in (condition.one_of or ())]
     if isinstance(indicator.measure, Distinct):
         return len({row[indicator.measure.distinct] for row in kept})
+    if isinstance(indicator.measure, Sum):
+        return sum(row[indicator.measure.sum] or 0 for row in kept)
     return len(kept)
 
 
@@ -97,6 +99,22 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         "completed": count(placements, "completed"),
         "ended_early": count(placements, "ended_early"),
         "no_shows": count(placements, "no_show"),
+        **_plain(evidence),
+    }
+
+
+def _plain(evidence: Evidence) -> Figures:
+    """Of trainings and sites: what their documents say last."""
+    trainings, sites = (_states(evidence, "placement", name) for name in ("trainings", "sites"))
+    groups = [group for state in trainings for group in state["participants"]]
+    works = [work for state in sites for work in state["works"]]
+    return {
+        "trainings": sum(state["status"] == "held" for state in trainings),
+        "participants": sum(group["persons"] for group in groups),
+        "women_trained": sum(group["persons"] for group in groups if group["sex"] == "female"),
+        "works_begun": len(works),
+        "families": sum(work.get("families", 0) for work in works),
+        "handed_over": sum(state["status"] == "handed_over" for state in sites),
     }
 
 

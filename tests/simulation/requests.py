@@ -10,24 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.matching.bodies import AssignmentDraft
-from services.matching.domain.assignment import PublishAssignment
+from services.matching.domain.assignments import ASSIGNMENT, AssignmentDraft
 from services.matching.domain.knowledge import CONSENT_WITHDRAWN
-from services.matching.domain.match import DeclineOffer, RetractMatch
-from services.matching.handlers import own_deliveries
-from services.matching.requests import Requests
-from services.matching.selection import APPLICATION
+from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.work.selection import APPLICATION
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
-from services.registration.bodies import ProfileCorrection
-from services.registration.domain import institutions, persons
-from services.registration.domain.programmes import PublishProgramme
-from services.registration.handlers import EXPERT_REGISTRATION, person_of
+from services.registration.domain.experts import EXPERT
+from services.registration.domain.institutions import INSTITUTION as INSTITUTION_CASE
+from services.registration.domain.persons import PERSON
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from services.registration.work.registering import EXPERT_REGISTRATION, person_of
 from shared.cases.case import Case
 from shared.clock import derived_id, text_of
-from shared.errors import Refusal
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
 from shared.web.acting import NOTHING_YET, Call, act
@@ -94,29 +91,27 @@ def execute(name: str, service: str, aggregate: Aggregate[Any], subject: str, co
 
 def publish_programme(version: int) -> Step:
     """A later version says the same under another title."""
-    command = PublishProgramme(CODE, {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}})
-    return execute(f"publish programme {version}", "registration", PROGRAMMES, CODE, command)
+    definition = {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}}
+    work = acting(PROGRAMME, "publish", CODE, definition=definition)
+    return step(f"publish programme {version}", About("registration", PROGRAMMES.name, CODE), work)
 
 
 def found_institution() -> list[Step]:
     """From registered to active."""
-    registered = institutions.RegisterInstitution(HOST, OFFICE, "AF", "education", "public")
-    commands: tuple[Any, ...] = (
-        registered,
-        institutions.AssessInstitution(),
-        institutions.AcceptPartner(),
-        institutions.ActivateInstitution(),
+    proposed = {"name": "College", "office": OFFICE, "country": "AF", "sector": "education", "host_type": "public"}
+    commands = (
+        INSTITUTION_CASE.ask("create", HOST, **proposed),
+        *(INSTITUTION_CASE.ask(verb) for verb in ("assess", "accept-partner", "activate")),
     )
-    names = ("register", "assess", "accept", "activate")
     return [
-        execute(f"{name} institution", "registration", INSTITUTIONS, INSTITUTION, command)
-        for name, command in zip(names, commands, strict=True)
+        execute(f"{command.verb} institution", "registration", INSTITUTIONS, INSTITUTION, command)
+        for command in commands
     ]
 
 
 def register(person: Person, journal: Journal) -> Step:
     async def work(service: Any, cause: Cause) -> None:
-        await service.work.newest(CODE)
+        await service.work.publishing.newest(CODE)
         channel = "self" if person.self_registered else "officer"
         subject = derived_id(person_of(channel, cause), CODE)
         receipt = await service.replica.intake.submit(
@@ -130,46 +125,34 @@ def register(person: Person, journal: Journal) -> Step:
 
 
 def screen(person: Person) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        document = await service.ports.store.load(EXPERTS.name, person.expert)
-        if document is None:
-            raise Refusal("not_found", status=404)
-        await service.work.screen(document, cause, None)
-
-    return step(f"screen {person.name}", About("registration", EXPERTS.name, person.expert), work)
+    about = About("registration", EXPERTS.name, person.expert)
+    return step(f"screen {person.name}", about, acting(EXPERT, "screen", person.expert))
 
 
 def correct(person: Person, **changes: Any) -> Step:
-    body = ProfileCorrection.model_validate({"attributes": person.attributes(**changes), "valid_from": "2025-01-01"})
-
-    async def work(service: Any, cause: Cause) -> None:
-        await service.work.correct_profile(person.id, body, cause, None)
-
-    return step(f"correct {person.name}", About("registration", PERSONS.name, person.id), work)
+    said = {"attributes": person.attributes(**changes), "valid_from": "2025-01-01"}
+    about = About("registration", PERSONS.name, person.id)
+    return step(f"correct {person.name}", about, acting(PERSON, "correct-profile", person.id, **said))
 
 
 def withdraw_consent(person: Person) -> Step:
-    command = persons.WithdrawConsent(PURPOSE)
+    command = PERSON.ask("withdraw-consent", purpose=PURPOSE)
     return execute(f"withdraw consent of {person.name}", "registration", PERSONS, person.id, command)
 
 
 def give_consent(person: Person) -> Step:
-    command = persons.GiveConsent(PURPOSE)
+    command = PERSON.ask("give-consent", purpose=PURPOSE)
     return execute(f"give consent of {person.name}", "registration", PERSONS, person.id, command)
 
 
 # Matching.
 
 
-def _requests(service: Any) -> Requests:
-    return Requests(service.replica, service.following.selection)
-
-
 def draft(post: Post) -> Step:
     body = AssignmentDraft(programme=CODE, office=OFFICE, terms=post.terms(INSTITUTION), title=post.name)
 
     async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).draft(body, cause)
+        await service.works.requests.draft(post.id, body, cause)
 
     passing = frozenset({"programme_unknown", "institution_unknown", "institution_not_active"})
     about = About("matching", ASSIGNMENTS.name, post.id, HOST)
@@ -177,21 +160,20 @@ def draft(post: Post) -> Step:
 
 
 def submit(post: Post) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).submit(post.id, cause, None)
-
-    return step(f"submit {post.name}", About("matching", ASSIGNMENTS.name, post.id), work)
+    return _on_assignment("submit", post, OFFICER)
 
 
 def approve(post: Post) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        await _requests(service).approve(post.id, cause, None)
-
-    return step(f"approve {post.name}", About("matching", ASSIGNMENTS.name, post.id, SECOND_OFFICER), work)
+    return _on_assignment("approve", post, SECOND_OFFICER)
 
 
 def publish(post: Post) -> Step:
-    return execute(f"publish {post.name}", "matching", ASSIGNMENTS, post.id, PublishAssignment())
+    return _on_assignment("publish", post, OFFICER)
+
+
+def _on_assignment(verb: str, post: Post, account: str) -> Step:
+    about = About("matching", ASSIGNMENTS.name, post.id, account)
+    return step(f"{verb} {post.name}", about, acting(ASSIGNMENT, verb, post.id))
 
 
 def apply(post: Post, person: Person, journal: Journal) -> Step:
@@ -212,12 +194,8 @@ def apply(post: Post, person: Person, journal: Journal) -> Step:
 
 
 def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
-    async def work(service: Any, cause: Cause) -> None:
-        saved = await service.following.selection.shortlist(post.id, experts, "few_experts", cause, None)
-        for delivery in own_deliveries(saved):
-            await service.following.matching_started(delivery)
-
     about = About("matching", ASSIGNMENTS.name, post.id)
+    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_experts")
     passing = frozenset({"expert_unknown", "expert_not_screened"})
     return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
 
@@ -225,14 +203,13 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
 def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
     """`allocate`, `offer`, `accept`, `decline`, or `retract` for the one reason that breaks off no return."""
 
-    async def work(service: Any, cause: Cause) -> None:
-        if verb == "decline":
-            await service.replica.kernel.execute(MATCHES, match, DeclineOffer("family"), cause)
-        elif verb == "retract":
-            await service.replica.kernel.execute(MATCHES, match, RetractMatch(CONSENT_WITHDRAWN), cause)
-        else:
-            await getattr(service.following.allocation, verb)(match, cause, None)
+    async def retract(service: Any, cause: Cause) -> None:
+        # As a withdrawn consent does it, whether or not the return is over.
+        command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
+        await service.replica.kernel.execute(MATCHES, match, command, cause)
 
+    said = {"reason": "family"} if verb == "decline" else {}
+    work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)
     return step(f"{verb} {match} {attempt}", about, work, happened_at=happened_at)
 
@@ -244,7 +221,8 @@ def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
     # A report is accepted by another account than the one that sent it in.
     account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
     about = About("placement", PLACEMENTS.name, placement, account)
-    return step(f"{verb} {placement} {attempt}", about, acting(PLACEMENT, verb, placement, **said))
+    name = " ".join((verb, placement, *(str(one) for one in said.values()), str(attempt)))
+    return step(name, about, acting(PLACEMENT, verb, placement, **said))
 
 
 def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from services.matching.store import ASSIGNMENTS, MATCHES
-from services.placement.store import PLACEMENTS
+from services.placement.store import PLACEMENTS, PLAIN
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from shared.clock import derived_id
 from shared.contracts.registry import read as read_event
@@ -47,6 +47,7 @@ FOLDED: tuple[tuple[str, Aggregate[Any], tuple[str, ...]], ...] = (
     ("matching", ASSIGNMENTS, ("matching.assignments",)),
     ("matching", MATCHES, ("matching.matches",)),
     ("placement", PLACEMENTS, ("placement.placements",)),
+    *(("placement", one.aggregate, (f"placement.{one.case.name}",)) for one in PLAIN),
 )
 
 
@@ -91,6 +92,8 @@ def _check_existence(evidence: Evidence, journal: Journal) -> Iterator[Violation
         ("matching", "assignments"),
         ("matching", "matches"),
         ("matching", "submissions"),
+        ("placement", "trainings"),
+        ("placement", "sites"),
     ):
         yield from check_invented(evidence, service, collection, journal)
     yield from check_twice(evidence)
@@ -122,7 +125,7 @@ def _pair(document: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _check_streams(evidence: Evidence) -> Iterator[Violation]:
-    yield from check_causes(evidence, COMPACTED)
+    yield from check_causes(evidence)
     for service in evidence.documents:
         yield from check_outboxes(evidence, service)
         yield from check_streams(evidence, service, COMPACTED)

@@ -30,14 +30,22 @@ BACKWARDS_CHANCE = 0.1
 BACKWARDS_SECONDS = 20.0
 
 
+def _untouched(_world: World) -> None:
+    """Most histories take the world as it is."""
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """Which services, what the client does with them, what has to hold afterwards; `around`: what every run is in."""
+    """Which services, what the client does with them, what has to hold afterwards.
+
+    `around`: what every run is in. `interfere`: what is done to a world before anything in it starts.
+    """
 
     services: Callable[[], Sequence[Service]]
     history: Callable[[Client, Journal], Awaitable[None]]
     check: Callable[[World, Evidence, Journal], Iterable[Violation]]
     around: Callable[[], AbstractContextManager[None]] = nullcontext
+    interfere: Callable[[World], None] = _untouched
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates
     gc.disable()
     with _in_silence(), scenario.around(), planted(bug) as wrap_store:
         world = World(seed, scenario.services(), rates, wrap_store=wrap_store)
+        scenario.interfere(world)
         try:
             violations = world.loop.run_until_complete(_play(world, scenario))
         except (Deadlock, Runaway) as error:

@@ -27,8 +27,8 @@ from services.registration import app as registration
 from services.registration.store import COLLECTIONS as REGISTRATION
 from services.registration.store import SHADOWS as REGISTRATION_SHADOWS
 from shared.contracts.base import Event
+from shared.messaging.handlers import Handlers
 from shared.messaging.port import Position
-from shared.messaging.shadows import Handlers
 from shared.replica import Ports, stored
 from shared.store.collection import Collection
 from tests.simulation.nodes import Service
@@ -42,7 +42,7 @@ def without_edges() -> Iterator[None]:
     """Nobody calls the edge here, and its routes would take longer to set up than all else that a replica is."""
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(APIRouter, "add_api_route", _nothing))
-        patches.enter_context(mock.patch.object(BaseModel, "model_json_schema", _nothing))
+        patches.enter_context(mock.patch.object(BaseModel, "model_json_schema", _no_schema))
         for service in (registration, matching, placement, monitoring):
             patches.enter_context(mock.patch.object(service, "served", _nothing))
         yield
@@ -50,6 +50,10 @@ def without_edges() -> Iterator[None]:
 
 def _nothing(*_: object, **__: object) -> None:
     """What stands where an edge would be."""
+
+
+def _no_schema(*_: object, **__: object) -> dict[str, object]:
+    return {}
 
 
 # The process's one DuckDB in memory gets as many threads as its first model asks for; more than one only wait here.
@@ -75,7 +79,7 @@ def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int])
 
 
 HANDLED: Mapping[str, Handlers] = {
-    "registration": registration.handlers(mock.MagicMock()),
+    "registration": registration.handlers(),
     "matching": matching.handlers(mock.MagicMock()),
     "placement": placement.handlers(mock.MagicMock()),
 }

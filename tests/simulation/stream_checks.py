@@ -92,11 +92,8 @@ def _check_repetitions(name: str, reads: Sequence[Read]) -> Iterator[Violation]:
             yield Violation("I8", name, "the subject is on two partitions")
 
 
-def check_causes(evidence: Evidence, compacted: Collection[str] = ()) -> Iterator[Violation]:
-    """I9: what a document emitted in answer to another subject's events follows that subject's order.
-
-    On a topic in `compacted` an old record is answered when it stands behind a newer one, so in the order of the log.
-    """
+def check_causes(evidence: Evidence) -> Iterator[Violation]:
+    """I9: what a document emitted in answer to another subject's events follows that subject's order."""
     causes = {read.envelope.id: read for topic in evidence.records for read in evidence.reads(topic)}
     last: dict[tuple[str, str, str, str], tuple[int, int]] = {}
     for topic in evidence.records:
@@ -104,7 +101,7 @@ def check_causes(evidence: Evidence, compacted: Collection[str] = ()) -> Iterato
             for read in sorted(firsts(reads), key=lambda read: read.place):
                 # Two foreign subjects share no order; only answers to the same one are compared.
                 cause = causes.get(read.envelope.causation_id or "")
-                if cause is None or cause.record.topic in compacted:
+                if cause is None:
                     continue
                 key = (topic, subject, cause.record.topic, cause.envelope.subject)
                 if cause.place < last.get(key, cause.place):

@@ -196,7 +196,7 @@ def test_what_came_about_by_itself_is_counted() -> None:
     seen, taken = witness()
     entry = {"topic": "t", "partition": 0, "offset": 0, "reason": "too_early:programme_version"}
     for parked in ([], [entry], []):
-        seen.landed("matching", "shadows", {"_id": ONE, "parked": parked})
+        seen.landed("matching", "shadows", {"_id": ONE, "parked": parked, "heads": {}})
     pending = {"_id": "s", "status": "pending", "next_at": "2026-01-05T08:59:00.000000Z"}
     for document in (pending, pending | {"status": "accepted"}):
         seen.landed("matching", "submissions", document)

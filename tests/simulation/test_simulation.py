@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 
 from shared.testing.faults import Rates
-from tests.simulation.__main__ import missing, outcomes, run_one
+from tests.simulation.__main__ import missing, outcomes, run_one, told
+from tests.simulation.evidence import Violation
 from tests.simulation.planted import BUGS
 from tests.simulation.scenario import SCENARIO
 from tests.simulation.schedule import run_schedule
@@ -34,6 +35,21 @@ def test_every_invariant_holds_in_every_schedule() -> None:
 def test_schedule_without_faults_is_quiet() -> None:
     outcome = run_schedule(SEED, SCENARIO, rates=Rates())
     assert outcome.violations == ()
+
+
+def test_heads_are_mended_whoever_sleeps_and_wakes() -> None:
+    counts: Counter[str] = Counter()
+    for outcome in outcomes(range(SEED, SEED + RUNS), None, 1, "stale heads"):
+        assert outcome.violations == (), f"seed {outcome.seed}"
+        counts += outcome.counts
+    assert counts["heads_mended"] == counts["stale_heads"] > RUNS
+
+
+def test_a_broken_invariant_is_told_once_a_subject_with_a_count() -> None:
+    violations = [Violation("I8", "a", "first"), *(Violation("I8", "a", str(n)) for n in range(5_999))]
+    others = [Violation("I8", "b", "alone"), Violation("I10", "a", "alone")]
+    lines = list(told([*violations, *others]))
+    assert lines == ["I8 a: first (and 5,999 more)", "I8 b: alone", "I10 a: alone"]
 
 
 @pytest.mark.parametrize("bug", sorted(BUGS))

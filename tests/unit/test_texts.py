@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from services.matching.bodies import AssignmentDraft, Revision
-from services.registration.bodies import InstitutionRegistration
+from services.matching.domain.assignments import AssignmentDraft, Revision
+from services.registration.domain.institutions import InstitutionRegistration
+from shared.cases.bodies import Input
 from shared.contracts.matching import Terms
 from shared.contracts.registration import Attributes, LanguageSkill
 from shared.texts import exact, lines, one_line
-from shared.web.bodies import Input
 
 BELL, ESCAPE, SEPARATOR, NEXT_LINE, OVERRIDE, BYTE_ORDER = "\x07", "\x1b", "\x1e", "\x85", "\u202e", "\ufeff"
 

@@ -75,9 +75,8 @@ def _totals(chapter: Returns) -> Iterator[Broken]:
         if total != returns:
             yield Broken(f"/deliveries/{name}", "marginal_sum", f"sums to {total}; {returns} returns are placed")
     marked = sum(one.returns for one in deliveries.extended) + sum(one.returns for one in deliveries.ended_early)
-    marked += deliveries.declined
-    if marked > returns:
-        yield Broken("/deliveries", "too_many", "more returns are extended, ended or reserved than there are")
+    if max(marked, deliveries.declined) > returns:
+        yield Broken("/deliveries", "too_many", "more returns are extended, ended or declined than there are")
     if not returns:
         yield Broken("/deliveries/placed", "nobody_placed", "a chapter of returns has at least one return")
     if "placement" not in chapter.population.consents:

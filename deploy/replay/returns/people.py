@@ -159,7 +159,8 @@ def _attributes(population: Population, expert: Expert, values: dict[str, Any]) 
     group, status = expert.group, values.get("residence_status")
     residence = values.get("country_of_residence") or group.residence
     own = residence if status == "citizen" else group.origin
-    spoken = {**group.languages, **{one: values[f"speaks {one}"] for one in population.languages}}
+    # Terms of reference ask for the first language that a whole shortlist speaks.
+    spoken = {**{one: values[f"speaks {one}"] for one in population.languages}, **group.languages}
     return Attributes.model_validate(
         {
             "sex": expert.sex,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deploy.replay.apportion import apportioned, shrunk, shrunk_parts
 from deploy.replay.returns.model import Deliveries, Group, NoShows, Placed, Population, Returns
@@ -33,8 +33,13 @@ def shrunk_returns(chapter: Returns, scale: Decimal) -> Returns:
 
 
 def _deliveries(whole: Deliveries, scale: Decimal) -> Deliveries:
+    told: dict[str, tuple[Any, ...]] = {
+        name: _shrunk(getattr(whole, name), "returns", scale) for name in ("extended", "ended_early")
+    }
     cells = [persons for line in whole.placed for persons in line.persons_by_returns]
-    parts = iter(shrunk_parts(cells, scale))
+    # No return is two of these, so there are at least as many.
+    marked = sum(one.returns for lines in told.values() for one in lines)
+    parts = iter(apportioned(max(marked, shrunk(sum(cells), scale)), cells))
     placed = tuple(
         line.model_copy(update={"persons_by_returns": tuple(next(parts) for _ in line.persons_by_returns)})
         for line in whole.placed
@@ -47,7 +52,7 @@ def _deliveries(whole: Deliveries, scale: Decimal) -> Deliveries:
             "starts": _lines(whole.starts, "returns", returns),
             "modalities": dict(zip(forms, apportioned(returns if forms else 0, list(forms.values())), strict=True)),
             "declined": shrunk(whole.declined, scale),
-            **{name: _shrunk(getattr(whole, name), "returns", scale) for name in ("extended", "ended_early")},
+            **told,
             **{name: _shrunk(getattr(whole, name), "persons", scale) for name in ("no_shows", "cancelled")},
             "unfilled": _shrunk(whole.unfilled, "requests", scale),
         }

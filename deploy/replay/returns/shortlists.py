@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ from deploy.replay.returns.assignments import Assignment
 from deploy.replay.returns.hosts import HistoryImpossible
 from deploy.replay.returns.model import Deliveries
 from deploy.replay.returns.people import Expert, swap_professions
+from shared.contracts.matching import Terms
 from shared.programmes.model import Definition
 from shared.programmes.scoring import NEWCOMER, Standing, score
 from shared.programmes.sections.selection import SelectionSection
@@ -37,8 +38,10 @@ class Shortlists:
 
     def complete(self, assignments: list[Assignment]) -> None:
         """Decides which first of a list declined, and fills every list. Raises HistoryImpossible."""
-        open_to_decline = [one for one in assignments if one.outcome == "completed" and not one.extensions]
+        open_to_decline = [one for one in assignments if one.outcome in ("completed", "ended_early")]
         self.rng.shuffle(open_to_decline)
+        # A return of which nothing else is told comes first.
+        open_to_decline.sort(key=lambda one: bool(one.extensions or one.early))
         declined = 0
         for one in open_to_decline:
             if declined < self.deliveries.declined and self._listed(one, declined=True):
@@ -67,22 +70,36 @@ class Shortlists:
     def _listed_among(self, assignment: Assignment, near: list[Expert], *, declined: bool) -> bool:
         goes, number = assignment.listed[0], self.deliveries.shortlist.names - 1
         firsts = self._of_sector(near, assignment.host.sector) if declined else [goes]
-        for _ in range(TRIES if firsts and len(near) >= number else 0):
-            first = self.rng.choice(firsts)
-            others = self.rng.sample([one for one in near if one is not first], number - declined)
+        for first, others in self._choices(assignment, firsts, near, number - declined):
             assignment.listed = [first, goes] if declined else [goes]
             assignment.listed += others
-            assignment.base = assignment.listed[0].attributes
+            assignment.base, assignment.declined = first.attributes, declined
             terms = assignment.terms()
-            tail = len(assignment.listed) - len(others)
-            others.sort(key=lambda one: -score(self.definition, terms, one.attributes)[0])
-            assignment.listed[tail:] = others
-            assignment.declined = declined
+            assignment.listed[len(assignment.listed) - len(others) :] = self._by_score(terms, others)
             if self._falling(assignment, goes):
                 self.listed.update(assignment.listed)
                 return True
         assignment.listed, assignment.base, assignment.declined = [goes], goes.attributes, False
         return False
+
+    def _choices(
+        self, assignment: Assignment, firsts: list[Expert], near: list[Expert], number: int
+    ) -> Iterator[tuple[Expert, list[Expert]]]:
+        """The first and the rest of a list: by chance; then, for each first, those who fit its terms worst."""
+        if not firsts or len(near) < number + (firsts[0] in near):
+            return
+        for _ in range(TRIES):
+            first = self.rng.choice(firsts)
+            yield first, self.rng.sample([one for one in near if one is not first], number)
+        for first in firsts:
+            assignment.base = first.attributes
+            ranked = self._by_score(assignment.terms(), [one for one in near if one is not first])
+            # One of each score: two of the same would have no order.
+            worst = {score(self.definition, assignment.terms(), one.attributes)[0]: one for one in ranked}
+            yield first, list(worst.values())[-number:]
+
+    def _by_score(self, terms: Terms, people: list[Expert]) -> list[Expert]:
+        return sorted(people, key=lambda one: -score(self.definition, terms, one.attributes)[0])
 
     def _of_sector(self, near: list[Expert], sector: str) -> list[Expert]:
         """Those of the sector; where there is none, one who takes that profession over from somebody elsewhere."""

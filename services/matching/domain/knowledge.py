@@ -1,9 +1,13 @@
 """What matching knows of the subjects of others, event by event. Pure; applying an event twice changes nothing.
 
-| kind | fields |
+What a function knows stands in the subject's shadow under the function's name:
+
+| name | fields |
 |---|---|
-| person | account, office, consents {purpose: given}, profile [entries] |
-| expert | person, programme, office, screening (registered, eligible, ineligible), suspended |
+| person | account, office |
+| consents | by purpose: whether it stands |
+| profile | entries |
+| expert | person, programme, office, screening (screening, eligible, ineligible), suspended |
 | institution | account, office, country, area, sector, host_type, status |
 | placement | match, person, programme, returned, completed, ended {party, reason} |
 """
@@ -14,19 +18,20 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from shared.contracts.base import Envelope, Event
-from shared.contracts.placement import PlacementCancelled, PlacementEndedEarly, PlacementOpened, PlacementRefused
+from shared.contracts.placement import (
+    PlacementCancelled,
+    PlacementEndedEarly,
+    PlacementOpened,
+    PlacementRefused,
+    ReturnCompleted,
+    ReturnStarted,
+)
 from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
-    ExpertDeclaredEligible,
-    ExpertDeclaredIneligible,
     ExpertRegistered,
+    ExpertReinstated,
     ExpertSuspended,
-    InstitutionActivated,
-    InstitutionAssessed,
-    InstitutionBecamePartner,
-    InstitutionClosed,
-    InstitutionPutOnHold,
     InstitutionRegistered,
     PersonRecorded,
     Profile,
@@ -41,88 +46,53 @@ NO_CONSENT = "no_consent"
 Return = Literal["not begun", "begun", "over"]
 Answer = Literal["return_begun", "return_over", "ended"]
 
-_INSTITUTION_STATUS: dict[type[Event], str] = {
-    InstitutionRegistered: "proposed",
-    InstitutionAssessed: "assessed",
-    InstitutionBecamePartner: "partner",
-    InstitutionActivated: "active",
-    InstitutionPutOnHold: "on_hold",
-    InstitutionClosed: "closed",
-}
-_SCREENING: dict[type[Event], str] = {
-    ExpertRegistered: "registered",
-    ExpertDeclaredEligible: "eligible",
-    ExpertDeclaredIneligible: "ineligible",
-}
-
 
 def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
-    return {**known, "kind": "person", "account": event.account, "office": event.office}
+    return {**known, "account": event.account, "office": event.office}
 
 
-def consent(known: Knowledge, event: ConsentGiven | ConsentWithdrawn, _envelope: Envelope) -> Knowledge:
-    given = isinstance(event, ConsentGiven)
-    return {**known, "consents": {**known.get("consents", {}), event.purpose: given}}
+def consents(known: Knowledge, event: ConsentGiven | ConsentWithdrawn, _envelope: Envelope) -> Knowledge:
+    return {**known, event.purpose: isinstance(event, ConsentGiven)}
 
 
 def profile(known: Knowledge, event: Profile, _envelope: Envelope) -> Knowledge:
-    entries = [entry.model_dump(mode="json", exclude_none=True) for entry in event.entries]
-    return {**known, "profile": entries}
+    return {**known, "entries": [entry.model_dump(mode="json", exclude_none=True) for entry in event.entries]}
 
 
-def expert(known: Knowledge, event: ExpertRegistered, _envelope: Envelope) -> Knowledge:
-    return {
-        **known,
-        "kind": "expert",
-        "person": event.person,
-        "programme": event.programme,
-        "office": event.office,
-        "screening": "registered",
-        "suspended": False,
-    }
-
-
-def screening(
-    known: Knowledge, event: ExpertDeclaredEligible | ExpertDeclaredIneligible, _envelope: Envelope
-) -> Knowledge:
-    return {**known, "screening": _SCREENING[type(event)]}
-
-
-def suspension(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
-    return {**known, "suspended": isinstance(event, ExpertSuspended)}
+def expert(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
+    """A suspension leaves the screening as it was: that stands again afterwards."""
+    if isinstance(event, ExpertSuspended | ExpertReinstated):
+        return {**known, "suspended": isinstance(event, ExpertSuspended)}
+    changed = {**known, "screening": event.leads_to}
+    if isinstance(event, ExpertRegistered):
+        changed |= event.model_dump(include={"person", "programme", "office"}) | {"suspended": False}
+    return changed
 
 
 def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
-    changed = {**known, "status": _INSTITUTION_STATUS[type(event)]}
+    changed = {**known, "status": event.leads_to}
     if isinstance(event, InstitutionRegistered):
-        told = event.model_dump(mode="json", include={"account", "office", "country", "area", "sector", "host_type"})
-        changed |= {"kind": "institution", **told}
+        changed |= event.model_dump(include={"account", "office", "country", "area", "sector", "host_type"})
     return changed
 
 
-def placement(
-    known: Knowledge, event: PlacementOpened | PlacementRefused | PlacementCancelled, _envelope: Envelope
-) -> Knowledge:
-    changed = {**known, "kind": "placement", "match": event.match}
-    if event.parties:
-        changed |= {"person": event.parties.person, "programme": event.parties.programme}
-    return changed
-
-
-def returned(known: Knowledge, _event: Event, _envelope: Envelope) -> Knowledge:
-    return {**known, "returned": True}
-
-
-def completed(known: Knowledge, _event: Event, _envelope: Envelope) -> Knowledge:
-    return {**known, "completed": True}
-
-
-def ended(known: Knowledge, event: PlacementEndedEarly, _envelope: Envelope) -> Knowledge:
-    return {**known, "ended": {"party": event.party, "reason": event.reason}}
+def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
+    match event:
+        case PlacementOpened() | PlacementRefused() | PlacementCancelled():
+            parties = event.parties
+            told = {"person": parties.person, "programme": parties.programme} if parties else {}
+            return {**known, "match": event.match, **told}
+        case ReturnStarted():
+            return {**known, "returned": True}
+        case ReturnCompleted():
+            return {**known, "completed": True}
+        case PlacementEndedEarly():
+            return {**known, "ended": {"party": event.party, "reason": event.reason}}
+    raise TypeError(type(event).__name__)
 
 
 def return_of(known: Mapping[str, Any]) -> Return:
-    """How far the return has come, from what is known of its placement: `over` is completed or ended early."""
+    """How far the return has come, by what `placement` knows: `over` is completed or ended early."""
     if known.get("completed") or known.get("ended"):
         return "over"
     return "begun" if known.get("returned") else "not begun"
@@ -145,16 +115,17 @@ def answer_to(known: Mapping[str, Any], retraction: str) -> Answer | None:
     return "return_over" if return_of(known) == "over" else None
 
 
-ExpertStatus = Literal["unknown", "registered", "eligible", "ineligible", "suspended"]
+ExpertStatus = Literal["unknown", "screening", "eligible", "ineligible", "suspended"]
 
 
 def expert_status(known: Mapping[str, Any]) -> ExpertStatus:
     """What counts for matching; a suspension covers whatever the screening said."""
-    if known.get("kind") != "expert":
+    found = known.get("expert", {})
+    if "person" not in found:
         return "unknown"
-    if known["suspended"]:
+    if found["suspended"]:
         return "suspended"
-    status: ExpertStatus = known["screening"]
+    status: ExpertStatus = found["screening"]
     return status
 
 
@@ -168,7 +139,7 @@ def consent_to_placement(known: Mapping[str, Any]) -> Consent:
     """
     said = known.get("consents", {}).get(PLACEMENT_PURPOSE)
     if said is None:
-        return "not_given" if known.get("kind") == "person" else "unknown"
+        return "not_given" if "person" in known else "unknown"
     return "stands" if said is True else "withdrawn"
 
 
@@ -179,10 +150,10 @@ class OfAnotherOffice(Refusal):
         super().__init__("not_found", problems=(Problem("not_found", "/expert"),), status=404)
 
 
-def check_office(expert: Mapping[str, Any], office: str | None) -> None:
+def check_office(known: Mapping[str, Any], office: str | None) -> None:
     """An officer puts experts of the own office on its assignments, and learns nothing about those of another.
 
     Experts apply wherever they like by themselves. Raises OfAnotherOffice; passes an expert who is not known yet.
     """
-    if expert_status(expert) != "unknown" and expert["office"] != office:
+    if expert_status(known) != "unknown" and known["expert"]["office"] != office:
         raise OfAnotherOffice

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.monitoring.domain.rows import EPOCH, EPOCH_DAY
 
+DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
 _SINCE_1973_US = 94_694_400_000_000
 
@@ -38,3 +39,22 @@ def _date_of_quarter(quarter: int, zone: str) -> tuple[int, int]:
 def _date_at(happened_us: int, zone: str) -> tuple[int, int]:
     local = (EPOCH + timedelta(microseconds=happened_us)).astimezone(zone_named(zone))
     return local.toordinal() - EPOCH_DAY, local.year
+
+
+def offsets_of(day: int, zone: str) -> list[tuple[int, int, int]]:
+    """The zone's offsets from UTC on that day of UTC (days since 1970-01-01): from, until and offset, each in
+    microseconds. Two where the clocks change; no zone changes them twice in a day."""
+    start, end = day * DAY_US, (day + 1) * DAY_US
+    first, last = _offset_at(start, zone), _offset_at(end - 1, zone)
+    if first == last:
+        return [(start, end, first)]
+    before, after = start, end - 1
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (middle, after) if _offset_at(middle, zone) == first else (before, middle)
+    return [(start, after, first), (after, end, last)]
+
+
+def _offset_at(happened_us: int, zone: str) -> int:
+    offset = (EPOCH + timedelta(microseconds=happened_us)).astimezone(zone_named(zone)).utcoffset() or timedelta()
+    return (offset.days * 86_400 + offset.seconds) * 1_000_000 + offset.microseconds

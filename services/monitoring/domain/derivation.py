@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from services.monitoring.domain.facts import facts_of, in_order
-from services.monitoring.domain.profiles import NAMES, Entry, Version, versions_of
+from services.monitoring.domain.profiles import NAMES, Entry, versions_of
 from services.monitoring.domain.rows import EventRow
 from shared.contracts.catalogue import CATALOGUE, Catalogue
 from shared.contracts.facts import Family, FieldType
@@ -75,20 +75,26 @@ def fact_rows(groups: Groups, known: Known, catalogue: Catalogue = CATALOGUE) ->
         place = list(fields_of(family)).index("person") if family.person else -1
         rows = found.setdefault(family.table, [])
         for fact in facts_of(group, partial(zone_of, known.zones), catalogue):
-            person = fact.values[place] or "" if family.person else ""
-            for version in versions_of(fact, known.timelines.get(person, ())):
-                rows.append(_row(version, family))
+            entries = known.timelines.get(fact.values[place] or "", ()) if family.person else ()
+            head = (fact.kind, *fact[2:12])
+            rows.extend(joined(head, (fact.known_from, fact.known_to, fact.local_day), fact.values, entries, family))
     return found
+
+
+def joined(
+    head: tuple[Any, ...],
+    known: tuple[int, int | None, int],
+    values: tuple[Any, ...],
+    entries: Sequence[Entry],
+    family: Family,
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of one fact: its `HEAD` up to what is known, since when and until when it is known and its local day,
+    its family's fields; with its person's attributes where the family joins them."""
+    for known_from, known_to, event, now in versions_of(*known, entries):
+        until = NEVER_MS if known_to is None else known_to
+        yield (*head, known_from, until, *values, *((*event, *now) if family.person else ()))
 
 
 def zone_of(zones: Zones, row: EventRow) -> str:
     """The time zone of the office that the event belongs to."""
     return zones.get((row.programme, row.office)) or zones.get((None, row.office), UTC_ZONE)
-
-
-def _row(version: Version, family: Family) -> tuple[Any, ...]:
-    fact, known_from, known_to, event, now = version
-    until = NEVER_MS if known_to is None else known_to
-    attributes = (*event, *now) if family.person else ()
-    # The subject stands among the fields, under the name that its family gives it.
-    return (fact.kind, *fact[2:12], known_from, until, *fact.values, *attributes)

@@ -113,12 +113,14 @@ class _Case:
 
     def _tell(self, tells: Tells, row: EventRow, body: Mapping[str, Any]) -> None:
         family, count = self._family, self._counts.get(tells.kind, 0)
-        if (tells.once and count) or self._frame.get(family.opened) is None:
+        # An event that lists no item tells nothing, and is none of its kind.
+        items = body.get(tells.each, ()) if tells.each else ({},)
+        if (tells.once and count) or self._frame.get(family.opened) is None or not items:
             return
         self._counts[tells.kind] = count + 1
         day, year = local_date(row.happened_us, self._zone_of(row))
         self._days.setdefault(tells.kind, day)
-        for number, item in enumerate(body.get(tells.each, ()) if tells.each else ({},)):
+        for number, item in enumerate(items):
             said = _Told(row, {**body, **self._frame, ITEM: item}, self._before, count + 1, day, self._days)
             values = tuple(value for one in family.fields for value in said.values(one, tells))
             if tells.ended_by:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from services.monitoring.domain.facts import Fact
 from services.monitoring.domain.rows import day_of, microseconds_of
 from shared.contracts.attributes import as_of
 from shared.contracts.registration import ATTRIBUTES, Profile
@@ -109,30 +108,29 @@ def at_now(entries: Sequence[Entry]) -> Attributes:
 
 
 class Version(NamedTuple):
-    """A fact between two instants of knowledge, with its person's attributes as they were known then."""
+    """Between two instants of knowledge, a person's attributes as they were known then."""
 
-    fact: Fact
     known_from: int
     known_to: int | None
     event: Attributes
     now: Attributes
 
 
-def versions_of(fact: Fact, entries: Sequence[Entry]) -> list[Version]:
-    """The fact, cut where the knowledge of its person changed what it joins; empty spans are left out.
+def versions_of(start: int, end: int | None, day: int, entries: Sequence[Entry]) -> list[Version]:
+    """What a fact that is known from `start` to `end` joins of its person, cut where the knowledge of the person
+    changed; empty spans are left out.
 
-    `fact.local_day` says which entries were valid then.
+    `day`: the calendar day of the fact in its office's time zone, as days since 1970-01-01.
     """
-    start, end, day = fact.known_from, fact.known_to, fact.local_day
     if end is not None and end <= start:
         return []
     if len(entries) < 2 and (not entries or entries[0].known_ms <= start):
         # Most persons have one entry, known before their facts.
         only = at_now(entries)
-        return [Version(fact, start, end, only, only)]
+        return [Version(start, end, only, only)]
     later = {entry.known_ms for entry in entries if entry.known_ms > start}
     if not later:
-        return [Version(fact, start, end, at_event(entries, day), at_now(entries))]
+        return [Version(start, end, at_event(entries, day), at_now(entries))]
     versions: list[Version] = []
     for instant in (start, *sorted(change for change in later if end is None or change < end)):
         known = [entry for entry in entries if entry.known_ms <= instant]
@@ -141,5 +139,5 @@ def versions_of(fact: Fact, entries: Sequence[Entry]) -> list[Version]:
             continue
         if versions:
             versions[-1] = versions[-1]._replace(known_to=instant)
-        versions.append(Version(fact, instant, end, event, now))
+        versions.append(Version(instant, end, event, now))
     return versions

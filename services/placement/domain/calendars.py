@@ -11,10 +11,16 @@ from collections.abc import Container, Mapping
 from datetime import date
 from typing import Any
 
-from shared.errors import Refusal
+from shared.errors import Problem, Refusal
 
 VIRTUAL = "virtual"
 Claim = Mapping[str, Any]
+
+
+def in_order(starts_on: date, ends_on: date) -> None:
+    """Refuses `dates_reversed` (422): dates are half-open, so `ends_on` is the day after the last one."""
+    if ends_on <= starts_on:
+        raise Refusal("dates_reversed", problems=(Problem("dates_reversed", "/ends_on"),), status=422)
 
 
 def admit(claim: Claim, standing: Mapping[str, Claim]) -> None:

@@ -1,4 +1,7 @@
-"""What placement knows of the subjects of others, event by event. Pure; an event that comes twice changes nothing."""
+"""What placement knows of the subjects of others, event by event. Pure; an event that comes twice changes nothing.
+
+What a function knows stands in the subject's shadow under the function's name.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ Knowledge = dict[str, Any]
 
 
 def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
-    return {**known, "kind": "person", "account": event.account}
+    return {**known, "account": event.account}
 
 
 def institution(known: Knowledge, event: InstitutionRegistered, _envelope: Envelope) -> Knowledge:
-    return {**known, "kind": "institution", "account": event.account}
+    return {**known, "account": event.account}

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from services.placement.domain.calendars import VIRTUAL
+from services.placement.domain.calendars import VIRTUAL, in_order
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn
-from shared.contracts.base import Code, Instant
+from shared.contracts.base import Code, Id, Instant, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
     HostCertified,
@@ -93,14 +93,14 @@ class Placement(BaseModel):
 
 
 class Opening(Input):
-    match: str
+    match: Id
     parties: MatchParties
     terms: Terms
-    time_zone: str | None = None
+    time_zone: TimeZone | None = None
 
 
 class Refused(Input):
-    match: str
+    match: Id
     parties: MatchParties
     reason: Code
 
@@ -152,8 +152,7 @@ def works_from_home(state: Placement) -> None:
 
 def dates_in_order(turn: Turn[Placement, Contract]) -> Told:
     """A contract ends after it begins; its last day is the one before `ends_on`."""
-    if turn.body.ends_on <= turn.body.starts_on:
-        raise Refusal("dates_reversed", status=422)
+    in_order(turn.body.starts_on, turn.body.ends_on)
     return {}
 
 
@@ -250,10 +249,7 @@ def fold(state: Placement | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
     match event:
         case PlacementOpened():
-            dates = {"starts_on": event.terms.starts_on, "ends_on": event.terms.ends_on}
-            return {"opened_at": event.happened_at, **dates}
-        case PlacementRefused() | PlacementCancelled():
-            return {} if state else {"opened_at": event.happened_at}
+            return {"starts_on": event.terms.starts_on, "ends_on": event.terms.ends_on}
         case PlacementContracted():
             return {"contracts": 1}
         case PlacementExtended():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from services.placement.domain import calendars
 from services.placement.domain.placements import (
@@ -24,7 +24,7 @@ from shared.contracts.placement import PreparationStep
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn
 from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
-from shared.messaging.shadows import Delivery
+from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
@@ -36,7 +36,6 @@ from shared.web.acting import Call
 PURPOSE = "placement"
 CONSENT_FLAG = "consent_withdrawn"
 REPORT = "report"
-Kind = Literal["person", "institution"]
 
 
 def placement_of(match: str) -> str:
@@ -80,10 +79,9 @@ class Placing:
 
     async def subjects_of(self, account: str) -> Subjects:
         """Which person or institution an account stands for, as registration told."""
-        found: dict[Kind, str] = {}
-        for shadow in await self._store.find(SHADOWS.name, "account", account, limit=2):
-            found[shadow["knowledge"]["kind"]] = shadow["_id"]
-        return Subjects(found.get("person"), found.get("institution"))
+        found = await self._store.find(SHADOWS.name, "account", account, limit=2)
+        ids = {who: shadow["_id"] for shadow in found for who in shadow["knowledge"]}
+        return Subjects(ids.get("person"), ids.get("institution"))
 
     async def open(self, delivery: Delivery) -> None:
         """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3).

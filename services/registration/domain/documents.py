@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from services.registration.domain.fields import DocumentNumber, KnownCountry
+from shared.cases.bodies import Input
+from shared.contracts.base import Code
 from shared.errors import Problem, Refusal
 
 RULE = "document_held_elsewhere"
 POINTER = "/person/document/number"
+
+
+class IdentityDocument(Input):
+    """`type`: passport, identity-card, ...; `country`: the issuing one."""
+
+    type: Code
+    country: KnownCountry
+    number: DocumentNumber
 
 
 def admit(_document: Mapping[str, Any], standing: Mapping[str, Any], _claim: Mapping[str, Any]) -> None:

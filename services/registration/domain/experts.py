@@ -6,16 +6,30 @@ is on assignment or an alumnus follows from placements and is never stored here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.registration.domain.transitions import existing, only_from
-from shared.contracts.base import Event, Instant, Scope
+from services.registration.domain import examples
+from services.registration.domain.documents import IdentityDocument
+from services.registration.domain.fields import (
+    Codes,
+    ConsentPurpose,
+    Day,
+    Email,
+    KnownAttributes,
+    Line,
+    Telephone,
+    broken,
+)
+from services.registration.domain.persons import OWN_OR_OFFICE
+from shared.cases.bodies import Change, Input, Reason
+from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.contracts.base import Code, Instant
 from shared.contracts.registration import (
+    PURPOSES,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertInfoProvided,
@@ -25,8 +39,11 @@ from shared.contracts.registration import (
     ExpertSuspended,
 )
 from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
 
 Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended"]
+Channel = Literal["self", "officer"]
+AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 
 class Expert(BaseModel):
@@ -38,7 +55,7 @@ class Expert(BaseModel):
     programme: str
     programme_version: int | None = None
     office: str
-    channel: Literal["self", "officer"]
+    channel: Channel
     registered_at: Instant
     status: Status = "screening"
     items: tuple[str, ...] = ()
@@ -47,116 +64,175 @@ class Expert(BaseModel):
     resumes: Status | None = None
 
 
+class PersonInput(Input):
+    """Identifiers, which are sealed, and coded attributes as they are from `valid_from` on."""
+
+    given_name: Line
+    family_name: Line
+    email: Email | None = None
+    telephone: Telephone | None = None
+    document: IdentityDocument | None = None
+    attributes: KnownAttributes
+    valid_from: Day
+
+
+class ExpertRegistration(Change):
+    """A person registers for a programme, alone or through an officer."""
+
+    programme: Code
+    office: Code
+    person: PersonInput
+    consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES))] = ()
+
+
 @dataclass(frozen=True)
-class RegisterExpert:
+class Applicant:
+    """Who the registered person is, under which version of the definition, and through whom it came."""
+
     person: str
-    programme: str
     programme_version: int
-    office: str
-    channel: Literal["self", "officer"]
+    channel: Channel
 
 
-@dataclass(frozen=True)
-class ScreenExpert:
-    """`failed`: names of the criteria that are not met on the day of the screening; none means eligible."""
+class RequestedItems(Change):
+    """`items`: codes of what is missing."""
 
-    failed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RequestInfo:
-    items: tuple[str, ...]
+    items: Codes
 
 
-@dataclass(frozen=True)
-class ProvideInfo:
-    pass
+class ProvidedInfo(Change):
+    """Attributes come with the day from which they hold."""
+
+    attributes: KnownAttributes | None = None
+    valid_from: Day | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.attributes is None) != (self.valid_from is None):
+            raise broken("attributes_with_valid_from")
+        return self
 
 
-@dataclass(frozen=True)
-class SuspendExpert:
-    reason: str
+def by_the_newest_version(turn: Turn[Expert, ExpertRegistration]) -> Told:
+    """A case keeps the version of the definition under which it is opened."""
+    who: Applicant = turn.given
+    return {"person": who.person, "programme_version": who.programme_version, "channel": who.channel}
 
 
-@dataclass(frozen=True)
-class ReinstateExpert:
-    pass
+def by_the_criteria(turn: Turn[Expert, Change]) -> Told:
+    """Eligible is who fails none of the criteria of the case's version on the day of the screening."""
+    person, failed = turn.state.person, turn.given
+    if failed:
+        return [ExpertDeclaredIneligible(happened_at=turn.now, person=person, criteria=failed)]
+    return [ExpertDeclaredEligible(happened_at=turn.now, person=person)]
 
 
-def decide(state: Expert | None, command: Any, now: datetime) -> Sequence[Event]:
-    """Refusals: `already_registered`, `not_found`, `illegal_transition`."""
-    if isinstance(command, RegisterExpert):
-        return [_register(state, command, now)]
-    expert = existing(state)
-    if isinstance(command, ScreenExpert):
-        only_from(expert.status, "screening")
-        return [_screened(expert, command, now)]
-    if isinstance(command, RequestInfo):
-        only_from(expert.status, "screening")
-        return [ExpertInfoRequested(happened_at=now, items=command.items)]
-    if isinstance(command, ProvideInfo):
-        only_from(expert.status, "needs_info")
-        return [ExpertInfoProvided(happened_at=now)]
-    if isinstance(command, SuspendExpert):
-        only_from(expert.status, "screening", "needs_info", "eligible", "ineligible")
-        return [ExpertSuspended(happened_at=now, person=expert.person, reason=command.reason)]
-    if isinstance(command, ReinstateExpert):
-        only_from(expert.status, "suspended")
-        return [ExpertReinstated(happened_at=now, person=expert.person)]
-    raise Refusal("unknown_command")
+def fails_none(turn: Turn[Expert, Change]) -> Told:
+    """Nobody is declared eligible against the criteria."""
+    if turn.given:
+        raise Refusal("criteria_failed", AGAINST_THE_CRITERIA)
+    return {}
 
 
-def _register(state: Expert | None, command: RegisterExpert, now: datetime) -> Event:
-    if state is not None:
-        raise Refusal("already_registered", "the person is registered in this programme")
-    return ExpertRegistered(
-        happened_at=now,
-        person=command.person,
-        programme=command.programme,
-        programme_version=command.programme_version,
-        office=command.office,
-        channel=command.channel,
-    )
+def fails_some(turn: Turn[Expert, Change]) -> Told:
+    """Nobody is declared ineligible against the criteria."""
+    if not turn.given:
+        raise Refusal("criteria_met", AGAINST_THE_CRITERIA)
+    return {"criteria": turn.given}
 
 
-def _screened(expert: Expert, command: ScreenExpert, now: datetime) -> Event:
-    if command.failed:
-        return ExpertDeclaredIneligible(happened_at=now, person=expert.person, criteria=command.failed)
-    return ExpertDeclaredEligible(happened_at=now, person=expert.person)
-
-
-def evolve(state: Expert | None, event: Any) -> Expert:
-    if isinstance(event, ExpertRegistered):
-        return Expert(
-            person=event.person,
-            programme=event.programme,
-            programme_version=event.programme_version,
-            office=event.office,
-            channel=event.channel,
-            registered_at=event.happened_at,
-        )
-    if state is None:
-        raise TypeError(type(event).__name__)
-    return state.model_copy(update=_changes(state, event))
-
-
-def _changes(state: Expert, event: Any) -> dict[str, Any]:
+def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
     match event:
-        case ExpertInfoRequested():
-            return {"status": "needs_info", "items": event.items}
+        case ExpertRegistered():
+            return {"registered_at": event.happened_at}
         case ExpertInfoProvided():
-            return {"status": "screening", "items": ()}
+            return {"items": ()}
         case ExpertDeclaredEligible():
-            return {"status": "eligible", "criteria": ()}
-        case ExpertDeclaredIneligible():
-            return {"status": "ineligible", "criteria": event.criteria}
-        case ExpertSuspended():
-            return {"status": "suspended", "reason": event.reason, "resumes": state.status}
-        case ExpertReinstated():
+            return {"criteria": ()}
+        case ExpertSuspended() if state:
+            return {"resumes": state.status}
+        case ExpertReinstated() if state:
             return {"status": state.resumes or "screening", "reason": None, "resumes": None}
-        case _:
-            raise TypeError(type(event).__name__)
+    return {}
 
 
-def scope(state: Expert) -> Scope:
-    return Scope(state.office, state.programme, state.programme_version)
+OFFICER: Mapping[Role, Relation] = {"officer": "office"}
+OWN: Mapping[Role, Relation] = {"expert": "own", "officer": "office"}
+SCREENING = frozenset({"screening"})
+SCREENED = frozenset({"eligible", "ineligible"})
+ASKED = frozenset({"needs_info"})
+CRITERIA = frozenset({"definition", "person"})
+
+MOVES: tuple[Move, ...] = (
+    Move(
+        "create",
+        frozenset({NEW}),
+        ExpertRegistered,
+        body=ExpertRegistration,
+        by=OWN,
+        rule=by_the_newest_version,
+        needs=frozenset({"definition", "person", "guard:document"}),
+        refuses=(
+            "code_not_listed",
+            "document_held_elsewhere",
+            "not_in_programme",
+            "office_unknown",
+            "other_office",
+            "programme_unknown",
+            "valid_in_the_future",
+        ),
+        example=examples.EXPERT,
+    ),
+    Move(
+        "screen",
+        SCREENING,
+        (ExpertDeclaredEligible, ExpertDeclaredIneligible),
+        by=OFFICER,
+        rule=by_the_criteria,
+        needs=CRITERIA,
+        refuses=("profile_begins_later",),
+    ),
+    Move(
+        "declare-eligible",
+        SCREENING,
+        ExpertDeclaredEligible,
+        by=OFFICER,
+        rule=fails_none,
+        needs=CRITERIA,
+        refuses=("criteria_failed", "profile_begins_later"),
+    ),
+    Move(
+        "declare-ineligible",
+        SCREENING,
+        ExpertDeclaredIneligible,
+        by=OFFICER,
+        rule=fails_some,
+        needs=CRITERIA,
+        refuses=("criteria_met", "profile_begins_later"),
+    ),
+    Move(
+        "request-info", SCREENING, ExpertInfoRequested, body=RequestedItems, by=OFFICER, example={"items": ["diploma"]}
+    ),
+    Move(
+        "provide-info",
+        ASKED,
+        ExpertInfoProvided,
+        body=ProvidedInfo,
+        by=OWN,
+        needs=frozenset({"person"}),
+        refuses=("code_not_listed", "timeline_full", "valid_in_the_future"),
+        example=examples.PROFILE,
+    ),
+    Move(
+        "suspend",
+        SCREENING | ASKED | SCREENED,
+        ExpertSuspended,
+        body=Reason,
+        by=OFFICER,
+        example={"reason": "unreachable"},
+    ),
+    Move("reinstate", frozenset({"suspended"}), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=OFFICER),
+)
+
+EXPERT = Case("experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, second="already_registered")

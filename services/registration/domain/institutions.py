@@ -5,15 +5,16 @@ Its name is no personal datum, but it is text, and texts never travel on topics:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from services.registration.domain.transitions import existing, only_from
-from shared.contracts.base import Event, Instant, Scope
+from services.registration.domain import examples
+from services.registration.domain.fields import KnownCountry
+from shared.cases.bodies import Change, Reason
+from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.contracts.base import Code, Instant
 from shared.contracts.registration import (
     InstitutionActivated,
     InstitutionAssessed,
@@ -22,7 +23,8 @@ from shared.contracts.registration import (
     InstitutionPutOnHold,
     InstitutionRegistered,
 )
-from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
+from shared.texts import exact, one_line
 
 Status = Literal["proposed", "assessed", "partner", "active", "on_hold", "closed"]
 
@@ -43,109 +45,72 @@ class Institution(BaseModel):
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class RegisterInstitution:
-    account: str | None
-    office: str
-    country: str
-    sector: str
-    host_type: str
-    area: str | None = None
+class InstitutionRegistration(Change):
+    """`account`: the subject under which the institution signs in."""
+
+    name: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+    country: KnownCountry
+    area: Code | None = None
+    sector: Code
+    host_type: Code
+    office: Code
+    account: Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(exact)] | None = None
 
 
-@dataclass(frozen=True)
-class AssessInstitution:
-    pass
+def under_its_account(turn: Turn[Institution, InstitutionRegistration]) -> Told:
+    """A host registers itself; an officer names the subject under which the host will sign in."""
+    return {"account": turn.given}
 
 
-@dataclass(frozen=True)
-class AcceptPartner:
-    pass
-
-
-@dataclass(frozen=True)
-class ActivateInstitution:
-    pass
-
-
-@dataclass(frozen=True)
-class PutOnHold:
-    reason: str
-
-
-@dataclass(frozen=True)
-class CloseInstitution:
-    reason: str
-
-
-def decide(state: Institution | None, command: Any, now: datetime) -> Sequence[Event]:
-    """Refusals: `already_registered`, `not_found`, `illegal_transition`."""
-    if isinstance(command, RegisterInstitution):
-        return [_register(state, command, now)]
-    status = existing(state).status
-    if isinstance(command, AssessInstitution):
-        only_from(status, "proposed")
-        return [InstitutionAssessed(happened_at=now)]
-    if isinstance(command, AcceptPartner):
-        only_from(status, "assessed")
-        return [InstitutionBecamePartner(happened_at=now)]
-    if isinstance(command, ActivateInstitution):
-        only_from(status, "partner", "on_hold")
-        return [InstitutionActivated(happened_at=now)]
-    if isinstance(command, PutOnHold):
-        only_from(status, "active")
-        return [InstitutionPutOnHold(happened_at=now, reason=command.reason)]
-    if isinstance(command, CloseInstitution):
-        only_from(status, "proposed", "assessed", "partner", "active", "on_hold")
-        return [InstitutionClosed(happened_at=now, reason=command.reason)]
-    raise Refusal("unknown_command")
-
-
-def _register(state: Institution | None, command: RegisterInstitution, now: datetime) -> Event:
-    if state is not None:
-        raise Refusal("already_registered")
-    return InstitutionRegistered(
-        happened_at=now,
-        account=command.account,
-        office=command.office,
-        country=command.country,
-        sector=command.sector,
-        host_type=command.host_type,
-        area=command.area,
-    )
-
-
-def evolve(state: Institution | None, event: Any) -> Institution:
-    if isinstance(event, InstitutionRegistered):
-        return Institution(
-            account=event.account,
-            office=event.office,
-            country=event.country,
-            sector=event.sector,
-            host_type=event.host_type,
-            area=event.area,
-            registered_at=event.happened_at,
-        )
-    if state is None:
-        raise TypeError(type(event).__name__)
-    return state.model_copy(update=_changes(event))
-
-
-def _changes(event: Any) -> dict[str, Any]:
+def fold(_state: Institution | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
     match event:
-        case InstitutionAssessed():
-            return {"status": "assessed"}
-        case InstitutionBecamePartner():
-            return {"status": "partner"}
+        case InstitutionRegistered():
+            return {"registered_at": event.happened_at}
         case InstitutionActivated():
-            return {"status": "active", "reason": None}
-        case InstitutionPutOnHold():
-            return {"status": "on_hold", "reason": event.reason}
-        case InstitutionClosed():
-            return {"status": "closed", "reason": event.reason}
-        case _:
-            raise TypeError(type(event).__name__)
+            return {"reason": None}
+    return {}
 
 
-def scope(state: Institution) -> Scope:
-    return Scope(office=state.office)
+OFFICER: Mapping[Role, Relation] = {"officer": "office"}
+HOST: Mapping[Role, Relation] = {"host": "institution", "officer": "office"}
+
+
+def _from(*states: str) -> frozenset[str]:
+    return frozenset(states)
+
+
+MOVES: tuple[Move, ...] = (
+    Move(
+        "create",
+        _from(NEW),
+        InstitutionRegistered,
+        body=InstitutionRegistration,
+        by={"host": "own", "officer": "office"},
+        rule=under_its_account,
+        needs=_from("account", "private"),
+        refuses=("account_held_elsewhere", "account_is_the_callers", "other_office"),
+        example=examples.INSTITUTION,
+    ),
+    Move("assess", _from("proposed"), InstitutionAssessed, by=OFFICER),
+    Move("accept-partner", _from("assessed"), InstitutionBecamePartner, by=OFFICER),
+    Move("activate", _from("partner", "on_hold"), InstitutionActivated, by=OFFICER),
+    Move(
+        "put-on-hold",
+        _from("active"),
+        InstitutionPutOnHold,
+        body=Reason,
+        by=OFFICER,
+        example={"reason": "relocating"},
+    ),
+    Move(
+        "close",
+        _from("proposed", "assessed", "partner", "active", "on_hold"),
+        InstitutionClosed,
+        body=Reason,
+        by=OFFICER,
+        example={"reason": "merged"},
+    ),
+)
+
+INSTITUTION = Case("institutions", Institution, MOVES, fold, readers=HOST, second="already_registered")

@@ -6,17 +6,18 @@ Every change of the profile emits the whole timeline for the compacted topic and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.registration.domain.transitions import existing
-from shared.contracts.base import Event, Scope
+from services.registration.domain.examples import PROFILE
+from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
+from shared.cases.bodies import Change, Input
+from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.contracts.base import Code, Event, Id
 from shared.contracts.registration import (
-    Attributes,
     ConsentGiven,
     ConsentWithdrawn,
     PersonRecorded,
@@ -26,6 +27,7 @@ from shared.contracts.registration import (
     attributes_on,
 )
 from shared.errors import Problem, Refusal
+from shared.identity.roles import Relation, Role
 
 ENTRIES_AT_MOST = 200
 Consent = Literal["given", "withdrawn"]
@@ -36,129 +38,158 @@ class Person(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    status: Literal["recorded"] = "recorded"
     account: str | None = None
     office: str | None = None
     consents: dict[str, Consent] = {}
     entries: tuple[ProfileEntry, ...] = ()
 
 
-@dataclass(frozen=True)
-class NewEntry:
-    """What is known from `valid_from` on. `recorded_at` is the owner's clock, whenever it happened."""
-
-    id: str
-    valid_from: date
-    recorded_at: datetime
-    attributes: Attributes
-
-
-@dataclass(frozen=True)
-class RecordPerson:
+class Recording(Input):
     """Somebody registers: for the first time, or once more for another programme."""
 
-    account: str | None
-    office: str
-    entry: NewEntry
-    consents: tuple[str, ...] = ()
+    account: Id | None = None
+    office: Code
+    entry: ProfileEntry
+    consents: tuple[Code, ...] = ()
 
 
-@dataclass(frozen=True)
-class CorrectProfile:
-    """A new entry; with `corrects` it takes the place of that entry and keeps its `valid_from`."""
+class ProfileCorrection(Change):
+    """`corrects`: the entry that was wrong; the correction keeps its `valid_from`."""
 
-    entry: NewEntry
-    corrects: str | None = None
-
-
-@dataclass(frozen=True)
-class GiveConsent:
-    purpose: str
+    attributes: KnownAttributes
+    valid_from: Day
+    corrects: Id | None = None
 
 
-@dataclass(frozen=True)
-class WithdrawConsent:
-    purpose: str
+class ConsentTo(Change):
+    purpose: ConsentPurpose
 
 
-@dataclass(frozen=True)
-class ReissueProfile:
-    """An older record stands at the head of the compacted topic: the current one has to follow it."""
-
-
-def decide(state: Person | None, command: Any, now: datetime) -> Sequence[Event]:
-    """Refusals: `not_found`, `consent_already_given`, `consent_not_given`, `entry_unknown`,
-    `correction_keeps_valid_from`, `profile_unchanged`, `timeline_full`."""
-    if isinstance(command, RecordPerson):
-        return _record(state, command, now)
-    person = existing(state)
-    if isinstance(command, CorrectProfile):
-        return _correct(person, command, now)
-    if isinstance(command, ReissueProfile):
-        return [Profile(happened_at=now, entries=person.entries)] if person.entries else []
-    if isinstance(command, GiveConsent):
-        if person.consents.get(command.purpose) == "given":
-            raise Refusal("consent_already_given")
-        return [ConsentGiven(happened_at=now, purpose=command.purpose)]
-    if isinstance(command, WithdrawConsent):
-        if person.consents.get(command.purpose) != "given":
-            raise Refusal("consent_not_given")
-        return [ConsentWithdrawn(happened_at=now, purpose=command.purpose)]
-    raise Refusal("unknown_command")
-
-
-def _record(state: Person | None, command: RecordPerson, now: datetime) -> list[Event]:
+def as_registered(turn: Turn[Person, Recording]) -> Told:
+    """Whoever registers again and says the same gets no second entry, and a full timeline refuses nobody."""
+    found, body, now = turn.found, turn.body, turn.now
     events: list[Event] = []
-    if state is None:
-        events.append(PersonRecorded(happened_at=now, account=command.account, office=command.office))
-    entries = state.entries if state else ()
-    # Whoever registers again and says the same gets no second entry, and a full timeline refuses nobody.
-    if attributes_on(entries, command.entry.valid_from) != command.entry.attributes and len(entries) < ENTRIES_AT_MOST:
-        events += _changed(entries, command.entry, now)
-    given = state.consents if state else {}
-    wanted = dict.fromkeys(command.consents)
-    events += [ConsentGiven(happened_at=now, purpose=one) for one in wanted if given.get(one) != "given"]
-    return events
+    if found is None:
+        events.append(PersonRecorded(happened_at=now, account=body.account, office=body.office))
+    entries = found.entries if found else ()
+    if attributes_on(entries, body.entry.valid_from) != body.entry.attributes and len(entries) < ENTRIES_AT_MOST:
+        events += _changed(entries, body.entry, now)
+    given = found.consents if found else {}
+    wanted = dict.fromkeys(body.consents)
+    return [*events, *(ConsentGiven(happened_at=now, purpose=one) for one in wanted if given.get(one) != "given")]
 
 
-def _correct(person: Person, command: CorrectProfile, now: datetime) -> list[Event]:
-    if len(person.entries) >= ENTRIES_AT_MOST:
+def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
+    """An entry that says something new; one that corrects takes the place of that entry and keeps its day."""
+    entries, entry = turn.state.entries, turn.given
+    if len(entries) >= ENTRIES_AT_MOST:
         raise Refusal("timeline_full")
-    entry = command.entry
-    if command.corrects is not None:
-        corrected = next((one for one in person.entries if one.id == command.corrects), None)
+    if turn.body.corrects is not None:
+        corrected = next((one for one in entries if one.id == turn.body.corrects), None)
         if corrected is None:
             raise Refusal("entry_unknown", problems=(Problem("entry_unknown", "/corrects"),))
         if corrected.valid_from != entry.valid_from:
-            rule = "correction_keeps_valid_from"
-            raise Refusal(rule, problems=(Problem(rule, "/valid_from"),))
-    if attributes_on(person.entries, entry.valid_from) == entry.attributes:
+            pointed = (Problem("correction_keeps_valid_from", "/valid_from"),)
+            raise Refusal("correction_keeps_valid_from", problems=pointed)
+    if attributes_on(entries, entry.valid_from) == entry.attributes:
         raise Refusal("profile_unchanged")
-    return _changed(person.entries, entry, now)
+    return _changed(entries, entry, turn.now)
 
 
-def _changed(entries: tuple[ProfileEntry, ...], new: NewEntry, now: datetime) -> list[Event]:
-    recorded_at = new.recorded_at
-    if entries and recorded_at <= entries[-1].recorded_at:
+def as_it_stands(turn: Turn[Person, Change]) -> Told:
+    """An older record stands at the head of the compacted topic: the current one has to follow it."""
+    entries = turn.state.entries
+    return [Profile(happened_at=turn.now, entries=entries)] if entries else []
+
+
+def not_given_yet(turn: Turn[Person, ConsentTo]) -> Told:
+    """A consent is given once, until it is taken back."""
+    if turn.state.consents.get(turn.body.purpose) == "given":
+        raise Refusal("consent_already_given")
+    return {}
+
+
+def given_before(turn: Turn[Person, ConsentTo]) -> Told:
+    """Only a consent that stands can be taken back."""
+    if turn.state.consents.get(turn.body.purpose) != "given":
+        raise Refusal("consent_not_given")
+    return {}
+
+
+def _changed(entries: tuple[ProfileEntry, ...], new: ProfileEntry, now: datetime) -> list[Event]:
+    entry = new
+    if entries and new.recorded_at <= entries[-1].recorded_at:
         # Of two entries of one day the later recorded one counts, so their order must not hang on two clocks.
-        recorded_at = entries[-1].recorded_at + timedelta(microseconds=1)
-    entry = ProfileEntry(id=new.id, valid_from=new.valid_from, recorded_at=recorded_at, attributes=new.attributes)
+        entry = new.model_copy(update={"recorded_at": entries[-1].recorded_at + timedelta(microseconds=1)})
     return [Profile(happened_at=now, entries=(*entries, entry)), ProfileChanged(happened_at=now, entry=new.id)]
 
 
-def evolve(state: Person | None, event: Any) -> Person:
-    person = state or Person()
-    if isinstance(event, PersonRecorded):
-        return person.model_copy(update={"account": event.account, "office": event.office})
-    if isinstance(event, Profile):
-        return person.model_copy(update={"entries": event.entries})
-    if isinstance(event, ConsentGiven):
-        return person.model_copy(update={"consents": {**person.consents, event.purpose: "given"}})
-    if isinstance(event, ConsentWithdrawn):
-        return person.model_copy(update={"consents": {**person.consents, event.purpose: "withdrawn"}})
-    if isinstance(event, ProfileChanged):
-        return person
-    raise TypeError(type(event).__name__)
+def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
+    consents: Mapping[str, Consent] = state.consents if state else {}
+    match event:
+        case ConsentGiven():
+            return {"consents": {**consents, event.purpose: "given"}}
+        case ConsentWithdrawn():
+            return {"consents": {**consents, event.purpose: "withdrawn"}}
+    return {}
 
 
-def scope(state: Person) -> Scope:
-    return Scope(office=state.office)
+OWN_OR_OFFICE: Mapping[Role, Relation] = {"expert": "own", "officer": "office", "protection": "all"}
+RECORDED = frozenset({"recorded"})
+
+MOVES: tuple[Move, ...] = (
+    # Of two topics either may be read first, so a profile can be the first that is known of a person.
+    Move(
+        "record",
+        RECORDED | {NEW},
+        (PersonRecorded, Profile),
+        then=(ProfileChanged, ConsentGiven),
+        to=RECORDED,
+        body=Recording,
+        rule=as_registered,
+    ),
+    Move("reissue", RECORDED, Profile, rule=as_it_stands),
+    Move(
+        "correct-profile",
+        RECORDED,
+        Profile,
+        then=(ProfileChanged,),
+        body=ProfileCorrection,
+        by=OWN_OR_OFFICE,
+        rule=something_new,
+        needs=frozenset({"definition", "private"}),
+        refuses=(
+            "code_not_listed",
+            "correction_keeps_valid_from",
+            "entry_unknown",
+            "profile_unchanged",
+            "timeline_full",
+            "valid_in_the_future",
+        ),
+        example=PROFILE,
+    ),
+    Move(
+        "give-consent",
+        RECORDED,
+        ConsentGiven,
+        body=ConsentTo,
+        by=OWN_OR_OFFICE,
+        rule=not_given_yet,
+        refuses=("consent_already_given",),
+        example={"purpose": "placement"},
+    ),
+    Move(
+        "withdraw-consent",
+        RECORDED,
+        ConsentWithdrawn,
+        body=ConsentTo,
+        by=OWN_OR_OFFICE,
+        rule=given_before,
+        refuses=("consent_not_given",),
+        example={"purpose": "placement"},
+    ),
+)
+
+PERSON = Case("persons", Person, MOVES, fold, readers=OWN_OR_OFFICE, lists={"officer": "office", "protection": "all"})

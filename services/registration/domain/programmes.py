@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts.base import Event, Scope
+from services.registration.domain.examples import DEFINITION
+from shared.cases.bodies import Change
+from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.contracts.base import Scope
 from shared.contracts.registration import ProgrammePublished
-from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
 
 
 class Programme(BaseModel):
@@ -19,38 +20,52 @@ class Programme(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    status: Literal["published"] = "published"
     code: str
     definition_version: int
     definition: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class PublishProgramme:
-    """`definition` has been checked by the loader of shared.programmes before."""
+class ProgrammePublication(Change):
+    """`definition`: as in a definition file, as JSON."""
 
-    code: str
     definition: dict[str, Any]
 
 
-def decide(state: Programme | None, command: Any, now: datetime) -> Sequence[Event]:
-    """A definition that says nothing new makes no new version. Refusal `unknown_command` for anything else."""
-    if not isinstance(command, PublishProgramme):
-        raise Refusal("unknown_command")
-    if state is not None and state.definition == command.definition:
-        return ()
-    version = 1 if state is None else state.definition_version + 1
-    return [
-        ProgrammePublished(
-            happened_at=now, code=command.code, definition_version=version, definition=command.definition
-        )
-    ]
-
-
-def evolve(state: Programme | None, event: Any) -> Programme:
-    if not isinstance(event, ProgrammePublished):
-        raise TypeError(type(event).__name__)
-    return Programme(code=event.code, definition_version=event.definition_version, definition=event.definition)
+def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
+    """A definition that says nothing new makes no new version."""
+    found, definition = turn.found, turn.given
+    if found is not None and found.definition == definition:
+        return []
+    version = found.definition_version + 1 if found else 1
+    return {"code": definition["code"], "definition_version": version, "definition": definition}
 
 
 def scope(state: Programme) -> Scope:
+    """The programme's own version, of which its event tells."""
     return Scope(programme=state.code, programme_version=state.definition_version)
+
+
+EVERYBODY: Mapping[Role, Relation] = {
+    "expert": "all",
+    "host": "all",
+    "officer": "all",
+    "panel": "all",
+    "finance": "all",
+    "protection": "all",
+    "administrator": "all",
+}
+MOVES: tuple[Move, ...] = (
+    Move(
+        "publish",
+        frozenset({NEW, "published"}),
+        ProgrammePublished,
+        body=ProgrammePublication,
+        by={"administrator": "all"},
+        rule=a_further_version,
+        needs=frozenset({"definition"}),
+        example={"definition": DEFINITION},
+    ),
+)
+
+PROGRAMME = Case("programmes", Programme, MOVES, readers=EVERYBODY, scope=scope)

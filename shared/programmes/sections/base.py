@@ -34,6 +34,10 @@ class Section(Declared):
         """The broken rules of this section beyond the types of its fields, by pointer within the section."""
         yield from ()
 
+    def narrowed(self) -> Known:
+        """Words of the whole programme of which cases of this section may name fewer codes."""
+        return {}
+
     def codes(self, word: str) -> frozenset[str]:
         """The codes that this section lists for one of its words."""
         return frozenset(one.code if isinstance(one, Listed) else one for one in getattr(self, self.words[word]))

@@ -12,7 +12,7 @@ from shared.contracts.placement import PreparationStep
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.sections.base import Known, Listed, Section, repeated
 
-# Nobody travels for virtual work: DOMAIN's modalities.
+# Nobody travels for virtual work: docs/domain.md, section 1.
 TRAVEL_STEPS = frozenset({"visa", "ticket", "insurance"})
 
 

@@ -15,7 +15,7 @@ from shared.programmes.sections.base import Known, Listed, Section
 class TrainingsSection(Section):
     """Trainings and their sessions; participants are counted by category, never named."""
 
-    words = {"training_kind": "kinds", "training_topic": "topics", "participants": "participants"}
+    words = {"training_kind": "kinds", "training_topic": "topics", "participant_category": "participants"}
 
     kinds: Annotated[
         tuple[Listed, ...], Field(min_length=1, max_length=100, description="the kinds of training that are held")
@@ -32,6 +32,9 @@ class TrainingsSection(Section):
         tuple[Listed, ...],
         Field(max_length=100, description="categories of participants; of an empty list none is named"),
     ] = ()
+
+    def narrowed(self) -> Known:
+        return {"sector": frozenset(self.sectors)} if self.sectors else {}
 
     def broken(self, known: Known) -> Iterator[Broken]:
         for number, code in enumerate(self.sectors):

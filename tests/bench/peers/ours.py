@@ -100,7 +100,7 @@ async def rebuild(log: KafkaLog, task: Task, counting: Counting, _runtime: RealR
         before = await processor(readers)
         counting.begin()
         ends = await log.ends([task.topic])
-        passes = [Pass(position, end, 1, 0, {}, {}) for position, end in longest_first(ends)]
+        passes = [Pass(position, end, 1, 0) for position, end in longest_first(ends)]
         counted = await asyncio.gather(*(readers.run(count, one) for one in passes))
         with database.transaction() as connection:
             keep(connection, counted, ends)

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from services.placement.domain.placements import PLACEMENT
+from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW, Asked, Case, Move, as_said
 from shared.errors import Refusal
 from shared.web.bodies import documented
 from tests.unit.cases.states import written
 
-CASES: tuple[Case[Any], ...] = (PLACEMENT,)
+CASES: tuple[Case[Any], ...] = tuple(case for service in GROUPS for case in cases_of(service))
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 

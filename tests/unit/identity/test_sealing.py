@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.identity.sealing import SealBroken, blind, fold_number, open_sealed, seal
+from shared.identity.sealing import SealBroken, blind, open_sealed, seal
+from shared.texts import fold_number
 
 KEY = bytes(range(32))
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from shared.cases.holds import Usage
 from shared.errors import Refusal
-from shared.store.guards import Guard, Guards, Holds, Usage
+from shared.store.guards import Guard, Guards, Holds
 from shared.store.port import Document
 from tests.unit.kernel.case import GUARD, INSTITUTIONS, Activate, Case, Register, cause
 

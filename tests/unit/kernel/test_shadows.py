@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from shared.clock import text_of
+from shared.clock import derived_id, text_of
 from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
 from shared.errors import Conflict, Overloaded, Refusal, TooEarly, Unavailable
 from shared.messaging import shadows
+from shared.messaging.handlers import Delivery, Handler
 from shared.messaging.port import Message, Record
+from shared.messaging.reading import parse
 from shared.messaging.shadow import scheduled
-from shared.messaging.shadows import Consumer, Delivery, Handler
+from shared.messaging.shadows import Consumer
 from shared.messaging.topics import TOPICS
 from shared.observability import counts, reset_counts
 from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause
@@ -33,19 +35,19 @@ class World:
 
     def __post_init__(self) -> None:
         handlers = {
-            InstitutionRegistered: Handler(know=self.know),
+            InstitutionRegistered: Handler(know=self.institution),
             InstitutionActivated: Handler(effect=self.effect),
         }
         self.consumer = Consumer(self.case.kernel, self.case.log, handlers, SHADOWS)
 
     @staticmethod
-    def know(knowledge: dict[str, Any], event: InstitutionRegistered, _envelope: Any) -> dict[str, Any]:
+    def institution(knowledge: dict[str, Any], event: InstitutionRegistered, _envelope: Any) -> dict[str, Any]:
         return {**knowledge, "office": event.office}
 
     async def effect(self, delivery: Delivery) -> None:
         if self.failure:
             raise self.failure
-        self.effects.append(f"{delivery.subject}:{delivery.knowledge.get('office')}")
+        self.effects.append(f"{delivery.subject}:{delivery.knowledge.get('institution', {}).get('office')}")
 
     async def published(self, id: str = "i1") -> list[Record]:
         await self.case.kernel.execute(INSTITUTIONS, id, Register(), cause(f"a {id}"))
@@ -66,9 +68,48 @@ async def test_knowledge_effect_mark_each_once_under_double_delivery() -> None:
         await world.consumer.batch([r for record in records for r in (record, record)])
         await world.consumer.batch(records)
         shadow = await world.shadow()
-        assert shadow["knowledge"] == {"office": "NL"}
+        assert shadow["knowledge"] == {"institution": {"office": "NL"}}
         assert shadow["marks"] == {"registration/institutions": [1, 2]}
         assert world.effects == ["i1:NL"]
+
+
+async def test_several_effects_have_names_that_their_commands_ids_follow_from() -> None:
+    """The ids of a single effect follow from the event and the step alone."""
+    async with Case() as case:
+        ids: dict[str, str] = {}
+
+        async def follow(delivery: Delivery) -> None:
+            ids[delivery.effect] = delivery.cause("step").command_id
+
+        world = World(case)
+        records = await world.published()
+        read = parse(records[1])
+        assert isinstance(read, tuple)
+        event = read[0].id
+        for handler in (Handler(effect=follow), Handler(effects={"one": follow, "two": follow})):
+            await handler.act(Delivery(*read, {}))
+        assert ids == {
+            "": derived_id(event, "step"),
+            "one": derived_id(event, "one", "step"),
+            "two": derived_id(event, "two", "step"),
+        }
+        with pytest.raises(ValueError, match="named"):
+            Handler(effect=follow, effects={"one": follow})
+
+
+async def test_what_each_knows_stands_under_its_name() -> None:
+    async with Case() as case:
+
+        def status(known: dict[str, Any], event: Any, _envelope: Any) -> dict[str, Any]:
+            return {**known, "status": event.leads_to}
+
+        world = World(case)
+        first, second = [read for record in await world.published() if isinstance(read := parse(record), tuple)]
+        known = Handler(know=world.institution).known({}, first[1], first[0])
+        assert Handler(know=status).known(known, second[1], second[0]) == {
+            "institution": {"office": "NL"},
+            "status": {"status": "active"},
+        }
 
 
 async def test_a_gap_parks_and_later_events_join_it() -> None:

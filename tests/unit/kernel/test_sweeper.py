@@ -10,14 +10,14 @@ import pytest
 
 from shared.contracts.base import Event
 from shared.contracts.registration import InstitutionRegistered
-from shared.errors import Conflict, Unavailable
+from shared.errors import Conflict, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.observability import counts, reset_counts
 from shared.replica import Ports, Replica, shadows_collection
 from shared.store.aggregates import Aggregate, Saved
 from shared.store.guards import Guard
 from shared.store.sweeper import Sweeper
-from tests.unit.kernel.case import GUARD, INSTITUTIONS, Case, Institution, Register, cause, evolve, timer
+from tests.unit.kernel.case import GUARD, INSTITUTIONS, Activate, Case, Institution, Register, cause, evolve, timer
 from tests.unit.kernel.test_guards import Seats
 
 HOUR = timedelta(hours=1)
@@ -62,6 +62,8 @@ async def test_a_programme_timer_fires_when_it_is_due_and_once() -> None:
         stored = await case.store.load("institutions", "i1")
         assert stored
         assert (stored["state"]["active"], stored["version"], stored["timed"]) == (True, 2, False)
+        # What was registered is remembered; what a clock does is settled by the version and the state.
+        assert len(stored["applied"]) == 1
 
 
 async def test_two_replicas_that_fire_one_timer_at_once_apply_it_once() -> None:
@@ -70,6 +72,38 @@ async def test_two_replicas_that_fire_one_timer_at_once_apply_it_once() -> None:
         case.clock.ahead = HOUR
         for replica in (replica_of(case), replica_of(case)):
             await replica._fires["institutions"](document)
+        stored = await case.store.load("institutions", "i1")
+        assert stored
+        assert stored["version"] == 2
+
+
+@pytest.mark.parametrize("landed", [True, False])
+async def test_a_firing_whose_outcome_is_unknown_happens_once(landed: bool) -> None:
+    async with Case() as case:
+        document = (await registered(case)).document
+        case.clock.ahead = HOUR
+        save, failures = case.store.save, [UnknownOutcome("no answer")]
+
+        async def unsure(collection: str, document: dict[str, Any], expected: int) -> None:
+            if landed or not failures:
+                await save(collection, document, expected)
+            if failures:
+                raise failures.pop()
+
+        case.store.save = unsure  # type: ignore[method-assign]
+        await replica_of(case)._fires["institutions"](document)
+        stored = await case.store.load("institutions", "i1")
+        assert stored
+        assert (stored["state"]["active"], stored["version"], len(stored["outbox"])) == (True, 2, 2)
+
+
+async def test_a_timer_that_another_command_has_overtaken_fires_nothing() -> None:
+    async with Case() as case:
+        document = (await registered(case)).document
+        case.clock.ahead = HOUR
+        await case.kernel.execute(TIMED, "i1", Activate(), cause("activated in time"))
+        # A second activation would be refused, and a sweep that raises is counted as a failure.
+        await replica_of(case)._fires["institutions"](document)
         stored = await case.store.load("institutions", "i1")
         assert stored
         assert stored["version"] == 2

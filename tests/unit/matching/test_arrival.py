@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.matching.domain.match import DeclineOffer
+from services.matching.domain.assignments import ASSIGNMENT
+from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.placement import PlacementCancelled, PlacementOpened
@@ -46,7 +47,7 @@ async def test_an_application_heals_by_its_timer_alone() -> None:
         assignment = await world.assignment()
         submission = await world.apply(assignment, "anna")
         await world._undecided()
-        world.following.selection.waiting.forget(submission)
+        world.works.selection.waiting.forget(submission)
         await world.others.expert("anna")
         await world._deliver_all(twice=False)
         assert (await world.status_of(submission))[0] == "pending"
@@ -77,9 +78,10 @@ async def test_who_is_not_eligible_or_of_another_programme_is_refused() -> None:
         submission = await world.apply(assignment, "anna")
         await world.decide(submission)
         assert await world.status_of(submission) == ("refused", ["expert_ineligible"])
-        selection = world.following.selection
+        selection = world.works.selection
+        call = world.call(ASSIGNMENT, "shortlist", assignment, experts=(expert_id("bela", "example-2"),))
         with pytest.raises(Exception, match="expert_of_another_programme"):
-            await selection.shortlist(assignment, (expert_id("bela", "example-2"),), None, world.cause(), None)
+            await selection.shortlist(call)
 
 
 async def test_who_fails_a_hard_filter_has_applied_and_is_not_selected() -> None:
@@ -161,7 +163,7 @@ async def story(world: World, *, twice: bool) -> tuple[list[str], list[str], str
     await world.shortlist(assignment)
     await world.allocate(assignment, "anna")
     await world.offer(assignment, "anna")
-    await world.do(assignment, "anna", DeclineOffer("family"))
+    await world.do(assignment, "anna", "decline", reason="family")
     await world.run(twice=twice)
     await world.offer(assignment, "bela")
     await world.accept(assignment, "bela")
@@ -237,7 +239,7 @@ async def test_a_crash_between_any_two_saves_of_the_succession_heals(after: bool
             assignment = await world.shortlisted(FIVE)
             await world.allocate(assignment, "anna")
             await world.offer(assignment, "anna")
-            await world.do(assignment, "anna", DeclineOffer("family"))
+            await world.do(assignment, "anna", "decline", reason="family")
             await world.send()
             crashing = Crashing(world, at, after)
             world.store.save = crashing.save  # type: ignore[method-assign]
@@ -266,11 +268,11 @@ async def test_a_shortlist_that_crashed_after_its_decision_is_finished_by_its_ev
             await world.others.expert(name)
         await world.run()
         assignment = await world.assignment()
-        cause = Cause(derived_id("shortlist"), "digest")
         experts = tuple(expert_id(name) for name in FIVE)
-        await world.following.selection.shortlist(assignment, experts, None, cause, None)
+        call = world.call(ASSIGNMENT, "shortlist", assignment, experts=experts)
+        await world.works.selection.shortlist(call)
         assert await world.states(assignment, *FIVE) == ["longlisted"] * 5
-        again = await world.following.selection.shortlist(assignment, experts, None, cause, None)
+        again = await world.works.selection.shortlist(call)
         assert again.repeated
         await world.run(twice=True)
         assert await world.states(assignment, *FIVE) == ["shortlisted"] * 5
@@ -285,11 +287,11 @@ async def test_a_late_record_has_no_running_offer() -> None:
         now = world.clock.now()
         world.later(days=40)
         late = Cause(derived_id("late"), "", happened_at=now + timedelta(hours=1), recorded_late=True)
-        await world.following.allocation.offer(match, late, None)
+        await world.works.allocation.offer(world.call(MATCH, "offer", match, late))
         await world.fire()
         assert await world.states(assignment, "anna") == ["offered"]
         answered = Cause(derived_id("late answer"), "", happened_at=now + timedelta(days=9), recorded_late=True)
-        await world.following.allocation.accept(match, answered, None)
+        await world.works.allocation.accept(world.call(MATCH, "accept", match, answered))
         await world.run(twice=True)
         assert await world.states(assignment, "anna", "bela") == ["accepted", "reserve"]
 
@@ -301,7 +303,8 @@ async def test_what_is_known_follows_the_events() -> None:
         await world.run(twice=True)
         shadow = await world.store.load(SHADOWS.name, expert_id("anna"))
         assert shadow
-        assert (shadow["knowledge"]["screening"], shadow["knowledge"]["office"]) == ("eligible", OFFICE)
+        known = shadow["knowledge"]["expert"]
+        assert (known["screening"], known["office"]) == ("eligible", OFFICE)
         assert [one["_id"] for one in await world.store.find(SHADOWS.name, "pool", "example-1")] == [expert_id("anna")]
         found = await world.store.find(SHADOWS.name, "account", derived_id("account", "anna"))
         assert [one["_id"] for one in found] == [person_id("anna")]
@@ -313,7 +316,7 @@ async def test_an_event_is_applied_although_the_application_that_waited_for_it_f
         submission = await world.apply(assignment, "anna")
         with pytest.raises(TooEarly):
             await world.decide(submission)
-        selection = world.following.selection
+        selection = world.works.selection
 
         async def failing(*_: Any) -> None:
             raise ZeroDivisionError

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.matching.domain.assignment import CancelAssignment
-from services.matching.domain.match import AllocateMatch, DeclineOffer, RetractMatch
-from services.matching.domain.match_state import SEATED
-from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.domain.matches import MATCH, SEATED
+from services.matching.store import MATCHES
 from shared.clock import derived_id
 from shared.contracts.placement import (
     NoShowReported,
@@ -79,7 +77,7 @@ async def test_after_a_decline_the_reserve_follows_exactly_once(seed: int) -> No
         assignment = await world.shortlisted(FIVE)
         await world.allocate(assignment, "anna")
         await world.offer(assignment, "anna")
-        await world.do(assignment, "anna", DeclineOffer("family"))
+        await world.do(assignment, "anna", "decline", reason="family")
         await world.run(twice=True)
         assert await world.states(assignment, *FIVE) == ["declined", "allocated", "reserve", "reserve", "reserve"]
         assert types_of(await world.records("matching.matches")).count("AssignmentMatched") == 2
@@ -96,7 +94,7 @@ async def test_an_officer_may_be_faster_than_the_succession() -> None:
         await world.allocate(assignment, "anna")
         await world.run()
         await world.offer(assignment, "anna")
-        await world.do(assignment, "anna", DeclineOffer("family"))
+        await world.do(assignment, "anna", "decline", reason="family")
         await world.allocate(assignment, "cora")
         await world.allocate(assignment, "cora")
         await world.run(twice=True)
@@ -109,7 +107,7 @@ async def test_a_hold_whose_match_was_never_saved_is_voided_and_the_seat_is_free
         lost = await world.match(assignment, "anna")
         assert lost
         assert lost.parties
-        await world.following.promises.take_seat(match_id(assignment, "anna"), lost.parties)
+        await world.works.promises.take_seat(match_id(assignment, "anna"), lost.parties)
         assert await world.raising(lambda: world.allocate(assignment, "bela")) == "seats_full"
         world.later(seconds=61)
         await world.fire()
@@ -126,12 +124,12 @@ async def test_a_sleeper_cannot_take_what_was_given_back() -> None:
         one = await world.match(assignment, "anna")
         assert one
         assert one.parties
-        promises = world.following.promises
+        promises = world.works.promises
         await promises.take_seat(match_id(assignment, "anna"), one.parties)
         world.later(seconds=61)
         await world.fire()
         with pytest.raises(Refusal, match="illegal_transition"):
-            await world.kernel.execute(MATCHES, match_id(assignment, "anna"), AllocateMatch(), world.cause())
+            await world.kernel.execute(MATCHES, match_id(assignment, "anna"), MATCH.ask("allocate"), world.cause())
         with pytest.raises(Refusal, match="hold_released"):
             await promises.take_seat(match_id(assignment, "anna"), one.parties)
         await world.run()
@@ -143,7 +141,7 @@ async def test_a_full_assignment_is_not_remembered_against_a_reserve() -> None:
         assignment = await world.shortlisted(FIVE)
         await world.allocate(assignment, "anna")
         assert await world.raising(lambda: world.allocate(assignment, "bela")) == "seats_full"
-        await world.do(assignment, "anna", RetractMatch("withdrew"))
+        await world.do(assignment, "anna", "retract", reason="withdrew")
         await world.run()
         assert await world.states(assignment, "anna", "bela") == ["retracted", "allocated"]
 
@@ -166,7 +164,7 @@ async def test_an_accepted_match_keeps_its_seat_until_placement_has_answered() -
     async with World() as world:
         assignment = await world.shortlisted(FIVE)
         await accepted(world, assignment, "anna")
-        await world.do(assignment, "anna", RetractMatch("host_withdrew"))
+        await world.do(assignment, "anna", "retract", reason="host_withdrew")
         await world.run()
         assert await world.states(assignment, "anna", "bela") == ["retracting", "reserve"]
         match = match_id(assignment, "anna")
@@ -221,7 +219,7 @@ async def test_cancellation_frees_everything() -> None:
         await world.allocate(assignment, "anna")
         await world.allocate(assignment, "bela")
         await accepted(world, assignment, "cora")
-        await world.kernel.execute(ASSIGNMENTS, assignment, CancelAssignment("host_closed"), world.cause())
+        await world.cancel(assignment)
         await world.run(twice=True)
         assert await world.states(assignment, *FIVE) == [
             "retracted",
@@ -248,12 +246,12 @@ async def test_an_application_that_slips_past_a_cancellation_is_stopped_by_itsel
         assignment = await world.shortlisted(FIVE)
         await world.others.expert("fara")
         await world.run()
-        selection = world.following.selection
+        selection = world.works.selection
         seen = selection._open_assignment
 
         async def open_then_cancelled(id: str) -> object:
             state = await seen(id)
-            await world.kernel.execute(ASSIGNMENTS, assignment, CancelAssignment("host_closed"), world.cause("cancel"))
+            await world.cancel(assignment, "cancel")
             await world.send()
             await world.hear()
             return state
@@ -306,7 +304,7 @@ async def test_a_match_that_is_not_there_yet_is_created_as_retracted() -> None:
         parties = (await world.match(assignment, "anna")).parties  # type: ignore[union-attr]
         assert parties
         theirs = parties.model_copy(update={"expert": expert_id("fara"), "person": person_id("fara")})
-        await world.following.promises.take_pool(match_id(assignment, "fara"), theirs)
+        await world.works.promises.take_pool(match_id(assignment, "fara"), theirs)
         suspended = ExpertSuspended(happened_at=LONG_AGO, person=person_id("fara"), reason="unreachable")
         await world.others.tell(expert_id("fara"), suspended)
         await world.run(twice=True)
@@ -384,7 +382,7 @@ async def test_a_decider_that_slept_makes_no_match_of_a_refused_application() ->
         await world.run()
         assignment, anna = await world.assignment(), person_id("anna")
         submission = await world.apply(assignment, "anna")
-        promises, asleep, woken = world.following.promises, asyncio.Event(), asyncio.Event()
+        promises, asleep, woken = world.works.promises, asyncio.Event(), asyncio.Event()
         take_pool = promises.take_pool
 
         async def freezing(*claim: Any) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from services.matching.domain.knowledge import answer_to
-from services.matching.domain.match import RetractMatch, StopMatch
 from services.matching.store import ASSIGNMENTS
 from shared.clock import derived_id
 from shared.contracts.base import Event
@@ -100,7 +99,7 @@ async def test_a_retraction_and_the_return_meet_in_any_order(
     async with World(seed) as world:
         assignment = await accepted(world)
         await returns(world, assignment, *events)
-        await world.do(assignment, "anna", RetractMatch(reason))
+        await world.do(assignment, "anna", "retract", reason=reason)
         await world.run(twice=bool(seed % 2))
         state = await world.match(assignment, "anna")
         assert state
@@ -114,7 +113,7 @@ async def test_a_match_that_was_kept_counts_again_when_its_assignment_is_filled(
     async with World() as world:
         assignment = await accepted(world, ("anna", "bela", "cora"), seats=2)
         await returns(world, assignment, STARTED)
-        await world.do(assignment, "anna", StopMatch("consent_withdrawn"))
+        await world.do(assignment, "anna", "stop", reason="consent_withdrawn")
         await world.run()
         assert await world.states(assignment, "anna", "bela") == ["accepted", "accepted"]
         assert (await world.of(assignment)).status == "filled"
@@ -128,7 +127,7 @@ async def test_who_was_kept_can_be_taken_back_for_another_reason() -> None:
         await world.others.tell(person_id("anna"), withdrawn)
         await world.run(twice=True)
         assert await world.states(assignment, "anna") == ["accepted"]
-        await world.do(assignment, "anna", RetractMatch("security"))
+        await world.do(assignment, "anna", "retract", reason="security")
         await world.run(twice=True)
         assert await world.states(assignment, "anna") == ["retracting"]
         placement = derived_id(match_id(assignment, "anna"), "placement")
@@ -144,7 +143,7 @@ async def test_who_was_kept_can_be_taken_back_for_another_reason() -> None:
 async def test_what_never_began_is_retracted_whatever_the_reason() -> None:
     async with World() as world:
         assignment = await accepted(world)
-        await world.do(assignment, "anna", StopMatch("consent_withdrawn"))
+        await world.do(assignment, "anna", "stop", reason="consent_withdrawn")
         match = match_id(assignment, "anna")
         await returns(
             world, assignment, PlacementCancelled(happened_at=LONG_AGO, match=match, reason="consent_withdrawn")

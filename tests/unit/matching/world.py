@@ -8,17 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from services.matching.app import build
-from services.matching.domain.assignment import (
-    ApproveAssignment,
-    Assignment,
-    DraftAssignment,
-    PublishAssignment,
-    SubmitAssignment,
-)
-from services.matching.domain.match_state import Match
-from services.matching.handlers import own_deliveries
-from services.matching.selection import APPLICATION
+from services.matching.domain.assignments import ASSIGNMENT, Assignment
+from services.matching.domain.matches import MATCH, Match
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, MATCHES, POOLS, SHADOWS
+from services.matching.work.selection import APPLICATION
+from shared.cases.case import Asked, Case
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Event
 from shared.errors import Refusal, TooEarly
@@ -32,10 +26,13 @@ from shared.replica import Ports, stored
 from shared.store.aggregates import Cause
 from shared.store.local import LocalStore
 from shared.store.port import Document
+from shared.web.acting import NOTHING_YET, Call
 from tests.unit.matching.facts import CODE, OFFICE, Others, expert_id, terms
 from tests.unit.registration.serving import Clock, NoIssuer
 
 ROUNDS = 200
+# What follows a draft until it is published, and by which account.
+PUBLISHED = (("submit", "one"), ("approve", "two"), ("publish", "one"))
 
 
 class World:
@@ -50,7 +47,7 @@ class World:
         self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
         self.replica = self.service.replica
         self.kernel = self.replica.kernel
-        self.following = self.service.following
+        self.works = self.service.works
         self.others = Others(self.log)
         self.delivered: dict[tuple[str, int], int] = {}
         self._commands = 0
@@ -70,9 +67,14 @@ class World:
         await self.log.stop()
         self.clock.close()
 
-    def cause(self, name: str = "") -> Cause:
+    def cause(self, name: str = "", account: str | None = None) -> Cause:
         self._commands += 1
-        return Cause(derived_id("command", name or str(self._commands)), digest=name)
+        return Cause(derived_id("command", name or str(self._commands)), digest=name, account=account)
+
+    def call(self, case: Case[Any], verb: str, id: str, cause: Cause | None = None, **said: Any) -> Call[Any]:
+        """What an edge would hand to a work; who asks was granted it before."""
+        nobody: Any = None
+        return Call(id, verb, case.ask(verb, **said).body, cause or self.cause(), None, NOTHING_YET, nobody)
 
     # What moves.
 
@@ -149,14 +151,10 @@ class World:
     async def assignment(self, *, seats: int = 1) -> str:
         """Published terms of reference."""
         id = derived_id("assignment", str(self._commands))
-        commands = (
-            DraftAssignment(OFFICE, CODE, 1, terms(seats=seats)),
-            SubmitAssignment(),
-            ApproveAssignment(),
-            PublishAssignment(),
-        )
-        for command in commands:
-            await self.kernel.execute(ASSIGNMENTS, id, command, self.cause())
+        drafted = ASSIGNMENT.ask("create", 1, office=OFFICE, programme=CODE, terms=terms(seats=seats), title="Terms")
+        steps = ((drafted, "one"), *((Asked(verb), by) for verb, by in PUBLISHED))
+        for command, account in steps:
+            await self.kernel.execute(ASSIGNMENTS, id, command, self.cause(account=account))
         return id
 
     async def apply(self, assignment: str, name: str, key: str = "") -> str:
@@ -177,9 +175,8 @@ class World:
 
     async def shortlist(self, assignment: str, *names: str, reason: str | None = None) -> None:
         experts = tuple(expert_id(name) for name in names)
-        saved = await self.following.selection.shortlist(assignment, experts, reason, self.cause(), None)
-        for delivery in own_deliveries(saved):
-            await self.following.matching_started(delivery)
+        call = self.call(ASSIGNMENT, "shortlist", assignment, experts=experts, override_reason=reason)
+        await self.works.allocation.shortlist(call)
 
     async def shortlisted(self, names: list[str], *, seats: int = 1) -> str:
         """An assignment with these experts on its shortlist, in their order."""
@@ -193,16 +190,21 @@ class World:
         return assignment
 
     async def allocate(self, assignment: str, name: str) -> None:
-        await self.following.allocation.allocate(match_id(assignment, name), self.cause(), None)
+        await self.works.allocation.allocate(self.call(MATCH, "allocate", match_id(assignment, name)))
 
     async def offer(self, assignment: str, name: str) -> None:
-        await self.following.allocation.offer(match_id(assignment, name), self.cause(), None)
+        await self.works.allocation.offer(self.call(MATCH, "offer", match_id(assignment, name)))
 
     async def accept(self, assignment: str, name: str) -> None:
-        await self.following.allocation.accept(match_id(assignment, name), self.cause(), None)
+        await self.works.allocation.accept(self.call(MATCH, "accept", match_id(assignment, name)))
 
-    async def do(self, assignment: str, name: str, command: Any) -> None:
-        await self.kernel.execute(MATCHES, match_id(assignment, name), command, self.cause())
+    async def do(self, assignment: str, name: str, verb: str, **said: Any) -> None:
+        """One command on the match alone."""
+        await self.kernel.execute(MATCHES, match_id(assignment, name), MATCH.ask(verb, **said), self.cause())
+
+    async def cancel(self, assignment: str, name: str = "") -> None:
+        command = ASSIGNMENT.ask("cancel", reason="host_closed")
+        await self.kernel.execute(ASSIGNMENTS, assignment, command, self.cause(name))
 
     # What stands.
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.definition_tables import BEGINS, ENDS, tables, with_tables
+from deploy.definition_tables import tables
+from deploy.marked_page import with_part
 from deploy.replay.history import lint_history
 from services.matching.domain.terms import check_terms
 from shared.contracts.registration import Attributes
@@ -150,7 +151,7 @@ def test_every_section_has_one_field_and_words_that_its_lists_answer() -> None:
 def test_words_of_a_section_are_known_where_it_is() -> None:
     assert known_codes(TRQN)["host_type"] == {"public", "private", "non_profit"}
     known = known_codes(definition_of(BARE))
-    assert known["participants"] == {"ministry", "association"}
+    assert known["participant_category"] == {"ministry", "association"}
     assert known["reached"] == {"families"}
     assert "host_type" not in known
 
@@ -199,10 +200,12 @@ def test_the_page_shows_every_field_of_every_part_between_its_marks() -> None:
     core = shown[: shown.index("### Section")]
     assert all(f"| `{field}` |" in core for field in Definition.model_fields.keys() - section_kinds().keys())
     assert shown.count("#### `Listed`") == 1, "a part that several name is told once"
-    page = f"before\n{BEGINS}\nno longer so\n{ENDS}\nafter\n"
-    assert with_tables(page).startswith("before\n")
-    assert with_tables(page).endswith("\nafter\n")
-    assert with_tables(with_tables(page)) == with_tables(page)
-    assert "no longer so" not in with_tables(page)
+
+
+def test_a_generated_part_stands_between_its_marks_alone() -> None:
+    page = "before\n<!-- generated: cases -->\nno longer so\n<!-- end of what is generated -->\nafter\n"
+    written = with_part(page, "cases", "new")
+    assert written == "before\n<!-- generated: cases -->\n\nnew\n<!-- end of what is generated -->\nafter\n"
+    assert with_part(written, "cases", "new") == written
     with pytest.raises(ValueError, match="lacks"):
-        with_tables("no marks")
+        with_part(page, "another", "new")

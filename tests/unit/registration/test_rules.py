@@ -9,77 +9,82 @@ from typing import Any
 import pytest
 import rfc8785
 
-from services.registration.bodies import ExpertRegistration, ProvidedInfo
-from services.registration.domain import documents, experts, institutions, persons, programmes
-from services.registration.domain.experts import ProvideInfo, RegisterExpert, ReinstateExpert, RequestInfo, ScreenExpert
-from services.registration.domain.experts import SuspendExpert as Suspend
+from services.registration.domain import documents
+from services.registration.domain.examples import EXPERT as REGISTRATION
+from services.registration.domain.examples import INSTITUTION as PROPOSED
+from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo
+from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.names import fold_name
-from services.registration.domain.persons import (
-    CorrectProfile,
-    GiveConsent,
-    NewEntry,
-    RecordPerson,
-    ReissueProfile,
-    WithdrawConsent,
-)
-from services.registration.examples import EXPERT
+from services.registration.domain.persons import PERSON
+from services.registration.domain.programmes import PROGRAMME
+from shared.cases.case import Asked, Case
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes, attributes_on
+from shared.contracts.registration import Attributes, ProfileEntry, attributes_on
 from shared.errors import Refusal
 from shared.web.bodies import validated
 
 NOW = datetime(2007, 3, 5, 9, tzinfo=UTC)
-PERSON = derived_id("person")
+WHOSE = derived_id("person")
 
 
-def entry(name: str = "1", valid_from: str = "2007-03-05", recorded_at: datetime = NOW, **known: Any) -> NewEntry:
-    return NewEntry(derived_id("entry", name), date.fromisoformat(valid_from), recorded_at, Attributes(**known))
+def entry(name: str = "1", valid_from: str = "2007-03-05", recorded_at: datetime = NOW, **known: Any) -> ProfileEntry:
+    day, attributes = date.fromisoformat(valid_from), Attributes(**known)
+    return ProfileEntry(id=derived_id("entry", name), valid_from=day, recorded_at=recorded_at, attributes=attributes)
 
 
-def run(rules: Any, state: Any, *commands: Any) -> tuple[Any, list[str]]:
+def run(case: Case[Any], state: Any, *commands: Asked) -> tuple[Any, list[str]]:
     """The state after the commands and the names of their events."""
     names = []
     for command in commands:
-        for event in rules.decide(state, command, NOW):
-            state = rules.evolve(state, event)
+        for event in case.decide(state, command, NOW):
+            state = case.evolve(state, event)
             names.append(type(event).__name__)
     return state, names
 
 
-def rule_of(rules: Any, state: Any, command: Any) -> str:
+def rule_of(case: Case[Any], state: Any, command: Asked) -> str:
     with pytest.raises(Refusal) as raised:
-        rules.decide(state, command, NOW)
+        case.decide(state, command, NOW)
     return raised.value.rule
 
 
+def record(of: ProfileEntry, *consents: str, account: str | None = None) -> Asked:
+    return PERSON.ask("record", account=account, office="kabul", entry=of, consents=consents)
+
+
+def correct(new: ProfileEntry, corrects: str | None = None) -> Asked:
+    said = {"attributes": new.attributes, "valid_from": new.valid_from, "corrects": corrects}
+    return PERSON.ask("correct-profile", new, **said)
+
+
 def recorded(**known: Any) -> Any:
-    return run(persons, None, RecordPerson(None, "kabul", entry(**known), ("placement",)))[0]
+    return run(PERSON, None, record(entry(**known), "placement"))[0]
 
 
 def test_a_change_emits_the_whole_timeline_first_and_then_the_thin_event() -> None:
-    _, names = run(persons, None, RecordPerson(None, "kabul", entry(sex="female"), ("placement", "placement")))
+    _, names = run(PERSON, None, record(entry(sex="female"), "placement", "placement"))
     assert names == ["PersonRecorded", "Profile", "ProfileChanged", "ConsentGiven"]
-    state, names = run(persons, recorded(), CorrectProfile(entry("2", sex="male")))
+    state, names = run(PERSON, recorded(), correct(entry("2", sex="male")))
     assert names == ["Profile", "ProfileChanged"]
     assert len(state.entries) == 2
 
 
 def test_the_fold_does_not_hang_on_the_order_of_two_topics() -> None:
-    events = persons.decide(None, RecordPerson(PERSON, "kabul", entry(sex="female"), ("placement",)), NOW)
+    events = PERSON.decide(None, record(entry(sex="female"), "placement", account=WHOSE), NOW)
     states = []
     for order in (events, [events[1], events[0], *events[2:]]):
         state = None
         for event in order:
-            state = persons.evolve(state, event)
+            state = PERSON.evolve(state, event)
         states.append(state)
     assert states[0] == states[1]
 
 
 def test_whoever_registers_again_adds_what_is_new() -> None:
     state = recorded(sex="female")
-    _, names = run(persons, state, RecordPerson(None, "herat", entry("2", sex="female"), ("placement", "survey")))
+    _, names = run(PERSON, state, record(entry("2", sex="female"), "placement", "survey"))
     assert names == ["ConsentGiven"]
-    _, names = run(persons, state, RecordPerson(None, "herat", entry("2", "2008-01-01", sex="other")))
+    _, names = run(PERSON, state, record(entry("2", "2008-01-01", sex="other")))
     assert names == ["Profile", "ProfileChanged"]
 
 
@@ -87,26 +92,26 @@ def test_a_correction_keeps_the_day_and_is_recorded_later_whatever_the_clock_say
     state = recorded(birth_year=1971)
     behind = NOW - timedelta(hours=1)
     corrected, _ = run(
-        persons, state, CorrectProfile(entry("2", recorded_at=behind, birth_year=1972), derived_id("entry", "1"))
+        PERSON, state, correct(entry("2", recorded_at=behind, birth_year=1972), derived_id("entry", "1"))
     )
     assert corrected.entries[1].recorded_at > corrected.entries[0].recorded_at
     known = attributes_on(corrected.entries, date(2007, 3, 5))
     assert known is not None
     assert known.birth_year == 1972
-    wrong_day = CorrectProfile(entry("2", "2007-03-06", birth_year=1972), derived_id("entry", "1"))
-    assert rule_of(persons, state, wrong_day) == "correction_keeps_valid_from"
-    unknown = CorrectProfile(entry("2", birth_year=1972), derived_id("entry", "9"))
-    assert rule_of(persons, state, unknown) == "entry_unknown"
-    assert rule_of(persons, state, CorrectProfile(entry("2", birth_year=1971))) == "profile_unchanged"
-    assert rule_of(persons, None, CorrectProfile(entry("2"))) == "not_found"
+    wrong_day = correct(entry("2", "2007-03-06", birth_year=1972), derived_id("entry", "1"))
+    assert rule_of(PERSON, state, wrong_day) == "correction_keeps_valid_from"
+    unknown = correct(entry("2", birth_year=1972), derived_id("entry", "9"))
+    assert rule_of(PERSON, state, unknown) == "entry_unknown"
+    assert rule_of(PERSON, state, correct(entry("2", birth_year=1971))) == "profile_unchanged"
+    assert rule_of(PERSON, None, correct(entry("2"))) == "not_found"
 
 
 def test_what_held_on_a_day_is_the_latest_valid_then_the_latest_recorded() -> None:
     state, _ = run(
-        persons,
+        PERSON,
         recorded(education=5),
-        CorrectProfile(entry("2", "2008-01-01", education=6)),
-        CorrectProfile(entry("3", "2007-03-05", education=4)),
+        correct(entry("2", "2008-01-01", education=6)),
+        correct(entry("3", "2007-03-05", education=4)),
     )
     levels = {day: attributes_on(state.entries, date.fromisoformat(day)) for day in ("2007-12-31", "2008-01-01")}
     assert [one.education for one in levels.values() if one] == [4, 6]
@@ -115,72 +120,111 @@ def test_what_held_on_a_day_is_the_latest_valid_then_the_latest_recorded() -> No
 
 def test_consents() -> None:
     state = recorded()
-    assert rule_of(persons, state, GiveConsent("placement")) == "consent_already_given"
-    assert rule_of(persons, state, WithdrawConsent("survey")) == "consent_not_given"
-    state, names = run(persons, state, WithdrawConsent("placement"), GiveConsent("placement"))
+    give, withdraw = (
+        PERSON.ask("give-consent", purpose="placement"),
+        PERSON.ask("withdraw-consent", purpose="placement"),
+    )
+    assert rule_of(PERSON, state, give) == "consent_already_given"
+    assert rule_of(PERSON, state, PERSON.ask("withdraw-consent", purpose="stories")) == "consent_not_given"
+    state, names = run(PERSON, state, withdraw, give)
     assert names == ["ConsentWithdrawn", "ConsentGiven"]
     assert state.consents == {"placement": "given"}
 
 
 def test_a_reissue_says_what_is_known_now() -> None:
     state = recorded(sex="female")
-    (event,) = persons.decide(state, ReissueProfile(), NOW)
-    assert persons.evolve(state, event) == state
+    (event,) = PERSON.decide(state, PERSON.ask("reissue"), NOW)
+    assert PERSON.evolve(state, event) == state
+    assert rule_of(PERSON, None, PERSON.ask("reissue")) == "not_found"
+
+
+def create() -> Asked:
+    return Asked("create", ExpertRegistration.model_validate(REGISTRATION), Applicant(WHOSE, 3, "officer"))
+
+
+def screen(*failed: str, verb: str = "screen") -> Asked:
+    return EXPERT.ask(verb, failed)
+
+
+ASK = EXPERT.ask("request-info", items=("diploma",))
 
 
 def registered() -> Any:
-    return run(experts, None, RegisterExpert(PERSON, "example-1", 3, "kabul", "officer"))[0]
+    return run(EXPERT, None, create())[0]
 
 
 def test_an_expert_is_screened_once() -> None:
     state = registered()
-    assert (state.status, state.programme_version) == ("screening", 3)
-    assert experts.scope(state).programme_version == 3
-    eligible, _ = run(experts, state, ScreenExpert(()))
-    ineligible, _ = run(experts, state, ScreenExpert(("education", "age")))
+    assert (state.status, state.person, state.programme_version, state.registered_at) == ("screening", WHOSE, 3, NOW)
+    assert EXPERT.scope(state).programme_version == 3
+    eligible, _ = run(EXPERT, state, screen())
+    ineligible, _ = run(EXPERT, state, screen("education", "age"))
     assert (eligible.status, ineligible.status, ineligible.criteria) == ("eligible", "ineligible", ("education", "age"))
     for closed in (eligible, ineligible):
-        assert rule_of(experts, closed, ScreenExpert(())) == "illegal_transition"
-    assert rule_of(experts, state, RegisterExpert(PERSON, "example-1", 3, "kabul", "self")) == "already_registered"
+        assert rule_of(EXPERT, closed, screen()) == "illegal_transition"
+    assert rule_of(EXPERT, state, create()) == "already_registered"
+
+
+def test_a_declaration_says_what_the_criteria_say() -> None:
+    state = registered()
+    assert run(EXPERT, state, screen(verb="declare-eligible"))[0].status == "eligible"
+    ineligible, _ = run(EXPERT, state, screen("age", verb="declare-ineligible"))
+    assert (ineligible.status, ineligible.criteria) == ("ineligible", ("age",))
+    assert rule_of(EXPERT, state, screen("age", verb="declare-eligible")) == "criteria_failed"
+    assert rule_of(EXPERT, state, screen(verb="declare-ineligible")) == "criteria_met"
 
 
 def test_screening_asks_waits_and_goes_on() -> None:
-    asked, _ = run(experts, registered(), RequestInfo(("diploma",)))
+    asked, _ = run(EXPERT, registered(), ASK)
     assert (asked.status, asked.items) == ("needs_info", ("diploma",))
-    assert rule_of(experts, asked, ScreenExpert(())) == "illegal_transition"
-    assert run(experts, asked, ProvideInfo())[0].status == "screening"
-    assert rule_of(experts, registered(), ProvideInfo()) == "illegal_transition"
+    assert rule_of(EXPERT, asked, screen()) == "illegal_transition"
+    provided, _ = run(EXPERT, asked, EXPERT.ask("provide-info"))
+    assert (provided.status, provided.items) == ("screening", ())
+    assert rule_of(EXPERT, registered(), EXPERT.ask("provide-info")) == "illegal_transition"
 
 
-@pytest.mark.parametrize("before", [(), (RequestInfo(("diploma",)),), (ScreenExpert(()),), (ScreenExpert(("age",)),)])
-def test_a_suspension_ends_where_it_began(before: tuple[Any, ...]) -> None:
-    state, _ = run(experts, registered(), *before)
-    suspended, _ = run(experts, state, Suspend("unreachable"))
-    assert suspended.status == "suspended"
-    assert rule_of(experts, suspended, Suspend("again")) == "illegal_transition"
-    assert run(experts, suspended, ReinstateExpert())[0] == state
+@pytest.mark.parametrize("before", [(), (ASK,), (screen(),), (screen("age"),)])
+def test_a_suspension_ends_where_it_began(before: tuple[Asked, ...]) -> None:
+    state, _ = run(EXPERT, registered(), *before)
+    suspended, _ = run(EXPERT, state, EXPERT.ask("suspend", reason="unreachable"))
+    assert (suspended.status, suspended.reason) == ("suspended", "unreachable")
+    assert rule_of(EXPERT, suspended, EXPERT.ask("suspend", reason="again")) == "illegal_transition"
+    assert run(EXPERT, suspended, EXPERT.ask("reinstate"))[0] == state
 
 
 def test_an_institution_moves_only_along_its_arrows() -> None:
-    register = institutions.RegisterInstitution(None, "kabul", "AF", "education", "public")
-    state, _ = run(institutions, None, register)
-    assert rule_of(institutions, state, register) == "already_registered"
-    assert rule_of(institutions, state, institutions.ActivateInstitution()) == "illegal_transition"
-    road = (institutions.AssessInstitution(), institutions.AcceptPartner(), institutions.ActivateInstitution())
-    active, _ = run(institutions, state, *road)
-    held, _ = run(institutions, active, institutions.PutOnHold("relocating"))
+    propose = INSTITUTION.ask("create", WHOSE, **PROPOSED)
+    state, _ = run(INSTITUTION, None, propose)
+    assert (state.status, state.account, state.registered_at) == ("proposed", WHOSE, NOW)
+    assert rule_of(INSTITUTION, state, propose) == "already_registered"
+    assert rule_of(INSTITUTION, state, INSTITUTION.ask("activate")) == "illegal_transition"
+    road = [INSTITUTION.ask(verb) for verb in ("assess", "accept-partner", "activate")]
+    active, _ = run(INSTITUTION, state, *road)
+    held, _ = run(INSTITUTION, active, INSTITUTION.ask("put-on-hold", reason="relocating"))
     assert (held.status, held.reason) == ("on_hold", "relocating")
-    again, _ = run(institutions, held, institutions.ActivateInstitution())
+    again, _ = run(INSTITUTION, held, INSTITUTION.ask("activate"))
     assert again == active
-    closed, _ = run(institutions, again, institutions.CloseInstitution("merged"))
-    assert rule_of(institutions, closed, institutions.CloseInstitution("merged")) == "illegal_transition"
+    closed, _ = run(INSTITUTION, again, INSTITUTION.ask("close", reason="merged"))
+    assert rule_of(INSTITUTION, closed, INSTITUTION.ask("close", reason="merged")) == "illegal_transition"
+
+
+def test_a_refusal_says_what_would_be_possible() -> None:
+    state, _ = run(INSTITUTION, None, INSTITUTION.ask("create", **PROPOSED))
+    with pytest.raises(Refusal) as raised:
+        INSTITUTION.decide(state, INSTITUTION.ask("activate"), NOW)
+    assert raised.value.detail == "possible from on_hold, partner; the case is proposed"
+
+
+def published(definition: dict[str, Any]) -> Asked:
+    return PROGRAMME.ask("publish", definition, definition=definition)
 
 
 def test_a_definition_that_says_nothing_new_is_no_version() -> None:
-    state, names = run(programmes, None, programmes.PublishProgramme("p", {"a": 1}))
+    state, names = run(PROGRAMME, None, published({"code": "p", "a": 1}))
     assert (state.definition_version, names) == (1, ["ProgrammePublished"])
-    assert run(programmes, state, programmes.PublishProgramme("p", {"a": 1}))[1] == []
-    assert run(programmes, state, programmes.PublishProgramme("p", {"a": 2}))[0].definition_version == 2
+    assert PROGRAMME.scope(state).programme_version == 1
+    assert run(PROGRAMME, state, published({"code": "p", "a": 1}))[1] == []
+    assert run(PROGRAMME, state, published({"code": "p", "a": 2}))[0].definition_version == 2
 
 
 def test_a_number_is_held_by_one_person() -> None:
@@ -206,7 +250,7 @@ def test_spellings_of_one_name_compare_equal(one: tuple[str, str], other: tuple[
 
 
 def body(**changes: Any) -> bytes:
-    sent = copy.deepcopy(EXPERT)
+    sent = copy.deepcopy(REGISTRATION)
     sent["person"] |= changes
     return rfc8785.dumps(sent)
 

@@ -1,4 +1,4 @@
-"""A small service of one collection, on the real kernel and the local store: what the edge's tests ask."""
+"""A small service of one case, on the real kernel and the local store: what the edge's tests ask."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import httpx
 from fastapi import APIRouter, Depends, FastAPI, Request
 from pydantic import BaseModel
-from shared.web.transitions import Call, Resource, listing, reading, transition
 from starlette.responses import JSONResponse, Response
 
+from shared.cases.bodies import Change
+from shared.cases.case import NEW, Asked, Case, Move, Told, Turn
 from shared.clock import RealRuntime, derived_id
-from shared.contracts.base import Code, Event, Id, Instant
+from shared.contracts.base import Code, Event, Id
 from shared.contracts.matching import Terms
-from shared.errors import Refusal
 from shared.identity.issuers import DevelopmentIssuer, token_verifier
 from shared.identity.keys import Keys
 from shared.identity.policy import Policy, Row, Subjects
@@ -27,11 +27,11 @@ from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
 from shared.store.collection import Collection, Index
 from shared.store.local import LocalStore
 from shared.store.port import Document
-from shared.web.bodies import Change, Input, documented, read_body
+from shared.web.acting import Call, Seen, Served, rows_of
 from shared.web.callers import Edge, Granted, may
-from shared.web.commands import cause_of
 from shared.web.edge import create_app
 from shared.web.front import Front
+from shared.web.json import case_routes
 
 
 def _state(document: Document, name: str) -> list[str]:
@@ -46,19 +46,6 @@ CASES = Collection(
         "own": Index(lambda d: _state(d, "person")),
     },
 )
-ROWS = (
-    Row("officer", "cases", "create", "office"),
-    Row("officer", "cases", "list", "office"),
-    Row("officer", "cases", "read", "office"),
-    Row("officer", "cases", "approve", "office"),
-    Row("officer", "cases", "explode", "office"),
-    Row("expert", "cases", "list", "own"),
-    Row("expert", "cases", "read", "own"),
-    Row("expert", "cases", "approve", "own"),
-    Row("protection", "cases", "list", "all"),
-    Row("protection", "cases", "read", "all"),
-    Row("officer", "facts", "record-late", "office"),
-)
 TERMS = {
     "institution": "5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e",
     "country": "AF",
@@ -71,54 +58,33 @@ TERMS = {
 
 
 class CaseOpened(Event):
+    """A case was opened."""
+
     topic: ClassVar[str] = "matching.cases"
+    leads_to: ClassVar[str | None] = "opened"
     office: Code
     person: Id
 
 
 class CaseApproved(Event):
+    """The case was approved."""
+
     topic: ClassVar[str] = "matching.cases"
+    leads_to: ClassVar[str | None] = "approved"
     seats: int
 
 
-class Case(BaseModel):
+class Opened(BaseModel):
+    """The case's state."""
+
     office: str
     person: str
+    status: Literal["opened", "approved"] = "opened"
     seats: int = 0
 
 
-@dataclass(frozen=True)
-class OpenCase:
-    office: str
-    person: str
-
-
-@dataclass(frozen=True)
-class ApproveCase:
-    seats: int
-
-
-def decide(state: Case | None, command: Any, now: datetime) -> Sequence[Event]:
-    if isinstance(command, OpenCase):
-        return [CaseOpened(happened_at=now, office=command.office, person=command.person)]
-    if state is None or state.seats:
-        raise Refusal("already_approved", "the case was approved before")
-    return [CaseApproved(happened_at=now, seats=command.seats)]
-
-
-def evolve(state: Case | None, event: Any) -> Case:
-    if isinstance(event, CaseOpened):
-        return Case(office=event.office, person=event.person)
-    assert state is not None
-    return state.model_copy(update={"seats": event.seats})
-
-
-AGGREGATE = Aggregate(CASES, Case, decide, evolve)
-
-
-class OpenBody(Input):
+class OpenBody(Change):
     person: Id
-    happened_at: Instant | None = None
 
 
 class ApproveBody(Change):
@@ -126,6 +92,53 @@ class ApproveBody(Change):
     note: str = ""
     terms: Terms | None = None
     labels: dict[str, str] = {}
+
+
+def in_the_callers_office(turn: Turn[Opened, OpenBody]) -> Told:
+    """A case is opened in the office of whoever opens it."""
+    return {"office": turn.given}
+
+
+OFFICER: Mapping[Role, Any] = {"officer": "office"}
+OFFICE = frozenset({"office"})
+FAILURE = frozenset({"failure"})
+CASE = Case(
+    "cases",
+    Opened,
+    (
+        Move(
+            "create",
+            frozenset({NEW}),
+            CaseOpened,
+            body=OpenBody,
+            by=OFFICER,
+            rule=in_the_callers_office,
+            needs=OFFICE,
+            example={"person": TERMS["institution"]},
+        ),
+        Move(
+            "approve",
+            frozenset({"opened"}),
+            CaseApproved,
+            body=ApproveBody,
+            by={"officer": "office", "expert": "own"},
+            named={"approved": "already_approved"},
+            example={"seats": 2, "terms": TERMS},
+        ),
+        Move("explode", frozenset({"opened"}), CaseApproved, by=OFFICER, needs=FAILURE),
+    ),
+    readers={"officer": "office", "expert": "own", "protection": "all"},
+)
+AGGREGATE = Aggregate.of(CASE, CASES)
+ROWS = (*rows_of(CASE), Row("officer", "facts", "record-late", "office"))
+
+
+class OpenedSeen(Seen):
+    """The office is not shown to the expert."""
+
+    person: str
+    seats: int
+    office: str = ""
 
 
 class Clock(RealRuntime):
@@ -167,7 +180,7 @@ class Small:
     async def case(self, office: str, person: str = "a", id: str | None = None) -> str:
         """Opens a case in the store, past the edge."""
         id = id or self.clock.new_id()
-        command = OpenCase(office, derived_id(person))
+        command = CASE.ask("create", office, person=derived_id(person))
         await self.kernel.execute(AGGREGATE, id, command, Cause(self.clock.new_id()))
         return id
 
@@ -186,7 +199,8 @@ async def small_service() -> Small:
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []
-    app = create_app(edge, title="Small", routers=[_router(kernel, failure)], ready=lambda: reasons, backlog=_quiet)
+    routers = [case_routes(_served(kernel, failure), kernel), _echoing()]
+    app = create_app(edge, title="Small", routers=routers, ready=lambda: reasons, backlog=_quiet)
     return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, accounts)
 
 
@@ -194,46 +208,29 @@ async def _quiet() -> Mapping[str, Any]:
     return {"quiet": True}
 
 
-def _shown(document: Document, principal: Principal) -> Mapping[str, Any]:
-    shown = {"id": document["_id"], **document["state"]}
-    return shown if principal.role != "expert" else {k: v for k, v in shown.items() if k != "office"}
+def _shown(document: Document, principal: Principal) -> OpenedSeen:
+    state = Opened.model_validate(document["state"])
+    own = {"id": document["_id"], "version": document["version"], "state": state.status}
+    hidden = {"status"} | ({"office"} if principal.role == "expert" else set())
+    return OpenedSeen(**own, **state.model_dump(exclude=hidden))
 
 
-def _router(kernel: Kernel, failure: list[Exception]) -> APIRouter:
-    router = APIRouter()
-    cases = Resource("cases", CASES.name, _shown)
+def _served(kernel: Kernel, failure: list[Exception]) -> Served:
+    async def create(call: Call[OpenBody]) -> Saved[Opened]:
+        command = Asked(call.verb, call.body, call.principal.office or "")
+        return await kernel.execute(AGGREGATE, call.id, command, call.cause)
 
-    async def approve(call: Call[ApproveBody]) -> Saved[Case]:
-        command = ApproveCase(call.body.seats)
-        return await kernel.execute(AGGREGATE, call.id, command, call.cause, expected_version=call.expected_version)
-
-    async def explode(_call: Call[Change]) -> Saved[Case]:
+    async def explode(_call: Call[Change]) -> Saved[Opened]:
         raise failure[0]
 
-    async def create(request: Request, granted: Granted = Depends(may("cases", "create"))) -> Response:
-        body = await read_body(request, OpenBody)
-        cause = cause_of(request, granted, body.digest, body.model.happened_at)
-        command = OpenCase(granted.principal.office or "", body.model.person)
-        saved = await kernel.execute(AGGREGATE, cause.command_id, command, cause)
-        return cases.answer(saved.document, granted.principal, 201)
+    return Served(CASE, AGGREGATE, OpenedSeen, _shown, {"create": create, "explode": explode})
+
+
+def _echoing() -> APIRouter:
+    router = APIRouter()
 
     async def echo(request: Request, _granted: Granted = Depends(may("cases", "create"))) -> Response:
         return JSONResponse({"correlation": request.state.correlation_id, "traceparent": request.state.traceparent})
 
-    example = {"person": TERMS["institution"]}
-    router.add_api_route("/cases", create, methods=["POST"], openapi_extra=documented(OpenBody, example))
     router.add_api_route("/echo", echo, methods=["GET"])
-    listing(router, path="/cases", resource=cases)
-    reading(router, path="/cases/{id}", resource=cases)
-    seats = {"seats": 2, "terms": TERMS}
-    transition(
-        router,
-        path="/cases/{id}/approve",
-        resource=cases,
-        verb="approve",
-        body=ApproveBody,
-        run=approve,
-        example=seats,
-    )
-    transition(router, path="/cases/{id}/explode", resource=cases, verb="explode", body=Change, run=explode, example={})
     return router

@@ -1,0 +1,241 @@
+"""Terms of reference, from draft to filled (DOMAIN section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from shared.cases.bodies import Change, Reason
+from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.contracts.base import Code, Id
+from shared.contracts.matching import (
+    AssignmentApproved,
+    AssignmentCancelled,
+    AssignmentDrafted,
+    AssignmentEditsRequested,
+    AssignmentFilled,
+    AssignmentMatchingStarted,
+    AssignmentPublished,
+    AssignmentRejected,
+    AssignmentReopened,
+    AssignmentRevised,
+    AssignmentSubmitted,
+    Terms,
+)
+from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
+from shared.texts import Title, lines
+
+Status = Literal[
+    "draft",
+    "submitted",
+    "edits_requested",
+    "approved",
+    "rejected",
+    "published",
+    "matching",
+    "filled",
+    "cancelled",
+]
+WRITTEN = frozenset({"draft", "edits_requested"})
+# Where experts may apply, and where a shortlist may be made.
+OPEN_TO_EXPERTS = frozenset({"published", "matching"})
+OPEN = WRITTEN | OPEN_TO_EXPERTS | {"submitted", "approved", "filled"}
+ENDED = frozenset({"rejected", "cancelled"})
+
+Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
+
+
+class Assignment(BaseModel):
+    """`shortlisted`: match ids of all rounds, by round and then by rank; `override_reason`: why the last round has
+    fewer than the programme asks for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    terms: Terms
+    office: str | None = None
+    programme: str | None = None
+    programme_version: int | None = None
+    round: int = 0
+    shortlisted: tuple[str, ...] = ()
+    override_reason: str | None = None
+    items: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+class AssignmentDraft(Change):
+    """Terms of reference: codes under `terms`; `title` and `description` stay in this service."""
+
+    programme: Code
+    office: Code
+    terms: Terms
+    title: Title
+    description: Description = ""
+
+
+class Revision(Change):
+    terms: Terms
+    title: Title | None = None
+    description: Description | None = None
+
+
+class EditItems(Change):
+    """Codes of what is to be changed."""
+
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50)]
+
+
+class ShortlistRequest(Change):
+    """`experts`: whom the officer puts on the longlist; `override_reason`: why the shortlist may be too short."""
+
+    experts: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
+    override_reason: Code | None = None
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The best of the longlist, by rank, and how many the programme asks for at least."""
+
+    matches: tuple[str, ...]
+    least: int
+
+
+def under_the_newest_version(turn: Turn[Assignment, AssignmentDraft]) -> Told:
+    """The case stays under the version of the programme that was the newest when it was opened."""
+    return {"programme_version": turn.given}
+
+
+def enough_experts(turn: Turn[Assignment, ShortlistRequest]) -> Told:
+    """Nobody is no shortlist; fewer than the programme asks for need a reason, which is kept only then."""
+    ranked: Ranked = turn.given
+    reason = turn.body.override_reason if len(ranked.matches) < ranked.least else None
+    if not ranked.matches or (len(ranked.matches) < ranked.least and reason is None):
+        raise Refusal("shortlist_too_short", "fewer experts than the programme asks for passed every filter")
+    return {"round": turn.state.round + 1, "matches": ranked.matches, "override_reason": reason}
+
+
+OFFICER: Mapping[Role, Relation] = {"officer": "office"}
+HOST: Mapping[Role, Relation] = {"host": "institution", "officer": "office"}
+READERS: Mapping[Role, Relation] = {**HOST, "panel": "assigned"}
+PLACES = frozenset({"definition", "institution"})
+
+INSTITUTION = "8327ee39-a394-5e66-af2a-cc0447519755"
+EXPERT = "5f753150-2023-5dd3-a87e-d04421c54768"
+TERMS: Mapping[str, Any] = {
+    "institution": INSTITUTION,
+    "country": "AF",
+    "sector": "education",
+    "host_type": "public",
+    "occupation": "2310",
+    "modality": "temporary",
+    "seats": 1,
+    "starts_on": "2027-05-01",
+    "ends_on": "2027-08-01",
+    "education": 6,
+    "experience_years": 3,
+    "languages": [{"language": "en", "level": "B2"}],
+}
+DRAFT: dict[str, Any] = {
+    "programme": "trqn-1",
+    "office": "kabul",
+    "terms": TERMS,
+    "title": "Training of trainers in teacher education",
+    "description": "Trains the host's own trainers and hands over the material.",
+}
+UNFIT = (
+    "institution_unknown",
+    "institution_of_another_office",
+    "institution_not_active",
+    "terms_do_not_fit",
+    "not_in_programme",
+)
+UNKNOWN_EXPERT = (
+    "expert_unknown",
+    "expert_not_screened",
+    "expert_ineligible",
+    "expert_suspended",
+    "expert_of_another_programme",
+    "no_consent",
+    "consent_withdrawn",
+)
+
+
+def fold(state: Assignment | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
+    if not isinstance(event, AssignmentMatchingStarted) or state is None:
+        return {}
+    new = tuple(id for id in event.matches if id not in state.shortlisted)
+    return {"shortlisted": (*state.shortlisted, *new), "override_reason": event.override_reason}
+
+
+def _from(*states: str) -> frozenset[str]:
+    return frozenset(states)
+
+
+MOVES: tuple[Move, ...] = (
+    Move(
+        "create",
+        _from(NEW),
+        AssignmentDrafted,
+        body=AssignmentDraft,
+        by=HOST,
+        rule=under_the_newest_version,
+        needs=PLACES,
+        writes=True,
+        refuses=("programme_unknown", *UNFIT),
+        example=DRAFT,
+    ),
+    Move("submit", WRITTEN, AssignmentSubmitted, by=HOST, writes=True),
+    Move(
+        "revise",
+        WRITTEN,
+        AssignmentRevised,
+        body=Revision,
+        by=HOST,
+        needs=PLACES,
+        writes=True,
+        refuses=UNFIT,
+        example={"terms": TERMS},
+    ),
+    Move(
+        "request-edits",
+        _from("submitted"),
+        AssignmentEditsRequested,
+        body=EditItems,
+        by=OFFICER,
+        example={"items": ["languages"]},
+    ),
+    Move(
+        "approve", _from("submitted"), AssignmentApproved, by=OFFICER, checked_by_another=True, refuses=("four_eyes",)
+    ),
+    Move(
+        "reject",
+        _from("submitted"),
+        AssignmentRejected,
+        body=Reason,
+        by=OFFICER,
+        example={"reason": "outside_priorities"},
+    ),
+    Move("publish", _from("approved"), AssignmentPublished, by=OFFICER),
+    Move(
+        "shortlist",
+        OPEN_TO_EXPERTS,
+        AssignmentMatchingStarted,
+        body=ShortlistRequest,
+        by=OFFICER,
+        rule=enough_experts,
+        needs=_from("longlist", "guard:pools"),
+        refuses=("shortlist_too_short", *UNKNOWN_EXPERT),
+        example={"experts": [EXPERT]},
+    ),
+    Move("cancel", OPEN, AssignmentCancelled, body=Reason, by=HOST, example={"reason": "host_withdrew"}),
+    # These follow from counting the accepted offers; who counted late finds it done.
+    Move("fill", _from("matching"), AssignmentFilled, overtaken="nothing"),
+    Move("reopen", _from("filled"), AssignmentReopened, overtaken="nothing"),
+)
+
+ASSIGNMENT = Case("assignments", Assignment, MOVES, fold, readers=READERS)

@@ -1,0 +1,299 @@
+"""A match: one expert on one assignment (DOMAIN section 3).
+
+What follows from other documents (shortlisting, reserving, stopping, voiding, releasing, keeping) may find itself
+overtaken and then gives no event, since its cause may come twice and late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from services.matching.domain.scoring import Assessment
+from shared.cases.bodies import Change, Input, Reason
+from shared.cases.case import NEW, Case, Move, Timer, Told, Turn
+from shared.contracts.base import Code, Event, Instant
+from shared.contracts.matching import (
+    ApplicationReceived,
+    AssignmentMatched,
+    ExpertLonglisted,
+    ExpertNotSelected,
+    ExpertShortlisted,
+    ExpertSourced,
+    MatchKept,
+    MatchParties,
+    MatchReserved,
+    MatchRetracted,
+    MatchRetracting,
+    OfferAccepted,
+    OfferDeclined,
+    OfferExpired,
+    OfferMade,
+    ScoreComponent,
+    Terms,
+)
+from shared.errors import Refusal
+from shared.identity.roles import Relation, Role
+
+HARD_FILTERS = "hard_filters"
+HOLD_LAPSED = "hold_lapsed"
+Status = Literal[
+    "applied",
+    "sourced",
+    "longlisted",
+    "not_selected",
+    "shortlisted",
+    "reserve",
+    "allocated",
+    "offered",
+    "accepted",
+    "declined",
+    "expired",
+    "retracting",
+    "retracted",
+]
+WITHOUT_SEAT = frozenset({"longlisted", "shortlisted", "reserve"})
+GIVES_UP_AT_ONCE = frozenset({"allocated", "offered"})
+# What stands on a seat, and what has come to its end.
+SEATED = GIVES_UP_AT_ONCE | {"accepted", "retracting"}
+ENDED = frozenset({"not_selected", "declined", "expired", "retracted"})
+
+
+class Match(BaseModel):
+    """`position`: its number among the reserves, kept when it moves up."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    parties: MatchParties
+    score: int | None = None
+    components: tuple[ScoreComponent, ...] = ()
+    criteria: tuple[str, ...] = ()
+    reason: str | None = None
+    rank: int | None = None
+    position: int | None = None
+    expires_at: Instant | None = None
+
+
+class Entry(Input):
+    """An expert who comes to stand on an assignment, with what the rules say of the two."""
+
+    parties: MatchParties
+    terms: Terms
+    assessment: Assessment
+
+
+class Rank(Input):
+    rank: int
+
+
+class Position(Input):
+    position: int
+
+
+class Stop(Input):
+    """A consent was withdrawn, an expert suspended, an assignment cancelled. `parties` create a match that is not there
+    yet as retracted."""
+
+    reason: Code
+    parties: MatchParties | None = None
+
+
+class Void(Input):
+    """The time of an unconfirmed hold is over: the match may no longer use it."""
+
+    hold: Literal["seat", "pool"]
+    parties: MatchParties
+
+
+class Release(Input):
+    """Placement has answered: the placement was refused, called off, or ended.
+
+    `retraction`: only where the match is being taken back for that reason, to which this is the answer.
+    """
+
+    reason: Code
+    retraction: Code | None = None
+
+
+class Keep(Input):
+    """The return had begun or was over when the match was taken back for the reason `retraction`; `reason`: which."""
+
+    reason: Code
+    retraction: Code
+
+
+def applied(turn: Turn[Match, Entry]) -> Told:
+    """Whoever passes every hard filter is on the longlist at once, with an explained score; nobody else is."""
+    opening = ApplicationReceived(happened_at=turn.now, parties=turn.body.parties, terms=turn.body.terms)
+    return [opening, _assessed(turn)]
+
+
+def sourced(turn: Turn[Match, Entry]) -> Told:
+    """The filters are those of an application."""
+    opening = ExpertSourced(happened_at=turn.now, parties=turn.body.parties, terms=turn.body.terms)
+    return [opening, _assessed(turn)]
+
+
+def _assessed(turn: Turn[Match, Entry]) -> Event:
+    assessment = turn.body.assessment
+    if assessment.failed:
+        return ExpertNotSelected(happened_at=turn.now, reason=HARD_FILTERS, criteria=assessment.failed)
+    return ExpertLonglisted(happened_at=turn.now, score=assessment.score, components=assessment.components)
+
+
+def open_for_days(turn: Turn[Match, Change]) -> Told:
+    """An offer may be answered for as many days as the programme says."""
+    return {"expires_at": turn.now + timedelta(days=turn.given)}
+
+
+def accepted_in_time(turn: Turn[Match, Change]) -> Told:
+    """The terms are the assignment's, which no longer change."""
+    return {**in_time(turn), "terms": turn.given}
+
+
+def in_time(turn: Turn[Match, Any]) -> Mapping[str, Any]:
+    """An offer ends at its instant, whether or not its timer has fired."""
+    if is_over(turn.state, turn.now):
+        raise Refusal("offer_expired")
+    return {}
+
+
+def when_it_is_over(turn: Turn[Match, Change]) -> Told:
+    """No offer expires before its instant."""
+    return {} if is_over(turn.state, turn.now) else []
+
+
+def is_over(state: Match, now: datetime) -> bool:
+    """Whether the offer's time has passed."""
+    return state.expires_at is not None and now >= state.expires_at
+
+
+def never_to_be(turn: Turn[Match, Stop]) -> Told:
+    """A match that is not there yet is made only so that it can never be."""
+    if turn.body.parties is None:
+        raise Refusal("not_found", status=404)
+    return {}
+
+
+def has_its_parties(_turn: Turn[Match, Any]) -> Told:
+    """Only a first event names the parties."""
+    return {"parties": None}
+
+
+def lapsed(_turn: Turn[Match, Void]) -> Told:
+    """The hold's time was over before the match was there."""
+    return {"reason": HOLD_LAPSED}
+
+
+def lapsed_seat(turn: Turn[Match, Void]) -> Told:
+    """A match that is there uses its pool's hold already, and no seat's yet."""
+    return {"reason": HOLD_LAPSED, "parties": None} if turn.body.hold == "seat" else []
+
+
+def released(turn: Turn[Match, Release]) -> Told:
+    """An answer to a retraction counts for that retraction alone."""
+    return {} if turn.body.retraction is None or _is_taken_back_for(turn.state, turn.body.retraction) else []
+
+
+def kept(turn: Turn[Match, Keep]) -> Told:
+    """A match that was kept may since be taken back for another reason."""
+    return {} if _is_taken_back_for(turn.state, turn.body.retraction) else []
+
+
+def _is_taken_back_for(state: Match, retraction: str) -> bool:
+    return state.status == "retracting" and state.reason == retraction
+
+
+OFFICER: Mapping[Role, Relation] = {"officer": "office"}
+EXPERT: Mapping[Role, Relation] = {"expert": "own", "officer": "office"}
+READERS: Mapping[Role, Relation] = {**EXPERT, "host": "institution", "panel": "assigned"}
+FAMILY: Mapping[str, Any] = {"reason": "family"}
+OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
+TOO_LATE = ("return_is_over",)
+ASSESSED = (ExpertLonglisted, ExpertNotSelected)
+
+
+def _from(*states: str) -> frozenset[str]:
+    return frozenset(states)
+
+
+MOVES: tuple[Move, ...] = (
+    Move("apply", _from(NEW), ApplicationReceived, then=ASSESSED, body=Entry, rule=applied),
+    Move("source", _from(NEW), ExpertSourced, then=ASSESSED, body=Entry, rule=sourced),
+    Move("put-on-shortlist", _from("longlisted"), ExpertShortlisted, body=Rank, overtaken="nothing"),
+    Move("reserve", _from("shortlisted"), MatchReserved, body=Position, overtaken="nothing"),
+    # The reserve follows by itself; an officer who asks for the same a moment later is given what stands.
+    Move(
+        "allocate",
+        _from("shortlisted", "reserve"),
+        AssignmentMatched,
+        by=OFFICER,
+        needs=_from("guard:seats"),
+        already=_from("allocated"),
+        refuses=("seats_full", "assignment_not_open", "hold_released"),
+    ),
+    Move("offer", _from("allocated"), OfferMade, by=OFFICER, rule=open_for_days, needs=_from("definition")),
+    Move(
+        "accept",
+        _from("offered"),
+        OfferAccepted,
+        by=EXPERT,
+        rule=accepted_in_time,
+        needs=_from("assignment"),
+        named=OFFER_EXPIRED,
+    ),
+    Move(
+        "decline",
+        _from("offered"),
+        OfferDeclined,
+        body=Reason,
+        by=EXPERT,
+        rule=in_time,
+        named=OFFER_EXPIRED,
+        example=FAMILY,
+    ),
+    Move("expire", _from("offered"), OfferExpired, rule=when_it_is_over, overtaken="nothing"),
+    Move(
+        "retract",
+        GIVES_UP_AT_ONCE,
+        MatchRetracted,
+        body=Reason,
+        by=OFFICER,
+        needs=_from("return"),
+        refuses=TOO_LATE,
+        example=FAMILY,
+    ),
+    # An accepted match keeps its seat until placement has answered.
+    Move(
+        "retract",
+        _from("accepted"),
+        MatchRetracting,
+        body=Reason,
+        by=OFFICER,
+        needs=_from("return"),
+        refuses=TOO_LATE,
+        example=FAMILY,
+    ),
+    Move("stop", _from(NEW), MatchRetracted, body=Stop, rule=never_to_be, refuses=("not_found",), overtaken="nothing"),
+    Move("stop", WITHOUT_SEAT, ExpertNotSelected, body=Stop, overtaken="nothing"),
+    Move("stop", GIVES_UP_AT_ONCE, MatchRetracted, body=Stop, rule=has_its_parties, overtaken="nothing"),
+    Move("stop", _from("accepted"), MatchRetracting, body=Stop, overtaken="nothing"),
+    Move("void", _from(NEW), MatchRetracted, body=Void, rule=lapsed, overtaken="nothing"),
+    Move("void", WITHOUT_SEAT, MatchRetracted, body=Void, rule=lapsed_seat, overtaken="nothing"),
+    Move("release", _from("accepted", "retracting"), MatchRetracted, body=Release, rule=released, overtaken="nothing"),
+    Move("keep", _from("retracting"), MatchKept, body=Keep, rule=kept, overtaken="nothing"),
+)
+
+
+def offer_timer(state: Match) -> Timer | None:
+    """An offer that is not answered expires."""
+    if state.status != "offered" or state.expires_at is None:
+        return None
+    return Timer(state.expires_at, MATCH.ask("expire"))
+
+
+MATCH = Case("matches", Match, MOVES, readers=READERS, timer=offer_timer, second="already_matched")

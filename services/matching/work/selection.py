@@ -1,0 +1,294 @@
+"""How experts come to stand on an assignment, and how its shortlist is made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment, Ranked, ShortlistRequest
+from services.matching.domain.knowledge import (
+    NO_CONSENT,
+    OfAnotherOffice,
+    check_office,
+    consent_to_placement,
+    expert_status,
+    return_of,
+)
+from services.matching.domain.matches import MATCH, Entry, Match
+from services.matching.domain.scoring import Candidate, assess, attributes_on, ranked
+from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
+from services.matching.work.promises import Promises
+from services.matching.work.refusals import Refusals, raise_refused
+from services.matching.work.waiting import Waiting
+from shared.cases.case import Asked
+from shared.clock import derived_id, instant_of
+from shared.contracts.matching import MatchParties
+from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
+from shared.intake.submission import Submission
+from shared.messaging.handlers import Delivery
+from shared.programmes.model import Definition
+from shared.programmes.sections.selection import SelectionSection
+from shared.replica import Replica
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.port import Document
+from shared.web.acting import Call
+
+APPLICATION = "application"
+CANCELLED = "assignment_cancelled"
+# An expert of whom nothing was heard for so long was never registered; until then the log may be slow.
+UNKNOWN_FOR = timedelta(days=7)
+# The consent stands on the log right behind the person; so long an application waits for it.
+CONSENT_WITHIN = timedelta(minutes=1)
+SOURCED_TOO_EARLY = {"eligibility": "expert_not_screened", "consent": NO_CONSENT}
+WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
+PAGE = 200
+
+
+class Selection:
+    """Applications, sourcing and shortlists."""
+
+    def __init__(self, replica: Replica, promises: Promises) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self._promises = promises
+        self._refusals = Refusals(replica.kernel)
+        self.waiting = Waiting(replica)
+
+    def definition(self, state: Assignment) -> Definition:
+        """The version under which the case was opened. Raises TooEarly where it has not arrived here."""
+        if state.programme is None or state.programme_version is None:
+            raise ValueError("an assignment without its programme")
+        return self._replica.definitions.version(state.programme, state.programme_version)
+
+    async def decide_application(self, submission: Submission) -> None:
+        """Intake's decider. Raises Refusal for good, TooEarly until expert and profile are known here."""
+        try:
+            await self._apply_in_time(submission)
+            self.waiting.forget(submission.id)
+        except Refusal as refusal:
+            self.waiting.forget(submission.id)
+            if await self._refusals.remember(submission, refusal):
+                raise
+
+    async def _apply_in_time(self, submission: Submission) -> None:
+        """Refuses what has waited for too long."""
+        try:
+            await self._apply(submission)
+        except TooEarly as early:
+            at_most, rule = WAITS_AT_MOST.get(early.reason, (timedelta.max, ""))
+            if self._replica.ports.runtime.now() - instant_of(submission.body["received_at"]) <= at_most:
+                raise
+            raise Refusal(rule, problems=(Problem(rule, "/expert"),)) from None
+
+    async def _apply(self, submission: Submission) -> None:
+        expert = submission.body["expert"]
+        cause = submission.cause.step("match")
+        known = await self._store.load(MATCHES.name, submission.subject)
+        if known is None or not settled(known, cause):
+            if known is not None and known["state"] is not None:
+                raise Refusal("already_matched", "the expert stands on this assignment already")
+            raise_refused(known, submission.id)
+            self.waiting.note(expert, submission.id)
+            state = await self._open_assignment(submission.body["assignment"])
+            knowledge = await self.knowledge(expert)
+            if person := knowledge.get("expert", {}).get("person"):
+                self.waiting.note(person, submission.id)
+            if submission.channel == "officer":
+                check_office(knowledge, state.office)
+            self._check_expert(state, knowledge)
+            person = knowledge["expert"]["person"]
+            await self._check_consent(person)
+            entry = await self._entry(submission.body["assignment"], state, expert, person, cause)
+            await self._enter("apply", entry, cause, submission.id)
+        else:
+            await self._entered(submission.subject, known, cause)
+
+    async def _open_assignment(self, id: str) -> Assignment:
+        _, state = await self._kernel.load(ASSIGNMENTS, id)
+        if state is None:
+            raise Refusal("not_found", status=404)
+        if state.status not in OPEN_TO_EXPERTS:
+            raise Refusal("assignment_not_open")
+        return state
+
+    async def knowledge(self, subject: str) -> dict[str, Any]:
+        """What is known of a foreign subject; empty where nothing is."""
+        shadow = await self._store.load(SHADOWS.name, subject)
+        return dict(shadow["knowledge"]) if shadow else {}
+
+    async def check_filing(self, state: Assignment, expert: str, *, own: bool) -> None:
+        """What an application is refused for before it is acknowledged, by what is known here by now.
+
+        Raises OfAnotherOffice, or Refusal `no_consent`: whoever gives the consent then may apply at once.
+        """
+        knowledge = await self.knowledge(expert)
+        if not own:
+            check_office(knowledge, state.office)
+        person = knowledge.get("expert", {}).get("person", "")
+        if consent_to_placement(await self.knowledge(person)) == "not_given":
+            raise Refusal(NO_CONSENT, problems=(Problem(NO_CONSENT, "/expert"),))
+
+    def _check_expert(self, state: Assignment, knowledge: dict[str, Any]) -> None:
+        """Eligible, and of the assignment's programme. TooEarly before the screening has been heard of."""
+        status = expert_status(knowledge)
+        if status == "unknown":
+            raise TooEarly("expert")
+        if knowledge["expert"]["programme"] != state.programme:
+            raise Refusal("expert_of_another_programme", problems=(Problem("same_programme", "/expert"),))
+        if status == "screening":
+            raise TooEarly("eligibility")
+        if status != "eligible":
+            raise Refusal(f"expert_{status}", problems=(Problem(f"expert_{status}", "/expert"),))
+
+    async def _check_consent(self, person: str) -> None:
+        """TooEarly where the consent to be placed was not heard of yet. One that was taken back closed the pool."""
+        consent = consent_to_placement(await self.knowledge(person))
+        if consent in ("unknown", "not_given"):
+            raise TooEarly("person" if consent == "unknown" else "consent")
+
+    async def _entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
+        definition = self.definition(state)
+        office = definition.office(state.office) if state.office else None
+        now = cause.happened_at or self._replica.ports.runtime.now()
+        day = (now.astimezone(office.zone) if office else now).date()
+        attributes = attributes_on((await self.knowledge(person)).get("profile", {}).get("entries", ()), day)
+        if attributes is None:
+            raise TooEarly("profile")
+        returns = await self._store.count(SHADOWS.name, "returns", returns_key(person, definition.code))
+        parties = MatchParties(
+            assignment=assignment_id,
+            expert=expert,
+            person=person,
+            institution=state.terms.institution,
+            office=state.office,
+            programme=state.programme,
+            programme_version=state.programme_version,
+        )
+        assessment = assess(definition, state.terms, attributes, returns)
+        return Entry(parties=parties, terms=state.terms, assessment=assessment)
+
+    async def _enter(self, verb: str, entry: Entry, cause: Cause, submission: str = "") -> None:
+        """Pool, match, pool; then a look at whether the assignment still stands."""
+        match = _match_of(entry)
+        await self._promises.take_pool(match, entry.parties)
+        try:
+            saved = await self._refusals.execute(match, Asked(verb, entry), cause, submission)
+        except Refusal:
+            await self._promises.settle(match, entry.parties)
+            raise
+        await self._entered(match, saved.document, cause)
+
+    async def _entered(self, match: str, document: Document, cause: Cause) -> None:
+        state = MATCHES.read(document)
+        if state is None:
+            return
+        await self._promises.settle(match, state.parties)
+        _, stands = await self._kernel.load(ASSIGNMENTS, state.parties.assignment)
+        if stands is not None and stands.status == "cancelled":
+            # The cancellation went through the matches before this one was saved; nobody else will stop it.
+            command = MATCH.ask("stop", reason=CANCELLED)
+            await self._kernel.execute(MATCHES, match, command, cause.step("cancelled"))
+
+    async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
+        """Sources the experts and saves the next round. Raises Refusal `shortlist_too_short`, `expert_unknown`, ..."""
+        id, cause, expected = call.id, call.cause, call.expected_version
+        document, state = await self._kernel.load(ASSIGNMENTS, id)
+        if document is None or state is None:
+            raise Refusal("not_found", status=404)
+        if settled(document, cause):
+            return Saved(document, state, repeated=True)
+        if expected is not None and expected != document["version"]:
+            raise PreconditionFailed
+        ASSIGNMENT.move(state, call.verb)
+        entries = [await self._sourced(id, state, one, place, cause) for place, one in enumerate(call.body.experts)]
+        for entry in (entry for entry in entries if entry):
+            await self._source(entry, _sourcing(cause, _match_of(entry)))
+        return await self._start_matching(call)
+
+    async def _source(self, entry: Entry, cause: Cause) -> None:
+        try:
+            await self._enter("source", entry, cause)
+        except Refusal as refusal:
+            # Who applied a moment before stands on the longlist already, as the officer wishes.
+            if refusal.rule != "already_matched":
+                raise
+
+    async def _sourced(self, id: str, state: Assignment, expert: str, place: int, cause: Cause) -> Entry | None:
+        """What sourcing the expert will write; None for one who stands on the assignment already."""
+        match = derived_id(id, expert)
+        document, standing = await self._kernel.load(MATCHES, match)
+        if document is not None and standing is not None:
+            own = _sourcing(cause, match)
+            if settled(document, own):
+                # An earlier try of this request was cut off; what it had left to do here is done now.
+                await self._entered(match, document, own)
+            return None
+        knowledge = await self.knowledge(expert)
+        try:
+            check_office(knowledge, state.office)
+            self._check_expert(state, knowledge)
+            person = knowledge["expert"]["person"]
+            await self._check_consent(person)
+            return await self._entry(id, state, expert, person, cause)
+        except OfAnotherOffice:
+            rule = "expert_unknown"
+        except TooEarly as early:
+            rule = SOURCED_TOO_EARLY.get(early.reason, "expert_unknown")
+        raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
+
+    async def _start_matching(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
+        id, cause = call.id, call.cause
+        for _ in range(ATTEMPTS):
+            document, state = await self._kernel.load(ASSIGNMENTS, id)
+            if document is None or state is None:
+                raise Refusal("not_found", status=404)
+            bounds = self.definition(state).section(SelectionSection).shortlist
+            chosen = Ranked(ranked(await self._candidates(id), bounds), bounds.least)
+            command = Asked(call.verb, call.body, chosen)
+            try:
+                # Two rounds at once would both take the same longlist: the second one looks again.
+                return await self._kernel.execute(ASSIGNMENTS, id, command, cause, expected_version=document["version"])
+            except PreconditionFailed:
+                continue
+        raise Conflict
+
+    async def _candidates(self, id: str) -> list[Candidate]:
+        return [
+            Candidate(document["_id"], state.parties.expert, state.score or 0)
+            for document, state in await self.matches_of(id)
+            if state.status == "longlisted"
+        ]
+
+    async def matches_of(self, id: str) -> list[tuple[Document, Match]]:
+        """Every match of the assignment."""
+        found: list[tuple[Document, Match]] = []
+        after: str | None = None
+        while True:
+            page = await self._store.find(MATCHES.name, "assignment", id, after=after, limit=PAGE)
+            found += [(document, state) for document in page if (state := MATCHES.read(document))]
+            if len(page) < PAGE:
+                return found
+            after = page[-1]["ix"]["assignment"]["o"]
+
+    async def put_on_shortlist(self, delivery: Delivery, round: int, matches: tuple[str, ...]) -> None:
+        """Each match of the round gets its rank, under the same ids whoever does it."""
+        for rank, match in enumerate(matches, 1):
+            cause = delivery.cause(f"round:{round}:{match}")
+            await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
+
+    async def stop_all(self, delivery: Delivery) -> None:
+        """The assignment was cancelled: seats are taken back, everybody else is not selected."""
+        for document, _ in await self.matches_of(delivery.subject):
+            if return_of(await self._promises.placement_of(document["_id"])) == "over":
+                continue
+            cause = delivery.cause(f"cancelled:{document['_id']}")
+            await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
+
+
+def _match_of(entry: Entry) -> str:
+    return derived_id(entry.parties.assignment, entry.parties.expert)
+
+
+def _sourcing(cause: Cause, match: str) -> Cause:
+    return cause.step(f"source:{match}")

@@ -1,0 +1,23 @@
+"""Everything that matching does about more than one document, each part made once for a replica."""
+
+from __future__ import annotations
+
+from services.matching.work.allocation import Allocation
+from services.matching.work.promises import Promises
+from services.matching.work.requests import Requests
+from services.matching.work.retraction import Retraction
+from services.matching.work.selection import Selection
+from services.matching.work.withdrawal import Withdrawal
+from shared.replica import Replica
+
+
+class Works:
+    """The parts, by name."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.promises = Promises(replica)
+        self.selection = Selection(replica, self.promises)
+        self.allocation = Allocation(replica, self.promises, self.selection)
+        self.requests = Requests(replica, self.selection)
+        self.retraction = Retraction(replica, self.promises)
+        self.withdrawal = Withdrawal(replica, self.promises)

@@ -1,0 +1,181 @@
+"""What `domain/facts.py` reads from the declarations, as statements: DuckDB derives the facts of a whole topic at once.
+
+Tests hold the two to the same rows, and so does each rebuild: it is compared with what was derived event by event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from services.monitoring.domain.dates import DAY_US
+from services.monitoring.domain.derivation import HEAD
+from shared.contracts.catalogue import Catalogue
+from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject
+
+# Every day of a calendar as a positive number, since a division of a negative one is rounded up.
+SHIFT = 100_000
+_SHAPES: dict[FieldType, Any] = {
+    "id": "UUID",
+    "code": "VARCHAR",
+    "number": "BIGINT",
+    "date": "DATE",
+    "money": {"amount": "BIGINT", "currency": "VARCHAR"},
+}
+_PLACE = ("subject::UUID AS subject", "epoch", "sequence", "office", "programme", "programme_version", "happened_us")
+
+
+def facts_query(family: Family, catalogue: Catalogue, events: str) -> str:
+    """The facts of all events of the family's topic in the table or query `events`, each event once: the columns of
+    `HEAD`, then the family's fields.
+
+    `local_days` holds the offsets of their offices (`calendar`): programme, office, day, from_us, until_us, offset_us.
+    """
+    kinds = [kind for kind in catalogue.kinds.values() if kind.family is family]
+    ends = {tuple(sorted(kind.ended_by)): number for number, kind in enumerate(kinds) if kind.ended_by}
+    return f"""
+WITH read AS (
+    SELECT {", ".join(_PLACE)}, type, known_ms, json_transform(told, '{_shape(family, catalogue)}') AS s FROM {events}
+), cases AS MATERIALIZED (
+    SELECT * EXCLUDE (known_ms), max(known_ms) OVER sofar AS known{_frame(family)}{_before(family)}
+    FROM read
+    WINDOW sofar AS (PARTITION BY subject ORDER BY epoch, sequence ROWS UNBOUNDED PRECEDING),
+        earlier AS (PARTITION BY subject ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), told AS MATERIALIZED ({" UNION ALL ".join(_told(family, catalogue, ends))}
+), taken_back AS ({_taken_back(ends)}
+), numbered AS (
+    SELECT *, dense_rank() OVER (PARTITION BY subject, kind ORDER BY epoch, sequence) AS ordinal
+    FROM told LEFT JOIN taken_back USING (subject, epoch, sequence, kind)
+), dated AS (
+    SELECT numbered.*, (shifted_us + offset_us) // {DAY_US} - {SHIFT} AS local_day
+    FROM (SELECT *, happened_us + {SHIFT * DAY_US} AS shifted_us FROM numbered WHERE NOT once OR ordinal = 1) numbered
+    JOIN local_days days ON days.programme = coalesce(numbered.programme, '')
+        AND days.office = coalesce(numbered.office, '') AND days.day = shifted_us // {DAY_US} - {SHIFT}
+        AND happened_us >= from_us AND happened_us < until_us
+)
+SELECT {", ".join(_columns(family))}
+FROM (SELECT *{_since(family)} FROM dated)
+WHERE ended IS NULL OR ended > known
+"""  # noqa: S608
+
+
+def _shape(family: Family, catalogue: Catalogue) -> str:
+    """What `json_transform` makes of an event's `told`: every path that a field is read from, with its type."""
+    shape: dict[str, Any] = {}
+    items: dict[str, Any] = {}
+    for one in family.fields:
+        if isinstance(one.source, Length):
+            shape |= {one.source.starts: "DATE", one.source.ends: "DATE"}
+        for path in one.source.paths if isinstance(one.source, Said) else ():
+            step, _, rest = path.partition(".")
+            place = items if step == ITEM else shape.setdefault(step, {}) if rest else shape
+            place[rest or step] = _SHAPES[one.type]
+    for (topic, _), tells in catalogue.tells.items():
+        lists = [one.each for one in tells if topic == family.topic and one.each is not None]
+        shape |= {name: [items] for name in lists}
+    return json.dumps(shape)
+
+
+def _frame(family: Family) -> str:
+    return "".join(f", last_value(s.{_name(name)} IGNORE NULLS) OVER sofar AS f_{name}" for name in family.frame)
+
+
+def _before(family: Family) -> str:
+    ends = {one.source.ends for one in family.fields if isinstance(one.source, Length)}
+    return "".join(f", last_value(s.{_name(name)} IGNORE NULLS) OVER earlier AS before_{name}" for name in sorted(ends))
+
+
+def _taken_back(ends: Mapping[tuple[str, ...], int]) -> str:
+    """Of each fact that was taken back, since when that is known."""
+    nothing = "SELECT subject, epoch, sequence, kind, NULL::BIGINT AS ended FROM told WHERE false"
+    return (
+        " UNION ALL ".join(
+            f"""SELECT told.subject, told.epoch, told.sequence, told.kind, min(later.known) AS ended
+            FROM told JOIN cases AS later ON told.subject = later.subject AND later.type IN ({_texts(ended_by)})
+                AND (later.epoch > told.epoch OR later.epoch = told.epoch AND later.sequence > told.sequence)
+            WHERE told.ends = {number} GROUP BY ALL"""  # noqa: S608
+            for ended_by, number in ends.items()
+        )
+        or nothing
+    )
+
+
+def _told(family: Family, catalogue: Catalogue, ends: Mapping[tuple[str, ...], int]) -> Iterator[str]:
+    """A query for each kind that an event tells."""
+    for (topic, type), told in catalogue.tells.items():
+        for tells in told if topic == family.topic else ():
+            items = f"s.{_name(tells.each)}" if tells.each else ""
+            item = f"unnest({items}) AS i, generate_subscripts({items}, 1) - 1" if items else "NULL AS i, 0"
+            ended_by = ends.get(tuple(sorted(tells.ended_by)), "NULL")
+            named = f"'{tells.kind}'::fact_kind AS kind, {str(tells.once).lower()} AS once, {ended_by} AS ends"
+            columns = f"* EXCLUDE (type), {named}, {_text(tells.follows)} AS follows, {item} AS item"
+            yield f"SELECT {columns} FROM cases WHERE type = '{type}' AND f_{family.opened} IS NOT NULL"  # noqa: S608
+
+
+def _since(family: Family) -> str:
+    """The day of the case's first fact of each kind that days are counted from."""
+    kinds = sorted({one.source.kind for one in family.fields if isinstance(one.source, DaysSince)})
+    sofar = "PARTITION BY subject ORDER BY epoch, sequence, item ROWS UNBOUNDED PRECEDING"
+    return "".join(
+        f", first_value(CASE WHEN kind = '{kind}' THEN local_day END IGNORE NULLS) OVER ({sofar}) AS since_{kind}"
+        for kind in kinds
+    )
+
+
+def _columns(family: Family) -> Iterator[str]:
+    head = {
+        "local_year": "year(DATE '1970-01-01' + local_day::INTEGER)",
+        "framed": f"f_{family.framed} IS NOT NULL",
+        "known_from": "known",
+        "known_to": "ended",
+    }
+    for name in HEAD:
+        yield f"{head.get(name, name)} AS {name}"
+    for one in family.fields:
+        yield from _values(one, family)
+
+
+def _values(one: FactField, family: Family) -> Iterator[str]:
+    """The field's columns as `_Told.values` has them."""
+    value = _value(one, family)
+    if one.type == "money":
+        yield f"{value}.amount AS {_name(one.name)}"
+        yield f"{value}.currency AS {_name(one.name + '_currency')}"
+    else:
+        yield f"{f'({value} - DATE {_EPOCH})::INTEGER' if one.type == 'date' else value} AS {_name(one.name)}"
+
+
+def _value(one: FactField, family: Family) -> str:
+    source = one.source
+    if isinstance(source, Subject):
+        return "subject"
+    if isinstance(source, Ordinal):
+        return "CASE WHEN NOT once THEN ordinal END"
+    if isinstance(source, DaysSince):
+        return f"CASE WHEN follows = '{source.kind}' THEN local_day - since_{source.kind} + 1 END"
+    if isinstance(source, Length):
+        return f"s.{_name(source.ends)} - coalesce(s.{_name(source.starts)}, before_{source.ends})"
+    found = [_said(path, family) for path in source.paths]
+    return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
+
+
+def _said(path: str, family: Family) -> str:
+    step, *rest = path.split(".")
+    root = f"f_{step}" if step in family.frame else "i" if step == ITEM else f"s.{_name(step)}"
+    return ".".join([root, *map(_name, rest)])
+
+
+_EPOCH = "'1970-01-01'"
+
+
+def _name(name: str) -> str:
+    return f'"{name}"'
+
+
+def _text(value: str | None) -> str:
+    return "NULL" if value is None else f"'{value}'"
+
+
+def _texts(values: tuple[str, ...]) -> str:
+    return ", ".join(map(_text, values))

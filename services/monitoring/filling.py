@@ -1,0 +1,120 @@
+"""The facts of a read model that holds every event already, a family at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from services.monitoring.database import Connection
+from services.monitoring.deriving import SHIFT, facts_query
+from services.monitoring.domain.dates import DAY_US, offsets_of
+from services.monitoring.domain.derivation import HEAD, NEVER_MS, UTC_ZONE, Zones, fields_of, joined
+from services.monitoring.domain.profiles import NAMES
+from services.monitoring.schema import FAMILIES, arrow, fact_types, quoted
+from services.monitoring.store import insert_arrow, timelines
+from shared.contracts.catalogue import CATALOGUE
+from shared.contracts.facts import Family
+from shared.messaging.topics import PERSONS
+
+# Events whose facts are derived at once: what DuckDB holds of them in memory is some 1 kB each.
+DERIVED_AT_ONCE = 500_000
+# Facts that are joined one by one, at once.
+JOINED_AT_ONCE = 50_000
+_PERSONS = f"""
+CREATE OR REPLACE TEMP TABLE persons AS
+SELECT person::UUID AS person, count(*) AS entries, max(known_ms) AS last_ms,
+    {", ".join(f'any_value("{name}") AS "{name}"' for name in NAMES)}
+FROM profiles JOIN (
+    SELECT subject AS person, entry, min(known_ms) AS known_ms
+    FROM events WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL GROUP BY ALL
+) USING (person, entry)
+GROUP BY ALL
+"""  # noqa: S608
+_ORDER = "kind, known_from"
+_TEXTS = ("UUID", "fact_kind")
+_DAY_TYPES = {
+    "programme": pa.string(),
+    "office": pa.string(),
+    "day": pa.int64(),
+    "from_us": pa.int64(),
+    "until_us": pa.int64(),
+    "offset_us": pa.int64(),
+}
+_DAYS = f"""
+SELECT DISTINCT programme, office, (happened_us + {SHIFT * DAY_US}) // {DAY_US} - {SHIFT} FROM events WHERE topic = ?
+"""  # noqa: S608
+# Of most persons one entry was known before anything that they did.
+_PLAIN = "persons.person IS NULL OR (entries = 1 AND last_ms <= known_from)"
+
+
+def derive_facts(connection: Connection, zones: Zones) -> None:
+    """Derives and adds the facts of all events; none may stand there yet."""
+    connection.execute(_PERSONS)
+    for family in FAMILIES:
+        _keep_days(connection, family.topic, zones)
+        many = _count(connection, family.topic) // DERIVED_AT_ONCE + 1
+        for share in range(many):
+            own = f"(SELECT * FROM events WHERE topic = '{family.topic}' AND hash(subject) % {many} = {share})"  # noqa: S608
+            _derive(connection, family, own)
+
+
+def _count(connection: Connection, topic: str) -> int:
+    return int(connection.execute("SELECT count(*) FROM events WHERE topic = ?", [topic]).fetchall()[0][0])
+
+
+def _keep_days(connection: Connection, topic: str, zones: Zones) -> None:
+    """The offsets of the offices' zones on every day on which something happened."""
+    rows = [
+        (programme or "", office or "", day, *span)
+        for programme, office, day in connection.execute(_DAYS, [topic]).fetchall()
+        for span in offsets_of(day, zones.get((programme, office)) or zones.get((None, office), UTC_ZONE))
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * len(_DAY_TYPES)
+    arrays = [pa.array(one, type) for one, type in zip(columns, _DAY_TYPES.values(), strict=True)]
+    kept = pa.table(arrays, [*_DAY_TYPES])
+    assert kept.num_columns == len(_DAY_TYPES)  # noqa: S101
+    connection.execute("CREATE OR REPLACE TEMP TABLE local_days AS SELECT * FROM kept")
+
+
+def _derive(connection: Connection, family: Family, own: str) -> None:
+    query = facts_query(family, CATALOGUE, own)
+    names = quoted((*HEAD, *fields_of(family)), "derived.").replace(
+        'derived."known_to"', f'coalesce(derived."known_to", {NEVER_MS})'
+    )
+    if not family.person:
+        connection.execute(f"INSERT INTO {family.table} SELECT {names} FROM ({query}) derived ORDER BY {_ORDER}")  # noqa: S608
+        return
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE derived AS {query}")
+    attributes = quoted(NAMES, "persons.")
+    source = f"derived LEFT JOIN persons USING (person) WHERE {_PLAIN}"
+    connection.execute(
+        f"INSERT INTO {family.table} SELECT {names}, {attributes}, {attributes} FROM {source} ORDER BY {_ORDER}"  # noqa: S608
+    )
+    for rows in _of_several(connection, family):
+        insert_arrow(connection, family.table, arrow(family.table, rows))
+
+
+def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of facts whose person's entries have to be looked at one by one."""
+    columns = [f'derived."{name}"' + ("::VARCHAR" if type in _TEXTS else "") for name, type in _columns(family).items()]
+    source = f"derived JOIN persons USING (person) WHERE NOT ({_PLAIN})"
+    found = connection.execute(f"SELECT {', '.join(columns)} FROM {source} ORDER BY {_ORDER}").fetchall()  # noqa: S608
+    place, day, until = len(HEAD) + list(fields_of(family)).index("person"), HEAD.index("local_day"), len(HEAD) - 2
+    for start in range(0, len(found), JOINED_AT_ONCE):
+        facts = found[start : start + JOINED_AT_ONCE]
+        known = timelines(connection, {fact[place] for fact in facts})
+        rows = [
+            row
+            for fact in facts
+            for row in joined(
+                fact[:until], (fact[until], fact[until + 1], fact[day]), fact[len(HEAD) :], known[fact[place]], family
+            )
+        ]
+        if rows:
+            yield rows
+
+
+def _columns(family: Family) -> dict[str, str]:
+    return {name: type for name, type in fact_types(family).items() if name in HEAD or name in fields_of(family)}

@@ -1,0 +1,150 @@
+"""A site, from the proposal over the works to the handing over (docs/domain.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from services.placement.domain.works import (
+    Work,
+    Works,
+    all_completed,
+    check_reach,
+    completed,
+    next_number,
+    standing,
+)
+from shared.cases.bodies import Change, Reason
+from shared.cases.case import Case, Move, Told, Turn
+from shared.cases.opening import DEFINITION, Framed, Opening, opens
+from shared.contracts.base import Code, Event
+from shared.contracts.frame import Listed
+from shared.contracts.sites import (
+    Condition,
+    Reached,
+    SiteAssessed,
+    SiteDropped,
+    SiteHandedOver,
+    SiteInspected,
+    SiteProposed,
+    WorkNumber,
+    WorksBegun,
+    WorksCompleted,
+)
+from shared.identity.roles import Relation, Role
+
+
+class Site(Framed):
+    status: Literal["proposed", "assessed", "under_works", "handed_over", "dropped"]
+    site_kind: Code
+    works: Works = ()
+    reason: Code | None = None
+
+
+class Proposal(Opening):
+    site_kind: Annotated[Code, Listed("site_kind")]
+
+
+class Beginning(Change):
+    work_kind: Annotated[Code, Listed("work_kind")]
+
+
+class Completion(Change):
+    """`families`, `persons`: how many use what was built, in the units that the programme states."""
+
+    work: WorkNumber
+    families: Reached | None = None
+    persons: Reached | None = None
+
+
+class Inspection(Change):
+    condition: Condition
+
+
+def under_its_number(turn: Turn[Site, Beginning]) -> Told:
+    """Works of a site are numbered from 1."""
+    return {"work": next_number(turn.state.works)}
+
+
+def reaching_so_many(turn: Turn[Site, Completion]) -> Told:
+    """Works are completed once, and state whom they reach in the units of the programme."""
+    work = standing(turn.state.works, turn.body.work)
+    check_reach(turn.given.section, {"families": turn.body.families, "persons": turn.body.persons})
+    return {"work_kind": work.work_kind}
+
+
+def when_works_are_done(turn: Turn[Site, Change]) -> Told:
+    """A site is handed over when all its works are completed, and there were some."""
+    all_completed(turn.state.works)
+    return {}
+
+
+def fold(state: Site | None, event: Event) -> Mapping[str, Any]:
+    works = state.works if state else ()
+    match event:
+        case WorksBegun():
+            return {"works": (*works, Work(work_kind=event.work_kind))}
+        case WorksCompleted():
+            return {"works": completed(works, event.work, event.families, event.persons)}
+    return {}
+
+
+OFFICER: Mapping[Role, Relation] = {"officer": "office"}
+BEFORE_HANDING_OVER = frozenset({"proposed", "assessed", "under_works"})
+EXAMPLE: Mapping[str, Any] = {
+    "programme": "coswa-nar",
+    "office": "nakhchivan",
+    "title": "The kahriz above the village school",
+    "country": "AZ",
+    "sector": "water",
+    "site_kind": "village",
+}
+
+SITE = Case(
+    "sites",
+    Site,
+    (
+        opens("create", SiteProposed, Proposal, OFFICER, example=EXAMPLE),
+        Move("assess", frozenset({"proposed"}), SiteAssessed, by=OFFICER),
+        Move(
+            "begin-works",
+            frozenset({"assessed", "under_works"}),
+            WorksBegun,
+            body=Beginning,
+            by=OFFICER,
+            rule=under_its_number,
+            refuses=("too_many_works",),
+            example={"work_kind": "water_system"},
+        ),
+        Move(
+            "complete-works",
+            frozenset({"under_works"}),
+            WorksCompleted,
+            body=Completion,
+            by=OFFICER,
+            rule=reaching_so_many,
+            needs=DEFINITION,
+            refuses=("work_unknown", "work_completed_before", "reach_stated_otherwise"),
+            example={"work": 1, "families": 120},
+        ),
+        Move(
+            "hand-over",
+            frozenset({"under_works"}),
+            SiteHandedOver,
+            by=OFFICER,
+            rule=when_works_are_done,
+            refuses=("works_not_completed",),
+        ),
+        Move(
+            "inspect",
+            frozenset({"handed_over"}),
+            SiteInspected,
+            body=Inspection,
+            by=OFFICER,
+            example={"condition": "working"},
+        ),
+        Move("drop", BEFORE_HANDING_OVER, SiteDropped, body=Reason, by=OFFICER, example={"reason": "spring_dried_up"}),
+    ),
+    fold,
+    readers={**OFFICER, "host": "institution"},
+)

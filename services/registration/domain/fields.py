@@ -1,0 +1,72 @@
+"""Fields of what may be sent to registration: strict types with bounds, texts in one form."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from shared.contracts.base import Code, Country
+from shared.contracts.registration import PURPOSES, Attributes, Purpose
+from shared.programmes.checks import country_codes, language_codes
+from shared.texts import fold_number, one_line
+
+LANGUAGES_AT_MOST = 40
+
+
+def broken(rule: str) -> PydanticCustomError:
+    """The error of a field that breaks the rule; it never carries the value."""
+    return PydanticCustomError(rule, "the value breaks the rule")
+
+
+def _numbered(value: str) -> str:
+    if not fold_number(value):
+        raise broken("no_letter_or_digit")
+    return value
+
+
+def _known_country(value: str) -> str:
+    if value not in country_codes():
+        raise broken("country_unknown")
+    return value
+
+
+def _known_codes(attributes: Attributes) -> Attributes:
+    named = (attributes.nationality, attributes.country_of_origin, attributes.country_of_residence)
+    if any(one is not None and one not in country_codes() for one in named):
+        raise broken("country_unknown")
+    languages = [skill.language for skill in attributes.languages]
+    if any(one not in language_codes() for one in languages):
+        raise broken("language_unknown")
+    if len(languages) > LANGUAGES_AT_MOST or len(set(languages)) < len(languages):
+        raise broken("languages_repeated_or_too_many")
+    return attributes
+
+
+def _plausible_day(value: date) -> date:
+    if value.year < 1900:
+        raise broken("date_too_early")
+    return value
+
+
+Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=120)]
+Email = Annotated[
+    str,
+    BeforeValidator(one_line),
+    StringConstraints(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$"),
+]
+Telephone = Annotated[
+    str, BeforeValidator(one_line), StringConstraints(min_length=4, max_length=32, pattern=r"^\+?[0-9][0-9 ().-]*$")
+]
+DocumentNumber = Annotated[
+    str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
+]
+KnownCountry = Annotated[Country, AfterValidator(_known_country)]
+KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
+Day = Annotated[date, AfterValidator(_plausible_day)]
+Codes = Annotated[tuple[Code, ...], Field(min_length=1, max_length=20)]
+ConsentPurpose = Annotated[
+    Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
+]

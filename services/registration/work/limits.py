@@ -1,0 +1,21 @@
+"""What whoever writes into registration is held to, whatever the case: an own office, no day that has not come."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from shared.errors import Problem, Refusal
+from shared.identity.tokens import Principal
+
+
+def own_office(principal: Principal, office: str) -> None:
+    """An officer writes for the office of the token alone; who registers itself chooses one. Refusal (403)."""
+    if principal.role == "officer" and principal.office != office:
+        raise Refusal("other_office", problems=(Problem("other_office", "/office"),), status=403)
+
+
+def not_ahead(day: date, now: datetime, pointer: str) -> None:
+    """Refusal (422) for a day that has come nowhere yet."""
+    # Somewhere it is tomorrow already.
+    if day > (now + timedelta(days=1)).date():
+        raise Refusal("valid_in_the_future", problems=(Problem("valid_in_the_future", pointer),), status=422)

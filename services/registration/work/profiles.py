@@ -1,0 +1,54 @@
+"""Profiles of persons: each correction is an entry more."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from services.registration.domain.persons import Person, ProfileCorrection
+from services.registration.identifiers import Identifiers
+from services.registration.listed import definitions_of, refuse_unlisted
+from services.registration.store import PERSONS
+from services.registration.work.limits import not_ahead
+from shared.cases.case import Asked
+from shared.clock import Runtime, derived_id
+from shared.contracts.registration import Attributes, ProfileEntry
+from shared.replica import Replica
+from shared.store.aggregates import Cause, Saved, settled
+from shared.web.acting import Call
+
+
+def entry_of(cause: Cause, valid_from: date, attributes: Attributes, runtime: Runtime) -> ProfileEntry:
+    """What is known from a day on; `recorded_at` is the owner's clock, whenever it happened."""
+    id = derived_id(cause.command_id, "entry")
+    return ProfileEntry(id=id, valid_from=valid_from, recorded_at=runtime.now(), attributes=attributes)
+
+
+class Profiles:
+    """The timeline of a person, and what resembles the person by it."""
+
+    def __init__(self, replica: Replica, identifiers: Identifiers) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+        self._identifiers = identifiers
+
+    async def correct(self, call: Call[ProfileCorrection]) -> Saved[Person]:
+        """A new entry, which begins no later than today."""
+        not_ahead(call.body.valid_from, self._runtime.now(), "/valid_from")
+        return await self.correct_profile(call.id, call.body, call.cause, call.expected_version)
+
+    async def correct_profile(
+        self, person_id: str, body: ProfileCorrection, cause: Cause, expected_version: int | None
+    ) -> Saved[Person]:
+        """A new entry of the timeline; what resembles the person follows the new attributes."""
+        document = await self._store.load(PERSONS.name, person_id)
+        if document is not None and not settled(document, cause):
+            definitions = await definitions_of(self._store, self._replica.definitions, person_id)
+            refuse_unlisted(definitions, body.attributes, "/attributes")
+        private = await self._identifiers.likeness(person_id, (document or {}).get("private", {}), body.attributes)
+        entry = entry_of(cause, body.valid_from, body.attributes, self._runtime)
+        command = Asked("correct-profile", body, entry)
+        return await self._kernel.execute(
+            PERSONS, person_id, command, cause, expected_version=expected_version, private=private
+        )

@@ -1,0 +1,42 @@
+"""Institutions: a host proposes itself, or an officer proposes it and names who will sign in for it."""
+
+from __future__ import annotations
+
+from services.registration.domain.institutions import Institution, InstitutionRegistration
+from services.registration.store import INSTITUTIONS
+from services.registration.work.limits import own_office
+from shared.cases.case import Asked
+from shared.errors import Problem, Refusal, UniqueViolated
+from shared.identity.tokens import account_of
+from shared.replica import Replica
+from shared.store.aggregates import Saved
+from shared.web.acting import Call
+
+HELD = "account_held_elsewhere"
+
+
+class Proposing:
+    """`issuer`: whose subjects an institution's `account` names."""
+
+    def __init__(self, replica: Replica, issuer: str) -> None:
+        self._kernel = replica.kernel
+        self._issuer = issuer
+
+    async def create(self, call: Call[InstitutionRegistration]) -> Saved[Institution]:
+        """The name stays in the private part. Refusal `account_held_elsewhere` for another institution's account."""
+        own_office(call.principal, call.body.office)
+        command, private = Asked(call.verb, call.body, self._account(call)), {"name": call.body.name}
+        try:
+            return await self._kernel.execute(
+                INSTITUTIONS, call.id, command, call.cause, expected_version=call.expected_version, private=private
+            )
+        except UniqueViolated:
+            raise Refusal(HELD, problems=(Problem(HELD, "/account"),)) from None
+
+    def _account(self, call: Call[InstitutionRegistration]) -> str | None:
+        named = call.body.account
+        if call.principal.role == "host":
+            if named is not None:
+                raise Refusal("account_is_the_callers", problems=(Problem("not_allowed", "/account"),), status=422)
+            return call.cause.account
+        return account_of(self._issuer, named) if named else None

@@ -1,0 +1,39 @@
+"""Programmes: a definition is checked before it is published, and found again for a new case."""
+
+from __future__ import annotations
+
+from services.registration.domain.programmes import Programme, ProgrammePublication
+from services.registration.store import PROGRAMMES
+from shared.cases.case import Asked
+from shared.errors import Refusal, TooEarly
+from shared.programmes.loader import definition_of
+from shared.programmes.model import Definition
+from shared.replica import Replica
+from shared.store.aggregates import Saved
+from shared.web.acting import Call
+
+
+class Publishing:
+    """What is published, and what of it has come to this replica."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    async def publish(self, call: Call[ProgrammePublication]) -> Saved[Programme]:
+        """The programme stands under its definition's code. Refusal (422) at each field that is wrong."""
+        definition = definition_of(call.body.definition, "/definition")
+        command = Asked(call.verb, call.body, definition.as_json())
+        return await self._replica.kernel.execute(
+            PROGRAMMES, definition.code, command, call.cause, expected_version=call.expected_version
+        )
+
+    async def newest(self, code: str) -> tuple[Definition, int]:
+        """The definition for a new case. Refusal `programme_unknown` (404); TooEarly right after its publication."""
+        definitions = self._replica.definitions
+        try:
+            version = definitions.newest_version(code)
+        except Refusal:
+            if await self._replica.ports.store.load(PROGRAMMES.name, code):
+                raise TooEarly("programme_version") from None
+            raise
+        return definitions.version(code, version), version

@@ -1,0 +1,137 @@
+"""Somebody registers: taken in with a receipt, then decided over the document's guard, the person and the expert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.registration.domain import documents
+from services.registration.domain.documents import IdentityDocument
+from services.registration.domain.experts import Applicant, Channel, ExpertRegistration
+from services.registration.domain.persons import PERSON
+from services.registration.identifiers import Identifiers
+from services.registration.listed import refuse_unlisted
+from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
+from services.registration.work.limits import not_ahead, own_office
+from services.registration.work.profiles import entry_of
+from services.registration.work.publishing import Publishing
+from shared.cases.case import Asked
+from shared.clock import derived_id
+from shared.errors import Problem, Refusal
+from shared.intake.submission import Submission
+from shared.programmes.sections.selection import SelectionSection
+from shared.replica import Replica
+from shared.store.aggregates import UNREAD, Cause, settled
+from shared.store.guards import Guard
+from shared.store.port import Document
+from shared.web.acting import Call
+
+EXPERT_REGISTRATION = "expert-registration"
+ALIKE_AT_MOST = 2
+
+
+class Registering:
+    """Registrations of experts, and the guard of their document numbers."""
+
+    def __init__(self, replica: Replica, publishing: Publishing, identifiers: Identifiers) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+        self._publishing = publishing
+        self._identifiers = identifiers
+        self.guard = Guard(DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission)
+
+    async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
+        """The receipt. Whatever could turn out otherwise at the second decision is refused before it is given."""
+        body, cause = call.body, call.cause
+        own_office(call.principal, body.office)
+        not_ahead(body.person.valid_from, self._runtime.now(), "/person/valid_from")
+        definition, _ = await self._publishing.newest(body.programme)
+        if definition.office(body.office) is None:
+            raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+        # Without a selection nobody could ever be screened, so the case could not go on.
+        definition.section(SelectionSection)
+        refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
+        channel: Channel = "self" if call.principal.role == "expert" else "officer"
+        subject = derived_id(person_of(channel, cause), body.programme)
+        stored = body.model_dump(mode="json", exclude_none=True)
+        return await self._replica.submissions.submit(
+            EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel
+        )
+
+    async def register(self, submission: Submission) -> None:
+        """Decides a submission: the document guard, the person, the guard again, the expert.
+
+        Whatever could turn out otherwise the second time is checked before the submission is taken, so that
+        what one replica began, another one finishes. Refusals: `already_registered`, `document_held_elsewhere`.
+        """
+        body = ExpertRegistration.model_validate(submission.body)
+        channel: Channel = "self" if submission.channel == "self" else "officer"
+        person_id = person_of(channel, submission.cause)
+        cause = submission.cause.step("expert")
+        # An officer's submission names a person of its own, whom only a repetition of it finds there.
+        known = await self._unless_second(submission.subject, cause) if channel == "self" else None
+        _, version = await self._publishing.newest(body.programme)
+        guard = await self._hold(body.person.document, person_id, submission)
+        person = await self._record(body, person_id, guard["_id"] if guard else None, submission)
+        if guard:
+            await self._replica.guards.settle(self.guard, guard["_id"], person_id, known=guard, target=person)
+        private = {"possible_duplicate": True} if await self._resembles(person) else None
+        command = Asked("create", body, Applicant(person_id, version, channel))
+        await self._kernel.execute(EXPERTS, submission.subject, command, cause, private=private, known=known)
+
+    async def _unless_second(self, expert_id: str, cause: Cause) -> Document | None:
+        document = await self._store.load(EXPERTS.name, expert_id)
+        if document is not None and not settled(document, cause):
+            raise Refusal("already_registered", "the person is registered in this programme")
+        return document
+
+    async def _hold(self, document: IdentityDocument | None, person_id: str, submission: Submission) -> Document | None:
+        if document is None:
+            return None
+        guard_id, claim = self._identifiers.guard_id(document), {"submission": submission.id}
+        try:
+            # Most numbers come once; one that is held already conflicts, and its guard answers.
+            return await self._replica.guards.take(self.guard, guard_id, person_id, claim, known=None)
+        except Refusal as refusal:
+            if refusal.rule == documents.RULE:
+                raise documents.held_elsewhere() from None
+            raise
+
+    async def _record(
+        self, body: ExpertRegistration, person_id: str, guard_id: str | None, submission: Submission
+    ) -> Document:
+        itself, known = submission.channel == "self", body.person
+        private: dict[str, Any] = await self._identifiers.sealed(person_id, known, guard_id)
+        private[office_mark(body.office)] = True
+        command = PERSON.ask(
+            "record",
+            account=submission.cause.account if itself else None,
+            office=body.office,
+            entry=entry_of(submission.cause, known.valid_from, known.attributes, self._runtime),
+            consents=body.consents,
+        )
+        cause, document = submission.cause.step("person"), UNREAD if itself else None
+        saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
+        return saved.document
+
+    async def _resembles(self, person: Document) -> bool:
+        """Whether another person has the same name, year of birth and origin: a flag, never a refusal."""
+        likeness = person["private"].get("likeness")
+        if not likeness:
+            return False
+        alike = await self._store.find(PERSONS.name, "likeness", likeness, limit=ALIKE_AT_MOST)
+        return any(one["_id"] != person["_id"] for one in alike)
+
+    async def _finish_submission(self, _guard_id: str, _person_id: str, claim: Mapping[str, Any]) -> None:
+        """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""
+        if self._replica.intake is not None:
+            await self._replica.intake.decide(claim["submission"])
+
+
+def person_of(channel: str, cause: Cause) -> str:
+    """uuid5 of the account that registers itself, or of the submission where an officer registers somebody."""
+    if channel == "self":
+        return derived_id("account-person", cause.account or "")
+    return derived_id("person", cause.command_id)

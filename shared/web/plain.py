@@ -1,0 +1,154 @@
+"""A plain case behind an edge: what its verbs do and what its readers see follow from its table (shared.cases.opening).
+
+The office is the caller's; codes come from the programme's lists, ids are of subjects that the service was told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from shared.cases.bodies import Private
+from shared.cases.case import Asked, Case
+from shared.cases.opening import Framed, Opening, Under
+from shared.contracts.frame import Frame, Known, Listed, Place
+from shared.errors import Problem, Refusal
+from shared.identity.tokens import Principal
+from shared.programmes.checks import named_codes
+from shared.programmes.model import Definition
+from shared.programmes.sections.base import Section
+from shared.replica import Replica
+from shared.store.aggregates import Aggregate, Saved
+from shared.store.port import Document
+from shared.store.relations import Plain
+from shared.web.acting import Call, Represent, Seen, Served
+from shared.web.callers import Granted
+
+# A field of a body, by its pointer, with the mark that says what it names.
+Named = tuple[str, Listed | Known, Any]
+
+
+def plain(one: Plain, replica: Replica) -> Served:
+    """The case with its routes' work."""
+    case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
+    works = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
+    return Served(case, one.aggregate, seen, _represent(case, seen), works)
+
+
+def seen_model(case: Case[Any]) -> type[Seen]:
+    """What a reader sees: the state's fields, and the texts that stay in the service."""
+    fields: dict[str, Any] = {
+        name: (field.annotation, field.default if not field.is_required() else ...)
+        for name, field in case.state.model_fields.items()
+        if name != "status"
+    }
+    bodies = [case.rows[verb][0].body for verb in case.verbs]
+    fields |= {name: (str | None, None) for body in bodies for name in _private(body)}
+    model: type[Seen] = create_model(f"{case.state.__name__}Seen", __base__=Seen, __doc__=case.state.__doc__, **fields)
+    return model
+
+
+def _represent(case: Case[Any], seen: type[Seen]) -> Represent:
+    def represent(document: Document, _principal: Principal) -> Seen:
+        state = case.state.model_validate(document["state"])
+        own = {"id": document["_id"], "version": document["version"], "state": document["state"]["status"]}
+        shown = {**{name: getattr(state, name) for name in type(state).model_fields}, **document["private"]}
+        return seen(**own, **{name: value for name, value in shown.items() if name in seen.model_fields})
+
+    return represent
+
+
+class _Work:
+    """Opens a case of the section, and goes on with it under the version that it was opened under."""
+
+    def __init__(self, aggregate: Aggregate[Any], section: type[Section], replica: Replica) -> None:
+        self._aggregate = aggregate
+        self._section = section
+        self._replica = replica
+
+    async def open(self, call: Call[Opening]) -> Saved[Any]:
+        """Raises Refusal `not_yours` (403), `not_in_programme`, `programme_unknown`, `names_unknown` (422)."""
+        await _check_office(call.body, call.granted)
+        _, state = await self._replica.kernel.load(self._aggregate, call.id)
+        # What a repetition finds was checked when it was opened.
+        return await self._execute(call, await self._under(call.body) if state is None else None)
+
+    async def go_on(self, call: Call[Any]) -> Saved[Any]:
+        """Raises Refusal `not_found` (404), `names_unknown` (422); TooEarly where the case's version is not here."""
+        _, state = await self._replica.kernel.load(self._aggregate, call.id)
+        if not isinstance(state, Framed):
+            raise Refusal("not_found", status=404)
+        frame = state.frame
+        definition = self._replica.definitions.version(frame.programme, frame.programme_version)
+        await self._check(call.body, definition)
+        return await self._execute(call, Under(frame, definition.section(self._section)))
+
+    async def _under(self, body: Opening) -> Under:
+        definitions = self._replica.definitions
+        try:
+            version, definition = definitions.newest_version(body.programme), definitions.newest(body.programme)
+        except Refusal as refusal:
+            raise Refusal(refusal.rule, problems=(Problem(refusal.rule, "/programme"),), status=422) from None
+        section = definition.section(self._section)
+        await self._check(body, definition)
+        office = definition.office(body.office)
+        if office is None:
+            raise TypeError("an office that is listed is missing")
+        place = {name: getattr(body, name) for name in Place.model_fields}
+        frame = Frame(
+            **place,
+            programme=body.programme,
+            programme_version=version,
+            office=body.office,
+            time_zone=office.time_zone,
+        )
+        return Under(frame, section)
+
+    async def _check(self, body: BaseModel, definition: Definition) -> None:
+        """Refuses `names_unknown` (422) with the rule of each field: `code_not_listed`, `<name>_unknown`."""
+        codes = named_codes(definition, definition.section(self._section))
+        problems = []
+        for pointer, mark, value in marked(body):
+            if isinstance(mark, Listed):
+                if value not in codes.get(mark.word, {value}):
+                    problems.append(Problem("code_not_listed", pointer))
+            elif not await self._knows(mark.name, value):
+                problems.append(Problem(f"{mark.name}_unknown", pointer))
+        if problems:
+            raise Refusal("names_unknown", problems=tuple(problems), status=422)
+
+    async def _knows(self, name: str, id: str) -> bool:
+        shadow = await self._replica.ports.store.load(self._replica.shadows.name, id)
+        return shadow is not None and name in shadow["knowledge"]
+
+    async def _execute(self, call: Call[Any], under: Under | None) -> Saved[Any]:
+        command = Asked(call.verb, call.body, under)
+        texts = {name: text for name in _private(type(call.body)) if (text := getattr(call.body, name)) is not None}
+        return await self._replica.kernel.execute(
+            self._aggregate, call.id, command, call.cause, expected_version=call.expected_version, private=texts
+        )
+
+
+async def _check_office(body: Opening, granted: Granted) -> None:
+    """A case is opened by whoever could read it: for the caller's own office, or own institution."""
+    own = {("all", "all"), ("office", body.office), ("institution", body.institution)}
+    if not own & set(await granted.equalities()):
+        raise Refusal("not_yours", problems=(Problem("not_yours", "/office"),), status=403)
+
+
+def marked(body: BaseModel, pointer: str = "") -> Iterator[Named]:
+    """The fields of the body, and of what it is made of, that name a code or a subject."""
+    for name, field in type(body).model_fields.items():
+        value, place = getattr(body, name), f"{pointer}/{name}"
+        if value is not None:
+            yield from ((place, mark, value) for mark in field.metadata if isinstance(mark, (Listed, Known)))
+        for number, item in enumerate(value if isinstance(value, tuple) else ()):
+            if isinstance(item, BaseModel):
+                yield from marked(item, f"{place}/{number}")
+
+
+def _private(body: type[BaseModel]) -> list[str]:
+    """The texts of a body that stay in the document."""
+    return [name for name, field in body.model_fields.items() if any(isinstance(m, Private) for m in field.metadata)]

@@ -1,0 +1,102 @@
+"""The office's trainings and sites: plain cases beside all that draws people together, in the same storm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+from services.placement.domain.sites import SITE
+from services.placement.domain.trainings import TRAINING
+from shared.cases.case import Case
+from shared.clock import derived_id
+from shared.identity.policy import Equality
+from shared.store.aggregates import Cause
+from shared.web.acting import NOTHING_YET, Call, act
+from tests.simulation.cast import CODE, OFFICE
+from tests.simulation.client import Client, Step
+from tests.simulation.journal import Journal
+from tests.simulation.requests import INSTITUTION, About, Work, acting, step
+
+PAUSE_SECONDS = 1.5
+TRAININGS_OPENED, SITES_OPENED = 3, 2
+PLACE = {"programme": CODE, "office": OFFICE, "title": "An example", "country": "AF", "sector": "education"}
+DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
+WOMEN, MEN = {"sex": "female", "persons": 12}, {"sex": "male", "persons": 9}
+# What an opening names is still on its way to this replica.
+PASSING = frozenset({"programme_unknown", "names_unknown"})
+
+
+class Office:
+    """The caller as far as a plain case asks: of which office."""
+
+    async def equalities(self) -> tuple[Equality, ...]:
+        return (("office", OFFICE),)
+
+
+class Plain:
+    """Opens some trainings and sites, and takes each as far as its course goes."""
+
+    def __init__(self, client: Client, journal: Journal) -> None:
+        self._client = client
+        self._journal = journal
+        self._attempts: Counter[tuple[str, str]] = Counter()
+
+    def plays(self) -> Iterator[Awaitable[None]]:
+        yield from (self._train(number) for number in range(TRAININGS_OPENED))
+        yield from (self._build(number) for number in range(SITES_OPENED))
+
+    async def _train(self, number: int) -> None:
+        id = await self._open(TRAINING, number, **PLACE, **DAYS, training_kind="workshop", institution=INSTITUTION)
+        course = self._client.rng.choice(("cancelled", "held", "corrected"))
+        if course == "cancelled":
+            await self._move(TRAINING, id, "cancel", reason="trainer_ill")
+            return
+        await self._move(TRAINING, id, "reschedule", **DAYS)
+        await self._move(TRAINING, id, "hold", sessions=2, participants=(WOMEN, MEN))
+        for recount in range(2 if course == "corrected" else 0):
+            said = {"participants": ({**WOMEN, "persons": 10 + recount},), "reason": "attendance_list"}
+            await self._move(TRAINING, id, "correct-participants", **said)
+
+    async def _build(self, number: int) -> None:
+        id = await self._open(SITE, number, **PLACE, site_kind="village")
+        await self._move(SITE, id, "assess")
+        for _ in range(2):
+            await self._move(SITE, id, "begin-works", work_kind="water_system")
+        await self._move(SITE, id, "complete-works", work=1, families=64)
+        if self._client.rng.random() < 0.5:
+            await self._move(SITE, id, "drop", reason="spring_dried_up")
+            return
+        await self._move(SITE, id, "complete-works", work=2, families=36)
+        await self._move(SITE, id, "hand-over")
+
+    async def _open(self, case: Case[Any], number: int, **said: Any) -> str:
+        name = f"open {case.name} {number}"
+        id = derived_id("client", name)
+        self._journal.ask(id)
+        await self._client.pause(PAUSE_SECONDS)
+        about = About("placement", case.name, id)
+        await self._client.put(step(name, about, _opening(case, id, **said), patient=PASSING, id=id))
+        return id
+
+    async def _move(self, case: Case[Any], id: str, verb: str, **said: Any) -> None:
+        attempt = self._attempts[verb, id]
+        self._attempts[verb, id] += 1
+        await self._client.pause(PAUSE_SECONDS)
+        await self._client.put(_moving(case, id, verb, attempt, **said))
+
+
+def _moving(case: Case[Any], id: str, verb: str, attempt: int, **said: Any) -> Step:
+    about = About("placement", case.name, id)
+    return step(f"{verb} {case.name} {id} {attempt}", about, acting(case, verb, id, **said))
+
+
+def _opening(case: Case[Any], id: str, **said: Any) -> Work:
+    async def work(service: Any, cause: Cause) -> None:
+        served = next(one for one in service.cases if one.case is case)
+        office: Any = Office()
+        body = case.ask("create", **said).body
+        call = Call(id, "create", body, cause, None, NOTHING_YET, office)
+        await act(served, service.replica.kernel, call)
+
+    return work

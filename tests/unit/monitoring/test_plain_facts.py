@@ -1,0 +1,105 @@
+"""Facts of trainings and sites: an item each, a recount that takes back what was said, and numbers of things."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from services.monitoring.domain.derivation import fields_of
+from services.monitoring.domain.facts import Fact, facts_of
+from services.monitoring.domain.rows import EventRow, microseconds_of, payload_of
+from shared.clock import derived_id as id_of
+from shared.contracts.base import Event
+from shared.contracts.catalogue import CATALOGUE
+from shared.contracts.frame import Frame
+from shared.contracts.sites import SITE_FACTS, SiteProposed, WorksBegun, WorksCompleted
+from shared.contracts.trainings import (
+    TRAINING_FACTS,
+    Group,
+    TrainingAnnounced,
+    TrainingHeld,
+    TrainingParticipantsCorrected,
+)
+from tests.unit.monitoring.story import START
+
+INSTITUTION, MINISTRY = id_of("institution"), id_of("ministry")
+FRAME = Frame(
+    country="AF",
+    area="kabul",
+    sector="governance",
+    institution=INSTITUTION,
+    programme="example-1",
+    programme_version=1,
+    office="kabul",
+    time_zone="Asia/Kabul",
+)
+WOMEN = Group(sex="female", category="ministry", institution=MINISTRY, persons=20)
+MEN = Group(sex="male", persons=40)
+ANNOUNCED = TrainingAnnounced(
+    happened_at=START,
+    frame=FRAME,
+    training_kind="workshop",
+    training_topic="planning",
+    starts_on=date(2026, 1, 5),
+    ends_on=date(2026, 1, 6),
+)
+HELD = TrainingHeld(happened_at=START + timedelta(days=1), sessions=5, participants=(WOMEN, MEN))
+CORRECTED = TrainingParticipantsCorrected(
+    happened_at=HELD.happened_at, correction=1, participants=(WOMEN,), reason="attendance_list"
+)
+
+
+def told(*events: Event) -> list[Fact]:
+    rows = [
+        EventRow(
+            *(event.topic, id_of("case"), 1, number, type(event).__name__),
+            *(microseconds_of(event.happened_at), 1_000 + number, "kabul", "example-1", 1),
+            *payload_of(type(event))(event),
+        )
+        for number, event in enumerate(events, 1)
+    ]
+    return facts_of(rows, lambda _: "Asia/Kabul")
+
+
+def named(fact: Fact) -> dict[str, Any]:
+    return dict(zip(fields_of(CATALOGUE.kinds[fact.kind].family), fact.values, strict=True))
+
+
+def test_a_group_of_participants_is_a_fact_in_the_trainings_frame() -> None:
+    announced, held, women, men = told(ANNOUNCED, HELD)
+    assert [one.kind for one in (announced, held, women, men)] == [
+        "training_announced",
+        "training_held",
+        "training_participants",
+        "training_participants",
+    ]
+    assert (named(held)["sessions"], named(held)["participants"], named(held)["institution"]) == (5, None, INSTITUTION)
+    said = named(women)
+    assert (said["sex"], said["participant_category"], said["participants"]) == ("female", "ministry", 20)
+    assert (said["institution"], said["country"], said["training_topic"]) == (MINISTRY, "AF", "planning")
+    # Whose institution is not said belongs to the one for which the training was held.
+    assert (named(men)["institution"], named(men)["participant_category"]) == (INSTITUTION, None)
+
+
+def test_a_correction_takes_back_every_group_and_counts_on_the_day_of_the_training() -> None:
+    facts = told(ANNOUNCED, HELD, CORRECTED)
+    groups = [one for one in facts if one.kind == "training_participants"]
+    assert [(one.known_from, one.known_to) for one in groups] == [(1_002, 1_003), (1_002, 1_003), (1_003, None)]
+    assert len({one.local_day for one in groups}) == 1
+    assert [one.known_to for one in facts if one.kind == "training_held"] == [None]
+
+
+def test_works_tell_their_kind_and_whom_they_reach() -> None:
+    proposed, begun, completed = told(
+        SiteProposed(happened_at=START, frame=FRAME, site_kind="village"),
+        WorksBegun(happened_at=START, work=1, work_kind="water_system"),
+        WorksCompleted(happened_at=START, work=1, work_kind="water_system", families=64),
+    )
+    assert named(proposed)["site_kind"] == named(begun)["site_kind"] == "village"
+    assert (named(begun)["work_kind"], named(begun)["families"]) == ("water_system", None)
+    assert (named(completed)["families"], named(completed)["persons"]) == (64, None)
+
+
+def test_trainings_and_sites_are_things() -> None:
+    assert (TRAINING_FACTS.unit, SITE_FACTS.unit) == ("thing", "thing")
+    assert (TRAINING_FACTS.person, SITE_FACTS.person) == (False, False)

@@ -1,0 +1,126 @@
+"""The rules of trainings, one by one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.placement.domain.trainings import EXAMPLE, TRAINING, Training
+from shared.cases.opening import Under
+from shared.clock import derived_id
+from shared.contracts.frame import Frame
+from shared.contracts.trainings import TrainingHeld, TrainingParticipantsCorrected
+from shared.errors import Refusal
+from shared.programmes.sections.trainings import TrainingsSection
+
+# Half past eight in the evening of the day before the training begins, in UTC; in Kabul it has begun.
+EVE = datetime(2011, 3, 6, 20, 30, tzinfo=UTC)
+FRAME = Frame(
+    country="AF",
+    sector="governance",
+    programme="institution-capacity",
+    programme_version=3,
+    office="kabul",
+    time_zone="Asia/Kabul",
+)
+SECTION = TrainingsSection.model_validate({"kinds": [{"code": "workshop", "name": {"en": "Workshop"}}]})
+UNDER = Under(FRAME, SECTION)
+WOMEN = {"sex": "female", "persons": 20}
+MEN = {"sex": "male", "persons": 40}
+
+
+def after(state: Training | None, verb: str, now: datetime = EVE, **said: Any) -> Training:
+    for event in TRAINING.decide(state, TRAINING.ask(verb, UNDER, **said), now):
+        state = TRAINING.evolve(state, event)
+    assert state is not None
+    return state
+
+
+def announced(**said: Any) -> Training:
+    return after(None, "create", EVE - timedelta(days=20), **{**EXAMPLE, **said})
+
+
+def refused(state: Training | None, verb: str, now: datetime = EVE, **said: Any) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        after(state, verb, now, **said)
+    return caught.value
+
+
+def test_an_announced_training_runs_in_its_frame_and_says_no_title() -> None:
+    (event,) = TRAINING.decide(None, TRAINING.ask("create", UNDER, **EXAMPLE), EVE)
+    assert "title" not in event.body()
+    assert EXAMPLE["title"] not in event.body()
+    state = announced()
+    assert (state.status, state.frame, state.opened_at) == ("announced", FRAME, EVE - timedelta(days=20))
+    scope = TRAINING.scope(state)
+    assert (scope.office, scope.programme, scope.programme_version) == ("kabul", "institution-capacity", 3)
+
+
+@pytest.mark.parametrize("verb", ["create", "reschedule"])
+def test_a_training_ends_after_it_begins(verb: str) -> None:
+    state = None if verb == "create" else announced()
+    days = {**(EXAMPLE if state is None else {}), "starts_on": "2011-03-08", "ends_on": "2011-03-08"}
+    refusal = refused(state, verb, **days)
+    assert (refusal.rule, refusal.status, refusal.problems[0].pointer) == ("dates_reversed", 422, "/ends_on")
+
+
+def test_it_is_held_from_its_first_day_on_in_the_offices_time_zone() -> None:
+    held = {"sessions": 5, "participants": [WOMEN, MEN]}
+    assert refused(announced(), "hold", EVE - timedelta(hours=2), **held).rule == "held_before_start"
+    state = after(announced(), "hold", EVE, **held)
+    assert (state.status, state.sessions, state.held_at) == ("held", 5, EVE)
+    assert [one.persons for one in state.participants] == [20, 40]
+
+
+def test_a_training_that_was_rescheduled_is_held_on_its_new_days() -> None:
+    later = after(announced(), "reschedule", starts_on="2011-04-05", ends_on="2011-04-10")
+    assert refused(later, "hold", sessions=5, participants=[WOMEN]).rule == "held_before_start"
+
+
+@pytest.mark.parametrize("verb", ["hold", "correct-participants"])
+def test_a_group_of_participants_stands_once(verb: str) -> None:
+    state = announced() if verb == "hold" else after(announced(), "hold", sessions=1, participants=[WOMEN])
+    said = {"sessions": 5} if verb == "hold" else {"reason": "attendance_list"}
+    refusal = refused(state, verb, participants=[WOMEN, MEN, {**WOMEN, "persons": 3}], **said)
+    assert (refusal.rule, refusal.status, refusal.problems[0].pointer) == ("group_repeated", 422, "/participants/2")
+    other = {**WOMEN, "institution": derived_id("ministry")}
+    assert (
+        len(after(state, verb, participants=[WOMEN, other, {**WOMEN, "category": "staff"}], **said).participants) == 3
+    )
+
+
+def test_a_correction_counts_when_the_training_was_held_and_replaces_the_one_before() -> None:
+    state = after(announced(), "hold", sessions=1, participants=[WOMEN, MEN])
+    for number in (1, 2):
+        said = {"participants": [{**WOMEN, "persons": 20 + number}], "reason": f"list_{number}"}
+        asked = TRAINING.ask("correct-participants", UNDER, **said)
+        (event,) = TRAINING.decide(state, asked, EVE + timedelta(days=number))
+        assert isinstance(event, TrainingParticipantsCorrected)
+        assert (event.happened_at, event.correction) == (EVE, number)
+        state = TRAINING.evolve(state, event)
+        assert ([one.persons for one in state.participants], state.reason) == ([20 + number], f"list_{number}")
+        assert (state.status, state.sessions) == ("held", 1)
+
+
+def test_a_cancelled_training_says_why() -> None:
+    state = after(announced(), "cancel", reason="trainer_ill")
+    assert (state.status, state.reason) == ("cancelled", "trainer_ill")
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [],
+        [{"sex": "female", "persons": 0}],
+        [{"sex": "female", "persons": 100_001}],
+        [{"sex": "woman", "persons": 1}],
+        [{"sex": "female", "persons": 1}] * 201,
+    ],
+)
+def test_lists_and_their_numbers_are_bounded(groups: list[dict[str, Any]]) -> None:
+    with pytest.raises(ValueError, match="participants"):
+        TRAINING.ask("hold", UNDER, sessions=1, participants=groups)
+    with pytest.raises(ValueError, match="participants"):
+        TrainingHeld.model_validate({"happened_at": EVE, "sessions": 1, "participants": groups})
