@@ -158,6 +158,10 @@ class Hosts(Declared):
     received: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
     @property
+    def place(self) -> tuple[str, str | None]:
+        return self.office, self.area
+
+    @property
     def number(self) -> int:
         return sum(self.number_by_sector.values())
 

@@ -91,7 +91,8 @@ class Shortlists:
         for _ in range(TRIES):
             first = self.rng.choice(firsts)
             yield first, self.rng.sample([one for one in near if one is not first], number)
-        for first in firsts:
+        # Whoever declines may be of another sector in the end: then the occupation brings them to the top.
+        for first in (*firsts, *(near if firsts[0] in near else ())):
             assignment.base = first.attributes
             ranked = self._by_score(assignment.terms(), [one for one in near if one is not first])
             # One of each score: two of the same would have no order.
@@ -102,14 +103,17 @@ class Shortlists:
         return sorted(people, key=lambda one: -score(self.definition, terms, one.attributes)[0])
 
     def _of_sector(self, near: list[Expert], sector: str) -> list[Expert]:
-        """Those of the sector; where there is none, one who takes that profession over from somebody elsewhere."""
+        """Those of the sector; where there is none, one who takes that profession over from somebody elsewhere.
+
+        Where nobody has it to give, anybody.
+        """
         if found := [one for one in near if one.attributes.sector == sector]:
             return found
         free = [one for one in self.people if one.eligible and one.number not in self.busy and one not in self.listed]
         giving = [one for one in free if one.attributes.sector == sector]
         taking = [one for one in near if one not in self.listed]
         if not giving or not taking:
-            return []
+            return near
         swap_professions(taking[0], giving[0])
         return [taking[0]]
 
