@@ -72,7 +72,12 @@ def drawn(population: Population, rng: random.Random, busy: Collection[int], peo
     for expert, values in zip(eligible, _rows(columns), strict=True):
         expert.attributes = _attributes(population, expert, values)
     for expert, reason in zip(failing, reasons, strict=True):
-        values = {name: rng.choice(column) for name, column in columns.items()}
+        lived = [
+            life
+            for life, one in zip(columns["life"], eligible, strict=True)
+            if one.group.youngest == expert.group.youngest
+        ]
+        values = {name: rng.choice(column) for name, column in {**columns, "life": lived or columns["life"]}.items()}
         values[reason.attribute] = reason.value
         expert.attributes = _attributes(population, expert, values)
 

@@ -60,7 +60,7 @@ class Shortlists:
             raise HistoryImpossible(f"no shortlist for an empty seat in {assignment.office}")
 
     def _listed(self, assignment: Assignment, *, declined: bool) -> bool:
-        """Whether a list was found; then the assignment has it. People compete with those of their own category first."""
+        """Whether a list was found; then the assignment has it. People compete within their category where they can."""
         goes = assignment.listed[0]
         near = [one for one in self.spare(assignment.office) if one is not goes]
         alike = [one for one in near if one.group.category == goes.group.category]
