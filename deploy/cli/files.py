@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.replay.history import History, load_history
+from deploy.replay.history import History, lint_history, load_history
 from shared.errors import SettingsError
 from shared.programmes.loader import FileRefused, lint, load_definition
 from shared.programmes.marked_yaml import Finding, read_marked
@@ -51,6 +51,12 @@ def read_history(path: Path, definition_file: Path | None = None) -> tuple[Histo
         return load_history(text, definition), definition
     except FileRefused as refused:
         raise SettingsError(first_line(path, refused.findings)) from None
+
+
+def history_findings(path: Path, definition_file: Path | None = None) -> list[Finding]:
+    """What the linter finds in a history; SettingsError where its definition cannot be used."""
+    text = text_of(path)
+    return lint_history(text, read_definition(definition_file or _definition_of(path, text)))
 
 
 def _definition_of(path: Path, text: str) -> Path:

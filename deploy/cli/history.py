@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import Client
-from deploy.cli.files import histories_folder, history_path
+from deploy.cli.files import histories_folder, history_findings, history_path, said
 from deploy.cli.hosting import Host
 from deploy.cli.replaying import Replay, Row, prepared
 from deploy.cli.settings import Settings, read_settings
@@ -24,6 +24,7 @@ from shared.errors import SettingsError
 app = typer.Typer(help="Histories of programmes.", no_args_is_help=True)
 
 ScaleOption = Annotated[str | None, typer.Option(help="Every number in small, such as 0.05; figures are counted anew.")]
+DefinitionOption = Annotated[Path | None, typer.Option(help="The programme's file, if it is not found by itself.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Prints the figures as JSON, without a bar.")]
 
 
@@ -37,7 +38,7 @@ def run(
     code: Annotated[str, typer.Argument(help="A file of deploy/histories, without its ending, or a path.")],
     url: Annotated[str | None, typer.Option(help="The running system; SANKOFA_BASE_URL.")] = None,
     data: Annotated[Path | None, typer.Option(help="The system's data folder, for its keys and the journal.")] = None,
-    definition: Annotated[Path | None, typer.Option(help="The programme's file, if it is not found by itself.")] = None,
+    definition: DefinitionOption = None,
     scale: ScaleOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,6 +72,22 @@ def run_all(
     else:
         _print_all(rows)
     raise typer.Exit(0 if all(row["right"] for row in rows) else 1)
+
+
+@app.command("lint", epilog="Example: sankofa history lint deploy/histories/trqn-1.yaml")
+def lint(
+    code: Annotated[str, typer.Argument(help="A file of deploy/histories, without its ending, or a path.")],
+    definition: DefinitionOption = None,
+) -> None:
+    """Says what is wrong in a history, by line and field. Exit 1 where something is.
+
+    Dates that leave no room are found when it is run.
+    """
+    path = history_path(code)
+    findings = history_findings(path, definition)
+    for finding in findings:
+        print(said(path, finding))
+    raise typer.Exit(1 if findings else 0)
 
 
 def run_history(replay: Replay, settings: Settings, *, as_json: bool) -> bool:

@@ -32,7 +32,7 @@ def _chapters(history: History, definition: Definition | None) -> Iterator[Broke
         pointer = f"/chapters/{number}"
         name = chapter.called if isinstance(chapter, Cases) else chapter.kind
         if name in called:
-            yield Broken(pointer, "chapter_repeated", "two chapters share a name; give one of them a name of its own")
+            yield Broken(f"{pointer}/name", "chapter_repeated", "an earlier chapter has this name")
         called.add(name)
         if isinstance(chapter, Returns):
             broken = check_returns(chapter, definition)

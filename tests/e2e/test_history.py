@@ -20,6 +20,7 @@ from tests.e2e.system import System
 
 KILLS = 10
 RUNNER_KILLS = 2
+EXAMPLES = Path(__file__).parents[1] / "unit/replay"
 PUBLISHED = {
     ("assignments", "first-report"): "160",
     ("assignments", "whole"): "272",
@@ -64,6 +65,23 @@ def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System
     assert [str(violation) for violation in found] == [], f"seed {seed}"
     counted = Counter(document["status"] for document in evidence.documents["registration"]["submissions"])
     assert counted == {"accepted": 512}
+
+
+def test_a_history_anywhere_on_disk_runs_in_small(system: System) -> None:
+    system.start()
+    system.wait_ready()
+    example, programme = EXAMPLES / "histories/example.yaml", EXAMPLES / "programmes/example-returns.yaml"
+    words = ("history", "run", str(example), "--definition", str(programme), "--scale", "0.2", "--json")
+    first, second = system.sankofa(*words), system.sankofa(*words)
+    assert first.returncode == 0, first.stdout + first.stderr
+    rows = json.loads(first.stdout)
+    assert all(row["right"] for row in rows)
+    assert {row["origin"] for row in rows} == {"counted"}
+    # Run again, it finds everything done and the same figures.
+    assert second.stdout == first.stdout
+    system.stop()
+    evidence = asyncio.run(evidence_of(system.data))
+    assert [str(violation) for violation in violations(evidence)] == []
 
 
 def _run_with_kills(system: System, rng: random.Random) -> tuple[list[dict[str, Any]], Counter[str]]:

@@ -152,7 +152,7 @@ def _hosts(chapter: Returns) -> Iterator[Broken]:
     sectors = {one.sector for one in chapter.population.professions if one.persons}
     for number, host in enumerate(chapter.hosts):
         if places.index((host.office, host.area)) != number:
-            yield Broken(f"/hosts/{number}", "hosts_repeated", "the hosts of a place stand in one line")
+            yield Broken(f"/hosts/{number}/area", "hosts_repeated", "the hosts of a place stand in one line")
         for sector in sorted(sectors - set(host.number_by_sector)):
             pointer = f"/hosts/{number}/number_by_sector/{sector}"
             yield Broken(pointer, "host_missing", "the office has no host in this sector")

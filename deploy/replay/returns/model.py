@@ -16,7 +16,6 @@ from shared.programmes.indicators import Declared, Language
 Count = Annotated[int, Field(ge=0, le=100_000)]
 Occupation = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Reached = Literal["submitted", "approved", "published", "declined"]
 
 
 class Window(Declared):
@@ -211,7 +210,7 @@ class Cancelled(NoShows):
 class Unfilled(Of):
     """So many requests got no further than this; `declined`: the offer was declined and nobody followed."""
 
-    reached: Reached
+    reached: Literal["submitted", "approved", "published", "declined"]
     requests: Count
 
 
