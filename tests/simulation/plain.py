@@ -24,7 +24,7 @@ PLACE = {"programme": CODE, "office": OFFICE, "title": "An example", "country": 
 DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
 WOMEN, MEN = {"sex": "female", "persons": 12}, {"sex": "male", "persons": 9}
 # What an opening names is still on its way to this replica.
-PASSING = frozenset({"programme_unknown", "names_unknown"})
+PASSING = frozenset({"programme_unknown", "institution_unknown"})
 
 
 class Office:

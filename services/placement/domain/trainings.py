@@ -153,7 +153,7 @@ TRAINING = Case(
             body=Held,
             by=OFFICER,
             rule=held_when_it_began,
-            refuses=("held_before_start", "group_repeated"),
+            refuses=("held_before_start", "group_repeated", "institution_unknown"),
             example={"sessions": 5, **GROUPS},
         ),
         Move(
@@ -163,7 +163,7 @@ TRAINING = Case(
             body=Recount,
             by=OFFICER,
             rule=counted_anew,
-            refuses=("group_repeated",),
+            refuses=("group_repeated", "institution_unknown"),
             example={"reason": "attendance_list", **GROUPS},
         ),
         Move("cancel", ANNOUNCED, TrainingCancelled, body=Reason, by=OFFICER, example={"reason": "trainer_ill"}),
