@@ -26,7 +26,7 @@ from shared.store.guards import Guard, Guards
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.store.sweeper import Fire, Sweeper
 from shared.store.timers import programme_timer
-from shared.store.waiting import due_timers, oldest_outbox_seconds, unconfirmed_holds
+from shared.store.unfinished import due_timers, oldest_outbox_seconds, unconfirmed_holds
 from shared.tracing import step
 
 META = Collection("meta")

@@ -76,20 +76,15 @@ class Api:
         self._intake = replica.submissions
         self._selection = works.selection
         self.router = APIRouter()
-        self._route("/vacancies", "vacancies", "list", self._vacancies, listed_answers(views.VacancySeen))
-        self._route(
-            "/vacancies/{id}",
-            "vacancies",
-            "read",
-            self._vacancy,
-            answered(views.VacancySeen, "What is open to applications."),
-        )
-        self._route(
-            "/assignments/{id}/shortlist", "shortlist", "list", self._shortlist, listed_answers(views.MatchSeen)
-        )
+        vacancies, vacancy = listed_answers(views.VacancySeen), answered(views.VacancySeen, "As experts see it.")
+        matches = listed_answers(views.MatchSeen)
+        self._route("/vacancies", "vacancies", "list", self._vacancies, "What is open to applications", vacancies)
+        self._route("/vacancies/{id}", "vacancies", "read", self._vacancy, "One vacancy", vacancy)
+        path = "/assignments/{id}/shortlist"
+        self._route(path, "shortlist", "list", self._shortlist, "The matches of every round by rank", matches)
         self._applications()
 
-    def _route(self, path: str, resource: str, verb: str, run: Any, responses: Mapping[str, Any]) -> None:
+    def _route(self, path: str, resource: str, verb: str, run: Any, summary: str, responses: Mapping[str, Any]) -> None:
         async def endpoint(request: Request, granted: Granted = Depends(may(resource, verb))) -> Response:
             answer: Response = await run(request, granted)
             return answer
@@ -98,6 +93,7 @@ class Api:
             path,
             endpoint,
             methods=["GET"],
+            summary=summary,
             operation_id=f"{resource}_{verb}",
             openapi_extra={"responses": responses, "parameters": [ID_PARAMETER] if "{id}" in path else PARAMETERS},
             tags=[resource],
@@ -135,6 +131,7 @@ class Api:
             endpoint,
             methods=["POST"],
             status_code=202,
+            summary="An expert applies to the assignment",
             operation_id="applications_create",
             openapi_extra={**documented(Application, {"expert": EXPERT}), "responses": taken_answers()},
             tags=["applications"],

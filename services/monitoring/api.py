@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
+from services.monitoring import views
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.figures import Asked, Figures, Newest
 from services.monitoring.rebuild import Report
 from shared.cases.bodies import Input
 from shared.errors import Refusal
+from shared.web.answers import answered, listed_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.lists import query
@@ -36,6 +38,14 @@ PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
+SUMMARIES: Mapping[str, str] = {
+    "programmes_list": "The published programmes",
+    "indicators_list": "Every indicator of a programme with its figure",
+    "indicators_read": "One indicator, by period, as of an instant, by dimension",
+    "periods_list": "The periods that figures are for",
+}
+
+
 class Definitions(Newest, Protocol):
     """Every published programme."""
 
@@ -50,26 +60,39 @@ class Api:
         self._definitions = definitions
         self._rebuild = rebuild
         self.router = APIRouter()
-        self._get("/programmes", self._programmes_route())
-        self._get("/programmes/{code}/indicators", self._indicators_route(), PARAMETERS)
-        self._get("/programmes/{code}/indicators/{indicator}", self._indicator_route(), PARAMETERS)
-        self._get("/programmes/{code}/periods", self._periods_route())
+        every = listed_answers(views.IndicatorFigure)
+        one = answered(views.IndicatorFigure, "As it is known at the instant that was asked for.")
+        self._get("/programmes", self._programmes_route(), listed_answers(views.ProgrammeFigures))
+        self._get("/programmes/{code}/indicators", self._indicators_route(), every, PARAMETERS)
+        self._get("/programmes/{code}/indicators/{indicator}", self._indicator_route(), one, PARAMETERS)
+        self._get("/programmes/{code}/periods", self._periods_route(), listed_answers(views.PeriodSeen))
         self.router.add_api_route(
             "/read-model/rebuild",
             self._rebuild_route(),
             methods=["POST"],
+            summary="Builds the read model anew beside the live one, and goes on with it where the two are equal",
             operation_id="read_model_rebuild",
-            openapi_extra=documented(Input, {}),
+            openapi_extra={
+                **documented(Input, {}),
+                "responses": answered(views.RebuildReport, "What was read, and whether every table is equal."),
+            },
             tags=["read-model"],
         )
 
-    def _get(self, path: str, endpoint: Callable[..., Any], parameters: list[dict[str, Any]] | None = None) -> None:
+    def _get(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        responses: Mapping[str, Any],
+        parameters: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.router.add_api_route(
             path,
             endpoint,
             methods=["GET"],
+            summary=SUMMARIES[endpoint.__name__],
             operation_id=endpoint.__name__,
-            openapi_extra={"parameters": parameters or []},
+            openapi_extra={"parameters": [*parameters], "responses": responses},
             tags=["figures"],
         )
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from services.monitoring.database import Connection
+from services.monitoring.files import PASSED_FOLDER
 from services.monitoring.filling import derive_facts
 from services.monitoring.handlers import Mark
-from services.monitoring.passes import Pass, Passed, longest_first, read_pass
+from services.monitoring.passes import Pass, Passed, found_table, longest_first, read_pass
 from services.monitoring.store import ReadModel, insert_arrow, save_marks
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
@@ -28,17 +32,30 @@ async def fill(log: Log, model: ReadModel, runtime: Runtime, readers: Readers) -
     Raises Unavailable, and duckdb.Error where the model cannot be written; it is then good for nothing but to be
     dropped.
     """
-    filling = _Filling(model, runtime, readers)
-    records = await filling.read(await log.ends(sorted(TOPICS)))
-    await filling.derive()
+    ends = await log.ends(sorted(TOPICS))
+    with _left_in(model, readers) as folder:
+        filling = _Filling(model, runtime, readers, folder)
+        records = await filling.read(ends)
+        await filling.derive()
     return records
 
 
+@contextmanager
+def _left_in(model: ReadModel, readers: Readers) -> Iterator[Path | None]:
+    """Where the passes of other processes leave what they found."""
+    if readers.many == 1 or model.path is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix=PASSED_FOLDER, dir=model.path.parent) as folder:
+        yield Path(folder)
+
+
 class _Filling:
-    def __init__(self, model: ReadModel, runtime: Runtime, readers: Readers) -> None:
+    def __init__(self, model: ReadModel, runtime: Runtime, readers: Readers, folder: Path | None) -> None:
         self._model = model
         self._runtime = runtime
         self._readers = readers
+        self._folder = folder
 
     async def read(self, ends: Mapping[Position, int]) -> int:
         """All passes, some side by side; the number of records."""
@@ -50,14 +67,14 @@ class _Filling:
             await stop_tasks(tasks)
 
     async def derive(self) -> None:
-        """The facts of all that was read, in one transaction."""
+        """The facts of all that was read."""
         await self._writing(partial(_derive, self._model))
 
     def _passes(self, ends: Mapping[Position, int]) -> Iterator[Pass]:
         for position, end in longest_first(ends):
             shares = end * self._readers.many // HELD_RECORDS + 1
             for share in range(shares if end else 0):
-                yield Pass(position, end, shares, share)
+                yield Pass(position, end, shares, share, self._folder)
 
     async def _take(self, waiting: deque[Pass]) -> int:
         """One pass after the other; what one found is written while the next one reads."""
@@ -87,14 +104,14 @@ def _done() -> Written:
 
 def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) -> None:
     connection.execute("BEGIN")
-    for table, rows in passed.tables.items():
-        insert_arrow(connection, table, rows)
+    for table, found in passed.tables.items():
+        with found_table(found) as rows:
+            insert_arrow(connection, table, rows)
     save_marks(connection, marks)
     connection.execute("COMMIT")
 
 
 def _derive(model: ReadModel, connection: Connection) -> None:
     model.reload_zones()
-    connection.execute("BEGIN")
+    # No transaction around all of it, which would have to fit somewhere: who cannot finish drops the file.
     derive_facts(connection, model.zones)
-    connection.execute("COMMIT")

@@ -138,7 +138,7 @@ class Found:
 
 def _count(model: ReadModel, questions: Sequence[Question]) -> list[Found]:
     with model.database.reader() as connection:
-        return [Found(*cells(connection, one), frames_unknown(connection, one)) for one in questions]
+        return [Found(*cells(connection, one, model.cells_seen), frames_unknown(connection, one)) for one in questions]
 
 
 def _represent(question: Question, found: Found, viewer: Viewer) -> Answer:

@@ -7,6 +7,7 @@ follower fills a new one from the topics.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from services.monitoring.schema import fingerprint
@@ -14,6 +15,8 @@ from services.monitoring.store import ReadModel
 from shared.errors import SettingsError
 
 POINTER = "current"
+# Before the name of a folder in which the passes of a rebuild leave what they found.
+PASSED_FOLDER = "read-model-passed-"
 SUFFIXES = ("", ".wal")
 
 
@@ -79,3 +82,5 @@ class ModelFiles:
         for path in self._folder.glob("read-model-*.duckdb*"):
             if path.name not in (kept, f"{kept}.wal"):
                 path.unlink(missing_ok=True)
+        for folder in self._folder.glob(f"{PASSED_FOLDER}*"):
+            shutil.rmtree(folder)

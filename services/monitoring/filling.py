@@ -12,14 +12,14 @@ from services.monitoring.deriving import SHIFT, facts_query
 from services.monitoring.domain.dates import DAY_US, offsets_of
 from services.monitoring.domain.derivation import HEAD, NEVER_MS, UTC_ZONE, Zones, fields_of, joined
 from services.monitoring.domain.profiles import NAMES
-from services.monitoring.schema import FAMILIES, arrow, fact_types, quoted
-from services.monitoring.store import insert_arrow, timelines
+from services.monitoring.schema import FAMILIES, fact_types, quoted
+from services.monitoring.store import insert_facts, numbering, timelines
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family
 from shared.messaging.topics import PERSONS
 
 # Events whose facts are derived at once: what DuckDB holds of them in memory is some 1 kB each.
-DERIVED_AT_ONCE = 500_000
+DERIVED_AT_ONCE = 250_000
 # Facts that are joined one by one, at once.
 JOINED_AT_ONCE = 50_000
 _PERSONS = f"""
@@ -88,12 +88,13 @@ def _derive(connection: Connection, family: Family, own: str) -> None:
         return
     connection.execute(f"CREATE OR REPLACE TEMP TABLE derived AS {query}")
     attributes = quoted(NAMES, "persons.")
-    source = f"derived LEFT JOIN persons USING (person) WHERE {_PLAIN}"
+    connection.execute(numbering("SELECT person FROM derived WHERE person IS NOT NULL"))
+    source = f"derived LEFT JOIN persons USING (person) LEFT JOIN numbers USING (person) WHERE {_PLAIN}"
     connection.execute(
-        f"INSERT INTO {family.table} SELECT {names}, {attributes}, {attributes} FROM {source} ORDER BY {_ORDER}"  # noqa: S608
+        f"INSERT INTO {family.table} SELECT {names}, {attributes}, {attributes}, number FROM {source} ORDER BY {_ORDER}"  # noqa: S608
     )
     for rows in _of_several(connection, family):
-        insert_arrow(connection, family.table, arrow(family.table, rows))
+        insert_facts(connection, {family.table: rows})
 
 
 def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[Any, ...]]]:

@@ -6,7 +6,7 @@ Every value of a declaration or a request is a parameter; names of columns come 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,10 @@ from services.monitoring.domain.rows import day_of
 from services.monitoring.expressions import Parameters, class_named, classes_of, condition_of, table_of
 from services.monitoring.question import Counting, Question, families_of, frames_used, parts_of
 from shared.programmes.indicators import Distinct, Facts, Measure, Sum
+
+# The memory that the bits of an answer's cells may take.
+BITS_BYTES = 64 * 2**20
+SEEN_AT_MOST = 1_000
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,42 @@ def compile_query(question: Question) -> Query:
     return Query(_broken_down(question, parts, [*classes, *flags], where), value.values)
 
 
+def _as_bits(question: Question, persons: int) -> Query:
+    """As `_broken_down`, of one count of persons: those of a cell are the bits of their numbers, and those of the total
+    all bits that any cell has."""
+    value = Parameters()
+    ((facts, _),) = parts_of(question)
+    conditions = [*_scope(question, value), _facts(facts, facts.kinds, question, value)]
+    classes = ", ".join(f"{classes_of(one, question, value)} AS d{i}" for i, one in enumerate(question.by))
+    names = ", ".join(f"d{i}" for i in range(len(question.by)))
+    nothing = ", ".join(f"NULL AS d{i}" for i in range(len(question.by)))
+    bits = f"bitstring_agg(person_number, 0, {max(persons - 1, 0)}) AS bits"
+    where, table = " AND ".join(conditions), table_of(question)
+    return Query(
+        f"WITH grouped AS MATERIALIZED (SELECT {classes}, {bits} FROM {table} WHERE {where} GROUP BY ALL) "  # noqa: S608
+        f"SELECT false, {names}, bit_count(bits) FROM grouped "
+        f"UNION ALL SELECT true, {nothing}, bit_count(bit_or(bits)) FROM grouped",
+        value.values,
+    )
+
+
+def _fits_bits(connection: Connection, question: Question, seen: Mapping[Any, int]) -> int:
+    """How many persons have numbers, where the question can be answered by their bits; 0 where it cannot, or where
+    the cells that it had before would take too much memory."""
+    measures = [measure for _, measure in parts_of(question)]
+    cells_before = seen.get(_asked(question))
+    if cells_before is None or measures != [Distinct(distinct="person")] or len(families_of(question)) > 1:
+        return 0
+    persons = int(connection.execute("SELECT count(*) FROM numbers").fetchall()[0][0])
+    return persons if persons * (cells_before + 1) <= 8 * BITS_BYTES else 0
+
+
+def _asked(question: Question) -> Any:
+    period = None if question.period is None else question.period.code
+    by = tuple((dimension.code, len(dimension.classes)) for dimension in question.by)
+    return (question.definition.code, question.indicator.code, by, period, question.office)
+
+
 def _broken_down(question: Question, parts: Counting, columns: Sequence[str], where: str) -> str:
     """Cells and total from rows that are grouped once by all that either tells apart.
 
@@ -82,12 +122,16 @@ def _broken_down(question: Question, parts: Counting, columns: Sequence[str], wh
     )
 
 
-def cells(connection: Connection, question: Question) -> tuple[Cell, list[Cell]]:
-    """The total and the cells, ordered by their classes."""
-    query = compile_query(question)
+def cells(
+    connection: Connection, question: Question, seen: MutableMapping[Any, int] | None = None
+) -> tuple[Cell, list[Cell]]:
+    """The total and the cells, ordered by their classes.
+
+    `seen`: how many cells earlier answers of the same read model had, by what was asked.
+    """
     width, shared = len(question.by), question.indicator.share is not None
     total, found = Cell((), 0, 0 if shared else None, 0, 0), []
-    for is_total, *row in connection.execute(query.sql, dict(query.parameters)).fetchall():
+    for is_total, *row in _counted_rows(connection, question, seen):
         values = [int(value or 0) for value in row[width:]]
         part, whole = (values[0], values[1]) if shared else (values[0], None)
         classes = () if is_total else tuple(map(class_named, question.by, row))
@@ -97,7 +141,23 @@ def cells(connection: Connection, question: Question) -> tuple[Cell, list[Cell]]
             total = cell
         else:
             found.append(cell)
+    if question.by and seen is not None:
+        if len(seen) >= SEEN_AT_MOST:
+            seen.clear()
+        seen[_asked(question)] = len(found)
     return total, sorted(found, key=lambda cell: cell.classes)
+
+
+def _counted_rows(connection: Connection, question: Question, seen: Mapping[Any, int] | None) -> list[tuple[Any, ...]]:
+    """What the query of the question gives."""
+    # One snapshot: a person who comes in between would have a number beyond those that were counted.
+    connection.begin()
+    try:
+        persons = _fits_bits(connection, question, seen) if question.by and seen else 0
+        query = _as_bits(question, persons) if persons else compile_query(question)
+        return connection.execute(query.sql, dict(query.parameters)).fetchall()
+    finally:
+        connection.rollback()
 
 
 def frames_unknown(connection: Connection, question: Question) -> bool:

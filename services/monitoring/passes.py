@@ -11,8 +11,11 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from itertools import accumulate
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
+
+import pyarrow as pa
 
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
@@ -24,16 +27,20 @@ READ_RECORDS = 10_000
 
 
 class Pass(NamedTuple):
-    """What to read: the partition up to `end`, of its subjects one share in `shares`."""
+    """What to read: the partition up to `end`, of its subjects one share in `shares`.
+
+    `folder`: where to leave what was found for another process; None where this one reads it.
+    """
 
     position: Position
     end: int
     shares: int
     share: int
+    folder: Path | None = None
 
 
 class Passed(NamedTuple):
-    """What a pass found: its Arrow tables by name, which hold only what is not there yet, and where it stopped."""
+    """What a pass found: its Arrow tables by name, or the files that hold them, and where it stopped."""
 
     position: Position
     mark: Mark
@@ -56,6 +63,8 @@ async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
             mark.high_ms = high_ms
     mark.next_offset = task.end
     tables = await runtime.in_pool(partial(_tables, batch))
+    if task.folder is not None:
+        tables = {name: _left(table, task, name) for name, table in tables.items()}
     return Passed(task.position, mark, batch.records, tables)
 
 
@@ -133,6 +142,26 @@ def _tables(batch: Batch) -> dict[str, Any]:
             "offices": [row for offices in batch.offices.values() for row in offices],
         }
         return {name: arrow(name, found) for name, found in rows.items() if found}
+
+
+def _left(table: pa.Table, task: Pass, name: str) -> Path:
+    """A file with the table, which another process maps: through a pipe it would be copied four times."""
+    topic, partition = task.position
+    path = (task.folder or Path()) / f"{topic}-{partition}-{task.share}.{name}.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    return path
+
+
+@contextmanager
+def found_table(found: pa.Table | Path) -> Iterator[pa.Table]:
+    """The table of a pass; its file is gone after the block."""
+    if not isinstance(found, Path):
+        yield found
+        return
+    with pa.memory_map(str(found)) as file:
+        yield pa.ipc.open_file(file).read_all()
+    found.unlink()
 
 
 def each_once(rows: list[EventRow]) -> list[EventRow]:

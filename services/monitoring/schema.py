@@ -22,6 +22,7 @@ from shared.contracts.registration import ATTRIBUTES
 
 FAMILIES: tuple[Family, ...] = tuple(CATALOGUE.families.values())
 FACT_TABLES: tuple[str, ...] = tuple(family.table for family in FAMILIES)
+PERSONS_TABLES = frozenset(family.table for family in FAMILIES if family.person)
 _BIG = frozenset(
     {"epoch", "sequence", "happened_us", "known_ms", "known_from", "known_to", "programme_version", "recorded_us"}
     | {"number", "position", "appended_ms"}
@@ -70,13 +71,22 @@ TABLES: dict[str, tuple[str, ...]] = {table: tuple(columns) for table, columns i
 
 
 def ddl() -> str:
-    """Creates what is missing."""
+    """Creates what is missing.
+
+    Beside its columns a family that names persons has their numbers in this file (`numbers`), small and without gaps,
+    so that persons are counted as bits. They say nothing, and differ from file to file.
+    """
     kinds = ", ".join(f"'{kind}'" for kind in CATALOGUE.kinds)
     statements = [f"CREATE TYPE IF NOT EXISTS fact_kind AS ENUM ({kinds})"]
     for table, columns in TYPES.items():
         parts = [f'"{column}" {type}' for column, type in columns.items()]
-        statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(parts)})")
+        statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join([*parts, *_numbered(table)])})")
+    statements.append("CREATE TABLE IF NOT EXISTS numbers (person UUID, number INTEGER)")
     return "; ".join(statements)
+
+
+def _numbered(table: str) -> list[str]:
+    return ["person_number INTEGER"] if table in PERSONS_TABLES else []
 
 
 def fingerprint() -> str:

@@ -13,6 +13,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.derivation import (
     Groups,
@@ -25,7 +27,7 @@ from services.monitoring.domain.derivation import (
 from services.monitoring.domain.profiles import PROFILE_COLUMNS, Entry, ProfileRow, timelines_of
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, OfficeRow
-from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, arrow, ddl, quoted
+from services.monitoring.schema import FACT_TABLES, FAMILIES, PERSONS_TABLES, TABLES, arrow, ddl, quoted
 from shared.messaging.port import Position
 from shared.messaging.topics import PERSONS, TOPICS
 from shared.replica import shadows_collection
@@ -76,6 +78,8 @@ class ReadModel:
         self.path = path
         self.database = Database(path, threads=threads, memory_limit_mb=memory_limit_mb)
         self.database.writer.execute(ddl())
+        # How many cells the answers to questions had, by what was asked.
+        self.cells_seen: dict[Any, int] = {}
         self._unsorted = 0
         self._sorted_to = -1
         # What stands in memory alone is new.
@@ -182,9 +186,41 @@ def replace_older(
 def write_facts(connection: Connection, groups: Groups, known: Known) -> int:
     """Derives and adds the facts of these subjects; each group has all events of its subject, in order."""
     found = fact_rows(groups, known)
-    for table, rows in found.items():
-        insert(connection, table, rows)
+    insert_facts(connection, found)
     return sum(map(len, found.values()))
+
+
+def insert_facts(connection: Connection, found: Mapping[str, Sequence[Any]]) -> None:
+    """Adds the rows of families' tables, with the numbers of their persons."""
+    places = {table: TABLES[table].index("person") for table in PERSONS_TABLES & found.keys()}
+    persons = {table: [row[place] for row in found[table]] for table, place in places.items()}
+    numbers = _numbers_of(connection, {person for named in persons.values() for person in named if person is not None})
+    for table, rows in found.items():
+        if not rows:
+            continue
+        incoming = arrow(table, rows)
+        if table in persons:
+            column = pa.array([numbers.get(person) for person in persons[table]], pa.int32())
+            incoming = incoming.append_column("person_number", column)
+        insert_arrow(connection, table, incoming)
+
+
+def _numbers_of(connection: Connection, persons: set[str]) -> dict[str, int]:
+    """The persons' numbers; who has none gets the next one."""
+    if not persons:
+        return {}
+    asked = "SELECT person::VARCHAR, number FROM numbers WHERE person IN (SELECT unnest(?::UUID[]))"
+    numbers: dict[str, int] = dict(connection.execute(asked, [sorted(persons)]).fetchall())
+    if new := sorted(persons - numbers.keys()):
+        given = numbering("SELECT unnest(?::UUID[])") + " RETURNING person::VARCHAR, number"
+        numbers |= dict(connection.execute(given, [new]).fetchall())
+    return numbers
+
+
+def numbering(persons: str) -> str:
+    """The statement that gives each person whom the query gives, and who has none, the next number."""
+    new = f"(SELECT DISTINCT * FROM ({persons}) named(person)) ANTI JOIN numbers USING (person)"  # noqa: S608
+    return f"INSERT INTO numbers SELECT person, (SELECT count(*) FROM numbers) + row_number() OVER () - 1 FROM {new}"  # noqa: S608
 
 
 def remove_facts(connection: Connection, held: Iterable[EventRow]) -> None:

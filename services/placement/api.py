@@ -6,12 +6,8 @@ from collections.abc import Mapping
 
 from services.placement import views
 from services.placement.domain.placements import PLACEMENT
-from services.placement.domain.sites import SITE
-from services.placement.domain.trainings import TRAINING
-from services.placement.store import PLACEMENTS, SITES, TRAININGS
+from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
-from shared.programmes.sections.results import ResultsSection
-from shared.programmes.sections.trainings import TrainingsSection
 from shared.replica import Replica
 from shared.web.acting import Served, Work
 from shared.web.plain import plain
@@ -31,6 +27,5 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
     }
     return (
         Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works),
-        plain(TRAINING, TRAININGS, TrainingsSection, replica),
-        plain(SITE, SITES, ResultsSection, replica),
+        *(plain(one, replica) for one in PLAIN),
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from services.placement.domain.placements import PLACEMENT, Placement
-from services.placement.domain.sites import SITE, Site
-from services.placement.domain.trainings import TRAINING, Training
+from services.placement.domain.sites import SITE
+from services.placement.domain.trainings import TRAINING
 from shared.cases.holds import Usage
+from shared.programmes.sections.results import ResultsSection
+from shared.programmes.sections.trainings import TrainingsSection
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import Collection, Index
 from shared.store.port import Document
-from shared.store.relations import collection_of
+from shared.store.relations import Plain, collection_of
 
 PLACEMENTS: Aggregate[Placement] = Aggregate.of(PLACEMENT, collection_of(PLACEMENT))
-TRAININGS: Aggregate[Training] = Aggregate.of(TRAINING, collection_of(TRAINING))
-SITES: Aggregate[Site] = Aggregate.of(SITE, collection_of(SITE))
 CALENDARS = Collection("calendars")
+PLAIN = (Plain(TRAINING, TrainingsSection), Plain(SITE, ResultsSection))
 
 
 def _accounts(document: Document) -> list[str]:
@@ -23,7 +24,7 @@ def _accounts(document: Document) -> list[str]:
     return [account for who in ("person", "institution") if (account := known.get(who, {}).get("account"))]
 
 
-COLLECTIONS = (PLACEMENTS.collection, CALENDARS, TRAININGS.collection, SITES.collection)
+COLLECTIONS = (PLACEMENTS.collection, CALENDARS, *(one.aggregate.collection for one in PLAIN))
 SHADOWS = shadows_collection({"account": Index(_accounts)})
 
 

@@ -69,7 +69,7 @@ def opens(
     example: Mapping[str, Any],
 ) -> Move:
     """The row that opens a plain case."""
-    refused = ("not_in_programme", *refuses)
+    refused = ("not_in_programme", "institution_unknown", *refuses)
     return Move(
         verb, frozenset({NEW}), event, body=body, by=by, rule=rule, needs=DEFINITION, refuses=refused, example=example
     )

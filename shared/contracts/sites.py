@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,12 +22,14 @@ SITE_FACTS = Family(
         said("families", "number"),
         said("persons", "number"),
         said("reason", "code"),
+        said("condition", "code"),
     ),
     frame=("frame", "site_kind"),
     opened="frame",
     framed="frame",
     unit="thing",
 )
+Condition = Literal["working", "in_repair", "out_of_use"]
 # Numbers the works of a site from 1.
 WorkNumber = Annotated[int, Field(ge=1, le=100)]
 Reached = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -78,6 +80,14 @@ class SiteHandedOver(Event):
     topic: ClassVar[str] = "placement.sites"
     leads_to: ClassVar[str | None] = "handed_over"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("site_handed_over", once=True, follows="site_assessed"),)
+
+
+class SiteInspected(Event):
+    """Somebody looked at what was handed over, and said in which condition it is."""
+
+    topic: ClassVar[str] = "placement.sites"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("site_inspected", follows="site_handed_over"),)
+    condition: Condition
 
 
 class SiteDropped(Event):

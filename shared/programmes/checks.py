@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 import pycountry
 
 from shared.contracts.registration import ATTRIBUTES, Attributes, Sex
-from shared.programmes.figures import indicator_checks
+from shared.programmes.indicator_checks import indicator_checks
 from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, escaped
 from shared.programmes.model import Definition

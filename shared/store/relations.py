@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from shared.cases.case import Case
 from shared.identity.roles import Relation
+from shared.programmes.sections.base import Section
+from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Equals, Index
 from shared.store.port import Document
 
 # Under which name the state, its parties or its frame say to whom the case stands in that relation.
 _NAMED: Mapping[Relation, str] = {"own": "person", "institution": "institution", "office": "office"}
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A plain case of a service. `section`: the part of a programme without which it is not opened."""
+
+    case: Case[Any]
+    section: type[Section]
+
+    @cached_property
+    def aggregate(self) -> Aggregate[Any]:
+        return Aggregate.of(self.case, collection_of(self.case))
 
 
 def collection_of(case: Case[Any]) -> Collection:

@@ -22,6 +22,7 @@ from shared.programmes.sections.base import Section
 from shared.replica import Replica
 from shared.store.aggregates import Aggregate, Saved
 from shared.store.port import Document
+from shared.store.relations import Plain
 from shared.web.acting import Call, Represent, Seen, Served
 from shared.web.callers import Granted
 
@@ -29,11 +30,11 @@ from shared.web.callers import Granted
 Named = tuple[str, Listed | Known, Any]
 
 
-def plain(case: Case[Any], aggregate: Aggregate[Any], section: type[Section], replica: Replica) -> Served:
-    """The case with its routes' work. `section`: the part of a programme without which it is not opened."""
-    seen, work = seen_model(case), _Work(aggregate, section, replica)
+def plain(one: Plain, replica: Replica) -> Served:
+    """The case with its routes' work."""
+    case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
     works = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
-    return Served(case, aggregate, seen, _represent(case, seen), works)
+    return Served(case, one.aggregate, seen, _represent(case, seen), works)
 
 
 def seen_model(case: Case[Any]) -> type[Seen]:
@@ -68,14 +69,14 @@ class _Work:
         self._replica = replica
 
     async def open(self, call: Call[Opening]) -> Saved[Any]:
-        """Raises Refusal `not_yours` (403), `not_in_programme`, `programme_unknown`, `names_unknown` (422)."""
+        """Raises Refusal `not_yours` (403), `not_in_programme`, `programme_unknown`, those of `_check`."""
         await _check_office(call.body, call.granted)
         _, state = await self._replica.kernel.load(self._aggregate, call.id)
         # What a repetition finds was checked when it was opened.
         return await self._execute(call, await self._under(call.body) if state is None else None)
 
     async def go_on(self, call: Call[Any]) -> Saved[Any]:
-        """Raises Refusal `not_found` (404), `names_unknown` (422); TooEarly where the case's version is not here."""
+        """Raises Refusal `not_found` (404), those of `_check`; TooEarly where the case's version is not here."""
         _, state = await self._replica.kernel.load(self._aggregate, call.id)
         if not isinstance(state, Framed):
             raise Refusal("not_found", status=404)
@@ -106,17 +107,22 @@ class _Work:
         return Under(frame, section)
 
     async def _check(self, body: BaseModel, definition: Definition) -> None:
-        """Refuses `names_unknown` (422) with the rule of each field: `code_not_listed`, `<name>_unknown`."""
+        """Refuses `code_not_listed` (422); then `<name>_unknown` (409), for the news of a subject may be on its way."""
         codes = named_codes(definition, definition.section(self._section))
-        problems = []
-        for pointer, mark, value in marked(body):
-            if isinstance(mark, Listed):
-                if value not in codes.get(mark.word, {value}):
-                    problems.append(Problem("code_not_listed", pointer))
-            elif not await self._knows(mark.name, value):
-                problems.append(Problem(f"{mark.name}_unknown", pointer))
-        if problems:
-            raise Refusal("names_unknown", problems=tuple(problems), status=422)
+        named = list(marked(body))
+        _refuse(
+            "code_not_listed",
+            [
+                at
+                for at, mark, value in named
+                if isinstance(mark, Listed) and value not in codes.get(mark.word, {value})
+            ],
+            422,
+        )
+        for name in dict.fromkeys(mark.name for _, mark, _ in named if isinstance(mark, Known)):
+            ids = [(at, value) for at, mark, value in named if isinstance(mark, Known) and mark.name == name]
+            known = {id: await self._knows(name, id) for id in dict.fromkeys(id for _, id in ids)}
+            _refuse(f"{name}_unknown", [at for at, id in ids if not known[id]], 409)
 
     async def _knows(self, name: str, id: str) -> bool:
         shadow = await self._replica.ports.store.load(self._replica.shadows.name, id)
@@ -135,6 +141,12 @@ async def _check_office(body: Opening, granted: Granted) -> None:
     own = {("all", "all"), ("office", body.office), ("institution", body.institution)}
     if not own & set(await granted.equalities()):
         raise Refusal("not_yours", problems=(Problem("not_yours", "/office"),), status=403)
+
+
+def _refuse(rule: str, pointers: list[str], status: int) -> None:
+    """Nothing where there are no pointers."""
+    if pointers:
+        raise Refusal(rule, problems=tuple(Problem(rule, pointer) for pointer in pointers), status=status)
 
 
 def marked(body: BaseModel, pointer: str = "") -> Iterator[Named]:

@@ -16,7 +16,7 @@ from services.monitoring.follower import Follower
 from services.monitoring.indicators import cells
 from services.monitoring.question import Question
 from services.monitoring.rebuild import rebuild
-from services.monitoring.schema import FACT_TABLES, TYPES
+from services.monitoring.schema import FACT_TABLES, PERSONS_TABLES, TYPES
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
 from shared.contracts.base import Envelope
@@ -138,6 +138,8 @@ def _recounts(quick: bool) -> list[Result]:
         _versions(model, 0, versions * 9 // 10)
         model.sort_facts()
         _versions(model, versions * 9 // 10, versions)
+        persons = f"SELECT md5(i::VARCHAR)::UUID, i FROM range({PERSONS_RECOUNTED}) t(i)"
+        model.database.writer.execute(f"INSERT INTO numbers {persons}")
         model.database.writer.execute("CHECKPOINT")
         asked = definition()
         found: list[Result] = [
@@ -162,7 +164,7 @@ def _recount(
     with model.database.reader() as connection:
         for _ in range(RECOUNTS):
             started, used = time.perf_counter(), time.process_time()
-            cells(connection, question)
+            cells(connection, question, model.cells_seen)
             walls.append((time.perf_counter() - started) * 1000)
             processors.append((time.process_time() - used) * 1000)
     broken_down = f" by {', '.join(by)}" if by else ""
@@ -218,4 +220,9 @@ def _versions(model: ReadModel, start: int, end: int) -> None:
             told = {**columns, "kind": f"([{named}][1 + i % {len(KINDS)}])::fact_kind"}
             values = ", ".join(f"{told.get(column, 'NULL')}" for column in TYPES[table])
             rows = f"range({start}, {end}) t(i) WHERE i % {len(KINDS)} IN ({', '.join(map(str, own))})"
-            model.database.writer.execute(f"INSERT INTO {table} SELECT {values} FROM {rows}")
+            named = [*TYPES[table], *(["person_number"] if table in PERSONS_TABLES else [])]
+            numbers = [f"i % {PERSONS_RECOUNTED}"] if table in PERSONS_TABLES else []
+            columns_named = ", ".join(f'"{name}"' for name in named)
+            model.database.writer.execute(
+                f"INSERT INTO {table} ({columns_named}) SELECT {', '.join([values, *numbers])} FROM {rows}"
+            )

@@ -12,7 +12,7 @@ from deploy.generate import built
 from shared.cases.case import NEW
 from shared.web.contract import contract
 
-SERVICES = ("placement",)
+SERVICES = ("registration", "matching", "placement", "monitoring")
 Operation = tuple[str, str, dict[str, Any]]
 
 
@@ -51,7 +51,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_a_verb_says_from_where_by_whom_and_what_refuses_it(service: str, document: dict[str, Any]) -> None:
     found = {operation["operationId"]: operation for _, _, operation in operations(document)}
-    for served in built(service).cases:
+    for served in getattr(built(service), "cases", ()):
         for verb in served.case.verbs:
             operation = found[f"{served.name}_{verb}".replace("-", "_")]
             rows = served.case.rows[verb]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.identity.roles import Role
+from tests.e2e.edge_plain import brought, plain_cases
 from tests.e2e.edge_world import OFFICE, People, terms
 
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
@@ -198,7 +199,13 @@ class Cases:
             "monitoring": {"read_model_rebuild": lambda: by_administrator},
         }
         service, name = operation.split(":")
+        if name.split("_")[0] in plain_cases():
+            return lambda: self._plain(name)
         return services[service][name]
+
+    def _plain(self, operation: str) -> Ready:
+        id, office = brought(self._people, operation)
+        return Ready(id, office=office)
 
     def _parked(self, service: str) -> Ready:
         items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any
 
 import httpx
@@ -85,12 +86,16 @@ class Town:
 
     def _counted(self, service: str, event: str, handler: Handler) -> Handler:
         def counting(work: Callable[..., Any] | None) -> Any:
+            if work is None:
+                return None
+
+            # What is known stands under the knower's name.
+            @wraps(work)
             def run(*arguments: Any) -> Any:
-                assert work is not None
                 self.ran[(service, event)] += 1
                 return work(*arguments)
 
-            return run if work else None
+            return run
 
         # Where there is an effect it follows what is known, so that one of the two is counted.
         first = handler.know if handler.effect is None else None

@@ -18,6 +18,7 @@ from shared.clock import RealRuntime, derived_id
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message
 from shared.messaging.topics import TOPICS
+from tests.e2e import edge_plain
 from tests.e2e.edge_checks import (
     CANARY,
     UNSEEN_INTEGER,
@@ -31,6 +32,7 @@ from tests.e2e.edge_checks import (
 )
 from tests.e2e.edge_examples import Cases, Operation, Ready, documents, posts, substituted
 from tests.e2e.edge_fuzz import fuzz
+from tests.e2e.edge_plain import opened, plain_cases
 from tests.e2e.edge_policy import BAD_BODY, Case, everybody, expected, routes
 from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, PROGRAMME, People, terms
 from tests.e2e.system import SERVICES, System
@@ -79,6 +81,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
         system.wait_ready()
         people = People(system)
         people.publish()
+        edge_plain.publish(people)
         yield people
         people.close()
     finally:
@@ -395,6 +398,7 @@ def owned(people: People) -> dict[str, Case]:
         "assignments": Case(assignment, institution=by_host),
         "matches": Case(match, me, by_host),
         "placements": Case(placement, me, by_host),
+        **{name: Case(opened(people, name, office=OFFICE, institution=host), (), by_host) for name in plain_cases()},
         "parked": Case(POISONED),
         "parked/placement": Case(POISONED),
         "parked/monitoring": Case(POISONED),

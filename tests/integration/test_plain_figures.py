@@ -124,6 +124,13 @@ async def test_families_are_reached_in_the_phase_in_which_the_works_were_complet
     assert by_district["families"]["by"] == [{"district": "sharur", "value": 64}]
 
 
+async def test_few_things_are_no_secret_and_few_families_are(four: Four) -> None:
+    await published(four, "coswa-nar", "nakhchivan")
+    found = await figures(four, "coswa-nar", role="evaluator")
+    assert "withheld" not in found["systems_started"]
+    assert (found["families"]["value"], found["families"]["withheld"]) == (None, "below_threshold")
+
+
 async def test_every_message_twice_changes_no_figure_and_a_rebuild_finds_the_same(four: Four) -> None:
     await published(four, "institution-capacity", "kabul")
     await held(four)

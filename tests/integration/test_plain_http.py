@@ -135,31 +135,38 @@ async def test_a_programme_without_the_section_opens_no_such_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "problems"),
+    ("changed", "pointers"),
     [
-        ({"training_kind": "course"}, [("/training_kind", "code_not_listed")]),
-        ({"training_topic": "law"}, [("/training_topic", "code_not_listed")]),
-        ({"country": "NL", "sector": "fishing"}, [("/country", "code_not_listed"), ("/sector", "code_not_listed")]),
-        ({"institution": derived_id("another")}, [("/institution", "institution_unknown")]),
-        ({"institution": arriving.PERSON}, [("/institution", "institution_unknown")]),
+        ({"training_kind": "course"}, ["/training_kind"]),
+        ({"training_topic": "law"}, ["/training_topic"]),
+        ({"country": "NL", "sector": "fishing"}, ["/country", "/sector"]),
     ],
 )
-async def test_what_an_opening_names_is_known(
-    edge: Serving, changed: dict[str, str], problems: list[tuple[str, str]]
+async def test_codes_of_an_opening_are_the_programmes(
+    edge: Serving, changed: dict[str, str], pointers: list[str]
 ) -> None:
     answer = await edge.post("/trainings", "officer", {**TRAINING, **changed})
-    assert broken(answer) == (422, "names_unknown", problems)
+    assert broken(answer) == (422, "code_not_listed", [(at, "code_not_listed") for at in pointers])
+
+
+@pytest.mark.parametrize("unknown", [derived_id("another"), arriving.PERSON])
+async def test_an_institution_that_nobody_told_of_is_refused(edge: Serving, unknown: str) -> None:
+    answer = await edge.post("/trainings", "officer", {**TRAINING, "institution": unknown})
+    assert broken(answer) == (409, "institution_unknown", [("/institution", "institution_unknown")])
 
 
 async def test_what_a_later_verb_names_is_known_too(edge: Serving) -> None:
     training, site = await done(edge, "/trainings", TRAINING), await done(edge, "/sites", SITE)
-    groups = [GROUPS[0], {"sex": "male", "category": "guests", "institution": derived_id("another"), "persons": 1}]
-    answer = await edge.post(f"/trainings/{training['id']}/hold", "officer", {"sessions": 1, "participants": groups})
-    places = [("/participants/1/category", "code_not_listed"), ("/participants/1/institution", "institution_unknown")]
-    assert broken(answer) == (422, "names_unknown", places)
+    path, of_another = f"/trainings/{training['id']}/hold", {**GROUPS[1], "institution": derived_id("another")}
+    answer = await edge.post(path, "officer", {"sessions": 1, "participants": [GROUPS[0], of_another]})
+    places = [("/participants/1/institution", "institution_unknown")]
+    assert broken(answer) == (409, "institution_unknown", places)
+    guests = {**GROUPS[1], "category": "guests"}
+    answer = await edge.post(path, "officer", {"sessions": 1, "participants": [GROUPS[0], guests]})
+    assert broken(answer) == (422, "code_not_listed", [("/participants/1/category", "code_not_listed")])
     await done(edge, f"/sites/{site['id']}/assess")
     answer = await edge.post(f"/sites/{site['id']}/begin-works", "officer", {"work_kind": "bridge"})
-    assert broken(answer) == (422, "names_unknown", [("/work_kind", "code_not_listed")])
+    assert broken(answer) == (422, "code_not_listed", [("/work_kind", "code_not_listed")])
 
 
 @pytest.mark.parametrize(
@@ -224,7 +231,7 @@ async def test_a_training_keeps_the_version_that_it_was_opened_under(edge: Servi
     second = await done(edge, "/trainings", TRAINING)
     assert second["frame"]["programme_version"] == 2
     status, rule, _ = broken(await edge.post(f"/trainings/{second['id']}/hold", "officer", HELD))
-    assert (status, rule) == (422, "names_unknown")
+    assert (status, rule) == (422, "code_not_listed")
 
 
 async def test_lists_are_in_the_order_of_the_openings_a_page_at_a_time(edge: Serving) -> None:

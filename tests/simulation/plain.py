@@ -8,11 +8,10 @@ from typing import Any
 
 from services.placement.domain.sites import SITE
 from services.placement.domain.trainings import TRAINING
-from services.placement.store import SITES, TRAININGS
 from shared.cases.case import Case
 from shared.clock import derived_id
 from shared.identity.policy import Equality
-from shared.store.aggregates import Aggregate, Cause
+from shared.store.aggregates import Cause
 from shared.web.acting import NOTHING_YET, Call, act
 from tests.simulation.cast import CODE, OFFICE
 from tests.simulation.client import Client, Step
@@ -25,7 +24,7 @@ PLACE = {"programme": CODE, "office": OFFICE, "title": "An example", "country": 
 DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
 WOMEN, MEN = {"sex": "female", "persons": 12}, {"sex": "male", "persons": 9}
 # What an opening names is still on its way to this replica.
-PASSING = frozenset({"programme_unknown", "names_unknown"})
+PASSING = frozenset({"programme_unknown", "institution_unknown"})
 
 
 class Office:
@@ -48,49 +47,47 @@ class Plain:
         yield from (self._build(number) for number in range(SITES_OPENED))
 
     async def _train(self, number: int) -> None:
-        id = await self._open(
-            TRAINING, TRAININGS, number, **PLACE, **DAYS, training_kind="workshop", institution=INSTITUTION
-        )
+        id = await self._open(TRAINING, number, **PLACE, **DAYS, training_kind="workshop", institution=INSTITUTION)
         course = self._client.rng.choice(("cancelled", "held", "corrected"))
         if course == "cancelled":
-            await self._move(TRAINING, TRAININGS, id, "cancel", reason="trainer_ill")
+            await self._move(TRAINING, id, "cancel", reason="trainer_ill")
             return
-        await self._move(TRAINING, TRAININGS, id, "reschedule", **DAYS)
-        await self._move(TRAINING, TRAININGS, id, "hold", sessions=2, participants=(WOMEN, MEN))
+        await self._move(TRAINING, id, "reschedule", **DAYS)
+        await self._move(TRAINING, id, "hold", sessions=2, participants=(WOMEN, MEN))
         for recount in range(2 if course == "corrected" else 0):
             said = {"participants": ({**WOMEN, "persons": 10 + recount},), "reason": "attendance_list"}
-            await self._move(TRAINING, TRAININGS, id, "correct-participants", **said)
+            await self._move(TRAINING, id, "correct-participants", **said)
 
     async def _build(self, number: int) -> None:
-        id = await self._open(SITE, SITES, number, **PLACE, site_kind="village")
-        await self._move(SITE, SITES, id, "assess")
+        id = await self._open(SITE, number, **PLACE, site_kind="village")
+        await self._move(SITE, id, "assess")
         for _ in range(2):
-            await self._move(SITE, SITES, id, "begin-works", work_kind="water_system")
-        await self._move(SITE, SITES, id, "complete-works", work=1, families=64)
+            await self._move(SITE, id, "begin-works", work_kind="water_system")
+        await self._move(SITE, id, "complete-works", work=1, families=64)
         if self._client.rng.random() < 0.5:
-            await self._move(SITE, SITES, id, "drop", reason="spring_dried_up")
+            await self._move(SITE, id, "drop", reason="spring_dried_up")
             return
-        await self._move(SITE, SITES, id, "complete-works", work=2, families=36)
-        await self._move(SITE, SITES, id, "hand-over")
+        await self._move(SITE, id, "complete-works", work=2, families=36)
+        await self._move(SITE, id, "hand-over")
 
-    async def _open(self, case: Case[Any], aggregate: Aggregate[Any], number: int, **said: Any) -> str:
+    async def _open(self, case: Case[Any], number: int, **said: Any) -> str:
         name = f"open {case.name} {number}"
         id = derived_id("client", name)
         self._journal.ask(id)
         await self._client.pause(PAUSE_SECONDS)
-        about = About("placement", aggregate.name, id)
+        about = About("placement", case.name, id)
         await self._client.put(step(name, about, _opening(case, id, **said), patient=PASSING, id=id))
         return id
 
-    async def _move(self, case: Case[Any], aggregate: Aggregate[Any], id: str, verb: str, **said: Any) -> None:
+    async def _move(self, case: Case[Any], id: str, verb: str, **said: Any) -> None:
         attempt = self._attempts[verb, id]
         self._attempts[verb, id] += 1
         await self._client.pause(PAUSE_SECONDS)
-        await self._client.put(_moving(case, aggregate, id, verb, attempt, **said))
+        await self._client.put(_moving(case, id, verb, attempt, **said))
 
 
-def _moving(case: Case[Any], aggregate: Aggregate[Any], id: str, verb: str, attempt: int, **said: Any) -> Step:
-    about = About("placement", aggregate.name, id)
+def _moving(case: Case[Any], id: str, verb: str, attempt: int, **said: Any) -> Step:
+    about = About("placement", case.name, id)
     return step(f"{verb} {case.name} {id} {attempt}", about, acting(case, verb, id, **said))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from services.matching.store import ASSIGNMENTS, MATCHES
-from services.placement.store import PLACEMENTS, SITES, TRAININGS
+from services.placement.store import PLACEMENTS, PLAIN
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from shared.clock import derived_id
 from shared.contracts.registry import read as read_event
@@ -47,8 +47,7 @@ FOLDED: tuple[tuple[str, Aggregate[Any], tuple[str, ...]], ...] = (
     ("matching", ASSIGNMENTS, ("matching.assignments",)),
     ("matching", MATCHES, ("matching.matches",)),
     ("placement", PLACEMENTS, ("placement.placements",)),
-    ("placement", TRAININGS, ("placement.trainings",)),
-    ("placement", SITES, ("placement.sites",)),
+    *(("placement", one.aggregate, (f"placement.{one.case.name}",)) for one in PLAIN),
 )
 
 

@@ -114,7 +114,7 @@ def _fields(family: Family, known: Body, one: Walked, item: Any, ordinal: int) -
     for declared in family.fields:
         source = declared.source
         if isinstance(source, Said):
-            found[declared.name] = _said(source, known, one.step.body, item, declared.type, family)
+            found[declared.name] = _said(source, known, one, item, declared.type, family)
         elif isinstance(source, Subject):
             found[declared.name] = one.case
         elif isinstance(source, Ordinal):
@@ -124,14 +124,18 @@ def _fields(family: Family, known: Body, one: Walked, item: Any, ordinal: int) -
     return found
 
 
-def _said(source: Said, known: Body, body: Body, item: Any, type: FieldType, family: Family) -> Value:
-    """At the first path where something stands. A frame's fields stand in the bodies under their own names."""
+def _said(source: Said, known: Body, one: Walked, item: Any, type: FieldType, family: Family) -> Value:
+    """At the first path where something stands. A frame's fields stand in the bodies under their own names.
+
+    What the event says and its verb's body does not is what was said before: the case's state has it.
+    """
     for path in source.paths:
         first, *rest = path.split(".")
         if first == "item":
             value = _at(item, rest)
         else:
-            scope = known if first in family.frame else body
+            recalled = first in one.event.model_fields and first not in one.step.body
+            scope = known if first in family.frame or recalled else one.step.body
             value = _at(scope, [first, *rest])
             value = _at(scope, rest) if value is None and rest else value
         if isinstance(value, str if type != "number" else int):

@@ -81,8 +81,11 @@ def receiving(
     Raises HistoryImpossible.
     """
     hosts = generated(chapter)
+    held: dict[Place, Counter[str]] = defaultdict(Counter)
+    for one, place in going.items():
+        held[place][one.attributes.sector or ""] += returns[one]
     chosen = {
-        (line.office, line.area): _spread(line, [one for one in hosts if one.place == (line.office, line.area)])
+        line.place: _spread(line, [one for one in hosts if one.place == line.place], held[line.place])
         for line in chapter.hosts
         if line.received is not None
     }
@@ -93,9 +96,10 @@ def receiving(
     return Receiving(rng, hosts, chosen, Counter())
 
 
-def _spread(line: Hosts, hosts: list[Host]) -> list[Host]:
-    """As many as received somebody, from each sector one before from any a second one."""
-    return sorted(hosts, key=lambda one: one.number)[: line.received]
+def _spread(line: Hosts, hosts: list[Host], held: Counter[str]) -> list[Host]:
+    """As many as received somebody: those first for which there is a return of their sector, then one of each sector
+    before a second one."""
+    return sorted(hosts, key=lambda one: (one.number > held[one.sector], one.number))[: line.received]
 
 
 def _provide(

@@ -58,7 +58,8 @@ class Profession(Declared):
 class Group(Declared):
     """So many persons of each sex who share an office and an origin, and whatever else is said here.
 
-    `code`: for `placed` and the like to name. `languages`: spoken by all of them, at this CEFR level.
+    `code`: for `placed` and the like to name. `languages`: spoken by all of them, at this CEFR level. `youngest`: of
+    all the eligible they were born last and have worked the fewest years.
     """
 
     code: Code | None = None
@@ -67,6 +68,7 @@ class Group(Declared):
     residence: Country | None = None
     nationality: Country | None = None
     category: Code | None = None
+    youngest: bool = False
     languages: dict[Language, Cefr] = {}
     female: Count = 0
     male: Count = 0
@@ -153,6 +155,10 @@ class Hosts(Declared):
     area: Code | None = None
     number_by_sector: dict[Code, Annotated[int, Field(ge=1, le=1000)]]
     received: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        return self.office, self.area
 
     @property
     def number(self) -> int:

@@ -67,10 +67,17 @@ def drawn(population: Population, rng: random.Random, busy: Collection[int], peo
         expert.eligible = False
         expert.failing = reason.criterion
     columns = _columns(population, rng)
-    for expert, values in zip((one for one in people if one.eligible), _rows(columns), strict=True):
+    eligible = [one for one in people if one.eligible]
+    columns["life"] = _lives(columns["life"], [one.group.youngest for one in eligible], rng)
+    for expert, values in zip(eligible, _rows(columns), strict=True):
         expert.attributes = _attributes(population, expert, values)
     for expert, reason in zip(failing, reasons, strict=True):
-        values = {name: rng.choice(column) for name, column in columns.items()}
+        lived = [
+            life
+            for life, one in zip(columns["life"], eligible, strict=True)
+            if one.group.youngest == expert.group.youngest
+        ]
+        values = {name: rng.choice(column) for name, column in {**columns, "life": lived or columns["life"]}.items()}
         values[reason.attribute] = reason.value
         expert.attributes = _attributes(population, expert, values)
 
@@ -133,6 +140,17 @@ def _columns(population: Population, rng: random.Random) -> dict[str, list[Any]]
     for column in columns.values():
         rng.shuffle(column)
     return columns
+
+
+def _lives(lives: list[Any], youngest: list[bool], rng: random.Random) -> list[Any]:
+    """The same pairs of birth year and experience, those who were born last where the youngest stand."""
+    if not any(youngest):
+        return lives
+    ordered = sorted(lives, key=lambda life: (-life[0], life[1]))
+    young, others = ordered[: sum(youngest)], ordered[sum(youngest) :]
+    rng.shuffle(young)
+    rng.shuffle(others)
+    return [(young if one else others).pop() for one in youngest]
 
 
 def _rows(columns: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:

@@ -23,11 +23,11 @@ def shrunk_returns(chapter: Returns, scale: Decimal) -> Returns:
     hosts = []
     for one in chapter.hosts:
         sectors = {sector: shrunk(number, scale) for sector, number in one.number_by_sector.items()}
-        place = (one.office, one.area)
-        returns = sum(line.returns for line in deliveries.placed if line.place == place)
+        returns = sum(line.returns for line in deliveries.placed if line.place == one.place)
         received = None
         if one.received is not None and returns:
-            received = min(shrunk(one.received, scale), sum(sectors.values()), returns)
+            # In proportion to the hosts, of which every sector keeps one.
+            received = min(shrunk(one.received, Decimal(sum(sectors.values())) / one.number), returns)
         hosts.append(one.model_copy(update={"number_by_sector": sectors, "received": received}))
     return chapter.model_copy(update={"deliveries": deliveries, "population": population, "hosts": tuple(hosts)})
 

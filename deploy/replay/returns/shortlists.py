@@ -60,9 +60,15 @@ class Shortlists:
             raise HistoryImpossible(f"no shortlist for an empty seat in {assignment.office}")
 
     def _listed(self, assignment: Assignment, *, declined: bool) -> bool:
-        """Whether a list was found; then the assignment has it."""
-        goes, number = assignment.listed[0], self.deliveries.shortlist.names - 1
+        """Whether a list was found; then the assignment has it. People compete within their category where they can."""
+        goes = assignment.listed[0]
         near = [one for one in self.spare(assignment.office) if one is not goes]
+        alike = [one for one in near if one.group.category == goes.group.category]
+        choices = [near] if len(alike) == len(near) else [alike, near]
+        return any(self._listed_among(assignment, one, declined=declined) for one in choices)
+
+    def _listed_among(self, assignment: Assignment, near: list[Expert], *, declined: bool) -> bool:
+        goes, number = assignment.listed[0], self.deliveries.shortlist.names - 1
         firsts = self._of_sector(near, assignment.host.sector) if declined else [goes]
         for first, others in self._choices(assignment, firsts, near, number - declined):
             assignment.listed = [first, goes] if declined else [goes]
@@ -85,7 +91,8 @@ class Shortlists:
         for _ in range(TRIES):
             first = self.rng.choice(firsts)
             yield first, self.rng.sample([one for one in near if one is not first], number)
-        for first in firsts:
+        # Whoever declines may be of another sector in the end: then the occupation brings them to the top.
+        for first in (*firsts, *(near if firsts[0] in near else ())):
             assignment.base = first.attributes
             ranked = self._by_score(assignment.terms(), [one for one in near if one is not first])
             # One of each score: two of the same would have no order.
@@ -96,14 +103,17 @@ class Shortlists:
         return sorted(people, key=lambda one: -score(self.definition, terms, one.attributes)[0])
 
     def _of_sector(self, near: list[Expert], sector: str) -> list[Expert]:
-        """Those of the sector; where there is none, one who takes that profession over from somebody elsewhere."""
+        """Those of the sector; where there is none, one who takes that profession over from somebody elsewhere.
+
+        Where nobody has it to give, anybody.
+        """
         if found := [one for one in near if one.attributes.sector == sector]:
             return found
         free = [one for one in self.people if one.eligible and one.number not in self.busy and one not in self.listed]
         giving = [one for one in free if one.attributes.sector == sector]
         taking = [one for one in near if one not in self.listed]
         if not giving or not taking:
-            return []
+            return near
         swap_professions(taking[0], giving[0])
         return [taking[0]]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.matching.domain.scoring import Assessment
+from services.matching.domain.assessment import Assessment
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn
 from shared.contracts.base import Code, Event, Instant

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from services.matching.domain.assessment import Candidate, assess, attributes_on, ranked
 from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment, Ranked, ShortlistRequest
 from services.matching.domain.knowledge import (
     NO_CONSENT,
@@ -15,7 +16,6 @@ from services.matching.domain.knowledge import (
     return_of,
 )
 from services.matching.domain.matches import MATCH, Entry, Match
-from services.matching.domain.scoring import Candidate, assess, attributes_on, ranked
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
 from services.matching.work.promises import Promises
 from services.matching.work.refusals import Refusals, raise_refused

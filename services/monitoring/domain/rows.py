@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from shared.contracts.base import Event
 from shared.contracts.catalogue import CATALOGUE, Catalogue
-from shared.contracts.facts import Family, Length, Said
+from shared.contracts.facts import ITEM, Family, Length, Said
 from shared.contracts.registration import ProfileChanged
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -58,32 +59,41 @@ def payload_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Callable
     if event is ProfileChanged:
         return _entry_of
     family = catalogue.families.get(event.topic)
-    needed = frozenset() if family is None else needed_of(event, family)
+    needed: dict[str, Any] = {} if family is None else needed_of(event, family)
     if family is None or not needed:
         return _nothing_of
-    serializer = event.__pydantic_serializer__
-    person = _person_path(family)
-    step, _, rest = person.partition(".")
+    to_json = partial(event.__pydantic_serializer__.to_json, include=needed, exclude_none=True)
+    step, _, rest = _person_path(family).partition(".")
+    if step not in event.model_fields:
+        return lambda said: (None, None, _text(to_json(said)))
 
     def payload(said: Any) -> Payload:
-        named = getattr(said, step, None) if step else None
-        who = getattr(named, rest, None) if rest else named
-        told = serializer.to_json(said, include=set(needed), exclude_none=True).decode()
-        return who, None, None if told == "{}" else told
+        named = getattr(said, step)
+        return getattr(named, rest, None) if rest else named, None, _text(to_json(said))
 
     return payload
 
 
-def needed_of(event: type[Event], family: Family) -> frozenset[str]:
-    """The fields of the event's body that its family's facts are made of."""
-    named = set(family.frame)
+def _text(told: bytes) -> str | None:
+    return None if told == b"{}" else told.decode()
+
+
+def needed_of(event: type[Event], family: Family) -> dict[str, Any]:
+    """The parts of the event's body that its family's facts are made of: True, or the parts of that part."""
+    needed: dict[str, Any] = {}
     for one in family.fields:
         if isinstance(one.source, Said):
-            named.update(path.split(".")[0] for path in one.source.paths)
+            for path in one.source.paths:
+                step, _, rest = path.partition(".")
+                if rest and step != ITEM:
+                    needed.setdefault(step, {})[rest] = True
+                else:
+                    needed[step] = True
         elif isinstance(one.source, Length):
-            named.update((one.source.starts, one.source.ends))
-    named.update(tells.each for tells in event.tells if tells.each is not None)
-    return frozenset(named & set(event.model_fields))
+            needed |= {one.source.starts: True, one.source.ends: True}
+    for name in (*family.frame, *(tells.each for tells in event.tells if tells.each is not None)):
+        needed.setdefault(name, True)
+    return {name: part for name, part in needed.items() if name in event.model_fields}
 
 
 def _person_path(family: Family) -> str:

@@ -20,10 +20,12 @@ from shared.cases.opening import DEFINITION, Framed, Opening, opens
 from shared.contracts.base import Code, Event
 from shared.contracts.frame import Listed
 from shared.contracts.sites import (
+    Condition,
     Reached,
     SiteAssessed,
     SiteDropped,
     SiteHandedOver,
+    SiteInspected,
     SiteProposed,
     WorkNumber,
     WorksBegun,
@@ -53,6 +55,10 @@ class Completion(Change):
     work: WorkNumber
     families: Reached | None = None
     persons: Reached | None = None
+
+
+class Inspection(Change):
+    condition: Condition
 
 
 def under_its_number(turn: Turn[Site, Beginning]) -> Told:
@@ -128,6 +134,14 @@ SITE = Case(
             by=OFFICER,
             rule=when_works_are_done,
             refuses=("works_not_completed",),
+        ),
+        Move(
+            "inspect",
+            frozenset({"handed_over"}),
+            SiteInspected,
+            body=Inspection,
+            by=OFFICER,
+            example={"condition": "working"},
         ),
         Move("drop", BEFORE_HANDING_OVER, SiteDropped, body=Reason, by=OFFICER, example={"reason": "spring_dried_up"}),
     ),

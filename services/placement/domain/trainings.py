@@ -111,7 +111,7 @@ def fold(_state: Training | None, event: Event) -> Mapping[str, Any]:
 OFFICER: Mapping[Role, Relation] = {"officer": "office"}
 ANNOUNCED = frozenset({"announced"})
 HELD = frozenset({"held"})
-DAYS: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-03-06"}
+DAYS: Mapping[str, Any] = {"starts_on": "2011-03-07", "ends_on": "2011-03-12"}
 GROUPS: Mapping[str, Any] = {"participants": [{"sex": "female", "persons": 20}, {"sex": "male", "persons": 40}]}
 EXAMPLE: Mapping[str, Any] = {
     "programme": "institution-capacity",
@@ -153,7 +153,7 @@ TRAINING = Case(
             body=Held,
             by=OFFICER,
             rule=held_when_it_began,
-            refuses=("held_before_start", "group_repeated"),
+            refuses=("held_before_start", "group_repeated", "institution_unknown"),
             example={"sessions": 5, **GROUPS},
         ),
         Move(
@@ -163,7 +163,7 @@ TRAINING = Case(
             body=Recount,
             by=OFFICER,
             rule=counted_anew,
-            refuses=("group_repeated",),
+            refuses=("group_repeated", "institution_unknown"),
             example={"reason": "attendance_list", **GROUPS},
         ),
         Move("cancel", ANNOUNCED, TrainingCancelled, body=Reason, by=OFFICER, example={"reason": "trainer_ill"}),

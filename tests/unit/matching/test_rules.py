@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from services.matching.domain.assessment import Assessment
 from services.matching.domain.assignments import ASSIGNMENT, Assignment, Ranked
 from services.matching.domain.matches import MATCH, Match
-from services.matching.domain.scoring import Assessment
 from services.matching.domain.terms import check_terms
 from services.matching.domain.usage import pool_usage, seat_usage
 from shared.cases.case import Asked, Case

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.domain.scoring import Candidate, assess, attributes_on, ranked
+from services.matching.domain.assessment import Candidate, assess, attributes_on, ranked
 from shared.clock import derived_id
 from shared.contracts.registration import Attributes, LanguageSkill, ProfileEntry
 from shared.programmes.sections.selection import Shortlist

@@ -16,7 +16,7 @@ from services.monitoring.domain.derivation import (
 from services.monitoring.domain.profiles import ProfileRow, timeline
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
-from services.monitoring.schema import FACT_TABLES, TABLES
+from services.monitoring.schema import FACT_TABLES, TABLES, quoted
 from services.monitoring.store import FACT_TOPICS, ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Envelope, Event, Scope
@@ -360,4 +360,5 @@ def model_of(records: Iterable[Record]) -> ReadModel:
 def stored(model: ReadModel) -> list[dict[str, Any]]:
     """The families' tables in the form of `derived`."""
     with model.database.reader() as connection:
-        return in_form({table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in FACT_TABLES})
+        queries = {table: f"SELECT {quoted(TABLES[table])} FROM {table}" for table in FACT_TABLES}
+        return in_form({table: connection.execute(query).fetchall() for table, query in queries.items()})

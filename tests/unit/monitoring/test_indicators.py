@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.monitoring import indicators
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.figures import Asked, Figures, milliseconds
 from services.monitoring.follower import Follower
@@ -326,3 +327,54 @@ def test_a_share_of_two_kinds_is_broken_down_and_adds_up() -> None:
         total, found = cells(connection, Question(asked, indicator, story.now_ms + 1, None, (dimension,)))
     assert (total.part, total.whole) == (3, 6)
     assert [(cell.classes, cell.part, cell.whole) for cell in found] == [(("female",), 1, 2), (("male",), 2, 4)]
+
+
+@pytest.mark.parametrize("by", [("sex",), ("age", "sector"), ("sex", "age", "residence", "sector")])
+def test_persons_counted_by_the_bits_of_their_numbers_are_the_same(by: tuple[str, ...]) -> None:
+    story = Story()
+    for number in range(9):
+        name = str(number)
+        story.person(name, sex="female" if number % 3 else "male", birth_year=1940 + 8 * number)
+        for placement in range(1, 3):
+            sector = "health" if (number + placement) % 2 else "education"
+            story.tell(story.opened(name, placement, sector=sector), ReturnStarted(happened_at=START))
+    story.tell(story.opened("nobody knows"), ReturnStarted(happened_at=START))
+    model, asked = model_of(story.records), definition()
+    indicator = asked.indicator("persons")
+    assert indicator is not None
+    dimensions = tuple(d for name in by if (d := asked.dimension(name)) is not None)
+    for as_of in (story.now_ms + 1, story.now_ms - 9_000, 0):
+        question = Question(asked, indicator, as_of, None, dimensions)
+        with model.database.reader() as connection:
+            plain = cells(connection, question)
+            first = cells(connection, question, model.cells_seen)
+            again = cells(connection, question, model.cells_seen)
+        assert plain == first == again
+    assert model.cells_seen
+
+
+def test_cells_that_would_take_too_much_memory_are_counted_without_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story()
+    for number in range(12):
+        story.person(str(number), sex="female")
+        story.returned(str(number))
+    model, asked = model_of(story.records), definition()
+    indicator, dimension = asked.indicator("persons"), asked.dimension("sex")
+    assert indicator is not None
+    assert dimension is not None
+    question = Question(asked, indicator, story.now_ms + 1, None, (dimension,))
+    used: list[int] = []
+    genuine = indicators._as_bits
+
+    def as_bits(asked: Question, persons: int) -> Any:
+        used.append(persons)
+        return genuine(asked, persons)
+
+    monkeypatch.setattr(indicators, "_as_bits", as_bits)
+    with model.database.reader() as connection:
+        for _ in range(3):
+            cells(connection, question, model.cells_seen)
+        assert used == [12, 12]
+        monkeypatch.setattr(indicators, "BITS_BYTES", 2)
+        cells(connection, question, model.cells_seen)
+    assert used == [12, 12]

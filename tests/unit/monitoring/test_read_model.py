@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from services.monitoring import store
-from services.monitoring.files import ModelFiles
+from services.monitoring.files import PASSED_FOLDER, ModelFiles
 from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.store import ReadModel
 from shared.contracts.registration import PersonRecorded
@@ -74,8 +74,12 @@ def test_the_pointer_names_the_kept_file_and_the_rest_is_swept(tmp_path: Path) -
     second.close()
     leftover = files.open_new()
     leftover.close()
+    passed = tmp_path / f"{PASSED_FOLDER}x"
+    passed.mkdir()
+    (passed / "registration.persons-0-0.events.arrow").touch()
     current = files.open_current()
     assert current.path == second.path
+    assert not passed.exists()
     assert [path.name for path in tmp_path.glob("*.duckdb")] == [second.path.name if second.path else ""]
     current.close()
 

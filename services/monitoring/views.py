@@ -1,0 +1,91 @@
+"""What monitoring answers, as models for its contract."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.base import Instant
+
+
+class ProgrammeFigures(BaseModel):
+    """A published programme, in the version whose figures are given unless another one is asked for."""
+
+    code: str
+    version: int
+    title: str
+    phase: str
+    starts: date
+    ends: date
+
+
+class PeriodSeen(BaseModel):
+    """`[starts, ends)` in calendar days."""
+
+    code: str
+    name: str
+    series: str
+    starts: date
+    ends: date
+    state: Literal["provisional"]
+
+
+class Figure(BaseModel):
+    """`value`: an integer, or a share as decimal text; null for a share of nothing and where it is `suppressed`.
+
+    `withheld`: the rule by which it is suppressed.
+    """
+
+    value: int | str | None
+    suppressed: bool = False
+    withheld: str | None = None
+
+
+class FigureCell(Figure):
+    """One combination of classes: each dimension's code with the class, and the figure."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class IndicatorFigure(Figure):
+    """An indicator's figure. `as_of`: the instant whose knowledge it counts; `final`: it changes no more.
+
+    `by`: its cells; `adds_up`: whether these add up to the total, by which rule in `adds_up_rule`.
+    `frames_unknown`: some cases were opened before their first event carried what is asked.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    code: str
+    name: str
+    unit: str
+    period: str | None
+    numerator: int | None
+    denominator: int | None
+    target: int | None
+    as_of: Instant | None
+    by: tuple[FigureCell, ...]
+    state: Literal["provisional"]
+    frames_unknown: bool
+    definition_version: int
+    final: bool
+    adds_up: bool
+    adds_up_rule: str
+
+
+class Digests(BaseModel):
+    """Of one table: the live model's and the new one's."""
+
+    live: str
+    new: str
+
+
+class RebuildReport(BaseModel):
+    """What a rebuild found: `events` read, `seconds` of reading and deriving, whether every table is `equal`."""
+
+    events: int
+    seconds: float
+    equal: bool
+    digests: dict[str, Digests]

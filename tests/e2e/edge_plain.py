@@ -1,0 +1,72 @@
+"""Plain cases of a running system, each brought to a state by the examples of its own table and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from deploy.generate import GROUPS, cases_of
+from shared.cases.case import NEW, Case, Move
+from shared.cases.opening import Opening
+from tests.e2e.edge_world import DEFINITION_FILE, OFFICE, People
+
+# Another office of the programmes, so that one office has a case of each kind.
+KABUL = {"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}
+
+
+def plain_cases() -> dict[str, tuple[str, Case[Any]]]:
+    """Plural -> service and case."""
+    found = {case.name: (service, case) for service in GROUPS for case in cases_of(service)}
+    return {name: (service, case) for name, (service, case) in found.items() if _opening(case)}
+
+
+def publish(people: People) -> None:
+    """The programmes that the examples are of."""
+    for _, case in plain_cases().values():
+        definition = yaml.safe_load((DEFINITION_FILE.parent / f"{_example(case)['programme']}.yaml").read_text())
+        if OFFICE not in {one["code"] for one in definition["offices"]}:
+            definition["offices"] = [*definition["offices"], KABUL]
+        people.publish(definition)
+
+
+def opened(people: People, name: str, **said: Any) -> str:
+    service, case = plain_cases()[name]
+    body = {**_example(case), **said}
+    return str(people.done(f"/{service}/v1/{name}", body, office=body["office"])["id"])
+
+
+def brought(people: People, operation: str) -> tuple[str, str]:
+    """The id and the office of a case of which the operation's verb is open; no id for the one that opens it.
+
+    KeyError for an operation of no plain case.
+    """
+    name = operation.split("_")[0]
+    service, case = plain_cases()[name]
+    verb = next(one for one in case.verbs if f"{name}_{one}".replace("-", "_") == operation)
+    office = str(_example(case)["office"])
+    before = min(state for row in case.rows[verb] for state in row.before)
+    if before == NEW:
+        return "", office
+    id = opened(people, name)
+    for move in _walked(case, before, verb):
+        people.done(f"/{service}/v1/{name}/{id}/{move.verb}", dict(move.example), office=office)
+    return id, office
+
+
+def _walked(case: Case[Any], before: str, verb: str) -> Iterator[Move]:
+    """The way to the state, then what the table has before the verb and leaves the case where it is."""
+    way = case.way_to(before)[1:]
+    yield from way
+    for move in case.moves[: case.moves.index(case.rows[verb][0])]:
+        if before in move.before and move.leads_to(before) == {before} and move not in way:
+            yield move
+
+
+def _opening(case: Case[Any]) -> bool:
+    return any(move.opens and issubclass(move.body, Opening) for move in case.moves)
+
+
+def _example(case: Case[Any]) -> dict[str, Any]:
+    return dict(next(move.example for move in case.moves if move.opens))
