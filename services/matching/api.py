@@ -13,7 +13,6 @@ from starlette.responses import Response
 from services.matching import views
 from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
 from services.matching.domain.knowledge import OfAnotherOffice
-from services.matching.domain.matches import EXPERT as APPLICANT
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.matching.work.selection import APPLICATION
@@ -23,6 +22,7 @@ from shared.clock import derived_id, text_of
 from shared.contracts.base import Id
 from shared.errors import Refusal
 from shared.identity.rights import Rights
+from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
 from shared.replica import Replica
 from shared.store.port import Document
@@ -38,7 +38,7 @@ OPEN_VACANCIES = ("vacant", "all")
 # What is published is for everybody who may apply; drafts and reasons stay in `assignments`.
 RIGHTS: tuple[Rights, ...] = (
     ("vacancies", "list read", {"expert": "all", "host": "all", "officer": "all"}),
-    ("applications", "create", APPLICANT),
+    ("applications", "create", BY_EXPERT),
     ("shortlist", "list", READERS),
 )
 

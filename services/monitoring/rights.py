@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from shared.identity.rights import Rights
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import By
 
-SEE_FIGURES: Mapping[Role, Relation] = {"evaluator": "all", "officer": "office", "administrator": "all"}
+SEE_FIGURES: By = {"evaluator": "all", "officer": "office", "administrator": "all"}
 
 RIGHTS: tuple[Rights, ...] = (
     ("indicators", "list read", SEE_FIGURES),

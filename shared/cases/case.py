@@ -18,12 +18,18 @@ from pydantic import BaseModel
 from shared.cases.bodies import Change
 from shared.contracts.base import Event, Scope
 from shared.errors import Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import By, Relation, Role
 
 # The state of a case that is not there yet.
 NEW = "-"
-NOBODY: Mapping[Role, Relation] = {}
 NONE: frozenset[str] = frozenset()
+
+
+def states(*names: str) -> frozenset[str]:
+    """States that a move may begin in, or whatever else a row names several of."""
+    return frozenset(names)
+
+
 # A field of every event that nobody says: the kernel knows when and how something was recorded.
 _OF_EVERY_EVENT = frozenset(Event.model_fields)
 
@@ -92,7 +98,7 @@ class Move:
     then: tuple[type[Event], ...] = ()
     to: frozenset[str] = NONE
     body: type[BaseModel] = Change
-    by: Mapping[Role, Relation] = field(default_factory=dict)
+    by: By = field(default_factory=dict)
     rule: Rule = as_said
     needs: frozenset[str] = NONE
     when: Callable[[Any], None] | None = None
@@ -206,8 +212,8 @@ class Case(Generic[S]):
     state: type[S]
     moves: tuple[Move, ...]
     fold: Fold = nothing_more
-    readers: Mapping[Role, Relation] = field(default_factory=dict)
-    lists: Mapping[Role, Relation] | None = None
+    readers: By = field(default_factory=dict)
+    lists: By | None = None
     timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = scope_of
     second: str = "already_exists"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 Role = Literal["expert", "host", "officer", "panel", "finance", "evaluator", "protection", "administrator"]
 ROLES: tuple[Role, ...] = get_args(Role)
 # Whose a document is: the person's, the institution's, whoever it is assigned to, the office's, everybody's.
 Relation = Literal["own", "institution", "assigned", "office", "all"]
+By = Mapping[Role, Relation]
+# Who does most of what is done; whoever works for an office records what others told it.
+BY_OFFICER: By = {"officer": "office"}
+BY_HOST: By = {"host": "institution", "officer": "office"}
+BY_EXPERT: By = {"expert": "own", "officer": "office"}

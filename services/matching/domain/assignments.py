@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.cases.bodies import Change, Reason
-from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Id
 from shared.contracts.matching import (
     AssignmentApproved,
@@ -26,7 +26,7 @@ from shared.contracts.matching import (
     Terms,
 )
 from shared.errors import Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_HOST, BY_OFFICER, By
 from shared.texts import Title, lines
 
 Status = Literal[
@@ -40,11 +40,11 @@ Status = Literal[
     "filled",
     "cancelled",
 ]
-WRITTEN = frozenset({"draft", "edits_requested"})
+WRITTEN = states("draft", "edits_requested")
 # Where experts may apply, and where a shortlist may be made.
-OPEN_TO_EXPERTS = frozenset({"published", "matching"})
+OPEN_TO_EXPERTS = states("published", "matching")
 OPEN = WRITTEN | OPEN_TO_EXPERTS | {"submitted", "approved", "filled"}
-ENDED = frozenset({"rejected", "cancelled"})
+ENDED = states("rejected", "cancelled")
 
 Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
 
@@ -118,10 +118,8 @@ def enough_experts(turn: Turn[Assignment, ShortlistRequest]) -> Told:
     return {"round": turn.state.round + 1, "matches": ranked.matches, "override_reason": reason}
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-HOST: Mapping[Role, Relation] = {"host": "institution", "officer": "office"}
-READERS: Mapping[Role, Relation] = {**HOST, "panel": "assigned"}
-PLACES = frozenset({"definition", "institution"})
+READERS: By = {**BY_HOST, "panel": "assigned"}
+PLACES = states("definition", "institution")
 
 INSTITUTION = "8327ee39-a394-5e66-af2a-cc0447519755"
 EXPERT = "5f753150-2023-5dd3-a87e-d04421c54768"
@@ -172,30 +170,26 @@ def fold(state: Assignment | None, event: Any) -> Mapping[str, Any]:
     return {"shortlisted": (*state.shortlisted, *new), "override_reason": event.override_reason}
 
 
-def _from(*states: str) -> frozenset[str]:
-    return frozenset(states)
-
-
 MOVES: tuple[Move, ...] = (
     Move(
         "create",
-        _from(NEW),
+        states(NEW),
         AssignmentDrafted,
         body=AssignmentDraft,
-        by=HOST,
+        by=BY_HOST,
         rule=under_the_newest_version,
         needs=PLACES,
         writes=True,
         refuses=("programme_unknown", *UNFIT),
         example=DRAFT,
     ),
-    Move("submit", WRITTEN, AssignmentSubmitted, by=HOST, writes=True),
+    Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, writes=True),
     Move(
         "revise",
         WRITTEN,
         AssignmentRevised,
         body=Revision,
-        by=HOST,
+        by=BY_HOST,
         needs=PLACES,
         writes=True,
         refuses=UNFIT,
@@ -203,39 +197,44 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(
         "request-edits",
-        _from("submitted"),
+        states("submitted"),
         AssignmentEditsRequested,
         body=EditItems,
-        by=OFFICER,
+        by=BY_OFFICER,
         example={"items": ["languages"]},
     ),
     Move(
-        "approve", _from("submitted"), AssignmentApproved, by=OFFICER, checked_by_another=True, refuses=("four_eyes",)
+        "approve",
+        states("submitted"),
+        AssignmentApproved,
+        by=BY_OFFICER,
+        checked_by_another=True,
+        refuses=("four_eyes",),
     ),
     Move(
         "reject",
-        _from("submitted"),
+        states("submitted"),
         AssignmentRejected,
         body=Reason,
-        by=OFFICER,
+        by=BY_OFFICER,
         example={"reason": "outside_priorities"},
     ),
-    Move("publish", _from("approved"), AssignmentPublished, by=OFFICER),
+    Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER),
     Move(
         "shortlist",
         OPEN_TO_EXPERTS,
         AssignmentMatchingStarted,
         body=ShortlistRequest,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=enough_experts,
-        needs=_from("longlist", "guard:pools"),
+        needs=states("longlist", "guard:pools"),
         refuses=("shortlist_too_short", *UNKNOWN_EXPERT),
         example={"experts": [EXPERT]},
     ),
-    Move("cancel", OPEN, AssignmentCancelled, body=Reason, by=HOST, example={"reason": "host_withdrew"}),
+    Move("cancel", OPEN, AssignmentCancelled, body=Reason, by=BY_HOST, example={"reason": "host_withdrew"}),
     # These follow from counting the accepted offers; who counted late finds it done.
-    Move("fill", _from("matching"), AssignmentFilled, overtaken="nothing"),
-    Move("reopen", _from("filled"), AssignmentReopened, overtaken="nothing"),
+    Move("fill", states("matching"), AssignmentFilled, overtaken="nothing"),
+    Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),
 )
 
 ASSIGNMENT = Case("assignments", Assignment, MOVES, fold, readers=READERS)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.matching.domain.assessment import Assessment
 from shared.cases.bodies import Change, Input, Reason
-from shared.cases.case import NEW, Case, Move, Timer, Told, Turn
+from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
 from shared.contracts.base import Code, Event, Instant
 from shared.contracts.matching import (
     ApplicationReceived,
@@ -36,7 +36,7 @@ from shared.contracts.matching import (
     Terms,
 )
 from shared.errors import Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
 
 HARD_FILTERS = "hard_filters"
 HOLD_LAPSED = "hold_lapsed"
@@ -55,11 +55,11 @@ Status = Literal[
     "retracting",
     "retracted",
 ]
-WITHOUT_SEAT = frozenset({"longlisted", "shortlisted", "reserve"})
-GIVES_UP_AT_ONCE = frozenset({"allocated", "offered"})
+WITHOUT_SEAT = states("longlisted", "shortlisted", "reserve")
+GIVES_UP_AT_ONCE = states("allocated", "offered")
 # What stands on a seat, and what has come to its end.
 SEATED = GIVES_UP_AT_ONCE | {"accepted", "retracting"}
-ENDED = frozenset({"not_selected", "declined", "expired", "retracted"})
+ENDED = states("not_selected", "declined", "expired", "retracted")
 
 
 class Match(BaseModel):
@@ -208,84 +208,78 @@ def _is_taken_back_for(state: Match, retraction: str) -> bool:
     return state.status == "retracting" and state.reason == retraction
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-EXPERT: Mapping[Role, Relation] = {"expert": "own", "officer": "office"}
-READERS: Mapping[Role, Relation] = {**EXPERT, "host": "institution", "panel": "assigned"}
+READERS: By = {**BY_EXPERT, "host": "institution", "panel": "assigned"}
 FAMILY: Mapping[str, Any] = {"reason": "family"}
 OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
 TOO_LATE = ("return_is_over",)
 ASSESSED = (ExpertLonglisted, ExpertNotSelected)
 
 
-def _from(*states: str) -> frozenset[str]:
-    return frozenset(states)
-
-
 MOVES: tuple[Move, ...] = (
-    Move("apply", _from(NEW), ApplicationReceived, then=ASSESSED, body=Entry, rule=applied),
-    Move("source", _from(NEW), ExpertSourced, then=ASSESSED, body=Entry, rule=sourced),
-    Move("put-on-shortlist", _from("longlisted"), ExpertShortlisted, body=Rank, overtaken="nothing"),
-    Move("reserve", _from("shortlisted"), MatchReserved, body=Position, overtaken="nothing"),
+    Move("apply", states(NEW), ApplicationReceived, then=ASSESSED, body=Entry, rule=applied),
+    Move("source", states(NEW), ExpertSourced, then=ASSESSED, body=Entry, rule=sourced),
+    Move("put-on-shortlist", states("longlisted"), ExpertShortlisted, body=Rank, overtaken="nothing"),
+    Move("reserve", states("shortlisted"), MatchReserved, body=Position, overtaken="nothing"),
     # The reserve follows by itself; an officer who asks for the same a moment later is given what stands.
     Move(
         "allocate",
-        _from("shortlisted", "reserve"),
+        states("shortlisted", "reserve"),
         AssignmentMatched,
-        by=OFFICER,
-        needs=_from("guard:seats"),
-        already=_from("allocated"),
+        by=BY_OFFICER,
+        needs=states("guard:seats"),
+        already=states("allocated"),
         refuses=("seats_full", "assignment_not_open", "hold_released"),
     ),
-    Move("offer", _from("allocated"), OfferMade, by=OFFICER, rule=open_for_days, needs=_from("definition")),
+    Move("offer", states("allocated"), OfferMade, by=BY_OFFICER, rule=open_for_days, needs=states("definition")),
     Move(
         "accept",
-        _from("offered"),
+        states("offered"),
         OfferAccepted,
-        by=EXPERT,
+        by=BY_EXPERT,
         rule=accepted_in_time,
-        needs=_from("assignment"),
+        needs=states("assignment"),
         named=OFFER_EXPIRED,
     ),
     Move(
         "decline",
-        _from("offered"),
+        states("offered"),
         OfferDeclined,
         body=Reason,
-        by=EXPERT,
+        by=BY_EXPERT,
         rule=in_time,
         named=OFFER_EXPIRED,
         example=FAMILY,
     ),
-    Move("expire", _from("offered"), OfferExpired, rule=when_it_is_over, overtaken="nothing"),
+    Move("expire", states("offered"), OfferExpired, rule=when_it_is_over, overtaken="nothing"),
     Move(
         "retract",
         GIVES_UP_AT_ONCE,
         MatchRetracted,
         body=Reason,
-        by=OFFICER,
-        needs=_from("return"),
+        by=BY_OFFICER,
+        needs=states("return"),
         refuses=TOO_LATE,
         example=FAMILY,
     ),
     # An accepted match keeps its seat until placement has answered.
     Move(
         "retract",
-        _from("accepted"),
+        states("accepted"),
         MatchRetracting,
         body=Reason,
-        by=OFFICER,
-        needs=_from("return"),
+        by=BY_OFFICER,
+        needs=states("return"),
         refuses=TOO_LATE,
         example=FAMILY,
     ),
-    Move("stop", _from(NEW), MatchRetracted, body=Stop, rule=never_to_be, refuses=("not_found",), overtaken="nothing"),
+    Move("stop", states(NEW), MatchRetracted, body=Stop, rule=never_to_be, refuses=("not_found",), overtaken="nothing"),
     Move("stop", WITHOUT_SEAT, ExpertNotSelected, body=Stop, overtaken="nothing"),
     Move("stop", GIVES_UP_AT_ONCE, MatchRetracted, body=Stop, rule=has_its_parties, overtaken="nothing"),
-    Move("stop", _from("accepted"), MatchRetracting, body=Stop, overtaken="nothing"),
-    Move("void", _from(NEW), MatchRetracted, body=Void, rule=lapsed, overtaken="nothing"),
+    Move("stop", states("accepted"), MatchRetracting, body=Stop, overtaken="nothing"),
+    Move("void", states(NEW), MatchRetracted, body=Void, rule=lapsed, overtaken="nothing"),
     Move("void", WITHOUT_SEAT, MatchRetracted, body=Void, rule=lapsed_seat, overtaken="nothing"),
-    Move("release", _from("accepted", "retracting"), MatchRetracted, body=Release, rule=released, overtaken="nothing"),
-    Move("keep", _from("retracting"), MatchKept, body=Keep, rule=kept, overtaken="nothing"),
+    Move("release", states("accepted", "retracting"), MatchRetracted, body=Release, rule=released, overtaken="nothing"),
+    Move("keep", states("retracting"), MatchKept, body=Keep, rule=kept, overtaken="nothing"),
 )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from services.placement.domain.calendars import VIRTUAL, in_order
 from shared.cases.bodies import Change, Input, Reason
-from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Id, Instant, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
@@ -37,7 +37,7 @@ from shared.contracts.placement import (
     TravelStarted,
 )
 from shared.errors import Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 from shared.texts import lines
 
 Status = Literal[
@@ -54,11 +54,11 @@ Status = Literal[
     "refused",
 ]
 Party = Literal["expert", "host", "programme"]
-PREPARING = frozenset({"contracted", "pre_departure"})
+PREPARING = states("contracted", "pre_departure")
 BEFORE_ARRIVAL = PREPARING | {"host_confirmed", "travelling"}
-RUNNING = frozenset({"active", "reports_due"})
+RUNNING = states("active", "reports_due")
 UNDER_CONTRACT = PREPARING | RUNNING | {"travelling", "completed"}
-GIVES_DAYS_BACK = frozenset({"ended_early", "no_show", "cancelled", "refused"})
+GIVES_DAYS_BACK = states("ended_early", "no_show", "cancelled", "refused")
 ANYWHERE = UNDER_CONTRACT | BEFORE_ARRIVAL | GIVES_DAYS_BACK
 
 
@@ -235,11 +235,8 @@ def no_fact(_turn: Turn[Placement, Change]) -> Told:
     return []
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-HOST: Mapping[Role, Relation] = {"host": "institution", "officer": "office"}
-EXPERT: Mapping[Role, Relation] = {"expert": "own", "officer": "office"}
-ALL_THREE: Mapping[Role, Relation] = {"expert": "own", "host": "institution", "officer": "office"}
-DEFINITION = frozenset({"definition"})
+ALL_THREE: By = {"expert": "own", "host": "institution", "officer": "office"}
+DEFINITION = states("definition")
 CALENDAR = frozenset({"guard:calendar"})
 DATES: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-05-01"}
 EARLY: Mapping[str, Any] = {"party": "expert", "reason": "family"}
@@ -272,19 +269,15 @@ def _cut_short(state: Placement, event: PlacementEndedEarly) -> date | None:
     return max(state.starts_on, min(state.ends_on, state.day_of(event.happened_at)))
 
 
-def _from(*states: str) -> frozenset[str]:
-    return frozenset(states)
-
-
 MOVES: tuple[Move, ...] = (
-    Move("open", _from(NEW), PlacementOpened, body=Opening, overtaken="nothing"),
-    Move("refuse", _from(NEW), PlacementRefused, body=Refused, overtaken="nothing"),
+    Move("open", states(NEW), PlacementOpened, body=Opening, overtaken="nothing"),
+    Move("refuse", states(NEW), PlacementRefused, body=Refused, overtaken="nothing"),
     Move(
         "contract",
-        _from("host_confirmed"),
+        states("host_confirmed"),
         PlacementContracted,
         body=Contract,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=dates_in_order,
         needs=CALENDAR,
         refuses=("dates_reversed", "placement_overlaps"),
@@ -295,7 +288,7 @@ MOVES: tuple[Move, ...] = (
         PREPARING,
         PreparationStepCompleted,
         body=Step,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=a_step_to_do,
         needs=DEFINITION,
         refuses=("step_completed_before", "step_of_travel"),
@@ -305,7 +298,7 @@ MOVES: tuple[Move, ...] = (
         "depart",
         PREPARING,
         TravelStarted,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=prepared,
         needs=DEFINITION,
         when=travels,
@@ -313,9 +306,9 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(
         "confirm-arrival",
-        _from("travelling"),
+        states("travelling"),
         ReturnStarted,
-        by=HOST,
+        by=BY_HOST,
         rule=arrived_in_time,
         needs=DEFINITION,
         refuses=("preparation_incomplete", "arrival_after_end"),
@@ -324,7 +317,7 @@ MOVES: tuple[Move, ...] = (
         "confirm-arrival",
         PREPARING,
         ReturnStarted,
-        by=HOST,
+        by=BY_HOST,
         rule=arrived_in_time,
         needs=DEFINITION,
         when=works_from_home,
@@ -332,24 +325,24 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(
         "extend",
-        _from("active"),
+        states("active"),
         PlacementExtended,
         body=Extension,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=later_than_the_contract,
         needs=CALENDAR,
         refuses=("extension_not_later", "placement_overlaps"),
         example={"ends_on": "2027-06-01"},
     ),
-    Move("call-for-reports", _from("active"), ReportsDue, by=OFFICER),
+    Move("call-for-reports", states("active"), ReportsDue, by=BY_OFFICER),
     Move(
         "submit-report",
         RUNNING,
         ReportSubmitted,
         body=Report,
-        by=EXPERT,
+        by=BY_EXPERT,
         rule=the_next_report,
-        needs=_from("private"),
+        needs=states("private"),
         writes=True,
         example={"text": "Eighteen teachers were trained; they will train their colleagues."},
     ),
@@ -357,17 +350,17 @@ MOVES: tuple[Move, ...] = (
         "accept-report",
         RUNNING,
         ReportAccepted,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=the_report_that_waits,
         checked_by_another=True,
         refuses=("no_report_waits", "four_eyes"),
     ),
-    Move("certify", RUNNING, HostCertified, by=HOST, rule=certified_once, refuses=("certified_before",)),
+    Move("certify", RUNNING, HostCertified, by=BY_HOST, rule=certified_once, refuses=("certified_before",)),
     Move(
         "complete",
         RUNNING,
         ReturnCompleted,
-        by=HOST,
+        by=BY_HOST,
         rule=work_is_over,
         refuses=("completed_before_start", "report_not_accepted", "certificate_missing"),
     ),
@@ -376,7 +369,7 @@ MOVES: tuple[Move, ...] = (
         "report-no-show",
         PREPARING | {"travelling"},
         NoShowReported,
-        by=HOST,
+        by=BY_HOST,
         rule=contract_has_begun,
         needs=CALENDAR,
         refuses=("no_show_before_start",),
@@ -386,7 +379,7 @@ MOVES: tuple[Move, ...] = (
         BEFORE_ARRIVAL,
         PlacementCancelled,
         body=Reason,
-        by=OFFICER,
+        by=BY_OFFICER,
         needs=CALENDAR,
         example={"reason": "host_closed"},
     ),

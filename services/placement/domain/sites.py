@@ -15,7 +15,7 @@ from services.placement.domain.works import (
     standing,
 )
 from shared.cases.bodies import Change, Reason
-from shared.cases.case import Case, Move, Told, Turn
+from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.opening import DEFINITION, Framed, Opening, opens
 from shared.contracts.base import Code, Event
 from shared.contracts.frame import Listed
@@ -31,7 +31,7 @@ from shared.contracts.sites import (
     WorksBegun,
     WorksCompleted,
 )
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_OFFICER
 
 
 class Site(Framed):
@@ -89,8 +89,7 @@ def fold(state: Site | None, event: Event) -> Mapping[str, Any]:
     return {}
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-BEFORE_HANDING_OVER = frozenset({"proposed", "assessed", "under_works"})
+BEFORE_HANDING_OVER = states("proposed", "assessed", "under_works")
 EXAMPLE: Mapping[str, Any] = {
     "programme": "coswa-nar",
     "office": "nakhchivan",
@@ -104,24 +103,24 @@ SITE = Case(
     "sites",
     Site,
     (
-        opens("create", SiteProposed, Proposal, OFFICER, example=EXAMPLE),
-        Move("assess", frozenset({"proposed"}), SiteAssessed, by=OFFICER),
+        opens("create", SiteProposed, Proposal, BY_OFFICER, example=EXAMPLE),
+        Move("assess", states("proposed"), SiteAssessed, by=BY_OFFICER),
         Move(
             "begin-works",
-            frozenset({"assessed", "under_works"}),
+            states("assessed", "under_works"),
             WorksBegun,
             body=Beginning,
-            by=OFFICER,
+            by=BY_OFFICER,
             rule=under_its_number,
             refuses=("too_many_works",),
             example={"work_kind": "water_system"},
         ),
         Move(
             "complete-works",
-            frozenset({"under_works"}),
+            states("under_works"),
             WorksCompleted,
             body=Completion,
-            by=OFFICER,
+            by=BY_OFFICER,
             rule=reaching_so_many,
             needs=DEFINITION,
             refuses=("work_unknown", "work_completed_before", "reach_stated_otherwise"),
@@ -129,22 +128,24 @@ SITE = Case(
         ),
         Move(
             "hand-over",
-            frozenset({"under_works"}),
+            states("under_works"),
             SiteHandedOver,
-            by=OFFICER,
+            by=BY_OFFICER,
             rule=when_works_are_done,
             refuses=("works_not_completed",),
         ),
         Move(
             "inspect",
-            frozenset({"handed_over"}),
+            states("handed_over"),
             SiteInspected,
             body=Inspection,
-            by=OFFICER,
+            by=BY_OFFICER,
             example={"condition": "working"},
         ),
-        Move("drop", BEFORE_HANDING_OVER, SiteDropped, body=Reason, by=OFFICER, example={"reason": "spring_dried_up"}),
+        Move(
+            "drop", BEFORE_HANDING_OVER, SiteDropped, body=Reason, by=BY_OFFICER, example={"reason": "spring_dried_up"}
+        ),
     ),
     fold,
-    readers={**OFFICER, "host": "institution"},
+    readers={**BY_OFFICER, "host": "institution"},
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
-from shared.cases.case import Case, Move, Told, Turn
+from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.opening import Framed, Opening, in_frame, opens
 from shared.contracts.base import Code, Event, Instant
 from shared.contracts.frame import Listed
@@ -23,7 +23,7 @@ from shared.contracts.trainings import (
     TrainingRescheduled,
 )
 from shared.errors import Problem, Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_OFFICER
 
 
 class Training(Framed):
@@ -108,9 +108,8 @@ def fold(_state: Training | None, event: Event) -> Mapping[str, Any]:
     return {"held_at": event.happened_at} if isinstance(event, TrainingHeld) else {}
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-ANNOUNCED = frozenset({"announced"})
-HELD = frozenset({"held"})
+ANNOUNCED = states("announced")
+HELD = states("held")
 DAYS: Mapping[str, Any] = {"starts_on": "2011-03-07", "ends_on": "2011-03-12"}
 GROUPS: Mapping[str, Any] = {"participants": [{"sex": "female", "persons": 20}, {"sex": "male", "persons": 40}]}
 EXAMPLE: Mapping[str, Any] = {
@@ -131,7 +130,7 @@ TRAINING = Case(
             "create",
             TrainingAnnounced,
             Announcement,
-            OFFICER,
+            BY_OFFICER,
             rule=announced,
             refuses=("dates_reversed",),
             example=EXAMPLE,
@@ -141,7 +140,7 @@ TRAINING = Case(
             ANNOUNCED,
             TrainingRescheduled,
             body=Days,
-            by=OFFICER,
+            by=BY_OFFICER,
             rule=on_other_days,
             refuses=("dates_reversed",),
             example=DAYS,
@@ -151,7 +150,7 @@ TRAINING = Case(
             ANNOUNCED,
             TrainingHeld,
             body=Held,
-            by=OFFICER,
+            by=BY_OFFICER,
             rule=held_when_it_began,
             refuses=("held_before_start", "group_repeated", "institution_unknown"),
             example={"sessions": 5, **GROUPS},
@@ -161,13 +160,13 @@ TRAINING = Case(
             HELD,
             TrainingParticipantsCorrected,
             body=Recount,
-            by=OFFICER,
+            by=BY_OFFICER,
             rule=counted_anew,
             refuses=("group_repeated", "institution_unknown"),
             example={"reason": "attendance_list", **GROUPS},
         ),
-        Move("cancel", ANNOUNCED, TrainingCancelled, body=Reason, by=OFFICER, example={"reason": "trainer_ill"}),
+        Move("cancel", ANNOUNCED, TrainingCancelled, body=Reason, by=BY_OFFICER, example={"reason": "trainer_ill"}),
     ),
     fold,
-    readers={**OFFICER, "host": "institution"},
+    readers={**BY_OFFICER, "host": "institution"},
 )

@@ -26,7 +26,7 @@ from services.registration.domain.fields import (
 )
 from services.registration.domain.persons import OWN_OR_OFFICE
 from shared.cases.bodies import Change, Input, Reason
-from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Instant
 from shared.contracts.registration import (
     PURPOSES,
@@ -39,7 +39,7 @@ from shared.contracts.registration import (
     ExpertSuspended,
 )
 from shared.errors import Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_EXPERT, BY_OFFICER
 
 Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended"]
 Channel = Literal["self", "officer"]
@@ -157,20 +157,18 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
     return {}
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-OWN: Mapping[Role, Relation] = {"expert": "own", "officer": "office"}
-SCREENING = frozenset({"screening"})
-SCREENED = frozenset({"eligible", "ineligible"})
-ASKED = frozenset({"needs_info"})
-CRITERIA = frozenset({"definition", "person"})
+SCREENING = states("screening")
+SCREENED = states("eligible", "ineligible")
+ASKED = states("needs_info")
+CRITERIA = states("definition", "person")
 
 MOVES: tuple[Move, ...] = (
     Move(
         "create",
-        frozenset({NEW}),
+        states(NEW),
         ExpertRegistered,
         body=ExpertRegistration,
-        by=OWN,
+        by=BY_EXPERT,
         rule=by_the_newest_version,
         needs=frozenset({"definition", "person", "guard:document"}),
         refuses=(
@@ -188,7 +186,7 @@ MOVES: tuple[Move, ...] = (
         "screen",
         SCREENING,
         (ExpertDeclaredEligible, ExpertDeclaredIneligible),
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=by_the_criteria,
         needs=CRITERIA,
         refuses=("profile_begins_later",),
@@ -197,7 +195,7 @@ MOVES: tuple[Move, ...] = (
         "declare-eligible",
         SCREENING,
         ExpertDeclaredEligible,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=fails_none,
         needs=CRITERIA,
         refuses=("criteria_failed", "profile_begins_later"),
@@ -206,21 +204,26 @@ MOVES: tuple[Move, ...] = (
         "declare-ineligible",
         SCREENING,
         ExpertDeclaredIneligible,
-        by=OFFICER,
+        by=BY_OFFICER,
         rule=fails_some,
         needs=CRITERIA,
         refuses=("criteria_met", "profile_begins_later"),
     ),
     Move(
-        "request-info", SCREENING, ExpertInfoRequested, body=RequestedItems, by=OFFICER, example={"items": ["diploma"]}
+        "request-info",
+        SCREENING,
+        ExpertInfoRequested,
+        body=RequestedItems,
+        by=BY_OFFICER,
+        example={"items": ["diploma"]},
     ),
     Move(
         "provide-info",
         ASKED,
         ExpertInfoProvided,
         body=ProvidedInfo,
-        by=OWN,
-        needs=frozenset({"person"}),
+        by=BY_EXPERT,
+        needs=states("person"),
         refuses=("code_not_listed", "timeline_full", "valid_in_the_future"),
         example=examples.PROFILE,
     ),
@@ -229,10 +232,10 @@ MOVES: tuple[Move, ...] = (
         SCREENING | ASKED | SCREENED,
         ExpertSuspended,
         body=Reason,
-        by=OFFICER,
+        by=BY_OFFICER,
         example={"reason": "unreachable"},
     ),
-    Move("reinstate", frozenset({"suspended"}), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=OFFICER),
+    Move("reinstate", states("suspended"), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=BY_OFFICER),
 )
 
 EXPERT = Case("experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, second="already_registered")

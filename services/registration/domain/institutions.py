@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from services.registration.domain import examples
 from services.registration.domain.fields import KnownCountry
 from shared.cases.bodies import Change, Reason
-from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Instant
 from shared.contracts.registration import (
     InstitutionActivated,
@@ -23,7 +23,7 @@ from shared.contracts.registration import (
     InstitutionPutOnHold,
     InstitutionRegistered,
 )
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import BY_HOST, BY_OFFICER
 from shared.texts import exact, one_line
 
 Status = Literal["proposed", "assessed", "partner", "active", "on_hold", "closed"]
@@ -72,45 +72,37 @@ def fold(_state: Institution | None, event: Any) -> Mapping[str, Any]:
     return {}
 
 
-OFFICER: Mapping[Role, Relation] = {"officer": "office"}
-HOST: Mapping[Role, Relation] = {"host": "institution", "officer": "office"}
-
-
-def _from(*states: str) -> frozenset[str]:
-    return frozenset(states)
-
-
 MOVES: tuple[Move, ...] = (
     Move(
         "create",
-        _from(NEW),
+        states(NEW),
         InstitutionRegistered,
         body=InstitutionRegistration,
         by={"host": "own", "officer": "office"},
         rule=under_its_account,
-        needs=_from("account", "private"),
+        needs=states("account", "private"),
         refuses=("account_held_elsewhere", "account_is_the_callers", "other_office"),
         example=examples.INSTITUTION,
     ),
-    Move("assess", _from("proposed"), InstitutionAssessed, by=OFFICER),
-    Move("accept-partner", _from("assessed"), InstitutionBecamePartner, by=OFFICER),
-    Move("activate", _from("partner", "on_hold"), InstitutionActivated, by=OFFICER),
+    Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),
+    Move("accept-partner", states("assessed"), InstitutionBecamePartner, by=BY_OFFICER),
+    Move("activate", states("partner", "on_hold"), InstitutionActivated, by=BY_OFFICER),
     Move(
         "put-on-hold",
-        _from("active"),
+        states("active"),
         InstitutionPutOnHold,
         body=Reason,
-        by=OFFICER,
+        by=BY_OFFICER,
         example={"reason": "relocating"},
     ),
     Move(
         "close",
-        _from("proposed", "assessed", "partner", "active", "on_hold"),
+        states("proposed", "assessed", "partner", "active", "on_hold"),
         InstitutionClosed,
         body=Reason,
-        by=OFFICER,
+        by=BY_OFFICER,
         example={"reason": "merged"},
     ),
 )
 
-INSTITUTION = Case("institutions", Institution, MOVES, fold, readers=HOST, second="already_registered")
+INSTITUTION = Case("institutions", Institution, MOVES, fold, readers=BY_HOST, second="already_registered")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from services.registration.domain.examples import PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from shared.cases.bodies import Change, Input
-from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.registration import (
     ConsentGiven,
@@ -27,7 +27,7 @@ from shared.contracts.registration import (
     attributes_on,
 )
 from shared.errors import Problem, Refusal
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import By
 
 ENTRIES_AT_MOST = 200
 Consent = Literal["given", "withdrawn"]
@@ -136,8 +136,8 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
     return {}
 
 
-OWN_OR_OFFICE: Mapping[Role, Relation] = {"expert": "own", "officer": "office", "protection": "all"}
-RECORDED = frozenset({"recorded"})
+OWN_OR_OFFICE: By = {"expert": "own", "officer": "office", "protection": "all"}
+RECORDED = states("recorded")
 
 MOVES: tuple[Move, ...] = (
     # Of two topics either may be read first, so a profile can be the first that is known of a person.
@@ -159,7 +159,7 @@ MOVES: tuple[Move, ...] = (
         body=ProfileCorrection,
         by=OWN_OR_OFFICE,
         rule=something_new,
-        needs=frozenset({"definition", "private"}),
+        needs=states("definition", "private"),
         refuses=(
             "code_not_listed",
             "correction_keeps_valid_from",

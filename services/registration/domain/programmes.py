@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.examples import DEFINITION
 from shared.cases.bodies import Change
-from shared.cases.case import NEW, Case, Move, Told, Turn
+from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Scope
 from shared.contracts.registration import ProgrammePublished
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import By
 
 
 class Programme(BaseModel):
@@ -46,7 +45,7 @@ def scope(state: Programme) -> Scope:
     return Scope(programme=state.code, programme_version=state.definition_version)
 
 
-EVERYBODY: Mapping[Role, Relation] = {
+EVERYBODY: By = {
     "expert": "all",
     "host": "all",
     "officer": "all",
@@ -58,12 +57,12 @@ EVERYBODY: Mapping[Role, Relation] = {
 MOVES: tuple[Move, ...] = (
     Move(
         "publish",
-        frozenset({NEW, "published"}),
+        states(NEW, "published"),
         ProgrammePublished,
         body=ProgrammePublication,
         by={"administrator": "all"},
         rule=a_further_version,
-        needs=frozenset({"definition"}),
+        needs=states("definition"),
         example={"definition": DEFINITION},
     ),
 )
