@@ -17,8 +17,6 @@ from shared.messaging.handlers import Handlers
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
 from shared.messaging.shadows import Consumer
-from shared.metrics import Measured, exposed, publish, withdraw
-from shared.observability import counts, logger
 from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel
 from shared.store.collection import Collection, Index
@@ -27,7 +25,9 @@ from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.store.sweeper import Fire, Sweeper
 from shared.store.timers import programme_timer
 from shared.store.unfinished import due_timers, oldest_outbox_seconds, unconfirmed_holds
-from shared.tracing import step
+from shared.telemetry.metrics import Measured, exposed, publish, withdraw
+from shared.telemetry.observability import counts, logger
+from shared.telemetry.tracing import step
 
 META = Collection("meta")
 EPOCH_ID = "epoch"

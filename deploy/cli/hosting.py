@@ -25,10 +25,10 @@ from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Log
 from shared.messaging.topics import TOPICS
-from shared.observability import count, logger
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.store.port import Store
+from shared.telemetry.observability import count, logger
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.problems import problem

@@ -17,7 +17,7 @@ DEFAULT_DATA = "data"
 
 
 class Settings(BaseModel):
-    """Where the system's folders are and where it listens; OUTSIDE section 3 names the variables."""
+    """Where the system's folders are and where it listens; `.env.example` names the variables."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -13,7 +13,7 @@ from deploy.local.kafka import KafkaServer
 from deploy.local.processes import ChildEnded, ChildFailed
 from deploy.local.secantus import SecantusServer
 from shared.clock import Runtime
-from shared.observability import logger
+from shared.telemetry.observability import logger
 
 LOOK_SECONDS = 0.5
 # One that dies more often than this has a reason that starting it again does not mend.

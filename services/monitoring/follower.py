@@ -1,4 +1,4 @@
-"""Following the topics into the read model (KERNEL section 8): no group, no shadows, no parking."""
+"""Following the topics into the read model (docs/kernel.md, section 8): no group, no shadows, no parking."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable
 from shared.messaging.port import Log, Position, Record
 from shared.messaging.topics import TOPICS
-from shared.observability import count, logger
-from shared.tracing import joined
+from shared.telemetry.observability import count, logger
+from shared.telemetry.tracing import joined
 
-# A broker's clock and ours may differ by this much; KERNEL section 8.
+# A broker's clock and ours may differ by this much; docs/kernel.md, section 8.
 SKEW_MS = 5_000
 RETRY_SECONDS = 1.0
 Parts = dict[Position, list[Record]]

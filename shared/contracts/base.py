@@ -45,7 +45,7 @@ class Event(Contract):
     """A past fact. `happened_at`: when it happened; `recorded_late`: it lay in the past when it was recorded.
 
     Events carry ids, codes and facts, all that the fold needs; never a person's attribute, never free text
-    (KERNEL section 1). The exceptions are `Profile`, whose topic is compacted, and nothing else.
+    (docs/kernel.md, section 1). The exceptions are `Profile`, whose topic is compacted, and nothing else.
     `leads_to`: the state in which its case then stands; None where it stays as it was, or goes back.
     """
 

@@ -18,7 +18,7 @@ from shared.errors import SettingsError, Unavailable
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
 from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Tokens, Verifier
-from shared.observability import logger
+from shared.telemetry.observability import logger
 
 DEVELOPMENT_ISSUER = "urn:sankofa:development-issuer"
 KEYS_KEPT_SECONDS = 600.0

@@ -1,4 +1,4 @@
-"""Every key of the project, a subfolder a service (KERNEL section 10). A backup of data holds none of them.
+"""Every key of the project, a subfolder a service (docs/kernel.md, section 10). A backup of data holds none of them.
 
 | file below the keys' folder | what |
 |---|---|

@@ -11,8 +11,8 @@ from shared.clock import Runtime, text_of
 from shared.errors import SankofaError, Unavailable
 from shared.identity.keys import Keys
 from shared.identity.sealing import open_sealed, seal
-from shared.observability import count, logger
 from shared.store.port import Document
+from shared.telemetry.observability import count, logger
 
 RETIRE_EVERY_SECONDS = 3_600.0
 KEY_DAYS_AT_MOST = 30

@@ -1,5 +1,5 @@
 """Intake: a submission is a document with a signed receipt, decided at once by the replica that stored it and
-finished by any other (KERNEL section 4). It needs the store alone, so it goes on while the log is down.
+finished by any other (docs/kernel.md, section 4). It needs the store alone, so it goes on while the log is down.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from shared.identity.keys import Keys
 from shared.intake.daykeys import DayKeys
 from shared.intake.receipts import signed_receipt
 from shared.intake.submission import Submission, cause_fields, submission_of
-from shared.observability import count, logger
 from shared.store.aggregates import Cause
 from shared.store.collection import Collection, Index
 from shared.store.documents import slot_of
 from shared.store.port import Appended, Document, Store
-from shared.tracing import joined, note, step
+from shared.telemetry.observability import count, logger
+from shared.telemetry.tracing import joined, note, step
 
 DECIDE_WITHIN_SECONDS = 10
 QUEUE_AT_MOST = 2_000

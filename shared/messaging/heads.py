@@ -1,7 +1,7 @@
 """Heads of compacted topics: their owner sees to it that the last record of a subject is its newest.
 
 What stands last is what compaction keeps, and any replica may append an outbox that it slept over. So the owner
-follows its own topic and notes in the subject's shadow which record is the last (KERNEL section 2, decision 0006):
+follows its own topic and notes in the subject's shadow which record is the last (kernel.md, section 2, decision 0006):
 `heads` has for each such topic `offset` and `last` (epoch, sequence) of that record, and while it is older than the
 mark, `ask_at` and `tries` of a timer.
 """
@@ -17,10 +17,10 @@ from typing import Any
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Envelope
 from shared.messaging.shadow import Position, key_of, pause_after
-from shared.observability import count
 from shared.store.aggregates import Aggregate, Cause, Kernel
 from shared.store.port import Document
-from shared.tracing import step
+from shared.telemetry.observability import count
+from shared.telemetry.tracing import step
 
 NOT_READ: Mapping[str, Any] = {"offset": -1, "last": [0, 0], "tries": 0, "ask_at": None}
 

@@ -19,7 +19,7 @@ from shared.errors import Unavailable
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.readers import Work
 from shared.messaging.topics import TOPICS
-from shared.observability import configure_logging
+from shared.telemetry.observability import configure_logging
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -22,7 +22,7 @@ from shared.messaging.partitions import check_message, check_place, declared, pa
 from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
 
 COMPACTION_LAG_S = 3600.0
-# An instant is taken as over when the ends asked for then are 5 s old (KERNEL section 8); so what the file holds of
+# An instant is taken as over when the ends asked for then are 5 s old (kernel.md, section 8); so what the file holds of
 # the instants shown may lag by a little less.
 SHOWN_LAG_MS = 4_000
 

@@ -1,4 +1,4 @@
-"""Sends outboxes to the log: whole, oldest first, by any replica, as often as it takes (KERNEL section 2)."""
+"""Sends outboxes to the log: whole, oldest first, by any replica, as often as it takes (docs/kernel.md, section 2)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from opentelemetry.trace import SpanKind
 from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable, UnknownOutcome
 from shared.messaging.port import Log, Message
-from shared.observability import count, logger
 from shared.store.port import Document, Store
-from shared.tracing import joined
+from shared.telemetry.observability import count, logger
+from shared.telemetry.tracing import joined
 
 WAITING_AT_MOST = 10_000
 WORKERS = 16

@@ -1,6 +1,6 @@
 """Consuming: one shadow a foreign subject, with what is known of it, the marks, and what is parked.
 
-For an event, in this order: knowledge, effects, mark, position (KERNEL section 2). Effects are commands whose
+For an event, in this order: knowledge, effects, mark, position (docs/kernel.md, section 2). Effects are commands whose
 ids follow from the event, so that a second delivery finds the first one's work.
 """
 
@@ -30,11 +30,11 @@ from shared.messaging.shadow import (
     scheduled,
 )
 from shared.messaging.topics import TOPICS
-from shared.observability import count, logger
 from shared.store.aggregates import UNREAD, Kernel
 from shared.store.collection import Collection
 from shared.store.port import Document
-from shared.tracing import step
+from shared.telemetry.observability import count, logger
+from shared.telemetry.tracing import step
 
 PARKED_AT_MOST = 1_000
 LANES = 32

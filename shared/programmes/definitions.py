@@ -13,9 +13,9 @@ from shared.errors import Refusal, TooEarly, Unavailable
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse
 from shared.messaging.topics import PROGRAMMES
-from shared.observability import count, logger
 from shared.programmes.model import Definition
 from shared.programmes.published import published
+from shared.telemetry.observability import count, logger
 
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0

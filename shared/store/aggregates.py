@@ -1,4 +1,4 @@
-"""Saving a command: load, decide, evolve, one atomic save whose filter names the version (KERNEL section 1).
+"""Saving a command: load, decide, evolve, one atomic save whose filter names the version (docs/kernel.md, section 1).
 
 A document is an aggregate and a stream: `state` is the fold of its events, `private` what no event may carry,
 `outbox` the events not yet sent, `applied` every command of people and events that it ever accepted, `emitted` a

@@ -1,4 +1,4 @@
-"""Promises over several documents: guard, target, guard (KERNEL section 3).
+"""Promises over several documents: guard, target, guard (docs/kernel.md, section 3).
 
 The guard is saved first with a hold named by the target's id, then the target, then the hold is settled. What
 a guard answered once under an id stays its answer, whoever asks again, so that a replica that slept cannot

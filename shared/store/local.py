@@ -10,7 +10,6 @@ from pathlib import Path
 
 from shared.clock import Runtime, text_of
 from shared.errors import UniqueViolated, UnknownOutcome
-from shared.observability import logger
 from shared.store import building
 from shared.store import local_statements as statements
 from shared.store.building import behind, changed_entries, with_entries
@@ -19,6 +18,7 @@ from shared.store.documents import Declared
 from shared.store.local_statements import Row, document_of
 from shared.store.port import Appended, Document
 from shared.store.sqlite import GroupCommit
+from shared.telemetry.observability import logger
 
 SCAN_PAGE = 500
 

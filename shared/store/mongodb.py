@@ -16,7 +16,6 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from shared.clock import Runtime, text_of
 from shared.errors import Conflict, SettingsError, Unavailable, UnknownOutcome
-from shared.observability import logger
 from shared.store import building
 from shared.store import mongodb_client as driver_of
 from shared.store.building import Entries, behind, changed_entries
@@ -24,6 +23,7 @@ from shared.store.collection import Collection
 from shared.store.documents import Declared
 from shared.store.mongodb_client import CODEC, DUPLICATE_KEY, UNIQUE_INDEX, Driver, settled
 from shared.store.port import OUTBOX_INDEX, Appended, Document
+from shared.telemetry.observability import logger
 
 SCAN_BATCH = 500
 # Which indexes have the entries of every document, by collection: {index: version}.

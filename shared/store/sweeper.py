@@ -1,4 +1,4 @@
-"""One sweeper a process: outboxes that were not sent, timers that are due (KERNEL section 5)."""
+"""One sweeper a process: outboxes that were not sent, timers that are due (docs/kernel.md, section 5)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from shared.clock import Runtime, stop_tasks, text_of
 from shared.errors import Conflict, Unavailable, UnknownOutcome
-from shared.observability import count, logger
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
+from shared.telemetry.observability import count, logger
 
 INTERVAL_SECONDS = 1.0
 OUTBOX_GRACE_SECONDS = 2.0

@@ -1,4 +1,4 @@
-"""A document's one timer: what its case waits for, or an unconfirmed hold (KERNEL section 5)."""
+"""A document's one timer: what its case waits for, or an unconfirmed hold (docs/kernel.md, section 5)."""
 
 from __future__ import annotations
 

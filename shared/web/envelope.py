@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import Runtime
-from shared.observability import count, logger
-from shared.tracing import note, span, valid_traceparent
+from shared.telemetry.observability import count, logger
+from shared.telemetry.tracing import note, span, valid_traceparent
 from shared.web.problems import problem
 
 ANY_BODY_BYTES_AT_MOST = 32 * 1_048_576

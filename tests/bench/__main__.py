@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Awaitable, Callable
 
-from shared.observability import configure_logging
+from shared.telemetry.observability import configure_logging
 from tests.bench.rows import NotMeasured, Result, Row
 from tests.bench.table import figure, keep
 

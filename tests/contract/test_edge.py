@@ -1,4 +1,4 @@
-"""What every service's edge promises (OUTSIDE section 4), on a small service with the real kernel and store."""
+"""What every service's edge promises, on a small service with the real kernel and store."""
 
 from __future__ import annotations
 

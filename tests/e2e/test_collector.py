@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from services.registration.domain.examples import DEFINITION, EXPERT
-from shared.metrics import COUNTED
+from shared.telemetry.metrics import COUNTED
 from tests.e2e.system import SERVICES, System, free_port
 
 CANARY = "zqanary"

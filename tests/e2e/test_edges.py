@@ -193,7 +193,7 @@ def test_a_query_is_no_way_into_the_store(people: People) -> None:
         refused(people.get(f"/monitoring/v1/programmes/{PROGRAMME}/indicators?{attack}"), 422)
     for attack in (f"by={CANARY}", "by=sex,sex", "by=a,b,c,d,e,f", f"period={CANARY}", "period[$ne]=1"):
         refused(people.get(f"/monitoring/v1/programmes/{PROGRAMME}/indicators?{attack}"), 422, CANARY)
-    # FAULTS section 6: an evaluator gets no disaggregation, whatever the dimension.
+    # docs/faults.md, section 6: an evaluator gets no disaggregation, whatever the dimension.
     refused(people.get(f"/monitoring/v1/programmes/{PROGRAMME}/indicators?by=sex", "evaluator"), (403, 422))
 
 

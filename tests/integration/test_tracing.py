@@ -23,8 +23,8 @@ from shared.errors import Unavailable
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message
 from shared.messaging.topics import EXPERTS, PLACEMENTS, TOPICS
-from shared.metrics import conceal, expose
-from shared.observability import counts
+from shared.telemetry.metrics import conceal, expose
+from shared.telemetry.observability import counts
 from tests.integration.four import CANARY, SERVICES, Four
 
 pytest_plugins = ["tests.spans"]

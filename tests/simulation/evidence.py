@@ -13,7 +13,7 @@ from shared.store.port import Document
 
 @dataclass(frozen=True)
 class Violation:
-    """A broken invariant: its id in FAULTS.md, whose, and what is wrong."""
+    """A broken invariant: its id in docs/faults.md, whose, and what is wrong."""
 
     invariant: str
     subject: str

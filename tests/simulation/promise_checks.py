@@ -138,7 +138,7 @@ def check_both_sides(evidence: Evidence) -> Iterator[Violation]:
 
 
 def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:
-    """A withdrawn consent stops everything that has not begun (KERNEL section 3); counted as I12."""
+    """A withdrawn consent stops everything that has not begun (docs/kernel.md, section 3); counted as I12."""
     persons = evidence.documents["registration"]["persons"]
     withdrawn = {one["_id"] for one in persons if one["state"]["consents"].get(PURPOSE) == "withdrawn"}
     for match in _with_state(evidence.documents["matching"]["matches"]):

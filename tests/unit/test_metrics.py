@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from shared.metrics import COUNTED, Measured, conceal, expose, publish, withdraw
+from shared.telemetry.metrics import COUNTED, Measured, conceal, expose, publish, withdraw
 
 COUNTS = {name: 100 + number for number, (name, _, _) in enumerate(COUNTED)}
 

@@ -1,4 +1,4 @@
-"""Terms of reference, from draft to filled (DOMAIN section 3)."""
+"""Terms of reference, from draft to filled (docs/domain.md, section 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A match: one expert on one assignment (DOMAIN section 3).
+"""A match: one expert on one assignment (docs/domain.md, section 3).
 
 What follows from other documents (shortlisting, reserving, stopping, voiding, releasing, keeping) may find itself
 overtaken and then gives no event, since its cause may come twice and late.

@@ -9,8 +9,8 @@ from collections import OrderedDict
 
 from shared.errors import Conflict, TooEarly, Unavailable, UnknownOutcome
 from shared.messaging.handlers import Delivery
-from shared.observability import count, logger
 from shared.replica import Replica
+from shared.telemetry.observability import count, logger
 
 SUBMISSIONS_AT_MOST = 10_000
 

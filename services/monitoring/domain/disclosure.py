@@ -1,7 +1,7 @@
 """The one gate that every answer passes: who sees which figures, as of when, and what is withheld.
 
 Evaluators see figures at published steps alone, no breakdown until complementary suppression is built, and no
-figure about fewer persons than the programme's threshold (FAULTS section 6). Officers see their own office as it
+figure about fewer persons than the programme's threshold (faults.md, section 6). Officers see their own office as it
 is now, administrators everything.
 """
 

@@ -1,4 +1,4 @@
-"""Facts: what a programme counts, as a pure function of the set of events (KERNEL section 8).
+"""Facts: what a programme counts, as a pure function of the set of events (docs/kernel.md, section 8).
 
 The plain reading of what the contracts declare; `deriving.py` has DuckDB read the same declarations for a rebuild.
 As of T counts `known_from < T <= known_to`.

@@ -1,6 +1,6 @@
 """The calendar of a person: no two on-site placements overlap, whichever offices run them.
 
-A calendar is a guard (KERNEL section 3): a placement takes its dates before it exists. Dates are half-open, so
+A calendar is a guard (docs/kernel.md, section 3): a placement takes its dates before it exists. Dates are half-open, so
 that one placement may begin on the day on which another has ended. Virtual work takes nobody anywhere and
 conflicts with nothing.
 """

@@ -1,4 +1,4 @@
-"""A placement, from the accepted offer to the completed return (DOMAIN section 3).
+"""A placement, from the accepted offer to the completed return (docs/domain.md, section 3).
 
 Virtual: no travel; the host confirms the first day of work. The obligatory steps of the preparation are those that
 the programme's definition lists for the modality, training for virtual work included: `given` of a turn.

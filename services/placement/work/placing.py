@@ -84,7 +84,7 @@ class Placing:
         return Subjects(ids.get("person"), ids.get("institution"))
 
     async def open(self, delivery: Delivery) -> None:
-        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (KERNEL section 3).
+        """OfferAccepted: the calendar first; what it refuses is a placement in state refused (kernel.md, section 3).
 
         So is a placement of a programme that places nobody.
         """

@@ -1,4 +1,4 @@
-"""The guard `documents`: one document number, one person (KERNEL section 3).
+"""The guard `documents`: one document number, one person (docs/kernel.md, section 3).
 
 The guard's id is the blind index of type, country and number; a hold is named by the person. It is never released:
 a number belongs to whoever brought it first, and a doubtful case is for the protection role to resolve.

@@ -1,4 +1,4 @@
-"""An expert: a person in one programme, screened by the criteria that the programme declares (DOMAIN section 3).
+"""An expert: a person in one programme, screened by the criteria that the programme declares (domain.md, section 3).
 
 screening <> needs_info; screening > eligible | ineligible; any > suspended > what it was before. Whether somebody
 is on assignment or an alumnus follows from placements and is never stored here.

@@ -1,4 +1,4 @@
-"""A host institution: proposed > assessed > partner > active <> on_hold > closed (DOMAIN section 3).
+"""A host institution: proposed > assessed > partner > active <> on_hold > closed (docs/domain.md, section 3).
 
 Its name is no personal datum, but it is text, and texts never travel on topics: it stays in the private part.
 """

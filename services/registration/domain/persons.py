@@ -1,7 +1,7 @@
 """A person: account, office, consents and the timeline of coded attributes. Identifiers are never in the state.
 
 Every change of the profile emits the whole timeline for the compacted topic and then a thin `ProfileChanged`
-(KERNEL section 2). The two topics share no order, so neither event needs the other one first.
+(docs/kernel.md, section 2). The two topics share no order, so neither event needs the other one first.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Attacks of RFC 8725 and FAULTS section 5 on bearer tokens: each is refused, and nothing is fetched for it."""
+"""Attacks of RFC 8725 and faults.md, section 5 on bearer tokens: each is refused, and nothing is fetched for it."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from shared.messaging.reading import parse
 from shared.messaging.shadow import scheduled
 from shared.messaging.shadows import Consumer
 from shared.messaging.topics import TOPICS
-from shared.observability import counts, reset_counts
+from shared.telemetry.observability import counts, reset_counts
 from tests.unit.kernel.case import INSTITUTIONS, SHADOWS, Activate, Case, Register, cause
 
 TOPIC = "registration.institutions"

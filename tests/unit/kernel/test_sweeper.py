@@ -12,11 +12,11 @@ from shared.contracts.base import Event
 from shared.contracts.registration import InstitutionRegistered
 from shared.errors import Conflict, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
-from shared.observability import counts, reset_counts
 from shared.replica import Ports, Replica, shadows_collection
 from shared.store.aggregates import Aggregate, Saved
 from shared.store.guards import Guard
 from shared.store.sweeper import Sweeper
+from shared.telemetry.observability import counts, reset_counts
 from tests.unit.kernel.case import GUARD, INSTITUTIONS, Activate, Case, Institution, Register, cause, evolve, timer
 from tests.unit.kernel.test_guards import Seats
 

@@ -234,7 +234,7 @@ def test_days_worked_are_days_of_the_office() -> None:
 
 
 def test_124_persons_hold_172_contracts() -> None:
-    """Persons, contracts and extensions are three counts (DOMAIN section 4)."""
+    """Persons, contracts and extensions are three counts (docs/domain.md, section 4)."""
     story = Story()
     for number in range(124):
         placement = story.opened(str(number))

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared import observability
-from shared.allowed import ALLOWED_KEYS
+from shared.telemetry import observability
 from shared.errors import SettingsError
-from shared.metrics import exposed
-from shared.observability import (
+from shared.telemetry.allowed import ALLOWED_KEYS
+from shared.telemetry.metrics import exposed
+from shared.telemetry.observability import (
     configure_logging,
     configure_telemetry,
     count,
@@ -24,7 +24,7 @@ from shared.observability import (
     only_allowed,
     reset_counts,
 )
-from shared.tracing import step
+from shared.telemetry.tracing import step
 
 CANARY = "Amina Kanarienvogel"
 

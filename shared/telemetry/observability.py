@@ -25,11 +25,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from shared.allowed import ALLOWED_KEYS, WITHHELD, plain
 from shared.clock import text_of
 from shared.errors import SettingsError
-from shared.metrics import conceal, expose
-from shared.tracing import record_spans
+from shared.telemetry.allowed import ALLOWED_KEYS, WITHHELD, plain
+from shared.telemetry.metrics import conceal, expose
+from shared.telemetry.tracing import record_spans
 
 SAME_LINE_SECONDS = 10.0
 SEND_LAST_SECONDS = 1.0
