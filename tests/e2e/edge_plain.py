@@ -56,12 +56,19 @@ def brought(people: People, operation: str) -> tuple[str, str]:
 
 
 def _walked(case: Case[Any], before: str, verb: str) -> Iterator[Move]:
-    """The way to the state, then what the table has before the verb and leaves the case where it is."""
-    way = case.way_to(before)[1:]
-    yield from way
-    for move in case.moves[: case.moves.index(case.rows[verb][0])]:
-        if before in move.before and move.leads_to(before) == {before} and move not in way:
-            yield move
+    """The way to the state; at each station of it first what the table has before the next move and leaves the case
+    where it is, for that may be what the next one waits for."""
+    way, here = case.way_to(before), NEW
+    done = {verb, *(move.verb for move in way)}
+    for move in (*way, case.rows[verb][0]):
+        for stays in case.moves[: case.moves.index(move)]:
+            if stays.verb not in done and here in stays.before and stays.leads_to(here) == {here}:
+                done.add(stays.verb)
+                yield stays
+        if move.verb != verb:
+            (here,) = move.leads_to(here)
+            if not move.opens:
+                yield move
 
 
 def _opening(case: Case[Any]) -> bool:

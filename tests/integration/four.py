@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -81,6 +81,7 @@ class Four:
 
     async def put(self, steps: Iterable[Step], folder: Path) -> None:
         """The steps through the edges, then rest."""
+        folder.mkdir(exist_ok=True)
         journal = Journal(folder / "journal.jsonl")
         try:
             await Runner("small", steps, self.client, journal, self._token_of, lambda *_: None).run()
@@ -92,9 +93,17 @@ class Four:
         return self.issuer.issue(cast(Role, step.role), step.office, step.subject)
 
 
-def small_history(*ends: str) -> list[Step]:
-    """Of trqn-1 the first step of each of these verbs, with all that it needs; names are canaries."""
-    history, definition = read_history(histories_folder() / "trqn-1.yaml")
+# What puts at least one record on every topic: of each history, the verbs that it is followed to.
+EVERY_TOPIC: Mapping[str, tuple[str, ...]] = {
+    "trqn-1": ("complete", "report-no-show", "decline", "extend", "end-early"),
+    "institution-capacity": ("hold",),
+    "coswa-nar": ("complete-works",),
+}
+
+
+def small_history(*ends: str, code: str = "trqn-1") -> list[Step]:
+    """Of the history the first step of each of these verbs, with all that it needs; names are canaries."""
+    history, definition = read_history(histories_folder() / f"{code}.yaml")
     steps = expand(history, definition)
     by_id = {step.id: step for step in steps}
     wanted, open_ids = set[str](), [next(s.id for s in steps if s.path.endswith(f"/{verb}")) for verb in ends]

@@ -19,7 +19,7 @@ from shared.messaging.port import Record
 from shared.messaging.topics import TOPICS
 from shared.replica import stored
 from tests.e2e.evidence import GROUPS, Answered, journal_violations, violations
-from tests.integration.four import Four, small_history
+from tests.integration.four import EVERY_TOPIC, Four, small_history
 from tests.simulation.evidence import Evidence, readable
 
 Documents = dict[str, dict[str, list[dict[str, Any]]]]
@@ -29,10 +29,12 @@ Left = tuple[Evidence, Keys, list[Answered]]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def left(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Left]:
     runtime, folder = RealRuntime(), tmp_path_factory.mktemp("left")
-    log, steps = LocalLog(None, list(TOPICS.values()), runtime), small_history("complete", "report-no-show", "decline")
+    log = LocalLog(None, list(TOPICS.values()), runtime)
+    histories = {code: small_history(*ends, code=code) for code, ends in EVERY_TOPIC.items()}
     async with Four(log, runtime) as four:
-        await four.put(steps, folder)
-        yield await gathered(four), four.keys, [(steps, answers(folder))]
+        for code, steps in histories.items():
+            await four.put(steps, folder / code)
+        yield await gathered(four), four.keys, [(steps, answers(folder / code)) for code, steps in histories.items()]
     runtime.close()
 
 

@@ -21,7 +21,7 @@ from deploy.local.kafka import KafkaServer
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.topics import TOPICS
-from tests.integration.four import CANARY, SERVICES, Four, small_history
+from tests.integration.four import CANARY, EVERY_TOPIC, SERVICES, Four, small_history
 from tests.tools import skipped_without_tools
 
 pytest_plugins = ["tests.spans"]
@@ -132,10 +132,11 @@ async def test_another_clients_view_of_every_topic(
     server: KafkaServer, runtime: RealRuntime, tmp_path: Path, spans: InMemorySpanExporter
 ) -> None:
     log = KafkaLog(server.bootstrap_servers, list(TOPICS.values()), runtime, client_id="test")
-    steps = small_history("complete", "report-no-show", "decline", "extend", "end-early")
-    assert any(CANARY in json.dumps(step.body).casefold() for step in steps)
+    histories = {code: small_history(*ends, code=code) for code, ends in EVERY_TOPIC.items()}
+    assert any(CANARY in json.dumps(step.body).casefold() for steps in histories.values() for step in steps)
     async with Four(log, runtime) as four:
-        await four.put(steps, tmp_path)
+        for code, steps in histories.items():
+            await four.put(steps, tmp_path / code)
         records = await asyncio.to_thread(read_everything, server.bootstrap_servers)
         ends = await log.ends(list(TOPICS))
     assert {name: len(found) for name, found in records.items()} == dict(_totals(ends)), "all were read"

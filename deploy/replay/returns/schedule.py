@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from deploy.replay.returns.assignments import Assignment, Outcome
 from deploy.replay.returns.hosts import HistoryImpossible, Host, Place, Receiving, receiving
-from deploy.replay.returns.model import Deliveries, NoShows, Placed, Returns
+from deploy.replay.returns.model import Deliveries, NoShows, Placed, Population, Returns
 from deploy.replay.returns.people import Expert, corrected, drawn, registered, withdrawing
 from deploy.replay.returns.shortlists import Shortlists
 from shared.contracts.matching import Modality
@@ -49,6 +49,7 @@ def scheduled(chapter: Returns, definition: Definition, seed: int) -> Schedule:
     corrected(chapter.population.corrections, rng, {one.number for one in going}, people)
     _still_eligible(definition, people)
     withdrawing(chapter.population, rng, busy, people)
+    _all_chosen(chapter.population, people)
     assignments.sort(key=lambda one: (one.starts_on, one.office))
     for number, assignment in enumerate(assignments, 1):
         assignment.name = f"assignment-{number:04d}"
@@ -144,6 +145,14 @@ def _told_apart(deliveries: Deliveries, rng: random.Random, assignments: list[As
     shuffled = rng.sample(assignments, len(assignments))
     for one, form in zip(sorted(shuffled, key=lambda one: one.nth > 0), forms, strict=bool(forms)):
         one.modality = form
+
+
+def _all_chosen(population: Population, people: list[Expert]) -> None:
+    """As many were corrected and took a consent back as the file says."""
+    if sum(one.first_said is not None for one in people) < sum(one.persons for one in population.corrections):
+        raise HistoryImpossible("too few persons are left of whom something else can have been said first")
+    if sum(bool(one.withdraws) for one in people) < sum(one.persons for one in population.withdrawn):
+        raise HistoryImpossible("too few persons are left who can take a consent back")
 
 
 def _still_eligible(definition: Definition, people: list[Expert]) -> None:
