@@ -114,3 +114,13 @@ def test_interns_compete_with_interns() -> None:
     of_interns = [one for one in lists if one[0].group.category == "intern"]
     assert len(of_interns) == 38
     assert all(other.group.category == "intern" for one in of_interns for other in one)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_decline_an_extension_a_withdrawn_consent_and_a_correction_happen(code: str) -> None:
+    steps = planned(*files(code)).steps
+    verbs = {step.id.partition("/")[2] for step in steps}
+    assert {"decline", "extend", "withdraw", "correct"} <= verbs
+    went = {one.goes for one in schedule(code).assignments if one.outcome == "completed"}
+    recorded_as_men = [one for one in went if one.first_said is not None and one.first_said.sex != one.sex]
+    assert [(one.sex, one.first_said and one.first_said.sex) for one in recorded_as_men] == [("female", "male")]
