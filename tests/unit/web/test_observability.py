@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from shared.telemetry import observability
 from shared.errors import SettingsError
+from shared.telemetry import observability
 from shared.telemetry.allowed import ALLOWED_KEYS
 from shared.telemetry.metrics import exposed
 from shared.telemetry.observability import (
