@@ -11,7 +11,7 @@ from shared.store import sqlite
 from shared.store.mongodb_client import refuse_unsafe
 
 Settings = Mapping[str, str]
-# What each must be so that nothing acknowledged is lost and nothing is passed over; faults.md, section 4 has the defaults.
+# What each must be so that nothing acknowledged is lost and nothing is passed over (faults.md, section 4).
 CLIENTS = {
     "log.producer.acks": "all",
     "log.producer.enable_idempotence": "True",

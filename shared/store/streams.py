@@ -1,4 +1,4 @@
-"""A document as a stream: its events in the outbox, with a count and a hash chain for each topic (kernel.md, section 1)."""
+"""A document as a stream: its events in the outbox, a count and a hash chain for each topic (kernel.md, section 1)."""
 
 from __future__ import annotations
 
