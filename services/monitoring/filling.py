@@ -12,8 +12,9 @@ from services.monitoring.deriving import SHIFT, facts_query
 from services.monitoring.domain.dates import DAY_US, offsets_of
 from services.monitoring.domain.derivation import HEAD, NEVER_MS, UTC_ZONE, Zones, fields_of, joined
 from services.monitoring.domain.profiles import NAMES
+from services.monitoring.held import timelines
 from services.monitoring.schema import FAMILIES, fact_types, quoted
-from services.monitoring.store import insert_facts, numbering, timelines
+from services.monitoring.writing import insert_facts, numbering
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family
 from shared.messaging.topics import PERSONS

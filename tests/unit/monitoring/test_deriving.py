@@ -18,8 +18,9 @@ from services.monitoring.domain.derivation import HEAD, UTC_ZONE, fields_of
 from services.monitoring.domain.facts import facts_of
 from services.monitoring.domain.rows import EventRow, microseconds_of
 from services.monitoring.filling import derive_facts
-from services.monitoring.schema import FACT_TABLES, arrow
+from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
+from services.monitoring.writing import insert
 from shared.contracts.base import Event
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, entry, model_of, stored
@@ -73,9 +74,7 @@ def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     for table in FACT_TABLES:
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP TYPE fact_kind; CREATE TYPE fact_kind AS ENUM ('course_held', 'participants')")
-    told = arrow("events", events)
-    assert told.num_rows == len(events)
-    connection.execute("CREATE TEMP TABLE held AS SELECT * FROM told")
+    insert(connection, "events", events)
     # One day of UTC, on which all of them happened.
     named = {"programme": "''", "office": "'kabul'", "day": 0, "from_us": 0, "until_us": 86_400_000_000, "offset_us": 0}
     days = ", ".join(f"{value} AS {name}" for name, value in named.items())
@@ -83,7 +82,7 @@ def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     columns = [f'"{name}"::VARCHAR' if type == "id" else f'"{name}"' for name, type in fields_of(COURSES).items()]
     head = [f"{name}::VARCHAR" if name == "kind" else name for name in HEAD]
     selected = ", ".join([*head, *columns])
-    found = connection.execute(f"SELECT {selected} FROM ({facts_query(COURSES, TESTED, 'held')})").fetchall()
+    found = connection.execute(f"SELECT {selected} FROM ({facts_query(COURSES, TESTED, 'events')})").fetchall()
     database.close()
     return found
 
