@@ -107,7 +107,7 @@ def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) 
     connection.execute("BEGIN")
     for table, found in passed.tables.items():
         with found_table(found) as rows:
-            insert_arrow(connection, table, rows)
+            insert_arrow(connection, {table: rows})
     save_marks(connection, marks)
     connection.execute("COMMIT")
 

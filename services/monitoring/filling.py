@@ -12,9 +12,9 @@ from services.monitoring.deriving import SHIFT, facts_query
 from services.monitoring.domain.dates import DAY_US, offsets_of
 from services.monitoring.domain.derivation import HEAD, NEVER_MS, UTC_ZONE, Zones, fields_of, joined
 from services.monitoring.domain.profiles import NAMES
-from services.monitoring.held import timelines
+from services.monitoring.held import profiles_of, timelines
 from services.monitoring.schema import FAMILIES, fact_types, quoted
-from services.monitoring.writing import insert_facts, numbering
+from services.monitoring.writing import insert_all, numbering
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family
 from shared.messaging.topics import PERSONS
@@ -95,7 +95,7 @@ def _derive(connection: Connection, family: Family, own: str) -> None:
         f"INSERT INTO {family.table} SELECT {names}, {attributes}, {attributes}, number FROM {source} ORDER BY {_ORDER}"  # noqa: S608
     )
     for rows in _of_several(connection, family):
-        insert_facts(connection, {family.table: rows})
+        insert_all(connection, {family.table: rows})
 
 
 def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[Any, ...]]]:
@@ -106,7 +106,8 @@ def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[A
     place, day, until = len(HEAD) + list(fields_of(family)).index("person"), HEAD.index("local_day"), len(HEAD) - 2
     for start in range(0, len(found), JOINED_AT_ONCE):
         facts = found[start : start + JOINED_AT_ONCE]
-        known = timelines(connection, {fact[place] for fact in facts})
+        persons = {fact[place] for fact in facts}
+        known = timelines(connection, profiles_of(connection, persons).values())
         rows = [
             row
             for fact in facts

@@ -15,13 +15,12 @@ from typing import Any, TypeVar
 
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.changes import Change, change_of
-from services.monitoring.domain.derivation import Known, Zones, persons_of
-from services.monitoring.domain.profiles import ProfileRow
+from services.monitoring.domain.derivation import Known, Rows, Zones, persons_of
 from services.monitoring.domain.rows import EventRow
-from services.monitoring.handlers import Batch, Mark
-from services.monitoring.held import groups_of, held_of, nothing_of, offices_of, timelines
-from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, ddl
-from services.monitoring.writing import among, insert, insert_facts
+from services.monitoring.handlers import Batch, Mark, OfficeRow
+from services.monitoring.held import asked, groups_of, held_of, profiles_of, timelines
+from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, ddl, quoted
+from services.monitoring.writing import insert_all, remove
 from shared.messaging.port import Position
 from shared.messaging.topics import TOPICS
 from shared.replica import shadows_collection
@@ -79,22 +78,24 @@ class ReadModel:
         """One transaction: the batch's rows, the facts that they touch derived anew, the positions."""
         marks, empty = self.marks | batch.marks, self.empty
         with self.database.transaction() as connection:
-            offices = {} if empty else offices_of(connection, batch.offices.keys())
-            replace_older(connection, "offices", "programme", batch.offices, offices)
-            zones = _zones(connection) if batch.offices else self.zones
-            held = nothing_of(batch) if empty else held_of(connection, batch, _changed_offices(self.zones, zones))
+            zones = replace_offices(connection, batch.offices) if batch.offices else self.zones
+            held = held_of(connection, batch, _changed_offices(self.zones, zones), empty=empty)
             fresh = _fresh(batch.events, held.events)
-            insert(connection, "events", fresh)
-            insert(connection, "unreadable", batch.unreadable)
-            profiles = replace_older(connection, "profiles", "person", batch.profiles, held.profiles)
             told = [*held.events, *fresh]
             groups = groups_of(told)
-            known = Known(timelines(connection, persons_of(groups), profiles, told, held.subjects), zones)
+            stood = {} if empty else profiles_of(connection, persons_of(groups) | batch.profiles.keys())
+            newer = _newer(batch.profiles, stood)
+            lines = timelines(connection, (stood | newer).values(), told, held.subjects)
             restated = held.persons if zones == self.zones else None
-            written = write_facts(connection, change_of(held.groups, groups, known, restated))
+            change = change_of(groups_of(held.events), groups, Known(lines, zones), restated)
+            remove(connection, "profiles", "person", newer.keys() & stood.keys())
+            remove_facts(connection, change)
+            profiles = [row.flat() for rows in newer.values() for row in rows]
+            added: Rows = {"events": [*fresh], "unreadable": [*batch.unreadable], "profiles": profiles, **change.rows}
+            insert_all(connection, added)
             save_marks(connection, marks)
         self.marks, self.zones = marks, zones
-        self._unsorted += written
+        self._unsorted += sum(map(len, change.rows.values()))
         if self._unsorted >= SORTED_ROWS:
             self.sort_facts()
 
@@ -132,28 +133,26 @@ class ReadModel:
         return {**counted, "facts": sum(counted[table] for table in FACT_TABLES)}
 
 
-def replace_older(
-    connection: Connection, table: str, key: str, groups: Mapping[str, list[T]], held: Mapping[str, list[T]]
-) -> Mapping[str, list[T]]:
-    """Keeps, for each key, the rows of the record with the greatest (epoch, sequence): those of `groups` or those of
-    `held`, which are all that stand there. What stands there then."""
-    newer = {name: rows for name, rows in groups.items() if name not in held or held[name][0][1:3] < rows[0][1:3]}
-    if stale := newer.keys() & held.keys():
-        where, values = among(key, stale)
-        connection.execute(f"DELETE FROM {table} WHERE {where}", values)  # noqa: S608
-    fresh = [row for rows in newer.values() for row in rows]
-    insert(connection, table, [row.flat() if isinstance(row, ProfileRow) else row for row in fresh])
-    return {**held, **newer}
+def replace_offices(connection: Connection, newest: Mapping[str, list[OfficeRow]]) -> Zones:
+    """Writes these programmes' offices where they are newer than those that stand there; all time zones then."""
+    stood: dict[str, list[OfficeRow]] = {}
+    for row in asked(connection, f"SELECT {quoted(TABLES['offices'])} FROM offices WHERE ", "programme", newest.keys()):  # noqa: S608
+        stood.setdefault(row[0], []).append(row)
+    newer = _newer(newest, stood)
+    remove(connection, "offices", "programme", newer.keys() & stood.keys())
+    insert_all(connection, {"offices": [row for rows in newer.values() for row in rows]})
+    return _zones(connection)
 
 
-def write_facts(connection: Connection, change: Change) -> int:
-    """Removes and adds facts; how many it added."""
+def _newer(groups: Mapping[str, list[T]], stood: Mapping[str, list[T]]) -> dict[str, list[T]]:
+    """Those of the records, as their rows by key, whose (epoch, sequence) is greater than what stands there."""
+    return {key: rows for key, rows in groups.items() if key not in stood or stood[key][0][1:3] < rows[0][1:3]}
+
+
+def remove_facts(connection: Connection, change: Change) -> None:
+    """Removes the facts of the subjects whose facts are written anew."""
     for family in FAMILIES:
-        if stale := change.stale.get(family.topic):
-            where, values = among(family.subject, stale, "UUID")
-            connection.execute(f"DELETE FROM {family.table} WHERE {where}", values)  # noqa: S608
-    insert_facts(connection, change.rows)
-    return sum(map(len, change.rows.values()))
+        remove(connection, family.table, family.subject, change.stale.get(family.topic, ()), "UUID")
 
 
 def _newest(connection: Connection, table: str) -> int:

@@ -21,47 +21,69 @@ def among(column: str, ids: Collection[str], type: str = "VARCHAR") -> tuple[str
     return f'"{column}" IN (SELECT unnest(?::{type}[]))', [sorted(ids)]
 
 
+def remove(connection: Connection, table: str, column: str, ids: Collection[str], type: str = "VARCHAR") -> None:
+    """Removes the rows whose column is one of the ids; says nothing where there are none."""
+    if ids:
+        where, values = among(column, ids, type)
+        connection.execute(f"DELETE FROM {table} WHERE {where}", values)  # noqa: S608
+
+
 def insert(connection: Connection, table: str, rows: Sequence[Any]) -> None:
     """Adds the rows, which are in the order of the table's columns."""
-    if rows:
-        insert_arrow(connection, table, arrow(table, rows))
+    insert_all(connection, {table: rows})
 
 
-def insert_arrow(connection: Connection, table: str, incoming: Any) -> None:
-    """Adds the rows of an Arrow table, of which there are some; columns that it lacks stay empty."""
-    names = quoted(incoming.column_names)
-    # DuckDB finds the parameter by its name; to register it as a view would plan the statement twice.
-    connection.execute(f"INSERT INTO {table} ({names}) SELECT * FROM incoming")  # noqa: S608
-
-
-def insert_facts(connection: Connection, found: Mapping[str, Sequence[Any]]) -> None:
-    """Adds the rows of families' tables, with the numbers of their persons."""
-    places = {table: TABLES[table].index("person") for table in PERSONS_TABLES & found.keys()}
+def insert_all(connection: Connection, found: Mapping[str, Sequence[Any]]) -> None:
+    """Adds the rows of each table, which are in the order of its columns; facts with the numbers of their persons."""
+    tables = {table: arrow(table, rows) for table, rows in found.items() if rows}
+    places = {table: TABLES[table].index("person") for table in PERSONS_TABLES & tables.keys()}
     persons = {table: [row[place] for row in found[table]] for table, place in places.items()}
-    numbers = _numbers_of(connection, {person for named in persons.values() for person in named if person is not None})
-    for table, rows in found.items():
-        if not rows:
-            continue
-        incoming = arrow(table, rows)
-        if table in persons:
-            column = pa.array([numbers.get(person) for person in persons[table]], pa.int32())
-            incoming = incoming.append_column("person_number", column)
-        insert_arrow(connection, table, incoming)
+    named = {person for names in persons.values() for person in names if person is not None}
+    numbers, new = _numbers_of(connection, named)
+    for table, names in persons.items():
+        column = pa.array([numbers.get(person) for person in names], pa.int32())
+        tables[table] = tables[table].append_column("person_number", column)
+    if new:
+        given = pa.array([numbers[person] for person in new], pa.int32())
+        tables["numbers"] = pa.table({"person": new, "number": given})
+    insert_arrow(connection, tables)
 
 
-def _numbers_of(connection: Connection, persons: set[str]) -> dict[str, int]:
-    """The persons' numbers; who has none gets the next one."""
+def insert_arrow(connection: Connection, tables: Mapping[str, pa.Table]) -> None:
+    """Adds the rows of Arrow tables by the names of the read model's; columns that they lack stay empty."""
+    if not tables:
+        return
+    # One statement for all of them: each one of its own costs as much again as its rows.
+    *others, last = [
+        f"INSERT INTO {name} ({quoted(table.column_names)}) SELECT * FROM {_incoming(name)}"  # noqa: S608
+        for name, table in tables.items()
+    ]
+    parts = ", ".join(f"part{number} AS ({insert} RETURNING 1)" for number, insert in enumerate(others))
+    statement = f"WITH {parts} {last}" if parts else last
+    # DuckDB finds them by name among the caller's variables; to register each as a view would plan it twice.
+    variables = {_incoming(name): table for name, table in tables.items()}
+    eval(_EXECUTE, {**variables, "connection": connection, "statement": statement})  # noqa: S307
+
+
+_EXECUTE = compile("connection.execute(statement)", __name__, "eval")
+
+
+def _incoming(name: str) -> str:
+    return f"incoming_{name}"
+
+
+def _numbers_of(connection: Connection, persons: set[str]) -> tuple[dict[str, int], list[str]]:
+    """The persons' numbers, and who had none and now has the next one."""
     if not persons:
-        return {}
+        return {}, []
     where, asked = among("person", persons, "UUID")
     found = connection.execute(f"SELECT person::VARCHAR, number FROM numbers WHERE {where}", asked).fetchall()  # noqa: S608
     numbers: dict[str, int] = dict(found)
-    if new := sorted(persons - numbers.keys()):
+    new = sorted(persons - numbers.keys())
+    if new:
         first = int(connection.execute("SELECT count(*) FROM numbers").fetchall()[0][0])
-        given = range(first, first + len(new))
-        insert_arrow(connection, "numbers", pa.table({"person": new, "number": pa.array(given, pa.int32())}))
-        numbers |= zip(new, given, strict=True)
-    return numbers
+        numbers |= {person: first + place for place, person in enumerate(new)}
+    return numbers, new
 
 
 def numbering(persons: str) -> str:
