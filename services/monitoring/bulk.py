@@ -15,7 +15,8 @@ from services.monitoring.files import PASSED_FOLDER
 from services.monitoring.filling import derive_facts
 from services.monitoring.handlers import Mark
 from services.monitoring.passes import Pass, Passed, found_table, longest_first, read_pass
-from services.monitoring.store import ReadModel, insert_arrow, save_marks
+from services.monitoring.store import ReadModel, save_marks
+from services.monitoring.writing import insert_arrow
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
@@ -106,7 +107,7 @@ def _write(passed: Passed, marks: dict[Position, Mark], connection: Connection) 
     connection.execute("BEGIN")
     for table, found in passed.tables.items():
         with found_table(found) as rows:
-            insert_arrow(connection, table, rows)
+            insert_arrow(connection, {table: rows})
     save_marks(connection, marks)
     connection.execute("COMMIT")
 

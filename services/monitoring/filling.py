@@ -12,8 +12,9 @@ from services.monitoring.deriving import SHIFT, facts_query
 from services.monitoring.domain.dates import DAY_US, offsets_of
 from services.monitoring.domain.derivation import HEAD, NEVER_MS, UTC_ZONE, Zones, fields_of, joined
 from services.monitoring.domain.profiles import NAMES
+from services.monitoring.held import profiles_of, timelines
 from services.monitoring.schema import FAMILIES, fact_types, quoted
-from services.monitoring.store import insert_facts, numbering, timelines
+from services.monitoring.writing import insert_all, numbering
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family
 from shared.messaging.topics import PERSONS
@@ -45,8 +46,11 @@ _DAY_TYPES = {
 _DAYS = f"""
 SELECT DISTINCT programme, office, (happened_us + {SHIFT * DAY_US}) // {DAY_US} - {SHIFT} FROM events WHERE topic = ?
 """  # noqa: S608
-# Of most persons one entry was known before anything that they did.
-_PLAIN = "persons.person IS NULL OR (entries = 1 AND last_ms <= known_from)"
+# Of most persons one entry is known that says something, before anything that they did or (from another topic) after.
+_SAID = " OR ".join(f'persons."{name}" IS NOT NULL' for name in NAMES)
+_PLAIN = "persons.person IS NULL OR (entries = 1 AND last_ms <= derived.known_from)"
+_LATE = f"coalesce(entries = 1 AND last_ms > derived.known_from AND ({_SAID}), false)"
+_UNTIL = f"coalesce(derived.known_to, {NEVER_MS})"
 
 
 def derive_facts(connection: Connection, zones: Zones) -> None:
@@ -80,32 +84,46 @@ def _keep_days(connection: Connection, topic: str, zones: Zones) -> None:
 
 def _derive(connection: Connection, family: Family, own: str) -> None:
     query = facts_query(family, CATALOGUE, own)
-    names = quoted((*HEAD, *fields_of(family)), "derived.").replace(
-        'derived."known_to"', f'coalesce(derived."known_to", {NEVER_MS})'
-    )
     if not family.person:
-        connection.execute(f"INSERT INTO {family.table} SELECT {names} FROM ({query}) derived ORDER BY {_ORDER}")  # noqa: S608
+        connection.execute(f"INSERT INTO {family.table} {_rows(family)} FROM ({query}) derived ORDER BY {_ORDER}")
         return
     connection.execute(f"CREATE OR REPLACE TEMP TABLE derived AS {query}")
-    attributes = quoted(NAMES, "persons.")
     connection.execute(numbering("SELECT person FROM derived WHERE person IS NOT NULL"))
-    source = f"derived LEFT JOIN persons USING (person) LEFT JOIN numbers USING (person) WHERE {_PLAIN}"
-    connection.execute(
-        f"INSERT INTO {family.table} SELECT {names}, {attributes}, {attributes}, number FROM {source} ORDER BY {_ORDER}"  # noqa: S608
-    )
+    joined = " UNION ALL ".join(_versions(family))
+    connection.execute(f"INSERT INTO {family.table} SELECT * FROM ({joined}) ORDER BY {_ORDER}")  # noqa: S608
     for rows in _of_several(connection, family):
-        insert_facts(connection, {family.table: rows})
+        insert_all(connection, {family.table: rows})
+
+
+def _rows(family: Family, since: str = "derived.known_from", until: str = _UNTIL) -> str:
+    """The columns of the family's facts, known since and until then."""
+    known = {"known_from": since, "known_to": until}
+    columns = {name: known.get(name, f'derived."{name}"') for name in (*HEAD, *fields_of(family))}
+    return "SELECT " + ", ".join(f'{value} AS "{name}"' for name, value in columns.items())
+
+
+def _versions(family: Family) -> Iterator[str]:
+    """The rows of facts whose person has one entry at most: one, or one until the entry is known and one since then."""
+    known, unknown = quoted(NAMES, "persons."), ", ".join(["NULL"] * len(NAMES))
+    for since, until, attributes, which in (
+        ("derived.known_from", _UNTIL, known, _PLAIN),
+        ("derived.known_from", f"least({_UNTIL}, last_ms)", unknown, _LATE),
+        ("last_ms", _UNTIL, known, f"{_LATE} AND {_UNTIL} > last_ms"),
+    ):
+        source = "derived LEFT JOIN persons USING (person) LEFT JOIN numbers USING (person)"
+        yield f"{_rows(family, since, until)}, {attributes}, {attributes}, number FROM {source} WHERE {which}"
 
 
 def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of facts whose person's entries have to be looked at one by one."""
     columns = [f'derived."{name}"' + ("::VARCHAR" if type in _TEXTS else "") for name, type in _columns(family).items()]
-    source = f"derived JOIN persons USING (person) WHERE NOT ({_PLAIN})"
+    source = f"derived JOIN persons USING (person) WHERE NOT ({_PLAIN} OR {_LATE})"
     found = connection.execute(f"SELECT {', '.join(columns)} FROM {source} ORDER BY {_ORDER}").fetchall()  # noqa: S608
     place, day, until = len(HEAD) + list(fields_of(family)).index("person"), HEAD.index("local_day"), len(HEAD) - 2
     for start in range(0, len(found), JOINED_AT_ONCE):
         facts = found[start : start + JOINED_AT_ONCE]
-        known = timelines(connection, {fact[place] for fact in facts})
+        persons = {fact[place] for fact in facts}
+        known = timelines(connection, profiles_of(connection, persons).values())
         rows = [
             row
             for fact in facts

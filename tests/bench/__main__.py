@@ -12,7 +12,7 @@ from shared.telemetry.observability import configure_logging
 from tests.bench.rows import NotMeasured, Result, Row
 from tests.bench.table import figure, keep
 
-BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "demo")
+BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "breadth", "demo")
 # On real servers as child processes, and beside consumers of other making.
 REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
 

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from services.monitoring.domain.derivation import (
     Known,
-    by_subject,
     fact_rows,
 )
 from services.monitoring.domain.profiles import ProfileRow, timeline
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.handlers import Batch, Mark, take
+from services.monitoring.held import groups_of
 from services.monitoring.schema import FACT_TABLES, TABLES, quoted
-from services.monitoring.store import FACT_TOPICS, ReadModel
+from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Envelope, Event, Scope
 from shared.contracts.matching import (
@@ -323,7 +323,7 @@ def batch_of(records: Iterable[Record]) -> Batch:
 def derived(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The rows of the families' tables, from the records alone and without a database; sorted."""
     batch = batch_of(records)
-    groups = by_subject(row for row in batch.events if row.topic in FACT_TOPICS)
+    groups = groups_of(batch.events)
     zones: dict[tuple[str | None, str | None], str] = {}
     for programme, _, _, office, zone in (row for rows in batch.offices.values() for row in rows):
         zones |= {(programme, office): zone, (None, office): zone}

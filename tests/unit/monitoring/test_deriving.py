@@ -16,13 +16,16 @@ from services.monitoring.deriving import facts_query
 from services.monitoring.domain.dates import local_date, offsets_of
 from services.monitoring.domain.derivation import HEAD, UTC_ZONE, fields_of
 from services.monitoring.domain.facts import facts_of
+from services.monitoring.domain.profiles import NOTHING_KNOWN
 from services.monitoring.domain.rows import EventRow, microseconds_of
 from services.monitoring.filling import derive_facts
-from services.monitoring.schema import FACT_TABLES, arrow
+from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
+from services.monitoring.writing import insert
 from shared.contracts.base import Event
+from shared.contracts.placement import PlacementCancelled
 from shared.messaging.port import Record
-from tests.unit.monitoring.story import START, Story, entry, model_of, stored
+from tests.unit.monitoring.story import START, Story, batch_of, entry, id_of, model_of, stored
 from tests.unit.monitoring.test_facts import as_version_1
 from tests.unit.monitoring.test_families import ANNOUNCED, COURSES, HELD, TESTED, CourseVoided, rows
 from tests.unit.monitoring.test_sets import SEEDS, random_story
@@ -30,7 +33,11 @@ from tests.unit.monitoring.test_sets import SEEDS, random_story
 
 def anew(records: Sequence[Record]) -> list[dict[str, Any]]:
     """The facts that DuckDB derives of the records' events."""
-    model = model_of(records)
+    return anew_in(model_of(records))
+
+
+def anew_in(model: ReadModel) -> list[dict[str, Any]]:
+    """The facts that DuckDB derives of the model's events."""
     with model.database.transaction() as connection:
         for table in FACT_TABLES:
             connection.execute(f"DELETE FROM {table}")
@@ -66,6 +73,32 @@ def test_many_shares_of_a_topic_give_the_same(monkeypatch: pytest.MonkeyPatch) -
     assert anew(story.records) == stored(model_of(story.records))
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_facts_from_before_their_person_is_known_have_two_versions_alike(said: bool) -> None:
+    story = Story()
+    story.published()
+    ended = PlacementCancelled(happened_at=START, match=id_of("match", "a", "a"), reason="visa")
+    for name in ("a", "b", "c"):
+        story.accepted(name)
+    first, second, third = (story.opened(name) for name in ("a", "b", "c"))
+    story.tell(first, ended)
+    story.person("a")
+    story.person("b")
+    # In the very millisecond in which the person becomes known.
+    story.tell(third, ended, step_ms=0)
+    story.profile("c", [entry("c", "first")])
+    story.tell(second, ended)
+    batch, model = batch_of(story.records), ReadModel(None)
+    if not said:
+        for rows in batch.profiles.values():
+            rows[:] = [row._replace(attributes=NOTHING_KNOWN) for row in rows]
+    model.apply(batch)
+    found = stored(model)
+    contracts = [row for row in found if row["kind"] == "contract" and row["person"] == id_of("person", "b")]
+    assert len(contracts) == (2 if said else 1)
+    assert anew_in(model) == found
+
+
 def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     """The facts of the tests' own family by DuckDB."""
     database = ReadModel(None).database
@@ -73,9 +106,7 @@ def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     for table in FACT_TABLES:
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP TYPE fact_kind; CREATE TYPE fact_kind AS ENUM ('course_held', 'participants')")
-    told = arrow("events", events)
-    assert told.num_rows == len(events)
-    connection.execute("CREATE TEMP TABLE held AS SELECT * FROM told")
+    insert(connection, "events", events)
     # One day of UTC, on which all of them happened.
     named = {"programme": "''", "office": "'kabul'", "day": 0, "from_us": 0, "until_us": 86_400_000_000, "offset_us": 0}
     days = ", ".join(f"{value} AS {name}" for name, value in named.items())
@@ -83,7 +114,7 @@ def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     columns = [f'"{name}"::VARCHAR' if type == "id" else f'"{name}"' for name, type in fields_of(COURSES).items()]
     head = [f"{name}::VARCHAR" if name == "kind" else name for name in HEAD]
     selected = ", ".join([*head, *columns])
-    found = connection.execute(f"SELECT {selected} FROM ({facts_query(COURSES, TESTED, 'held')})").fetchall()
+    found = connection.execute(f"SELECT {selected} FROM ({facts_query(COURSES, TESTED, 'events')})").fetchall()
     database.close()
     return found
 

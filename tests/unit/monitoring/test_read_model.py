@@ -13,6 +13,7 @@ from services.monitoring import store
 from services.monitoring.files import PASSED_FOLDER, ModelFiles
 from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.store import ReadModel
+from services.monitoring.writing import insert
 from shared.contracts.registration import PersonRecorded
 from shared.errors import SettingsError, Unavailable
 from shared.messaging.port import Record
@@ -36,7 +37,7 @@ def test_a_failure_in_the_middle_leaves_rows_facts_and_positions_as_they_were(
     model = ReadModel(tmp_path / "model.duckdb")
     model.apply(batch_of(records[:8]))
     before = (model.digests(), dict(model.marks))
-    for name in ("insert", "write_facts", "save_marks"):
+    for name in ("remove", "insert_all", "save_marks"):
         with monkeypatch.context() as patched:
             patched.setattr(store, name, _broken)
             with pytest.raises(RuntimeError):
@@ -112,7 +113,7 @@ def test_a_closed_model_is_unavailable_to_readers() -> None:
 def test_readers_see_the_last_committed_state_while_a_batch_is_written() -> None:
     model = model_of([])
     with model.database.transaction() as writing:
-        store.insert(writing, "unreadable", [("topic", 0, 0, 0, "reason")])
+        insert(writing, "unreadable", [("topic", 0, 0, 0, "reason")])
         assert model.counts()["unreadable"] == 0
     assert model.counts()["unreadable"] == 1
 
