@@ -76,5 +76,6 @@ def _source(one: FactField) -> str:
     if isinstance(source, Ordinal):
         return "which one of its kind in its case, from 1"
     if isinstance(source, DaysSince):
-        return f"calendar days of the office from the case's `{source.kind}` to this fact, both counted"
+        counted = f"from the case's `{source.kind}` to this fact, both counted"
+        return f"calendar days of the office {counted}, none from `{source.until}` on"
     return " or ".join(f"`{path}`" for path in source.paths)

@@ -67,6 +67,8 @@ def _shape(family: Family, catalogue: Catalogue) -> str:
     for one in family.fields:
         if isinstance(one.source, Length):
             shape |= {one.source.starts: "DATE", one.source.ends: "DATE"}
+        if isinstance(one.source, DaysSince):
+            shape[one.source.until] = "DATE"
         for path in one.source.paths if isinstance(one.source, Said) else ():
             step, _, rest = path.partition(".")
             place = items if step == ITEM else shape.setdefault(step, {}) if rest else shape
@@ -83,6 +85,7 @@ def _frame(family: Family) -> str:
 
 def _before(family: Family) -> str:
     ends = {one.source.ends for one in family.fields if isinstance(one.source, Length)}
+    ends |= {one.source.until for one in family.fields if isinstance(one.source, DaysSince)}
     return "".join(f", last_value(s.{_name(name)} IGNORE NULLS) OVER earlier AS before_{name}" for name in sorted(ends))
 
 
@@ -153,7 +156,10 @@ def _value(one: FactField, family: Family) -> str:
     if isinstance(source, Ordinal):
         return "CASE WHEN NOT once THEN ordinal END"
     if isinstance(source, DaysSince):
-        return f"CASE WHEN follows = '{source.kind}' THEN local_day - since_{source.kind} + 1 END"
+        # `least` and `greatest` pass over what is not there.
+        since, last = f"since_{source.kind}", f"least(local_day, before_{source.until} - DATE {_EPOCH} - 1)"
+        told = f"follows = '{source.kind}' AND {since} IS NOT NULL"
+        return f"CASE WHEN {told} THEN greatest({last} - {since} + 1, 0) END"
     if isinstance(source, Length):
         return f"s.{_name(source.ends)} - coalesce(s.{_name(source.starts)}, before_{source.ends})"
     found = [_said(path, family) for path in source.paths]

@@ -49,10 +49,13 @@ class Ordinal:
 class DaysSince:
     """Calendar days from the case's fact of that kind to this one in the office's time zone, both days counted.
 
+    None from the day `until` on, as an earlier event of the case said it last.
+
     For the kinds that follow it.
     """
 
     kind: str
+    until: str
 
 
 Source = Said | Subject | Length | Ordinal | DaysSince

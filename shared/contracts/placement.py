@@ -13,7 +13,7 @@ PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
 
 
 # Of `days` a contract has as many as it is long (an extension: as it adds), worked or not; `days_worked` are those from
-# the arrival to the end, both counted.
+# the arrival to the end, both counted, and none after the contract's last day.
 PLACEMENT_FACTS = Family(
     "placements",
     "placement.placements",
@@ -25,7 +25,7 @@ PLACEMENT_FACTS = Family(
         *TERMS_FIELDS,
         FactField("days", "number", Length("starts_on", "ends_on")),
         FactField("contract_number", "number", Ordinal()),
-        FactField("days_worked", "number", DaysSince("return_started")),
+        FactField("days_worked", "number", DaysSince("return_started", until="ends_on")),
         said("reason", "code"),
         said("party", "code"),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from deploy.replay.planned import Planned, Value
 from deploy.replay.returns.assignments import Assignment
@@ -112,7 +112,8 @@ def _of_placement(one: Assignment, step: Step, kind: str, verb: str) -> dict[str
         if kind == "contract":
             told["contract_number"] = number + 1
     if kind in ("return_completed", "placement_ended_early"):
-        told["days_worked"] = (_day(step) - one.starts_on).days + 1
+        last = one.ends_on + timedelta(days=sum(one.extensions) - 1)
+        told["days_worked"] = (min(_day(step), last) - one.starts_on).days + 1
     if kind == "placement_ended_early" and one.early:
         told |= {"reason": one.early.reason, "party": one.early.party}
     if kind == "placement_cancelled":

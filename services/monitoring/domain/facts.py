@@ -157,9 +157,15 @@ class _Told(NamedTuple):
         if isinstance(source, Ordinal):
             return None if tells.once else self.ordinal
         if isinstance(source, DaysSince):
-            since = self.days.get(source.kind) if tells.follows == source.kind else None
-            return None if since is None else self.day - since + 1
+            return self._days_since(source) if tells.follows == source.kind else None
         return self._length(source)
+
+    def _days_since(self, source: DaysSince) -> int | None:
+        since, until = self.days.get(source.kind), self.before.get(source.until)
+        if since is None:
+            return None
+        last = self.day if until is None else min(self.day, day_of(date.fromisoformat(until)) - 1)
+        return max(last - since + 1, 0)
 
     def _length(self, source: Length) -> int | None:
         ends = self.body.get(source.ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.monitoring.domain.derivation import NEVER_MS
@@ -221,6 +221,19 @@ def test_days_worked_are_those_from_the_arrival_to_the_end_both_counted() -> Non
     assert one(story.records, "contract")["days"] == 31
     assert one(story.records, "placement_ended_early")["days_worked"] == 5
     assert one(story.records, "return_started")["days_worked"] is None
+
+
+def test_nobody_works_after_the_contracts_last_day() -> None:
+    """Recorded as complete on the first day after it, or weeks later; an extension adds its days."""
+    for later, extended, worked in ((31, False, 31), (45, False, 31), (45, True, 41)):
+        story = Story()
+        placement = story.opened("a", starts_on=date(2026, 1, 1), ends_on=date(2026, 2, 1))
+        story.tell(placement, ReturnStarted(happened_at=datetime(2026, 1, 1, 9, tzinfo=UTC)))
+        if extended:
+            story.tell(placement, PlacementExtended(happened_at=START, ends_on=date(2026, 2, 11)))
+        end = datetime(2026, 1, 1, 9, tzinfo=UTC) + timedelta(days=later)
+        story.tell(placement, ReturnCompleted(happened_at=end))
+        assert one(story.records, "return_completed")["days_worked"] == worked
 
 
 def test_days_worked_are_days_of_the_office() -> None:
