@@ -598,7 +598,7 @@ async def test_the_contract_says_what_the_edge_does(small: Small, http: httpx.As
     assert "$defs" not in text
     body = document["paths"]["/v1/cases/{id}/approve"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["additionalProperties"] is False
-    assert document["components"]["schemas"]["Terms"]["additionalProperties"] is False
+    assert document["components"]["schemas"]["TermsInput"]["additionalProperties"] is False
     for reference in {part["$ref"] for part in _references(document)}:
         assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
 
