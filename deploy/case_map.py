@@ -46,7 +46,8 @@ def _verb(move: Move) -> str:
 
 
 def _before(move: Move) -> str:
-    return ", ".join(sorted(move.before))
+    told = ", ".join(sorted(move.before))
+    return f"{told}; nothing happens from {', '.join(sorted(move.already))}" if move.already else told
 
 
 def _after(move: Move) -> str:

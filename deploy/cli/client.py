@@ -79,7 +79,7 @@ class Client:
                 answer = await self.send(call)
                 if answer.is_success and arrived(content := answer.json()):
                     return content
-                reason = "not yet" if answer.is_success else _reason(answer)
+                reason = "not yet" if answer.is_success else reason_of(answer)
                 if answer.is_success or answer.status_code in NOT_YET:
                     limit = NOT_YET_SECONDS
                 elif answer.status_code not in AWAY:
@@ -139,7 +139,7 @@ class Client:
             await asyncio.sleep(0.1)
 
 
-def _reason(answer: httpx.Response) -> str:
+def reason_of(answer: httpx.Response) -> str:
     """Status and rules of a problem; a problem never carries a value."""
     try:
         problem = answer.json()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Call, Client
+from deploy.cli.client import Call, Client, reason_of
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
 from shared.errors import SettingsError
@@ -32,12 +33,19 @@ def figures(
         return
     table = Table("indicator", "period", "value", "target", "state")
     for row in rows:
-        value = "suppressed" if row.get("suppressed") else str(row["value"])
-        table.add_row(row["name"], str(row["period"] or ""), value, str(row["target"] or ""), row["state"])
+        table.add_row(row["name"], str(row["period"] or ""), _value(row), str(row["target"] or ""), row["state"])
+        if row["by"] and not row["adds_up"]:
+            table.add_row(f"  [dim]the cells do not add up to the total: {row['adds_up_rule']}[/]", "", "", "", "")
         for cell in row["by"]:
             labels = ", ".join(f"{k}={v}" for k, v in cell.items() if k not in ("value", "suppressed", "withheld"))
-            table.add_row(f"  {labels}", "", "suppressed" if cell.get("suppressed") else str(cell["value"]), "", "")
+            table.add_row(f"  {labels}", "", _value(cell), "", "")
     Console().print(table)
+
+
+def _value(figure: dict[str, Any]) -> str:
+    if figure.get("suppressed"):
+        return f"withheld: {figure['withheld']}"
+    return "no value" if figure["value"] is None else str(figure["value"])
 
 
 async def _asked(settings: Settings, code: str, query: dict[str, str | None]) -> list[dict[str, Any]]:
@@ -51,10 +59,9 @@ async def _asked(settings: Settings, code: str, query: dict[str, str | None]) ->
 
 async def indicators(client: Client, token: str, code: str, query: dict[str, str | None]) -> list[dict[str, Any]]:
     """The answer's items, to whoever holds the token. SettingsError where the system refuses the question."""
-    given = "&".join(f"{name}={value}" for name, value in query.items() if value)
-    answer = await client.send(Call("GET", f"/monitoring/v1/programmes/{code}/indicators?{given}", token))
+    given = urlencode({name: value for name, value in query.items() if value})
+    answer = await client.send(Call("GET", f"/monitoring/v1/programmes/{quote(code)}/indicators?{given}", token))
     if not answer.is_success:
-        problem = answer.json()
-        raise SettingsError(f"{answer.status_code} {problem.get('title', '')}: {problem.get('detail', '')}")
+        raise SettingsError(reason_of(answer))
     items: list[dict[str, Any]] = answer.json()["items"]
     return items

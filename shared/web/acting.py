@@ -18,7 +18,7 @@ from shared.cases.case import Asked, Case
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
 from shared.identity.tokens import Principal
-from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
+from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved
 from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.web.callers import Granted
@@ -134,7 +134,13 @@ async def open_to(served: Served, document: Document, granted: Granted) -> tuple
     relations = [Grant(served.name, relation) for relation in dict.fromkeys(verbs.values())]
     found = await granted.equalities_of(relations)
     allowed = {relation for relation, equals in found if belongs(document, relation, equals)}
-    return tuple(verb for verb, relation in verbs.items() if relation in allowed)
+    wrote = granted.principal.account in document["private"].get(WRITTEN_BY, ())
+    rows = served.case.rows
+    return tuple(
+        verb
+        for verb, relation in verbs.items()
+        if relation in allowed and not (wrote and rows[verb][0].checked_by_another)
+    )
 
 
 def id_of(text: str) -> str:

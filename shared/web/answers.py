@@ -16,6 +16,7 @@ ETAG: Mapping[str, Any] = {
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
 }
 LOCATION: Mapping[str, Any] = {"description": "Where it stands.", "schema": {"type": "string"}}
+FIELDS = "What is wrong with a field of the body is told under 422, what another office's is under 403."
 ITEM = "The case as it then stands for this reader."
 
 
@@ -59,7 +60,7 @@ def answers(
         found["201"] = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
     if refused:
         named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(refused))
-        found["409"] = {"description": f"Refused by a rule: {named}.", "content": _problem()}
+        found["409"] = {"description": f"Refused by a rule: {named}. {FIELDS}", "content": _problem()}
     return found
 
 
@@ -85,10 +86,20 @@ class Receipt(BaseModel):
     status_url: str
 
 
-def taken_answers() -> dict[str, Any]:
-    """`responses` of an operation that is taken in: the signed receipt, the same one for the same key and body."""
+def taken_answers(refused: Sequence[str] = ()) -> dict[str, Any]:
+    """`responses` of an operation that is taken in: the signed receipt, the same one for the same key and body.
+
+    `refused`: by what it is refused at once, or afterwards by the receipt.
+    """
     content = _json(model_schema(Receipt))
-    return {"202": {"description": "Taken, durably.", "headers": {"Location": LOCATION}, "content": content}}
+    found = {"202": {"description": "Taken, durably.", "headers": {"Location": LOCATION}, "content": content}}
+    if refused:
+        named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(refused))
+        found["409"] = {
+            "description": f"Refused by a rule, or so by the receipt: {named}. {FIELDS}",
+            "content": _problem(),
+        }
+    return found
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Sparing:
 class Unfinished(BaseModel):
     """Counts of what is not finished, its age and its lag by topic; `counts`: this process's counters by name.
 
-    `caught_up`: whatever was acknowledged is done; `quiet`: nothing moves any more by itself.
+    `unreadable` and `watermark`: of the service that keeps a read model. `caught_up`: whatever was acknowledged is done; `quiet`: nothing moves any more by itself.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -71,6 +71,8 @@ class Unfinished(BaseModel):
     outbox_age_seconds: float
     due_timers: int
     counts: dict[str, int]
+    unreadable: int | None = None
+    watermark: str | None = None
 
 
 def backlog_router(report: Report) -> APIRouter:

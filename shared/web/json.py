@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.cases.case import NEW, Case, Move
+from shared.identity.roles import By
 from shared.identity.tokens import Principal
 from shared.store.aggregates import Kernel, Saved
 from shared.store.port import Document
@@ -70,6 +71,7 @@ def _list(router: APIRouter, served: Served) -> None:
         endpoint,
         methods=["GET"],
         summary=f"The {served.name} that the caller may see",
+        description=f"Roles: {_by(served.case.readers if served.case.lists is None else served.case.lists)}.",
         operation_id=f"{served.name}_list",
         openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(served.seen)},
         tags=[served.name],
@@ -87,6 +89,7 @@ def _item(router: APIRouter, served: Served) -> None:
         endpoint,
         methods=["GET"],
         summary="One of them, and what is open to the caller now",
+        description=f"Roles: {_by(served.case.readers)}.",
         operation_id=f"{served.name}_read",
         openapi_extra={"responses": answers(served.seen, ITEM)},
         tags=[served.name],
@@ -109,7 +112,7 @@ def _verb(router: APIRouter, served: Served, kernel: Kernel, verb: str) -> None:
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
         openapi_extra={
             **documented(rows[0].body, rows[0].example),
-            "responses": taken_answers() if taken else _answers_of(served, verb, opens),
+            "responses": taken_answers(_refused(served, verb)) if taken else _answers_of(served, verb, opens),
         },
         tags=[served.name],
     )
@@ -171,16 +174,23 @@ def description_of(case: Case[Any], verb: str) -> str:
             lines.append(f"`{status}` > {' or '.join(f'`{to}`' for to in sorted(row.leads_to(status)))}")
     row = case.rows[verb][0]
     rule = " ".join(inspect.cleandoc(row.rule.__doc__ or "").split())
-    by = "; ".join(f"{role} ({relation})" for role, relation in row.by.items())
     eyes = "Not by whoever wrote it." if row.checked_by_another else ""
-    return "\n\n".join(part for part in (", ".join(lines), rule, f"Roles: {by}.", eyes) if part)
+    return "\n\n".join(part for part in (", ".join(lines), rule, f"Roles: {_by(row.by)}.", eyes) if part)
 
 
 def _answers_of(served: Served, verb: str, opens: bool) -> dict[str, Any]:
+    always = (served.case.second,) if opens else ("illegal_transition", "happened_before_last")
+    return answers(served.seen, ITEM, refused=(*always, *_refused(served, verb)), opens=opens)
+
+
+def _refused(served: Served, verb: str) -> tuple[str, ...]:
+    """By what its table says that the verb is refused, beside the state."""
     rows = served.case.rows[verb]
-    refused = tuple(dict.fromkeys(rule for row in rows for rule in (*row.refuses, *row.named.values())))
-    always = (served.case.second,) if opens else ("illegal_transition",)
-    return answers(served.seen, ITEM, refused=(*always, *refused), opens=opens)
+    return tuple(dict.fromkeys(rule for row in rows for rule in (*row.refuses, *row.named.values())))
+
+
+def _by(by: By) -> str:
+    return "; ".join(f"{role} ({relation})" for role, relation in by.items())
 
 
 # What is no case: a list and its items, read alone.

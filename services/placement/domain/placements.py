@@ -184,13 +184,18 @@ def contract_has_begun(turn: Turn[Placement, Change]) -> Told:
     return _begun(turn, "no_show_before_start")
 
 
+def reports_are_in(state: Placement) -> None:
+    """Where reports are due, nothing is complete before one is accepted and the host has certified the work."""
+    if state.status != "reports_due":
+        return
+    if not state.accepted_report:
+        raise Refusal("report_not_accepted", "a report is due and none is accepted")
+    if not state.certified:
+        raise Refusal("certificate_missing", "the host has not certified the work")
+
+
 def work_is_over(turn: Turn[Placement, Change]) -> Told:
-    """No completion before the contract begins; where reports are due, not before they are there."""
-    if turn.state.status == "reports_due":
-        if not turn.state.accepted_report:
-            raise Refusal("report_not_accepted", "a report is due and none is accepted")
-        if not turn.state.certified:
-            raise Refusal("certificate_missing", "the host has not certified the work")
+    """No completion before the contract begins."""
     return _begun(turn, "completed_before_start")
 
 
@@ -212,18 +217,21 @@ def the_next_report(turn: Turn[Placement, Report]) -> Told:
     return {"report": turn.state.report + 1}
 
 
-def the_report_that_waits(turn: Turn[Placement, Change]) -> Told:
-    """The last report, if it is not accepted yet."""
-    if turn.state.report == turn.state.accepted_report:
+def a_report_waits(state: Placement) -> None:
+    """A report is accepted once; a further one may follow."""
+    if state.report == state.accepted_report:
         raise Refusal("no_report_waits", "no report waits for its acceptance")
+
+
+def the_report_that_waits(turn: Turn[Placement, Change]) -> Told:
+    """The last report."""
     return {"report": turn.state.report}
 
 
-def certified_once(turn: Turn[Placement, Change]) -> Told:
+def not_certified_yet(state: Placement) -> None:
     """One certificate a placement."""
-    if turn.state.certified:
-        raise Refusal("certified_before")
-    return {}
+    if state.certified:
+        raise Refusal("certified_before", "one certificate a placement")
 
 
 def ends_what_runs(turn: Turn[Placement, Retraction]) -> Told:
@@ -352,16 +360,18 @@ MOVES: tuple[Move, ...] = (
         ReportAccepted,
         by=BY_OFFICER,
         rule=the_report_that_waits,
+        when=a_report_waits,
         checked_by_another=True,
         refuses=("no_report_waits", "four_eyes"),
     ),
-    Move("certify", RUNNING, HostCertified, by=BY_HOST, rule=certified_once, refuses=("certified_before",)),
+    Move("certify", RUNNING, HostCertified, by=BY_HOST, when=not_certified_yet, refuses=("certified_before",)),
     Move(
         "complete",
         RUNNING,
         ReturnCompleted,
         by=BY_HOST,
         rule=work_is_over,
+        when=reports_are_in,
         refuses=("completed_before_start", "report_not_accepted", "certificate_missing"),
     ),
     Move("end-early", RUNNING, PlacementEndedEarly, body=EarlyEnd, by=ALL_THREE, needs=CALENDAR, example=EARLY),

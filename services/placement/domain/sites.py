@@ -73,10 +73,14 @@ def reaching_so_many(turn: Turn[Site, Completion]) -> Told:
     return {"work_kind": work.work_kind}
 
 
-def when_works_are_done(turn: Turn[Site, Change]) -> Told:
+def works_are_done(site: Site) -> None:
     """A site is handed over when all its works are completed, and there were some."""
-    all_completed(turn.state.works)
-    return {}
+    all_completed(site.works)
+
+
+def may_have_more(site: Site) -> None:
+    """A site with too many works is several sites."""
+    next_number(site.works)
 
 
 def fold(state: Site | None, event: Event) -> Mapping[str, Any]:
@@ -112,6 +116,7 @@ SITE = Case(
             body=Beginning,
             by=BY_OFFICER,
             rule=under_its_number,
+            when=may_have_more,
             refuses=("too_many_works",),
             example={"work_kind": "water_system"},
         ),
@@ -131,7 +136,7 @@ SITE = Case(
             states("under_works"),
             SiteHandedOver,
             by=BY_OFFICER,
-            rule=when_works_are_done,
+            when=works_are_done,
             refuses=("works_not_completed",),
         ),
         Move(
