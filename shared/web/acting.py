@@ -32,7 +32,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 class Seen(BaseModel):
     """A case as its reader sees it; a field that is hidden from the reader is not there.
 
-    `state`: where it stands; `open`: the verbs that this reader may use on it now.
+    `state`: where it stands; `open`: the verbs that its state and the reader's rights leave open now. What the body
+    says, or another document, may still refuse one.
     """
 
     model_config = ConfigDict(frozen=True)
