@@ -10,8 +10,8 @@ import pyarrow as pa
 from services.monitoring.database import Connection
 from services.monitoring.schema import PERSONS_TABLES, TABLES, arrow, quoted
 
-# Up to so many ids stand in the statement itself: a join with a list of them takes twice as long to plan.
-LISTED = 64
+# Up to so many ids stand in the statement itself, each of them planned; a join with a list takes longer for few.
+LISTED = 10
 
 
 def among(column: str, ids: Collection[str], type: str = "VARCHAR") -> tuple[str, list[Any]]:

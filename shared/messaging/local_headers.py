@@ -41,6 +41,14 @@ def unpacked(blob: bytes) -> Headers:
     return tuple(zip(names_of, sized[1::2], strict=True))
 
 
+def named(blob: bytes) -> dict[str, bytes]:
+    """`dict(unpacked(blob))`, without the pairs in between."""
+    if blob[:1] != _PLAIN:
+        return dict(unpacked(blob))
+    names, *values = blob.split(b"\0")
+    return dict(zip(_names(names), values, strict=True))
+
+
 @lru_cache(maxsize=4096)
 def _names(blob: bytes) -> tuple[str, ...]:
     return tuple(blob[1:].decode().split("\n"))

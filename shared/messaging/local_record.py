@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import repeat
 
 from shared.messaging.late_headers import LateHeaders
-from shared.messaging.local_headers import unpacked
+from shared.messaging.local_headers import named, unpacked
 from shared.messaging.port import Headers, Position
 
 Row = tuple[int, bytes | None, bytes | None, bytes, int]
@@ -20,6 +20,11 @@ class StoredRecord(LateHeaders):
     @staticmethod
     def decoded(raw: bytes | Headers) -> Headers:
         return unpacked(raw) if isinstance(raw, bytes) else raw
+
+    @property
+    def named(self) -> dict[str, bytes]:
+        raw = self.raw_headers
+        return named(raw) if isinstance(raw, bytes) else dict(raw)
 
 
 def records_of(position: Position, rows: Iterable[Row]) -> Iterable[StoredRecord]:

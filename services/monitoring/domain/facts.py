@@ -179,5 +179,5 @@ def at(body: Mapping[str, Any], path: str) -> Any:
     """What stands at the path; None where a step of it is missing."""
     found: Any = body
     for step in path.split("."):
-        found = found.get(step) if isinstance(found, Mapping) else None
+        found = found.get(step) if isinstance(found, dict) else None
     return found

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.messaging.delivery import pause_s
 from shared.messaging.local_groups import assigned
-from shared.messaging.local_headers import packed, unpacked
+from shared.messaging.local_headers import named, packed, unpacked
 from shared.messaging.local_record import StoredRecord
 from shared.messaging.partitions import partition_of
 from shared.messaging.port import Position, Record, Topic
@@ -56,6 +56,7 @@ def test_headers_come_back_as_they_were(headers: list[tuple[str, bytes]]) -> Non
 
     known = tuple((name, value) for name, value in headers if encodable(name))
     assert unpacked(packed(known)) == known
+    assert named(packed(known)) == dict(known)
 
 
 def test_a_stored_record_is_the_record_with_its_fields() -> None:

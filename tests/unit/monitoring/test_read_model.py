@@ -13,11 +13,12 @@ from services.monitoring import store
 from services.monitoring.files import PASSED_FOLDER, ModelFiles
 from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.store import ReadModel
-from services.monitoring.writing import insert
+from services.monitoring.writing import LISTED, insert
+from shared.contracts.placement import PlacementCancelled
 from shared.contracts.registration import PersonRecorded
 from shared.errors import SettingsError, Unavailable
 from shared.messaging.port import Record
-from tests.unit.monitoring.story import START, Story, batch_of, id_of, model_of, stored
+from tests.unit.monitoring.story import START, Story, batch_of, entry, id_of, model_of, stored
 
 
 def story() -> Story:
@@ -83,6 +84,29 @@ def test_the_pointer_names_the_kept_file_and_the_rest_is_swept(tmp_path: Path) -
     assert not passed.exists()
     assert [path.name for path in tmp_path.glob("*.duckdb")] == [second.path.name if second.path else ""]
     current.close()
+
+
+@pytest.mark.parametrize("many", [LISTED, LISTED + 1])
+def test_few_and_many_persons_in_a_batch_give_the_same(many: int) -> None:
+    told = Story()
+    told.published()
+    told.person("before")
+    model = model_of(told.records)
+    names = [str(number) for number in range(many)]
+    for name in names:
+        told.person(name)
+        told.accepted(name)
+    placements = {name: told.opened(name) for name in names}
+    model.apply(batch_of(told.records))
+    for name in names:
+        told.profile(name, [entry(name, "first"), entry(name, "second", sex="female")])
+        cancelled = PlacementCancelled(happened_at=START, match=id_of("match", name, name), reason="visa")
+        told.tell(placements[name], cancelled)
+    model.apply(batch_of(told.records))
+    assert model.digests() == model_of(told.records).digests()
+    with model.database.reader() as connection:
+        numbers = connection.execute("SELECT count(*), count(DISTINCT person), max(number) FROM numbers").fetchall()
+    assert numbers == [(many + 1, many + 1, many)]
 
 
 def test_a_file_of_other_rules_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
