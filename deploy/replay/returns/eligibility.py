@@ -127,7 +127,7 @@ def _nationalities(population: Population, group: Group) -> set[str]:
     if group.nationality is not None:
         return {group.nationality}
     statuses = {one.code for one in population.residence_statuses if one.persons}
-    residences = [one.code for one in population.residences if one.persons] or [group.residence]
+    residences: list[str | None] = [one.code for one in population.residences if one.persons] or [group.residence]
     own = {one for one in residences if one is not None and "citizen" in statuses}
     return own if statuses == {"citizen"} else own | {group.origin}
 
