@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deploy.replay.cases.checks import check_cases
 from deploy.replay.cases.model import Cases
 from deploy.replay.cases.tables import tables
+from deploy.replay.classes import can_be
 from deploy.replay.returns.checks import check_returns
 from deploy.replay.returns.model import Returns
 from shared.programmes.indicators import Indicator
@@ -60,7 +61,7 @@ def _figures(history: History, definition: Definition) -> Iterator[Broken]:
         if definition.period(figure.period) is None:
             yield Broken(f"{pointer}/period", "unknown_period", "the programme has no such period")
         if indicator is not None:
-            for broken in (*_shown(figure, indicator), *_dimensions(figure, indicator, definition)):
+            for broken in (*_shown(figure, indicator), *_dimensions(figure, indicator, history, definition)):
                 yield broken._replace(pointer=pointer + broken.pointer)
 
 
@@ -72,7 +73,7 @@ def _shown(figure: Figure, indicator: Indicator) -> Iterator[Broken]:
         yield Broken("/value", "too_precise", f"the indicator shows {digits} digits after the point")
 
 
-def _dimensions(figure: Figure, indicator: Indicator, definition: Definition) -> Iterator[Broken]:
+def _dimensions(figure: Figure, indicator: Indicator, history: History, definition: Definition) -> Iterator[Broken]:
     parts = (
         [definition.indicator(code) for code in (indicator.share.of, indicator.share.in_)] if indicator.share else []
     )
@@ -83,5 +84,5 @@ def _dimensions(figure: Figure, indicator: Indicator, definition: Definition) ->
             continue
         if any(one is not None and one.by and code not in one.by for one in (indicator, *parts)):
             yield Broken(f"/by/{escaped(code)}", "no_breakdown", "the indicator is not broken down by this")
-        if dimension.classes and wanted not in {one.code for one in dimension.classes}:
-            yield Broken(f"/by/{escaped(code)}", "unknown_class", "the dimension has no such class")
+        if not can_be(wanted, dimension, definition, history.chapters):
+            yield Broken(f"/by/{escaped(code)}", "unknown_class", "no fact of the programme can be in this class")

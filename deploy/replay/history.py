@@ -20,7 +20,6 @@ from shared.programmes.model import Definition, closed_schema
 
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 Chapter = Annotated[Returns | Cases, Field(discriminator="kind")]
-# Document numbers begin with it, and have 64 characters at most.
 HistoryCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,47}$")]
 
 

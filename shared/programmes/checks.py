@@ -73,9 +73,13 @@ def known_codes(definition: Definition) -> dict[str, frozenset[str]]:
 
 def named_codes(definition: Definition, section: Section) -> Known:
     """Word -> the codes that a case of the section may name; no entry where it may name any."""
-    countries = {*definition.countries_of_origin, *definition.countries_of_residence}
-    countries |= {one.country for one in definition.offices}
-    return {**known_codes(definition), "country": frozenset(countries), **section.narrowed()}
+    return {**known_codes(definition), "country": countries_of(definition), **section.narrowed()}
+
+
+def countries_of(definition: Definition) -> frozenset[str]:
+    """Where something can be done: where people come from, where they live, and where the offices are."""
+    offices = (one.country for one in definition.offices)
+    return frozenset({*definition.countries_of_origin, *definition.countries_of_residence, *offices})
 
 
 def unlisted_attributes(definitions: Iterable[Definition], attributes: Attributes) -> list[str]:

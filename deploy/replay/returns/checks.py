@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from deploy.replay.returns.codes import codes_of_programme, known_everywhere
+from deploy.replay.returns.eligibility import check_eligibility
 from deploy.replay.returns.model import NoShows, Placed, Returns
 from deploy.replay.returns.people import SEXES
 from deploy.replay.returns.requests import APPLIED_DAYS, KNOWN_DAYS, LEAD_DAYS
@@ -30,6 +31,8 @@ def check_returns(chapter: Returns, definition: Definition | None) -> Iterator[B
     if definition is not None:
         yield from _lists(chapter, definition)
         yield from codes_of_programme(chapter, definition)
+    if definition is not None and "selection" in definition.sections():
+        yield from check_eligibility(chapter, definition)
 
 
 def _windows(chapter: Returns) -> Iterator[Broken]:

@@ -47,9 +47,15 @@ def _of_people(chapter: Returns, definition: Definition) -> Named:
     offices, categories = [one.code for one in definition.offices], [one.code for one in definition.categories]
     criteria = [one.criterion for one in definition.section(SelectionSection).eligibility]
     statuses, sectors = [one.code for one in definition.residence_statuses], [one.code for one in definition.sectors]
+    residences = definition.countries_of_residence
     for n, group in enumerate(chapter.population.groups):
         yield f"/population/groups/{n}/office", group.office, offices
+        yield f"/population/groups/{n}/origin", group.origin, definition.countries_of_origin
+        if residences:
+            yield f"/population/groups/{n}/residence", group.residence, residences
         yield f"/population/groups/{n}/category", group.category, categories
+    for n, residence in enumerate(chapter.population.residences if residences else ()):
+        yield f"/population/residences/{n}/code", residence.code, residences
     for n, profession in enumerate(chapter.population.professions):
         yield f"/population/professions/{n}/sector", profession.sector, sectors
     for n, status in enumerate(chapter.population.residence_statuses):

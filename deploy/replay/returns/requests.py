@@ -13,7 +13,7 @@ from deploy.replay.returns.hosts import Host
 from deploy.replay.returns.model import Deliveries
 from deploy.replay.returns.people import Expert
 from deploy.replay.steps import KEPT, Await, Phase, Step
-from shared.clock import text_of
+from shared.clock import short_hash, text_of
 from shared.contracts.matching import Modality
 from shared.contracts.placement import PreparationStep
 
@@ -71,7 +71,8 @@ def host_steps(host: Host, opened: datetime) -> Iterator[Step]:
 
 @dataclass(frozen=True)
 class Registering:
-    """How the people of a history register. `code`: the history's, which document numbers carry."""
+    """How the people of a history register. `code`: the history's, of whose hash document numbers are made: they are
+    folded when they are compared, and two codes may differ in case and separators alone."""
 
     code: str
     programme: str
@@ -90,7 +91,7 @@ class Registering:
                 "document": {
                     "type": "passport",
                     "country": expert.attributes.country_of_residence,
-                    "number": f"{self.code.upper()}-{expert.number:06d}",
+                    "number": f"{short_hash(self.code)}-{expert.number:06d}",
                 },
                 "attributes": attributes.model_dump(mode="json", exclude_none=True),
                 "valid_from": day.date().isoformat(),

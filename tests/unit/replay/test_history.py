@@ -302,6 +302,7 @@ def test_every_reference_names_a_step_that_is_needed_before() -> None:
             "/population/groups/2/residence",
             "unknown_country",
         ),
+        ("origin: ET, residence: NL", "origin: ET, residence: BE", "/population/groups/2/residence", "unknown_code"),
         (
             "languages: {ka: C2",
             "languages: {qq: C2",

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from deploy.replay.expansion import planned
-from deploy.replay.history import Figure
+from deploy.replay.history import Figure, lint_history
 from deploy.replay.planned import counted
 from deploy.replay.returns.model import Returns
+from deploy.replay.returns.people import Expert
+from deploy.replay.returns.requests import Registering
+from services.registration.domain.fields import DocumentNumber
+from shared.contracts.registration import Attributes
 from shared.programmes.eligibility import failed_criteria
+from shared.programmes.sections.selection import SelectionSection
 from tests.unit.replay.files import EXAMPLE, RETURNS_PROGRAMME, check_found, told
 
 ALL = told(EXAMPLE)
 (CHAPTER,) = ALL.history.chapters
 assert isinstance(CHAPTER, Returns)
 STARTED = ALL.of("confirm-arrival")
+EXPERT = Expert(1, CHAPTER.population.groups[0], "female", Attributes(country_of_residence="NL"))
 
 
 def goes(step: Any) -> str:
@@ -79,10 +86,15 @@ def test_residences_nationalities_categories_and_languages_are_as_stated() -> No
     assert all(step.body["consents"] == ["placement", "stories"] for step in people.values())
 
 
-def test_document_numbers_carry_the_code_of_the_history() -> None:
+def test_two_histories_share_no_document_number_however_alike_their_codes_are() -> None:
+    numbers: list[str] = []
+    for code in ("h-1", "h1", "h.1", "H-1", "h-10"):
+        steps = Registering(code, "example-returns", ()).steps(EXPERT, datetime(2006, 5, 1, tzinfo=UTC))
+        person: Any = next(steps).body["person"]
+        numbers.append(TypeAdapter(DocumentNumber).validate_python(person["document"]["number"]))
+    assert len(set(numbers)) == 5
     documents = [step.body["person"]["document"]["number"] for step in ALL.of("experts")]
     assert len(set(documents)) == 68
-    assert all(str(one).startswith("EXAMPLE-HISTORY-") for one in documents)
 
 
 def test_so_many_hosts_received_somebody_and_no_other() -> None:
@@ -221,7 +233,35 @@ def _wrong(first: Any, attributes: Any) -> str:
             "no_breakdown",
         ),
         ("by: {sex: female}, value: 8", "by: {age: old}, value: 8", "figures/8/by/age", "unknown_class"),
+        ("by: {sex: female}, value: 8", "by: {sex: woman}, value: 8", "figures/8/by/sex", "unknown_class"),
+        ("by: {sex: female}, value: 8", "by: {origin: IQ}, value: 8", "figures/8/by/origin", "unknown_class"),
+        ("by: {sex: female}, value: 8", "by: {residence: BE}, value: 8", "figures/8/by/residence", "unknown_class"),
+        ("by: {country: AF}", "by: {country: IQ}", "figures/21/by/country", "unknown_class"),
+        ("by: {modality: virtual}", "by: {modality: remote}", "figures/10/by/modality", "unknown_class"),
+        ("by: {category: local}", "by: {category: locals}", "figures/13/by/category", "unknown_class"),
+        ("origin: AF,", "origin: IQ,", "population/groups/0/origin", "unknown_code"),
+        ("{code: DE,", "{code: BE,", "population/residences/1/code", "unknown_code"),
     ],
 )
 def test_the_linter_finds_what_does_not_hold(old: str, new: str, pointer: str, rule: str) -> None:
     check_found(EXAMPLE, (old, new), pointer, rule)
+
+
+@pytest.mark.parametrize("by", ["{sex: not_stated}", "{nationality: BE}", "{area: not_stated}", "{residence: FR}"])
+def test_a_figure_may_stand_where_somebody_can_be(by: str) -> None:
+    text = EXAMPLE.replace("by: {sex: female}, value: 8", f"by: {by}, value: 0")
+    # Whoever lives elsewhere is ineligible, and registered all the same.
+    old = "{criterion: experience, attribute: experience_years, value: 0,"
+    text = text.replace(old, "{criterion: residence, attribute: country_of_residence, value: FR,")
+    assert lint_history(text, RETURNS_PROGRAMME) == []
+
+
+def test_where_no_residences_are_listed_any_may_be_named() -> None:
+    (residence, *others) = RETURNS_PROGRAMME.section(SelectionSection).eligibility
+    assert residence.criterion == "residence"
+    selection = RETURNS_PROGRAMME.section(SelectionSection).model_copy(update={"eligibility": tuple(others)})
+    open_to_all = RETURNS_PROGRAMME.model_copy(update={"countries_of_residence": (), "selection": selection})
+    text = EXAMPLE.replace("{code: DE,", "{code: BE,").replace(
+        "by: {sex: female}, value: 8", "by: {residence: BE}, value: 8"
+    )
+    assert lint_history(text, open_to_all) == []
