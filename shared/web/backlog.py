@@ -54,7 +54,7 @@ class Sparing:
 class Unfinished(BaseModel):
     """Counts of what is not finished, its age and its lag by topic; `counts`: this process's counters by name.
 
-    `unreadable` and `watermark`: of the service that keeps a read model. `caught_up`: whatever was acknowledged is done;
+    `unreadable`, `watermark`: of the service that keeps a read model. `caught_up`: whatever was acknowledged is done;
     `quiet`: nothing moves any more by itself.
     """
 
