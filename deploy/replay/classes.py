@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from deploy.replay.cases.model import Cases
 from deploy.replay.returns.model import Returns
 from shared.programmes.checks import countries_of, known_codes
-from shared.programmes.facts import NOT_STATED
+from shared.programmes.fact_words import NOT_STATED
 from shared.programmes.indicators import Dimension
 from shared.programmes.model import Definition
 

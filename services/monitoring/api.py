@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from services.monitoring import views
+from services.monitoring.answers import Asked, Figures, Newest
 from services.monitoring.domain.disclosure import Viewer
-from services.monitoring.figures import Asked, Figures, Newest
 from services.monitoring.rebuild import Report
 from shared.cases.bodies import Input
 from shared.errors import Refusal

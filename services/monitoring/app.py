@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from services.monitoring.answers import Figures
 from services.monitoring.api import Api
-from services.monitoring.figures import Figures
 from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
+from services.monitoring.handlers import followed
 from services.monitoring.rebuild import Report, rebuild
 from services.monitoring.rights import RIGHTS
 from services.monitoring.settings import Placed, cores
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
-from shared.contracts.registry import declared_events
 from shared.identity.policy import Subjects
 from shared.messaging.readers import InThisProcess, Readers
 from shared.replica import Ports, Replica
@@ -51,7 +51,7 @@ class MonitoringService:
             subjects_of=_nobody,
             ready=self.not_ready,
             backlog=self.unfinished,
-            follows=declared_events(),
+            follows=followed(),
         )
 
     async def start(self) -> None:

@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from services.monitoring.indicators import Cell
+from services.monitoring.queries import Cell
 from services.monitoring.question import Question
 from shared.contracts.catalogue import CATALOGUE
 from shared.programmes.indicators import Dimension, Distinct, ShareMeasure

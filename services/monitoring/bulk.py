@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from services.monitoring.database import Connection
 from services.monitoring.files import PASSED_FOLDER
 from services.monitoring.filling import derive_facts
-from services.monitoring.handlers import Mark
 from services.monitoring.passes import Pass, Passed, found_table, longest_first, read_pass
+from services.monitoring.records import Mark
 from services.monitoring.store import ReadModel, save_marks
 from services.monitoring.writing import insert_arrow
 from shared.clock import Runtime, stop_tasks

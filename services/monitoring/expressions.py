@@ -10,7 +10,7 @@ from typing import Any
 from services.monitoring.domain.rows import EPOCH
 from services.monitoring.question import Question, families_of
 from services.monitoring.schema import TYPES
-from shared.programmes.facts import NOT_STATED
+from shared.programmes.fact_words import NOT_STATED
 from shared.programmes.indicators import Condition, Dimension, DimensionClass, Source
 
 

@@ -13,7 +13,7 @@ import duckdb
 from opentelemetry.trace import SpanKind
 
 from services.monitoring.domain.rows import EPOCH
-from services.monitoring.handlers import Batch, Mark, take
+from services.monitoring.records import Batch, Mark, take
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable

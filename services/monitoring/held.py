@@ -9,7 +9,7 @@ from services.monitoring.database import Connection
 from services.monitoring.domain.derivation import by_subject
 from services.monitoring.domain.profiles import PROFILE_COLUMNS, Entry, ProfileRow, timelines_of
 from services.monitoring.domain.rows import EventRow
-from services.monitoring.handlers import Batch
+from services.monitoring.records import Batch
 from services.monitoring.schema import FAMILIES, quoted
 from services.monitoring.writing import among
 from shared.messaging.topics import PERSONS

@@ -18,7 +18,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from services.monitoring.domain.rows import EventRow
-from services.monitoring.handlers import Batch, Mark, take
+from services.monitoring.records import Batch, Mark, take
 from services.monitoring.schema import arrow
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position, Record

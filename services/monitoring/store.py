@@ -17,8 +17,8 @@ from services.monitoring.database import Connection, Database
 from services.monitoring.domain.changes import Change, change_of
 from services.monitoring.domain.derivation import Known, Rows, Zones, persons_of
 from services.monitoring.domain.rows import EventRow
-from services.monitoring.handlers import Batch, Mark, OfficeRow
 from services.monitoring.held import asked, groups_of, held_of, profiles_of, timelines
+from services.monitoring.records import Batch, Mark, OfficeRow
 from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, ddl, quoted
 from services.monitoring.writing import insert_all, remove
 from shared.messaging.port import Position

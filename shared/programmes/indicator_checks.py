@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.programmes.facts import FIELDS_OF
+from shared.programmes.fact_words import FIELDS_OF
 from shared.programmes.indicators import (
     Dimension,
     Distinct,

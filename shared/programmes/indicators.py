@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstrai
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.base import Code, Key
-from shared.programmes.facts import (
+from shared.programmes.fact_words import (
     FIELDS_OF,
     NOT_STATED,
     NUMBERS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.catalogue import CATALOGUE
-from shared.programmes.facts import OFFICE
+from shared.programmes.fact_words import OFFICE
 from shared.programmes.indicators import Condition, Facts, Indicator, Sum
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from services.monitoring.bulk import fill
 from services.monitoring.domain.derivation import NEVER_MS
 from services.monitoring.follower import Follower
-from services.monitoring.indicators import cells
+from services.monitoring.queries import cells
 from services.monitoring.question import Question
 from services.monitoring.rebuild import rebuild
 from services.monitoring.schema import FACT_TABLES, PERSONS_TABLES, TYPES

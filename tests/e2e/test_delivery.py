@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from services.monitoring.follower import Follower, apply_records
-from services.monitoring.handlers import Mark
+from services.monitoring.records import Mark
 from services.monitoring.store import ReadModel
 from shared.messaging.port import Message, Record
 from shared.messaging.topics import PROFILES

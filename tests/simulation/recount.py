@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from services.monitoring.follower import apply_records
-from services.monitoring.indicators import cells
+from services.monitoring.queries import cells
 from services.monitoring.question import Question
 from services.monitoring.schema import FACT_TABLES, TYPES
 from services.monitoring.store import DIGESTED, ReadModel

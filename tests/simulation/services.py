@@ -16,7 +16,7 @@ from services.matching.store import COLLECTIONS as MATCHING
 from services.matching.store import SHADOWS as MATCHING_SHADOWS
 from services.monitoring import app as monitoring
 from services.monitoring.follower import Pace
-from services.monitoring.handlers import Mark
+from services.monitoring.records import Mark
 from services.monitoring.store import COLLECTIONS as MONITORING
 from services.monitoring.store import SHADOWS as MONITORING_SHADOWS
 from services.monitoring.store import ReadModel

@@ -12,7 +12,7 @@ from services.monitoring.domain.profiles import NAMES, Entry, versions_of
 from services.monitoring.domain.rows import EventRow
 from shared.contracts.catalogue import CATALOGUE, Catalogue
 from shared.contracts.facts import Family, FieldType
-from shared.programmes.facts import CURRENCY
+from shared.programmes.fact_words import CURRENCY
 
 # An open end as a number, so that one comparison serves; no append time reaches it.
 NEVER_MS = 2**63 - 1

@@ -19,8 +19,8 @@ from pydantic import BaseModel, TypeAdapter
 from services.monitoring.bulk import fill
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.rows import EPOCH
-from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.passes import Pass, longest_first, records_of
+from services.monitoring.records import Batch, Mark, take
 from services.monitoring.settings import cores
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, Runtime

@@ -14,8 +14,8 @@ from services.monitoring.domain.derivation import (
 )
 from services.monitoring.domain.profiles import ProfileRow, timeline
 from services.monitoring.domain.rows import EventRow
-from services.monitoring.handlers import Batch, Mark, take
 from services.monitoring.held import groups_of
+from services.monitoring.records import Batch, Mark, take
 from services.monitoring.schema import FACT_TABLES, TABLES, quoted
 from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of

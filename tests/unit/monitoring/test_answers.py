@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from services.monitoring.answers import Asked
 from services.monitoring.breakdown import CELLS_AT_MOST, with_empty_classes
 from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown
-from services.monitoring.figures import Asked
-from services.monitoring.indicators import Cell
+from services.monitoring.queries import Cell
 from services.monitoring.question import Question
 from shared.contracts.placement import ReturnStarted
 from shared.errors import Refusal

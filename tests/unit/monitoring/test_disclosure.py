@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.monitoring.answers import Asked, Figures
 from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown, shown_as_of
-from services.monitoring.figures import Asked, Figures
-from services.monitoring.handlers import Mark
+from services.monitoring.records import Mark
 from services.monitoring.store import ReadModel
 from shared.errors import Refusal
 from shared.messaging.topics import TOPICS

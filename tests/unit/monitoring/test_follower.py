@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from services.monitoring import bulk, handlers, passes
+from services.monitoring import bulk, passes, records
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.passes import raised
 from services.monitoring.rebuild import rebuild
@@ -296,10 +296,10 @@ async def test_a_rebuild_tries_unreadable_records_again(
     story = a_return()
     follower = Follower(log, ReadModel(None), clock)
     await send(log, clock, story.records)
-    newer = {key: known for key, known in handlers._NEWEST.items() if known.name != "ReturnCompleted"}
+    newer = {key: known for key, known in records._NEWEST.items() if known.name != "ReturnCompleted"}
     with monkeypatch.context() as older_code:
-        older_code.setattr("services.monitoring.handlers._NEWEST", newer)
-        older_code.setattr("services.monitoring.handlers.read", _unregistered)
+        older_code.setattr("services.monitoring.records._NEWEST", newer)
+        older_code.setattr("services.monitoring.records.read", _unregistered)
         await follower.catch_up()
     assert follower.model.counts()["unreadable"] == 1
     report, target = await rebuilt(log, clock, follower)

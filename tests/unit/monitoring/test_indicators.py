@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.monitoring import indicators
+from services.monitoring import queries
+from services.monitoring.answers import Asked, Figures, milliseconds
 from services.monitoring.domain.disclosure import Viewer
-from services.monitoring.figures import Asked, Figures, milliseconds
 from services.monitoring.follower import Follower
-from services.monitoring.indicators import cells
+from services.monitoring.queries import cells
 from services.monitoring.question import Question
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, text_of
@@ -364,17 +364,17 @@ def test_cells_that_would_take_too_much_memory_are_counted_without_bits(monkeypa
     assert dimension is not None
     question = Question(asked, indicator, story.now_ms + 1, None, (dimension,))
     used: list[int] = []
-    genuine = indicators._as_bits
+    genuine = queries._as_bits
 
     def as_bits(asked: Question, persons: int) -> Any:
         used.append(persons)
         return genuine(asked, persons)
 
-    monkeypatch.setattr(indicators, "_as_bits", as_bits)
+    monkeypatch.setattr(queries, "_as_bits", as_bits)
     with model.database.reader() as connection:
         for _ in range(3):
             cells(connection, question, model.cells_seen)
         assert used == [12, 12]
-        monkeypatch.setattr(indicators, "BITS_BYTES", 2)
+        monkeypatch.setattr(queries, "BITS_BYTES", 2)
         cells(connection, question, model.cells_seen)
     assert used == [12, 12]

@@ -11,7 +11,7 @@ import pytest
 
 from services.monitoring import store
 from services.monitoring.files import PASSED_FOLDER, ModelFiles
-from services.monitoring.handlers import Batch, Mark, take
+from services.monitoring.records import Batch, Mark, take
 from services.monitoring.store import ReadModel
 from services.monitoring.writing import LISTED, insert
 from shared.contracts.placement import PlacementCancelled

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.programmes.facts import FIELDS_OF, NOT_STATED, CodedField, FactKind, IdField, NumberField
+from shared.programmes.fact_words import FIELDS_OF, NOT_STATED, CodedField, FactKind, IdField, NumberField
 from shared.programmes.indicators import Condition, Dimension, Indicator, Period, carries, share_value
 
 AGE = Dimension.model_validate(

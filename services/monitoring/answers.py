@@ -19,7 +19,7 @@ from services.monitoring.domain.disclosure import (
 )
 from services.monitoring.domain.rows import EPOCH, microseconds_of
 from services.monitoring.follower import Follower
-from services.monitoring.indicators import Cell, cells, frames_unknown
+from services.monitoring.queries import Cell, cells, frames_unknown
 from services.monitoring.question import Question, counts_people
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, instant_of, text_of
