@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,7 @@ from shared.errors import Problem, Refusal, rule_of
 from shared.programmes.checks import named_codes
 from shared.programmes.marked_yaml import Broken, escaped
 from shared.programmes.model import Definition
-from shared.programmes.sections.base import Section
+from shared.programmes.sections.base import Known, Section
 
 VERSION = 1
 # The field of the body, the rule, a sentence.
@@ -34,6 +35,10 @@ class Edge:
 
     definition: Definition
     section: Section
+
+    @cached_property
+    def codes(self) -> Known:
+        return named_codes(self.definition, self.section)
 
 
 def check_bodies(chapter: Cases, table: Case[Any], edge: Edge | None) -> Iterator[Broken]:
@@ -78,7 +83,7 @@ def _read(one: Walked, table: Case[Any]) -> BaseModel:
 
 
 def _check_codes(said: BaseModel, edge: Edge) -> None:
-    if places := unlisted(said, named_codes(edge.definition, edge.section)):
+    if places := unlisted(said, edge.codes):
         problems = tuple(Problem("unknown_code", place) for place in places)
         raise Refusal("unknown_code", "the programme does not list this code", problems=problems)
 
