@@ -87,7 +87,9 @@ def lint(
     findings = history_findings(path, definition)
     for finding in findings:
         print(said(path, finding))
-    raise typer.Exit(1 if findings else 0)
+    if findings:
+        raise typer.Exit(1)
+    print(f"{path}: nothing to mend")
 
 
 def run_history(replay: Replay, settings: Settings, *, as_json: bool) -> bool:

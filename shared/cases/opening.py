@@ -53,6 +53,12 @@ class Under:
     section: Any
 
 
+def frame_of(body: Opening, version: int, time_zone: str) -> Frame:
+    """The frame of the case that the body opens. `version`: of the programme; `time_zone`: the office's."""
+    place = {name: getattr(body, name) for name in Place.model_fields}
+    return Frame(**place, programme=body.programme, programme_version=version, office=body.office, time_zone=time_zone)
+
+
 def in_frame(turn: Turn[Any, Any]) -> Told:
     """The case runs under the programme's newest definition, by the office of whoever opens it."""
     return {"frame": turn.given.frame}

@@ -5,15 +5,15 @@ The office is the caller's; codes come from the programme's lists, ids are of su
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, create_model
 
 from shared.cases.bodies import Private
 from shared.cases.case import Asked, Case
-from shared.cases.opening import Framed, Opening, Under
-from shared.contracts.frame import Frame, Known, Listed, Place
+from shared.cases.named import marked, unlisted
+from shared.cases.opening import Framed, Opening, Under, frame_of
+from shared.contracts.frame import Known
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 from shared.programmes.checks import named_codes
@@ -25,9 +25,6 @@ from shared.store.port import Document
 from shared.store.relations import Plain
 from shared.web.acting import Call, Represent, Seen, Served
 from shared.web.callers import Granted
-
-# A field of a body, by its pointer, with the mark that says what it names.
-Named = tuple[str, Listed | Known, Any]
 
 
 def plain(one: Plain, replica: Replica) -> Served:
@@ -96,29 +93,13 @@ class _Work:
         office = definition.office(body.office)
         if office is None:
             raise TypeError("an office that is listed is missing")
-        place = {name: getattr(body, name) for name in Place.model_fields}
-        frame = Frame(
-            **place,
-            programme=body.programme,
-            programme_version=version,
-            office=body.office,
-            time_zone=office.time_zone,
-        )
-        return Under(frame, section)
+        return Under(frame_of(body, version, office.time_zone), section)
 
     async def _check(self, body: BaseModel, definition: Definition) -> None:
         """Refuses `code_not_listed` (422); then `<name>_unknown` (409), for the news of a subject may be on its way."""
         codes = named_codes(definition, definition.section(self._section))
+        _refuse("code_not_listed", unlisted(body, codes), 422)
         named = list(marked(body))
-        _refuse(
-            "code_not_listed",
-            [
-                at
-                for at, mark, value in named
-                if isinstance(mark, Listed) and value not in codes.get(mark.word, {value})
-            ],
-            422,
-        )
         for name in dict.fromkeys(mark.name for _, mark, _ in named if isinstance(mark, Known)):
             ids = [(at, value) for at, mark, value in named if isinstance(mark, Known) and mark.name == name]
             known = {id: await self._knows(name, id) for id in dict.fromkeys(id for _, id in ids)}
@@ -147,17 +128,6 @@ def _refuse(rule: str, pointers: list[str], status: int) -> None:
     """Nothing where there are no pointers."""
     if pointers:
         raise Refusal(rule, problems=tuple(Problem(rule, pointer) for pointer in pointers), status=status)
-
-
-def marked(body: BaseModel, pointer: str = "") -> Iterator[Named]:
-    """The fields of the body, and of what it is made of, that name a code or a subject."""
-    for name, field in type(body).model_fields.items():
-        value, place = getattr(body, name), f"{pointer}/{name}"
-        if value is not None:
-            yield from ((place, mark, value) for mark in field.metadata if isinstance(mark, (Listed, Known)))
-        for number, item in enumerate(value if isinstance(value, tuple) else ()):
-            if isinstance(item, BaseModel):
-                yield from marked(item, f"{place}/{number}")
 
 
 def _private(body: type[BaseModel]) -> list[str]:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic import ValidationError
-
-from deploy.replay.cases.bodies import each_case
+from deploy.replay.cases.edge import Edge, check_bodies
 from deploy.replay.cases.model import Cases
-from deploy.replay.cases.tables import Tables
-from deploy.replay.cases.walks import said
-from deploy.replay.steps import REFERENCE
-from shared.cases.case import NEW, Case, Move
-from shared.clock import derived_id
-from shared.errors import rule_of
+from deploy.replay.cases.tables import Tables, sections
+from shared.cases.case import NEW, Case
 from shared.programmes.marked_yaml import Broken, escaped
-from shared.programmes.model import Definition
+from shared.programmes.model import Definition, name_of
 
 ROLE = "officer"
 
@@ -29,11 +22,16 @@ def check_cases(chapter: Cases, tables: Tables, definition: Definition | None) -
         yield Broken("/of", "unknown_case", f"there is a table for {', '.join(sorted(tables))}")
         return
     found = [*_path(chapter, table), *_numbers(chapter), *_steps(chapter, table)]
-    yield from found
     if definition is not None:
-        yield from _of_programme(chapter, definition)
+        found += _of_programme(chapter, definition)
+    yield from found
     if not found:
-        yield from _bodies(chapter, table)
+        yield from check_bodies(chapter, table, _edge(chapter, definition))
+
+
+def _edge(chapter: Cases, definition: Definition | None) -> Edge | None:
+    section = sections().get(chapter.of)
+    return None if section is None or definition is None else Edge(definition, definition.section(section))
 
 
 def _path(chapter: Cases, table: Case[Any]) -> Iterator[Broken]:
@@ -93,38 +91,12 @@ def _steps(chapter: Cases, table: Case[Any]) -> Iterator[Broken]:
 
 
 def _of_programme(chapter: Cases, definition: Definition) -> Iterator[Broken]:
+    section = sections().get(chapter.of)
+    if section is not None and name_of(section) not in definition.sections():
+        yield Broken("/of", "not_in_programme", f"such cases need the section {name_of(section)}")
     for office in chapter.offices:
         if definition.office(office) is None:
             yield Broken(f"/offices/{office}", "unknown_code", "the programme does not list this code")
     for number, one in enumerate(chapter.when):
         if one.starts < definition.dates.starts or one.ends > definition.dates.ends:
             yield Broken(f"/when/{number}", "outside_programme", "the window lies in the programme's dates")
-
-
-def _bodies(chapter: Cases, table: Case[Any]) -> Iterator[Broken]:
-    """Each body as the edge will read it; the first case that is refused speaks for all."""
-    for name, verb in chapter.steps():
-        (move, *_) = table.rows[verb]
-        for one in each_case(chapter):
-            broken = _refused(chapter, name, move, said(one, name, move, chapter.called))
-            if broken:
-                yield from broken
-                break
-
-
-def _refused(chapter: Cases, name: str, move: Move, body: dict[str, Any]) -> list[Broken]:
-    text = REFERENCE.sub(derived_id("some", "step"), json.dumps(body))
-    try:
-        move.body.model_validate_json(text, strict=True, extra="forbid")
-    except ValidationError as error:
-        rows = error.errors(include_url=False, include_context=False, include_input=False)
-        return [Broken(_pointer(chapter, name, row["loc"]), rule_of(row["type"]), row["msg"]) for row in rows]
-    return []
-
-
-def _pointer(chapter: Cases, name: str, loc: tuple[str | int, ...]) -> str:
-    """Where the field of the step's body is stated; the path's place for what nobody stated."""
-    for part, step, fields in chapter.stated():
-        if step == name and loc and loc[0] in fields:
-            return f"/{part}/{step}/{escaped(str(loc[0]))}"
-    return f"/path/{[step for step, _ in chapter.steps()].index(name)}"

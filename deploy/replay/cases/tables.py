@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 from shared.cases.case import Case
+from shared.programmes.sections.base import Section
+from shared.store.relations import Plain
 
 SERVICES = ("registration", "matching", "placement")
 Tables = Mapping[str, Case[Any]]
@@ -18,6 +20,18 @@ Tables = Mapping[str, Case[Any]]
 def tables() -> Tables:
     """Every case of every service, by the path under which its edge has it."""
     return {f"{service}/{case.name}": case for service in SERVICES for case in _cases_of(service)}
+
+
+@cache
+def sections() -> Mapping[str, type[Section]]:
+    """The section of a programme under which each plain case is opened, by the same path."""
+    stores = {service: importlib.import_module(f"services.{service}.store") for service in SERVICES}
+    return {
+        f"{service}/{one.case.name}": one.section
+        for service, store in stores.items()
+        for one in getattr(store, "PLAIN", ())
+        if isinstance(one, Plain)
+    }
 
 
 def _cases_of(service: str) -> list[Case[Any]]:

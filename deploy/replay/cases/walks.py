@@ -27,6 +27,7 @@ class Walked:
     """One step of one case: its request, and the event that it makes."""
 
     step: Step
+    verb: str
     event: type[Event]
     case: str
 
@@ -38,7 +39,8 @@ def walked(chapter: Cases, table: Case[Any], programme: str, first: str) -> Iter
         for name, verb in chapter.steps():
             (move, *_) = table.rows[verb]
             step = _step(chapter, one, name, move, programme)
-            yield Walked(replace(step, needs=tuple(dict.fromkeys((before, *step.needs)))), move.first[0], one.name)
+            step = replace(step, needs=tuple(dict.fromkeys((before, *step.needs))))
+            yield Walked(step, verb, move.first[0], one.name)
             before = step.id
 
 

@@ -12,12 +12,13 @@ from deploy.replay.cases.checks import check_cases
 from deploy.replay.cases.model import Cases
 from deploy.replay.cases.tables import tables
 from deploy.replay.cases.walks import facts_of, walked
-from deploy.replay.history import Figure
+from deploy.replay.history import Figure, lint_history
 from deploy.replay.planned import counted
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move
 from shared.contracts.base import Event
 from shared.contracts.facts import Tells
+from shared.programmes.sections.base import Listed
 from tests.unit.replay.files import PLAIN, PLAIN_PROGRAMME, check_found, told
 
 ALL = told(PLAIN)
@@ -171,7 +172,7 @@ def test_a_row_without_a_number_is_left_out() -> None:
             "unknown_field",
         ),
         ("seminar: 10", "seminar: 11", "spread/create/training_kind", "marginal_sum"),
-        ("{sex: male,", "{sex: man,", "each/hold/participants", "literal_error"),
+        ("{sex: male,", "{sex: man,", "each/hold/participants/1/sex", "literal_error"),
         ("sessions: 40", "session: 40", "each/hold/session", "unknown_field"),
         ("        sessions: 40\n", "", "path/1", "required"),
         ("{baku: 7, quito: 5}", "{baku: 7, lima: 5}", "offices/lima", "unknown_code"),
@@ -184,7 +185,64 @@ def test_a_row_without_a_number_is_left_out() -> None:
             "chapters/1/fields/complete-works-2/work",
             "int_type",
         ),
+        ("visit: 2", "tour: 2", "spread/create/training_kind/tour", "unknown_code"),
+        ("EC: 5}, training", "PE: 5}, training", "spread/create/country/PE", "unknown_code"),
+        ("sector: governance", "sector: law", "fields/create/sector", "unknown_code"),
+        ("category: ministry", "category: ministries", "each/hold/participants/0/category", "unknown_code"),
+        ("ends_on: 4", "ends_on: -1", "spread/create/ends_on", "dates_reversed"),
+        (
+            "{sex: male, persons: 5}",
+            "{sex: male, persons: 5}\n          - {sex: female, category: ministry, persons: 12}",
+            "each/hold/participants/2",
+            "group_repeated",
+        ),
+        ("site_kind: village", "site_kind: town", "chapters/1/fields/create/site_kind", "unknown_code"),
+        (
+            "      begin-works-2: {work_kind: water_system}",
+            "      begin-works-2: {work_kind: bridge}",
+            "chapters/1/fields/begin-works-2/work_kind",
+            "unknown_code",
+        ),
+        (
+            "      complete-works-2: {work: 2}",
+            "      complete-works-2: {work: 3}",
+            "chapters/1/fields/complete-works-2/work",
+            "work_unknown",
+        ),
+        ("complete-works-2: {families: 681}", "complete-works-2: {persons: 681}", "chapters/1/path/5", "required"),
     ],
 )
 def test_the_linter_finds_what_does_not_hold(old: str, new: str, pointer: str, rule: str) -> None:
     check_found(PLAIN, (old, new), pointer, rule)
+
+
+def test_a_repeated_group_is_found_once_and_two_institutions_are_two_groups() -> None:
+    row = "{sex: male, persons: 5}"
+    again = PLAIN.replace(row, f"{row}\n          - {row}")
+    assert [one.rule for one in lint_history(again, PLAIN_PROGRAMME)] == ["group_repeated"]
+    start, end = PLAIN.index("        participants:"), PLAIN.index("    spread:")
+    groups = ", ".join(f"{{sex: male, institution: '{{host-{n}/create.id}}', persons: 5}}" for n in (1, 2))
+    hold = f"sector: governance}}\n      hold: {{participants: [{groups}]}}"
+    two = f"{PLAIN[:start]}{PLAIN[end:]}".replace("sector: governance}", hold, 1)
+    assert lint_history(two, PLAIN_PROGRAMME) == []
+
+
+def test_what_a_rule_refuses_as_a_whole_is_found_at_the_step() -> None:
+    early = PLAIN.replace("starts_on: 0, ends_on: 4", "starts_on: 4, ends_on: 5")
+    (found,) = lint_history(early, PLAIN_PROGRAMME)
+    assert (found.pointer, found.rule) == ("/chapters/0/path/1", "held_before_start")
+    assert lint_history(early.replace("hold: 3}", "hold: 5}"), PLAIN_PROGRAMME) == []
+
+
+def test_cases_of_a_section_that_the_programme_lacks_are_refused() -> None:
+    without = PLAIN_PROGRAMME.model_copy(update={"results": None})
+    found = [one for one in lint_history(PLAIN, without) if one.pointer.startswith("/chapters")]
+    assert [(one.pointer, one.rule) for one in found] == [("/chapters/1/of", "not_in_programme")]
+
+
+def test_what_an_area_is_depends_on_the_programme() -> None:
+    text = PLAIN.replace("country: AZ, site_kind", "country: AZ, area: sheki, site_kind")
+    assert lint_history(text, PLAIN_PROGRAMME) == []
+    areas = (Listed(code="guba", name={"en": "Guba"}),)
+    (found,) = lint_history(text, PLAIN_PROGRAMME.model_copy(update={"areas": areas}))
+    assert (found.pointer, found.rule) == ("/chapters/1/fields/create/area", "unknown_code")
