@@ -14,6 +14,8 @@ from typing import Any, TextIO
 
 from deploy.cli.client import Call, Client, StepFailed
 from deploy.replay.steps import PHASES, Await, Step, resolve
+from shared.clock import short_hash
+from shared.errors import SettingsError
 
 SIDE_BY_SIDE = 16
 
@@ -24,6 +26,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.answers: dict[str, dict[str, str]] = {}
+        self._asked: dict[str, str] = {}
         if path.exists():
             self._read(path.read_text().splitlines())
         self._file: TextIO = path.open("a", buffering=1)
@@ -35,16 +38,28 @@ class Journal:
             try:
                 row = json.loads(line)
                 self.answers[row["step"]] = row["answer"]
+                self._asked[row["step"]] = row["asked"]
             except (ValueError, KeyError, TypeError):
                 continue
 
     def note(self, step: Step, answer: Mapping[str, Any]) -> None:
         kept = {name: str(answer[name]) for name in step.keeps if name in answer}
         self.answers[step.id] = kept
-        self._file.write(json.dumps({"step": step.id, "answer": kept}) + "\n")
+        self._file.write(json.dumps({"step": step.id, "answer": kept, "asked": _asked(step)}) + "\n")
+
+    def check(self, steps: Iterable[Step]) -> None:
+        """Raises SettingsError where a step was asked otherwise before: what was done by another file stays done."""
+        for step in steps:
+            if self._asked.get(step.id, _asked(step)) != _asked(step):
+                told = f"{step.id} was asked otherwise when this history ran here before"
+                raise SettingsError(f"{told}: a file that has changed needs a code of its own, or a fresh system")
 
     def close(self) -> None:
         self._file.close()
+
+
+def _asked(step: Step) -> str:
+    return short_hash(json.dumps([step.path, step.body], sort_keys=True))
 
 
 class Runner:
@@ -71,10 +86,12 @@ class Runner:
         self._left = 0
 
     async def run(self) -> None:
-        """Returns when every step is acknowledged. Raises StepFailed at the first that is refused for good.
+        """Returns when every step is acknowledged. Raises StepFailed at the first that is refused for good,
+        SettingsError where a step was asked otherwise before.
 
         A phase begins when the services have finished the one before: what one acknowledged, the others know.
         """
+        self._journal.check(self._steps.values())
         done = sum(step in self._journal.answers for step in self._steps)
         self._progress(done, "")
         for phase in PHASES:
@@ -142,7 +159,7 @@ class Runner:
         self._progress(0, reason)
 
     def _finished(self, step: Step, answer: Mapping[str, Any]) -> None:
-        self._journal.note(step, answer)
+        self._journal.note(self._steps[step.id], answer)
         self._progress(1, step.phase)
         for dependent in self._dependents.get(step.id, ()):
             self._waiting[dependent].discard(step.id)
