@@ -18,8 +18,10 @@ import pytest
 
 from deploy.image.healthy import ready
 from deploy.local.kafka import POM
+from deploy.local.processes import MissingTool
 from tests.conftest import NO_ENGINE
 from tests.integration.compose_rules import COMPOSE, CREDENTIALS, OWN, ROOT, findings, parsed
+from tests.tools import skipped_without_tools
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -62,8 +64,9 @@ def test_a_file_that_breaks_a_rule_is_found(change: Change, said: str) -> None:
 
 
 def test_docker_compose_takes_the_file() -> None:
-    if shutil.which("docker-compose") is None:
-        pytest.skip(f"{NO_ENGINE}docker-compose is not on this machine")
+    with skipped_without_tools():
+        if shutil.which("docker-compose") is None:
+            raise MissingTool(f"{NO_ENGINE}docker-compose is not on this machine")
     words = ["docker-compose", "-f", str(COMPOSE), "config", "--quiet"]
     said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert (said.returncode, said.stderr) == (0, "")
