@@ -110,11 +110,6 @@ class Database:
             self._root.close()
 
 
-def literal(path: Path) -> str:
-    """The path as a text in a statement."""
-    return "'{}'".format(str(path).replace("'", "''"))
-
-
 def _detach(root: Connection, name: str) -> None:
     root.cursor().execute(f"DETACH DATABASE IF EXISTS {name}")
 

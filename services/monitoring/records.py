@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -51,9 +51,6 @@ class Mark:
     next_offset: int = 0
     high_ms: int = 0
     reached_ms: int = 0
-
-
-Marks = MutableMapping[Position, Mark]
 
 
 # (programme, epoch, sequence, office, time zone) of the newest definition.

@@ -7,11 +7,11 @@ now, and the shortest way to a state. Rules that decide something are functions 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -32,13 +32,6 @@ def states(*names: str) -> frozenset[str]:
 
 # A field of every event that nobody says: the kernel knows when and how something was recorded.
 _OF_EVERY_EVENT = frozenset(Event.model_fields)
-
-
-class Stateful(Protocol):
-    """The fold of a case's events."""
-
-    @property
-    def status(self) -> str: ...
 
 
 S = TypeVar("S", bound=BaseModel)
@@ -222,8 +215,8 @@ class Case(Generic[S]):
         for verb, rows in self.rows.items():
             if len({(row.body, tuple(row.by.items()), row.needs) for row in rows}) > 1:
                 raise ValueError(f"{self.name}: the rows of {verb} differ in body, roles or needs")
-            states = [state for row in rows for state in row.before]
-            if len(set(states)) < len(states):
+            begins = [status for row in rows for status in row.before]
+            if len(set(begins)) < len(begins):
                 raise ValueError(f"{self.name}: two rows of {verb} begin in one state")
 
     @cached_property
@@ -246,7 +239,8 @@ class Case(Generic[S]):
     @cached_property
     def statuses(self) -> tuple[str, ...]:
         """Every state that a move leads to, in the order of the table."""
-        return tuple(dict.fromkeys(to for move in self.moves for old in _ordered(move) for to in _named(move, old)))
+        arrows = ((move, before) for move in self.moves for before in sorted(move.before))
+        return tuple(dict.fromkeys(to for move, before in arrows for to in sorted(move.leads_to(before) - {NEW})))
 
     def ask(self, verb: str, given: Any = None, **said: Any) -> Asked:
         """The command; ValueError for a body that is none of the verb's."""
@@ -310,7 +304,7 @@ class Case(Generic[S]):
         return found
 
     def way_to(self, status: str) -> tuple[Move, ...]:
-        """The fewest moves from nothing to the state; of ways of one length the first in the table. Refusal where
+        """The fewest moves from nothing to the state; of ways of one length the first in the table. ValueError where
         none leads there."""
         ways: dict[str, tuple[Move, ...]] = {NEW: ()}
         waiting = deque([NEW])
@@ -338,11 +332,3 @@ class Case(Generic[S]):
 def status_of(state: Any) -> str:
     """Where a case stands; NEW for one that is not there yet."""
     return NEW if state is None else str(state.status)
-
-
-def _ordered(move: Move) -> Iterable[str]:
-    return sorted(move.before)
-
-
-def _named(move: Move, before: str) -> Iterable[str]:
-    return sorted(one for one in move.leads_to(before) if one != NEW)

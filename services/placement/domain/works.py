@@ -9,7 +9,6 @@ from shared.errors import Problem, Refusal
 from shared.programmes.sections.results import ResultsSection
 
 WORKS_AT_MOST = 100
-UNITS = ("families", "persons")
 
 
 class Work(BaseModel):
