@@ -158,6 +158,7 @@ class KafkaLog:
         for name, state in states.items():
             found[f"topic.{name}.partitions"] = str(state.partitions)
             found[f"topic.{name}.replication.factor"] = str(state.replicas)
+            found[f"topic.{name}.acknowledged.copies"] = str(state.copies)
             found |= {f"topic.{name}.{setting}": value for setting, value in state.settings.items()}
         return found
 
