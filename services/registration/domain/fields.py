@@ -13,8 +13,6 @@ from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.programmes.checks import country_codes, language_codes
 from shared.texts import fold_number, one_line
 
-LANGUAGES_AT_MOST = 40
-
 
 def broken(rule: str) -> PydanticCustomError:
     """The error of a field that breaks the rule; it never carries the value."""
@@ -40,8 +38,8 @@ def _known_codes(attributes: Attributes) -> Attributes:
     languages = [skill.language for skill in attributes.languages]
     if any(one not in language_codes() for one in languages):
         raise broken("language_unknown")
-    if len(languages) > LANGUAGES_AT_MOST or len(set(languages)) < len(languages):
-        raise broken("languages_repeated_or_too_many")
+    if len(set(languages)) < len(languages):
+        raise broken("languages_repeated")
     return attributes
 
 
