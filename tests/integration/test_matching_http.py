@@ -214,6 +214,10 @@ async def test_a_host_writes_for_its_own_institution_alone(told: Serving) -> Non
     assert rule(await told.post(f"/assignments/{id}/approve", "host", subject="host")) == (403, "role_may_not")
     assert (await told.get(f"/assignments/{id}", "host", subject="another")).status_code == 404
     assert [one["id"] for one in (await told.get("/assignments", "host", subject="host")).json()["items"]] == [id]
+    sent = {"items": ["languages"], "note": "Which language do the nurses speak?"}
+    assert (await told.post(f"/assignments/{id}/request-edits", "officer", sent)).status_code == 200
+    (note,) = (await told.get(f"/assignments/{id}", "host", subject="host")).json()["notes"]
+    assert (note["verb"], note["text"]) == ("request-edits", sent["note"])
 
 
 @pytest.mark.parametrize(
@@ -279,7 +283,7 @@ async def test_versions_of_what_touches_more_than_one_document(told: Serving) ->
     )
     done = await told.post(f"/matches/{match}/allocate", "officer", key="a")
     assert (await told.post(f"/matches/{match}/allocate", "officer", key="a", if_match='"1"')).json() == done.json()
-    late = {"override_reason": "few"}
+    late = {"override_reason": "few_candidates"}
     stale = await told.post(f"/assignments/{assignment}/shortlist", "officer", late, if_match='"1"')
     assert rule(stale) == (412, "version_is_another")
     body = {"experts": [expert_id(name) for name in NAMES]}
@@ -351,7 +355,7 @@ async def test_another_offices_cases_are_not_there(told: Serving) -> None:
         assert (await told.get(path, office="tbilisi")).status_code == 404
         assert (await told.get(path, "evaluator")).status_code == 403
     for path in (f"/assignments/{assignment}/cancel", f"/matches/{matches[0]}/retract"):
-        answer = await told.post(path, "officer", {"reason": "none"}, office="tbilisi")
+        answer = await told.post(path, "officer", {"reason": "no_funds"}, office="tbilisi")
         assert rule(answer) == (404, "not_found")
     assert (await told.get("/matches", office="tbilisi")).json()["items"] == []
     assert len((await told.get("/matches")).json()["items"]) == 3
@@ -367,7 +371,7 @@ async def test_an_officer_learns_nothing_of_experts_of_another_office(told: Serv
     problems = [{"pointer": "/expert", "rule": "not_found"}]
     assert (*rule(refused), refused.json()["errors"]) == (404, "not_found", problems)
     for unknown in ("dora", "nobody"):
-        body = {"experts": [expert_id("anna"), expert_id(unknown)], "override_reason": "few"}
+        body = {"experts": [expert_id("anna"), expert_id(unknown)], "override_reason": "few_candidates"}
         answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
         assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "expert_unknown", "/experts/1")
     assert (await told.get("/matches")).json()["items"] == []
@@ -400,7 +404,7 @@ async def test_who_never_consented_is_neither_sourced_nor_taken_as_an_applicant(
     for role in ("expert", "officer"):
         answer = await told.post(path, role, {"expert": expert_id("dora")}, subject="dora")
         assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "no_consent", "/expert")
-    body = {"experts": [expert_id("dora")], "override_reason": "few"}
+    body = {"experts": [expert_id("dora")], "override_reason": "few_candidates"}
     answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
     assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "no_consent", "/experts/0")
     await others.consents("dora")
@@ -442,10 +446,10 @@ async def test_bounds_of_a_shortlist_and_unknown_experts(told: Serving) -> None:
         409,
         [{"pointer": "/experts/0", "rule": "expert_unknown"}],
     )
-    some = {"experts": [expert_id("anna")], "override_reason": "only_one"}
+    some = {"experts": [expert_id("anna")], "override_reason": "single_candidate"}
     answer = await told.post(path, "officer", some)
     assert (answer.status_code, len(answer.json()["shortlist"])) == (200, 1)
-    assert answer.json()["override_reason"] == "only_one"
+    assert answer.json()["override_reason"] == "single_candidate"
     assert rule(await told.post(path, "officer", {"experts": ["nobody"]})) == (422, "invalid")
 
 
@@ -502,7 +506,10 @@ async def test_what_a_crash_left_held_is_not_quiet_before_its_timer_decided_it(t
 
 async def test_a_repeated_request_confirms_what_its_first_try_left_held(told: Serving, cut_off: Any) -> None:
     assignment = await published(told)
-    path, body = f"/assignments/{assignment}/shortlist", {"experts": [expert_id("anna")], "override_reason": "only_one"}
+    path, body = (
+        f"/assignments/{assignment}/shortlist",
+        {"experts": [expert_id("anna")], "override_reason": "single_candidate"},
+    )
     await cut_off(path, body)
     answer = await told.post(path, "officer", body, key=path)
     assert answer.status_code == 200

@@ -217,7 +217,7 @@ async def test_what_runs_is_flagged_when_the_consent_goes(edge: Serving) -> None
     assert (seen["state"], seen["consent_withdrawn"]) == ("active", True)
     refused = await step(edge, "extend", {"ends_on": day.date(200), **day.at(180)})
     assert refused.json()["rule"] == "consent_withdrawn"
-    assert await done(edge, "end-early", {"party": "expert", "reason": "consent"}) == "ended_early"
+    assert await done(edge, "end-early", {"party": "expert", "reason": "consent_withdrawn"}) == "ended_early"
     await arrivals.append(arriving.consent_given())
     await edge.quiet()
     assert (await edge.get(PATH)).json()["consent_withdrawn"] is False

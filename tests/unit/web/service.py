@@ -24,15 +24,19 @@ from shared.identity.keys import Keys
 from shared.identity.policy import Policy, Row, Subjects
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import PROGRAMMES
+from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
 from shared.store.collection import Collection, Index
 from shared.store.local import LocalStore
 from shared.store.port import Document
-from shared.web.acting import Call, Seen, Served, rows_of
+from shared.web.acting import Behind, Call, Seen, Served, rows_of
 from shared.web.callers import Edge, Granted, may
 from shared.web.edge import create_app
 from shared.web.front import Front
 from shared.web.json import case_routes
+from shared.web.notes import Notes
 
 
 def _state(document: Document, name: str) -> list[str]:
@@ -202,7 +206,8 @@ async def small_service() -> Small:
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []
-    routers = [case_routes(_served(kernel, failure), kernel), _echoing()]
+    behind = Behind(kernel, Notes(keys, kernel), Definitions(LocalLog(None, [PROGRAMMES], clock), clock))
+    routers = [case_routes(_served(kernel, failure), behind), _echoing()]
     app = create_app(edge, title="Small", routers=routers, ready=lambda: reasons, backlog=_quiet)
     return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, persons, accounts)
 
