@@ -63,7 +63,7 @@ class ProgrammePublished(Event):
 
 
 class PersonRecorded(Event):
-    """A person exists. `account`: uuid5(issuer, sub) of whoever signs in as this person."""
+    """A person exists. `account`: a keyed hash of issuer and sub, of whoever signs in as this person."""
 
     topic: ClassVar[str] = "registration.persons"
     leads_to: ClassVar[str | None] = "recorded"

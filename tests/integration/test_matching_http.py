@@ -16,9 +16,7 @@ from services.matching.domain.assignments import DRAFT
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
 from shared.errors import Unavailable
-from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.keys import verify_receipt
-from shared.identity.tokens import account_of
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored
 from shared.web.callers import guarded_routes
@@ -41,7 +39,7 @@ async def told(edge: Serving) -> Serving:
     await others.programme()
     await others.host()
     for place, name in enumerate(NAMES):
-        account = account_of(DEVELOPMENT_ISSUER, "anna") if name == "anna" else None
+        account = edge.account("anna") if name == "anna" else None
         await others.expert(name, account, experience_years=12 - place)
 
     async def known() -> bool:
@@ -201,7 +199,7 @@ async def test_a_host_writes_for_its_own_institution_alone(told: Serving) -> Non
     own = derived_id("own host")
     registered = InstitutionRegistered(
         happened_at=LONG_AGO,
-        account=account_of(DEVELOPMENT_ISSUER, "host"),
+        account=told.account("host"),
         office=OFFICE,
         country="AF",
         sector="education",
@@ -343,7 +341,7 @@ async def test_an_expert_applies_for_himself_alone(told: Serving) -> None:
 
 async def test_who_registers_himself_is_known_before_it_was_heard_of(told: Serving) -> None:
     assignment = await published(told)
-    person = derived_id("account-person", account_of(DEVELOPMENT_ISSUER, "newcomer"))
+    person = derived_id("account-person", told.account("newcomer"))
     body = {"expert": derived_id(person, CODE)}
     answer = await told.post(f"/assignments/{assignment}/applications", "expert", body, subject="newcomer")
     assert answer.status_code == 202
@@ -365,7 +363,7 @@ async def test_another_offices_cases_are_not_there(told: Serving) -> None:
 
 
 async def test_an_officer_learns_nothing_of_experts_of_another_office(told: Serving) -> None:
-    account = account_of(DEVELOPMENT_ISSUER, "dora")
+    account = told.account("dora")
     await Others(told.log).expert("dora", account, office="tbilisi", education=0)
     await told.quiet()
     assignment = await published(told)
@@ -398,7 +396,7 @@ async def test_an_application_that_was_filed_before_the_office_was_known_is_refu
 async def test_who_never_consented_is_neither_sourced_nor_taken_as_an_applicant(told: Serving) -> None:
     """A roster may hold people who only want to be told of sessions; nobody proposes them to a host."""
     others = Others(told.log)
-    await others.expert("dora", account_of(DEVELOPMENT_ISSUER, "dora"), consents=False)
+    await others.expert("dora", told.account("dora"), consents=False)
     await others.consents("dora", "outreach")
     await told.quiet()
     assignment = await published(told)
