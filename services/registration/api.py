@@ -43,6 +43,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             views.person,
             {"correct-profile": works.profiles.correct},
             unsealed=Named(identifiers).to_its_owner,
+            about=lambda person: str(person["_id"]),
         ),
         Served(
             EXPERT,
@@ -56,6 +57,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "provide-info": works.screening.provide_info,
             },
             taken={"create": works.registering.take},
+            about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, {"create": works.proposing.create}),

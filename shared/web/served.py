@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from fastapi import APIRouter, FastAPI
 
 from shared.contracts.base import Event
+from shared.identity.digests import Digests
 from shared.identity.issuers import token_verifier
 from shared.identity.policy import SubjectsOf, policy_of
 from shared.identity.rights import Rights
@@ -51,6 +52,7 @@ def served(
         cursor_key=ports.keys.cursor_key(service),
         subjects_of=subjects_of,
         policy=policy_of(rows, rights, intake=replica.intake is not None),
+        digests=Digests(service, ports.keys),
     )
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     return create_app(
@@ -64,5 +66,5 @@ def served(
 
 
 def _of_every_service(replica: Replica, report: Sparing) -> list[APIRouter]:
-    receipts = [receipts_router(replica.service, replica.ports.keys)] if replica.intake else []
+    receipts = [receipts_router(replica.service, replica.ports.keys, replica.intake)] if replica.intake else []
     return [*receipts, parked_router(replica), settings_router(replica.ports), backlog_router(report)]
