@@ -52,7 +52,7 @@ def _works(replica: Replica, identifiers: Identifiers, issuer: str) -> Works:
         publishing,
         profiles,
         Registering(replica, publishing, identifiers),
-        Screening(replica, profiles),
+        Screening(replica, profiles, identifiers),
         Proposing(replica, issuer),
     )
 

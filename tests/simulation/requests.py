@@ -124,9 +124,14 @@ def register(person: Person, journal: Journal) -> Step:
     return step(f"register {person.name}", about, work, patient=frozenset({"programme_unknown"}), id=person.command_id)
 
 
-def screen(person: Person) -> Step:
-    about = About("registration", EXPERTS.name, person.expert)
-    return step(f"screen {person.name}", about, acting(EXPERT, "screen", person.expert))
+def screen(person: Person, time: int = 1) -> Step:
+    return on_expert("screen", person, time)
+
+
+def on_expert(verb: str, person: Person, time: int = 1, account: str = OFFICER, **said: Any) -> Step:
+    """`time`: the how manieth such step of the person it is."""
+    about = About("registration", EXPERTS.name, person.expert, account)
+    return step(f"{verb} {person.name} {time}", about, acting(EXPERT, verb, person.expert, **said))
 
 
 def correct(person: Person, **changes: Any) -> Step:
