@@ -11,12 +11,13 @@ from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
-from services.registration.views import Appealed, ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.views import ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.registering import Registering
 from services.registration.work.screening import Screening
+from shared.programmes.sections.selection import SelectionSection
 from shared.web.acting import Served
 
 
@@ -54,10 +55,9 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "declare-ineligible": screen,
                 "provide-info": works.screening.provide_info,
                 "suspend": works.screening.suspend,
-                "appeal": works.screening.appeal,
             },
             taken={"create": works.registering.take},
-            unsealed=Appealed(identifiers).to_who_decides,
+            section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, {"create": works.proposing.create}),
     )

@@ -13,7 +13,7 @@ from services.registration.domain.names import fold_name
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
-from shared.identity.sealing import blind, open_sealed, seal, seal_all
+from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number
 
 SERVICE = "registration"
@@ -47,16 +47,6 @@ class Identifiers:
         return {f"sealed_{name}": text for name, text in sealed.items()} | self._likeness(
             (person.given_name, person.family_name), person.attributes
         )
-
-    async def seal(self, person_id: str, field: str, text: str) -> str:
-        """A text that a person wrote, under the person's key. Raises KeyDestroyed for an erased person, Unavailable."""
-        key = await self._keys.persons(SERVICE).key(person_id)
-        return seal(key, text, person=person_id, field=field, rng=self._rng)
-
-    async def opened(self, person_id: str, field: str, sealed: str) -> str | None:
-        """What `seal` sealed; None where there is no such key. Raises KeyDestroyed, SealBroken, Unavailable."""
-        key = await self._keys.persons(SERVICE).existing(person_id)
-        return None if key is None else open_sealed(key, sealed, person=person_id, field=field)
 
     async def names(self, person_id: str, private: Mapping[str, Any]) -> dict[str, str]:
         """Given and family name. Raises KeyDestroyed, SealBroken, Unavailable."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from services.registration.domain.appeals import STATEMENT, Outcome
+from services.registration.domain.appeals import Outcome
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
@@ -67,7 +67,7 @@ class AppealSeen(BaseModel):
 class ExpertSeen(Seen):
     """`possible_duplicate`: somebody else has the same name, year of birth and origin.
 
-    `appeal_until`: before that instant whoever is ineligible or suspended may appeal. `statement`: of the appeal.
+    `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
     """
 
     person: str
@@ -82,7 +82,6 @@ class ExpertSeen(Seen):
     appeal_until: Instant | None
     appeal: AppealSeen | None
     possible_duplicate: bool = False
-    statement: str = ""
 
 
 class InstitutionSeen(Seen):
@@ -132,21 +131,6 @@ class Named:
         if not any(grant.relation == "own" for grant in granted.grants):
             return {}
         return await self._identifiers.names(document["_id"], document["private"])
-
-
-class Appealed:
-    """The text of an appeal is shown where one case is read, to the person and to the officers who decide."""
-
-    def __init__(self, identifiers: Identifiers) -> None:
-        self._identifiers = identifiers
-
-    async def to_who_decides(self, document: Document, granted: Granted) -> Mapping[str, str]:
-        """Raises KeyDestroyed, SealBroken, Unavailable."""
-        sealed = document["private"].get(f"sealed_{STATEMENT}")
-        if sealed is None or granted.principal.role not in SEES_ACTUAL_VALUES:
-            return {}
-        text = await self._identifiers.opened(document["state"]["person"], STATEMENT, sealed)
-        return {} if text is None else {STATEMENT: text}
 
 
 def expert(document: Document, principal: Principal) -> ExpertSeen:

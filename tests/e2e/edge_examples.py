@@ -101,7 +101,7 @@ class Cases:
     def _appealed(self) -> Ready:
         """An appeal that another account decides."""
         expert = self._suspended().id
-        self._people.done(f"/registration/v1/experts/{expert}/appeal", {"ground": "facts", "statement": "It is so."})
+        self._people.done(f"/registration/v1/experts/{expert}/appeal", {"ground": "facts", "note": "It is so."})
         return Ready(expert, subject="checker")
 
     def _asked(self) -> Ready:

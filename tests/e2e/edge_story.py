@@ -54,7 +54,7 @@ class Story:
         await self.town.do(f"/registration/v1/experts/{unfit}/screen")
         later = {"attributes": ATTRIBUTES | {"occupation": "9999", "sector": "health"}, "valid_from": "2025-01-01"}
         await self.town.do(f"/registration/v1/persons/{self.persons['eve']}/correct-profile", later)
-        for verb, body in (("put-on-hold", {"reason": "moving"}), ("close", {"reason": "merged"})):
+        for verb, body in (("put-on-hold", {"reason": "relocating"}), ("close", {"reason": "merged"})):
             await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body)
         await self.town.settle()
 
@@ -211,8 +211,9 @@ class Story:
         await self.town.settle()
 
     async def _expert_does(self, name: str, *verbs: str) -> None:
+        reasons = {"suspend": "conduct", "uphold-appeal": "new_evidence", "screen-again": "mistaken_entry"}
         for verb in verbs:
-            body = {"ground": "facts", "statement": "It is so."} if verb == "appeal" else {"reason": "mistaken_entry"}
+            body = {"ground": "facts", "note": "It is so."} if verb == "appeal" else {"reason": reasons.get(verb)}
             subject = "checker" if verb == "uphold-appeal" else "maker"
             path = f"/registration/v1/experts/{self.experts[name]}/{verb}"
             await self.town.do(path, {} if verb == "screen" else body, subject=subject)

@@ -18,8 +18,8 @@ from tests.unit.registration.serving import Serving
 
 CANARY = "Zqanary wrote this"
 LOW = {**ATTRIBUTES, "education": 3}
-APPEAL = {"ground": "facts", "statement": CANARY}
-FOUND = {"reason": "looked_at_anew"}
+APPEAL = {"ground": "facts", "note": CANARY}
+FOUND = {"reason": "facts_established"}
 
 
 @pytest.fixture
@@ -86,15 +86,16 @@ async def test_an_appeal_is_decided_by_another_officer_and_told(edge: Serving) -
         assert (own.status_code, own.json()["rule"]) == (409, "four_eyes")
     assert "uphold-appeal" not in (await edge.get(path, "officer", subject="first")).json()["open"]
     read = (await edge.get(path, "officer", subject="second")).json()
-    assert read["statement"] == CANARY
+    assert [one["text"] for one in read["notes"]] == [CANARY]
     assert {"uphold-appeal", "dismiss-appeal"} <= set(read["open"])
-    assert "statement" not in (await edge.get(path, "protection")).json()
+    assert CANARY not in (await edge.get(path, "protection")).text
     assert CANARY not in str((await edge.get("/experts", "officer")).json())
     assert CANARY not in str(await edge.store.load("experts", expert))
-    upheld = await edge.post(f"{path}/uphold-appeal", "officer", FOUND, subject="second")
+    upheld = await edge.post(f"{path}/uphold-appeal", "officer", {**FOUND, "note": "You were right."}, subject="second")
     assert upheld.json()["state"] == "screening"
     mine = (await edge.get(path, "expert", subject="me")).json()
-    assert (mine["appeal"]["outcome"], mine["appeal"]["against"], mine["statement"]) == ("upheld", "ineligible", CANARY)
+    assert (mine["appeal"]["outcome"], mine["appeal"]["against"]) == ("upheld", "ineligible")
+    assert [one["text"] for one in mine["notes"]] == [CANARY, "You were right."]
     assert (await told(edge))[-2:] == ["ExpertAppealed", "AppealUpheld"]
 
 
@@ -107,7 +108,7 @@ async def test_a_dismissed_appeal_stands_until_there_is_a_reason(edge: Serving) 
     assert (dismissed.json()["state"], dismissed.json()["appeal"]["outcome"]) == ("dismissed", "dismissed")
     second = await edge.post(f"{path}/appeal", "expert", APPEAL, subject="me")
     assert (second.status_code, second.json()["rule"]) == (409, "illegal_transition")
-    assert (await edge.post(f"{path}/screen-again", "officer", FOUND)).json()["state"] == "screening"
+    assert (await edge.post(f"{path}/screen-again", "officer", {"reason": "new_evidence"})).json()["state"] == "screening"
 
 
 async def test_an_appeal_that_comes_too_late_is_refused(edge: Serving) -> None:
@@ -124,11 +125,11 @@ async def test_an_appeal_that_comes_too_late_is_refused(edge: Serving) -> None:
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"ground": "rain", "statement": "x"}, "/ground"),
-        ({"ground": "facts", "statement": " "}, "/statement"),
-        ({"ground": "facts", "statement": "x" * 4001}, "/statement"),
-        ({"ground": "facts", "statement": "a\u202eb"}, "/statement"),
-        ({"ground": "facts"}, "/statement"),
+        ({"ground": "rain", "note": "x"}, "/ground"),
+        ({"ground": "facts", "note": " "}, "/note"),
+        ({"ground": "facts", "note": "x" * 2001}, "/note"),
+        ({"ground": "facts", "note": "a\u202eb"}, "/note"),
+        ({"ground": "facts"}, "/note"),
     ],
 )
 async def test_an_appeal_names_a_ground_and_says_why(edge: Serving, body: dict[str, Any], pointer: str) -> None:

@@ -93,9 +93,9 @@ class History:
 
     async def _contest(self, person: Person) -> None:
         """An appeal, decided by another officer, and screening anew; now and then the first officer tries it too."""
-        said = {"reason": "mistaken_entry"}
+        said = {"reason": "new_evidence"}
         await self.client.pause(2.0)
-        statement = {"ground": "facts", "statement": "It is twelve years."}
+        statement = {"ground": "facts", "note": "It is twelve years."}
         await self.client.put(requests.on_expert("appeal", person, account=person.account, **statement))
         verdict = self.client.rng.choice(("uphold-appeal", "dismiss-appeal"))
         if await self.client.put(requests.on_expert(verdict, person, **said)):

@@ -8,29 +8,22 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field
 
-from shared.cases.bodies import Change
+from shared.cases.bodies import Note, Noted
 from shared.cases.case import Told, Turn
 from shared.clock import text_of
 from shared.contracts.registration import GROUNDS, Ground
 from shared.errors import Refusal
-from shared.texts import lines
 
-# Of the expert's sealed texts the one that a person appeals with.
-STATEMENT = "statement"
-STATEMENT_AT_MOST = 4_000
 Outcome = Literal["pending", "upheld", "dismissed"]
-Statement = Annotated[
-    str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=STATEMENT_AT_MOST, pattern=r"\S")
-]
 
 
-class Appeal(Change):
-    """`statement`: why, in the person's own words; it is sealed, and no event carries it."""
+class Appeal(Noted):
+    """`note`: why, in the person's own words; it is sealed, and no event carries it."""
 
     ground: Annotated[Ground, Field(description=" ".join(f"`{code}`: {text}" for code, text in GROUNDS.items()))]
-    statement: Statement
+    note: Note
 
 
 def until(decided_at: datetime, zone: tzinfo, within_days: int) -> datetime:

@@ -18,7 +18,6 @@ from services.registration.domain import examples
 from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import (
-    Codes,
     ConsentPurpose,
     Day,
     Email,
@@ -29,13 +28,15 @@ from services.registration.domain.fields import (
 )
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
-from shared.cases.bodies import Change, Input, Reason
+from shared.cases.bodies import ITEM, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Instant
+from shared.contracts.frame import Listed
 from shared.contracts.registration import (
     PURPOSES,
     AppealDismissed,
     AppealUpheld,
+    Attributes,
     ExpertAppealed,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
@@ -113,10 +114,10 @@ class Applicant:
     channel: Channel
 
 
-class RequestedItems(Change):
+class RequestedItems(Noted):
     """`items`: codes of what is missing."""
 
-    items: Codes
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Listed(ITEM)]
 
 
 class ProvidedInfo(Change):
@@ -205,7 +206,19 @@ SCREENED = states("eligible", "ineligible")
 ASKED = states("needs_info")
 APPEALED = states("appealed")
 CRITERIA = states("definition", "person")
-FOUND = {"reason": "looked_at_anew"}
+VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
+
+REQUESTED = (
+    "diploma",
+    "transcript",
+    "curriculum_vitae",
+    "reference",
+    "employment_proof",
+    "language_certificate",
+    "identity_document",
+    "residence_permit",
+    *Attributes.model_fields,
+)
 
 MOVES: tuple[Move, ...] = (
     Move(
@@ -265,6 +278,8 @@ MOVES: tuple[Move, ...] = (
         ExpertInfoRequested,
         body=RequestedItems,
         by=BY_OFFICER,
+        items=REQUESTED,
+        note_to=("expert",),
         example={"items": ["diploma"]},
     ),
     Move(
@@ -283,6 +298,7 @@ MOVES: tuple[Move, ...] = (
         ExpertScreeningReopened,
         body=Reason,
         by=BY_OFFICER,
+        reasons=("mistaken_entry", "new_evidence", "rules_misread", "circumstances_changed", "own_request"),
         example={"reason": "mistaken_entry"},
     ),
     Move(
@@ -294,6 +310,7 @@ MOVES: tuple[Move, ...] = (
         rule=may_be_appealed,
         needs=states("definition"),
         writes=True,
+        reasons=("unreachable", "false_statement", "conduct", "under_inquiry", "own_request"),
         example={"reason": "unreachable"},
     ),
     Move("reinstate", states("suspended"), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=BY_OFFICER),
@@ -305,10 +322,10 @@ MOVES: tuple[Move, ...] = (
         body=Appeal,
         by=BY_EXPERT,
         rule=in_time,
-        needs=states("private"),
         writes=True,
         refuses=("appeal_too_late",),
-        example={"ground": "facts", "statement": "The diploma is of 2001, not of 2011."},
+        note_to=("expert",),
+        example={"ground": "facts", "note": "The diploma is of 2001, not of 2011."},
     ),
     Move(
         "uphold-appeal",
@@ -318,7 +335,9 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         checked_by_another=True,
         refuses=("four_eyes",),
-        example=FOUND,
+        reasons=VERDICTS,
+        note_to=("expert",),
+        example={"reason": VERDICTS[0]},
     ),
     Move(
         "dismiss-appeal",
@@ -328,7 +347,9 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         checked_by_another=True,
         refuses=("four_eyes",),
-        example=FOUND,
+        reasons=VERDICTS,
+        note_to=("expert",),
+        example={"reason": VERDICTS[0]},
     ),
 )
 

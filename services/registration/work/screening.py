@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
-from services.registration.domain.appeals import STATEMENT, Appeal, until
+from services.registration.domain.appeals import until
 from services.registration.domain.experts import EXPERT, Expert, ProvidedInfo, Screened
 from services.registration.domain.persons import Person, ProfileCorrection
-from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, PERSONS
 from services.registration.work.limits import lived, not_ahead
 from services.registration.work.profiles import Profiles
@@ -29,12 +28,11 @@ from shared.web.acting import Call
 class Screening:
     """The verbs of an expert that look at the person."""
 
-    def __init__(self, replica: Replica, profiles: Profiles, identifiers: Identifiers) -> None:
+    def __init__(self, replica: Replica, profiles: Profiles) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._runtime = replica.ports.runtime
         self._profiles = profiles
-        self._identifiers = identifiers
 
     async def screen(self, call: Call[Change]) -> Saved[Expert]:
         """Screened, or declared eligible or not: what failed is the rule's to judge.
@@ -52,12 +50,6 @@ class Screening:
         """The suspension names the last day on which it may be appealed."""
         _, expert = await self._expert(call.id)
         return await self._execute(call, self._appeal_until(expert, call.cause))
-
-    async def appeal(self, call: Call[Appeal]) -> Saved[Expert]:
-        """The statement is sealed under the person's key. Raises KeyDestroyed for a person who was erased."""
-        _, expert = await self._expert(call.id)
-        sealed = await self._identifiers.seal(expert.person, STATEMENT, call.body.statement)
-        return await self._execute(call, None, {f"sealed_{STATEMENT}": sealed})
 
     async def _execute(
         self, call: Call[Any], given: Any = None, private: Mapping[str, Any] | None = None

@@ -202,8 +202,8 @@ def test_a_suspension_ends_where_it_began(before: tuple[Asked, ...]) -> None:
 
 
 AGAIN = EXPERT.ask("screen-again", reason="mistaken_entry")
-APPEAL = EXPERT.ask("appeal", ground="facts", statement="It is a diploma.")
-UPHOLD, DISMISS = (EXPERT.ask(verb, reason="looked_at_anew") for verb in ("uphold-appeal", "dismiss-appeal"))
+APPEAL = EXPERT.ask("appeal", ground="facts", note="It is a diploma.")
+UPHOLD, DISMISS = (EXPERT.ask(verb, reason="facts_established") for verb in ("uphold-appeal", "dismiss-appeal"))
 
 
 def test_who_was_screened_is_screened_again_for_a_reason() -> None:
@@ -224,7 +224,7 @@ def test_an_appeal_leads_back_to_screening_or_is_dismissed() -> None:
         upheld, _ = run(EXPERT, pending, UPHOLD)
         assert (upheld.status, upheld.appeal, upheld.resumes) == ("screening", "upheld", None)
         dismissed, _ = run(EXPERT, pending, DISMISS)
-        assert (dismissed.status, dismissed.appeal, dismissed.reason) == ("dismissed", "dismissed", "looked_at_anew")
+        assert (dismissed.status, dismissed.appeal, dismissed.reason) == ("dismissed", "dismissed", "facts_established")
         assert rule_of(EXPERT, dismissed, APPEAL) == "illegal_transition"
         assert run(EXPERT, dismissed, AGAIN)[0].status == "screening"
     assert rule_of(EXPERT, run(EXPERT, registered(), screen())[0], APPEAL) == "illegal_transition"
