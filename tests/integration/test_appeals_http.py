@@ -108,7 +108,8 @@ async def test_a_dismissed_appeal_stands_until_there_is_a_reason(edge: Serving) 
     assert (dismissed.json()["state"], dismissed.json()["appeal"]["outcome"]) == ("dismissed", "dismissed")
     second = await edge.post(f"{path}/appeal", "expert", APPEAL, subject="me")
     assert (second.status_code, second.json()["rule"]) == (409, "illegal_transition")
-    assert (await edge.post(f"{path}/screen-again", "officer", {"reason": "new_evidence"})).json()["state"] == "screening"
+    again = await edge.post(f"{path}/screen-again", "officer", {"reason": "new_evidence"})
+    assert again.json()["state"] == "screening"
 
 
 async def test_an_appeal_that_comes_too_late_is_refused(edge: Serving) -> None:
