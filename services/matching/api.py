@@ -25,6 +25,7 @@ from shared.errors import Refusal
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.acting import Served, Unsealed, Work, id_of
@@ -57,8 +58,18 @@ def served_cases(works: Works) -> tuple[Served, ...]:
         "retract": works.retraction.retract,
     }
     return (
-        Served(ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments),
-        Served(MATCH, MATCHES, views.MatchSeen, views.match, of_matches, unsealed=_with_its_placement(works)),
+        Served(
+            ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments, section=SelectionSection
+        ),
+        Served(
+            MATCH,
+            MATCHES,
+            views.MatchSeen,
+            views.match,
+            of_matches,
+            unsealed=_with_its_placement(works),
+            section=SelectionSection,
+        ),
     )
 
 

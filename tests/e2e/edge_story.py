@@ -50,7 +50,7 @@ class Story:
         await self.town.do(f"/registration/v1/experts/{unfit}/screen")
         later = {"attributes": ATTRIBUTES | {"occupation": "9629", "sector": "health"}, "valid_from": "2025-01-01"}
         await self.town.do(f"/registration/v1/persons/{self.persons['eve']}/correct-profile", later)
-        for verb, body in (("put-on-hold", {"reason": "moving"}), ("close", {"reason": "merged"})):
+        for verb, body in (("put-on-hold", {"reason": "relocating"}), ("close", {"reason": "merged"})):
             await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body)
         await self.town.settle()
 
@@ -178,7 +178,7 @@ class Story:
         await self._placement(ada, "confirm-arrival")
         # Matching cannot have heard of the arrival, and placement breaks nothing off for this reason.
         await self.town.do(f"/matching/v1/matches/{ada}/retract", {"reason": "consent_withdrawn"})
-        await self._placement(ada, "end-early")
+        await self._placement(ada, "call-for-reports", "end-early")
         await self.town.settle()
 
     async def cancelled_by_the_host(self) -> None:

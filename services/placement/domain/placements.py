@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from services.placement.domain.calendars import VIRTUAL, in_order
-from shared.cases.bodies import Change, Input, Reason
+from shared.cases.bodies import REASON, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Id, Instant, TimeZone
+from shared.contracts.frame import Listed
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
     HostCertified,
@@ -129,23 +130,23 @@ class Retraction(Refused):
     running: bool = True
 
 
-class Contract(Change):
+class Contract(Noted):
     """`override_reason`: why the dates lie outside those of the terms or of the programme."""
 
     starts_on: date
     ends_on: date
-    override_reason: Code | None = None
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 class Step(Change):
     step: PreparationStep
 
 
-class Extension(Change):
+class Extension(Noted):
     """`override_reason`: why it lasts beyond the programme."""
 
     ends_on: date
-    override_reason: Code | None = None
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 class EarlyEnd(Reason):
@@ -290,7 +291,11 @@ ALL_THREE: By = {"expert": "own", "host": "institution", "officer": "office"}
 DEFINITION = states("definition")
 CALENDAR = frozenset({"guard:calendar"})
 DATED = CALENDAR | DEFINITION
+# Why a contract or an extension has other days than the terms and the programme.
+OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
 DATES: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-05-01"}
+OF_THE_EXPERT = ("family", "health", "work", "other_offer", "expert_withdrew")
+OF_THE_HOST = ("host_closed", "host_withdrew", "no_funds", "security")
 EARLY: Mapping[str, Any] = {"party": "expert", "reason": "family"}
 
 
@@ -331,6 +336,7 @@ MOVES: tuple[Move, ...] = (
         body=Contract,
         by=BY_OFFICER,
         rule=within_the_terms,
+        reasons=OTHER_DAYS,
         needs=DATED,
         refuses=("dates_reversed", "dates_too_far_apart", "dates_outside_terms", "placement_overlaps"),
         example=DATES,
@@ -382,6 +388,7 @@ MOVES: tuple[Move, ...] = (
         body=Extension,
         by=BY_OFFICER,
         rule=later_than_the_contract,
+        reasons=OTHER_DAYS,
         needs=DATED,
         refuses=(
             "extension_not_later",
@@ -423,7 +430,16 @@ MOVES: tuple[Move, ...] = (
         when=reports_are_in,
         refuses=("completed_before_start", "report_not_accepted", "certificate_missing"),
     ),
-    Move("end-early", RUNNING, PlacementEndedEarly, body=EarlyEnd, by=ALL_THREE, needs=CALENDAR, example=EARLY),
+    Move(
+        "end-early",
+        RUNNING,
+        PlacementEndedEarly,
+        body=EarlyEnd,
+        by=ALL_THREE,
+        needs=CALENDAR,
+        reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "consent_withdrawn", "conduct"),
+        example=EARLY,
+    ),
     Move(
         "report-no-show",
         PREPARING | {"travelling"},
@@ -440,6 +456,7 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         by=BY_OFFICER,
         needs=CALENDAR,
+        reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "visa_refused", "document_missing", "no_answer", "mistake"),
         example={"reason": "host_closed"},
     ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),

@@ -172,7 +172,9 @@ def test_an_extension_keeps_within_the_programme_or_says_why() -> None:
     assert PLACEMENT.decide(active(), extending(date(2008, 7, 1)), at("2007-07-20"))
     assert refused(active(), "2007-07-20", extending(date(2008, 7, 2))) == "dates_outside_programme"
     assert PLACEMENT.decide(active(), extending(date(2008, 7, 2), override_reason="funds_left"), at("2007-07-20"))
-    assert refused(active(), "2007-07-20", extending(date(9999, 1, 1), override_reason="x")) == "dates_too_far_apart"
+    assert (
+        refused(active(), "2007-07-20", extending(date(9999, 1, 1), override_reason="delayed")) == "dates_too_far_apart"
+    )
 
 
 def test_days_are_those_of_the_office() -> None:
