@@ -160,9 +160,11 @@ def _newest(connection: Connection, table: str) -> int:
 
 
 def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:
+    """Deleted and inserted: after an UPDATE that any reader began before, DuckDB makes no checkpoint while that reader
+    reads, and with one reader after the other the file beside it would grow without end."""
     text = json.dumps([[*position, *_mark_fields(mark)] for position, mark in sorted(marks.items())])
-    if connection.execute("UPDATE progress SET marks = ?", [text]).fetchall() == [(0,)]:
-        connection.execute("INSERT INTO progress VALUES (?)", [text])
+    connection.execute("DELETE FROM progress")
+    connection.execute("INSERT INTO progress VALUES (?)", [text])
 
 
 def _marks(connection: Connection) -> dict[Position, Mark]:
