@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-import pytest
 
 from services.monitoring.store import ReadModel
 from tests.unit.monitoring.story import START_MS, Story, batch_of
