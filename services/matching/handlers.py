@@ -22,11 +22,15 @@ from shared.contracts.matching import (
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
+    PlacementContracted,
     PlacementEndedEarly,
     PlacementOpened,
     PlacementRefused,
+    PreparationStepCompleted,
+    ReportsDue,
     ReturnCompleted,
     ReturnStarted,
+    TravelStarted,
 )
 from shared.contracts.registration import (
     ConsentGiven,
@@ -99,5 +103,9 @@ def _of_placement(works: Works) -> Handlers:
         PlacementEndedEarly: Handler(know=knowledge.placement, effect=retraction.told),
         PlacementRefused: Handler(know=knowledge.placement, effect=retraction.answered),
         PlacementCancelled: Handler(know=knowledge.placement, effect=retraction.answered),
-        NoShowReported: Handler(effect=retraction.answered),
+        NoShowReported: Handler(know=knowledge.placement, effect=retraction.answered),
+        PlacementContracted: Handler(know=knowledge.placement),
+        PreparationStepCompleted: Handler(know=knowledge.placement),
+        TravelStarted: Handler(know=knowledge.placement),
+        ReportsDue: Handler(know=knowledge.placement),
     }

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Event, Id, Instant, TimeZone
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
-from shared.contracts.registration import LanguageSkill
+from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 
 Modality = Literal["temporary", "repeated", "virtual", "permanent"]
 
@@ -29,7 +29,7 @@ class Terms(Contract):
     ends_on: date
     education: Annotated[int, Field(ge=0, le=8)] = 0
     experience_years: Annotated[int, Field(ge=0, le=80)] = 0
-    languages: tuple[LanguageSkill, ...] = ()
+    languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()
 
 
 # What every fact about an assignment, a match or a placement can be asked by.
@@ -69,7 +69,10 @@ _RETRACTED = frozenset({"MatchRetracted"})
 
 
 class AssignmentDrafted(Event):
-    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
+    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme.
+
+    `time_zone`: the office's (IANA name), in which the days of the terms are reckoned; UTC where it is missing.
+    """
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "draft"
@@ -77,6 +80,7 @@ class AssignmentDrafted(Event):
     office: Code | None = None
     programme: Code | None = None
     programme_version: int | None = None
+    time_zone: TimeZone | None = None
 
 
 class AssignmentSubmitted(Event):

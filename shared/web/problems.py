@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.errors import (
+    PROBLEMS_AT_MOST,
     CommandReused,
     Conflict,
     Overloaded,
@@ -43,6 +44,7 @@ SCHEMA: dict[str, Any] = {
         "rule": {"type": "string"},
         "errors": {
             "type": "array",
+            "maxItems": PROBLEMS_AT_MOST,
             "items": {
                 "type": "object",
                 "required": ["pointer", "rule"],
@@ -71,13 +73,14 @@ def problem(
     errors: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer. `detail` is a sentence of ours; it holds nothing that came in."""
+    """The answer, with the first fifty of `errors`. `detail` is a sentence of ours; it holds nothing that came in."""
+    listed = errors[:PROBLEMS_AT_MOST] or (Problem(rule),)
     body: dict[str, Any] = {
         "type": f"urn:sankofa:problem:{rule}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "rule": rule,
-        "errors": [{"pointer": error.pointer, "rule": error.rule} for error in errors or (Problem(rule),)],
+        "errors": [{"pointer": error.pointer, "rule": error.rule} for error in listed],
     }
     if detail:
         body["detail"] = detail
@@ -86,7 +89,8 @@ def problem(
 
 def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
     """Pointer and rule of each of Pydantic's errors; its message, input and context are left out."""
-    return tuple(Problem(rule_of(error["type"]), pointer_to(error["loc"])) for error in errors)
+    listed = errors[:PROBLEMS_AT_MOST]
+    return tuple(Problem(rule_of(error["type"]), pointer_to(error["loc"])) for error in listed)
 
 
 def _refusal(error: Refusal) -> Response:

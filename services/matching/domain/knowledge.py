@@ -9,7 +9,7 @@ What a function knows stands in the subject's shadow under the function's name:
 | profile | entries |
 | expert | person, programme, office, screening (screening, eligible, ineligible), suspended |
 | institution | account, office, country, area, sector, host_type, status |
-| placement | match, person, programme, returned, completed, ended {party, reason} |
+| placement | match, person, programme, status, returned, completed, ended {party, reason} |
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledg
 
 
 def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
+    """`status` follows every event that leads to a state, of whatever type it is."""
+    known = {**known, "status": event.leads_to} if event.leads_to else known
     match event:
         case PlacementOpened() | PlacementRefused() | PlacementCancelled():
             parties = event.parties
@@ -88,7 +90,7 @@ def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
             return {**known, "completed": True}
         case PlacementEndedEarly():
             return {**known, "ended": {"party": event.party, "reason": event.reason}}
-    raise TypeError(type(event).__name__)
+    return known
 
 
 def return_of(known: Mapping[str, Any]) -> Return:

@@ -190,6 +190,7 @@ MOVES: tuple[Move, ...] = (
             "not_in_programme",
             "office_unknown",
             "other_office",
+            "programme_is_over",
             "programme_unknown",
             "valid_in_the_future",
         ),

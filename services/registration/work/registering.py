@@ -19,6 +19,7 @@ from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.errors import Problem, Refusal
 from shared.intake.submission import Submission
+from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, settled
@@ -50,6 +51,8 @@ class Registering:
         definition, _ = await self._publishing.newest(body.programme)
         if definition.office(body.office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+        if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
+            definition.refuse_over(body.office, cause.happened_at or self._runtime.now())
         # Without a selection nobody could ever be screened, so the case could not go on.
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")

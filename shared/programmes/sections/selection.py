@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code
-from shared.contracts.registration import LanguageSkill
-from shared.programmes.indicators import Declared, Texts
+from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
+from shared.programmes.indicators import Declared, Listing, Texts
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.sections.base import Known, Listed, Section
 
@@ -47,7 +47,7 @@ class Criterion(Declared):
     attribute: Annotated[CriterionAttribute, Field(description="what of the person is looked at")]
     operator: Annotated[Operator, Field(description="how it is compared")]
     required: Annotated[
-        int | LanguageSkill | tuple[LanguageSkill, ...] | tuple[Code, ...],
+        int | LanguageSkill | Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] | Listing,
         Field(description="what it is compared with, of the operator's type"),
     ]
 

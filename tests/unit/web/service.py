@@ -18,7 +18,8 @@ from shared.cases.case import NEW, Asked, Case, Move, Told, Turn
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.matching import Terms
-from shared.identity.issuers import DevelopmentIssuer, token_verifier
+from shared.identity.accounts import Accounts
+from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, token_verifier
 from shared.identity.keys import Keys
 from shared.identity.policy import Policy, Row, Subjects
 from shared.identity.roles import Role
@@ -172,7 +173,8 @@ class Small:
     app: FastAPI
     reasons: list[str]
     failure: list[Exception]
-    accounts: dict[str, str]
+    persons: dict[str, str]
+    accounts: Accounts
 
     def client(self, hosts: Sequence[str] = ()) -> httpx.AsyncClient:
         front = Front({"matching": self.app}, hosts)
@@ -193,11 +195,12 @@ async def small_service() -> Small:
     clock, keys = Clock(), Keys.in_memory(random.Random(1))
     store = LocalStore(None, [CASES], clock)
     await store.start()
-    accounts: dict[str, str] = {}
+    persons: dict[str, str] = {}
 
     async def subjects_of(account: str) -> Subjects:
-        return Subjects(person=accounts.get(account))
+        return Subjects(person=persons.get(account))
 
+    accounts = keys.accounts(DEVELOPMENT_ISSUER)
     tokens, cursor_key = token_verifier(keys, clock), keys.cursor_key("matching")
     edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS))
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
@@ -206,7 +209,7 @@ async def small_service() -> Small:
     behind = Behind(kernel, Notes(keys, kernel), Definitions(LocalLog(None, [PROGRAMMES], clock), clock))
     routers = [case_routes(_served(kernel, failure), behind), _echoing()]
     app = create_app(edge, title="Small", routers=routers, ready=lambda: reasons, backlog=_quiet)
-    return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, accounts)
+    return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, persons, accounts)
 
 
 async def _quiet() -> Mapping[str, Any]:
