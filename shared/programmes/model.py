@@ -27,6 +27,10 @@ class Office(Declared):
     name: Annotated[Texts, Field(description="what people read")]
     country: Annotated[Country, Field(description="where it is")]
     time_zone: Annotated[str, Field(max_length=64, description="its calendar days: a name of the IANA list")]
+    predecessors: Annotated[
+        tuple[Code, ...],
+        Field(max_length=20, description="offices of earlier versions that this one continues: renamed, or merged"),
+    ] = ()
 
     @property
     def zone(self) -> ZoneInfo:

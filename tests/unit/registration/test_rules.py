@@ -314,6 +314,35 @@ def test_a_definition_that_says_nothing_new_is_no_version() -> None:
     assert run(PROGRAMME, state, published({"code": "p", "a": 2}))[0].definition_version == 2
 
 
+def test_the_content_of_an_older_version_is_a_further_version() -> None:
+    """Published again after others, it becomes the next one; what the newest says already is none."""
+    state = None
+    for a in (1, 2, 3, 4, 5, 2):
+        state, names = run(PROGRAMME, state, published({"code": "p", "a": a}))
+        assert names == ["ProgrammePublished"]
+    assert (state.definition_version, state.definition["a"]) == (6, 2)
+    assert run(PROGRAMME, state, published({"code": "p", "a": 2}))[1] == []
+
+
+def offices(*codes: str, continued: tuple[str, ...] = ()) -> Asked:
+    listed = [{"code": code, "predecessors": list(continued) if code == codes[-1] else []} for code in codes]
+    return published({"code": "p", "offices": listed})
+
+
+def test_no_office_is_dropped_and_a_renamed_one_names_its_predecessor() -> None:
+    state, _ = run(PROGRAMME, None, offices("kabul", "herat"))
+    with pytest.raises(Refusal) as raised:
+        PROGRAMME.decide(state, offices("herat"), NOW)
+    refused = raised.value
+    assert (refused.rule, refused.status, refused.problems[0].pointer) == ("office_dropped", 422, "/definition/offices")
+    assert "kabul" in refused.detail
+    renamed, _ = run(PROGRAMME, state, offices("herat", "kabul-city", continued=("kabul",)))
+    assert renamed.definition_version == 2
+    for gone in (offices("herat", "kabul-city"), offices("herat")):
+        with pytest.raises(Refusal, match="office_dropped"):
+            PROGRAMME.decide(renamed, gone, NOW)
+
+
 def test_a_number_is_held_by_one_person() -> None:
     documents.admit({}, {}, {})
     with pytest.raises(Refusal) as raised:
