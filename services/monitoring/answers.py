@@ -28,6 +28,7 @@ from shared.programmes.indicators import Dimension, Indicator, Period, carries, 
 from shared.programmes.model import Definition
 
 DIMENSIONS_AT_MOST = 4
+INSTANT = "an instant is written 2026-03-04T09:30:00Z, or with an offset, whose plus is %2B in an address"
 Answer = dict[str, Any]
 
 
@@ -73,7 +74,9 @@ class Figures:
             raise Refusal("indicator_unknown", status=404)
         dimensions = _dimensions(definition, asked.by)
         if not _can_be_broken_down(definition, indicator, dimensions):
-            _refuse("dimension_not_of_this_indicator", "query/by")
+            listed = [one for one in definition.dimensions if _can_be_broken_down(definition, indicator, (one,))]
+            detail = f"the indicator can be broken down by {_codes(listed)}"
+            _refuse("dimension_not_of_this_indicator", "query/by", detail)
         return (await self._answer(version, definition, (indicator,), asked, viewer))[0]
 
     def _definition(self, code: str, asked: Asked, viewer: Viewer) -> tuple[int, Definition]:
@@ -82,7 +85,7 @@ class Figures:
         if asked.definition is None:
             return newest, self._definitions.version(code, newest)
         if not (asked.definition.isascii() and asked.definition.isdigit() and len(asked.definition) < 10):
-            _refuse("not_a_version", "query/definition")
+            _refuse("not_a_version", "query/definition", f"a version is a whole number up to {newest}")
         try:
             return int(asked.definition), self._definitions.version(code, int(asked.definition))
         except TooEarly:
@@ -124,7 +127,7 @@ def milliseconds(text: str | None) -> int | None:
             raise ValueError
         return -(-microseconds_of(instant_of(text)) // 1000)
     except (ValueError, OverflowError):
-        _refuse("not_an_instant", "query/as_of")
+        _refuse("not_an_instant", "query/as_of", INSTANT)
 
 
 @dataclass(frozen=True)
@@ -191,16 +194,16 @@ def _period(definition: Definition, code: str | None) -> Period | None:
         return None
     period = definition.period(code)
     if period is None:
-        _refuse("period_unknown", "query/period")
+        _refuse("period_unknown", "query/period", f"the programme has {_codes(definition.periods)}")
     return period
 
 
 def _dimensions(definition: Definition, codes: Sequence[str]) -> tuple[Dimension, ...]:
     if len(codes) > DIMENSIONS_AT_MOST or len(set(codes)) < len(codes):
-        _refuse("dimensions_too_many", "query/by")
+        _refuse("dimensions_too_many", "query/by", f"at most {DIMENSIONS_AT_MOST}, each once, with commas between")
     found = [dimension for code in codes if (dimension := definition.dimension(code)) is not None]
     if len(found) < len(codes):
-        _refuse("dimension_unknown", "query/by")
+        _refuse("dimension_unknown", "query/by", f"the programme has {_codes(definition.dimensions)}")
     return tuple(found)
 
 
@@ -215,5 +218,10 @@ def _can_be_broken_down(definition: Definition, indicator: Indicator, dimensions
     return all(carries(kind, dimension) for kind in kinds for dimension in dimensions)
 
 
-def _refuse(rule: str, pointer: str) -> NoReturn:
-    raise Refusal(rule, problems=(Problem(rule, pointer),), status=422)
+def _refuse(rule: str, pointer: str, detail: str) -> NoReturn:
+    """`detail`: what would be right."""
+    raise Refusal(rule, detail, problems=(Problem(rule, pointer),), status=422)
+
+
+def _codes(listed: Sequence[Dimension | Period]) -> str:
+    return ", ".join(one.code for one in listed) or "none"

@@ -132,7 +132,10 @@ TRAINING = Case(
             Announcement,
             BY_OFFICER,
             rule=announced,
-            refuses=("dates_reversed",),
+            refuses=(
+                "dates_reversed",
+                "dates_too_far_apart",
+            ),
             example=EXAMPLE,
         ),
         Move(
@@ -142,7 +145,10 @@ TRAINING = Case(
             body=Days,
             by=BY_OFFICER,
             rule=on_other_days,
-            refuses=("dates_reversed",),
+            refuses=(
+                "dates_reversed",
+                "dates_too_far_apart",
+            ),
             example=DAYS,
         ),
         Move(
