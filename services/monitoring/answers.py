@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn, Protocol
+
+from pydantic import TypeAdapter
 
 from services.monitoring.breakdown import adding_up, with_empty_classes
 from services.monitoring.domain.disclosure import (
@@ -22,12 +24,15 @@ from services.monitoring.follower import Follower
 from services.monitoring.queries import Cell, cells, frames_unknown
 from services.monitoring.question import Question, counts_people
 from services.monitoring.store import ReadModel
-from shared.clock import Runtime, instant_of, text_of
+from shared.clock import Runtime, text_of
+from shared.contracts.base import Instant
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition
+from shared.web.lists import parameter
 
 DIMENSIONS_AT_MOST = 4
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 Answer = dict[str, Any]
 
 
@@ -117,14 +122,7 @@ class Figures:
 
 def milliseconds(text: str | None) -> int | None:
     """Milliseconds since 1970 of an RFC 3339 instant, rounded up. Raises Refusal 422."""
-    if text is None:
-        return None
-    try:
-        if len(text) > 40 or "T" not in text:
-            raise ValueError
-        return -(-microseconds_of(instant_of(text)) // 1000)
-    except (ValueError, OverflowError):
-        _refuse("not_an_instant", "query/as_of")
+    return None if text is None else -(-microseconds_of(parameter(_INSTANT, "as_of", text)) // 1000)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from services.placement.domain.calendars import VIRTUAL, in_order
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Id, Instant, TimeZone
+from shared.contracts.base import Code, Date, Id, Instant, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
     HostCertified,
@@ -75,8 +75,8 @@ class Placement(BaseModel):
     parties: MatchParties
     terms: Terms | None = None
     status: Status
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Date | None = None
+    ends_on: Date | None = None
     contracts: int = 0
     steps: tuple[PreparationStep, ...] = ()
     opened_at: Instant
@@ -112,8 +112,8 @@ class Retraction(Refused):
 
 
 class Contract(Change):
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
 
 
 class Step(Change):
@@ -121,7 +121,7 @@ class Step(Change):
 
 
 class Extension(Change):
-    ends_on: date
+    ends_on: Date
 
 
 class EarlyEnd(Reason):

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Code, Country
+from shared.contracts.base import Code, Country, Date
 from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.programmes.checks import country_codes, language_codes
 from shared.texts import fold_number, one_line
@@ -65,7 +65,7 @@ DocumentNumber = Annotated[
 ]
 KnownCountry = Annotated[Country, AfterValidator(_known_country)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
-Day = Annotated[date, AfterValidator(_plausible_day)]
+Day = Annotated[Date, AfterValidator(_plausible_day)]
 Codes = Annotated[tuple[Code, ...], Field(min_length=1, max_length=20)]
 ConsentPurpose = Annotated[
     Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
