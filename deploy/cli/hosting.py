@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.cli.reserve import give_room, keep_room
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
 from shared.clock import RealRuntime
@@ -58,10 +59,17 @@ class Host:
         self.hosts = allowed_hosts(settings)
         self.runtime = RealRuntime()
         self._lock = _own(settings.data) if _writes_files(settings, names) else None
-        self.keys = Keys(settings.keys)
+        # Where room is kept for the next start: one folder may be on another disk.
+        self._rooms = [settings.keys, *([settings.data] if self._lock is not None else [])]
+        for folder in self._rooms:
+            give_room(folder)
         self._started: list[Log | Service] = []
-        self.log = self._log()
-        self.services = {name: self._service(name) for name in names}
+        try:
+            self.keys = Keys(settings.keys)
+            self.log = self._log()
+            self.services = {name: self._service(name) for name in names}
+        except Unavailable as error:
+            raise SettingsError(str(error)) from error
 
     def _log(self) -> Log:
         if self.settings.kafka:
@@ -109,9 +117,13 @@ class Host:
                 await part.start()
             except Unavailable as error:
                 raise SettingsError(f"{name} cannot start: {self._away(error)}") from error
+        for folder in self._rooms:
+            keep_room(folder)
 
     def _away(self, error: Unavailable) -> str:
         """What does not answer; the store's address may hold a password and is not named."""
+        if not (self.settings.kafka or self.settings.mongodb):
+            return str(error)
         if str(error).startswith("log:"):
             return f"no broker answers at KAFKA_BOOTSTRAP_SERVERS={self.settings.kafka} ({error})"
         return f"nobody answers at MONGODB_URL ({error})"
@@ -126,6 +138,8 @@ class Host:
                 logger.error("stop_failed", error=type(error).__name__)
         await self.keys.close()
         self.runtime.close()
+        for folder in self._rooms:
+            keep_room(folder)
         if self._lock is not None:
             os.close(self._lock)
 

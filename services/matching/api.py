@@ -24,6 +24,7 @@ from shared.errors import Refusal
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.acting import Served, Work, id_of
@@ -56,8 +57,10 @@ def served_cases(works: Works) -> tuple[Served, ...]:
         "retract": works.retraction.retract,
     }
     return (
-        Served(ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments),
-        Served(MATCH, MATCHES, views.MatchSeen, views.match, of_matches),
+        Served(
+            ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments, section=SelectionSection
+        ),
+        Served(MATCH, MATCHES, views.MatchSeen, views.match, of_matches, section=SelectionSection),
     )
 
 

@@ -69,6 +69,16 @@ class ReadModel:
     def close(self) -> None:
         self.database.close()
 
+    def recover(self) -> None:
+        """Opens the file anew where an error made it useless, as a checkpoint that finds no room does.
+
+        What was committed stands in it. While it cannot be opened readers are refused, and the next call tries again.
+        """
+        if self.database.usable() or not self.database.reopened():
+            return
+        self.marks, self.zones = _marks(self.database.writer), _zones(self.database.writer)
+        self._unsorted, self._sorted_to = 0, -1
+
     @property
     def empty(self) -> bool:
         """Whether nothing was read into it yet, so that nothing can stand there either."""

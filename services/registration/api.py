@@ -17,6 +17,7 @@ from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.registering import Registering
 from services.registration.work.screening import Screening
+from shared.programmes.sections.selection import SelectionSection
 from shared.web.acting import Served
 
 
@@ -55,6 +56,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "provide-info": works.screening.provide_info,
             },
             taken={"create": works.registering.take},
+            section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, {"create": works.proposing.create}),
     )

@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from shared.cases.bodies import Change
+from shared.cases.named import OWN_WORDS, listed_words
 from shared.contracts.base import Event, Scope
 from shared.errors import Refusal
 from shared.identity.roles import By, Relation, Role
@@ -83,6 +84,8 @@ class Move:
     follows from another document may come twice and late.
     `writes`, `checked_by_another`: whoever wrote what is approved is not the one who approves it (four eyes).
     `refuses`: rules that it may be refused by, beside the state. `example`: a body that is accepted.
+    `reasons`, `items`: the codes that a body may name for them (`Listed` on its field); a programme may add some.
+    `note_to`: who reads the note beside officers and whoever wrote it.
     """
 
     verb: str
@@ -102,6 +105,9 @@ class Move:
     checked_by_another: bool = False
     refuses: tuple[str, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    note_to: tuple[Role, ...] = ()
 
     @property
     def opens(self) -> bool:
@@ -141,6 +147,12 @@ class Move:
             return told
         (event,) = self.first
         return [event(happened_at=turn.now, **said(event, turn, told))]
+
+
+def without_codes(move: Move) -> str:
+    """The word of a list that the body names and the row leaves empty; empty where there is none."""
+    words = listed_words(move.body).values()
+    return next((word for word in words if word in OWN_WORDS and not getattr(move, f"{word}s")), "")
 
 
 def said(event: type[Event], turn: Turn[Any, Any], told: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,6 +203,13 @@ def scope_of(state: Any) -> Scope:
     return Scope(*(getattr(named, name, None) for name in names))
 
 
+def person_of(state: Any) -> str | None:
+    """The person whom the case is about, as the state or its parties name one; None for what concerns no person."""
+    named = getattr(state, "parties", None) or state
+    person: str | None = getattr(named, "person", None)
+    return person
+
+
 @dataclass(frozen=True)
 class Case(Generic[S]):
     """A kind of case. `name`: plural, as in its path, its collection and its topic; `state`: a frozen model with a
@@ -213,11 +232,13 @@ class Case(Generic[S]):
 
     def __post_init__(self) -> None:
         for verb, rows in self.rows.items():
-            if len({(row.body, tuple(row.by.items()), row.needs) for row in rows}) > 1:
-                raise ValueError(f"{self.name}: the rows of {verb} differ in body, roles or needs")
+            if len({(row.body, tuple(row.by.items()), row.needs, row.reasons, row.items) for row in rows}) > 1:
+                raise ValueError(f"{self.name}: the rows of {verb} differ in body, roles, needs or codes")
             begins = [status for row in rows for status in row.before]
             if len(set(begins)) < len(begins):
                 raise ValueError(f"{self.name}: two rows of {verb} begin in one state")
+            if rows[0].by and (lacking := without_codes(rows[0])):
+                raise ValueError(f"{self.name}: {verb} takes a {lacking} and its row lists none (`{lacking}s=`)")
 
     @cached_property
     def rows(self) -> Mapping[str, tuple[Move, ...]]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
-from shared.contracts.registration import LanguageSkill
+from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 
 Modality = Literal["temporary", "repeated", "virtual", "permanent"]
 
@@ -28,7 +28,7 @@ class Terms(Contract):
     ends_on: Date
     education: Annotated[int, Field(ge=0, le=8)] = 0
     experience_years: Annotated[int, Field(ge=0, le=80)] = 0
-    languages: tuple[LanguageSkill, ...] = ()
+    languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()
 
 
 # What every fact about an assignment, a match or a placement can be asked by.

@@ -63,7 +63,7 @@ class ProgrammePublished(Event):
 
 
 class PersonRecorded(Event):
-    """A person exists. `account`: uuid5(issuer, sub) of whoever signs in as this person."""
+    """A person exists. `account`: a keyed hash of issuer and sub, of whoever signs in as this person."""
 
     topic: ClassVar[str] = "registration.persons"
     leads_to: ClassVar[str | None] = "recorded"
@@ -92,6 +92,10 @@ class ConsentWithdrawn(Event):
     purpose: Code
 
 
+# More languages than anybody is asked for.
+LANGUAGES_AT_MOST = 40
+
+
 class LanguageSkill(Contract):
     """`language`: ISO 639-1; `level`: CEFR."""
 
@@ -112,7 +116,7 @@ class Attributes(Contract):
     occupation: Annotated[Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None, Attribute("code")] = None
     experience_years: Annotated[Annotated[int, Field(ge=0, le=80)] | None, Attribute("number")] = None
     sector: Annotated[Code | None, Attribute("code", "sectors")] = None
-    languages: tuple[LanguageSkill, ...] = ()
+    languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()
     category: Annotated[Code | None, Attribute("code", "categories")] = None
 
 

@@ -112,10 +112,11 @@ def token_verifier(
 ) -> Tokens:
     """The verifier that the settings ask for: a real issuer where one is configured, else the embedded one."""
     if not configured_issuer:
-        return Verifier(DEVELOPMENT_ISSUER, ("Ed25519",), IssuedKey(_public_half(keys.issuer_key())))
+        accounts = keys.accounts(DEVELOPMENT_ISSUER)
+        return Verifier(accounts, ("Ed25519",), IssuedKey(_public_half(keys.issuer_key())))
     issuer = _checked(configured_issuer, configured_issuer)
     source = OpenIdKeys(issuer, client or httpx.AsyncClient(), runtime)
-    return Verifier(issuer, ("RS256", "ES256"), source)
+    return Verifier(keys.accounts(issuer), ("RS256", "ES256"), source)
 
 
 def _checked(url: str, issuer: str) -> str:

@@ -19,8 +19,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from shared.clock import derived_id
 from shared.errors import SankofaError
+from shared.identity.accounts import Accounts
 from shared.identity.roles import ROLES, Role
 
 PublicKey = OKPKey | RSAKey | ECKey
@@ -81,9 +81,9 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Verifies tokens of one issuer. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`."""
+    """Verifies tokens of the accounts' issuer. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`."""
 
-    issuer: str
+    accounts: Accounts
     algorithms: tuple[str, ...]
     keys: IssuerKeys
     audience: str = AUDIENCE
@@ -100,7 +100,7 @@ class Verifier:
             raise TokenRefused("bad_signature") from None
         self._check_claims(claims)
         _check_times(claims, int(now.timestamp()))
-        return Principal(account_of(self.issuer, claims["sub"]), claims["role"], claims.get("office"))
+        return Principal(self.accounts.of(claims["sub"]), claims["role"], claims.get("office"))
 
     def _header(self, token: str) -> tuple[str, str]:
         """Algorithm and key id, before any key is touched."""
@@ -124,7 +124,7 @@ class Verifier:
         if missing:
             raise TokenRefused(f"{missing[0]}_missing")
         audience = claims["aud"]
-        if claims["iss"] != self.issuer:
+        if claims["iss"] != self.accounts.issuer:
             raise TokenRefused("iss_wrong")
         if audience != self.audience and not (isinstance(audience, list) and self.audience in audience):
             raise TokenRefused("aud_wrong")
@@ -136,11 +136,6 @@ class Verifier:
         office = claims.get("office")
         if office is not None and not (isinstance(office, str) and _OFFICE.fullmatch(office)):
             raise TokenRefused("office_malformed")
-
-
-def account_of(issuer: str, subject: str) -> str:
-    """uuid5 of issuer and subject: what stands for the account everywhere else."""
-    return derived_id("account", issuer, subject)
 
 
 def _check_times(claims: Mapping[str, Any], now: int) -> None:

@@ -18,6 +18,7 @@ from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 from shared.programmes.checks import named_codes
 from shared.programmes.model import Definition
+from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.programmes.sections.base import Section
 from shared.replica import Replica
 from shared.store.aggregates import Aggregate, Saved
@@ -31,7 +32,7 @@ def plain(one: Plain, replica: Replica) -> Served:
     """The case with its routes' work."""
     case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
     works = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
-    return Served(case, one.aggregate, seen, _represent(case, seen), works)
+    return Served(case, one.aggregate, seen, _represent(case, seen), works, section=one.section)
 
 
 def seen_model(case: Case[Any]) -> type[Seen]:
@@ -100,7 +101,7 @@ class _Work:
     async def _check(self, body: BaseModel, definition: Definition) -> None:
         """Refuses `code_not_listed` (422); then `<name>_unknown` (409), for the news of a subject may be on its way."""
         codes = named_codes(definition, definition.section(self._section))
-        _refuse("code_not_listed", unlisted(body, codes), 422)
+        _refuse(CODE_NOT_LISTED, unlisted(body, codes), 422)
         named = list(marked(body))
         for name in dict.fromkeys(mark.name for _, mark, _ in named if isinstance(mark, Known)):
             ids = [(at, value) for at, mark, value in named if isinstance(mark, Known) and mark.name == name]

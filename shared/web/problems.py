@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.errors import (
+    PROBLEMS_AT_MOST,
     CommandReused,
     Conflict,
     Overloaded,
@@ -44,6 +45,7 @@ SCHEMA: dict[str, Any] = {
         "rule": {"type": "string"},
         "errors": {
             "type": "array",
+            "maxItems": PROBLEMS_AT_MOST,
             "items": {
                 "type": "object",
                 "required": ["pointer", "rule"],
@@ -78,13 +80,14 @@ def problem(
     errors: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer. `detail` is a sentence of ours; it holds nothing that came in."""
+    """The answer, with the first fifty of `errors`. `detail` is a sentence of ours; it holds nothing that came in."""
+    listed = errors[:PROBLEMS_AT_MOST] or (Problem(rule),)
     body: dict[str, Any] = {
         "type": f"urn:sankofa:problem:{rule}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "rule": rule,
-        "errors": [error.shown() for error in errors or (Problem(rule),)],
+        "errors": [error.shown() for error in listed],
     }
     if detail:
         body["detail"] = detail
@@ -96,7 +99,7 @@ def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
 
     Pydantic's own messages, input and context are left out: they may quote what came in.
     """
-    return tuple(_problem(error, pointer_to(error["loc"])) for error in errors)
+    return tuple(_problem(error, pointer_to(error["loc"])) for error in errors[:PROBLEMS_AT_MOST])
 
 
 def _problem(error: ErrorDetails, pointer: str) -> Problem:

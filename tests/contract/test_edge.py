@@ -103,7 +103,7 @@ async def test_two_tokens_are_none_and_an_old_one_is_refused(small: Small, http:
 
 async def test_roles_offices_and_owners(small: Small, http: httpx.AsyncClient) -> None:
     """A role without a row 403; another office's or person's case 404; each list its own."""
-    small.accounts[derived_id("account", "urn:sankofa:development-issuer", "ali")] = derived_id("ali")
+    small.persons[small.accounts.of("ali")] = derived_id("ali")
     kabul, tbilisi = await small.case("kabul", "ali"), await small.case("tbilisi", "ben")
     seen = {
         "officer kabul": (small.bearer("officer", "kabul"), {kabul}),
@@ -205,7 +205,7 @@ async def test_stale_and_malformed_versions(
 
 
 async def test_recording_late_is_a_right(small: Small, http: httpx.AsyncClient) -> None:
-    small.accounts[derived_id("account", "urn:sankofa:development-issuer", "ali")] = derived_id("ali")
+    small.persons[small.accounts.of("ali")] = derived_id("ali")
     path = "/matching/v1/cases"
     opened = {"person": derived_id("ali"), "happened_at": "2026-01-10T08:00:00Z"}
     officer = small.bearer("officer", "kabul")

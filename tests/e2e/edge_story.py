@@ -53,7 +53,7 @@ class Story:
         await self.town.do(f"/registration/v1/experts/{unfit}/screen")
         later = {"attributes": ATTRIBUTES | {"occupation": "9999", "sector": "health"}, "valid_from": "2025-01-01"}
         await self.town.do(f"/registration/v1/persons/{self.persons['eve']}/correct-profile", later)
-        for verb, body in (("put-on-hold", {"reason": "moving"}), ("close", {"reason": "merged"})):
+        for verb, body in (("put-on-hold", {"reason": "relocating"}), ("close", {"reason": "merged"})):
             await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body)
         await self.town.settle()
 

@@ -62,7 +62,7 @@ class People:
     def __init__(self, system: System) -> None:
         self.system = system
         self._runtime = RealRuntime()
-        self._issuer = DevelopmentIssuer(Keys(system.data.with_name("data-keys")), self._runtime)
+        self._issuer = DevelopmentIssuer(Keys(system.keys), self._runtime)
         self._tokens: dict[tuple[Any, ...], str] = {}
         self._numbers = itertools.count(1)
         self.http = httpx.Client(base_url=system.url, timeout=30)

@@ -56,7 +56,7 @@ async def hold_of(edge: Serving, number: int = 0) -> dict[str, Any]:
 async def test_of_two_overlapping_offers_one_is_refused(edge: Serving) -> None:
     arrivals = Arriving(edge.log)
     await arrivals.append(
-        *arriving.known(),
+        *arriving.known(edge.account),
         (arriving.match(0), arriving.accepted(MAY, AUGUST)),
         (arriving.match(1), arriving.accepted("2026-07-31", OCTOBER, number=1)),
         (arriving.match(2), arriving.accepted(AUGUST, OCTOBER, number=2)),
@@ -87,7 +87,7 @@ async def test_a_withdrawn_consent_closes_the_calendar_and_opens_again(edge: Ser
     arrivals = Arriving(edge.log)
     await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
     await edge.quiet()
-    await arrivals.append(*arriving.known()[:1], arriving.consent_given(), arriving.consent_withdrawn())
+    await arrivals.append(*arriving.known(edge.account)[:1], arriving.consent_given(), arriving.consent_withdrawn())
     await edge.quiet()
     assert (await state_of(edge))["reason"] == "consent_withdrawn"
     await arrivals.append((arriving.match(1), arriving.accepted(MAY, AUGUST, number=1)))
@@ -161,7 +161,7 @@ async def test_every_message_twice_and_out_of_order_across_topics(story: tuple[i
     serving.service.replica.definitions.start()
     await published(serving)
     arrivals = Arriving(serving.log)
-    person = [*arriving.known()[:1], arriving.consent_given(), arriving.consent_withdrawn()]
+    person = [*arriving.known(serving.account)[:1], arriving.consent_given(), arriving.consent_withdrawn()]
     lanes = (person, [(arriving.match(), arriving.accepted(MAY, AUGUST)), arriving.retracting()])
     records = [[arrivals.record(*event) for event in lane] for lane in lanes]
     consumer = serving.service.replica.consumer

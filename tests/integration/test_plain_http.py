@@ -96,7 +96,10 @@ async def test_a_training_from_its_announcement_to_its_corrected_participants(ed
     assert (held["state"], held["open"], held["participants"]) == ("held", ["correct-participants"], GROUPS)
     corrected = {"participants": [{**GROUPS[0], "persons": 22}], "reason": "attendance_list"}
     assert (await done(edge, f"{path}/correct-participants", corrected))["correction"] == 1
-    assert broken(await edge.post(f"{path}/cancel", "officer", {"reason": "late"}))[:2] == (409, "illegal_transition")
+    assert broken(await edge.post(f"{path}/cancel", "officer", {"reason": "trainer_ill"}))[:2] == (
+        409,
+        "illegal_transition",
+    )
     await edge.quiet()
     records = await edge.topic("placement.trainings")
     types = [dict(record.headers)["ce_type"].decode().rsplit(".", 1)[1] for record in records]

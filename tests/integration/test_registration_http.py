@@ -314,7 +314,10 @@ def dotted(value: Any, number: int) -> Any:
 
 async def test_a_dot_in_a_code_is_stored_or_refused_at_the_edge_and_nothing_waits_for_ever(edge: Serving) -> None:
     """Documents allow no dots in keys; a code that cannot be stored must not be acknowledged."""
-    definition = dotted({**DEFINITION, "residence_statuses": [{"code": "citizen", "name": {"en": "x"}}]}, 1)
+    listed = [{"code": "citizen", "name": {"en": "x"}}]
+    selection = {**DEFINITION["selection"], "reasons": [{"code": "a", "name": {"en": "A"}}]}
+    selection["items"] = selection["reasons"]
+    definition = dotted({**DEFINITION, "residence_statuses": listed, "selection": selection}, 1)
     assert (await edge.post("/programmes", "administrator", {"definition": definition})).status_code == 201
 
     async def known() -> bool:
@@ -327,7 +330,7 @@ async def test_a_dot_in_a_code_is_stored_or_refused_at_the_edge_and_nothing_wait
     receipt = (await edge.post("/experts", "officer", body, office="kabul.1")).json()
     assert (await decided(edge, receipt, office="kabul.1"))["status"] == "accepted"
     path = f"/experts/{receipt['subject']}"
-    for verb, sent in (("request-info", {"items": ["a.b"]}), ("suspend", {"reason": "a.b"})):
+    for verb, sent in (("request-info", {"items": ["a.1"]}), ("suspend", {"reason": "a.1"})):
         assert (await edge.post(f"{path}/{verb}", "officer", sent, office="kabul.1")).status_code == 200
     institution = {**INSTITUTION, "office": "kabul.1", "sector": "a.b", "host_type": "a.b", "area": "a.b"}
     assert (await edge.post("/institutions", "officer", institution, office="kabul.1")).status_code == 201

@@ -195,7 +195,7 @@ def apply(post: Post, person: Person, journal: Journal) -> Step:
 
 def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
     about = About("matching", ASSIGNMENTS.name, post.id)
-    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_experts")
+    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_candidates")
     passing = frozenset({"expert_unknown", "expert_not_screened"})
     return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from shared.cases.bodies import Change, Reason
+from shared.cases.bodies import ITEM, REASON, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Id
+from shared.contracts.frame import Listed
 from shared.contracts.matching import (
     AssignmentApproved,
     AssignmentCancelled,
@@ -83,17 +84,17 @@ class Revision(Change):
     description: Description | None = None
 
 
-class EditItems(Change):
+class EditItems(Noted):
     """Codes of what is to be changed."""
 
-    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50)]
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50), Listed(ITEM)]
 
 
-class ShortlistRequest(Change):
+class ShortlistRequest(Noted):
     """`experts`: whom the officer puts on the longlist; `override_reason`: why the shortlist may be too short."""
 
     experts: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
-    override_reason: Code | None = None
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ DRAFT: dict[str, Any] = {
     "title": "Training of trainers in teacher education",
     "description": "Trains the host's own trainers and hands over the material.",
 }
+OF_THE_HOST = ("host_withdrew", "host_closed", "no_funds", "security")
 UNFIT = (
     "institution_unknown",
     "institution_of_another_office",
@@ -201,6 +203,8 @@ MOVES: tuple[Move, ...] = (
         AssignmentEditsRequested,
         body=EditItems,
         by=BY_OFFICER,
+        items=("title", "description", *(name for name in Terms.model_fields if name != "institution")),
+        note_to=("host",),
         example={"items": ["languages"]},
     ),
     Move(
@@ -217,6 +221,8 @@ MOVES: tuple[Move, ...] = (
         AssignmentRejected,
         body=Reason,
         by=BY_OFFICER,
+        reasons=("outside_priorities", "outside_programme", "no_funds", "requested_twice", "host_unsuitable"),
+        note_to=("host",),
         example={"reason": "outside_priorities"},
     ),
     Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER),
@@ -229,9 +235,19 @@ MOVES: tuple[Move, ...] = (
         rule=enough_experts,
         needs=states("longlist", "guard:pools"),
         refuses=("shortlist_too_short", *UNKNOWN_EXPERT),
+        reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent"),
         example={"experts": [EXPERT]},
     ),
-    Move("cancel", OPEN, AssignmentCancelled, body=Reason, by=BY_HOST, example={"reason": "host_withdrew"}),
+    Move(
+        "cancel",
+        OPEN,
+        AssignmentCancelled,
+        body=Reason,
+        by=BY_HOST,
+        reasons=(*OF_THE_HOST, "no_candidates", "filled_otherwise", "mistake"),
+        note_to=("host",),
+        example={"reason": "host_withdrew"},
+    ),
     # These follow from counting the accepted offers; who counted late finds it done.
     Move("fill", states("matching"), AssignmentFilled, overtaken="nothing"),
     Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),

@@ -210,6 +210,17 @@ def _is_taken_back_for(state: Match, retraction: str) -> bool:
 
 READERS: By = {**BY_EXPERT, "host": "institution", "panel": "assigned"}
 FAMILY: Mapping[str, Any] = {"reason": "family"}
+DECLINED_FOR = ("family", "health", "work", "other_offer", "terms", "security", "moved")
+RETRACTED_FOR = (
+    *DECLINED_FOR,
+    "expert_withdrew",
+    "consent_withdrawn",
+    "host_withdrew",
+    "host_closed",
+    "no_answer",
+    "no_funds",
+    "mistake",
+)
 OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
 TOO_LATE = ("return_is_over",)
 ASSESSED = (ExpertLonglisted, ExpertNotSelected)
@@ -248,6 +259,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_EXPERT,
         rule=in_time,
         named=OFFER_EXPIRED,
+        reasons=DECLINED_FOR,
         example=FAMILY,
     ),
     Move("expire", states("offered"), OfferExpired, rule=when_it_is_over, overtaken="nothing"),
@@ -259,6 +271,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         needs=states("return"),
         refuses=TOO_LATE,
+        reasons=RETRACTED_FOR,
         example=FAMILY,
     ),
     # An accepted match keeps its seat until placement has answered.
@@ -270,6 +283,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         needs=states("return"),
         refuses=TOO_LATE,
+        reasons=RETRACTED_FOR,
         example=FAMILY,
     ),
     Move("stop", states(NEW), MatchRetracted, body=Stop, rule=never_to_be, refuses=("not_found",), overtaken="nothing"),

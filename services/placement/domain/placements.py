@@ -247,6 +247,8 @@ ALL_THREE: By = {"expert": "own", "host": "institution", "officer": "office"}
 DEFINITION = states("definition")
 CALENDAR = frozenset({"guard:calendar"})
 DATES: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-05-01"}
+OF_THE_EXPERT = ("family", "health", "work", "other_offer", "expert_withdrew")
+OF_THE_HOST = ("host_closed", "host_withdrew", "no_funds", "security")
 EARLY: Mapping[str, Any] = {"party": "expert", "reason": "family"}
 
 
@@ -374,7 +376,16 @@ MOVES: tuple[Move, ...] = (
         when=reports_are_in,
         refuses=("completed_before_start", "report_not_accepted", "certificate_missing"),
     ),
-    Move("end-early", RUNNING, PlacementEndedEarly, body=EarlyEnd, by=ALL_THREE, needs=CALENDAR, example=EARLY),
+    Move(
+        "end-early",
+        RUNNING,
+        PlacementEndedEarly,
+        body=EarlyEnd,
+        by=ALL_THREE,
+        needs=CALENDAR,
+        reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "consent_withdrawn", "conduct"),
+        example=EARLY,
+    ),
     Move(
         "report-no-show",
         PREPARING | {"travelling"},
@@ -391,6 +402,7 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         by=BY_OFFICER,
         needs=CALENDAR,
+        reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "visa_refused", "document_missing", "no_answer", "mistake"),
         example={"reason": "host_closed"},
     ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),

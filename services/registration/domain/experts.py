@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.registration.domain import examples
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import (
-    Codes,
     ConsentPurpose,
     Day,
     Email,
@@ -25,11 +24,13 @@ from services.registration.domain.fields import (
     broken,
 )
 from services.registration.domain.persons import OWN_OR_OFFICE
-from shared.cases.bodies import Change, Input, Reason
+from shared.cases.bodies import ITEM, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Instant
+from shared.contracts.frame import Listed
 from shared.contracts.registration import (
     PURPOSES,
+    Attributes,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertInfoProvided,
@@ -94,10 +95,10 @@ class Applicant:
     channel: Channel
 
 
-class RequestedItems(Change):
+class RequestedItems(Noted):
     """`items`: codes of what is missing."""
 
-    items: Codes
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Listed(ITEM)]
 
 
 class ProvidedInfo(Change):
@@ -162,6 +163,18 @@ SCREENED = states("eligible", "ineligible")
 ASKED = states("needs_info")
 CRITERIA = states("definition", "person")
 
+REQUESTED = (
+    "diploma",
+    "transcript",
+    "curriculum_vitae",
+    "reference",
+    "employment_proof",
+    "language_certificate",
+    "identity_document",
+    "residence_permit",
+    *Attributes.model_fields,
+)
+
 MOVES: tuple[Move, ...] = (
     Move(
         "create",
@@ -215,6 +228,8 @@ MOVES: tuple[Move, ...] = (
         ExpertInfoRequested,
         body=RequestedItems,
         by=BY_OFFICER,
+        items=REQUESTED,
+        note_to=("expert",),
         example={"items": ["diploma"]},
     ),
     Move(
@@ -233,6 +248,7 @@ MOVES: tuple[Move, ...] = (
         ExpertSuspended,
         body=Reason,
         by=BY_OFFICER,
+        reasons=("unreachable", "false_statement", "conduct", "under_inquiry", "own_request"),
         example={"reason": "unreachable"},
     ),
     Move("reinstate", states("suspended"), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=BY_OFFICER),

@@ -8,12 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Code, Country, Date
+from shared.contracts.base import Country, Date
 from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.programmes.checks import country_codes, language_codes
 from shared.texts import fold_number, one_line
-
-LANGUAGES_AT_MOST = 40
 
 
 def broken(rule: str) -> PydanticCustomError:
@@ -40,8 +38,8 @@ def _known_codes(attributes: Attributes) -> Attributes:
     languages = [skill.language for skill in attributes.languages]
     if any(one not in language_codes() for one in languages):
         raise broken("language_unknown")
-    if len(languages) > LANGUAGES_AT_MOST or len(set(languages)) < len(languages):
-        raise broken("languages_repeated_or_too_many")
+    if len(set(languages)) < len(languages):
+        raise broken("languages_repeated")
     return attributes
 
 
@@ -66,7 +64,6 @@ DocumentNumber = Annotated[
 KnownCountry = Annotated[Country, AfterValidator(_known_country)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
 Day = Annotated[Date, AfterValidator(_plausible_day)]
-Codes = Annotated[tuple[Code, ...], Field(min_length=1, max_length=20)]
 ConsentPurpose = Annotated[
     Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
 ]

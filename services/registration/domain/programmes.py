@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.domain.examples import DEFINITION
 from shared.cases.bodies import Change
@@ -25,10 +25,14 @@ class Programme(BaseModel):
     definition: dict[str, Any]
 
 
+# A definition has some dozen parts; each is held to its own model when it is read.
+PARTS_AT_MOST = 100
+
+
 class ProgrammePublication(Change):
     """`definition`: as in a definition file, as JSON."""
 
-    definition: dict[str, Any]
+    definition: Annotated[dict[str, Any], Field(max_length=PARTS_AT_MOST)]
 
 
 def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:

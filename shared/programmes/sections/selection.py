@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code
-from shared.contracts.registration import LanguageSkill
-from shared.programmes.indicators import Declared, Texts
+from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
+from shared.programmes.indicators import Declared, Listing, Texts
 from shared.programmes.marked_yaml import Broken
-from shared.programmes.sections.base import Known, Section
+from shared.programmes.sections.base import Known, Listed, Section
 
 Operator = Literal["one_of", "at_least", "at_most", "age_at_least", "language_at_least", "any_of"]
 Component = Literal["occupation", "sector", "education", "experience", "language", "origin", "first_time"]
@@ -47,7 +47,7 @@ class Criterion(Declared):
     attribute: Annotated[CriterionAttribute, Field(description="what of the person is looked at")]
     operator: Annotated[Operator, Field(description="how it is compared")]
     required: Annotated[
-        int | LanguageSkill | tuple[LanguageSkill, ...] | tuple[Code, ...],
+        int | LanguageSkill | Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] | Listing,
         Field(description="what it is compared with, of the operator's type"),
     ]
 
@@ -82,6 +82,12 @@ class Seats(Declared):
 class SelectionSection(Section):
     """Eligibility, scores, shortlists, offers and seats: what matching does for the programme."""
 
+    adds = {**Section.adds, "item": "items"}
+
+    items: Annotated[
+        tuple[Listed, ...],
+        Field(max_length=100, description="further items, beside the service's, that may be asked for"),
+    ] = ()
     eligibility: Annotated[
         tuple[Criterion, ...], Field(max_length=50, description="what a person must meet; without any, everybody does")
     ] = ()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from shared.clock import RealRuntime, derived_id
+from shared.clock import RealRuntime
 from shared.errors import SettingsError, Unavailable
 from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, OpenIdKeys, token_verifier
 from shared.identity.keys import Keys
@@ -93,7 +93,7 @@ async def refused(token: str, verifier: Any = EMBEDDED, now: datetime = NOW) -> 
 
 async def test_an_issued_token_tells_account_role_and_office() -> None:
     principal = await EMBEDDED.verify(DEVELOPMENT.issue("officer", "kabul", "somebody"), NOW)
-    assert principal.account == derived_id("account", DEVELOPMENT_ISSUER, "somebody")
+    assert principal.account == KEYS.accounts(DEVELOPMENT_ISSUER).of("somebody")
     assert (principal.role, principal.office) == ("officer", "kabul")
     assert "somebody" not in repr(principal)
     assert (await EMBEDDED.verify(DEVELOPMENT.issue("evaluator"), NOW)).office is None
@@ -244,7 +244,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def real(issuer: Issuer, clock: Clock) -> AsyncIterator[Verifier]:
     async with httpx.AsyncClient(transport=httpx.MockTransport(issuer)) as client:
-        yield Verifier(ISSUER, ("RS256", "ES256"), OpenIdKeys(ISSUER, client, clock))
+        yield Verifier(KEYS.accounts(ISSUER), ("RS256", "ES256"), OpenIdKeys(ISSUER, client, clock))
 
 
 def by(key: RSAKey | ECKey | OKPKey | OctKey, alg: str, kid: str, **changes: Any) -> str:
@@ -254,7 +254,7 @@ def by(key: RSAKey | ECKey | OKPKey | OctKey, alg: str, kid: str, **changes: Any
 async def test_a_real_issuers_tokens_by_its_key_set_fetched_once(real: Verifier, issuer: Issuer, clock: Clock) -> None:
     for token in (by(RSA, "RS256", "rsa-1"), by(EC, "ES256", "ec-1")):
         principal = await real.verify(token, NOW)
-        assert principal.account == derived_id("account", ISSUER, "somebody")
+        assert principal.account == KEYS.accounts(ISSUER).of("somebody")
     assert issuer.asked == [f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/keys"]
     clock.seconds = 601
     await real.verify(by(EC, "ES256", "ec-1"), NOW)
