@@ -16,6 +16,7 @@ from services.monitoring.domain.derivation import columns_of, fields_of
 from services.monitoring.domain.facts import RULES_VERSION
 from services.monitoring.domain.profiles import PROFILE_COLUMNS
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.domain.zones import OfficeRow
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family, FieldType
 from shared.contracts.registration import ATTRIBUTES
@@ -62,7 +63,7 @@ def _types(columns: Iterable[str]) -> dict[str, str]:
 TYPES: dict[str, dict[str, str]] = {
     "events": _types(EventRow._fields),
     "profiles": _types(PROFILE_COLUMNS),
-    "offices": _types(("programme", "epoch", "sequence", "office", "time_zone")),
+    "offices": _types(OfficeRow._fields),
     **{family.table: fact_types(family) for family in FAMILIES},
     "unreadable": _types(("topic", "number", "position", "appended_ms", "reason")),
     "progress": _types(("marks",)),

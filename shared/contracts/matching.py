@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, TimeZone
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 
@@ -68,7 +68,10 @@ _RETRACTED = frozenset({"MatchRetracted"})
 
 
 class AssignmentDrafted(Event):
-    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
+    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme.
+
+    `time_zone`: the office's (IANA name), in which the days of the terms are reckoned; UTC where it is missing.
+    """
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "draft"
@@ -76,6 +79,7 @@ class AssignmentDrafted(Event):
     office: Code | None = None
     programme: Code | None = None
     programme_version: int | None = None
+    time_zone: TimeZone | None = None
 
 
 class AssignmentSubmitted(Event):

@@ -61,7 +61,8 @@ class PlacementRefused(Event):
 
 
 class PlacementContracted(Event):
-    """The first contract; an extension is a contract of its own."""
+    """The first contract; an extension is a contract of its own. `override_reason`: why its days lie outside those of
+    the terms or of the programme."""
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "contracted"
@@ -71,6 +72,7 @@ class PlacementContracted(Event):
     )
     starts_on: Date
     ends_on: Date
+    override_reason: Code | None = None
 
 
 class PreparationStepCompleted(Event):
@@ -99,11 +101,12 @@ class ReturnStarted(Event):
 
 
 class PlacementExtended(Event):
-    """A new contract to a later end."""
+    """A new contract to a later end; `override_reason`: why it lasts beyond the programme."""
 
     topic: ClassVar[str] = "placement.placements"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("contract", ended_by=_CANCELLED),)
     ends_on: Date
+    override_reason: Code | None = None
 
 
 class ReportsDue(Event):

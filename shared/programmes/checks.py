@@ -30,6 +30,7 @@ def check(definition: Definition) -> list[Broken]:
         *_repeated(definition, ""),
         *_countries(definition),
         *_texts(definition),
+        *_predecessors(definition),
         *_dates(definition),
         *_sections(definition, known),
         *_periods(definition),
@@ -124,6 +125,19 @@ def _countries(definition: Definition) -> Iterator[Broken]:
     for n, office in enumerate(definition.offices):
         if office.time_zone not in available_timezones():
             yield Broken(f"/offices/{n}/time_zone", "unknown_time_zone", "no time zone of the IANA list has this name")
+
+
+def _predecessors(definition: Definition) -> Iterator[Broken]:
+    """An office that is continued is gone, and is continued by one office alone."""
+    standing, continued = {one.code for one in definition.offices}, set()
+    for number, office in enumerate(definition.offices):
+        for place, code in enumerate(office.predecessors):
+            pointer = f"/offices/{number}/predecessors/{place}"
+            if code in standing:
+                yield Broken(pointer, "predecessor_stands", "this office is in the list itself")
+            elif code in continued:
+                yield Broken(pointer, "repeated_code", "another office continues this one already")
+            continued.add(code)
 
 
 def _texts(definition: Definition) -> Iterator[Broken]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,10 @@ class Office(Declared):
     name: Annotated[Texts, Field(description="what people read")]
     country: Annotated[Country, Field(description="where it is")]
     time_zone: Annotated[str, Field(max_length=64, description="its calendar days: a name of the IANA list")]
+    predecessors: Annotated[
+        tuple[Code, ...],
+        Field(max_length=20, description="offices of earlier versions that this one continues: renamed, or merged"),
+    ] = ()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -84,6 +89,13 @@ class Definition(Declared):
     placement: Annotated[PlacementSection | None, Field(description="returns to host institutions")] = None
     trainings: Annotated[TrainingsSection | None, Field(description="trainings that are held")] = None
     results: Annotated[ResultsSection | None, Field(description="sites, works and whom they reach")] = None
+
+    def refuse_over(self, office: str | None, at: datetime) -> None:
+        """Raises Refusal `programme_is_over` (409) where the programme had ended by that instant, on the office's
+        calendar. What is recorded late is asked at the time at which it happened."""
+        found = self.office(office) if office else None
+        if at.astimezone(found.zone if found else UTC).date() >= self.dates.ends:
+            raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
 
     def sections(self) -> dict[str, Section]:
         """The sections that this programme has, by their names in the file."""

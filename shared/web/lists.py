@@ -12,18 +12,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from pydantic import TypeAdapter, ValidationError
 
-from shared.errors import Refusal
 from shared.identity.policy import Equality
 from shared.store.port import Document, Store
 from shared.web.callers import edge_of
-from shared.web.problems import validation_problems
 from shared.web.strict_json import refuse
 
 LIMIT_DEFAULT = 50
@@ -31,7 +27,6 @@ LIMIT_AT_MOST = 200
 MAC_BYTES = 16
 CURSOR_CHARACTERS_AT_MOST = 2_048
 
-T = TypeVar("T")
 Represent = Callable[[Document], Mapping[str, Any]]
 
 PARAMETERS: list[dict[str, Any]] = [
@@ -54,16 +49,6 @@ def query(request: Request, *names: str) -> dict[str, str]:
             refuse("duplicate_parameter", f"query/{name}")
         found[name] = value
     return found
-
-
-def parameter(kind: TypeAdapter[T], name: str, text: str) -> T:
-    """The value of a query's parameter, by the rules of a body's fields. Raises Refusal 422 with the rule in words."""
-    try:
-        return kind.validate_python(text)
-    except ValidationError as error:
-        (row,) = error.errors(include_url=False, include_context=False, include_input=False)
-        (problem,) = validation_problems([{**row, "loc": ()}])
-        raise Refusal(problem.rule, problems=(replace(problem, pointer=f"query/{name}"),), status=422) from None
 
 
 def limit_of(parameters: Mapping[str, str]) -> int:

@@ -69,7 +69,12 @@ def test_every_event_is_registered_on_a_declared_topic_of_its_owner() -> None:
 
 
 # Optional fields keep the version, and samples are never edited.
-CAME_LATER = {"placement.PlacementOpened.1": {"time_zone"}}
+CAME_LATER = {
+    "matching.AssignmentDrafted.1": {"time_zone"},
+    "placement.PlacementContracted.1": {"override_reason"},
+    "placement.PlacementExtended.1": {"override_reason"},
+    "placement.PlacementOpened.1": {"time_zone"},
+}
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)

@@ -131,7 +131,10 @@ TRAINING = Case(
             Announcement,
             BY_OFFICER,
             rule=announced,
-            refuses=("dates_reversed",),
+            refuses=(
+                "dates_reversed",
+                "dates_too_far_apart",
+            ),
             example=EXAMPLE,
         ),
         Move(
@@ -141,7 +144,10 @@ TRAINING = Case(
             body=Days,
             by=BY_OFFICER,
             rule=on_other_days,
-            refuses=("dates_reversed",),
+            refuses=(
+                "dates_reversed",
+                "dates_too_far_apart",
+            ),
             example=DAYS,
         ),
         Move(
