@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.attributes import Attribute, Before, as_of, declared
-from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 
 Sex = Literal["female", "male", "other", "not_stated"]
@@ -134,7 +134,7 @@ class ProfileEntry(Contract):
     """What was known of the person from `valid_from` on; a correction reuses it with a later `recorded_at`."""
 
     id: Id
-    valid_from: date
+    valid_from: Date
     recorded_at: Instant
     attributes: Attributes
 
