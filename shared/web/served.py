@@ -15,6 +15,7 @@ from shared.web.acting import Behind, Served, rows_of
 from shared.web.asyncapi import Received
 from shared.web.backlog import Sparing, backlog_router
 from shared.web.callers import Edge
+from shared.web.doors import Door
 from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
@@ -51,9 +52,10 @@ def served(
         cursor_key=ports.keys.cursor_key(service),
         subjects_of=subjects_of,
         policy=policy_of(rows, rights, intake=replica.intake is not None),
+        admission=replica.intake.admission if replica.intake else None,
     )
     report = Sparing(backlog or replica.unfinished, ports.runtime)
-    return create_app(
+    app = create_app(
         edge,
         title=f"Sankofa {service}",
         routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
@@ -61,6 +63,9 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
+    if replica.intake:
+        app.state.door = Door(app, service, replica.intake.admission)
+    return app
 
 
 def _of_every_service(replica: Replica, report: Sparing) -> list[APIRouter]:
