@@ -26,6 +26,7 @@ from shared.clock import Runtime, instant_of, text_of
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition
+from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
 INSTANT = "an instant is written 2026-03-04T09:30:00Z, or with an offset, whose plus is %2B in an address"
@@ -113,7 +114,12 @@ class Figures:
         ]
         counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
         return [
-            {**_represent(question, found, viewer), "definition_version": version, "final": as_of <= watermark}
+            {
+                **_represent(question, found, viewer),
+                "definition_version": version,
+                "zone_data": ZONE_DATA,
+                "final": as_of <= watermark,
+            }
             for question, found in zip(questions, counted, strict=True)
         ]
 
