@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts.base import Instant
+from shared.contracts.base import Date, Instant
 
 
 class ProgrammeFigures(BaseModel):
@@ -17,8 +16,8 @@ class ProgrammeFigures(BaseModel):
     version: int
     title: str
     phase: str
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
 
 
 class PeriodSeen(BaseModel):
@@ -27,8 +26,8 @@ class PeriodSeen(BaseModel):
     code: str
     name: str
     series: str
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
     state: Literal["provisional"]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Field, JsonValue
 
-from shared.contracts.base import Code, Country
+from shared.contracts.base import Code, Country, Date
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
@@ -40,8 +40,8 @@ class Office(Declared):
 class Dates(Declared):
     """`[starts, ends)`: when the programme ran or runs."""
 
-    starts: Annotated[date, Field(description="the first day")]
-    ends: Annotated[date, Field(description="the first day after it")]
+    starts: Annotated[Date, Field(description="the first day")]
+    ends: Annotated[Date, Field(description="the first day after it")]
 
 
 class Disclosure(Declared):

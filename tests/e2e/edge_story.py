@@ -37,6 +37,7 @@ class Story:
         await self.ended_early()
         await self.cancelled_by_the_host()
         await self.suspended_and_reinstated()
+        await self.decided_anew()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
@@ -197,6 +198,22 @@ class Story:
         await self.town.settle()
         await self.town.do(f"{path}/reinstate")
         await self.town.settle()
+
+    async def decided_anew(self) -> None:
+        """Fay's appeal is upheld and she is found ineligible again; Dee's suspension falls, and she is screened."""
+        for name, verbs in (("fay", ("appeal", "uphold-appeal", "screen")), ("dee", ("suspend", "appeal"))):
+            await self._expert_does(name, *verbs)
+        await self.town.settle()
+        await self._expert_does("dee", "uphold-appeal", "screen", "screen-again")
+        await self.town.settle()
+
+    async def _expert_does(self, name: str, *verbs: str) -> None:
+        reasons = {"suspend": "conduct", "uphold-appeal": "new_evidence", "screen-again": "mistaken_entry"}
+        for verb in verbs:
+            body = {"ground": "facts", "note": "It is so."} if verb == "appeal" else {"reason": reasons.get(verb)}
+            subject = "checker" if verb == "uphold-appeal" else "maker"
+            path = f"/registration/v1/experts/{self.experts[name]}/{verb}"
+            await self.town.do(path, {} if verb == "screen" else body, subject=subject)
 
     async def consent_withdrawn_and_given(self) -> None:
         _, cy = await self._shortlisted("eighth", 300, 360, "cy")

@@ -156,16 +156,17 @@ def machines() -> Mapping[str, Machine]:
 
 
 def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Machine) -> Iterator[Violation]:
-    """I6: each of the subject's events, in its order, is legal after the ones before; data never runs backwards."""
+    """I6: each of the subject's events, in its order, is legal after the ones before, and recorded no earlier."""
     state, time, left = NEW, "", NEW
     for read in sorted(firsts(reads), key=lambda read: read.place):
         event = event_type(read.envelope.type)
         after = event.leads_to or (left if state == SUSPENDED else state)
         if not machine.allows(event, state, after):
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} after state {state}")
-        if read.envelope.time < time:
-            yield Violation("I6", f"{topic}/{subject}", f"{read.name} has an earlier time than the event before it")
-        state, time, left = after, read.envelope.time, state
+        recorded = read.envelope.recorded_time or ""
+        if recorded < time:
+            yield Violation("I6", f"{topic}/{subject}", f"{read.name} was recorded earlier than the event before it")
+        state, time, left = after, recorded, state
 
 
 def check_histories(evidence: Evidence) -> Iterator[Violation]:
