@@ -35,6 +35,7 @@ from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.problems import problem
+from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
@@ -60,6 +61,7 @@ class Host:
         self.settings = settings
         # Before anything is made: an address that cannot be used is said at once.
         self.hosts = allowed_hosts(settings)
+        check_zones()
         self.runtime = RealRuntime()
         self._lock = _own(settings.data) if _writes_files(settings, names) else None
         # Where room is kept for the next start: one folder may be on another disk.

@@ -29,6 +29,7 @@ from shared.contracts.base import Instant
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition
+from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
@@ -117,7 +118,12 @@ class Figures:
         ]
         counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
         return [
-            {**_represent(question, found, viewer), "definition_version": version, "final": as_of <= watermark}
+            {
+                **_represent(question, found, viewer),
+                "definition_version": version,
+                "zone_data": ZONE_DATA,
+                "final": as_of <= watermark,
+            }
             for question, found in zip(questions, counted, strict=True)
         ]
 

@@ -52,6 +52,7 @@ class IndicatorFigure(Figure):
     """An indicator's figure. `as_of`: the instant whose knowledge it counts; `final`: it changes no more.
 
     `by`: its cells; `adds_up`: whether these add up to the total, by which rule in `adds_up_rule`.
+    `zone_data`: the version of the time zones' data by which calendar days were reckoned.
     `frames_unknown`: some cases were opened before their first event carried what is asked.
     """
 
@@ -69,6 +70,7 @@ class IndicatorFigure(Figure):
     state: Literal["provisional"]
     frames_unknown: bool
     definition_version: int
+    zone_data: str
     final: bool
     adds_up: bool
     adds_up_rule: str

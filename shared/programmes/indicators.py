@@ -6,10 +6,9 @@ A period is half-open, `[starts, ends)`, in calendar days of the office that the
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -67,7 +66,7 @@ class Period(Declared):
             raise broken("period_backwards", "a period ends after it starts")
         return self
 
-    def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
         """The first instant of the period and the first one after it, for an office in that time zone."""
         return (
             datetime(self.starts.year, self.starts.month, self.starts.day, tzinfo=zone),

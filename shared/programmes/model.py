@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, TypeVar, get_args
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, JsonValue
 
@@ -16,6 +15,7 @@ from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.results import ResultsSection
 from shared.programmes.sections.selection import SelectionSection
 from shared.programmes.sections.trainings import TrainingsSection
+from shared.zones import zone
 
 S = TypeVar("S", bound=Section)
 
@@ -33,8 +33,8 @@ class Office(Declared):
     ] = ()
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone)
+    def zone(self) -> tzinfo:
+        return zone(self.time_zone)
 
 
 class Dates(Declared):

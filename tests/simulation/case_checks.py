@@ -9,7 +9,6 @@ from datetime import date
 from functools import cache
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW
@@ -18,6 +17,7 @@ from shared.contracts.base import Event
 from shared.contracts.registry import event_type
 from shared.contracts.registry import read as read_event
 from shared.store.port import Document
+from shared.zones import zone
 from tests.simulation.evidence import Evidence, Read, Violation, firsts
 from tests.simulation.journal import Journal
 from tests.unit.cases.states import written
@@ -84,7 +84,7 @@ def stays(evidence: Evidence) -> list[Stay]:
             if read.name == "PlacementExtended":
                 ends_on = later.ends_on
             elif read.name == "PlacementEndedEarly":
-                ends_on = min(ends_on, later.happened_at.astimezone(ZoneInfo(event.time_zone or "UTC")).date())
+                ends_on = min(ends_on, later.happened_at.astimezone(zone(event.time_zone or "UTC")).date())
         found.append(Stay(subject, event.parties.person, event.terms.starts_on, ends_on))
     return found
 

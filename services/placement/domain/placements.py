@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
@@ -42,6 +41,7 @@ from shared.contracts.placement import (
 from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 from shared.texts import lines
+from shared.zones import zone
 
 Status = Literal[
     "host_confirmed",
@@ -92,7 +92,7 @@ class Placement(BaseModel):
 
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
-        return instant.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC).date()
+        return instant.astimezone(zone(self.time_zone) if self.time_zone else UTC).date()
 
 
 @dataclass(frozen=True)

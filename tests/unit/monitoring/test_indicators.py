@@ -22,6 +22,7 @@ from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.programmes.indicators import NOT_STATED
 from shared.programmes.model import Definition
+from shared.zones import ZONE_DATA
 from tests.unit.monitoring.story import (
     DEFINITION,
     OFFICE,
@@ -234,6 +235,7 @@ async def test_an_answer_has_the_published_form() -> None:
         "state": "provisional",
         "final": False,
         "frames_unknown": False,
+        "zone_data": ZONE_DATA,
         "definition_version": 3,
     }
 
