@@ -21,6 +21,8 @@ SHARE, SHARE_AT_LEAST = 0.05, 8
 # Until it has been seen how fast decisions are made here. With fewer in hand a decision takes what it takes, and
 # says nothing of how many could be made.
 FIRST_RATE, TELLING = 50.0, 32
+# So many are read and stored at once; with more, everybody's next step would wait for a step of each, and refusals too.
+KNOCKING_AT_MOST = 128
 MEMORY_SECONDS = 5.0
 RETRY_AT_MOST_SECONDS = 300
 
@@ -53,7 +55,8 @@ class Admission:
     def retry_after(self) -> int | None:
         """In how many seconds to come again; None while there is room."""
         wait = self.expected_wait()
-        return _whole(wait) if wait > WAIT_AT_MOST_SECONDS else None
+        room = wait <= WAIT_AT_MOST_SECONDS and self.knocking < KNOCKING_AT_MOST
+        return None if room else _whole(wait)
 
     def admit(self, account: str) -> None:
         """Raises Overloaded (429) where what waits takes too long, or the account has its share of a long wait."""

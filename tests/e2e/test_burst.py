@@ -21,7 +21,7 @@ def test_a_kill_in_the_middle_of_a_burst_loses_and_doubles_nothing(tmp_path: Pat
             system.start()
             system.publish()
             calm = system.offered(20.0, 2.0, wait_seconds=60)
-            burst = system.offered(1_000.0, 5.0, wait_seconds=120, harm=system.kill)
+            burst = system.offered(1_000.0, 6.0, wait_seconds=120, harm=system.kill)
         finally:
             system.stop()
     registered = system.registered()
@@ -34,4 +34,4 @@ def test_a_kill_in_the_middle_of_a_burst_loses_and_doubles_nothing(tmp_path: Pat
     assert measures.lost_and_doubled([calm, burst], registered) == (0, 0)
     # What was cut off may be there or not; nobody else is.
     assert len(registered) <= len(calm.sent) + len(acknowledged) + len(gone)
-    assert burst.polls[-1][1] == len(registered)
+    assert burst.polls[-1][1] >= len(measures.accepted(calm)) + len(acknowledged)

@@ -7,6 +7,7 @@ import pytest
 from shared.errors import Overloaded
 from shared.intake.admission import (
     FIRST_RATE,
+    KNOCKING_AT_MOST,
     RETRY_AT_MOST_SECONDS,
     SHARE_AT_LEAST,
     SHARES_BIND_SECONDS,
@@ -120,5 +121,13 @@ def test_what_is_being_read_counts_and_leaves_nothing_behind() -> None:
 
 def test_what_a_server_has_begun_to_read_counts_before_it_has_entered() -> None:
     desk = Desk()
-    desk.admission.knocking = round(FIRST_RATE * WAIT_AT_MOST_SECONDS) + 1
+    desk.admission.knocking = KNOCKING_AT_MOST - 1
+    assert desk.admission.retry_after() is None
+    desk.queue(round(FIRST_RATE * WAIT_AT_MOST_SECONDS) - KNOCKING_AT_MOST + 2)
     assert desk.admission.retry_after() is not None
+
+
+def test_no_more_are_read_at_once_than_leave_room_for_everything_else() -> None:
+    desk = Desk()
+    desk.admission.knocking = KNOCKING_AT_MOST
+    assert desk.admission.retry_after() == round(KNOCKING_AT_MOST / FIRST_RATE + 0.5)
