@@ -15,7 +15,6 @@ from shared.web.acting import Behind, Served, rows_of
 from shared.web.asyncapi import Received
 from shared.web.backlog import Sparing, backlog_router
 from shared.web.callers import Edge
-from shared.web.doors import Door
 from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
@@ -55,7 +54,7 @@ def served(
         admission=replica.intake.admission if replica.intake else None,
     )
     report = Sparing(backlog or replica.unfinished, ports.runtime)
-    app = create_app(
+    return create_app(
         edge,
         title=f"Sankofa {service}",
         routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
@@ -63,9 +62,6 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    if replica.intake:
-        app.state.door = Door(app, service, replica.intake.admission)
-    return app
 
 
 def _of_every_service(replica: Replica, report: Sparing) -> list[APIRouter]:
