@@ -27,7 +27,8 @@ from shared.cases.case import Case
 from shared.clock import derived_id, text_of
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
-from shared.web.acting import NOTHING_YET, Call, act
+from shared.web.acting import NOTHING_YET, Behind, Call, act
+from shared.web.notes import Notes
 from tests.simulation.cast import CODE, DEFINITION, HOST, OFFICE, OFFICER, PURPOSE, SECOND_OFFICER, Person, Post
 from tests.simulation.client import Step
 from tests.simulation.journal import Acknowledgement, Journal
@@ -232,6 +233,8 @@ def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
         served = next(one for one in service.cases if one.case is case)
         nobody: Any = None
         body = case.ask(verb, **said).body
-        await act(served, service.replica.kernel, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
+        replica = service.replica
+        behind = Behind(replica.kernel, Notes(service.ports.keys, replica.kernel), replica.definitions)
+        await act(served, behind, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
 
     return work
