@@ -144,6 +144,9 @@ class Consumer:
         except Exception as error:
             # The rule for every other failure: the record waits in its shadow, its partition goes on.
             fresh = await self._load(shadow["_id"])
+            if fresh["parked"] or is_dropped(fresh, position) or is_below_mark(fresh, read[0], position[0]):
+                # Another replica was here meanwhile: what has been parked or dropped is not parked again.
+                raise Conflict from error
             if isinstance(error, GapFound):
                 fresh = await self._stop_ahead(fresh, *read)
             await self._park(fresh, position, reason_of(error))

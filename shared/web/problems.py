@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -48,12 +49,18 @@ SCHEMA: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["pointer", "rule"],
-                "properties": {"pointer": {"type": "string"}, "rule": {"type": "string"}},
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "rule": {"type": "string"},
+                    "detail": {"type": "string", "description": "What would be right, in words."},
+                },
             },
         },
     },
 }
 
+# What it says of these is not ours.
+_PYDANTICS = frozenset(get_args(ErrorType))
 _RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -80,7 +87,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "rule": rule,
-        "errors": [{"pointer": error.pointer, "rule": error.rule} for error in listed],
+        "errors": [error.shown() for error in listed],
     }
     if detail:
         body["detail"] = detail
@@ -88,9 +95,15 @@ def problem(
 
 
 def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
-    """Pointer and rule of each of Pydantic's errors; its message, input and context are left out."""
-    listed = errors[:PROBLEMS_AT_MOST]
-    return tuple(Problem(rule_of(error["type"]), pointer_to(error["loc"])) for error in listed)
+    """Pointer and rule of each of Pydantic's errors, and of a rule of our own its sentence.
+
+    Pydantic's own messages, input and context are left out: they may quote what came in.
+    """
+    return tuple(_problem(error, pointer_to(error["loc"])) for error in errors[:PROBLEMS_AT_MOST])
+
+
+def _problem(error: ErrorDetails, pointer: str) -> Problem:
+    return Problem(rule_of(error["type"]), pointer, "" if error["type"] in _PYDANTICS else error["msg"])
 
 
 def _refusal(error: Refusal) -> Response:

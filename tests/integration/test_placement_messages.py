@@ -236,7 +236,7 @@ async def test_a_contract_on_other_days_gives_back_what_the_offer_held(edge: Ser
     arrivals = Arriving(edge.log)
     await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
     await edge.quiet()
-    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01"}
+    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01", "override_reason": "host_asked"}
     assert (await edge.post(f"/placements/{arriving.placement()}/contract", "officer", body)).status_code == 200
     claim = (await hold_of(edge))["claim"]
     assert (claim["starts_on"], claim["ends_on"]) == (body["starts_on"], body["ends_on"])
@@ -255,7 +255,7 @@ async def test_a_crash_between_contract_and_calendar_heals_by_the_event(edge: Se
         work.guard, PERSON, arriving.placement(), lambda claim: calendars.widened(claim, starts_on, ends_on, asked)
     )
     assert (await hold_of(edge))["claim"]["starts_on"] == MAY
-    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on)
+    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on, override_reason="host_asked")
     await kernel.execute(PLACEMENTS, arriving.placement(), contract, cause)
     await edge.quiet()
     claim = (await hold_of(edge))["claim"]

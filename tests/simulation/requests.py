@@ -125,9 +125,14 @@ def register(person: Person, journal: Journal) -> Step:
     return step(f"register {person.name}", about, work, patient=frozenset({"programme_unknown"}), id=person.command_id)
 
 
-def screen(person: Person) -> Step:
-    about = About("registration", EXPERTS.name, person.expert)
-    return step(f"screen {person.name}", about, acting(EXPERT, "screen", person.expert))
+def screen(person: Person, time: int = 1) -> Step:
+    return on_expert("screen", person, time)
+
+
+def on_expert(verb: str, person: Person, time: int = 1, account: str = OFFICER, **said: Any) -> Step:
+    """`time`: the how manieth such step of the person it is."""
+    about = About("registration", EXPERTS.name, person.expert, account)
+    return step(f"{verb} {person.name} {time}", about, acting(EXPERT, verb, person.expert, **said))
 
 
 def correct(person: Person, **changes: Any) -> Step:
@@ -233,8 +238,14 @@ def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
         served = next(one for one in service.cases if one.case is case)
         nobody: Any = None
         body = case.ask(verb, **said).body
-        replica = service.replica
-        behind = Behind(replica.kernel, Notes(service.ports.keys, replica.kernel), replica.definitions)
-        await act(served, behind, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
+        document = await service.replica.ports.store.load(served.name, subject)
+        call = Call(subject, verb, body, cause, None, document or NOTHING_YET, nobody)
+        await act(served, behind(service), call)
 
     return work
+
+
+def behind(service: Any) -> Behind:
+    """What the service's edge acts through; there is no edge here."""
+    replica = service.replica
+    return Behind(replica.kernel, Notes(replica.ports.keys, replica.kernel), replica.definitions)
