@@ -137,7 +137,8 @@ def _value(node: yaml.Node, pointer: str, marked: Marked, findings: list[Finding
     if kind == "bool":
         return str(node.value).lower() == "true"
     if kind in ("int", "float"):
-        return int(node.value) if kind == "int" else float(node.value)
+        number = float(node.value)
+        return int(node.value) if kind == "int" else int(number) if number.is_integer() else number
     return node.value
 
 
