@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
@@ -179,10 +179,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Timer:
-    """The one thing that a case waits for: firing executes `command` at `at`."""
+    """The one thing that a case waits for: firing executes `command` at `at`.
+
+    `waits`: how long a case whose instant was over when it was recorded is left for what else is still to be recorded
+    of that time; then the command runs as of `at`. None: such a case waits for nothing.
+    """
 
     at: datetime
     command: Any
+    waits: timedelta | None = None
 
 
 Fold = Callable[[Any, Any], Mapping[str, Any]]

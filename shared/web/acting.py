@@ -50,7 +50,7 @@ class Seen(BaseModel):
 
 
 Represent = Callable[[Document, Principal], Seen]
-# What only the reading of one case opens for the caller: fields of `seen` that the store holds sealed.
+# What only the reading of one case tells: fields of `seen` that the store holds sealed, or elsewhere.
 Unsealed = Callable[[Document, Granted], Awaitable[Mapping[str, Any]]]
 
 

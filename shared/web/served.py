@@ -43,7 +43,7 @@ def served(
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
-    rows = [row for one in cases for row in rows_of(one.case)]
+    policy = policy_of((row for one in cases for row in rows_of(one.case)), rights, intake=replica.intake is not None)
     edge = Edge(
         service=service,
         runtime=ports.runtime,
@@ -51,8 +51,9 @@ def served(
         tokens=token_verifier(ports.keys, ports.runtime, issuer),
         cursor_key=ports.keys.cursor_key(service),
         subjects_of=subjects_of,
-        policy=policy_of(rows, rights, intake=replica.intake is not None),
+        policy=policy,
         digests=Digests(service, ports.keys),
+        admission=replica.intake and replica.intake.admission,
     )
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     return create_app(

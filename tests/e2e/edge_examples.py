@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.identity.roles import Role
@@ -93,6 +93,17 @@ class Cases:
         self._people.done(f"/registration/v1/experts/{expert}/suspend", {"reason": "unreachable"})
         return Ready(expert)
 
+    def _ineligible(self) -> Ready:
+        expert = self._unfit().id
+        self._people.done(f"/registration/v1/experts/{expert}/screen")
+        return Ready(expert)
+
+    def _appealed(self) -> Ready:
+        """An appeal that another account decides."""
+        expert = self._suspended().id
+        self._people.done(f"/registration/v1/experts/{expert}/appeal", {"ground": "facts", "note": "It is so."})
+        return Ready(expert, subject="checker")
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -152,6 +163,10 @@ class Cases:
             "experts_request_info": lambda: self._expert("registered"),
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
+            "experts_screen_again": lambda: self._expert("eligible"),
+            "experts_appeal": self._ineligible,
+            "experts_uphold_appeal": self._appealed,
+            "experts_dismiss_appeal": self._appealed,
             "institutions_create": Ready,
             "institutions_assess": lambda: self._institution("proposed"),
             "institutions_accept_partner": lambda: self._institution("assessed"),
@@ -191,7 +206,10 @@ class Cases:
             "placements_report_no_show": lambda: self._placement("contracted"),
             "placements_cancel": lambda: self._placement("contracted"),
         }
-        parked = {"parked_replay": lambda: self._parked(operation.split(":")[0])}
+        parked = {
+            "parked_replay": lambda: self._parked(operation.split(":")[0]),
+            "parked_drop": lambda: self._droppable(operation.split(":")[0]),
+        }
         services = {
             "registration": registration | parked,
             "matching": matching | parked,
@@ -210,3 +228,8 @@ class Cases:
     def _parked(self, service: str) -> Ready:
         items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]
         return Ready(items[0]["id"], role="administrator", office=None)
+
+    def _droppable(self, service: str) -> Ready:
+        ready = self._parked(service)
+        first = self._people.get(f"/{service}/v1/parked/{ready.id}", "administrator", None).json()["parked"][0]
+        return replace(ready, ids={f"/{name}": first[name] for name in ("topic", "partition", "offset")})

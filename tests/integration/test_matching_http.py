@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,12 +15,14 @@ from services.matching.app import build
 from services.matching.domain.assignments import DRAFT
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
+from shared.contracts.matching import MatchParties
+from shared.contracts.placement import PlacementContracted, PlacementOpened, TravelStarted
 from shared.errors import Unavailable
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored
 from shared.web.callers import guarded_routes
-from tests.unit.matching.facts import CODE, HOST, OFFICE, Others, expert_id, person_id
+from tests.unit.matching.facts import CODE, HOST, LONG_AGO, OFFICE, Others, expert_id, person_id, terms
 from tests.unit.registration.serving import Serving
 
 NAMES = ("anna", "bela", "cora")
@@ -533,3 +535,36 @@ async def test_every_route_has_its_row_and_every_post_an_accepted_example(told: 
     assert (await told.client.get("/health/ready")).json()["status"] == "ready"
     await told.quiet()
     assert (await told.client.get("/health/backlog")).json()["quiet"] is True
+
+
+async def test_a_match_shows_its_placement_as_placement_told_it_last(told: Serving) -> None:
+    _, (match, *_) = await shortlisted(told)
+    assert (await told.get(f"/matches/{match}")).json()["placement"] is None
+    stored = await told.store.load("matches", match)
+    assert stored
+    parties, id = MatchParties.model_validate(stored["state"]["parties"]), derived_id(match, "placement")
+    others = Others(told.log)
+    days = {"starts_on": date(2027, 5, 1), "ends_on": date(2027, 8, 1)}
+    for event, reached in (
+        (PlacementOpened(happened_at=LONG_AGO, match=match, parties=parties, terms=terms()), "host_confirmed"),
+        (PlacementContracted(happened_at=LONG_AGO, **days), "contracted"),
+        (TravelStarted(happened_at=LONG_AGO), "travelling"),
+    ):
+        await others.tell(id, event)
+        await told.quiet()
+        assert (await told.get(f"/matches/{match}")).json()["placement"] == {"id": id, "state": reached}
+
+
+async def test_terms_are_refused_at_the_type_of_host_that_the_institution_is_not(told: Serving) -> None:
+    answer = await told.post("/assignments", "officer", draft(host_type="private"))
+    assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/terms/host_type"])
+
+
+async def test_nobody_applies_for_work_that_is_over_but_who_records_late_may(told: Serving) -> None:
+    assignment = await published(told)
+    told.clock.ahead = datetime(2027, 9, 1, tzinfo=UTC) - told.clock.now()
+    path, body = f"/assignments/{assignment}/applications", {"expert": expert_id("bela")}
+    over = await told.post(path, "officer", body)
+    assert rule(over) == (409, "work_is_over")
+    assert "2027-08-01" in over.json()["detail"]
+    assert (await told.post(path, "officer", body | {"happened_at": "2027-06-01T09:00:00Z"})).status_code == 202

@@ -117,7 +117,8 @@ async def test_the_host_and_the_expert_see_their_own(edge: Serving) -> None:
 
 async def test_the_host_confirms_arrival_and_completion(edge: Serving) -> None:
     day = await confirmed(edge, first=-200)
-    body = {"starts_on": day.date(-200), "ends_on": day.date(500), **day.at(10)}
+    days = {"starts_on": day.date(-200), "ends_on": day.date(500)}
+    body = {**days, "override_reason": "host_asked", **day.at(10)}
     await done(edge, "contract", body)
     for name in ("training", "insurance"):
         await done(edge, "complete-step", {"step": name, **day.at(20)})
@@ -148,7 +149,7 @@ async def test_virtual_work_begins_without_travel(edge: Serving) -> None:
 
 async def test_a_repeated_request_is_answered_and_not_done_again(edge: Serving) -> None:
     day = await confirmed(edge)
-    body = {"starts_on": day.date(100), "ends_on": day.date(200), **day.at(10)}
+    body = {"starts_on": day.date(100), "ends_on": day.date(180), **day.at(10)}
     first = await step(edge, "contract", body, key="c")
     again = await step(edge, "contract", body, key="c")
     assert first.status_code == again.status_code == 200

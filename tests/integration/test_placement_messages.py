@@ -101,6 +101,29 @@ async def test_a_withdrawn_consent_closes_the_calendar_and_opens_again(edge: Ser
     assert (await state_of(edge, 3))["status"] == "host_confirmed"
 
 
+async def test_a_withdrawal_behind_a_gap_stops_at_once_and_an_earlier_consent_turns_nothing_back(edge: Serving) -> None:
+    arrivals = Arriving(edge.log)
+    await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
+    await edge.quiet()
+    # The person's first event is lost: whatever follows it waits for somebody who looks.
+    arrivals.lose(PERSON, "registration.persons")
+    await arrivals.append(arriving.consent_given(), arriving.consent_withdrawn())
+
+    async def stopped() -> bool:
+        return (await state_of(edge)).get("reason") == "consent_withdrawn"
+
+    await edge.eventually(stopped)
+    shadow = await edge.store.load("shadows", PERSON)
+    assert shadow is not None
+    assert ([entry["reason"] for entry in shadow["parked"]], shadow["marks"]) == (["gap", "behind"], {})
+    document = await edge.store.load("placements", arriving.placement())
+    assert await edge.service.replica.replay(PERSON)
+    again = await edge.store.load("placements", arriving.placement())
+    calendar = await edge.store.load("calendars", PERSON)
+    assert calendar is not None
+    assert (again, calendar["closed"]) == (document, "consent_withdrawn")
+
+
 async def test_a_sleeper_does_not_close_what_was_opened_again(edge: Serving) -> None:
     work, guards = edge.service.work, edge.service.replica.guards
     await guards.close(work.guard, PERSON, "consent_withdrawn", (1, 2))
@@ -213,7 +236,7 @@ async def test_a_contract_on_other_days_gives_back_what_the_offer_held(edge: Ser
     arrivals = Arriving(edge.log)
     await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
     await edge.quiet()
-    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01"}
+    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01", "override_reason": "host_asked"}
     assert (await edge.post(f"/placements/{arriving.placement()}/contract", "officer", body)).status_code == 200
     claim = (await hold_of(edge))["claim"]
     assert (claim["starts_on"], claim["ends_on"]) == (body["starts_on"], body["ends_on"])
@@ -232,7 +255,7 @@ async def test_a_crash_between_contract_and_calendar_heals_by_the_event(edge: Se
         work.guard, PERSON, arriving.placement(), lambda claim: calendars.widened(claim, starts_on, ends_on, asked)
     )
     assert (await hold_of(edge))["claim"]["starts_on"] == MAY
-    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on)
+    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on, override_reason="host_asked")
     await kernel.execute(PLACEMENTS, arriving.placement(), contract, cause)
     await edge.quiet()
     claim = (await hold_of(edge))["claim"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -29,6 +30,7 @@ from shared.contracts.matching import (
 from shared.errors import Refusal
 from shared.identity.roles import BY_HOST, BY_OFFICER, By
 from shared.texts import Title, lines
+from shared.zones import zone
 
 Status = Literal[
     "draft",
@@ -61,11 +63,22 @@ class Assignment(BaseModel):
     office: str | None = None
     programme: str | None = None
     programme_version: int | None = None
+    time_zone: str | None = None
     round: int = 0
     shortlisted: tuple[str, ...] = ()
     override_reason: str | None = None
     items: tuple[str, ...] = ()
     reason: str | None = None
+
+    def refuse_over(self, at: datetime) -> None:
+        """Raises Refusal `work_is_over` (409) where by that instant the work had ended, on the office's calendar."""
+        refuse_over(self.terms, self.time_zone, at)
+
+
+def refuse_over(terms: Terms, time_zone: str | None, at: datetime) -> None:
+    """As `Assignment.refuse_over`. What is recorded late is asked at the time at which it happened."""
+    if at.astimezone(zone(time_zone) if time_zone else UTC).date() >= terms.ends_on:
+        raise Refusal("work_is_over", f"the work was to last until the day before {terms.ends_on}")
 
 
 class AssignmentDraft(Change):
@@ -98,6 +111,14 @@ class ShortlistRequest(Noted):
 
 
 @dataclass(frozen=True)
+class Drafted:
+    """Under which version of the programme the terms are written, and the office's time zone (IANA name)."""
+
+    programme_version: int
+    time_zone: str
+
+
+@dataclass(frozen=True)
 class Ranked:
     """The best of the longlist, by rank, and how many the programme asks for at least."""
 
@@ -107,11 +128,26 @@ class Ranked:
 
 def under_the_newest_version(turn: Turn[Assignment, AssignmentDraft]) -> Told:
     """The case stays under the version of the programme that was the newest when it was opened."""
-    return {"programme_version": turn.given}
+    drafted: Drafted = turn.given
+    refuse_over(turn.body.terms, drafted.time_zone, turn.now)
+    return {"programme_version": drafted.programme_version, "time_zone": drafted.time_zone}
+
+
+def before_its_end(turn: Turn[Assignment, Change]) -> Told:
+    """Nobody prepares work whose last day is over."""
+    turn.state.refuse_over(turn.now)
+    return {}
+
+
+def revised_before_its_end(turn: Turn[Assignment, Revision]) -> Told:
+    """New terms are of work that is not over."""
+    refuse_over(turn.body.terms, turn.state.time_zone, turn.now)
+    return {}
 
 
 def enough_experts(turn: Turn[Assignment, ShortlistRequest]) -> Told:
     """Nobody is no shortlist; fewer than the programme asks for need a reason, which is kept only then."""
+    turn.state.refuse_over(turn.now)
     ranked: Ranked = turn.given
     reason = turn.body.override_reason if len(ranked.matches) < ranked.least else None
     if not ranked.matches or (len(ranked.matches) < ranked.least and reason is None):
@@ -145,6 +181,7 @@ DRAFT: dict[str, Any] = {
     "title": "Training of trainers in teacher education",
     "description": "Trains the host's own trainers and hands over the material.",
 }
+OVER = ("work_is_over",)
 OF_THE_HOST = ("host_withdrew", "host_closed", "no_funds", "security")
 UNFIT = (
     "institution_unknown",
@@ -182,19 +219,20 @@ MOVES: tuple[Move, ...] = (
         rule=under_the_newest_version,
         needs=PLACES,
         writes=True,
-        refuses=("programme_unknown", *UNFIT),
+        refuses=("programme_unknown", "programme_is_over", *OVER, *UNFIT),
         example=DRAFT,
     ),
-    Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, writes=True),
+    Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, rule=before_its_end, writes=True, refuses=OVER),
     Move(
         "revise",
         WRITTEN,
         AssignmentRevised,
         body=Revision,
         by=BY_HOST,
+        rule=revised_before_its_end,
         needs=PLACES,
         writes=True,
-        refuses=UNFIT,
+        refuses=(*OVER, *UNFIT),
         example={"terms": TERMS},
     ),
     Move(
@@ -212,8 +250,9 @@ MOVES: tuple[Move, ...] = (
         states("submitted"),
         AssignmentApproved,
         by=BY_OFFICER,
+        rule=before_its_end,
         checked_by_another=True,
-        refuses=("four_eyes",),
+        refuses=("four_eyes", *OVER),
     ),
     Move(
         "reject",
@@ -225,7 +264,7 @@ MOVES: tuple[Move, ...] = (
         note_to=("host",),
         example={"reason": "outside_priorities"},
     ),
-    Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER),
+    Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER, rule=before_its_end, refuses=OVER),
     Move(
         "shortlist",
         OPEN_TO_EXPERTS,
@@ -234,7 +273,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=enough_experts,
         needs=states("longlist", "guard:pools"),
-        refuses=("shortlist_too_short", *UNKNOWN_EXPERT),
+        refuses=("shortlist_too_short", *OVER, *UNKNOWN_EXPERT),
         reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent"),
         example={"experts": [EXPERT]},
     ),

@@ -36,6 +36,9 @@ class PlacementSection(Section):
             description="for each modality the steps without which nobody departs; no travel for virtual work",
         ),
     ] = {}
+    early_arrival_days: Annotated[
+        int, Field(ge=0, le=90, description="days before a contract's first one on which an arrival may be confirmed")
+    ] = 0
 
     def obligatory_steps(self, modality: Modality) -> tuple[PreparationStep, ...]:
         """The preparation steps without which nobody departs (or, for virtual work, begins)."""

@@ -1,0 +1,232 @@
+"""Who is connected: how many, and for how long somebody may take over saying what he wants.
+
+Without this a few hundred half-sent requests hold everything open that a client, a proxy or an attacker leaves behind.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from shared.telemetry.observability import count
+from shared.web.bodies import BODY_BYTES_AT_MOST
+from shared.web.doors import Door, written
+
+# Files, the log's and the stores' connections, and who is just being turned away.
+OTHER_FILES = 256
+LINGER_SECONDS = 1.0
+RETRY_SECONDS = 5
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9}) *(?=\r|$)", re.IGNORECASE)
+# What leaves open where the request ends, or who closes: such a connection is closed with the refusal.
+_UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|connection|upgrade) *:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """`connections` at once. Closed is who sends no byte of a begun request for `silent_seconds`, who sends less than
+    `least_bytes_a_second` over `slow_seconds`, and who takes nothing of an answer for `slow_seconds`. A slow upload
+    that goes on steadily is none of these.
+    """
+
+    connections: int = 2_000
+    silent_seconds: float = 15.0
+    slow_seconds: float = 60.0
+    least_bytes_a_second: float = 1_024.0
+
+
+class Connections:
+    """The open ones of one server; `accept` makes them, `look` closes whom nobody needs to wait for any longer.
+
+    `doors`: where submissions come in, looked at before a request is read.
+    """
+
+    def __init__(self, patience: Patience, doors: Sequence[Door] = ()) -> None:
+        self.patience = patience
+        self.doors = tuple(doors)
+        self._at_most = min(patience.connections, files_at_most() - OTHER_FILES)
+        self._open: set[Connection] = set()
+
+    def accept(self, **given: Any) -> Connection:
+        """A protocol for the server's next connection."""
+        return Connection(self, **given)
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether there is a place for one more."""
+        if len(self._open) >= self._at_most:
+            count("connections_refused")
+            return False
+        self._open.add(connection)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
+
+    def look(self, now: float) -> None:
+        """`now`: the loop's clock. To be called about once a second."""
+        for connection in tuple(self._open):
+            connection.look(now, self.patience)
+
+
+class Connection(H11Protocol):
+    """One client's."""
+
+    def __init__(self, among: Connections, **given: Any) -> None:
+        super().__init__(**given)
+        self._among = among
+        self._refused = self._ever = False
+        self._door: Door | None = None
+        self._to_drop = 0
+        self._heard = self._since = self._written = 0.0
+        self._bytes = self._unsent = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._heard = self._since = self._written = self.loop.time()
+        if not self._among.admit(self):
+            # The server waits for its connections when it stops; this one has nothing to wait for.
+            self.connections.discard(self)
+            self._turn_away(503, "overloaded", RETRY_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._among.forget(self)
+        self._leave_door()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._heard = self.loop.time()
+        self._bytes += len(data)
+        self._ever = True
+        if self._to_drop:
+            data, self._to_drop = data[self._to_drop :], max(self._to_drop - len(data), 0)
+        if not data or (self._among.doors and self._idle() and self._at_a_door(data)):
+            return
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        # What follows on the same connection has its own minute.
+        self._heard = self._since = self.loop.time()
+        self._bytes, self._ever = 0, False
+        self._leave_door()
+        super().on_response_complete()
+
+    def _idle(self) -> bool:
+        """Whether the next byte begins a request."""
+        conn = self.conn
+        begins = conn.our_state is h11.IDLE and conn.their_state is h11.IDLE and not conn.trailing_data[0]
+        return begins and (self.cycle is None or self.cycle.response_complete)
+
+    def _at_a_door(self, data: bytes) -> bool:
+        """Whether it was refused there; else the door counts it until it is answered."""
+        door = next((one for one in self._among.doors if one.leads(data)), None)
+        if door is None:
+            return False
+        retry_after = door.admission.retry_after()
+        if retry_after is None:
+            self._door = door
+            door.admission.knocking += 1
+            return False
+        count("refused_at_the_door")
+        head, found, rest = data.partition(b"\r\n\r\n")
+        length = _LENGTH.findall(head)
+        if not found or len(length) != 1 or _UNUSUAL.search(head) or int(length[0]) > BODY_BYTES_AT_MOST:
+            self._turn_away(429, "overloaded", retry_after)
+            return True
+        self._unset_keepalive_if_required()
+        self.transport.write(written(429, "overloaded", retry_after, closes=False))
+        self._to_drop = int(length[0]) - len(rest)
+        if self._to_drop < 0:
+            # The next request has come along.
+            self._to_drop, more = 0, rest[self._to_drop :]
+            self.data_received(more)
+        self._ever = self._to_drop > 0
+        return True
+
+    def _leave_door(self) -> None:
+        if self._door is not None:
+            self._door.admission.knocking -= 1
+            self._door = None
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused like everything else, as a problem."""
+        self._turn_away(400, "not_http")
+
+    def look(self, now: float, patience: Patience) -> None:
+        """Closes the connection of somebody who keeps others waiting."""
+        if self._refused or self.transport.is_closing():
+            return
+        if not self._takes(now, patience):
+            count("connections_unread")
+            self.transport.abort()
+        elif not self._says(now, patience):
+            count("connections_silent")
+            if self._ever:
+                self._turn_away(408, "too_slow")
+            else:
+                # Opened ahead of need, as browsers do: an answer to nothing would be taken for that of a request.
+                self.transport.close()
+
+    def _takes(self, now: float, patience: Patience) -> bool:
+        """Whether what was written is being read at the other end."""
+        unsent = self.transport.get_write_buffer_size()
+        if not unsent or unsent < self._unsent:
+            self._written = now
+        self._unsent = unsent
+        return now - self._written <= patience.slow_seconds
+
+    def _says(self, now: float, patience: Patience) -> bool:
+        """Whether a request that is not whole yet is on its way, or nothing is expected."""
+        if self._expects_nothing():
+            self._heard = self._since = now
+            self._bytes = 0
+            return True
+        if now - self._heard > patience.silent_seconds:
+            return False
+        if now - self._since <= patience.slow_seconds:
+            return True
+        fast = self._bytes >= patience.least_bytes_a_second * (now - self._since)
+        self._since, self._bytes = now, 0
+        return fast
+
+    def _expects_nothing(self) -> bool:
+        """Whether it is the service's turn: the request is whole, or it is we who do not read on."""
+        if self.timeout_keep_alive_task is not None or self.flow.read_paused:
+            return True
+        if self.cycle is not None and self.cycle.waiting_for_100_continue:
+            return True
+        return self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+
+    def _turn_away(self, status: int, rule: str, retry_after: int | None = None) -> None:
+        """Writes a problem where no answer has begun, and closes: at once for what we send, soon for what comes."""
+        self._refused = True
+        # Who is on the way out takes nobody's place.
+        self._among.forget(self)
+        self._unset_keepalive_if_required()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            # The service hears that the client has gone, and what it still says goes nowhere.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(written(status, rule, retry_after, closes=True))
+        if self.transport.can_write_eof():
+            # Closed at once, what the client still sends would be answered by a reset, which takes the answer along.
+            self.transport.write_eof()
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+        else:
+            self.transport.close()
+
+
+def files_at_most() -> int:
+    """How many files this process may have open, after asking for as many as it may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1_048_576
