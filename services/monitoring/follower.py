@@ -26,20 +26,28 @@ from shared.telemetry.tracing import joined
 SKEW_MS = 5_000
 RETRY_SECONDS = 1.0
 Parts = dict[Position, list[Record]]
+# So many at once make the pause after them twice as long.
+RECORDS_DOUBLE = 40
 
 
 @dataclass(frozen=True)
 class Pace:
     """How the follower reads.
 
-    `linger_seconds`: pause after each batch, so that a busy log costs few transactions. `idle_seconds`: how often
-    the ends are asked for while nothing comes, which moves the watermark. `batch_records`: at most in one
-    transaction.
+    `linger_seconds`: pause after each batch, so that a busy log costs few transactions; the more came, the longer,
+    `longest_linger_seconds` at most. `idle_seconds`: how often the ends are asked for while nothing comes, which moves
+    the watermark. `batch_records`: at most in one transaction.
     """
 
     linger_seconds: float = 0.2
+    longest_linger_seconds: float = 1.0
     idle_seconds: float = 1.0
     batch_records: int = 5_000
+
+    def after(self, records: int) -> float:
+        """Seconds to pause after so many records since the last pause."""
+        longer = self.linger_seconds * (1 + records / RECORDS_DOUBLE)
+        return max(self.linger_seconds, min(longer, self.longest_linger_seconds))
 
 
 class Follower:
@@ -58,6 +66,7 @@ class Follower:
         self._tasks: list[asyncio.Task[Any]] = []
         self._ends_at_start: Mapping[Position, int] | None = None
         self._failed = False
+        self._came = 0
 
     def start(self) -> None:
         self._tasks = [self._runtime.spawn(self._follow(), "follower", lasting=True)]
@@ -116,6 +125,7 @@ class Follower:
         if self._ends_at_start is None:
             self._ends_at_start = ends
         while parts := await self._read(ends):
+            self._came += sum(map(len, parts.values()))
             with joined("known", causes_of(parts), SpanKind.CONSUMER, service="monitoring"):
                 await self._in_thread(partial(apply_records, self.model, parts, ends))
         for position in ends:
@@ -129,7 +139,8 @@ class Follower:
                 self._failed = False
                 ends = {position: mark.next_offset for position, mark in self.model.marks.items()}
                 await self._log.wait(self.topics, ends, self._pace.idle_seconds)
-                await self._runtime.sleep(self._pace.linger_seconds)
+                await self._runtime.sleep(self._pace.after(self._came))
+                self._came = 0
             except Unavailable:
                 await self._runtime.sleep(RETRY_SECONDS)
             except duckdb.Error as error:

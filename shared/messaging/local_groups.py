@@ -14,7 +14,7 @@ from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, hand
 from shared.messaging.port import BatchHandler, Position, Record
 
 # What follows at once joins the next batch: most events come in company, and a batch of each would cost as much.
-BATCH_EVERY_S = 0.025
+BATCH_EVERY_S = 0.05
 logger = structlog.get_logger()
 
 

@@ -85,9 +85,11 @@ class Consumer:
         async with self._lanes:
             for attempt in range(TRIES_BEFORE_RAISE):
                 try:
-                    return await self.deliver(*records)
+                    await self.deliver(*records)
                 except (Unavailable, UnknownOutcome, Conflict):
                     await self._kernel.runtime.sleep(0.1 * 2**attempt)
+                else:
+                    return
             await self.deliver(*records)
 
     async def deliver(self, *records: Record) -> None:
@@ -141,7 +143,8 @@ class Consumer:
             raise GapFound
         handler = self._handlers.get(type(event))
         if handler is None:
-            return self._mark(held, envelope, position)
+            self._mark(held, envelope, position)
+            return
         names = {"service": self._kernel.service, "event": type(event).__name__, "topic": position[0]}
         with step("deliver", envelope.traceparent, SpanKind.CONSUMER, **names, id=envelope.id) as traceparent:
             # What follows from the event stands under this step of its trace.
