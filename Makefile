@@ -59,6 +59,9 @@ bench: $(VENV)/.dev ## benchmarks, written to docs/benchmarks.md
 bench-real: $(VENV)/.dev ## benchmarks on real servers, beside consumers of other making
 	$(BIN)/python -m tests.bench --real $(ARGS)
 
+bench-load: $(VENV)/.dev ## load from outside through HTTP, beside an earlier build (ARGS=--quick: minutes)
+	$(BIN)/python -m tests.bench --load $(ARGS)
+
 generate: $(VENV)/.dev ## schemas, event map and other generated files
 	$(BIN)/python -m deploy.generate
 
@@ -70,4 +73,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo histories test real containers lint types format simulate bench bench-real generate lock clean
+.PHONY: help setup demo histories test real containers lint types format simulate bench bench-real bench-load generate lock clean

@@ -41,7 +41,11 @@ def instant_of(text: str) -> datetime:
 def derived_id(*parts: str) -> str:
     """The uuid5 that follows from the parts; the same parts give the same id everywhere."""
     # uuid.uuid5 makes the same id by way of an object, at several times the cost, and a command derives a dozen.
-    hashed = hashlib.sha1(NAMESPACE.bytes + "\x1f".join(parts).encode(), usedforsecurity=False).digest()
+    return hashed_id(hashlib.sha1(NAMESPACE.bytes + "\x1f".join(parts).encode(), usedforsecurity=False).digest())
+
+
+def hashed_id(hashed: bytes) -> str:
+    """The first 16 bytes of a hash in the form of a uuid5."""
     digits = ((int.from_bytes(hashed[:16]) & ~_VERSION_AND_VARIANT) | _FIVE_RFC).to_bytes(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

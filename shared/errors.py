@@ -11,12 +11,23 @@ class SankofaError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken rule: the JSON pointer of the field and the rule's name. It never carries a value."""
+    """One broken rule: the JSON pointer of the field and the rule's name; `detail`: what would be right, in words.
+
+    It never carries a value.
+    """
 
     rule: str
     pointer: str = ""
+    detail: str = ""
+
+    def shown(self) -> dict[str, str]:
+        """As JSON; without words where there are none."""
+        said = {"pointer": self.pointer, "rule": self.rule}
+        return {**said, "detail": self.detail} if self.detail else said
 
 
+# An answer that lists more of them helps nobody, and a body of a megabyte can break a rule at every byte.
+PROBLEMS_AT_MOST = 50
 UNKNOWN_FIELD = "unknown_field"
 # Pydantic's names for what has one of our own, the same at every edge and in every file.
 _RULES = {"missing": "required", "extra_forbidden": UNKNOWN_FIELD, "model_type": "not_an_object"}
@@ -31,15 +42,15 @@ class Refusal(SankofaError):
     """A command that the rules do not allow. Pure `decide` functions raise it.
 
     `rule` is the machine-readable name (snake_case), `detail` a sentence without personal data,
-    `problems` the broken rules field by field. The HTTP edge answers 409, or `status` where a rule
-    belongs to another code (422 for bad input, 403, 404).
+    `problems` the broken rules field by field, the first fifty of them. The HTTP edge answers 409, or `status`
+    where a rule belongs to another code (422 for bad input, 403, 404).
     """
 
     def __init__(self, rule: str, detail: str = "", *, problems: tuple[Problem, ...] = (), status: int = 409) -> None:
         super().__init__(rule)
         self.rule = rule
         self.detail = detail
-        self.problems = problems or (Problem(rule),)
+        self.problems = problems[:PROBLEMS_AT_MOST] or (Problem(rule),)
         self.status = status
 
 

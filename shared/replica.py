@@ -21,6 +21,7 @@ from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel
 from shared.store.collection import Collection, Index
 from shared.store.guards import Guard, Guards
+from shared.store.identity import check_identity
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.store.sweeper import Fire, Sweeper
 from shared.store.timers import programme_timer
@@ -148,7 +149,8 @@ class Replica:
         id = derived_id(document["_id"], "timer", text_of(timer.at))
         # A timer begins a trace of its own: what set it may be months ago.
         with step("timer", None, service=self.service, collection=aggregate.name, id=document["_id"]) as trace:
-            cause = Cause(id, traceparent=trace)
+            late = timer.happened_at is not None
+            cause = Cause(id, traceparent=trace, happened_at=timer.happened_at, recorded_late=late)
             await self.kernel.fire(aggregate, document["_id"], timer.command, cause, stands)
 
     async def _fire_shadow(self, document: Document) -> None:
@@ -160,8 +162,12 @@ class Replica:
             await self.intake.decide(document["_id"])
 
     async def start(self) -> None:
-        """Store, epoch, definitions, relay, intake, consumer, sweeper. SettingsError where the store cannot open."""
+        """Store, identity key, epoch, definitions, relay, intake, consumer, sweeper.
+
+        SettingsError where the store cannot open, or was made under another identity key.
+        """
         await self.ports.store.start()
+        await check_identity(self.ports.store, META.name, self.collections, self.ports.keys, self.service)
         meta = await self.ports.store.load(META.name, EPOCH_ID)
         self.kernel.epoch = int(meta["epoch"]) if meta else 1
         self.definitions.start()

@@ -1,6 +1,6 @@
 """What holds for every test: with CI=true nothing may be skipped, since a missing part proves nothing.
 
-One reason is let through: a container engine needs rights that a machine may not give.
+Two reasons are let through: a container engine and a mount need rights that a machine may not give.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pytest
 
 # How the reason of a skip begins that is let through.
 NO_ENGINE = "no container engine: "
+NO_MOUNT = "no mount: "
 
 
 @pytest.hookimpl(wrapper=True)
@@ -21,7 +22,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if not reason.startswith(f"Skipped: {NO_ENGINE}"):
+        if not reason.startswith((f"Skipped: {NO_ENGINE}", f"Skipped: {NO_MOUNT}")):
             report.outcome = "failed"
             report.longrepr = f"{item.nodeid} was skipped where nothing may be: {reason}"
     return report

@@ -140,10 +140,11 @@ class Client:
 
 
 def reason_of(answer: httpx.Response) -> str:
-    """Status and rules of a problem; a problem never carries a value."""
+    """What a problem says: status, rules with their fields, and what would be right; it never carries a value."""
     try:
         problem = answer.json()
         rules = [f"{row.get('pointer', '')} {row['rule']}".strip() for row in problem.get("errors", [])]
-        return f"{answer.status_code} {problem.get('title', '')} {', '.join(rules)}".strip()
+        told = f"{answer.status_code} {problem.get('title', '')} {', '.join(rules)}".strip()
+        return f"{told}: {problem['detail']}" if problem.get("detail") else told
     except (ValueError, KeyError, AttributeError):
         return str(answer.status_code)

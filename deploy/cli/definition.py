@@ -41,20 +41,25 @@ def publish(
     url: Annotated[str | None, typer.Option(help="The running system.")] = None,
     data: Annotated[Path | None, typer.Option(help="The system's data folder, for its keys.")] = None,
 ) -> None:
-    """Publishes the definition as the next version. The same content twice is one version."""
-    answer = asyncio.run(_published(read_definition(file), read_settings(url=url, data=data)))
-    print(f"{answer['id']}: version {answer['version']}")
+    """Publishes the definition as the next version. What the newest version says already is no further one."""
+    settings = read_settings(url=url, data=data)
+    answer, known = asyncio.run(_published(read_definition(file), settings))
+    print(f"{answer['id']}: version {answer['version']}{', as it stands: nothing new' if known else ''}")
 
 
-async def _published(definition: Definition, settings: Settings) -> dict[str, Any]:
+async def _published(definition: Definition, settings: Settings) -> tuple[dict[str, Any], bool]:
+    """The programme as it stands then, and whether it stood so before."""
     content = definition.as_json()
-    token = operators_token(settings, "publisher")
-    # The key follows from the content, so that a repeated command is not another version.
-    key = f"publish-{definition.code}-{short_hash(repr(content))}"
+    token, path = operators_token(settings, "publisher"), "/registration/v1/programmes"
     client = Client(settings.base_url)
     try:
-        call = Call("POST", "/registration/v1/programmes", token, key, {"definition": content})
-        answer: dict[str, Any] = await client.send_until_done(call)
-        return answer
+        newest = await client.send(Call("GET", f"{path}/{definition.code}", token))
+        stood: dict[str, Any] = newest.json() if newest.is_success else {"version": 0}
+        if stood.get("definition") == content:
+            return stood, True
+        # With the version that it follows: a repeated command is one version, an older one's content a new one.
+        key = f"publish-{definition.code}-{stood['version']}-{short_hash(repr(content))}"
+        answer: dict[str, Any] = await client.send_until_done(Call("POST", path, token, key, {"definition": content}))
+        return answer, False
     finally:
         await client.close()

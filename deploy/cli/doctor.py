@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import SERVICES, Call, Client, StepFailed
+from deploy.cli.client import SERVICES, Call, Client, StepFailed, reason_of
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
 from deploy.cli.unsafe import unsafe_log, unsafe_store
@@ -60,7 +60,7 @@ async def _reports(settings: Settings) -> dict[str, dict[str, Any]]:
         for service in SERVICES:
             answer = await client.send(Call("GET", f"/{service}/v1/settings", token))
             if not answer.is_success:
-                raise StepFailed(f"{service}: {answer.status_code}")
+                raise StepFailed(f"{service}: {reason_of(answer)}")
             reports[service] = answer.json()
     finally:
         await client.close()

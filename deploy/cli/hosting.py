@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.cli.reserve import give_room, keep_room
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
 from shared.clock import RealRuntime
@@ -29,14 +30,17 @@ from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.telemetry.observability import count, logger
+from shared.web.connections import Connections, Patience
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.problems import problem
+from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
 GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
+LOOK_EVERY_TICKS = 5
 
 
 class Service(Protocol):
@@ -56,12 +60,20 @@ class Host:
         self.settings = settings
         # Before anything is made: an address that cannot be used is said at once.
         self.hosts = allowed_hosts(settings)
+        check_zones()
         self.runtime = RealRuntime()
         self._lock = _own(settings.data) if _writes_files(settings, names) else None
-        self.keys = Keys(settings.keys)
+        # Where room is kept for the next start: one folder may be on another disk.
+        self._rooms = [settings.keys, *([settings.data] if self._lock is not None else [])]
+        for folder in self._rooms:
+            give_room(folder)
         self._started: list[Log | Service] = []
-        self.log = self._log()
-        self.services = {name: self._service(name) for name in names}
+        try:
+            self.keys = Keys(settings.keys)
+            self.log = self._log()
+            self.services = {name: self._service(name) for name in names}
+        except Unavailable as error:
+            raise SettingsError(str(error)) from error
 
     def _log(self) -> Log:
         if self.settings.kafka:
@@ -109,9 +121,13 @@ class Host:
                 await part.start()
             except Unavailable as error:
                 raise SettingsError(f"{name} cannot start: {self._away(error)}") from error
+        for folder in self._rooms:
+            keep_room(folder)
 
     def _away(self, error: Unavailable) -> str:
         """What does not answer; the store's address may hold a password and is not named."""
+        if not (self.settings.kafka or self.settings.mongodb):
+            return str(error)
         if str(error).startswith("log:"):
             return f"no broker answers at KAFKA_BOOTSTRAP_SERVERS={self.settings.kafka} ({error})"
         return f"nobody answers at MONGODB_URL ({error})"
@@ -126,6 +142,8 @@ class Host:
                 logger.error("stop_failed", error=type(error).__name__)
         await self.keys.close()
         self.runtime.close()
+        for folder in self._rooms:
+            keep_room(folder)
         if self._lock is not None:
             os.close(self._lock)
 
@@ -191,11 +209,15 @@ class Server(uvicorn.Server):
     It stops by itself when a lasting task of the runtime has ended.
     """
 
-    def __init__(self, config: uvicorn.Config, runtime: RealRuntime) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience) -> None:
+        self._connections = Connections(patience)
+        super().__init__(_configured(app, self._connections))
         self._runtime = runtime
 
     async def on_tick(self, counter: int) -> bool:
+        # Called ten times a second.
+        if counter % LOOK_EVERY_TICKS == 0:
+            self._connections.look(asyncio.get_running_loop().time())
         return await super().on_tick(counter) or bool(self._runtime.ended)
 
     @contextlib.contextmanager
@@ -225,7 +247,7 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(_configured(_cut_off_quietly(host.app)), host.runtime)
+        server = Server(_cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections))
         async with _watched(host, server, servers):
             await server.serve(sockets=[listening])
         if host.runtime.ended:
@@ -263,9 +285,12 @@ def _cut_off_quietly(app: ASGIApp) -> ASGIApp:
     return answered
 
 
-def _configured(app: ASGIApp) -> uvicorn.Config:
+def _configured(app: ASGIApp, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        # A protocol is whatever makes one for a connection; the library names only its own classes.
+        http=cast(Any, connections.accept),
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import Call, Client, StepFailed
+from deploy.cli.client import Call, Client, StepFailed, reason_of
 from deploy.cli.settings import read_settings
 from deploy.cli.token import operators_token
 from shared.errors import SettingsError
@@ -79,7 +79,7 @@ def _with_client(url: str | None, work: Callable[[Ask], Awaitable[Rows]]) -> Row
         async def ask(method: str, path: str) -> tuple[int, dict[str, Any]]:
             answer = await client.send(Call(method, path, token, body={} if method == "POST" else None))
             if answer.status_code not in (200, 404):
-                raise StepFailed(f"{method} {path}: {answer.status_code}")
+                raise StepFailed(f"{method} {path}: {reason_of(answer)}")
             return answer.status_code, answer.json()
 
         try:

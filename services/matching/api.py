@@ -4,6 +4,7 @@ shortlists."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -24,13 +25,14 @@ from shared.errors import Refusal
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
-from shared.web.acting import Served, Work, id_of
+from shared.web.acting import Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import cause_of
+from shared.web.commands import cause_of, refuse_if_match
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import PARAMETERS, page, query
 
@@ -56,9 +58,30 @@ def served_cases(works: Works) -> tuple[Served, ...]:
         "retract": works.retraction.retract,
     }
     return (
-        Served(ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments),
-        Served(MATCH, MATCHES, views.MatchSeen, views.match, of_matches),
+        Served(
+            ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments, section=SelectionSection
+        ),
+        Served(
+            MATCH,
+            MATCHES,
+            views.MatchSeen,
+            views.match,
+            of_matches,
+            unsealed=_with_its_placement(works),
+            section=SelectionSection,
+        ),
     )
+
+
+def _with_its_placement(works: Works) -> Unsealed:
+    """What placement has told by now of the placement that followed from the match."""
+
+    async def told(document: Document, _granted: Granted) -> Mapping[str, Any]:
+        known = await works.promises.placement_of(document["_id"])
+        status, id = known.get("status"), derived_id(document["_id"], "placement")
+        return {"placement": views.PlacementTold(id=id, state=status) if status else None}
+
+    return told
 
 
 class Application(Change):
@@ -139,11 +162,12 @@ class Api:
 
     async def _apply(self, id: str, request: Request, granted: Granted) -> Response:
         document = await self._store.load(ASSIGNMENTS.name, id)
+        refuse_if_match(request)
         sent = await read_body(request, Application)
         cause = cause_of(request, granted, sent.digest, sent.model.happened_at)
         expert = sent.model.expert
         if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
-            await self._may_apply(document, expert, granted)
+            await self._may_apply(document, expert, granted, cause.happened_at or self._kernel.runtime.now())
         body = {"assignment": id, "expert": expert, "received_at": text_of(self._kernel.runtime.now())}
         office = document["state"].get("office") if document else None
         channel = "self" if granted.principal.role == "expert" else "officer"
@@ -152,14 +176,16 @@ class Api:
             await self._intake.submit(APPLICATION, match_id, body, cause, office=office, channel=channel)
         )
 
-    async def _may_apply(self, document: Document | None, expert: str, granted: Granted) -> None:
-        """An expert for himself and an officer of the assignment's office, while it is open; else 404 or 409."""
+    async def _may_apply(self, document: Document | None, expert: str, granted: Granted, at: datetime) -> None:
+        """An expert for himself and an officer of the assignment's office, while it is open and its work is not over;
+        else 404 or 409."""
         state = ASSIGNMENTS.read(document)
         equalities = await granted.equalities()
         if state is None or (not _is_open(document) and ("office", state.office) not in equalities):
             raise Refusal("not_found", status=404)
         if state.status not in OPEN_TO_EXPERTS:
             raise Refusal("assignment_not_open")
+        state.refuse_over(at)
         own = any(name == "own" and derived_id(of, state.programme or "") == expert for name, of in equalities)
         if not own and ("office", state.office) not in equalities:
             raise OfAnotherOffice

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +12,7 @@ from shared.contracts.matching import ScoreComponent, Terms
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen
+from shared.web.hidden import shown_to
 
 
 class Seats(BaseModel):
@@ -55,10 +55,20 @@ class VacancySeen(BaseModel):
     description: str | None
 
 
+class PlacementTold(BaseModel):
+    """The placement that followed from a match: its id, and the state that placement told last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: str
+
+
 class MatchSeen(Seen):
     """`score` is the sum of the components' `points`, each of at most its `weight`; integers.
 
-    A host sees the expert and never the person behind it; the person sees no rank, which tells of others.
+    A host sees the expert and never the person behind it; the person sees no rank, which tells of others. `placement`
+    is there where one match is read, once placement has told of it.
     """
 
     assignment: str
@@ -75,6 +85,7 @@ class MatchSeen(Seen):
     position: int | None = None
     expires_at: Instant | None
     reason: str | None
+    placement: PlacementTold | None = None
 
 
 def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
@@ -111,15 +122,10 @@ def _offered(document: Document) -> dict[str, Any]:
 
 
 def match(document: Document, principal: Principal) -> MatchSeen:
-    state, hidden = document["state"], _HIDDEN.get(principal.role, frozenset())
+    state = document["state"]
     told = {**dict.fromkeys(_NAMES), **state["parties"], **state}
-    fields = {name: told[name] for name in _NAMES if name not in hidden}
+    fields = shown_to(principal.role, {name: told[name] for name in _NAMES})
     return MatchSeen(id=document["_id"], version=document["version"], state=state["status"], **fields)
 
 
-_NAMES = tuple(name for name in MatchSeen.model_fields if name not in Seen.model_fields)
-_HIDDEN: Mapping[str, frozenset[str]] = {
-    "host": frozenset({"person"}),
-    "panel": frozenset({"person"}),
-    "expert": frozenset({"rank", "position"}),
-}
+_NAMES = tuple(name for name in MatchSeen.model_fields if name not in {*Seen.model_fields, "placement"})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn, Protocol
+
+from pydantic import TypeAdapter, ValidationError
 
 from services.monitoring.breakdown import adding_up, with_empty_classes
 from services.monitoring.domain.disclosure import (
@@ -22,12 +24,16 @@ from services.monitoring.follower import Follower
 from services.monitoring.queries import Cell, cells, frames_unknown
 from services.monitoring.question import Question, counts_people
 from services.monitoring.store import ReadModel
-from shared.clock import Runtime, instant_of, text_of
+from shared.clock import Runtime, text_of
+from shared.contracts.base import Instant
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition
+from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+INSTANT = "an instant is written 2026-03-04T09:30:00Z, or with an offset, whose plus is %2B in an address"
 Answer = dict[str, Any]
 
 
@@ -73,7 +79,9 @@ class Figures:
             raise Refusal("indicator_unknown", status=404)
         dimensions = _dimensions(definition, asked.by)
         if not _can_be_broken_down(definition, indicator, dimensions):
-            _refuse("dimension_not_of_this_indicator", "query/by")
+            listed = [one for one in definition.dimensions if _can_be_broken_down(definition, indicator, (one,))]
+            detail = f"the indicator can be broken down by {_codes(listed)}"
+            _refuse("dimension_not_of_this_indicator", "query/by", detail)
         return (await self._answer(version, definition, (indicator,), asked, viewer))[0]
 
     def _definition(self, code: str, asked: Asked, viewer: Viewer) -> tuple[int, Definition]:
@@ -82,7 +90,7 @@ class Figures:
         if asked.definition is None:
             return newest, self._definitions.version(code, newest)
         if not (asked.definition.isascii() and asked.definition.isdigit() and len(asked.definition) < 10):
-            _refuse("not_a_version", "query/definition")
+            _refuse("not_a_version", "query/definition", f"a version is a whole number up to {newest}")
         try:
             return int(asked.definition), self._definitions.version(code, int(asked.definition))
         except TooEarly:
@@ -110,7 +118,12 @@ class Figures:
         ]
         counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
         return [
-            {**_represent(question, found, viewer), "definition_version": version, "final": as_of <= watermark}
+            {
+                **_represent(question, found, viewer),
+                "definition_version": version,
+                "zone_data": ZONE_DATA,
+                "final": as_of <= watermark,
+            }
             for question, found in zip(questions, counted, strict=True)
         ]
 
@@ -120,11 +133,9 @@ def milliseconds(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        if len(text) > 40 or "T" not in text:
-            raise ValueError
-        return -(-microseconds_of(instant_of(text)) // 1000)
-    except (ValueError, OverflowError):
-        _refuse("not_an_instant", "query/as_of")
+        return -(-microseconds_of(_INSTANT.validate_python(text)) // 1000)
+    except ValidationError as error:
+        _refuse(error.errors(include_input=False)[0]["type"], "query/as_of", INSTANT)
 
 
 @dataclass(frozen=True)
@@ -191,16 +202,16 @@ def _period(definition: Definition, code: str | None) -> Period | None:
         return None
     period = definition.period(code)
     if period is None:
-        _refuse("period_unknown", "query/period")
+        _refuse("period_unknown", "query/period", f"the programme has {_codes(definition.periods)}")
     return period
 
 
 def _dimensions(definition: Definition, codes: Sequence[str]) -> tuple[Dimension, ...]:
     if len(codes) > DIMENSIONS_AT_MOST or len(set(codes)) < len(codes):
-        _refuse("dimensions_too_many", "query/by")
+        _refuse("dimensions_too_many", "query/by", f"at most {DIMENSIONS_AT_MOST}, each once, with commas between")
     found = [dimension for code in codes if (dimension := definition.dimension(code)) is not None]
     if len(found) < len(codes):
-        _refuse("dimension_unknown", "query/by")
+        _refuse("dimension_unknown", "query/by", f"the programme has {_codes(definition.dimensions)}")
     return tuple(found)
 
 
@@ -215,5 +226,10 @@ def _can_be_broken_down(definition: Definition, indicator: Indicator, dimensions
     return all(carries(kind, dimension) for kind in kinds for dimension in dimensions)
 
 
-def _refuse(rule: str, pointer: str) -> NoReturn:
-    raise Refusal(rule, problems=(Problem(rule, pointer),), status=422)
+def _refuse(rule: str, pointer: str, detail: str) -> NoReturn:
+    """`detail`: what would be right."""
+    raise Refusal(rule, detail, problems=(Problem(rule, pointer),), status=422)
+
+
+def _codes(listed: Sequence[Dimension | Period]) -> str:
+    return ", ".join(one.code for one in listed) or "none"

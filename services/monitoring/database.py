@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from queue import Empty, LifoQueue
-from threading import Event, Lock
+from threading import Condition, Event, Lock
 from typing import TypeVar
 
 import duckdb
@@ -40,9 +40,13 @@ class Database:
 
     def __init__(self, path: Path | None, *, threads: int = 2, memory_limit_mb: int = 1024) -> None:
         self.path = path
+        self._limits = (threads, memory_limit_mb)
         self._name = f"memory{next(_names)}"
         self._idle: LifoQueue[Connection] = LifoQueue()
         self._closed = Event()
+        self._readers = 0
+        self._shut = False
+        self._changed = Condition()
         self._thread: ThreadPoolExecutor | None = None
         if path is None:
             self._root = _memory_instance(threads)
@@ -50,7 +54,7 @@ class Database:
             # A replica that was killed in the simulation closes nothing; its memory goes with the object.
             self._detach = weakref.finalize(self, _detach, self._root, self._name)
         else:
-            self._root = _open(path, threads, memory_limit_mb)
+            self._root = _open(path, *self._limits)
         self.writer = self._connection()
 
     def _connection(self) -> Connection:
@@ -61,9 +65,26 @@ class Database:
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        """A connection of the caller's own until the block ends; Unavailable once the database is closed."""
-        if self._closed.is_set():
-            raise Unavailable("read model")
+        """A connection of the caller's own until the block ends.
+
+        Unavailable once the database is closed, while it is opened anew, and where the file cannot be read.
+        """
+        with self._changed:
+            if self._closed.is_set() or self._shut:
+                raise Unavailable("read model")
+            self._readers += 1
+        try:
+            with self._lent() as connection:
+                yield connection
+        except (duckdb.FatalException, duckdb.IOException) as error:
+            raise Unavailable("read model") from error
+        finally:
+            with self._changed:
+                self._readers -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
         try:
             connection = self._idle.get_nowait()
         except Empty:
@@ -71,10 +92,37 @@ class Database:
         try:
             yield connection
         finally:
-            if self._closed.is_set():
+            if self._closed.is_set() or self._shut:
                 connection.close()
             else:
                 self._idle.put(connection)
+
+    def usable(self) -> bool:
+        """Whether the writing connection still answers: DuckDB gives a database up after some errors."""
+        try:
+            self.writer.execute("SELECT 1")
+        except duckdb.Error:
+            return False
+        return True
+
+    def reopened(self) -> bool:
+        """Closes every connection, waiting for readers, and opens the file again; False where it cannot be opened."""
+        if self.path is None:
+            return False
+        with self._changed:
+            self._shut = True
+            self._changed.wait_for(lambda: self._readers == 0)
+        self._close_connections()
+        # DuckDB gives the same, useless instance for as long as one connection to it is left.
+        self._root.close()
+        try:
+            self._root = _open(self.path, *self._limits)
+            self.writer = self._connection()
+        except (SettingsError, duckdb.Error):
+            return False
+        with self._changed:
+            self._shut = False
+        return True
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -101,13 +149,16 @@ class Database:
         self._closed.set()
         if self._thread is not None:
             self._thread.shutdown(wait=True)
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
-        self.writer.close()
+        self._close_connections()
         if self.path is None:
             self._detach()
         else:
             self._root.close()
+
+    def _close_connections(self) -> None:
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+        self.writer.close()
 
 
 def _detach(root: Connection, name: str) -> None:

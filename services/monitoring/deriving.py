@@ -30,7 +30,8 @@ def facts_query(family: Family, catalogue: Catalogue, events: str) -> str:
     """The facts of all events of the family's topic in the table or query `events`, each event once: the columns of
     `HEAD`, then the family's fields.
 
-    `local_days` holds the offsets of their offices (`calendar`): programme, office, day, from_us, until_us, offset_us.
+    `local_days` holds the offsets of their offices (`calendar`): programme, version, office, day, from_us,
+    until_us, offset_us.
     """
     kinds = [kind for kind in catalogue.kinds.values() if kind.family is family]
     ends = {tuple(sorted(kind.ended_by)): number for number, kind in enumerate(kinds) if kind.ended_by}
@@ -51,6 +52,7 @@ WITH read AS (
     SELECT numbered.*, (shifted_us + offset_us) // {DAY_US} - {SHIFT} AS local_day
     FROM (SELECT *, happened_us + {SHIFT * DAY_US} AS shifted_us FROM numbered WHERE NOT once OR ordinal = 1) numbered
     JOIN local_days days ON days.programme = coalesce(numbered.programme, '')
+        AND days.version = coalesce(numbered.programme_version, 0)
         AND days.office = coalesce(numbered.office, '') AND days.day = shifted_us // {DAY_US} - {SHIFT}
         AND happened_us >= from_us AND happened_us < until_us
 )

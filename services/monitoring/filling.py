@@ -10,8 +10,9 @@ import pyarrow as pa
 from services.monitoring.database import Connection
 from services.monitoring.deriving import SHIFT, facts_query
 from services.monitoring.domain.dates import DAY_US, offsets_of
-from services.monitoring.domain.derivation import HEAD, NEVER_MS, UTC_ZONE, Zones, fields_of, joined
+from services.monitoring.domain.derivation import HEAD, NEVER_MS, fields_of, joined
 from services.monitoring.domain.profiles import NAMES
+from services.monitoring.domain.zones import Zones
 from services.monitoring.held import profiles_of, timelines
 from services.monitoring.schema import FAMILIES, fact_types, quoted
 from services.monitoring.writing import insert_all, numbering
@@ -37,6 +38,7 @@ _ORDER = "kind, known_from"
 _TEXTS = ("UUID", "fact_kind")
 _DAY_TYPES = {
     "programme": pa.string(),
+    "version": pa.int64(),
     "office": pa.string(),
     "day": pa.int64(),
     "from_us": pa.int64(),
@@ -44,7 +46,8 @@ _DAY_TYPES = {
     "offset_us": pa.int64(),
 }
 _DAYS = f"""
-SELECT DISTINCT programme, office, (happened_us + {SHIFT * DAY_US}) // {DAY_US} - {SHIFT} FROM events WHERE topic = ?
+SELECT DISTINCT programme, programme_version, office, (happened_us + {SHIFT * DAY_US}) // {DAY_US} - {SHIFT}
+FROM events WHERE topic = ?
 """  # noqa: S608
 # Of most persons one entry is known that says something, before anything that they did or (from another topic) after.
 _SAID = " OR ".join(f'persons."{name}" IS NOT NULL' for name in NAMES)
@@ -71,9 +74,9 @@ def _count(connection: Connection, topic: str) -> int:
 def _keep_days(connection: Connection, topic: str, zones: Zones) -> None:
     """The offsets of the offices' zones on every day on which something happened."""
     rows = [
-        (programme or "", office or "", day, *span)
-        for programme, office, day in connection.execute(_DAYS, [topic]).fetchall()
-        for span in offsets_of(day, zones.get((programme, office)) or zones.get((None, office), UTC_ZONE))
+        (programme or "", version or 0, office or "", day, *span)
+        for programme, version, office, day in connection.execute(_DAYS, [topic]).fetchall()
+        for span in offsets_of(day, zones.of(programme, version, office))
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(_DAY_TYPES)
     arrays = [pa.array(one, type) for one, type in zip(columns, _DAY_TYPES.values(), strict=True)]

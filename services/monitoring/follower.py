@@ -16,7 +16,7 @@ from services.monitoring.domain.rows import EPOCH
 from services.monitoring.records import Batch, Mark, take
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, stop_tasks
-from shared.errors import Unavailable
+from shared.errors import PortError
 from shared.messaging.port import Log, Position, Record
 from shared.messaging.topics import TOPICS
 from shared.telemetry.observability import count, logger
@@ -25,6 +25,8 @@ from shared.telemetry.tracing import joined
 # A broker's clock and ours may differ by this much; docs/kernel.md, section 8.
 SKEW_MS = 5_000
 RETRY_SECONDS = 1.0
+# A read model that cannot be written is tried again after 1 s, then twice as long each time, 16 s at most.
+PATIENCE_DOUBLINGS = 4
 Parts = dict[Position, list[Record]]
 # So many at once make the pause after them twice as long.
 RECORDS_DOUBLE = 40
@@ -65,7 +67,7 @@ class Follower:
         self._pace = pace
         self._tasks: list[asyncio.Task[Any]] = []
         self._ends_at_start: Mapping[Position, int] | None = None
-        self._failed = False
+        self._failures = 0
         self._came = 0
 
     def start(self) -> None:
@@ -81,7 +83,9 @@ class Follower:
     def ready(self) -> bool:
         """Whether the log's end, as asked for at start, has been reached, and the model can be written."""
         ends = self._ends_at_start
-        return ends is not None and not self._failed and all(self._at(p).next_offset >= end for p, end in ends.items())
+        if ends is None or self._failures:
+            return False
+        return all(self._at(position).next_offset >= end for position, end in ends.items())
 
     @property
     def watermark_ms(self) -> int:
@@ -118,12 +122,13 @@ class Follower:
 
     async def catch_up_at_standstill(self) -> None:
         """`catch_up` for whoever holds `standstill`."""
+        if self._ends_at_start is None:
+            # Asked for apart: that asks for no room on a disk that may be full.
+            self._ends_at_start = await self._log.ends(self.topics)
         asked_ms = round(self._runtime.now().timestamp() * 1000)
-        ends = await self._log.ends(self.topics)
+        ends = await self._log.final_ends(self.topics)
         # A clock that steps back meanwhile: the log took it for earlier than it was here before.
         asked_ms = min(asked_ms, round(self._runtime.now().timestamp() * 1000))
-        if self._ends_at_start is None:
-            self._ends_at_start = ends
         while parts := await self._read(ends):
             self._came += sum(map(len, parts.values()))
             with joined("known", causes_of(parts), SpanKind.CONSUMER, service="monitoring"):
@@ -136,19 +141,20 @@ class Follower:
         while True:
             try:
                 await self.catch_up()
-                self._failed = False
+                self._failures = 0
                 ends = {position: mark.next_offset for position, mark in self.model.marks.items()}
                 await self._log.wait(self.topics, ends, self._pace.idle_seconds)
                 await self._runtime.sleep(self._pace.after(self._came))
                 self._came = 0
-            except Unavailable:
+            except PortError:
                 await self._runtime.sleep(RETRY_SECONDS)
             except duckdb.Error as error:
                 # Its transaction is undone, so the same records come again; a full disk heals by itself.
-                self._failed = True
                 count("read_model_failed")
                 logger.error("read_model_failed", error=type(error).__name__)
-                await self._runtime.sleep(RETRY_SECONDS)
+                await self._in_thread(self.model.recover)
+                await self._runtime.sleep(RETRY_SECONDS * 2 ** min(self._failures, PATIENCE_DOUBLINGS))
+                self._failures += 1
 
     async def _read(self, ends: Mapping[Position, int]) -> Parts:
         """The next records of each partition that has some below its end; empty where there are none left."""

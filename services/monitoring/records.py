@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.monitoring.domain.profiles import ProfileRow, profile_rows
 from services.monitoring.domain.rows import EventRow, microseconds_of, payload_of
+from services.monitoring.domain.zones import OfficeRow
 from shared.contracts.base import Envelope, Event, schema_uri
 from shared.contracts.registration import Profile, ProgrammePublished
 from shared.contracts.registry import EVENTS, UnreadableBody, UnregisteredType, read
@@ -53,10 +54,12 @@ class Mark:
     reached_ms: int = 0
 
 
-# (programme, epoch, sequence, office, time zone) of the newest definition.
-OfficeRow = tuple[str, int, int, str, str]
 # (topic, partition, offset, append time in ms, reason).
 UnreadableRow = tuple[str, int, int, int, str]
+
+
+# Programme, epoch and sequence of a `ProgrammePublished`.
+Publication = tuple[str, int, int]
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Batch:
 
     events: list[EventRow] = field(default_factory=list)
     profiles: dict[str, list[ProfileRow]] = field(default_factory=dict)
-    offices: dict[str, list[OfficeRow]] = field(default_factory=dict)
+    offices: dict[Publication, list[OfficeRow]] = field(default_factory=dict)
     unreadable: list[UnreadableRow] = field(default_factory=list)
     marks: dict[Position, Mark] = field(default_factory=dict)
     records: int = 0
@@ -109,7 +112,7 @@ def _take(batch: Batch, record: Record, known_ms: int) -> None:
     # Not `_make`, which costs as much again as all of the row.
     batch.events.append(tuple.__new__(EventRow, head + scope + payload(event)))
     if topic == PROGRAMMES.name:
-        _take_offices(batch, event, epoch, sequence)
+        _take_offices(batch, event, epoch, sequence, known_ms)
 
 
 def _envelope(record: Record) -> tuple[_Readable | None, tuple[str, int, int], Scope]:
@@ -170,11 +173,12 @@ def _take_profile(batch: Batch, person: str, epoch: int, sequence: int, event: P
         batch.profiles[person] = profile_rows(person, epoch, sequence, event)
 
 
-def _take_offices(batch: Batch, event: ProgrammePublished, epoch: int, sequence: int) -> None:
-    held = batch.offices.get(event.code)
-    rows = [(event.code, epoch, sequence, code, zone) for code, zone in _office_zones(event.definition)]
-    if rows and (held is None or held[0][1:3] < (epoch, sequence)):
-        batch.offices[event.code] = rows
+def _take_offices(batch: Batch, event: ProgrammePublished, epoch: int, sequence: int, known_ms: int) -> None:
+    """Keeps the offices of every version; of a publication that came twice, as they were first known."""
+    version = (event.code, event.definition_version, epoch, sequence, known_ms)
+    rows = [OfficeRow(*version, code, zone) for code, zone in _office_zones(event.definition)]
+    if rows:
+        batch.offices.setdefault((event.code, epoch, sequence), rows)
 
 
 def _office_zones(definition: dict[str, Any]) -> list[tuple[str, str]]:

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.changes import Change, change_of
-from services.monitoring.domain.derivation import Known, Rows, Zones, persons_of
+from services.monitoring.domain.derivation import Known, Rows, persons_of
 from services.monitoring.domain.rows import EventRow
-from services.monitoring.held import asked, groups_of, held_of, profiles_of, timelines
-from services.monitoring.records import Batch, Mark, OfficeRow
+from services.monitoring.domain.zones import OfficeRow, Zones, zones_of
+from services.monitoring.held import groups_of, held_of, profiles_of, timelines
+from services.monitoring.records import Batch, Mark, Publication
 from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, ddl, quoted
 from services.monitoring.writing import insert_all, remove
 from shared.messaging.port import Position
@@ -64,10 +65,20 @@ class ReadModel:
         self._sorted_to = -1
         # What stands in memory alone is new.
         self.marks = _marks(self.database.writer) if path else {}
-        self.zones = _zones(self.database.writer) if path else {}
+        self.zones = _zones(self.database.writer) if path else Zones()
 
     def close(self) -> None:
         self.database.close()
+
+    def recover(self) -> None:
+        """Opens the file anew where an error made it useless, as a checkpoint that finds no room does.
+
+        What was committed stands in it. While it cannot be opened readers are refused, and the next call tries again.
+        """
+        if self.database.usable() or not self.database.reopened():
+            return
+        self.marks, self.zones = _marks(self.database.writer), _zones(self.database.writer)
+        self._unsorted, self._sorted_to = 0, -1
 
     @property
     def empty(self) -> bool:
@@ -78,15 +89,16 @@ class ReadModel:
         """One transaction: the batch's rows, the facts that they touch derived anew, the positions."""
         marks, empty = self.marks | batch.marks, self.empty
         with self.database.transaction() as connection:
-            zones = replace_offices(connection, batch.offices) if batch.offices else self.zones
-            held = held_of(connection, batch, _changed_offices(self.zones, zones), empty=empty)
+            zones = add_offices(connection, batch.offices) if batch.offices else self.zones
+            moved = self.zones.moved_by(zones)
+            held = held_of(connection, batch, moved, empty=empty)
             fresh = _fresh(batch.events, held.events)
             told = [*held.events, *fresh]
             groups = groups_of(told)
             stood = {} if empty else profiles_of(connection, persons_of(groups) | batch.profiles.keys())
             newer = _newer(batch.profiles, stood)
             lines = timelines(connection, (stood | newer).values(), told, held.subjects)
-            restated = held.persons if zones == self.zones else None
+            restated = None if moved else held.persons
             change = change_of(groups_of(held.events), groups, Known(lines, zones), restated)
             remove(connection, "profiles", "person", newer.keys() & stood.keys())
             remove_facts(connection, change)
@@ -133,14 +145,10 @@ class ReadModel:
         return {**counted, "facts": sum(counted[table] for table in FACT_TABLES)}
 
 
-def replace_offices(connection: Connection, newest: Mapping[str, list[OfficeRow]]) -> Zones:
-    """Writes these programmes' offices where they are newer than those that stand there; all time zones then."""
-    stood: dict[str, list[OfficeRow]] = {}
-    for row in asked(connection, f"SELECT {quoted(TABLES['offices'])} FROM offices WHERE ", "programme", newest.keys()):  # noqa: S608
-        stood.setdefault(row[0], []).append(row)
-    newer = _newer(newest, stood)
-    remove(connection, "offices", "programme", newer.keys() & stood.keys())
-    insert_all(connection, {"offices": [row for rows in newer.values() for row in rows]})
+def add_offices(connection: Connection, found: Mapping[Publication, list[OfficeRow]]) -> Zones:
+    """Adds the offices of versions that do not stand there yet; all time zones then."""
+    stood = set(connection.execute("SELECT DISTINCT programme, epoch, sequence FROM offices").fetchall())
+    insert_all(connection, {"offices": [row for key, rows in found.items() if key not in stood for row in rows]})
     return _zones(connection)
 
 
@@ -160,9 +168,11 @@ def _newest(connection: Connection, table: str) -> int:
 
 
 def save_marks(connection: Connection, marks: dict[Position, Mark]) -> None:
+    """Deleted and inserted: after an UPDATE that any reader began before, DuckDB makes no checkpoint while that reader
+    reads, and with one reader after the other the file beside it would grow without end."""
     text = json.dumps([[*position, *_mark_fields(mark)] for position, mark in sorted(marks.items())])
-    if connection.execute("UPDATE progress SET marks = ?", [text]).fetchall() == [(0,)]:
-        connection.execute("INSERT INTO progress VALUES (?)", [text])
+    connection.execute("DELETE FROM progress")
+    connection.execute("INSERT INTO progress VALUES (?)", [text])
 
 
 def _marks(connection: Connection) -> dict[Position, Mark]:
@@ -171,19 +181,8 @@ def _marks(connection: Connection) -> dict[Position, Mark]:
 
 
 def _zones(connection: Connection) -> Zones:
-    """Time zones by programme and office, and by office alone for what belongs to no programme."""
-    rows = connection.execute("SELECT programme, office, time_zone FROM offices ORDER BY programme, office").fetchall()
-    zones: dict[tuple[str | None, str | None], str] = {}
-    for programme, office, zone in rows:
-        zones[(programme, office)] = zone
-        zones.setdefault((None, office), zone)
-    return zones
-
-
-def _changed_offices(before: Zones, after: Zones) -> set[str]:
-    if before is after:
-        return set()
-    return {office for key in before.keys() | after.keys() if before.get(key) != after.get(key) and (office := key[1])}
+    rows = connection.execute(f"SELECT {quoted(OfficeRow._fields)} FROM offices").fetchall()  # noqa: S608
+    return zones_of(map(OfficeRow._make, rows))
 
 
 def _fresh(rows: Iterable[EventRow], held: Iterable[EventRow]) -> list[EventRow]:

@@ -8,6 +8,7 @@ from services.placement import views
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
+from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
 from shared.web.acting import Served, Work
 from shared.web.plain import plain
@@ -26,6 +27,6 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
         "cancel": placing.end,
     }
     return (
-        Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works),
+        Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works, section=PlacementSection),
         *(plain(one, replica) for one in PLAIN),
     )

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from services.placement.domain.placements import PLACEMENT, Party
 from services.placement.work.placing import CONSENT_FLAG
-from shared.contracts.base import Instant
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.base import Date, Instant
+from shared.contracts.matching import Terms
 from shared.contracts.placement import PreparationStep
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen
+from shared.web.hidden import shown_to
+
+
+class PartiesSeen(BaseModel):
+    """Who stands on what; a host sees the expert and never the person behind it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assignment: str
+    expert: str
+    person: str | None = None
+    institution: str | None
+    office: str | None
+    programme: str | None
+    programme_version: int | None
 
 
 class PlacementSeen(Seen):
@@ -20,10 +36,10 @@ class PlacementSeen(Seen):
     officer's decision."""
 
     match: str
-    parties: MatchParties
+    parties: PartiesSeen
     terms: Terms | None
-    starts_on: date | None
-    ends_on: date | None
+    starts_on: Date | None
+    ends_on: Date | None
     contracts: int
     steps: tuple[PreparationStep, ...]
     opened_at: Instant
@@ -36,8 +52,9 @@ class PlacementSeen(Seen):
     consent_withdrawn: bool
 
 
-def placement(document: Document, _principal: Principal) -> PlacementSeen:
+def placement(document: Document, principal: Principal) -> PlacementSeen:
     fields: dict[str, Any] = PLACEMENT.state.model_validate(document["state"]).model_dump(exclude={"status"})
+    fields["parties"] = PartiesSeen(**shown_to(principal.role, fields["parties"]))
     flag = bool(document["private"].get(CONSENT_FLAG))
     own = {"id": document["_id"], "version": document["version"], "state": document["state"]["status"]}
     return PlacementSeen(**own, **fields, consent_withdrawn=flag)

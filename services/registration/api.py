@@ -17,6 +17,7 @@ from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.registering import Registering
 from services.registration.work.screening import Screening
+from shared.programmes.sections.selection import SelectionSection
 from shared.web.acting import Served
 
 
@@ -53,8 +54,10 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "declare-eligible": screen,
                 "declare-ineligible": screen,
                 "provide-info": works.screening.provide_info,
+                "suspend": works.screening.suspend,
             },
             taken={"create": works.registering.take},
+            section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, {"create": works.proposing.create}),
     )

@@ -13,6 +13,7 @@ from services.registration.work.publishing import Publishing
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.screening import Screening
 from shared.clock import derived_id
+from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
@@ -26,7 +27,7 @@ class Registration:
         self.ports = ports
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
-        self.work = _works(self.replica, identifiers, settings.issuer or DEVELOPMENT_ISSUER)
+        self.work = _works(self.replica, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER))
         self.replica.listens(handlers())
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
@@ -46,14 +47,14 @@ class Registration:
         await self.replica.stop()
 
 
-def _works(replica: Replica, identifiers: Identifiers, issuer: str) -> Works:
+def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     return Works(
         publishing,
         profiles,
         Registering(replica, publishing, identifiers),
         Screening(replica, profiles),
-        Proposing(replica, issuer),
+        Proposing(replica, accounts),
     )
 
 

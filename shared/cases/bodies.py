@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from shared.contracts.base import Code, Instant
+from shared.contracts.frame import Listed
+from shared.texts import lines
+
+# What `Listed` marks of a body name the codes of a verb's row by, and further ones of the programme's section.
+REASON, ITEM = "reason", "item"
+NOTE_CHARACTERS = 2_000
+
+Note = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=NOTE_CHARACTERS, pattern=r"\S")]
 
 
 class Input(BaseModel):
@@ -26,7 +35,13 @@ class Change(Input):
     happened_at: Instant | None = None
 
 
-class Reason(Change):
-    """Why, as a code; a text would reach the log."""
+class Noted(Change):
+    """`note`: what no code says, for those who may read it; it stays in the service, and no event carries it."""
 
-    reason: Code
+    note: Note | None = None
+
+
+class Reason(Noted):
+    """Why, as one of the codes that the verb lists; a text would reach the log."""
+
+    reason: Annotated[Code, Listed(REASON)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from shared.cases.bodies import Change
+from shared.cases.named import OWN_WORDS, listed_words
 from shared.contracts.base import Event, Scope
 from shared.errors import Refusal
 from shared.identity.roles import By, Relation, Role
@@ -83,6 +84,8 @@ class Move:
     follows from another document may come twice and late.
     `writes`, `checked_by_another`: whoever wrote what is approved is not the one who approves it (four eyes).
     `refuses`: rules that it may be refused by, beside the state. `example`: a body that is accepted.
+    `reasons`, `items`: the codes that a body may name for them (`Listed` on its field); a programme may add some.
+    `note_to`: who reads the note beside officers and whoever wrote it.
     """
 
     verb: str
@@ -102,6 +105,9 @@ class Move:
     checked_by_another: bool = False
     refuses: tuple[str, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    note_to: tuple[Role, ...] = ()
 
     @property
     def opens(self) -> bool:
@@ -143,6 +149,12 @@ class Move:
         return [event(happened_at=turn.now, **said(event, turn, told))]
 
 
+def without_codes(move: Move) -> str:
+    """The word of a list that the body names and the row leaves empty; empty where there is none."""
+    words = listed_words(move.body).values()
+    return next((word for word in words if word in OWN_WORDS and not getattr(move, f"{word}s")), "")
+
+
 def said(event: type[Event], turn: Turn[Any, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """The event's own fields: what the rule tells, else what the body says, else what it must have from the state."""
     fields = dict(told)
@@ -167,10 +179,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Timer:
-    """The one thing that a case waits for: firing executes `command` at `at`."""
+    """The one thing that a case waits for: firing executes `command` at `at`.
+
+    `waits`: how long a case whose instant was over when it was recorded is left for what else is still to be recorded
+    of that time; then the command runs as of `at`. None: such a case waits for nothing.
+    """
 
     at: datetime
     command: Any
+    waits: timedelta | None = None
 
 
 Fold = Callable[[Any, Any], Mapping[str, Any]]
@@ -189,6 +206,13 @@ def scope_of(state: Any) -> Scope:
     named = getattr(state, "parties", None) or getattr(state, "frame", None) or state
     names = ("office", "programme", "programme_version")
     return Scope(*(getattr(named, name, None) for name in names))
+
+
+def person_of(state: Any) -> str | None:
+    """The person whom the case is about, as the state or its parties name one; None for what concerns no person."""
+    named = getattr(state, "parties", None) or state
+    person: str | None = getattr(named, "person", None)
+    return person
 
 
 @dataclass(frozen=True)
@@ -213,11 +237,13 @@ class Case(Generic[S]):
 
     def __post_init__(self) -> None:
         for verb, rows in self.rows.items():
-            if len({(row.body, tuple(row.by.items()), row.needs) for row in rows}) > 1:
-                raise ValueError(f"{self.name}: the rows of {verb} differ in body, roles or needs")
+            if len({(row.body, tuple(row.by.items()), row.needs, row.reasons, row.items) for row in rows}) > 1:
+                raise ValueError(f"{self.name}: the rows of {verb} differ in body, roles, needs or codes")
             begins = [status for row in rows for status in row.before]
             if len(set(begins)) < len(begins):
                 raise ValueError(f"{self.name}: two rows of {verb} begin in one state")
+            if rows[0].by and (lacking := without_codes(rows[0])):
+                raise ValueError(f"{self.name}: {verb} takes a {lacking} and its row lists none (`{lacking}s=`)")
 
     @cached_property
     def rows(self) -> Mapping[str, tuple[Move, ...]]:

@@ -1,4 +1,4 @@
-"""What a body names: codes of the programme's lists, and ids of subjects that the service was told of."""
+"""What a body names: codes of a verb's and of the programme's lists, ids of subjects that the service was told of."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shared.cases.bodies import ITEM, REASON
 from shared.contracts.frame import Known, Listed
 
 # A field of a body, by its pointer, with the mark that says what it names.
 Named = tuple[str, Listed | Known, Any]
+# Words of which the verb's own row lists the codes.
+OWN_WORDS = (REASON, ITEM)
 
 
 def marked(body: BaseModel, pointer: str = "") -> Iterator[Named]:
-    """The fields of the body, and of what it is made of, that name a code or a subject."""
+    """The fields of the body, and of what it is made of, that name a code or a subject; each code of a list alone."""
     for name, field in type(body).model_fields.items():
         value, place = getattr(body, name), f"{pointer}/{name}"
-        if value is not None:
-            yield from ((place, mark, value) for mark in field.metadata if isinstance(mark, (Listed, Known)))
-        for number, item in enumerate(value if isinstance(value, tuple) else ()):
+        marks = [mark for mark in field.metadata if isinstance(mark, (Listed, Known))]
+        if not isinstance(value, tuple):
+            yield from ((place, mark, value) for mark in marks if value is not None)
+            continue
+        for number, item in enumerate(value):
+            yield from ((f"{place}/{number}", mark, item) for mark in marks)
             if isinstance(item, BaseModel):
                 yield from marked(item, f"{place}/{number}")
 
@@ -31,3 +37,13 @@ def unlisted(body: BaseModel, codes: Mapping[str, frozenset[str]]) -> list[str]:
         for place, mark, value in marked(body)
         if isinstance(mark, Listed) and value not in codes.get(mark.word, {value})
     ]
+
+
+def listed_words(body: type[BaseModel]) -> Mapping[str, str]:
+    """The fields of the body itself that name a code of a list -> the word of that list."""
+    return {
+        name: mark.word
+        for name, field in body.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Listed)
+    }

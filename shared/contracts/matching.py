@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, TimeZone
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
-from shared.contracts.registration import LanguageSkill
+from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 
 Modality = Literal["temporary", "repeated", "virtual", "permanent"]
 
@@ -25,11 +24,11 @@ class Terms(Contract):
     occupation: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
     modality: Modality = "temporary"
     seats: Annotated[int, Field(ge=1, le=100)] = 1
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     education: Annotated[int, Field(ge=0, le=8)] = 0
     experience_years: Annotated[int, Field(ge=0, le=80)] = 0
-    languages: tuple[LanguageSkill, ...] = ()
+    languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()
 
 
 # What every fact about an assignment, a match or a placement can be asked by.
@@ -69,7 +68,10 @@ _RETRACTED = frozenset({"MatchRetracted"})
 
 
 class AssignmentDrafted(Event):
-    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme."""
+    """A host institution (or an officer for it) wrote terms of reference, under a version of the programme.
+
+    `time_zone`: the office's (IANA name), in which the days of the terms are reckoned; UTC where it is missing.
+    """
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "draft"
@@ -77,6 +79,7 @@ class AssignmentDrafted(Event):
     office: Code | None = None
     programme: Code | None = None
     programme_version: int | None = None
+    time_zone: TimeZone | None = None
 
 
 class AssignmentSubmitted(Event):

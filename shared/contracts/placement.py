@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Code, Event, Id, TimeZone
+from shared.contracts.base import Code, Date, Event, Id, TimeZone
 from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject, Tells, said
 from shared.contracts.matching import PARTIES_FIELDS, TERMS_FIELDS, MatchParties, Terms
 
@@ -62,7 +61,8 @@ class PlacementRefused(Event):
 
 
 class PlacementContracted(Event):
-    """The first contract; an extension is a contract of its own."""
+    """The first contract; an extension is a contract of its own. `override_reason`: why its days lie outside those of
+    the terms or of the programme."""
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "contracted"
@@ -70,8 +70,9 @@ class PlacementContracted(Event):
         Tells("placement_contracted", once=True, ended_by=_CANCELLED),
         Tells("contract", ended_by=_CANCELLED),
     )
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
+    override_reason: Code | None = None
 
 
 class PreparationStepCompleted(Event):
@@ -100,11 +101,12 @@ class ReturnStarted(Event):
 
 
 class PlacementExtended(Event):
-    """A new contract to a later end."""
+    """A new contract to a later end; `override_reason`: why it lasts beyond the programme."""
 
     topic: ClassVar[str] = "placement.placements"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("contract", ended_by=_CANCELLED),)
-    ends_on: date
+    ends_on: Date
+    override_reason: Code | None = None
 
 
 class ReportsDue(Event):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import random
 import stat
@@ -9,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from shared.errors import SankofaError, SettingsError
+from shared.errors import SankofaError, SettingsError, Unavailable
 
 KEY_BYTES = 32
 # More than the keys of four services with thirty intake days each.
 READ_AT_MOST = 256
+# What passes by itself, or by somebody who makes room: no fault of the folder that was named.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 FileState = tuple[int, int, int, int]
 
@@ -26,7 +30,7 @@ class KeyBytes(Protocol):
     """Named keys of 32 bytes; a name is a path below the keys' folder, such as `registration/cursor.key`."""
 
     def take(self, name: str) -> bytes:
-        """The key; made, and durable, where it did not exist."""
+        """The key; made, and durable, where it did not exist. Unavailable where the disk has no room for it."""
         ...
 
     def find(self, name: str) -> bytes | None: ...
@@ -36,7 +40,7 @@ class KeyBytes(Protocol):
         ...
 
     def destroy(self, name: str) -> None:
-        """Overwrites and removes the key; nothing happens where there is none."""
+        """Overwrites and removes the key; nothing happens where there is none. Raises Unavailable: destroy again."""
         ...
 
     def move(self, old: str, new: str) -> None:
@@ -113,15 +117,17 @@ class KeyFolder:
     def destroy(self, name: str) -> None:
         self._read.pop(name, None)
         path = self.folder / name
-        try:
-            with path.open("r+b") as file:
-                file.write(bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
-        except FileNotFoundError:
-            return
-        _sync_folder(path.parent)
+
+        def overwrite_and_remove() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                with path.open("r+b") as file:
+                    file.write(bytes(KEY_BYTES))
+                    file.flush()
+                    os.fsync(file.fileno())
+                path.unlink()
+                _sync_folder(path.parent)
+
+        _guarded(overwrite_and_remove, name)
 
     def move(self, old: str, new: str) -> None:
         self._read.pop(old, None)
@@ -135,15 +141,18 @@ class KeyFolder:
         path = self.folder / name
         private_folder(path.parent)
         draft = path.with_name(f".{path.name}.{os.getpid()}.{self._rng.getrandbits(64):016x}")
-        _guarded(lambda: _write_private(draft, self._rng.randbytes(KEY_BYTES)), name)
-        try:
-            # A link never replaces: of two processes that make the same key, both go on with the first one's.
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-        _sync_folder(path.parent)
+
+        def write_and_link() -> None:
+            try:
+                _write_private(draft, self._rng.randbytes(KEY_BYTES))
+                # A link never replaces: of two processes that make the same key, both go on with the first one's.
+                with contextlib.suppress(FileExistsError):
+                    os.link(draft, path)
+            finally:
+                draft.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+
+        _guarded(write_and_link, name)
         return self.find(name) or self._make(name)
 
 
@@ -177,7 +186,8 @@ def _guarded(work: Callable[[], None], what: str) -> None:
     try:
         work()
     except OSError as error:
-        raise SettingsError(f"keys cannot be kept in {what} ({error.strerror})") from error
+        kind = Unavailable if error.errno in NO_ROOM else SettingsError
+        raise kind(f"keys cannot be kept in {what} ({error.strerror})") from error
 
 
 def _write_private(path: Path, content: bytes) -> None:

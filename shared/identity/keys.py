@@ -7,6 +7,7 @@
 | `<service>/blind-index.key`, `<service>/cursor.key` | HMAC-SHA256 |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
 | `<service>/persons.sqlite` | AES-256, one a person |
+| `identity/account.key` | HMAC-SHA256 of accounts, one for all services; never another one |
 | `issuer/current.key` | Ed25519 seed of the embedded development issuer |
 """
 
@@ -24,10 +25,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
+from shared.identity.accounts import Accounts
 from shared.identity.keyfiles import KeyBytes, KeyFolder, KeysInMemory
 from shared.identity.personkeys import PersonKeyFile, PersonKeys, PersonKeysInMemory
 
 _SERVICE = re.compile(r"[a-z]{1,32}")
+_IDENTITY = "identity/account.key"
 
 
 class Keys:
@@ -40,13 +43,14 @@ class Keys:
         self._rng: random.Random = random.SystemRandom()
         self._persons: dict[str, PersonKeys] = {}
         self._signing: dict[str, tuple[Ed25519PrivateKey, str]] = {}
+        self._identity: bytes | None = None
 
     @classmethod
     def in_memory(cls, rng: random.Random) -> Keys:
         """Keys of one seeded run: no file, the same bytes for the same randomness."""
         keys = cls.__new__(cls)
         keys._bytes, keys._folder, keys._rng = KeysInMemory(rng), None, rng
-        keys._persons, keys._signing = {}, {}
+        keys._persons, keys._signing, keys._identity = {}, {}, None
         return keys
 
     def receipt_key_id(self, service: str) -> str:
@@ -97,6 +101,22 @@ class Keys:
                 else PersonKeyFile(self._folder / service / "persons.sqlite")
             )
         return self._persons[service]
+
+    def accounts(self, issuer: str) -> Accounts:
+        """The accounts of the issuer's subjects."""
+        return Accounts(self.identity_key, issuer)
+
+    def identity_key(self) -> bytes:
+        """The key of all accounts; made where there is none.
+
+        Once read it stays: a file that vanishes while the process runs must not begin a second set of accounts.
+        """
+        if self._identity is None:
+            self._identity = self._bytes.take(_IDENTITY)
+        return self._identity
+
+    def has_identity_key(self) -> bool:
+        return self._identity is not None or self._bytes.find(_IDENTITY) is not None
 
     def issuer_key(self) -> OKPKey:
         """The private key of the embedded development issuer."""

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 from shared.errors import SettingsError, Unavailable
-from shared.identity.keyfiles import KEY_BYTES, KeyDestroyed, private_folder
+from shared.identity.keyfiles import KEY_BYTES, NO_ROOM, KeyDestroyed, private_folder
 
 T = TypeVar("T")
 
@@ -179,11 +179,19 @@ def _open(path: Path) -> sqlite3.Connection:
         wrong = [n for n, v in _SETTINGS.items() if str(connection.execute(f"PRAGMA {n}").fetchone()[0]) != v]
         connection.execute("CREATE TABLE IF NOT EXISTS person_keys (person TEXT PRIMARY KEY, key BLOB) WITHOUT ROWID")
     except (OSError, sqlite3.Error) as error:
-        raise SettingsError(f"{path} cannot be used for person keys ({type(error).__name__})") from error
+        kind = Unavailable if _passes(error) else SettingsError
+        raise kind(f"{path} cannot be used for person keys ({type(error).__name__})") from error
     if wrong:
         connection.close()
         raise SettingsError(f"{path} does not allow {', '.join(wrong)}")
     return connection
+
+
+def _passes(error: OSError | sqlite3.Error) -> bool:
+    """Whether the disk is at fault, as one without room is, and not the file that was named."""
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def _settle(takes: Sequence[_Take]) -> None:

@@ -19,15 +19,17 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from shared.clock import derived_id
 from shared.errors import SankofaError
+from shared.identity.accounts import Accounts
 from shared.identity.roles import ROLES, Role
 
 PublicKey = OKPKey | RSAKey | ECKey
 
 AUDIENCE = "sankofa"
 LEEWAY_SECONDS = 30
-LIFETIME_AT_MOST_SECONDS = 366 * 86_400
+LIFETIME_AT_MOST_SECONDS = 86_400
+# 2**53: a double holds every whole number below it, so instants of both kinds can be compared.
+INSTANT_AT_MOST = 9_007_199_254_740_992
 TOKEN_CHARACTERS_AT_MOST = 8_192
 MODULUS_BITS_AT_LEAST = 2_048
 REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti", "role")
@@ -81,9 +83,9 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class Verifier:
-    """Verifies tokens of one issuer. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`."""
+    """Verifies tokens of the accounts' issuer. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`."""
 
-    issuer: str
+    accounts: Accounts
     algorithms: tuple[str, ...]
     keys: IssuerKeys
     audience: str = AUDIENCE
@@ -100,7 +102,7 @@ class Verifier:
             raise TokenRefused("bad_signature") from None
         self._check_claims(claims)
         _check_times(claims, int(now.timestamp()))
-        return Principal(account_of(self.issuer, claims["sub"]), claims["role"], claims.get("office"))
+        return Principal(self.accounts.of(claims["sub"]), claims["role"], claims.get("office"))
 
     def _header(self, token: str) -> tuple[str, str]:
         """Algorithm and key id, before any key is touched."""
@@ -124,12 +126,12 @@ class Verifier:
         if missing:
             raise TokenRefused(f"{missing[0]}_missing")
         audience = claims["aud"]
-        if claims["iss"] != self.issuer:
+        if claims["iss"] != self.accounts.issuer:
             raise TokenRefused("iss_wrong")
         if audience != self.audience and not (isinstance(audience, list) and self.audience in audience):
             raise TokenRefused("aud_wrong")
         for name in ("sub", "jti"):
-            if not isinstance(claims[name], str) or not 0 < len(claims[name]) <= 255:
+            if not isinstance(claims[name], str) or not 0 < len(claims[name]) <= 255 or not _is_text(claims[name]):
                 raise TokenRefused(f"{name}_malformed")
         if not isinstance(claims["role"], str) or claims["role"] not in ROLES:
             raise TokenRefused("role_unknown")
@@ -138,15 +140,19 @@ class Verifier:
             raise TokenRefused("office_malformed")
 
 
-def account_of(issuer: str, subject: str) -> str:
-    """uuid5 of issuer and subject: what stands for the account everywhere else."""
-    return derived_id("account", issuer, subject)
+def _is_text(value: str) -> bool:
+    """Whether it has a form in bytes: JSON can say half of a surrogate pair, which has none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_times(claims: Mapping[str, Any], now: int) -> None:
     for name in ("exp", "iat", "nbf"):
         value = claims.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > INSTANT_AT_MOST:
             raise TokenRefused(f"{name}_malformed")
     if not claims["exp"] + LEEWAY_SECONDS > now:
         raise TokenRefused("expired")

@@ -136,6 +136,10 @@ class KafkaLog:
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
         return await self._reading.ends(self._partitions(topics))
 
+    async def final_ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        """Nothing to write: the append times are the brokers', whose clocks are not stepped (decision 0017)."""
+        return await self.ends(topics)
+
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         partitions = self._partitions(topics)
 
@@ -162,6 +166,7 @@ class KafkaLog:
         for name, state in states.items():
             found[f"topic.{name}.partitions"] = str(state.partitions)
             found[f"topic.{name}.replication.factor"] = str(state.replicas)
+            found[f"topic.{name}.acknowledged.copies"] = str(state.copies)
             found |= {f"topic.{name}.{setting}": value for setting, value in state.settings.items()}
         return found
 

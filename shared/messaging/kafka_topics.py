@@ -29,6 +29,12 @@ class TopicState:
     replicas: int
     settings: Mapping[str, str]
 
+    @property
+    def copies(self) -> int:
+        """How many copies an acknowledgement stands for: a broker asks for no more than there are replicas."""
+        asked = self.settings.get("min.insync.replicas", "")
+        return min(int(asked) if asked.isdigit() else 1, self.replicas)
+
 
 def wanted(topic: Topic, brokers: int, compaction_lag_ms: int = COMPACTION_LAG_MS) -> dict[str, str]:
     """The settings a topic is created with: kept for ever, append times by the broker, no unclean election."""
@@ -65,10 +71,10 @@ def check(topic: Topic, state: TopicState, brokers: int, compaction_lag_ms: int 
             fits = found == expected
         if not fits:
             refuse(name, found or "not set", expected)
-    acknowledging = int(state.settings["min.insync.replicas"])
-    if acknowledging > state.replicas:
-        # Every append would wait for copies that nobody keeps.
-        refuse("min.insync.replicas", acknowledging, f"at most {state.replicas}, its replicas")
+    asked = int(state.settings["min.insync.replicas"])
+    if asked > state.replicas:
+        # Kafka 4.x acknowledges all the same, with as many copies as there are: somebody counts on copies in vain.
+        refuse("min.insync.replicas", asked, f"at most {state.replicas}: so many copies there are")
     largest = state.settings.get("max.message.bytes", "0")
     if int(largest) < BATCH_BYTES:
         refuse("max.message.bytes", largest, f"at least {BATCH_BYTES}")

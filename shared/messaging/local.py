@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from shared.clock import Runtime, stop_tasks
-from shared.errors import PortError, Unavailable
+from shared.errors import PortError, Unavailable, UnknownOutcome
 from shared.messaging.local_file import Append, Commit, Compact, LogFile, Operation, Shown
 from shared.messaging.local_groups import Group, LocalSubscription
 from shared.messaging.local_writer import Floor, InlineWriter, Tails, ThreadedWriter, Transactions, Writer
@@ -131,13 +131,20 @@ class LocalLog:
             del self._waiters[grown]
 
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        positions = self._partitions(topics)
+        return self._reading(lambda: {position: self._ends[position] for position in positions})
+
+    async def final_ends(self, topics: Sequence[str]) -> dict[Position, int]:
         shown_ms = self._floor.show(self._runtime.now())
         if shown_ms - self._shown_kept_ms > SHOWN_LAG_MS:
             # After a restart with a clock that went back, the file alone knows what was shown.
-            await self._submitted(Shown(shown_ms))
+            try:
+                await self._submitted(Shown(shown_ms))
+            except UnknownOutcome as error:
+                # Kept or not, nobody was told of the instant yet.
+                raise Unavailable("log: the instant shown") from error
             self._shown_kept_ms = max(shown_ms, self._shown_kept_ms)
-        positions = self._partitions(topics)
-        return self._reading(lambda: {position: self._ends[position] for position in positions})
+        return await self.ends(topics)
 
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         kept = self._reading(lambda: self._file.positions(group))

@@ -13,6 +13,7 @@ from typing import Protocol
 from shared.errors import PortError, Unavailable, UnknownOutcome
 from shared.messaging.local_file import Append, Commit, Compact, LogFile, Operation, Tail
 from shared.messaging.port import Position
+from shared.store.sqlite_batch import is_full
 
 LONGEST_COMMIT = 1000
 # A position goes to the disk with the next append, and alone where none comes so soon.
@@ -86,6 +87,9 @@ class Transactions:
             self._file.writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
+            if is_full(error):
+                # The frame that commits is the last to be written, and it was not.
+                raise Unavailable(f"log: {error}") from error
             # The frames may lie in the WAL all the same; a crash now could bring them to life.
             raise UnknownOutcome(f"log: {error}") from error
         self._tails.update(moved)

@@ -111,6 +111,13 @@ class Log(Protocol):
         """The offset after the last record, for each partition."""
         ...
 
+    async def final_ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        """`ends`, as of an instant that somebody is told is over: what is appended later is stamped no earlier.
+
+        After a restart with a clock that went back either, to within 4 s; so it may have to write.
+        """
+        ...
+
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         """The offset that the group reads next, for each partition (0 where it has none)."""
         ...

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.clock import Runtime, stop_tasks
 from shared.contracts.registration import ProgrammePublished
-from shared.errors import Refusal, TooEarly, Unavailable
+from shared.errors import PortError, Refusal, TooEarly
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse
 from shared.messaging.topics import PROGRAMMES
@@ -74,7 +74,7 @@ class Definitions:
                     self._end_at_start = (await self._log.ends([PROGRAMMES.name]))[(PROGRAMMES.name, 0)]
                 await self._read_on()
                 await self._log.wait([PROGRAMMES.name], {(PROGRAMMES.name, 0): self._offset}, timeout=WAIT_SECONDS)
-            except Unavailable:
+            except PortError:
                 await self._runtime.sleep(RETRY_SECONDS)
 
     async def _read_on(self) -> None:

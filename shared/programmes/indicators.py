@@ -6,15 +6,14 @@ A period is half-open, `[starts, ends)`, in calendar days of the office that the
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Code, Key
+from shared.contracts.base import Code, Date, Key
 from shared.programmes.fact_words import (
     FIELDS_OF,
     NOT_STATED,
@@ -28,7 +27,14 @@ from shared.programmes.fact_words import (
 )
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-Texts = Annotated[dict[Language, Annotated[str, StringConstraints(min_length=1, max_length=400)]], Field(min_length=1)]
+Texts = Annotated[
+    dict[Language, Annotated[str, StringConstraints(min_length=1, max_length=400)]], Field(min_length=1, max_length=40)
+]
+
+
+# As many as a standard's own list of countries or occupations has, and some more.
+LISTED_AT_MOST = 500
+Listing = Annotated[tuple[Code, ...], Field(max_length=LISTED_AT_MOST)]
 
 
 class Declared(BaseModel):
@@ -51,8 +57,8 @@ class Period(Declared):
     code: Key
     name: Texts
     series: Code
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -60,7 +66,7 @@ class Period(Declared):
             raise broken("period_backwards", "a period ends after it starts")
         return self
 
-    def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
         """The first instant of the period and the first one after it, for an office in that time zone."""
         return (
             datetime(self.starts.year, self.starts.month, self.starts.day, tzinfo=zone),
@@ -95,7 +101,7 @@ class DimensionClass(Declared):
 
     code: Code
     name: Texts
-    values: tuple[Code, ...] = ()
+    values: Listing = ()
     at_least: int | None = None
     below: int | None = None
     rest: bool = False
@@ -118,7 +124,7 @@ class Dimension(Source):
 
     code: Key
     name: Texts
-    classes: tuple[DimensionClass, ...] = ()
+    classes: Annotated[tuple[DimensionClass, ...], Field(max_length=LISTED_AT_MOST)] = ()
     statistical: bool = False
 
     def class_of(self, value: str | int | None) -> str:
@@ -142,7 +148,7 @@ class Condition(Source):
     A missing value never meets a condition.
     """
 
-    one_of: tuple[Code, ...] | None = None
+    one_of: Listing | None = None
     at_least: int | None = None
     at_most: int | None = None
 
@@ -159,8 +165,8 @@ class Condition(Source):
 class Facts(Declared):
     """Which facts are looked at: any of `kinds`, meeting every condition of `where`."""
 
-    kinds: Annotated[tuple[FactKind, ...], Field(min_length=1)]
-    where: tuple[Condition, ...] = ()
+    kinds: Annotated[tuple[FactKind, ...], Field(min_length=1, max_length=100)]
+    where: Annotated[tuple[Condition, ...], Field(max_length=20)] = ()
 
 
 class Distinct(Declared):
@@ -226,8 +232,8 @@ class Indicator(Declared):
     unit: Code
     measure: Measure
     facts: Facts | None = None
-    by: tuple[Code, ...] = ()
-    targets: dict[Key, int] = {}
+    by: Annotated[tuple[Code, ...], Field(max_length=100)] = ()
+    targets: Annotated[dict[Key, int], Field(max_length=LISTED_AT_MOST)] = {}
     baseline: int | None = None
     decimals: Annotated[int, Field(ge=0, le=6)] = 0
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, TypeVar, get_args
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, JsonValue
 
-from shared.contracts.base import Code, Country
+from shared.contracts.base import Code, Country, Date
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
@@ -16,6 +15,7 @@ from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.results import ResultsSection
 from shared.programmes.sections.selection import SelectionSection
 from shared.programmes.sections.trainings import TrainingsSection
+from shared.zones import zone
 
 S = TypeVar("S", bound=Section)
 
@@ -27,17 +27,21 @@ class Office(Declared):
     name: Annotated[Texts, Field(description="what people read")]
     country: Annotated[Country, Field(description="where it is")]
     time_zone: Annotated[str, Field(max_length=64, description="its calendar days: a name of the IANA list")]
+    predecessors: Annotated[
+        tuple[Code, ...],
+        Field(max_length=20, description="offices of earlier versions that this one continues: renamed, or merged"),
+    ] = ()
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone)
+    def zone(self) -> tzinfo:
+        return zone(self.time_zone)
 
 
 class Dates(Declared):
     """`[starts, ends)`: when the programme ran or runs."""
 
-    starts: Annotated[date, Field(description="the first day")]
-    ends: Annotated[date, Field(description="the first day after it")]
+    starts: Annotated[Date, Field(description="the first day")]
+    ends: Annotated[Date, Field(description="the first day after it")]
 
 
 class Disclosure(Declared):
@@ -85,6 +89,13 @@ class Definition(Declared):
     placement: Annotated[PlacementSection | None, Field(description="returns to host institutions")] = None
     trainings: Annotated[TrainingsSection | None, Field(description="trainings that are held")] = None
     results: Annotated[ResultsSection | None, Field(description="sites, works and whom they reach")] = None
+
+    def refuse_over(self, office: str | None, at: datetime) -> None:
+        """Raises Refusal `programme_is_over` (409) where the programme had ended by that instant, on the office's
+        calendar. What is recorded late is asked at the time at which it happened."""
+        found = self.office(office) if office else None
+        if at.astimezone(found.zone if found else UTC).date() >= self.dates.ends:
+            raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
 
     def sections(self) -> dict[str, Section]:
         """The sections that this programme has, by their names in the file."""

@@ -8,7 +8,7 @@ count and a hash chain for each topic, `holds` its promises to other documents (
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -29,6 +29,8 @@ S = TypeVar("S", bound=BaseModel)
 APPLIED_AT_MOST = 4_096
 # In the private part: the accounts that wrote what somebody else has to approve.
 WRITTEN_BY = "written_by"
+# In the private part: what was said beside the reasons of verbs (shared.web.notes).
+NOTES, NOTES_AT_MOST = "noted", 20
 ATTEMPTS = 40
 # The mark of a command whose caller has not read the document.
 UNREAD: Document = {}
@@ -80,7 +82,7 @@ class Cause:
 
     `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
     right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
-    somebody has a receipt for it.
+    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it.
     """
 
     command_id: str
@@ -92,6 +94,11 @@ class Cause:
     recorded_late: bool = False
     account: str | None = None
     acknowledged: bool = False
+    note: Mapping[str, Any] | None = None
+
+    def noting(self, note: Mapping[str, Any], digest: str) -> Cause:
+        """The cause of the same command, with a note that is kept with the case's own document alone."""
+        return replace(self, note=note, digest=digest)
 
     def step(self, name: str) -> Cause:
         """The cause of a further document's command within the same work, under an id of its own."""
@@ -249,7 +256,8 @@ class Kernel:
         draft = new_document(id) if document is None else dict(document)
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
-        draft["private"] = {**draft["private"], **(private or {}), **_seen_by(draft, aggregate.eyes(command), cause)}
+        beside = {**_seen_by(draft, aggregate.eyes(command), cause), **_noted(draft, cause, at)}
+        draft["private"] = {**draft["private"], **(private or {}), **beside}
         if events:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(at)
@@ -280,6 +288,16 @@ def _seen_by(document: Document, eyes: Eyes, cause: Cause) -> Mapping[str, Any]:
     if not wrote or cause.account is None or cause.account in wrote:
         raise Refusal("four_eyes", "who wrote it may not approve it")
     return {}
+
+
+def _noted(document: Document, cause: Cause, at: datetime) -> Mapping[str, Any]:
+    """Raises Refusal `notes_full`: the same without a note goes on."""
+    if cause.note is None:
+        return {}
+    notes = document["private"].get(NOTES, [])
+    if len(notes) >= NOTES_AT_MOST:
+        raise Refusal("notes_full", f"a case keeps {NOTES_AT_MOST} notes; without one the verb goes on")
+    return {NOTES: [*notes, {**cause.note, "at": text_of(at)}]}
 
 
 def settled(document: Document, cause: Cause) -> bool:

@@ -31,6 +31,11 @@ def error_name(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", None) or type(error).__name__
 
 
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether there was no room on the disk: nothing was done, and nothing will be before there is some."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
 def ends_batch(error: BaseException) -> bool:
     """Whether SQLite may have rolled back everything that was begun."""
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in BATCH_ERRORS
@@ -72,8 +77,8 @@ def run_batch(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         text = f"the commit failed ({error_name(error)})"
-        full = getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
-        _give_up(connection, jobs, Unavailable if full else UnknownOutcome, text)
+        undone = is_full(error) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        _give_up(connection, jobs, Unavailable if undone else UnknownOutcome, text)
 
 
 def _run_job(connection: sqlite3.Connection, job: Job) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from opentelemetry.sdk.metrics import MeterProvider
@@ -133,6 +133,26 @@ class _Seldom(logging.StreamHandler[TextIO]):
                 super().emit(record)
 
 
+class _Enduring:
+    """A stream of lines; one that cannot be written, as to a file on a full disk, is counted and stops nobody."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        self._guarded(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        self._guarded(self._stream.flush)
+
+    @staticmethod
+    def _guarded(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OSError:
+            count("lines_lost")
+
+
 def configure_logging(service: str = "", level: str = "info", stream: TextIO | None = None) -> None:
     """Writes JSON lines to `stream` (standard error by default) from `level` on; SettingsError for an unknown one."""
     number = logging.getLevelNamesMapping().get(level.upper())
@@ -159,7 +179,7 @@ def _configure(level: int, stream: TextIO | None) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # Looked up at each line, so that a stream that was replaced later is the one written to.
-        logger_factory=lambda *_: structlog.WriteLogger(stream or sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(cast(TextIO, _Enduring(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )
 

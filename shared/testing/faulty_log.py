@@ -118,6 +118,9 @@ class FaultyLog:
     async def ends(self, topics: Sequence[str]) -> dict[Position, int]:
         return await self.wire.ask("log.ends", lambda: self._log.ends(topics))
 
+    async def final_ends(self, topics: Sequence[str]) -> dict[Position, int]:
+        return await self.wire.ask("log.ends", lambda: self._log.final_ends(topics))
+
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         async def committed() -> dict[Position, int]:
             known = self.groups.of(group).committed

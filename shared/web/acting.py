@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.cases.bodies import Change
+from shared.cases.bodies import Change, Noted
 from shared.cases.case import Asked, Case
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
 from shared.identity.tokens import Principal
+from shared.programmes.definitions import Definitions
+from shared.programmes.reasons import check_codes, part_of
+from shared.programmes.sections.base import Section
 from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved
 from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.web.callers import Granted
+from shared.web.notes import Note, Notes
 
 B = TypeVar("B", bound=Change)
 NOTHING_YET: Document = {}
@@ -33,7 +37,7 @@ class Seen(BaseModel):
     """A case as its reader sees it; a field that is hidden from the reader is not there.
 
     `state`: where it stands; `open`: the verbs that its state and the reader's rights leave open now. What the body
-    says, or another document, may still refuse one.
+    says, or another document, may still refuse one. `notes`: where one case is read, those that the reader may.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,10 +46,11 @@ class Seen(BaseModel):
     version: int
     state: str
     open: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 Represent = Callable[[Document, Principal], Seen]
-# What only the reading of one case opens for the caller: fields of `seen` that the store holds sealed.
+# What only the reading of one case tells: fields of `seen` that the store holds sealed, or elsewhere.
 Unsealed = Callable[[Document, Granted], Awaitable[Mapping[str, Any]]]
 
 
@@ -76,6 +81,7 @@ class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
     `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model.
+    `section`: the part of a programme that adds reasons and items to those of the verbs.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 
@@ -86,6 +92,7 @@ class Served:
     works: Mapping[str, Work] = field(default_factory=dict)
     taken: Mapping[str, Taking] = field(default_factory=dict)
     unsealed: Unsealed | None = None
+    section: type[Section] | None = None
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
@@ -99,6 +106,15 @@ class Served:
         return self.case.name
 
 
+@dataclass(frozen=True)
+class Behind:
+    """What a service's edge acts through."""
+
+    kernel: Kernel
+    notes: Notes
+    definitions: Definitions
+
+
 def rows_of(case: Case[Any]) -> tuple[Row, ...]:
     """The policy's rows of a case: who reads and lists it, and who may do what."""
     lists = case.readers if case.lists is None else case.lists
@@ -106,20 +122,42 @@ def rows_of(case: Case[Any]) -> tuple[Row, ...]:
     return tuple(Row(role, case.name, verb, relation) for verb, by in rights.items() for role, relation in by.items())
 
 
-async def act(served: Served, kernel: Kernel, call: Call[Any]) -> Saved[Any]:
+async def act(served: Served, behind: Behind, call: Call[Any]) -> Saved[Any]:
     """Does what the verb says, once. Raises Refusal, PreconditionFailed, CommandReused, Overloaded, Unavailable."""
+    check_codes(served.case.rows[call.verb][0], call.body, _part_of(served, behind, call.document))
+    if isinstance(call.body, Noted) and call.body.note:
+        state = served.aggregate.read(call.document)
+        call = replace(call, cause=await behind.notes.write(state, call.verb, call.body.note, call.cause))
     if work := served.works.get(call.verb):
         return await work(call)
     command = Asked(call.verb, call.body)
-    return await kernel.execute(served.aggregate, call.id, command, call.cause, expected_version=call.expected_version)
+    return await behind.kernel.execute(
+        served.aggregate, call.id, command, call.cause, expected_version=call.expected_version
+    )
 
 
-async def seen(served: Served, id: str, granted: Granted) -> tuple[Document, Seen]:
+def _part_of(served: Served, behind: Behind, document: Document) -> Section | None:
+    """The section of the case's programme, by the version that the case was opened under.
+
+    Raises TooEarly where that version has not arrived here yet.
+    """
+    scope = served.case.scope(state) if (state := served.aggregate.read(document)) is not None else None
+    if served.section is None or scope is None or scope.programme is None:
+        return None
+    definitions = behind.definitions
+    version = scope.programme_version or definitions.newest_version(scope.programme)
+    return part_of(definitions.version(scope.programme, version), served.section)
+
+
+async def seen(served: Served, behind: Behind, id: str, granted: Granted) -> tuple[Document, Seen]:
     """The case and what the caller sees of it. Raises Refusal 404, Unavailable."""
     document = await granted.load(served.aggregate.name, id_of(id))
     found = await shown(served, document, granted)
     if served.unsealed is not None:
         found = found.model_copy(update=await served.unsealed(document, granted))
+    state = served.aggregate.read(document)
+    if notes := await behind.notes.read(served.case, state, document, granted.principal):
+        found = found.model_copy(update={"notes": notes})
     return document, found
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import rfc8785
@@ -13,10 +14,13 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import Refusal
+from shared.web.callers import edge_of
 from shared.web.problems import validation_problems
 from shared.web.strict_json import parsed
 
 BODY_BYTES_AT_MOST = 1_048_576
+# A body of this size takes a millisecond or two; a larger one is read and validated away from the event loop.
+ON_THE_LOOP_BYTES = 32_768
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,10 +36,18 @@ class Body(Generic[M]):
 
 async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYTES_AT_MOST) -> Body[M]:
     """The body as `model`; an empty one counts as `{}`. Raises Refusal 413, 415 or 422."""
+    _check_length(request, at_most)
     raw = await _bytes(request, at_most)
     if raw:
         _check_media_type(request.headers.get("content-type", ""))
     raw = raw or b"{}"
+    if len(raw) <= ON_THE_LOOP_BYTES:
+        return body_of(model, raw)
+    return await edge_of(request).runtime.in_pool(partial(body_of, model, raw))
+
+
+def body_of(model: type[M], raw: bytes) -> Body[M]:
+    """The model, the value and its digest. Raises Refusal 422."""
     value = parsed(raw)
     return Body(validated(model, raw), value, digest_of(value))
 
@@ -84,11 +96,15 @@ def closed(schema: Any) -> None:
             closed(part)
 
 
-async def _bytes(request: Request, at_most: int) -> bytes:
-    """The body, read no further than the limit."""
+def _check_length(request: Request, at_most: int) -> None:
+    """By what the header says, before anything is read."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > at_most:
         raise Refusal("too_large", status=413)
+
+
+async def _bytes(request: Request, at_most: int) -> bytes:
+    """The body, read no further than the limit."""
     raw = bytearray()
     async for part in request.stream():
         raw += part

@@ -13,28 +13,31 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.cases.case import NEW, Case, Move
+from shared.cases.named import OWN_WORDS, listed_words
 from shared.identity.roles import By
 from shared.identity.tokens import Principal
-from shared.store.aggregates import Kernel, Saved
+from shared.programmes.reasons import CODE_NOT_LISTED
+from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import NOTHING_YET, Call, Served, act, id_of, seen, shown
+from shared.web.acting import NOTHING_YET, Behind, Call, Served, act, id_of, seen, shown
 from shared.web.answers import ITEM, answers, listed_answers, taken_answers
-from shared.web.bodies import documented, read_body
+from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import cause_of, etag, expected_version
+from shared.web.codes import described
+from shared.web.commands import cause_of, etag, expected_version, refuse_if_match
 from shared.web.lists import PARAMETERS, page, query
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def case_routes(served: Served, kernel: Kernel) -> APIRouter:
+def case_routes(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>`, `GET /<name>/{id}`, and for each verb `POST /<name>/{id}/<verb>`; what opens a case is a
     `POST /<name>`."""
     router = APIRouter()
     _list(router, served)
-    _item(router, served)
+    _item(router, served, behind)
     for verb in served.case.verbs:
-        _verb(router, served, kernel, verb)
+        _verb(router, served, behind, verb)
     return router
 
 
@@ -78,10 +81,10 @@ def _list(router: APIRouter, served: Served) -> None:
     )
 
 
-def _item(router: APIRouter, served: Served) -> None:
+def _item(router: APIRouter, served: Served, behind: Behind) -> None:
     async def endpoint(id: str, request: Request, granted: Granted = Depends(may(served.name, "read"))) -> Response:
         query(request)
-        document, found = await seen(served, id, granted)
+        document, found = await seen(served, behind, id, granted)
         return JSONResponse(representation(found), 200, {"ETag": etag(int(document["version"]))})
 
     router.add_api_route(
@@ -96,10 +99,10 @@ def _item(router: APIRouter, served: Served) -> None:
     )
 
 
-def _verb(router: APIRouter, served: Served, kernel: Kernel, verb: str) -> None:
+def _verb(router: APIRouter, served: Served, behind: Behind, verb: str) -> None:
     rows = served.case.rows[verb]
     opens, taken = any(row.opens for row in rows), verb in served.taken
-    endpoint = _opening(served, kernel, rows[0]) if opens else _changing(served, kernel, rows[0])
+    endpoint = _opening(served, behind, rows[0]) if opens else _changing(served, behind, rows[0])
     if taken:
         endpoint = _taking(served, rows[0])
     router.add_api_route(
@@ -111,29 +114,29 @@ def _verb(router: APIRouter, served: Served, kernel: Kernel, verb: str) -> None:
         description=description_of(served.case, verb),
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
         openapi_extra={
-            **documented(rows[0].body, rows[0].example),
+            **described(served.case, rows[0], served.section),
             "responses": taken_answers(_refused(served, verb)) if taken else _answers_of(served, verb, opens),
         },
         tags=[served.name],
     )
 
 
-def _changing(served: Served, kernel: Kernel, move: Move) -> Callable[..., Any]:
+def _changing(served: Served, behind: Behind, move: Move) -> Callable[..., Any]:
     async def endpoint(id: str, request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
         query(request)
         document = await granted.load(served.aggregate.name, id_of(id))
         call = await _call(request, granted, move, id, document)
-        saved = await act(served, kernel, call)
+        saved = await act(served, behind, call)
         return await answer(served, saved.document, granted)
 
     return endpoint
 
 
-def _opening(served: Served, kernel: Kernel, move: Move) -> Callable[..., Any]:
+def _opening(served: Served, behind: Behind, move: Move) -> Callable[..., Any]:
     async def endpoint(request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
         query(request)
         call = await _call(request, granted, move, None, NOTHING_YET)
-        return await opened(served, await act(served, kernel, call), granted)
+        return await opened(served, await act(served, behind, call), granted)
 
     return endpoint
 
@@ -154,6 +157,8 @@ def acknowledged(receipt: Mapping[str, Any]) -> Response:
 
 async def _call(request: Request, granted: Granted, move: Move, id: str | None, document: Document) -> Call[Any]:
     """What the request asks for; a case that is opened without a natural id takes the command's."""
+    if move.opens and move.before == {NEW}:
+        refuse_if_match(request)
     sent = await read_body(request, move.body)
     body: Any = sent.model
     cause = cause_of(request, granted, sent.digest, body.happened_at)
@@ -186,7 +191,8 @@ def _answers_of(served: Served, verb: str, opens: bool) -> dict[str, Any]:
 def _refused(served: Served, verb: str) -> tuple[str, ...]:
     """By what its table says that the verb is refused, beside the state."""
     rows = served.case.rows[verb]
-    return tuple(dict.fromkeys(rule for row in rows for rule in (*row.refuses, *row.named.values())))
+    listed = (CODE_NOT_LISTED,) if set(OWN_WORDS) & set(listed_words(rows[0].body).values()) else ()
+    return tuple(dict.fromkeys((*(rule for row in rows for rule in (*row.refuses, *row.named.values())), *listed)))
 
 
 def _by(by: By) -> str:

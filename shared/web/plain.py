@@ -5,7 +5,8 @@ The office is the caller's; codes come from the programme's lists, ids are of su
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, create_model
 
@@ -18,6 +19,7 @@ from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 from shared.programmes.checks import named_codes
 from shared.programmes.model import Definition
+from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.programmes.sections.base import Section
 from shared.replica import Replica
 from shared.store.aggregates import Aggregate, Saved
@@ -31,13 +33,15 @@ def plain(one: Plain, replica: Replica) -> Served:
     """The case with its routes' work."""
     case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
     works = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
-    return Served(case, one.aggregate, seen, _represent(case, seen), works)
+    return Served(case, one.aggregate, seen, _represent(case, seen), works, section=one.section)
 
 
 def seen_model(case: Case[Any]) -> type[Seen]:
     """What a reader sees: the state's fields, and the texts that stay in the service."""
+    # With what stands on the types, such as the one form of times.
+    hints = get_type_hints(case.state, include_extras=True)
     fields: dict[str, Any] = {
-        name: (field.annotation, field.default if not field.is_required() else ...)
+        name: (hints[name], field.default if not field.is_required() else ...)
         for name, field in case.state.model_fields.items()
         if name != "status"
     }
@@ -66,11 +70,12 @@ class _Work:
         self._replica = replica
 
     async def open(self, call: Call[Opening]) -> Saved[Any]:
-        """Raises Refusal `not_yours` (403), `not_in_programme`, `programme_unknown`, those of `_check`."""
+        """Raises Refusal `not_yours` (403), `not_in_programme`, `programme_unknown`, `programme_is_over`, those of
+        `_check`."""
         await _check_office(call.body, call.granted)
         _, state = await self._replica.kernel.load(self._aggregate, call.id)
         # What a repetition finds was checked when it was opened.
-        return await self._execute(call, await self._under(call.body) if state is None else None)
+        return await self._execute(call, await self._under(call.body, self._at(call)) if state is None else None)
 
     async def go_on(self, call: Call[Any]) -> Saved[Any]:
         """Raises Refusal `not_found` (404), those of `_check`; TooEarly where the case's version is not here."""
@@ -82,7 +87,10 @@ class _Work:
         await self._check(call.body, definition)
         return await self._execute(call, Under(frame, definition.section(self._section)))
 
-    async def _under(self, body: Opening) -> Under:
+    def _at(self, call: Call[Any]) -> datetime:
+        return call.cause.happened_at or self._replica.ports.runtime.now()
+
+    async def _under(self, body: Opening, at: datetime) -> Under:
         definitions = self._replica.definitions
         try:
             version, definition = definitions.newest_version(body.programme), definitions.newest(body.programme)
@@ -90,6 +98,7 @@ class _Work:
             raise Refusal(refusal.rule, problems=(Problem(refusal.rule, "/programme"),), status=422) from None
         section = definition.section(self._section)
         await self._check(body, definition)
+        definition.refuse_over(body.office, at)
         office = definition.office(body.office)
         if office is None:
             raise TypeError("an office that is listed is missing")
@@ -98,7 +107,7 @@ class _Work:
     async def _check(self, body: BaseModel, definition: Definition) -> None:
         """Refuses `code_not_listed` (422); then `<name>_unknown` (409), for the news of a subject may be on its way."""
         codes = named_codes(definition, definition.section(self._section))
-        _refuse("code_not_listed", unlisted(body, codes), 422)
+        _refuse(CODE_NOT_LISTED, unlisted(body, codes), 422)
         named = list(marked(body))
         for name in dict.fromkeys(mark.name for _, mark, _ in named if isinstance(mark, Known)):
             ids = [(at, value) for at, mark, value in named if isinstance(mark, Known) and mark.name == name]

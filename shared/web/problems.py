@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.errors import (
+    PROBLEMS_AT_MOST,
     CommandReused,
     Conflict,
     Overloaded,
@@ -43,15 +45,22 @@ SCHEMA: dict[str, Any] = {
         "rule": {"type": "string"},
         "errors": {
             "type": "array",
+            "maxItems": PROBLEMS_AT_MOST,
             "items": {
                 "type": "object",
                 "required": ["pointer", "rule"],
-                "properties": {"pointer": {"type": "string"}, "rule": {"type": "string"}},
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "rule": {"type": "string"},
+                    "detail": {"type": "string", "description": "What would be right, in words."},
+                },
             },
         },
     },
 }
 
+# What it says of these is not ours.
+_PYDANTICS = frozenset(get_args(ErrorType))
 _RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -71,13 +80,14 @@ def problem(
     errors: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """The answer. `detail` is a sentence of ours; it holds nothing that came in."""
+    """The answer, with the first fifty of `errors`. `detail` is a sentence of ours; it holds nothing that came in."""
+    listed = errors[:PROBLEMS_AT_MOST] or (Problem(rule),)
     body: dict[str, Any] = {
         "type": f"urn:sankofa:problem:{rule}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "rule": rule,
-        "errors": [{"pointer": error.pointer, "rule": error.rule} for error in errors or (Problem(rule),)],
+        "errors": [error.shown() for error in listed],
     }
     if detail:
         body["detail"] = detail
@@ -85,8 +95,15 @@ def problem(
 
 
 def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
-    """Pointer and rule of each of Pydantic's errors; its message, input and context are left out."""
-    return tuple(Problem(rule_of(error["type"]), pointer_to(error["loc"])) for error in errors)
+    """Pointer and rule of each of Pydantic's errors, and of a rule of our own its sentence.
+
+    Pydantic's own messages, input and context are left out: they may quote what came in.
+    """
+    return tuple(_problem(error, pointer_to(error["loc"])) for error in errors[:PROBLEMS_AT_MOST])
+
+
+def _problem(error: ErrorDetails, pointer: str) -> Problem:
+    return Problem(rule_of(error["type"]), pointer, "" if error["type"] in _PYDANTICS else error["msg"])
 
 
 def _refusal(error: Refusal) -> Response:

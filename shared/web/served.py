@@ -11,12 +11,13 @@ from shared.identity.issuers import token_verifier
 from shared.identity.policy import SubjectsOf, policy_of
 from shared.identity.rights import Rights
 from shared.replica import Replica
-from shared.web.acting import Served, rows_of
+from shared.web.acting import Behind, Served, rows_of
 from shared.web.asyncapi import Received
 from shared.web.backlog import Sparing, backlog_router
 from shared.web.callers import Edge
 from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
+from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.receipts import receipts_router
 
@@ -40,6 +41,7 @@ def served(
     also answers for its receipts. `follows`: what the service reads beside its handler table.
     """
     ports, service = replica.ports, replica.service
+    behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
     rows = [row for one in cases for row in rows_of(one.case)]
     edge = Edge(
         service=service,
@@ -50,14 +52,17 @@ def served(
         subjects_of=subjects_of,
         policy=policy_of(rows, rights, intake=replica.intake is not None),
     )
-    receipts = [receipts_router(service, ports.keys)] if replica.intake else []
     report = Sparing(backlog or replica.unfinished, ports.runtime)
-    operator = [parked_router(replica), settings_router(ports), backlog_router(report)]
     return create_app(
         edge,
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, replica.kernel) for one in cases), *routers, *receipts, *operator],
+        routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
+
+
+def _of_every_service(replica: Replica, report: Sparing) -> list[APIRouter]:
+    receipts = [receipts_router(replica.service, replica.ports.keys)] if replica.intake else []
+    return [*receipts, parked_router(replica), settings_router(replica.ports), backlog_router(report)]

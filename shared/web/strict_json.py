@@ -10,11 +10,14 @@ from typing import Any, NoReturn
 from shared.errors import Problem, Refusal
 
 DEPTH_AT_MOST = 32
+# Texts, brackets and commas: several times what the largest definition has. Whatever is broken in a body is broken at
+# one of them, so this also bounds what a validator can find.
+TOKENS_AT_MOST = 20_000
 EXACT_INTEGER = 2**53 - 1
 INTEGER_DIGITS_AT_MOST = 16
 
-# A whole string, even one that is never closed, or one bracket: possessive, so that it stays linear.
-_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+# A whole string, even one that is never closed, a bracket or a comma: possessive, so that it stays linear.
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _PLAIN_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -22,14 +25,14 @@ _PLAIN_KEY = re.compile(r"[a-z][a-z0-9_]{0,63}")
 def parsed(raw: bytes) -> Any:
     """The value. Raises Refusal 422 with the broken rule and, where there is one, the pointer; never a value.
 
-    Refused: what is not UTF-8 or not JSON, deeper than 32, duplicate or dotted keys and keys with `$`, NaN and
-    infinities, integers beyond 53 bits, lone surrogates and NUL.
+    Refused: what is not UTF-8 or not JSON, deeper than 32, of too many parts, duplicate or dotted keys and keys with
+    `$`, NaN and infinities, integers beyond 53 bits, lone surrogates and NUL.
     """
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         refuse("not_utf8")
-    _check_depth(text)
+    _check_shape(text)
     try:
         value = json.loads(
             text,
@@ -59,9 +62,15 @@ def pointer_to(parts: tuple[str | int, ...]) -> str:
     return pointer
 
 
-def _check_depth(text: str) -> None:
+def _check_shape(text: str) -> None:
+    opened = text.count("[") + text.count("{")
+    # What has too few brackets to be deep and too few parts to be many needs no second look.
+    if opened <= DEPTH_AT_MOST and 2 * opened + text.count('"') + text.count(",") <= TOKENS_AT_MOST:
+        return
     depth = 0
-    for token in _TOKENS.finditer(text):
+    for number, token in enumerate(_TOKENS.finditer(text)):
+        if number == TOKENS_AT_MOST:
+            refuse("too_many_values")
         character = text[token.start()]
         if character in "[{":
             depth += 1

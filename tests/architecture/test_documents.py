@@ -192,7 +192,8 @@ def test_every_topic_is_on_the_event_map() -> None:
 
 def test_decision_records_are_whole_numbered_and_listed() -> None:
     records = sorted(RECORDS.glob("[0-9]*.md"))
-    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    numbers = [path.name[:4] for path in records]
+    assert len(set(numbers)) == len(numbers)
     index = (RECORDS / "README.md").read_text()
     assert [path.name for path in records if f"]({path.name})" not in index] == []
     for path in records:

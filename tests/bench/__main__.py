@@ -1,4 +1,7 @@
-"""`python -m tests.bench [--only NAME] [--real] [--quick]`: runs benchmarks, prints them, writes docs/benchmarks.md."""
+"""`python -m tests.bench [--only NAME] [--real | --load] [--quick]`: runs benchmarks and prints them.
+
+Without --quick it writes docs/benchmarks.md.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from tests.bench.table import figure, keep
 BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "breadth", "demo")
 # On real servers as child processes, and beside consumers of other making.
 REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
+# From outside through HTTP, beside an earlier build.
+LOAD = {f"load-{part}": f"tests.bench.load.{part}" for part in ("cost", "sustained", "overload")}
 
 Rows = Callable[[bool], Awaitable[list[Result]]]
 
@@ -22,7 +27,7 @@ Rows = Callable[[bool], Awaitable[list[Result]]]
 def rows_of(name: str) -> Rows | NotMeasured:
     """The `rows` function of the benchmark's module; why not, where a part that it measures does not import."""
     try:
-        module = importlib.import_module(REAL.get(name) or f"tests.bench.{name}")
+        module = importlib.import_module({**REAL, **LOAD}.get(name) or f"tests.bench.{name}")
     except ModuleNotFoundError as error:
         return NotMeasured(name, f"there is no module {error.name}")
     rows: Rows = module.rows
@@ -41,13 +46,15 @@ def shown(result: Result) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=(*BENCHMARKS, *REAL), action="append", help="this benchmark alone; may be repeated"
+        "--only", choices=(*BENCHMARKS, *REAL, *LOAD), action="append", help="this benchmark alone; may be repeated"
     )
-    parser.add_argument("--real", action="store_true", help="those on real servers, instead of the others")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--real", action="store_true", help="those on real servers, instead of the others")
+    kind.add_argument("--load", action="store_true", help="those under load from outside, instead of the others")
     parser.add_argument("--quick", action="store_true", help="one short run each; prints, and writes nothing")
     options = parser.parse_args()
     configure_logging("bench", "error")
-    for name in options.only or (tuple(REAL) if options.real else BENCHMARKS):
+    for name in options.only or (tuple(REAL) if options.real else tuple(LOAD) if options.load else BENCHMARKS):
         print(name, flush=True)
         rows = rows_of(name)
         results = [rows] if isinstance(rows, NotMeasured) else asyncio.run(rows(options.quick))  # type: ignore[arg-type]

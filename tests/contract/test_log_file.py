@@ -265,10 +265,10 @@ async def test_nothing_is_stamped_before_the_instant_at_which_the_ends_were_show
     await log.start()
     for _ in range(20):
         runtime.at += timedelta(seconds=1)
-        await log.ends([TOPIC.name])
+        await log.final_ends([TOPIC.name])
     shown_ms = round(runtime.at.timestamp() * 1000)
     runtime.at -= timedelta(hours=1)
-    await log.ends([TOPIC.name])
+    await log.final_ends([TOPIC.name])
     if restarted:
         await log.stop()
         await log.start()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import yaml
-
 from shared.clock import derived_id
 from tests.e2e.edge_town import BEGAN, Town
-from tests.e2e.edge_world import ATTRIBUTES, DEFINITION_FILE, OFFICE, PROGRAMME, yaml_as_json
+from tests.e2e.edge_world import ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
 
 TODAY = BEGAN.date()
 # Each has one digit less in common with the occupation that is asked for, which decides the ranks.
-OCCUPATIONS = {"ada": "2310", "ben": "2319", "cy": "2399", "dee": "2999", "eve": "9999"}
+OCCUPATIONS = {"ada": "2310", "ben": "231", "cy": "2320", "dee": "2411", "eve": "9629"}
 
 
 def day(number: int) -> str:
@@ -39,11 +37,11 @@ class Story:
         await self.ended_early()
         await self.cancelled_by_the_host()
         await self.suspended_and_reinstated()
+        await self.decided_anew()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
-        content = yaml.safe_load(DEFINITION_FILE.read_text())
-        sent = {"definition": yaml_as_json(content)}
+        sent = {"definition": yaml_as_json(running_programme())}
         await self.town.do("/registration/v1/programmes", sent, "administrator", None)
         self.host = await self._institution("host", ("assess", "accept-partner", "activate"))
         other = await self._institution("other", ("assess", "accept-partner", "activate"))
@@ -51,9 +49,9 @@ class Story:
             await self._expert(name, occupation=occupation)
         unfit = await self._registered("fay", education=1)
         await self.town.do(f"/registration/v1/experts/{unfit}/screen")
-        later = {"attributes": ATTRIBUTES | {"occupation": "9999", "sector": "health"}, "valid_from": "2025-01-01"}
+        later = {"attributes": ATTRIBUTES | {"occupation": "9629", "sector": "health"}, "valid_from": "2025-01-01"}
         await self.town.do(f"/registration/v1/persons/{self.persons['eve']}/correct-profile", later)
-        for verb, body in (("put-on-hold", {"reason": "moving"}), ("close", {"reason": "merged"})):
+        for verb, body in (("put-on-hold", {"reason": "relocating"}), ("close", {"reason": "merged"})):
             await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body)
         await self.town.settle()
 
@@ -129,7 +127,7 @@ class Story:
     async def _placement(self, match: str, *verbs: str, begins: int = 0, ends: int = 60) -> str:
         id = derived_id(match, "placement")
         bodies: dict[str, Any] = {
-            "contract": {"starts_on": day(begins), "ends_on": day(ends)},
+            "contract": {"starts_on": day(begins), "ends_on": day(ends), "override_reason": "host_asked"},
             "extend": {"ends_on": day(ends + 20)},
             "end-early": {"party": "expert", "reason": "family"},
         }
@@ -181,7 +179,7 @@ class Story:
         await self._placement(ada, "confirm-arrival")
         # Matching cannot have heard of the arrival, and placement breaks nothing off for this reason.
         await self.town.do(f"/matching/v1/matches/{ada}/retract", {"reason": "consent_withdrawn"})
-        await self._placement(ada, "end-early")
+        await self._placement(ada, "call-for-reports", "end-early")
         await self.town.settle()
 
     async def cancelled_by_the_host(self) -> None:
@@ -200,6 +198,22 @@ class Story:
         await self.town.settle()
         await self.town.do(f"{path}/reinstate")
         await self.town.settle()
+
+    async def decided_anew(self) -> None:
+        """Fay's appeal is upheld and she is found ineligible again; Dee's suspension falls, and she is screened."""
+        for name, verbs in (("fay", ("appeal", "uphold-appeal", "screen")), ("dee", ("suspend", "appeal"))):
+            await self._expert_does(name, *verbs)
+        await self.town.settle()
+        await self._expert_does("dee", "uphold-appeal", "screen", "screen-again")
+        await self.town.settle()
+
+    async def _expert_does(self, name: str, *verbs: str) -> None:
+        reasons = {"suspend": "conduct", "uphold-appeal": "new_evidence", "screen-again": "mistaken_entry"}
+        for verb in verbs:
+            body = {"ground": "facts", "note": "It is so."} if verb == "appeal" else {"reason": reasons.get(verb)}
+            subject = "checker" if verb == "uphold-appeal" else "maker"
+            path = f"/registration/v1/experts/{self.experts[name]}/{verb}"
+            await self.town.do(path, {} if verb == "screen" else body, subject=subject)
 
     async def consent_withdrawn_and_given(self) -> None:
         _, cy = await self._shortlisted("eighth", 300, 360, "cy")

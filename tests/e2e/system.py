@@ -39,6 +39,10 @@ class System:
             "SANKOFA_BASE_URL": self.url,
         }
 
+    @property
+    def keys(self) -> Path:
+        return Path(self.environment.get("SANKOFA_KEYS") or self.data.with_name("data-keys"))
+
     def start(self) -> None:
         with self.errors.open("ab") as errors:
             self.child = subprocess.Popen(

@@ -94,7 +94,7 @@ def test_the_operators_token_carries_the_verbs(system: System, issuer: str, tmp_
         assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
     file.write_text(token(issuer, "officer"))
     ran = system.sankofa("doctor")
-    assert (ran.returncode, ran.stderr.strip()) == (1, "sankofa: registration: 403")
+    assert (ran.returncode, ran.stderr.strip()) == (1, "sankofa: registration: 403 Forbidden role_may_not")
 
 
 def test_it_comes_from_standard_input_too_and_is_never_quoted(system: System, issuer: str, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from deploy.generate import InMemory
 from services.registration.app import build
@@ -27,7 +26,7 @@ from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from tests.e2e.edge_canary import GIVEN, encodings, files_with, found_in, identity, rows_of
 from tests.e2e.edge_policy import routes
-from tests.e2e.edge_world import DEFINITION_FILE, OFFICE, OTHER_OFFICE, People, yaml_as_json
+from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, People, running_programme, yaml_as_json
 from tests.e2e.system import SERVICES, System
 
 ME = "canary-account"
@@ -225,7 +224,7 @@ async def test_a_submission_holds_nothing_in_clear_before_and_after_its_decision
 
 
 async def _publish(client: httpx.AsyncClient, issuer: DevelopmentIssuer, replica: Any) -> None:
-    content = {"definition": yaml_as_json(yaml.safe_load(DEFINITION_FILE.read_text()))}
+    content = {"definition": yaml_as_json(running_programme())}
     headers = {"Authorization": f"Bearer {issuer.issue('administrator')}"}
     assert (await client.post("/v1/programmes", json=content, headers=headers)).status_code == 201
     for document in await replica.ports.store.find(PROGRAMMES.name, "outbox", "pending"):

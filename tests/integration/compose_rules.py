@@ -100,8 +100,11 @@ def _of_volumes(file: File) -> Iterator[str]:
                 continue
             used.add(source)
             owner = source.removeprefix("keys-")
-            if source.startswith("keys-") and owner not in (name, "issuer"):
+            shared = owner == "issuer" or (owner == "identity" and name in OWN)
+            if source.startswith("keys-") and owner != name and not shared:
                 yield f"{name}: has the keys of {owner}"
+        if name in OWN and not any(one.startswith("keys-identity:") for one in service.get("volumes", ())):
+            yield f"{name}: lacks the identity key, without which its accounts are others"
     if used != set(file["volumes"]):
         yield f"volumes: {sorted(used ^ set(file['volumes']))} are used or declared, not both"
 

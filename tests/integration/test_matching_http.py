@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,14 +15,14 @@ from services.matching.app import build
 from services.matching.domain.assignments import DRAFT
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
+from shared.contracts.matching import MatchParties
+from shared.contracts.placement import PlacementContracted, PlacementOpened, TravelStarted
 from shared.errors import Unavailable
-from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.keys import verify_receipt
-from shared.identity.tokens import account_of
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored
 from shared.web.callers import guarded_routes
-from tests.unit.matching.facts import CODE, HOST, OFFICE, Others, expert_id, person_id
+from tests.unit.matching.facts import CODE, HOST, LONG_AGO, OFFICE, Others, expert_id, person_id, terms
 from tests.unit.registration.serving import Serving
 
 NAMES = ("anna", "bela", "cora")
@@ -41,7 +41,7 @@ async def told(edge: Serving) -> Serving:
     await others.programme()
     await others.host()
     for place, name in enumerate(NAMES):
-        account = account_of(DEVELOPMENT_ISSUER, "anna") if name == "anna" else None
+        account = edge.account("anna") if name == "anna" else None
         await others.expert(name, account, experience_years=12 - place)
 
     async def known() -> bool:
@@ -201,7 +201,7 @@ async def test_a_host_writes_for_its_own_institution_alone(told: Serving) -> Non
     own = derived_id("own host")
     registered = InstitutionRegistered(
         happened_at=LONG_AGO,
-        account=account_of(DEVELOPMENT_ISSUER, "host"),
+        account=told.account("host"),
         office=OFFICE,
         country="AF",
         sector="education",
@@ -216,6 +216,10 @@ async def test_a_host_writes_for_its_own_institution_alone(told: Serving) -> Non
     assert rule(await told.post(f"/assignments/{id}/approve", "host", subject="host")) == (403, "role_may_not")
     assert (await told.get(f"/assignments/{id}", "host", subject="another")).status_code == 404
     assert [one["id"] for one in (await told.get("/assignments", "host", subject="host")).json()["items"]] == [id]
+    sent = {"items": ["languages"], "note": "Which language do the nurses speak?"}
+    assert (await told.post(f"/assignments/{id}/request-edits", "officer", sent)).status_code == 200
+    (note,) = (await told.get(f"/assignments/{id}", "host", subject="host")).json()["notes"]
+    assert (note["verb"], note["text"]) == ("request-edits", sent["note"])
 
 
 @pytest.mark.parametrize(
@@ -281,7 +285,7 @@ async def test_versions_of_what_touches_more_than_one_document(told: Serving) ->
     )
     done = await told.post(f"/matches/{match}/allocate", "officer", key="a")
     assert (await told.post(f"/matches/{match}/allocate", "officer", key="a", if_match='"1"')).json() == done.json()
-    late = {"override_reason": "few"}
+    late = {"override_reason": "few_candidates"}
     stale = await told.post(f"/assignments/{assignment}/shortlist", "officer", late, if_match='"1"')
     assert rule(stale) == (412, "version_is_another")
     body = {"experts": [expert_id(name) for name in NAMES]}
@@ -339,7 +343,7 @@ async def test_an_expert_applies_for_himself_alone(told: Serving) -> None:
 
 async def test_who_registers_himself_is_known_before_it_was_heard_of(told: Serving) -> None:
     assignment = await published(told)
-    person = derived_id("account-person", account_of(DEVELOPMENT_ISSUER, "newcomer"))
+    person = derived_id("account-person", told.account("newcomer"))
     body = {"expert": derived_id(person, CODE)}
     answer = await told.post(f"/assignments/{assignment}/applications", "expert", body, subject="newcomer")
     assert answer.status_code == 202
@@ -353,7 +357,7 @@ async def test_another_offices_cases_are_not_there(told: Serving) -> None:
         assert (await told.get(path, office="tbilisi")).status_code == 404
         assert (await told.get(path, "evaluator")).status_code == 403
     for path in (f"/assignments/{assignment}/cancel", f"/matches/{matches[0]}/retract"):
-        answer = await told.post(path, "officer", {"reason": "none"}, office="tbilisi")
+        answer = await told.post(path, "officer", {"reason": "no_funds"}, office="tbilisi")
         assert rule(answer) == (404, "not_found")
     assert (await told.get("/matches", office="tbilisi")).json()["items"] == []
     assert len((await told.get("/matches")).json()["items"]) == 3
@@ -361,7 +365,7 @@ async def test_another_offices_cases_are_not_there(told: Serving) -> None:
 
 
 async def test_an_officer_learns_nothing_of_experts_of_another_office(told: Serving) -> None:
-    account = account_of(DEVELOPMENT_ISSUER, "dora")
+    account = told.account("dora")
     await Others(told.log).expert("dora", account, office="tbilisi", education=0)
     await told.quiet()
     assignment = await published(told)
@@ -369,7 +373,7 @@ async def test_an_officer_learns_nothing_of_experts_of_another_office(told: Serv
     problems = [{"pointer": "/expert", "rule": "not_found"}]
     assert (*rule(refused), refused.json()["errors"]) == (404, "not_found", problems)
     for unknown in ("dora", "nobody"):
-        body = {"experts": [expert_id("anna"), expert_id(unknown)], "override_reason": "few"}
+        body = {"experts": [expert_id("anna"), expert_id(unknown)], "override_reason": "few_candidates"}
         answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
         assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "expert_unknown", "/experts/1")
     assert (await told.get("/matches")).json()["items"] == []
@@ -394,7 +398,7 @@ async def test_an_application_that_was_filed_before_the_office_was_known_is_refu
 async def test_who_never_consented_is_neither_sourced_nor_taken_as_an_applicant(told: Serving) -> None:
     """A roster may hold people who only want to be told of sessions; nobody proposes them to a host."""
     others = Others(told.log)
-    await others.expert("dora", account_of(DEVELOPMENT_ISSUER, "dora"), consents=False)
+    await others.expert("dora", told.account("dora"), consents=False)
     await others.consents("dora", "outreach")
     await told.quiet()
     assignment = await published(told)
@@ -402,7 +406,7 @@ async def test_who_never_consented_is_neither_sourced_nor_taken_as_an_applicant(
     for role in ("expert", "officer"):
         answer = await told.post(path, role, {"expert": expert_id("dora")}, subject="dora")
         assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "no_consent", "/expert")
-    body = {"experts": [expert_id("dora")], "override_reason": "few"}
+    body = {"experts": [expert_id("dora")], "override_reason": "few_candidates"}
     answer = await told.post(f"/assignments/{assignment}/shortlist", "officer", body)
     assert (*rule(answer), answer.json()["errors"][0]["pointer"]) == (409, "no_consent", "/experts/0")
     await others.consents("dora")
@@ -444,10 +448,10 @@ async def test_bounds_of_a_shortlist_and_unknown_experts(told: Serving) -> None:
         409,
         [{"pointer": "/experts/0", "rule": "expert_unknown"}],
     )
-    some = {"experts": [expert_id("anna")], "override_reason": "only_one"}
+    some = {"experts": [expert_id("anna")], "override_reason": "single_candidate"}
     answer = await told.post(path, "officer", some)
     assert (answer.status_code, len(answer.json()["shortlist"])) == (200, 1)
-    assert answer.json()["override_reason"] == "only_one"
+    assert answer.json()["override_reason"] == "single_candidate"
     assert rule(await told.post(path, "officer", {"experts": ["nobody"]})) == (422, "invalid")
 
 
@@ -504,7 +508,10 @@ async def test_what_a_crash_left_held_is_not_quiet_before_its_timer_decided_it(t
 
 async def test_a_repeated_request_confirms_what_its_first_try_left_held(told: Serving, cut_off: Any) -> None:
     assignment = await published(told)
-    path, body = f"/assignments/{assignment}/shortlist", {"experts": [expert_id("anna")], "override_reason": "only_one"}
+    path, body = (
+        f"/assignments/{assignment}/shortlist",
+        {"experts": [expert_id("anna")], "override_reason": "single_candidate"},
+    )
     await cut_off(path, body)
     answer = await told.post(path, "officer", body, key=path)
     assert answer.status_code == 200
@@ -528,3 +535,36 @@ async def test_every_route_has_its_row_and_every_post_an_accepted_example(told: 
     assert (await told.client.get("/health/ready")).json()["status"] == "ready"
     await told.quiet()
     assert (await told.client.get("/health/backlog")).json()["quiet"] is True
+
+
+async def test_a_match_shows_its_placement_as_placement_told_it_last(told: Serving) -> None:
+    _, (match, *_) = await shortlisted(told)
+    assert (await told.get(f"/matches/{match}")).json()["placement"] is None
+    stored = await told.store.load("matches", match)
+    assert stored
+    parties, id = MatchParties.model_validate(stored["state"]["parties"]), derived_id(match, "placement")
+    others = Others(told.log)
+    days = {"starts_on": date(2027, 5, 1), "ends_on": date(2027, 8, 1)}
+    for event, reached in (
+        (PlacementOpened(happened_at=LONG_AGO, match=match, parties=parties, terms=terms()), "host_confirmed"),
+        (PlacementContracted(happened_at=LONG_AGO, **days), "contracted"),
+        (TravelStarted(happened_at=LONG_AGO), "travelling"),
+    ):
+        await others.tell(id, event)
+        await told.quiet()
+        assert (await told.get(f"/matches/{match}")).json()["placement"] == {"id": id, "state": reached}
+
+
+async def test_terms_are_refused_at_the_type_of_host_that_the_institution_is_not(told: Serving) -> None:
+    answer = await told.post("/assignments", "officer", draft(host_type="private"))
+    assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/terms/host_type"])
+
+
+async def test_nobody_applies_for_work_that_is_over_but_who_records_late_may(told: Serving) -> None:
+    assignment = await published(told)
+    told.clock.ahead = datetime(2027, 9, 1, tzinfo=UTC) - told.clock.now()
+    path, body = f"/assignments/{assignment}/applications", {"expert": expert_id("bela")}
+    over = await told.post(path, "officer", body)
+    assert rule(over) == (409, "work_is_over")
+    assert "2027-08-01" in over.json()["detail"]
+    assert (await told.post(path, "officer", body | {"happened_at": "2027-06-01T09:00:00Z"})).status_code == 202

@@ -42,7 +42,7 @@ async def confirmed(edge: Serving, modality: str = "temporary", number: int = 0,
     day = Day(edge)
     arrivals = Arriving(edge.log)
     if number == 0:
-        await arrivals.append(arriving.definition(DEFINITION), *arriving.known())
+        await arrivals.append(arriving.definition(DEFINITION), *arriving.known(edge.account))
     offer = arriving.accepted(day.date(first), day.date(first + 90), modality, number=number)
     offer = offer.model_copy(update={"happened_at": day.first, "recorded_late": True})
     await arrivals.append((arriving.match(number), offer))
@@ -117,7 +117,8 @@ async def test_the_host_and_the_expert_see_their_own(edge: Serving) -> None:
 
 async def test_the_host_confirms_arrival_and_completion(edge: Serving) -> None:
     day = await confirmed(edge, first=-200)
-    body = {"starts_on": day.date(-200), "ends_on": day.date(500), **day.at(10)}
+    days = {"starts_on": day.date(-200), "ends_on": day.date(500)}
+    body = {**days, "override_reason": "host_asked", **day.at(10)}
     await done(edge, "contract", body)
     for name in ("training", "insurance"):
         await done(edge, "complete-step", {"step": name, **day.at(20)})
@@ -148,7 +149,7 @@ async def test_virtual_work_begins_without_travel(edge: Serving) -> None:
 
 async def test_a_repeated_request_is_answered_and_not_done_again(edge: Serving) -> None:
     day = await confirmed(edge)
-    body = {"starts_on": day.date(100), "ends_on": day.date(200), **day.at(10)}
+    body = {"starts_on": day.date(100), "ends_on": day.date(180), **day.at(10)}
     first = await step(edge, "contract", body, key="c")
     again = await step(edge, "contract", body, key="c")
     assert first.status_code == again.status_code == 200
@@ -207,7 +208,7 @@ async def test_what_runs_is_flagged_when_the_consent_goes(edge: Serving) -> None
     await active(edge, day)
     arrivals = Arriving(edge.log)
     # The person was recorded before: the numbers of the topic go on.
-    arrivals.record(*arriving.known()[0])
+    arrivals.record(*arriving.known(edge.account)[0])
     arrivals.record(arriving.match(), arriving.accepted("2026-01-01", "2026-02-01"))
     # The match is taken back for the same reason; that too leaves the running return to the officer.
     taken_back = arriving.retracting(reason="consent_withdrawn")
@@ -217,7 +218,7 @@ async def test_what_runs_is_flagged_when_the_consent_goes(edge: Serving) -> None
     assert (seen["state"], seen["consent_withdrawn"]) == ("active", True)
     refused = await step(edge, "extend", {"ends_on": day.date(200), **day.at(180)})
     assert refused.json()["rule"] == "consent_withdrawn"
-    assert await done(edge, "end-early", {"party": "expert", "reason": "consent"}) == "ended_early"
+    assert await done(edge, "end-early", {"party": "expert", "reason": "consent_withdrawn"}) == "ended_early"
     await arrivals.append(arriving.consent_given())
     await edge.quiet()
     assert (await edge.get(PATH)).json()["consent_withdrawn"] is False

@@ -56,7 +56,7 @@ async def hold_of(edge: Serving, number: int = 0) -> dict[str, Any]:
 async def test_of_two_overlapping_offers_one_is_refused(edge: Serving) -> None:
     arrivals = Arriving(edge.log)
     await arrivals.append(
-        *arriving.known(),
+        *arriving.known(edge.account),
         (arriving.match(0), arriving.accepted(MAY, AUGUST)),
         (arriving.match(1), arriving.accepted("2026-07-31", OCTOBER, number=1)),
         (arriving.match(2), arriving.accepted(AUGUST, OCTOBER, number=2)),
@@ -87,7 +87,7 @@ async def test_a_withdrawn_consent_closes_the_calendar_and_opens_again(edge: Ser
     arrivals = Arriving(edge.log)
     await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
     await edge.quiet()
-    await arrivals.append(*arriving.known()[:1], arriving.consent_given(), arriving.consent_withdrawn())
+    await arrivals.append(*arriving.known(edge.account)[:1], arriving.consent_given(), arriving.consent_withdrawn())
     await edge.quiet()
     assert (await state_of(edge))["reason"] == "consent_withdrawn"
     await arrivals.append((arriving.match(1), arriving.accepted(MAY, AUGUST, number=1)))
@@ -161,7 +161,7 @@ async def test_every_message_twice_and_out_of_order_across_topics(story: tuple[i
     serving.service.replica.definitions.start()
     await published(serving)
     arrivals = Arriving(serving.log)
-    person = [*arriving.known()[:1], arriving.consent_given(), arriving.consent_withdrawn()]
+    person = [*arriving.known(serving.account)[:1], arriving.consent_given(), arriving.consent_withdrawn()]
     lanes = (person, [(arriving.match(), arriving.accepted(MAY, AUGUST)), arriving.retracting()])
     records = [[arrivals.record(*event) for event in lane] for lane in lanes]
     consumer = serving.service.replica.consumer
@@ -213,7 +213,7 @@ async def test_a_contract_on_other_days_gives_back_what_the_offer_held(edge: Ser
     arrivals = Arriving(edge.log)
     await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
     await edge.quiet()
-    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01"}
+    body = {"starts_on": "2027-05-01", "ends_on": "2027-08-01", "override_reason": "host_asked"}
     assert (await edge.post(f"/placements/{arriving.placement()}/contract", "officer", body)).status_code == 200
     claim = (await hold_of(edge))["claim"]
     assert (claim["starts_on"], claim["ends_on"]) == (body["starts_on"], body["ends_on"])
@@ -232,7 +232,7 @@ async def test_a_crash_between_contract_and_calendar_heals_by_the_event(edge: Se
         work.guard, PERSON, arriving.placement(), lambda claim: calendars.widened(claim, starts_on, ends_on, asked)
     )
     assert (await hold_of(edge))["claim"]["starts_on"] == MAY
-    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on)
+    contract = PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on, override_reason="host_asked")
     await kernel.execute(PLACEMENTS, arriving.placement(), contract, cause)
     await edge.quiet()
     claim = (await hold_of(edge))["claim"]

@@ -96,7 +96,10 @@ async def test_a_training_from_its_announcement_to_its_corrected_participants(ed
     assert (held["state"], held["open"], held["participants"]) == ("held", ["correct-participants"], GROUPS)
     corrected = {"participants": [{**GROUPS[0], "persons": 22}], "reason": "attendance_list"}
     assert (await done(edge, f"{path}/correct-participants", corrected))["correction"] == 1
-    assert broken(await edge.post(f"{path}/cancel", "officer", {"reason": "late"}))[:2] == (409, "illegal_transition")
+    assert broken(await edge.post(f"{path}/cancel", "officer", {"reason": "trainer_ill"}))[:2] == (
+        409,
+        "illegal_transition",
+    )
     await edge.quiet()
     records = await edge.topic("placement.trainings")
     types = [dict(record.headers)["ce_type"].decode().rsplit(".", 1)[1] for record in records]
@@ -177,7 +180,7 @@ async def test_what_a_later_verb_names_is_known_too(edge: Serving) -> None:
         ({"title": ""}, ("/title", "too_short")),
         ({"colour": "blue"}, ("/colour", "unknown_field")),
         ({"ends_on": "2026-02-02"}, ("/ends_on", "dates_reversed")),
-        ({"ends_on": "the end"}, ("/ends_on", "date_parsing")),
+        ({"ends_on": "the end"}, ("/ends_on", "date_malformed")),
     ],
 )
 async def test_bad_input_is_refused_with_field_and_rule(

@@ -61,7 +61,7 @@ async def test_a_placement_of_a_programme_that_places_nobody_is_refused_and_told
     async with Serving("placement", declared, placement.build) as edge:
         arrivals = arriving.Arriving(edge.log)
         content = without(arriving.DEFINITION, "placement")
-        await arrivals.append(arriving.definition(content), *arriving.known())
+        await arrivals.append(arriving.definition(content), *arriving.known(edge.account))
         await known(edge, "example-1")
         await arrivals.append((arriving.match(), arriving.accepted("2026-05-01", "2026-08-01")))
         await edge.quiet()

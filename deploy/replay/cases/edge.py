@@ -22,6 +22,7 @@ from shared.errors import Problem, Refusal, rule_of
 from shared.programmes.checks import named_codes
 from shared.programmes.marked_yaml import Broken, escaped
 from shared.programmes.model import Definition
+from shared.programmes.reasons import check_codes
 from shared.programmes.sections.base import Known, Section
 
 VERSION = 1
@@ -60,6 +61,7 @@ def _of_case(chapter: Cases, table: Case[Any], edge: Edge | None, steps: Iterato
             said = _read(one, table)
             if edge is not None:
                 _check_codes(said, edge)
+                check_codes(table.rows[one.verb][0], said, edge.section)
             if edge is not None and decided:
                 state = _after(table, state, one, said, edge)
         except ValidationError as error:

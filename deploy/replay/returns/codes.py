@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from deploy.replay.cases.tables import tables
 from deploy.replay.returns.model import Returns
+from shared.cases.bodies import REASON
 from shared.programmes.checks import country_codes, language_codes
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
+from shared.programmes.reasons import CODE_NOT_LISTED, own_codes
 from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.selection import SelectionSection
 
@@ -41,6 +44,18 @@ def codes_of_programme(chapter: Returns, definition: Definition) -> Iterator[Bro
     for pointer, code, known in (*_of_people(chapter, definition), *_of_posts(chapter, definition)):
         if code is not None and code not in known:
             yield Broken(pointer, "unknown_code", "the programme does not list this code")
+    yield from _reasons(chapter, definition)
+
+
+def _reasons(chapter: Returns, definition: Definition) -> Iterator[Broken]:
+    """Why a placement was called off or ended early: as its verbs have it, and as the programme adds."""
+    rows, part = tables()["placement/placements"].rows, definition.section(PlacementSection)
+    for name, verb in (("cancelled", "cancel"), ("ended_early", "end-early")):
+        codes = own_codes(rows[verb][0], part)[REASON]
+        for n, one in enumerate(getattr(chapter.deliveries, name)):
+            if one.reason not in codes:
+                pointer = f"/deliveries/{name}/{n}/reason"
+                yield Broken(pointer, CODE_NOT_LISTED, f"a reason is one of {', '.join(codes)}")
 
 
 def _of_people(chapter: Returns, definition: Definition) -> Named:

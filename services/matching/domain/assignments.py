@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from shared.cases.bodies import Change, Reason
+from shared.cases.bodies import ITEM, REASON, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Id
+from shared.contracts.frame import Listed
 from shared.contracts.matching import (
     AssignmentApproved,
     AssignmentCancelled,
@@ -28,6 +30,7 @@ from shared.contracts.matching import (
 from shared.errors import Refusal
 from shared.identity.roles import BY_HOST, BY_OFFICER, By
 from shared.texts import Title, lines
+from shared.zones import zone
 
 Status = Literal[
     "draft",
@@ -60,11 +63,22 @@ class Assignment(BaseModel):
     office: str | None = None
     programme: str | None = None
     programme_version: int | None = None
+    time_zone: str | None = None
     round: int = 0
     shortlisted: tuple[str, ...] = ()
     override_reason: str | None = None
     items: tuple[str, ...] = ()
     reason: str | None = None
+
+    def refuse_over(self, at: datetime) -> None:
+        """Raises Refusal `work_is_over` (409) where by that instant the work had ended, on the office's calendar."""
+        refuse_over(self.terms, self.time_zone, at)
+
+
+def refuse_over(terms: Terms, time_zone: str | None, at: datetime) -> None:
+    """As `Assignment.refuse_over`. What is recorded late is asked at the time at which it happened."""
+    if at.astimezone(zone(time_zone) if time_zone else UTC).date() >= terms.ends_on:
+        raise Refusal("work_is_over", f"the work was to last until the day before {terms.ends_on}")
 
 
 class AssignmentDraft(Change):
@@ -83,17 +97,25 @@ class Revision(Change):
     description: Description | None = None
 
 
-class EditItems(Change):
+class EditItems(Noted):
     """Codes of what is to be changed."""
 
-    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50)]
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50), Listed(ITEM)]
 
 
-class ShortlistRequest(Change):
+class ShortlistRequest(Noted):
     """`experts`: whom the officer puts on the longlist; `override_reason`: why the shortlist may be too short."""
 
     experts: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
-    override_reason: Code | None = None
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """Under which version of the programme the terms are written, and the office's time zone (IANA name)."""
+
+    programme_version: int
+    time_zone: str
 
 
 @dataclass(frozen=True)
@@ -106,11 +128,26 @@ class Ranked:
 
 def under_the_newest_version(turn: Turn[Assignment, AssignmentDraft]) -> Told:
     """The case stays under the version of the programme that was the newest when it was opened."""
-    return {"programme_version": turn.given}
+    drafted: Drafted = turn.given
+    refuse_over(turn.body.terms, drafted.time_zone, turn.now)
+    return {"programme_version": drafted.programme_version, "time_zone": drafted.time_zone}
+
+
+def before_its_end(turn: Turn[Assignment, Change]) -> Told:
+    """Nobody prepares work whose last day is over."""
+    turn.state.refuse_over(turn.now)
+    return {}
+
+
+def revised_before_its_end(turn: Turn[Assignment, Revision]) -> Told:
+    """New terms are of work that is not over."""
+    refuse_over(turn.body.terms, turn.state.time_zone, turn.now)
+    return {}
 
 
 def enough_experts(turn: Turn[Assignment, ShortlistRequest]) -> Told:
     """Nobody is no shortlist; fewer than the programme asks for need a reason, which is kept only then."""
+    turn.state.refuse_over(turn.now)
     ranked: Ranked = turn.given
     reason = turn.body.override_reason if len(ranked.matches) < ranked.least else None
     if not ranked.matches or (len(ranked.matches) < ranked.least and reason is None):
@@ -144,6 +181,8 @@ DRAFT: dict[str, Any] = {
     "title": "Training of trainers in teacher education",
     "description": "Trains the host's own trainers and hands over the material.",
 }
+OVER = ("work_is_over",)
+OF_THE_HOST = ("host_withdrew", "host_closed", "no_funds", "security")
 UNFIT = (
     "institution_unknown",
     "institution_of_another_office",
@@ -180,19 +219,20 @@ MOVES: tuple[Move, ...] = (
         rule=under_the_newest_version,
         needs=PLACES,
         writes=True,
-        refuses=("programme_unknown", *UNFIT),
+        refuses=("programme_unknown", "programme_is_over", *OVER, *UNFIT),
         example=DRAFT,
     ),
-    Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, writes=True),
+    Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, rule=before_its_end, writes=True, refuses=OVER),
     Move(
         "revise",
         WRITTEN,
         AssignmentRevised,
         body=Revision,
         by=BY_HOST,
+        rule=revised_before_its_end,
         needs=PLACES,
         writes=True,
-        refuses=UNFIT,
+        refuses=(*OVER, *UNFIT),
         example={"terms": TERMS},
     ),
     Move(
@@ -201,6 +241,8 @@ MOVES: tuple[Move, ...] = (
         AssignmentEditsRequested,
         body=EditItems,
         by=BY_OFFICER,
+        items=("title", "description", *(name for name in Terms.model_fields if name != "institution")),
+        note_to=("host",),
         example={"items": ["languages"]},
     ),
     Move(
@@ -208,8 +250,9 @@ MOVES: tuple[Move, ...] = (
         states("submitted"),
         AssignmentApproved,
         by=BY_OFFICER,
+        rule=before_its_end,
         checked_by_another=True,
-        refuses=("four_eyes",),
+        refuses=("four_eyes", *OVER),
     ),
     Move(
         "reject",
@@ -217,9 +260,11 @@ MOVES: tuple[Move, ...] = (
         AssignmentRejected,
         body=Reason,
         by=BY_OFFICER,
+        reasons=("outside_priorities", "outside_programme", "no_funds", "requested_twice", "host_unsuitable"),
+        note_to=("host",),
         example={"reason": "outside_priorities"},
     ),
-    Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER),
+    Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER, rule=before_its_end, refuses=OVER),
     Move(
         "shortlist",
         OPEN_TO_EXPERTS,
@@ -228,10 +273,20 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=enough_experts,
         needs=states("longlist", "guard:pools"),
-        refuses=("shortlist_too_short", *UNKNOWN_EXPERT),
+        refuses=("shortlist_too_short", *OVER, *UNKNOWN_EXPERT),
+        reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent"),
         example={"experts": [EXPERT]},
     ),
-    Move("cancel", OPEN, AssignmentCancelled, body=Reason, by=BY_HOST, example={"reason": "host_withdrew"}),
+    Move(
+        "cancel",
+        OPEN,
+        AssignmentCancelled,
+        body=Reason,
+        by=BY_HOST,
+        reasons=(*OF_THE_HOST, "no_candidates", "filled_otherwise", "mistake"),
+        note_to=("host",),
+        example={"reason": "host_withdrew"},
+    ),
     # These follow from counting the accepted offers; who counted late finds it done.
     Move("fill", states("matching"), AssignmentFilled, overtaken="nothing"),
     Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),

@@ -9,7 +9,7 @@ What a function knows stands in the subject's shadow under the function's name:
 | profile | entries |
 | expert | person, programme, office, screening (screening, eligible, ineligible), suspended |
 | institution | account, office, country, area, sector, host_type, status |
-| placement | match, person, programme, returned, completed, ended {party, reason} |
+| placement | match, person, programme, status, returned, completed, ended {party, reason} |
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from shared.contracts.placement import (
     ReturnStarted,
 )
 from shared.contracts.registration import (
+    AppealUpheld,
     ConsentGiven,
     ConsentWithdrawn,
     ExpertRegistered,
     ExpertReinstated,
+    ExpertScreeningReopened,
     ExpertSuspended,
     InstitutionRegistered,
     PersonRecorded,
@@ -64,6 +66,9 @@ def expert(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
     if isinstance(event, ExpertSuspended | ExpertReinstated):
         return {**known, "suspended": isinstance(event, ExpertSuspended)}
     changed = {**known, "screening": event.leads_to}
+    if isinstance(event, AppealUpheld | ExpertScreeningReopened):
+        # Whatever was decided before no longer stands, a suspension included.
+        changed["suspended"] = False
     if isinstance(event, ExpertRegistered):
         changed |= event.model_dump(include={"person", "programme", "office"}) | {"suspended": False}
     return changed
@@ -77,6 +82,8 @@ def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledg
 
 
 def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
+    """`status` follows every event that leads to a state, of whatever type it is."""
+    known = {**known, "status": event.leads_to} if event.leads_to else known
     match event:
         case PlacementOpened() | PlacementRefused() | PlacementCancelled():
             parties = event.parties
@@ -88,7 +95,7 @@ def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
             return {**known, "completed": True}
         case PlacementEndedEarly():
             return {**known, "ended": {"party": event.party, "reason": event.reason}}
-    raise TypeError(type(event).__name__)
+    return known
 
 
 def return_of(known: Mapping[str, Any]) -> Return:

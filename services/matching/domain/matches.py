@@ -75,6 +75,7 @@ class Match(BaseModel):
     reason: str | None = None
     rank: int | None = None
     position: int | None = None
+    offered_at: Instant | None = None
     expires_at: Instant | None = None
 
 
@@ -164,7 +165,9 @@ def in_time(turn: Turn[Match, Any]) -> Mapping[str, Any]:
 
 def when_it_is_over(turn: Turn[Match, Change]) -> Told:
     """No offer expires before its instant."""
-    return {} if is_over(turn.state, turn.now) else []
+    if not is_over(turn.state, turn.now):
+        raise Refusal("offer_not_over", "the offer may still be answered")
+    return {}
 
 
 def is_over(state: Match, now: datetime) -> bool:
@@ -210,9 +213,26 @@ def _is_taken_back_for(state: Match, retraction: str) -> bool:
 
 READERS: By = {**BY_EXPERT, "host": "institution", "panel": "assigned"}
 FAMILY: Mapping[str, Any] = {"reason": "family"}
+DECLINED_FOR = ("family", "health", "work", "other_offer", "terms", "security", "moved")
+RETRACTED_FOR = (
+    *DECLINED_FOR,
+    "expert_withdrew",
+    "consent_withdrawn",
+    "host_withdrew",
+    "host_closed",
+    "no_answer",
+    "no_funds",
+    "mistake",
+)
 OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
+OVER = ("work_is_over",)
 TOO_LATE = ("return_is_over",)
 ASSESSED = (ExpertLonglisted, ExpertNotSelected)
+
+
+def fold(_state: Match | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
+    return {"offered_at": event.happened_at} if isinstance(event, OfferMade) else {}
 
 
 MOVES: tuple[Move, ...] = (
@@ -228,9 +248,17 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         needs=states("guard:seats"),
         already=states("allocated"),
-        refuses=("seats_full", "assignment_not_open", "hold_released"),
+        refuses=("seats_full", "assignment_not_open", "hold_released", *OVER),
     ),
-    Move("offer", states("allocated"), OfferMade, by=BY_OFFICER, rule=open_for_days, needs=states("definition")),
+    Move(
+        "offer",
+        states("allocated"),
+        OfferMade,
+        by=BY_OFFICER,
+        rule=open_for_days,
+        needs=states("definition"),
+        refuses=OVER,
+    ),
     Move(
         "accept",
         states("offered"),
@@ -239,6 +267,7 @@ MOVES: tuple[Move, ...] = (
         rule=accepted_in_time,
         needs=states("assignment"),
         named=OFFER_EXPIRED,
+        refuses=OVER,
     ),
     Move(
         "decline",
@@ -248,9 +277,19 @@ MOVES: tuple[Move, ...] = (
         by=BY_EXPERT,
         rule=in_time,
         named=OFFER_EXPIRED,
+        reasons=DECLINED_FOR,
         example=FAMILY,
     ),
-    Move("expire", states("offered"), OfferExpired, rule=when_it_is_over, overtaken="nothing"),
+    # Its timer does it as well; an officer who records what is long over need not wait for that.
+    Move(
+        "expire",
+        states("offered"),
+        OfferExpired,
+        by=BY_OFFICER,
+        rule=when_it_is_over,
+        already=states("expired"),
+        refuses=("offer_not_over",),
+    ),
     Move(
         "retract",
         GIVES_UP_AT_ONCE,
@@ -259,6 +298,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         needs=states("return"),
         refuses=TOO_LATE,
+        reasons=RETRACTED_FOR,
         example=FAMILY,
     ),
     # An accepted match keeps its seat until placement has answered.
@@ -270,6 +310,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         needs=states("return"),
         refuses=TOO_LATE,
+        reasons=RETRACTED_FOR,
         example=FAMILY,
     ),
     Move("stop", states(NEW), MatchRetracted, body=Stop, rule=never_to_be, refuses=("not_found",), overtaken="nothing"),
@@ -284,10 +325,14 @@ MOVES: tuple[Move, ...] = (
 
 
 def offer_timer(state: Match) -> Timer | None:
-    """An offer that is not answered expires."""
+    """An offer that is not answered expires.
+
+    One that was over when it was recorded waits for its answer to be recorded as long as it could be given.
+    """
     if state.status != "offered" or state.expires_at is None:
         return None
-    return Timer(state.expires_at, MATCH.ask("expire"))
+    waits = state.expires_at - state.offered_at if state.offered_at else None
+    return Timer(state.expires_at, MATCH.ask("expire"), waits)
 
 
-MATCH = Case("matches", Match, MOVES, readers=READERS, timer=offer_timer, second="already_matched")
+MATCH = Case("matches", Match, MOVES, fold, readers=READERS, timer=offer_timer, second="already_matched")

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from shared.contracts.matching import Terms
+from shared.contracts.occupations import occupation_codes
 from shared.errors import Problem, Refusal
-from shared.programmes.model import Definition
+from shared.programmes.checks import language_codes
+from shared.programmes.model import Definition, Office
 from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.selection import SelectionSection
 
+UNFIT = "terms_do_not_fit"
 
-def check_terms(definition: Definition, office: str, terms: Terms) -> None:
-    """Raises Refusal `terms_do_not_fit` (422) that names each field by pointer and rule.
 
-    Refusal `not_in_programme` (409) where the programme neither selects nor places.
+def check_terms(definition: Definition, office: str, terms: Terms) -> Office:
+    """The office that the terms are written in.
+
+    Raises Refusal `terms_do_not_fit` (422) that names each field by pointer and rule, `not_in_programme` (409) where
+    the programme neither selects nor places.
     """
-    if problems := tuple(_problems(definition, office, terms)):
-        raise Refusal("terms_do_not_fit", problems=problems, status=422)
+    problems, found = _problems(definition, terms), definition.office(office)
+    if found is None:
+        problems.append(Problem("not_in_programme", "/office"))
+    if problems or found is None:
+        raise Refusal(UNFIT, problems=tuple(problems), status=422)
+    return found
 
 
-def _problems(definition: Definition, office: str, terms: Terms) -> list[Problem]:
+def _problems(definition: Definition, terms: Terms) -> list[Problem]:
     selection, placement = definition.section(SelectionSection), definition.section(PlacementSection)
     listed = {
         "country": (terms.country, definition.countries_of_origin),
@@ -31,10 +42,25 @@ def _problems(definition: Definition, office: str, terms: Terms) -> list[Problem
     problems = [
         Problem("not_in_programme", f"/terms/{name}") for name, (value, codes) in listed.items() if value not in codes
     ]
-    if definition.office(office) is None:
-        problems.append(Problem("not_in_programme", "/office"))
     if terms.seats > selection.seats.most:
         problems.append(Problem("too_many_seats", "/terms/seats"))
+    return [*problems, *_standards(terms), *_dates(definition, terms)]
+
+
+def _standards(terms: Terms) -> Iterator[Problem]:
+    """Codes of lists that are no programme's: ISCO-08 in all its levels, languages."""
+    if terms.occupation not in occupation_codes():
+        yield Problem("occupation_unknown", "/terms/occupation")
+    for number, skill in enumerate(terms.languages):
+        if skill.language not in language_codes():
+            yield Problem("language_unknown", f"/terms/languages/{number}/language")
+
+
+def _dates(definition: Definition, terms: Terms) -> Iterator[Problem]:
+    """Half-open days in order, within those of the programme."""
     if terms.ends_on <= terms.starts_on:
-        problems.append(Problem("ends_before_it_starts", "/terms/ends_on"))
-    return problems
+        yield Problem("ends_before_it_starts", "/terms/ends_on")
+    if terms.starts_on < definition.dates.starts:
+        yield Problem("before_the_programme", "/terms/starts_on")
+    if terms.ends_on > definition.dates.ends:
+        yield Problem("after_the_programme", "/terms/ends_on")

@@ -80,6 +80,7 @@ class Allocation:
             raise PreconditionFailed
         MATCH.move(state, call.verb)
         parties = state.parties
+        await self._under_way(call)
         await self._make_room(parties.assignment)
         try:
             await self._promises.take_seat(id, parties)
@@ -96,18 +97,26 @@ class Allocation:
             await self._promises.give_back_spent(document)
 
     async def offer(self, call: Call[Change]) -> Saved[Match]:
-        assignment = await self._assignment_of(call.id)
+        assignment = await self._under_way(call)
         return await self._execute(
             call, self._selection.definition(assignment).section(SelectionSection).offers.expires_days
         )
 
     async def accept(self, call: Call[Change]) -> Saved[Match]:
         """The terms were fixed by the assignment's approval, so reading them first is safe."""
-        return await self._execute(call, (await self._assignment_of(call.id)).terms)
+        return await self._execute(call, (await self._under_way(call)).terms)
 
     async def _execute(self, call: Call[Change], given: Any) -> Saved[Match]:
         command = Asked(call.verb, call.body, given)
         return await self._kernel.execute(MATCHES, call.id, command, call.cause, expected_version=call.expected_version)
+
+    async def _under_way(self, call: Call[Change]) -> Assignment:
+        """The match's assignment. Raises Refusal `work_is_over`; a repetition of what was done is never refused."""
+        assignment = await self._assignment_of(call.id)
+        document = await self._kernel.store.load(MATCHES.name, call.id)
+        if document is None or not settled(document, call.cause):
+            assignment.refuse_over(call.cause.happened_at or self._kernel.runtime.now())
+        return assignment
 
     async def _assignment_of(self, id: str) -> Assignment:
         _, state = await self._kernel.load(MATCHES, id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from services.matching.domain.assignments import Assignment, AssignmentDraft, Revision
-from services.matching.domain.terms import check_terms
+from services.matching.domain.assignments import Assignment, AssignmentDraft, Drafted, Revision
+from services.matching.domain.terms import UNFIT, check_terms
 from services.matching.store import ASSIGNMENTS
 from services.matching.work.selection import Selection
 from shared.cases.case import Asked
+from shared.contracts.matching import Terms
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
@@ -39,21 +40,25 @@ class Requests:
         if document is not None and state is not None and settled(document, cause):
             return Saved(document, state, repeated=True)
         version = self._definitions.newest_version(body.programme)
-        check_terms(self._definitions.version(body.programme, version), body.office, body.terms)
-        await self._check_institution(body.terms.institution, body.office)
-        command = Asked("create", body, version)
+        definition = self._definitions.version(body.programme, version)
+        office = check_terms(definition, body.office, body.terms)
+        definition.refuse_over(body.office, cause.happened_at or self._kernel.runtime.now())
+        await self._check_institution(body.terms, body.office)
+        command = Asked("create", body, Drafted(version, office.time_zone))
         texts = {"title": body.title, "description": body.description}
         return await self._kernel.execute(ASSIGNMENTS, id, command, cause, private=texts)
 
-    async def _check_institution(self, id: str, office: str) -> None:
-        """Only an active institution of the same office may ask for experts."""
-        known = (await self._selection.knowledge(id)).get("institution")
+    async def _check_institution(self, terms: Terms, office: str) -> None:
+        """Only an active institution of the same office may ask for experts, as the type of host that it is."""
+        known = (await self._selection.knowledge(terms.institution)).get("institution")
         if known is None:
             raise _institution("institution_unknown")
         if known["office"] != office:
             raise _institution("institution_of_another_office")
         if known["status"] != "active":
             raise _institution("institution_not_active")
+        if known["host_type"] != terms.host_type:
+            raise Refusal(UNFIT, problems=(Problem("institution_of_another_type", "/terms/host_type"),), status=422)
 
     async def revise(self, call: Call[Revision]) -> Saved[Assignment]:
         """The texts change only where new ones are said. Raises Refusal as `draft` does."""
@@ -63,7 +68,7 @@ class Requests:
             raise Refusal("not_found", status=404)
         if not settled(document, cause):
             check_terms(self._selection.definition(state), state.office, body.terms)
-            await self._check_institution(body.terms.institution, state.office)
+            await self._check_institution(body.terms, state.office)
         texts = {"title": body.title, "description": body.description}
         private = {name: text for name, text in texts.items() if text is not None}
         command = Asked(call.verb, body)

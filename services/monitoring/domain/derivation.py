@@ -10,26 +10,24 @@ from typing import Any, NamedTuple
 from services.monitoring.domain.facts import facts_of, in_order
 from services.monitoring.domain.profiles import NAMES, Entry, versions_of
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.domain.zones import Zones
 from shared.contracts.catalogue import CATALOGUE, Catalogue
 from shared.contracts.facts import Family, FieldType
 from shared.programmes.fact_words import CURRENCY
 
 # An open end as a number, so that one comparison serves; no append time reaches it.
 NEVER_MS = 2**63 - 1
-UTC_ZONE = "UTC"
 # What a row says whatever its family; then come the family's fields, then a person's attributes.
 HEAD = (
     *("kind", "epoch", "sequence", "item", "office", "programme", "programme_version", "happened_us", "local_day"),
     *("local_year", "framed", "known_from", "known_to"),
 )
-Zones = Mapping[tuple[str | None, str | None], str]
 Groups = Sequence[Sequence[EventRow]]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
 class Known(NamedTuple):
-    """What facts need beside their own subject's events: timelines by person, time zones by (programme, office), with
-    None for what belongs to no programme."""
+    """What facts need beside their own subject's events: timelines by person, the time zones of offices."""
 
     timelines: Mapping[str, Sequence[Entry]]
     zones: Zones
@@ -97,4 +95,4 @@ def joined(
 
 def zone_of(zones: Zones, row: EventRow) -> str:
     """The time zone of the office that the event belongs to."""
-    return zones.get((row.programme, row.office)) or zones.get((None, row.office), UTC_ZONE)
+    return zones.of(row.programme, row.programme_version, row.office)

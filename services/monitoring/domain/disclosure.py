@@ -86,7 +86,8 @@ def shown_as_of(viewer: Viewer, asked_ms: int | None, watermark_ms: int, head_ms
     """
     if asked_ms is not None and asked_ms > watermark_ms:
         problem = Problem("as_of_beyond_watermark", "query/as_of")
-        raise Refusal("as_of_beyond_watermark", problems=(problem,), status=422)
+        detail = "what happened until then is not all known here yet; ask for an earlier instant, or later"
+        raise Refusal("as_of_beyond_watermark", detail, problems=(problem,), status=422)
     if viewer.live:
         return head_ms if asked_ms is None else asked_ms
     reached = watermark_ms if asked_ms is None else asked_ms

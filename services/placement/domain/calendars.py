@@ -14,13 +14,18 @@ from typing import Any
 from shared.errors import Problem, Refusal
 
 VIRTUAL = "virtual"
+DAYS_AT_MOST = 3_660
 Claim = Mapping[str, Any]
 
 
 def in_order(starts_on: date, ends_on: date) -> None:
-    """Refuses `dates_reversed` (422): dates are half-open, so `ends_on` is the day after the last one."""
-    if ends_on <= starts_on:
-        raise Refusal("dates_reversed", problems=(Problem("dates_reversed", "/ends_on"),), status=422)
+    """Refuses `dates_reversed` (422): dates are half-open, so `ends_on` is the day after the last one; and
+    `dates_too_far_apart` (422) beyond ten years, which nobody is placed or taught at a stretch."""
+    rule = "dates_reversed" if ends_on <= starts_on else ""
+    if (ends_on - starts_on).days > DAYS_AT_MOST:
+        rule = "dates_too_far_apart"
+    if rule:
+        raise Refusal(rule, problems=(Problem(rule, "/ends_on"),), status=422)
 
 
 def admit(claim: Claim, standing: Mapping[str, Claim]) -> None:

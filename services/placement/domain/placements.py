@@ -1,22 +1,24 @@
 """A placement, from the accepted offer to the completed return (docs/domain.md, section 3).
 
 Virtual: no travel; the host confirms the first day of work. The obligatory steps of the preparation are those that
-the programme's definition lists for the modality, training for virtual work included: `given` of a turn.
+the programme's definition lists for the modality, training for virtual work included. `given` of a turn: a
+`Preparation`, or the `Days` of the programme for what names dates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from services.placement.domain.calendars import VIRTUAL, in_order
-from shared.cases.bodies import Change, Input, Reason
+from shared.cases.bodies import REASON, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Id, Instant, TimeZone
+from shared.contracts.base import Code, Date, Id, Instant, TimeZone
+from shared.contracts.frame import Listed
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
     HostCertified,
@@ -36,9 +38,10 @@ from shared.contracts.placement import (
     ReturnStarted,
     TravelStarted,
 )
-from shared.errors import Refusal
+from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 from shared.texts import lines
+from shared.zones import zone
 
 Status = Literal[
     "host_confirmed",
@@ -75,8 +78,8 @@ class Placement(BaseModel):
     parties: MatchParties
     terms: Terms | None = None
     status: Status
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Date | None = None
+    ends_on: Date | None = None
     contracts: int = 0
     steps: tuple[PreparationStep, ...] = ()
     opened_at: Instant
@@ -89,7 +92,23 @@ class Placement(BaseModel):
 
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
-        return instant.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC).date()
+        return instant.astimezone(zone(self.time_zone) if self.time_zone else UTC).date()
+
+
+@dataclass(frozen=True)
+class Days:
+    """Half-open: `ends_on` is the first day after."""
+
+    starts_on: date
+    ends_on: date
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the programme asks for before somebody departs, and how many days before the contract one may arrive."""
+
+    steps: tuple[PreparationStep, ...] = ()
+    early_arrival_days: int = 0
 
 
 class Opening(Input):
@@ -111,17 +130,23 @@ class Retraction(Refused):
     running: bool = True
 
 
-class Contract(Change):
-    starts_on: date
-    ends_on: date
+class Contract(Noted):
+    """`override_reason`: why the dates lie outside those of the terms or of the programme."""
+
+    starts_on: Date
+    ends_on: Date
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 class Step(Change):
     step: PreparationStep
 
 
-class Extension(Change):
-    ends_on: date
+class Extension(Noted):
+    """`override_reason`: why it lasts beyond the programme."""
+
+    ends_on: Date
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 class EarlyEnd(Reason):
@@ -150,31 +175,46 @@ def works_from_home(state: Placement) -> None:
         raise Refusal("illegal_transition", f"possible from travelling; the case is {state.status}")
 
 
-def dates_in_order(turn: Turn[Placement, Contract]) -> Told:
-    """A contract ends after it begins; its last day is the one before `ends_on`."""
-    in_order(turn.body.starts_on, turn.body.ends_on)
-    return {}
+def within_the_terms(turn: Turn[Placement, Contract]) -> Told:
+    """A contract ends after it begins, within the terms' days and the programme's; other days need a reason."""
+    body, terms, programme = turn.body, turn.state.terms, turn.given
+    in_order(body.starts_on, body.ends_on)
+    bounds = [one for one in (terms and Days(terms.starts_on, terms.ends_on), programme) if one is not None]
+    outside = ["/starts_on"] if any(body.starts_on < one.starts_on for one in bounds) else []
+    outside += ["/ends_on"] if any(body.ends_on > one.ends_on for one in bounds) else []
+    if outside and body.override_reason is None:
+        raise _outside("dates_outside_terms", outside)
+    return {"override_reason": body.override_reason if outside else None}
+
+
+def _outside(rule: str, pointers: list[str]) -> Refusal:
+    text = "other days than those of the terms and of the programme need a reason"
+    return Refusal(rule, text, problems=tuple(Problem(rule, one) for one in pointers), status=422)
 
 
 def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
     """Each step once; for virtual work only those that its modality lists."""
     if turn.body.step in turn.state.steps:
         raise Refusal("step_completed_before")
-    if is_virtual(turn.state) and turn.body.step not in turn.given:
+    if is_virtual(turn.state) and turn.body.step not in turn.given.steps:
         raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
     return {}
 
 
 def prepared(turn: Turn[Placement, Change]) -> Told:
     """Nobody departs, or begins virtual work, before the obligatory steps of the programme are done."""
-    if set(turn.given) - set(turn.state.steps):
+    if set(turn.given.steps) - set(turn.state.steps):
         raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
     return {}
 
 
 def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
-    """Prepared, and before the contract's end."""
-    if turn.state.ends_on is not None and turn.state.day_of(turn.now) >= turn.state.ends_on:
+    """Prepared, not before the contract's first day, or the days before it that the programme allows, and before its
+    end."""
+    starts_on, day = turn.state.starts_on, turn.state.day_of(turn.now)
+    if starts_on is not None and day < starts_on - timedelta(days=turn.given.early_arrival_days):
+        raise Refusal("arrival_before_start", f"the contract begins on {starts_on}")
+    if turn.state.ends_on is not None and day >= turn.state.ends_on:
         raise Refusal("arrival_after_end", "the contract was over by that day")
     return prepared(turn)
 
@@ -206,10 +246,14 @@ def _begun(turn: Turn[Placement, Change], rule: str) -> Told:
 
 
 def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
-    """An extension ends after the contract that it extends."""
+    """An extension ends after the contract that it extends, and within the programme unless there is a reason."""
     if turn.state.ends_on is None or turn.body.ends_on <= turn.state.ends_on:
         raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
-    return {}
+    in_order(turn.state.ends_on, turn.body.ends_on)
+    outside = turn.given is not None and turn.body.ends_on > turn.given.ends_on
+    if outside and turn.body.override_reason is None:
+        raise _outside("dates_outside_programme", ["/ends_on"])
+    return {"override_reason": turn.body.override_reason if outside else None}
 
 
 def the_next_report(turn: Turn[Placement, Report]) -> Told:
@@ -246,7 +290,12 @@ def no_fact(_turn: Turn[Placement, Change]) -> Told:
 ALL_THREE: By = {"expert": "own", "host": "institution", "officer": "office"}
 DEFINITION = states("definition")
 CALENDAR = frozenset({"guard:calendar"})
+DATED = CALENDAR | DEFINITION
+# Why a contract or an extension has other days than the terms and the programme.
+OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
 DATES: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-05-01"}
+OF_THE_EXPERT = ("family", "health", "work", "other_offer", "expert_withdrew")
+OF_THE_HOST = ("host_closed", "host_withdrew", "no_funds", "security")
 EARLY: Mapping[str, Any] = {"party": "expert", "reason": "family"}
 
 
@@ -286,9 +335,10 @@ MOVES: tuple[Move, ...] = (
         PlacementContracted,
         body=Contract,
         by=BY_OFFICER,
-        rule=dates_in_order,
-        needs=CALENDAR,
-        refuses=("dates_reversed", "placement_overlaps"),
+        rule=within_the_terms,
+        reasons=OTHER_DAYS,
+        needs=DATED,
+        refuses=("dates_reversed", "dates_too_far_apart", "dates_outside_terms", "placement_overlaps"),
         example=DATES,
     ),
     Move(
@@ -319,7 +369,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_HOST,
         rule=arrived_in_time,
         needs=DEFINITION,
-        refuses=("preparation_incomplete", "arrival_after_end"),
+        refuses=("preparation_incomplete", "arrival_before_start", "arrival_after_end"),
     ),
     Move(
         "confirm-arrival",
@@ -329,7 +379,7 @@ MOVES: tuple[Move, ...] = (
         rule=arrived_in_time,
         needs=DEFINITION,
         when=works_from_home,
-        refuses=("preparation_incomplete", "arrival_after_end"),
+        refuses=("preparation_incomplete", "arrival_before_start", "arrival_after_end"),
     ),
     Move(
         "extend",
@@ -338,8 +388,14 @@ MOVES: tuple[Move, ...] = (
         body=Extension,
         by=BY_OFFICER,
         rule=later_than_the_contract,
-        needs=CALENDAR,
-        refuses=("extension_not_later", "placement_overlaps"),
+        reasons=OTHER_DAYS,
+        needs=DATED,
+        refuses=(
+            "extension_not_later",
+            "dates_too_far_apart",
+            "dates_outside_programme",
+            "placement_overlaps",
+        ),
         example={"ends_on": "2027-06-01"},
     ),
     Move("call-for-reports", states("active"), ReportsDue, by=BY_OFFICER),
@@ -374,7 +430,16 @@ MOVES: tuple[Move, ...] = (
         when=reports_are_in,
         refuses=("completed_before_start", "report_not_accepted", "certificate_missing"),
     ),
-    Move("end-early", RUNNING, PlacementEndedEarly, body=EarlyEnd, by=ALL_THREE, needs=CALENDAR, example=EARLY),
+    Move(
+        "end-early",
+        RUNNING,
+        PlacementEndedEarly,
+        body=EarlyEnd,
+        by=ALL_THREE,
+        needs=CALENDAR,
+        reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "consent_withdrawn", "conduct"),
+        example=EARLY,
+    ),
     Move(
         "report-no-show",
         PREPARING | {"travelling"},
@@ -391,6 +456,7 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         by=BY_OFFICER,
         needs=CALENDAR,
+        reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "visa_refused", "document_missing", "no_answer", "mistake"),
         example={"reason": "host_closed"},
     ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),

@@ -148,7 +148,13 @@ SITE = Case(
             example={"condition": "working"},
         ),
         Move(
-            "drop", BEFORE_HANDING_OVER, SiteDropped, body=Reason, by=BY_OFFICER, example={"reason": "spring_dried_up"}
+            "drop",
+            BEFORE_HANDING_OVER,
+            SiteDropped,
+            body=Reason,
+            by=BY_OFFICER,
+            reasons=("spring_dried_up", "owners_disagree", "unsuitable", "no_funds", "security", "mistake"),
+            example={"reason": "spring_dried_up"},
         ),
     ),
     fold,

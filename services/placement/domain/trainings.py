@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.opening import Framed, Opening, in_frame, opens
-from shared.contracts.base import Code, Event, Instant
+from shared.contracts.base import Code, Date, Event, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.trainings import (
     Group,
@@ -32,8 +31,8 @@ class Training(Framed):
     status: Literal["announced", "held", "cancelled"]
     training_kind: Code
     training_topic: Code | None = None
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     sessions: int | None = None
     participants: tuple[Group, ...] = ()
     held_at: Instant | None = None
@@ -42,8 +41,8 @@ class Training(Framed):
 
 
 class Days(Change):
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
 
 
 class Announcement(Opening, Days):
@@ -132,7 +131,10 @@ TRAINING = Case(
             Announcement,
             BY_OFFICER,
             rule=announced,
-            refuses=("dates_reversed",),
+            refuses=(
+                "dates_reversed",
+                "dates_too_far_apart",
+            ),
             example=EXAMPLE,
         ),
         Move(
@@ -142,7 +144,10 @@ TRAINING = Case(
             body=Days,
             by=BY_OFFICER,
             rule=on_other_days,
-            refuses=("dates_reversed",),
+            refuses=(
+                "dates_reversed",
+                "dates_too_far_apart",
+            ),
             example=DAYS,
         ),
         Move(
@@ -163,9 +168,18 @@ TRAINING = Case(
             by=BY_OFFICER,
             rule=counted_anew,
             refuses=("group_repeated", "institution_unknown"),
+            reasons=("attendance_list", "counted_twice", "left_out", "wrong_group"),
             example={"reason": "attendance_list", **GROUPS},
         ),
-        Move("cancel", ANNOUNCED, TrainingCancelled, body=Reason, by=BY_OFFICER, example={"reason": "trainer_ill"}),
+        Move(
+            "cancel",
+            ANNOUNCED,
+            TrainingCancelled,
+            body=Reason,
+            by=BY_OFFICER,
+            reasons=("trainer_ill", "few_participants", "host_withdrew", "no_funds", "security", "mistake"),
+            example={"reason": "trainer_ill"},
+        ),
     ),
     fold,
     readers={**BY_OFFICER, "host": "institution"},

@@ -12,15 +12,16 @@ from services.placement.domain.placements import (
     PLACEMENT,
     UNDER_CONTRACT,
     Contract,
+    Days,
     Extension,
     Placement,
+    Preparation,
     Report,
 )
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
 from shared.clock import derived_id, short_hash
 from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted, Terms
-from shared.contracts.placement import PreparationStep
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn
 from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
@@ -166,8 +167,9 @@ class Placing:
 
     async def _promise(self, call: Call[Any], starts_on: date, ends_on: date) -> Saved[Placement]:
         """Asks the rules, then the calendar, then saves. A repetition is answered, and asks neither again."""
-        id, cause, expected, command = call.id, call.cause, call.expected_version, Asked(call.verb, call.body)
+        id, cause, expected = call.id, call.cause, call.expected_version
         document, state = await self._kernel.load(PLACEMENTS, id)
+        command = Asked(call.verb, call.body, self._programme_days(state))
         if document is not None and state is not None and not settled(document, cause):
             if expected is not None and expected != document["version"]:
                 raise PreconditionFailed
@@ -217,7 +219,7 @@ class Placing:
     async def prepare(self, call: Call[Any]) -> Saved[Placement]:
         """What hangs on the steps of the preparation, by the version that the case was opened under."""
         _, state = await self._kernel.load(PLACEMENTS, call.id)
-        command = Asked(call.verb, call.body, self.obligatory(state) if state else ())
+        command = Asked(call.verb, call.body, self.preparation(state) if state else Preparation())
         return await self._execute(call, command)
 
     async def end(self, call: Call[Any]) -> Saved[Placement]:
@@ -244,11 +246,17 @@ class Placing:
         if state is not None:
             await self._give_back(delivery.subject, state)
 
-    def obligatory(self, state: Placement) -> tuple[PreparationStep, ...]:
-        """The steps without which nobody departs, by the version that the case was opened under."""
-        parties, terms = state.parties, state.terms
-        definition = self._definition(parties)
-        return definition.section(PlacementSection).obligatory_steps(terms.modality) if definition and terms else ()
+    def preparation(self, state: Placement) -> Preparation:
+        """What the programme asks for before somebody departs, by the version that the case was opened under."""
+        definition, terms = self._definition(state.parties), state.terms
+        if definition is None or terms is None:
+            return Preparation()
+        section = definition.section(PlacementSection)
+        return Preparation(section.obligatory_steps(terms.modality), section.early_arrival_days)
+
+    def _programme_days(self, state: Placement | None) -> Days | None:
+        definition = self._definition(state.parties) if state else None
+        return Days(definition.dates.starts, definition.dates.ends) if definition else None
 
     def _definition(self, parties: MatchParties) -> Definition | None:
         """The version that the case was opened under; TooEarly where it has not arrived here."""

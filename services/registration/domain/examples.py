@@ -43,7 +43,7 @@ DEFINITION: dict[str, Any] = {
     "code": "example-1",
     "title": {"en": "Return of qualified nationals, an example"},
     "phase": "1",
-    "dates": {"starts": "2006-01-01", "ends": "2008-07-01"},
+    "dates": {"starts": "2006-01-01", "ends": "2036-07-01"},
     "offices": [
         {"code": "kabul", "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"},
     ],

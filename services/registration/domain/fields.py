@@ -8,12 +8,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Code, Country
+from shared.contracts.base import Country, Date
+from shared.contracts.occupations import occupation_codes
 from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.programmes.checks import country_codes, language_codes
 from shared.texts import fold_number, one_line
-
-LANGUAGES_AT_MOST = 40
 
 
 def broken(rule: str) -> PydanticCustomError:
@@ -37,11 +36,13 @@ def _known_codes(attributes: Attributes) -> Attributes:
     named = (attributes.nationality, attributes.country_of_origin, attributes.country_of_residence)
     if any(one is not None and one not in country_codes() for one in named):
         raise broken("country_unknown")
+    if attributes.occupation is not None and attributes.occupation not in occupation_codes():
+        raise broken("occupation_unknown")
     languages = [skill.language for skill in attributes.languages]
     if any(one not in language_codes() for one in languages):
         raise broken("language_unknown")
-    if len(languages) > LANGUAGES_AT_MOST or len(set(languages)) < len(languages):
-        raise broken("languages_repeated_or_too_many")
+    if len(set(languages)) < len(languages):
+        raise broken("languages_repeated")
     return attributes
 
 
@@ -65,8 +66,7 @@ DocumentNumber = Annotated[
 ]
 KnownCountry = Annotated[Country, AfterValidator(_known_country)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
-Day = Annotated[date, AfterValidator(_plausible_day)]
-Codes = Annotated[tuple[Code, ...], Field(min_length=1, max_length=20)]
+Day = Annotated[Date, AfterValidator(_plausible_day)]
 ConsentPurpose = Annotated[
     Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
 ]

@@ -93,6 +93,7 @@ MOVES: tuple[Move, ...] = (
         InstitutionPutOnHold,
         body=Reason,
         by=BY_OFFICER,
+        reasons=("relocating", "no_capacity", "no_answer", "security", "conduct", "under_inquiry"),
         example={"reason": "relocating"},
     ),
     Move(
@@ -101,6 +102,7 @@ MOVES: tuple[Move, ...] = (
         InstitutionClosed,
         body=Reason,
         by=BY_OFFICER,
+        reasons=("merged", "dissolved", "own_request", "unsuitable", "conduct", "security", "registered_twice"),
         example={"reason": "merged"},
     ),
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.domain.examples import DEFINITION
 from shared.cases.bodies import Change
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Scope
 from shared.contracts.registration import ProgrammePublished
+from shared.errors import Problem, Refusal
 from shared.identity.roles import By
 
 
@@ -25,19 +27,40 @@ class Programme(BaseModel):
     definition: dict[str, Any]
 
 
+# A definition has some dozen parts; each is held to its own model when it is read.
+PARTS_AT_MOST = 100
+
+
 class ProgrammePublication(Change):
     """`definition`: as in a definition file, as JSON."""
 
-    definition: dict[str, Any]
+    definition: Annotated[dict[str, Any], Field(max_length=PARTS_AT_MOST)]
 
 
 def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
-    """A definition that says nothing new makes no new version."""
+    """A definition that says what the newest version says makes no new one; an older one's content does.
+
+    No office goes that a version had: one that is renamed or merged is named by the one that continues it.
+    """
     found, definition = turn.found, turn.given
     if found is not None and found.definition == definition:
         return []
+    if found is not None and (gone := offices_of(found.definition) - offices_of(definition)):
+        detail = f"cases may belong to {', '.join(sorted(gone))}: keep them, or name them as predecessors of an office"
+        raise Refusal(
+            "office_dropped", detail, problems=(Problem("office_dropped", "/definition/offices"),), status=422
+        )
     version = found.definition_version + 1 if found else 1
     return {"code": definition["code"], "definition_version": version, "definition": definition}
+
+
+def offices_of(definition: Mapping[str, Any]) -> frozenset[str]:
+    """The codes of the definition's offices, and of those of earlier versions that they continue.
+
+    Of their cases most are known to other services alone, so no office goes, whether or not it has an open one.
+    """
+    offices = definition.get("offices", ())
+    return frozenset(code for one in offices for code in (one["code"], *one.get("predecessors", ())))
 
 
 def scope(state: Programme) -> Scope:
@@ -63,6 +86,7 @@ MOVES: tuple[Move, ...] = (
         by={"administrator": "all"},
         rule=a_further_version,
         needs=states("definition"),
+        refuses=("definition_refused", "office_dropped"),
         example={"definition": DEFINITION},
     ),
 )

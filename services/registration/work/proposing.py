@@ -7,7 +7,7 @@ from services.registration.store import INSTITUTIONS
 from services.registration.work.limits import own_office
 from shared.cases.case import Asked
 from shared.errors import Problem, Refusal, UniqueViolated
-from shared.identity.tokens import account_of
+from shared.identity.accounts import Accounts
 from shared.replica import Replica
 from shared.store.aggregates import Saved
 from shared.web.acting import Call
@@ -16,11 +16,11 @@ HELD = "account_held_elsewhere"
 
 
 class Proposing:
-    """`issuer`: whose subjects an institution's `account` names."""
+    """`accounts`: of whose subjects an institution's `account` names one."""
 
-    def __init__(self, replica: Replica, issuer: str) -> None:
+    def __init__(self, replica: Replica, accounts: Accounts) -> None:
         self._kernel = replica.kernel
-        self._issuer = issuer
+        self._accounts = accounts
 
     async def create(self, call: Call[InstitutionRegistration]) -> Saved[Institution]:
         """The name stays in the private part. Refusal `account_held_elsewhere` for another institution's account."""
@@ -39,4 +39,4 @@ class Proposing:
             if named is not None:
                 raise Refusal("account_is_the_callers", problems=(Problem("not_allowed", "/account"),), status=422)
             return call.cause.account
-        return account_of(self._issuer, named) if named else None
+        return self._accounts.of(named) if named else None

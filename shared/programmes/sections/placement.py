@@ -30,9 +30,15 @@ class PlacementSection(Section):
         Field(min_length=1, max_length=100, description="the types of host that terms of reference may name"),
     ]
     preparation: Annotated[
-        dict[Modality, tuple[PreparationStep, ...]],
-        Field(description="for each modality the steps without which nobody departs; no travel for virtual work"),
+        dict[Modality, Annotated[tuple[PreparationStep, ...], Field(max_length=20)]],
+        Field(
+            max_length=10,
+            description="for each modality the steps without which nobody departs; no travel for virtual work",
+        ),
     ] = {}
+    early_arrival_days: Annotated[
+        int, Field(ge=0, le=90, description="days before a contract's first one on which an arrival may be confirmed")
+    ] = 0
 
     def obligatory_steps(self, modality: Modality) -> tuple[PreparationStep, ...]:
         """The preparation steps without which nobody departs (or, for virtual work, begins)."""

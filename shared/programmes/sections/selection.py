@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code
-from shared.contracts.registration import LanguageSkill
-from shared.programmes.indicators import Declared, Texts
+from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
+from shared.programmes.indicators import Declared, Listing, Texts
 from shared.programmes.marked_yaml import Broken
-from shared.programmes.sections.base import Known, Section
+from shared.programmes.sections.base import Known, Listed, Section
 
 Operator = Literal["one_of", "at_least", "at_most", "age_at_least", "language_at_least", "any_of"]
 Component = Literal["occupation", "sector", "education", "experience", "language", "origin", "first_time"]
@@ -47,7 +47,7 @@ class Criterion(Declared):
     attribute: Annotated[CriterionAttribute, Field(description="what of the person is looked at")]
     operator: Annotated[Operator, Field(description="how it is compared")]
     required: Annotated[
-        int | LanguageSkill | tuple[LanguageSkill, ...] | tuple[Code, ...],
+        int | LanguageSkill | Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] | Listing,
         Field(description="what it is compared with, of the operator's type"),
     ]
 
@@ -72,6 +72,15 @@ class Offers(Declared):
     expires_days: Annotated[int, Field(ge=1, le=365, description="days until an unanswered offer expires")] = 14
 
 
+class Appeals(Declared):
+    """How long whoever was found ineligible, or suspended, may appeal."""
+
+    within_days: Annotated[
+        int,
+        Field(ge=1, le=365, description="days after the decision's, in the office's time zone"),
+    ] = 30
+
+
 class Seats(Declared):
     """How many seats an assignment offers, and who follows where one is free."""
 
@@ -82,6 +91,12 @@ class Seats(Declared):
 class SelectionSection(Section):
     """Eligibility, scores, shortlists, offers and seats: what matching does for the programme."""
 
+    adds = {**Section.adds, "item": "items"}
+
+    items: Annotated[
+        tuple[Listed, ...],
+        Field(max_length=100, description="further items, beside the service's, that may be asked for"),
+    ] = ()
     eligibility: Annotated[
         tuple[Criterion, ...], Field(max_length=50, description="what a person must meet; without any, everybody does")
     ] = ()
@@ -90,6 +105,7 @@ class SelectionSection(Section):
         Field(max_length=20, description="the components of an expert's score; the weights sum to 100"),
     ] = ()
     shortlist: Annotated[Shortlist, Field(description="how many names")] = Shortlist()
+    appeals: Annotated[Appeals, Field(description="how long a decision may be appealed")] = Appeals()
     offers: Annotated[Offers, Field(description="how long an offer stands")] = Offers()
     seats: Annotated[Seats, Field(description="seats an assignment, and reserves")] = Seats()
 

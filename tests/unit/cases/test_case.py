@@ -56,6 +56,7 @@ def registered(turn: Turn[State, Registration]) -> list[Event]:
     return [InstitutionRegistered(happened_at=turn.now, office=turn.body.office, **told)]
 
 
+REASONS = ("moving", "fun")
 MOVES = (
     Move(
         "register", frozenset({NEW}), InstitutionRegistered, body=Registration, by=OFFICER, rule=registered, writes=True
@@ -64,9 +65,26 @@ MOVES = (
     Move(
         "activate", frozenset({"assessed", "on_hold"}), InstitutionActivated, by=OFFICER, already=frozenset({"active"})
     ),
-    Move("hold", frozenset({"active"}), InstitutionPutOnHold, body=Reason, by=OFFICER, rule=not_for_fun, when=of_kabul),
+    Move(
+        "hold",
+        frozenset({"active"}),
+        InstitutionPutOnHold,
+        body=Reason,
+        by=OFFICER,
+        rule=not_for_fun,
+        when=of_kabul,
+        reasons=REASONS,
+    ),
     Move("close", frozenset({"on_hold"}), InstitutionClosed, body=Reason, overtaken="nothing"),
-    Move("drop", frozenset({"active"}), InstitutionClosed, body=Reason, by=OFFICER, named={"closed": "closed_before"}),
+    Move(
+        "drop",
+        frozenset({"active"}),
+        InstitutionClosed,
+        body=Reason,
+        by=OFFICER,
+        named={"closed": "closed_before"},
+        reasons=REASONS,
+    ),
 )
 CASE = Case("institutions", State, MOVES, readers=OFFICER)
 
@@ -138,7 +156,7 @@ def test_a_body_of_another_verb_is_refused_and_so_is_a_strange_event() -> None:
 
 
 def test_rows_of_one_verb_agree_and_do_not_overlap() -> None:
-    twice = Move("hold", frozenset({"active"}), InstitutionPutOnHold, body=Reason, by=OFFICER)
+    twice = Move("hold", frozenset({"active"}), InstitutionPutOnHold, body=Reason, by=OFFICER, reasons=REASONS)
     with pytest.raises(ValueError, match="begin in one state"):
         Case("institutions", State, (*MOVES, twice))
     other = Move("hold", frozenset({"proposed"}), InstitutionPutOnHold)

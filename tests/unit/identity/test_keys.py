@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import sqlite3
 import stat
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from shared.clock import derived_id
 from shared.errors import SettingsError, Unavailable
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
 
+ISSUER = "https://login.example.org"
 DAY = "2026-03-01"
 PERSON = "5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e"
 
@@ -214,3 +217,24 @@ async def test_a_key_that_was_handed_out_survives_kill_9(tmp_path: Path) -> None
     for number, key in handed.items():
         assert await persons.existing(f"person-{number}") == bytes.fromhex(key)
     await persons.close()
+
+
+def test_an_account_tells_no_guessed_address(keys: Keys) -> None:
+    """Whoever sees ids that follow from an account cannot test an address on them without the identity key."""
+    account = keys.accounts(ISSUER).of("amina@example.org")
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", account)
+    assert account != derived_id("account", ISSUER, "amina@example.org")
+    assert account == keys.accounts(ISSUER).of("amina@example.org")
+    others = {
+        keys.accounts(issuer).of(subject) for issuer, subject in ((ISSUER, "a"), ("b", "amina"), (ISSUER + "a", ""))
+    }
+    assert len({account, *others}) == 4
+
+
+def test_the_identity_key_stays_while_the_process_runs(tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    assert not keys.has_identity_key()
+    account = keys.accounts(ISSUER).of("amina")
+    (tmp_path / "keys/identity/account.key").unlink()
+    assert keys.accounts(ISSUER).of("amina") == account
+    assert Keys(tmp_path / "keys").accounts(ISSUER).of("amina") != account

@@ -109,11 +109,23 @@ async def test_a_timer_that_another_command_has_overtaken_fires_nothing() -> Non
         assert stored["version"] == 2
 
 
-async def test_a_case_that_is_recorded_late_has_no_programme_timer() -> None:
+async def test_what_was_over_when_it_was_recorded_fires_nothing_by_itself() -> None:
     async with Case() as case:
         then = case.clock.now() - timedelta(days=400)
         saved = await registered(case, happened_at=then, recorded_late=True)
         assert not saved.document["timed"]
+
+
+async def test_what_is_recorded_late_and_lies_ahead_fires_when_it_is_due() -> None:
+    async with Case() as case:
+        then = case.clock.now() - timedelta(seconds=1)
+        saved = await registered(case, happened_at=then, recorded_late=True)
+        assert saved.document["timed"]
+        case.clock.ahead = HOUR
+        await sweeper_of(case, replica_of(case)).sweep()
+        stored = await case.store.load("institutions", "i1")
+        assert stored
+        assert stored["state"]["active"]
 
 
 async def test_a_slot_is_left_at_its_first_conflict_and_the_others_go_on() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from services.matching.domain.matches import MATCH, SEATED
 from services.matching.store import MATCHES
 from shared.clock import derived_id
+from shared.contracts.matching import OfferExpired
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
@@ -20,6 +22,7 @@ from shared.contracts.placement import (
 )
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
 from shared.errors import Refusal, TooEarly
+from shared.messaging.reading import parse
 from tests.unit.matching.facts import LONG_AGO, expert_id, person_id, terms
 from tests.unit.matching.world import World, match_id, types_of
 
@@ -211,6 +214,80 @@ async def test_an_unanswered_offer_expires_and_the_reserve_follows() -> None:
         await world.fire()
         await world.run(twice=True)
         assert await world.states(assignment, "anna", "bela") == ["expired", "allocated"]
+
+
+async def offered_ago(world: World, days: float = 0, seconds: float = 0) -> str:
+    """Anna was offered the post so long ago, which is recorded now."""
+    ago = timedelta(days=days, seconds=seconds)
+    world.later(days=-1 - days)
+    assignment = await world.shortlisted(FIVE)
+    await world.allocate(assignment, "anna")
+    world.later(days=1 + days)
+    then = world.clock.now() - ago
+    late = replace(world.cause(), happened_at=then, recorded_late=True)
+    await world.works.allocation.offer(world.call(MATCH, "offer", match_id(assignment, "anna"), late))
+    return assignment
+
+
+async def test_an_offer_recorded_late_expires_at_its_instant_and_the_reserve_follows() -> None:
+    """It was made a second ago: what still lies ahead is waited for as for any other offer."""
+    async with World() as world:
+        assignment = await offered_ago(world, seconds=1)
+        document = await world.store.load(MATCHES.name, match_id(assignment, "anna"))
+        assert document
+        assert document["timed"]
+        world.later(days=14)
+        await world.fire()
+        await world.run(twice=True)
+        assert await world.states(assignment, "anna", "bela") == ["expired", "allocated"]
+
+
+async def test_an_offer_that_was_over_when_it_was_recorded_waits_for_its_answer_and_then_stands_as_expired() -> None:
+    async with World() as world:
+        assignment = await offered_ago(world, days=60)
+        await world.fire()
+        await world.run()
+        assert await world.states(assignment, "anna") == ["offered"]
+        assert await world.raising(lambda: world.accept(assignment, "anna")) == "offer_expired"
+        world.later(days=14, seconds=1)
+        await world.fire()
+        await world.run(twice=True)
+        assert await world.states(assignment, "anna", "bela") == ["expired", "allocated"]
+        expiry = next(
+            event
+            for record in await world.records("matching.matches")
+            if isinstance(read := parse(record), tuple) and isinstance(event := read[1], OfferExpired)
+        )
+        anna = await world.match(assignment, "anna")
+        assert anna
+        assert (expiry.happened_at, expiry.recorded_late) == (anna.expires_at, True)
+
+
+async def test_an_offer_that_was_over_is_answered_as_of_then_or_ended_by_the_officer() -> None:
+    async with World() as world:
+        assignment = await offered_ago(world, days=60)
+        then = world.clock.now() - timedelta(days=50)
+        late = replace(world.cause(), happened_at=then, recorded_late=True)
+        await world.works.allocation.accept(world.call(MATCH, "accept", match_id(assignment, "anna"), late))
+        assert await world.states(assignment, "anna") == ["accepted"]
+    async with World() as world:
+        assignment = await offered_ago(world, days=60)
+        await world.do(assignment, "anna", "expire")
+        await world.run()
+        assert await world.states(assignment, "anna", "bela") == ["expired", "allocated"]
+
+
+async def test_nobody_is_given_an_offer_or_a_seat_of_work_that_is_over() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        ends_on = datetime.combine((await world.of(assignment)).terms.ends_on, time(), tzinfo=UTC)
+        world.clock.ahead += ends_on - world.clock.now()
+        for act, name in ((world.offer, "anna"), (world.allocate, "bela")):
+            assert await world.raising(lambda act=act, name=name: act(assignment, name)) == "work_is_over"
+        late = replace(world.cause(), happened_at=ends_on - timedelta(days=9), recorded_late=True)
+        await world.works.allocation.offer(world.call(MATCH, "offer", match_id(assignment, "anna"), late))
+        assert await world.states(assignment, "anna") == ["offered"]
 
 
 async def test_cancellation_frees_everything() -> None:

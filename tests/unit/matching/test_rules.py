@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services.matching.domain.assessment import Assessment
-from services.matching.domain.assignments import ASSIGNMENT, Assignment, Ranked
+from services.matching.domain.assignments import ASSIGNMENT, Assignment, Drafted, Ranked
 from services.matching.domain.matches import MATCH, Match
 from services.matching.domain.terms import check_terms
 from services.matching.domain.usage import pool_usage, seat_usage
 from shared.cases.case import Asked, Case
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties, ScoreComponent
+from shared.contracts.occupations import occupation_codes
 from shared.errors import Refusal
 from tests.unit.matching.facts import CODE, DEFINITION, HOST, OFFICE, terms
 
@@ -26,7 +28,7 @@ PARTIES = MatchParties(
 PASSED = Assessment(70, (ScoreComponent(component="education", points=70, weight=100),))
 FAILED = Assessment(failed=("languages", "education"))
 REQUEST = ASSIGNMENT.ask
-DRAFT = REQUEST("create", 1, office=OFFICE, programme=CODE, terms=terms(), title="Terms")
+DRAFT = REQUEST("create", Drafted(1, "Asia/Kabul"), office=OFFICE, programme=CODE, terms=terms(), title="Terms")
 TERMS = terms()
 
 
@@ -137,7 +139,8 @@ def test_an_offer_ends_at_its_instant() -> None:
     assert (timer.at, timer.command) == (offered.expires_at, MATCH.ask("expire"))
     before, at = NOW + timedelta(days=14, microseconds=-1), NOW + timedelta(days=14)
     assert MATCH.decide(offered, MATCH.ask("accept", TERMS), before)
-    assert MATCH.decide(offered, MATCH.ask("expire"), before) == []
+    with pytest.raises(Refusal, match="offer_not_over"):
+        MATCH.decide(offered, MATCH.ask("expire"), before)
     answers = (MATCH.ask("accept", TERMS), MATCH.ask("decline", reason="family"))
     expired = folded(MATCH, offered, MATCH.ask("expire"), now=at)
     assert expired.status == "expired"
@@ -207,6 +210,11 @@ def test_a_missing_match_is_created_only_so_that_it_can_never_be() -> None:
         ({"seats": 11}, OFFICE, ["/terms/seats"]),
         ({"ends_on": "2027-05-01"}, OFFICE, ["/terms/ends_on"]),
         ({}, "nowhere", ["/office"]),
+        ({"occupation": "9999"}, OFFICE, ["/terms/occupation"]),
+        ({"occupation": "0"}, OFFICE, []),
+        ({"languages": ({"language": "qq", "level": "B2"},)}, OFFICE, ["/terms/languages/0/language"]),
+        ({"starts_on": "1999-05-01", "ends_on": "1999-08-01"}, OFFICE, ["/terms/starts_on"]),
+        ({"starts_on": "0001-01-01", "ends_on": "9999-12-31"}, OFFICE, ["/terms/starts_on", "/terms/ends_on"]),
     ],
 )
 def test_terms_fit_the_programme(changes: dict[str, Any], office: str, broken: list[str]) -> None:
@@ -217,3 +225,32 @@ def test_terms_fit_the_programme(changes: dict[str, Any], office: str, broken: l
         check_terms(DEFINITION, office, terms(**changes))
     assert [problem.pointer for problem in refused.value.problems] == broken
     assert refused.value.status == 422
+
+
+def test_the_classification_of_occupations_is_whole() -> None:
+    by_length = Counter(len(code) for code in occupation_codes())
+    assert [by_length[length] for length in (1, 2, 3, 4)] == [10, 43, 130, 436]
+    assert {"0", "01", "011", "0110", "2", "23", "231", "2310", "9629"} <= occupation_codes()
+
+
+@pytest.mark.parametrize("asked", [REQUEST("submit"), REQUEST("revise", terms=TERMS)])
+def test_nobody_goes_on_with_work_that_is_over(asked: Asked) -> None:
+    """The last day is 31 July in Kabul, which there is over at 19:30 in UTC."""
+    before, after = (datetime(2027, 7, 31, 19, minute, tzinfo=UTC) for minute in (29, 30))
+    assert ASSIGNMENT.decide(request(), asked, before)
+    with pytest.raises(Refusal, match="work_is_over") as refused:
+        ASSIGNMENT.decide(request(), asked, after)
+    assert "2027-08-01" in refused.value.detail
+
+
+def test_terms_of_work_that_is_over_are_not_drafted_approved_published_or_shortlisted() -> None:
+    late = datetime(2027, 8, 2, tzinfo=UTC)
+    for path, asked in (
+        (None, DRAFT),
+        ((REQUEST("submit"),), REQUEST("approve")),
+        (APPROVED, REQUEST("publish")),
+        (MATCHING, shortlist(*IDS[:3])),
+    ):
+        state = None if path is None else request(*path)
+        with pytest.raises(Refusal, match="work_is_over"):
+            ASSIGNMENT.decide(state, asked, late)

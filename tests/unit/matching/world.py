@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.matching.app import build
-from services.matching.domain.assignments import ASSIGNMENT, Assignment
+from services.matching.domain.assignments import ASSIGNMENT, Assignment, Drafted
 from services.matching.domain.matches import MATCH, Match
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, MATCHES, POOLS, SHADOWS
 from services.matching.work.selection import APPLICATION
@@ -151,7 +151,8 @@ class World:
     async def assignment(self, *, seats: int = 1) -> str:
         """Published terms of reference."""
         id = derived_id("assignment", str(self._commands))
-        drafted = ASSIGNMENT.ask("create", 1, office=OFFICE, programme=CODE, terms=terms(seats=seats), title="Terms")
+        texts: Any = {"office": OFFICE, "programme": CODE, "title": "Terms"}
+        drafted = ASSIGNMENT.ask("create", Drafted(1, "Asia/Kabul"), terms=terms(seats=seats), **texts)
         steps = ((drafted, "one"), *((Asked(verb), by) for verb, by in PUBLISHED))
         for command, account in steps:
             await self.kernel.execute(ASSIGNMENTS, id, command, self.cause(account=account))

@@ -35,7 +35,7 @@ def test_a_topic_as_it_is_created_passes(topic: Topic, brokers: int, replicas: i
         ({"cleanup_policy": "compact,delete"}, "cleanup.policy is compact,delete, must be delete"),
         ({"message_timestamp_type": "CreateTime"}, "message.timestamp.type is CreateTime, must be LogAppendTime"),
         ({"min_insync_replicas": "1"}, "min.insync.replicas is 1, must be 2"),
-        ({"min_insync_replicas": "4"}, "min.insync.replicas is 4, must be at most 3, its replicas"),
+        ({"min_insync_replicas": "4"}, "min.insync.replicas is 4, must be at most 3: so many copies there are"),
         ({"unclean_leader_election_enable": "true"}, "unclean.leader.election.enable is true, must be false"),
         ({"max_message_bytes": "1000"}, "max.message.bytes is 1000, must be at least 1000000"),
         ({"retention_ms": ""}, "retention.ms is not set, must be -1"),
@@ -55,3 +55,11 @@ def test_a_compacted_topic_forgets_in_time() -> None:
 
 def test_more_replicas_than_asked_for_are_welcome() -> None:
     check(KEPT, state(KEPT, min_insync_replicas="3", replicas=5), 3)
+
+
+@pytest.mark.parametrize(("asked", "replicas", "copies"), [("1", 1, 1), ("2", 3, 2), ("2", 1, 1), ("", 3, 1)])
+def test_an_acknowledgement_stands_for_the_lesser_of_what_is_asked_and_what_is_there(
+    asked: str, replicas: int, copies: int
+) -> None:
+    """A broker acknowledges with the replicas that there are, also where `min.insync.replicas` asks for more."""
+    assert state(KEPT, min_insync_replicas=asked, replicas=replicas).copies == copies

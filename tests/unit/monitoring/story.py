@@ -14,6 +14,7 @@ from services.monitoring.domain.derivation import (
 )
 from services.monitoring.domain.profiles import ProfileRow, timeline
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.domain.zones import zones_of
 from services.monitoring.held import groups_of
 from services.monitoring.records import Batch, Mark, take
 from services.monitoring.schema import FACT_TABLES, TABLES, quoted
@@ -324,9 +325,7 @@ def derived(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The rows of the families' tables, from the records alone and without a database; sorted."""
     batch = batch_of(records)
     groups = groups_of(batch.events)
-    zones: dict[tuple[str | None, str | None], str] = {}
-    for programme, _, _, office, zone in (row for rows in batch.offices.values() for row in rows):
-        zones |= {(programme, office): zone, (None, office): zone}
+    zones = zones_of(row for rows in batch.offices.values() for row in rows)
     return in_form(fact_rows(groups, Known(_timelines(batch.events, batch.profiles), zones)))
 
 

@@ -8,13 +8,14 @@ from datetime import timedelta
 from services.monitoring.domain.changes import Change, change_of
 from services.monitoring.domain.derivation import Known, fact_rows
 from services.monitoring.domain.rows import EventRow
+from services.monitoring.domain.zones import Zones
 from services.monitoring.held import groups_of
 from shared.contracts.matching import AssignmentDrafted, AssignmentPublished
 from shared.contracts.placement import PlacementCancelled, ReturnCompleted, ReturnStarted
 from shared.messaging.topics import PLACEMENTS
 from tests.unit.monitoring.story import START, Story, batch_of, id_of, terms
 
-NOTHING_KNOWN = Known({}, {})
+NOTHING_KNOWN = Known({}, Zones())
 TABLE = "facts_placements"
 
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from services.monitoring import filling
 from services.monitoring.deriving import facts_query
 from services.monitoring.domain.dates import local_date, offsets_of
-from services.monitoring.domain.derivation import HEAD, UTC_ZONE, fields_of
+from services.monitoring.domain.derivation import HEAD, fields_of
 from services.monitoring.domain.facts import facts_of
 from services.monitoring.domain.profiles import NOTHING_KNOWN
 from services.monitoring.domain.rows import EventRow, microseconds_of
+from services.monitoring.domain.zones import UTC_ZONE
 from services.monitoring.filling import derive_facts
 from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
@@ -108,7 +109,15 @@ def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     connection.execute("DROP TYPE fact_kind; CREATE TYPE fact_kind AS ENUM ('course_held', 'participants')")
     insert(connection, "events", events)
     # One day of UTC, on which all of them happened.
-    named = {"programme": "''", "office": "'kabul'", "day": 0, "from_us": 0, "until_us": 86_400_000_000, "offset_us": 0}
+    named = {
+        "programme": "''",
+        "version": 0,
+        "office": "'kabul'",
+        "day": 0,
+        "from_us": 0,
+        "until_us": 86_400_000_000,
+        "offset_us": 0,
+    }
     days = ", ".join(f"{value} AS {name}" for name, value in named.items())
     connection.execute(f"CREATE TEMP TABLE local_days AS SELECT {days}")
     columns = [f'"{name}"::VARCHAR' if type == "id" else f'"{name}"' for name, type in fields_of(COURSES).items()]

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from services.monitoring.domain.derivation import UTC_ZONE, fields_of
+from services.monitoring.domain.derivation import fields_of
 from services.monitoring.domain.facts import Fact, facts_of
 from services.monitoring.domain.rows import EventRow, day_of, payload_of
+from services.monitoring.domain.zones import UTC_ZONE
 from shared.contracts.base import Code, Contract, Event
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.facts import FactField, Family, Ordinal, Subject, Tells, said

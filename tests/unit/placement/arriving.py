@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,8 +17,6 @@ from shared.contracts.registration import (
     PersonRecorded,
     ProgrammePublished,
 )
-from shared.identity.issuers import DEVELOPMENT_ISSUER
-from shared.identity.tokens import account_of
 from shared.messaging.port import Log, Message, Record
 
 WHEN = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -79,12 +78,12 @@ def placement(number: int = 0) -> str:
     return derived_id(match(number), "placement")
 
 
-def known() -> list[tuple[str, Event]]:
-    """The person and the host with their accounts."""
-    person = PersonRecorded(happened_at=WHEN, account=account_of(DEVELOPMENT_ISSUER, "me"), office="kabul")
+def known(account: Callable[[str], str]) -> list[tuple[str, Event]]:
+    """The person and the host, who sign in as `me` and `college`; `account` is of the subject."""
+    person = PersonRecorded(happened_at=WHEN, account=account("me"), office="kabul")
     host = InstitutionRegistered(
         happened_at=WHEN,
-        account=account_of(DEVELOPMENT_ISSUER, "college"),
+        account=account("college"),
         office="kabul",
         country="AF",
         sector="education",

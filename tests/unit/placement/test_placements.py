@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.placement.domain import calendars
-from services.placement.domain.placements import PLACEMENT, Placement
+from services.placement.domain.placements import PLACEMENT, Days, Placement, Preparation
 from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties, Terms
@@ -24,6 +24,7 @@ PARTIES = MatchParties(
     programme_version=1,
 )
 STEPS = ("training", "insurance")
+PROGRAMME = Days(date(2006, 4, 1), date(2008, 7, 1))
 
 
 def terms(modality: Any = "temporary") -> Terms:
@@ -55,13 +56,13 @@ def retracting(reason: str, *, running: bool = True) -> Asked:
     return PLACEMENT.ask("retract", match=MATCH, parties=PARTIES, reason=reason, running=running)
 
 
-def dated(starts_on: date, ends_on: date) -> Asked:
-    return PLACEMENT.ask("contract", starts_on=starts_on, ends_on=ends_on)
+def dated(starts_on: date, ends_on: date, **said: Any) -> Asked:
+    return PLACEMENT.ask("contract", PROGRAMME, starts_on=starts_on, ends_on=ends_on, **said)
 
 
-def prepare(verb: str, steps: tuple[str, ...] = STEPS, **said: Any) -> Asked:
-    """A verb that hangs on the obligatory steps."""
-    return PLACEMENT.ask(verb, steps, **said)
+def prepare(verb: str, steps: tuple[Any, ...] = STEPS, days: int = 0, **said: Any) -> Asked:
+    """A verb that hangs on the obligatory steps; an arrival may be so many days early."""
+    return PLACEMENT.ask(verb, Preparation(steps, days), **said)
 
 
 def run(state: Placement | None, *commands: tuple[str, Any]) -> Placement:
@@ -125,8 +126,55 @@ def test_dates_fit_what_is_said_of_them() -> None:
     assert refused(active(), "2007-07-01", PLACEMENT.ask("extend", ends_on=date(2007, 8, 1))) == "extension_not_later"
     on_the_way = run(contracted(), ("2007-04-30", prepare("depart", ())))
     assert refused(on_the_way, "2007-08-01", prepare("confirm-arrival", ())) == "arrival_after_end"
-    early = run(on_the_way, ("2007-04-20", prepare("confirm-arrival", ())))
-    assert refused(early, "2007-04-25", PLACEMENT.ask("complete")) == "completed_before_start"
+    assert refused(on_the_way, "2007-04-30", prepare("confirm-arrival", ())) == "arrival_before_start"
+    early = run(on_the_way, ("2007-04-30", prepare("confirm-arrival", (), days=1)))
+    assert refused(early, "2007-04-30", PLACEMENT.ask("complete")) == "completed_before_start"
+
+
+def test_an_arrival_for_next_year_is_refused_and_the_refusal_names_the_first_day() -> None:
+    on_the_way = run(contracted(), ("2007-04-01", prepare("depart", ())))
+    with pytest.raises(Refusal, match="arrival_before_start") as raised:
+        PLACEMENT.decide(on_the_way, prepare("confirm-arrival", (), days=14), at("2007-04-16"))
+    assert "2007-05-01" in str(raised.value.detail)
+    assert PLACEMENT.decide(on_the_way, prepare("confirm-arrival", (), days=14), at("2007-04-17"))
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "rule", "pointers"),
+    [
+        ("0001-01-01", "9999-12-31", "dates_too_far_apart", ["/ends_on"]),
+        ("2207-05-01", "2207-08-01", "dates_outside_terms", ["/ends_on"]),
+        ("1999-05-01", "1999-08-01", "dates_outside_terms", ["/starts_on"]),
+        ("2007-04-30", "2007-08-02", "dates_outside_terms", ["/starts_on", "/ends_on"]),
+    ],
+)
+def test_a_contract_keeps_within_the_terms_and_the_programme_or_says_why(
+    starts_on: str, ends_on: str, rule: str, pointers: list[str]
+) -> None:
+    days = (date.fromisoformat(starts_on), date.fromisoformat(ends_on))
+    with pytest.raises(Refusal) as raised:
+        PLACEMENT.decide(opened(), dated(*days), at("2007-03-05"))
+    assert (raised.value.rule, [one.pointer for one in raised.value.problems]) == (rule, pointers)
+
+
+def test_other_days_stand_with_their_reason_and_a_reason_without_need_is_not_kept() -> None:
+    other, within = (date(2007, 4, 30), date(2007, 8, 2)), (date(2007, 5, 1), date(2007, 8, 1))
+    (event,) = PLACEMENT.decide(opened(), dated(*other, override_reason="host_asked"), at("2007-03-05"))
+    assert (event.override_reason, event.starts_on) == ("host_asked", other[0])  # type: ignore[attr-defined]
+    (event,) = PLACEMENT.decide(opened(), dated(*within, override_reason="host_asked"), at("2007-03-05"))
+    assert event.override_reason is None  # type: ignore[attr-defined]
+
+
+def test_an_extension_keeps_within_the_programme_or_says_why() -> None:
+    def extending(day: date, **said: Any) -> Asked:
+        return PLACEMENT.ask("extend", PROGRAMME, ends_on=day, **said)
+
+    assert PLACEMENT.decide(active(), extending(date(2008, 7, 1)), at("2007-07-20"))
+    assert refused(active(), "2007-07-20", extending(date(2008, 7, 2))) == "dates_outside_programme"
+    assert PLACEMENT.decide(active(), extending(date(2008, 7, 2), override_reason="funds_left"), at("2007-07-20"))
+    assert (
+        refused(active(), "2007-07-20", extending(date(9999, 1, 1), override_reason="delayed")) == "dates_too_far_apart"
+    )
 
 
 def test_days_are_those_of_the_office() -> None:

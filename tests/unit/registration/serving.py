@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from shared.clock import RealRuntime
-from shared.identity.issuers import DevelopmentIssuer
+from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
 from shared.messaging.local import LocalLog
@@ -65,6 +65,10 @@ class Serving:
         await self.service.stop()
         await self.log.stop()
         self.clock.close()
+
+    def account(self, subject: str) -> str:
+        """The account of whoever signs in under that subject."""
+        return self.keys.accounts(DEVELOPMENT_ISSUER).of(subject)
 
     async def call(
         self,

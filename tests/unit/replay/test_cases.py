@@ -60,7 +60,7 @@ CLUBS = Case(
     (
         Move("found", frozenset({NEW}), ClubFounded, body=Founding, by=OFFICER),
         Move("meet", frozenset({"founded", "met"}), ClubMet, by=OFFICER, checked_by_another=True),
-        Move("end", frozenset({"met"}), ClubEnded, body=Reason, by=OFFICER),
+        Move("end", frozenset({"met"}), ClubEnded, body=Reason, by=OFFICER, reasons=("moved",)),
         Move("forget", frozenset({"ended"}), ClubEnded, body=Reason),
     ),
 )

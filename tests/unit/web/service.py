@@ -18,20 +18,25 @@ from shared.cases.case import NEW, Asked, Case, Move, Told, Turn
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.matching import Terms
-from shared.identity.issuers import DevelopmentIssuer, token_verifier
+from shared.identity.accounts import Accounts
+from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, token_verifier
 from shared.identity.keys import Keys
 from shared.identity.policy import Policy, Row, Subjects
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import PROGRAMMES
+from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel, Saved
 from shared.store.collection import Collection, Index
 from shared.store.local import LocalStore
 from shared.store.port import Document
-from shared.web.acting import Call, Seen, Served, rows_of
+from shared.web.acting import Behind, Call, Seen, Served, rows_of
 from shared.web.callers import Edge, Granted, may
 from shared.web.edge import create_app
 from shared.web.front import Front
 from shared.web.json import case_routes
+from shared.web.notes import Notes
 
 
 def _state(document: Document, name: str) -> list[str]:
@@ -168,7 +173,8 @@ class Small:
     app: FastAPI
     reasons: list[str]
     failure: list[Exception]
-    accounts: dict[str, str]
+    persons: dict[str, str]
+    accounts: Accounts
 
     def client(self, hosts: Sequence[str] = ()) -> httpx.AsyncClient:
         front = Front({"matching": self.app}, hosts)
@@ -189,19 +195,21 @@ async def small_service() -> Small:
     clock, keys = Clock(), Keys.in_memory(random.Random(1))
     store = LocalStore(None, [CASES], clock)
     await store.start()
-    accounts: dict[str, str] = {}
+    persons: dict[str, str] = {}
 
     async def subjects_of(account: str) -> Subjects:
-        return Subjects(person=accounts.get(account))
+        return Subjects(person=persons.get(account))
 
+    accounts = keys.accounts(DEVELOPMENT_ISSUER)
     tokens, cursor_key = token_verifier(keys, clock), keys.cursor_key("matching")
     edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS))
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []
-    routers = [case_routes(_served(kernel, failure), kernel), _echoing()]
+    behind = Behind(kernel, Notes(keys, kernel), Definitions(LocalLog(None, [PROGRAMMES], clock), clock))
+    routers = [case_routes(_served(kernel, failure), behind), _echoing()]
     app = create_app(edge, title="Small", routers=routers, ready=lambda: reasons, backlog=_quiet)
-    return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, accounts)
+    return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, persons, accounts)
 
 
 async def _quiet() -> Mapping[str, Any]:

@@ -1,0 +1,59 @@
+"""A store names the identity key under which its ids were made, and opens for no other one (kernel.md, section 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shared.errors import Conflict, SettingsError, UnknownOutcome
+from shared.identity.accounts import fingerprint_of
+from shared.identity.keys import Keys
+from shared.store.port import Document, Store
+
+IDENTITY_ID = "identity"
+ATTEMPTS = 5
+
+
+async def check_identity(store: Store, meta: str, collections: Iterable[str], keys: Keys, service: str) -> None:
+    """Names the key in a store that is still empty. `meta`: the collection of what the store says of itself.
+
+    Raises SettingsError where the store names another key or none, or where its key is missing; Unavailable,
+    UnknownOutcome where the store does not answer.
+    """
+    for attempt in range(ATTEMPTS):
+        named = await store.load(meta, IDENTITY_ID)
+        if named is None and await _holds_any(store, collections):
+            # Another replica may have named its key and begun between the two looks.
+            named = await store.load(meta, IDENTITY_ID)
+            if named is None:
+                raise SettingsError(
+                    f"the store of {service} was made before ids were keyed and cannot be used; begin with an empty one"
+                )
+        if named is not None:
+            _compare(named, keys, service)
+            return
+        mark: Document = {"_id": IDENTITY_ID, "version": 1, "fingerprint": fingerprint_of(keys.identity_key())}
+        try:
+            await store.save(meta, mark, 0)
+            return
+        except (Conflict, UnknownOutcome):
+            # The next look says who named which key.
+            if attempt == ATTEMPTS - 1:
+                raise
+
+
+def _compare(named: Document, keys: Keys, service: str) -> None:
+    if not keys.has_identity_key():
+        raise SettingsError(
+            f"the identity key of {service}'s store is missing: SANKOFA_KEYS needs its identity/account.key again"
+        )
+    if named["fingerprint"] != fingerprint_of(keys.identity_key()):
+        raise SettingsError(
+            f"the store of {service} was made under another identity key than identity/account.key in SANKOFA_KEYS"
+        )
+
+
+async def _holds_any(store: Store, collections: Iterable[str]) -> bool:
+    for name in collections:
+        async for _ in store.scan(name):
+            return True
+    return False

@@ -1,0 +1,91 @@
+"""Notes: what somebody said beside a reason. They stay in the case's document and no event carries them.
+
+One that concerns a person is sealed under the person's key in this service, so that it ends with the person's erasure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.cases.case import Case, person_of
+from shared.clock import short_hash
+from shared.contracts.base import Instant
+from shared.errors import Refusal
+from shared.identity.keyfiles import KeyDestroyed
+from shared.identity.keys import Keys
+from shared.identity.sealing import open_sealed, seal
+from shared.identity.tokens import Principal
+from shared.store.aggregates import NOTES, Cause, Kernel
+from shared.store.port import Document
+
+READ_ALL = "officer"
+
+
+class Note(BaseModel):
+    """`verb`: with which it was written; `at`: when that happened."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verb: str
+    at: Instant
+    text: str
+
+
+class Notes:
+    """Writes and reads the notes of one service's cases."""
+
+    def __init__(self, keys: Keys, kernel: Kernel) -> None:
+        self._keys = keys
+        self._service = kernel.service
+        self._rng = kernel.runtime.rng
+
+    async def write(self, state: Any, verb: str, text: str, cause: Cause) -> Cause:
+        """The cause with the note. Its digest is keyed, for a plain one would tell whether a guessed note is right.
+
+        `state`: of the case before. Raises Refusal `person_erased`, Unavailable.
+        """
+        id, person = short_hash(cause.command_id), person_of(state)
+        if person is None:
+            key, kept = self._keys.blind_index_key(self._service), {"text": text}
+        else:
+            try:
+                key = await self._keys.persons(self._service).key(person)
+            except KeyDestroyed:
+                raise Refusal("person_erased", "nothing more is written about this person") from None
+            kept = {"sealed": seal(key, text, person=person, field=_field(id), rng=self._rng)}
+        digest = hmac.new(key, cause.digest.encode(), hashlib.sha256).hexdigest()
+        return cause.noting({"id": id, "verb": verb, "account": cause.account, **kept}, digest)
+
+    async def read(self, case: Case[Any], state: Any, document: Document, principal: Principal) -> tuple[Note, ...]:
+        """The notes that the caller may read, in the order in which they were written; none of an erased person.
+
+        Raises SealBroken, Unavailable.
+        """
+        rows = [one for one in document["private"].get(NOTES, ()) if _may_read(case, one, principal)]
+        person = person_of(state)
+        if not rows or person is None:
+            return tuple(Note(verb=one["verb"], at=one["at"], text=one["text"]) for one in rows)
+        try:
+            key = await self._keys.persons(self._service).existing(person)
+        except KeyDestroyed:
+            return ()
+        if key is None:
+            return ()
+        opened = [open_sealed(key, one["sealed"], person=person, field=_field(one["id"])) for one in rows]
+        return tuple(Note(verb=one["verb"], at=one["at"], text=text) for one, text in zip(rows, opened, strict=True))
+
+
+def _may_read(case: Case[Any], note: Mapping[str, Any], principal: Principal) -> bool:
+    """Officers, whoever wrote it, and the roles that its verb is meant to tell."""
+    row = case.rows.get(note["verb"], (None,))[0]
+    told = row.note_to if row else ()
+    return principal.role in (READ_ALL, *told) or note["account"] == principal.account
+
+
+def _field(id: str) -> str:
+    return f"note_{id}"
