@@ -113,7 +113,7 @@ class Relay:
         entries = [entry for entry in document["outbox"] if _order(entry) > known.get(entry["topic"], (0, 0))]
         if entries:
             causes = (entry["headers"].get("traceparent") for entry in entries)
-            with joined("send", causes, SpanKind.PRODUCER, collection=collection, id=document["_id"]):
+            with joined("send", causes, SpanKind.PRODUCER, collection=collection):
                 await self._log.append_in_order(self._batches(document["_id"], entries))
                 count("relayed", len(entries))
             self._note(key, entries)

@@ -7,28 +7,33 @@ ids follow from the event, so that a second delivery finds the first one's work.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from shared.clock import text_of
 from shared.contracts.base import Envelope, Event
 from shared.errors import Conflict, Overloaded, Unavailable, UnknownOutcome
 from shared.messaging.handlers import Delivery, Handler, Handlers
 from shared.messaging.heads import Heads
 from shared.messaging.held import Held
 from shared.messaging.port import Log, Record
-from shared.messaging.reading import Unreadable, parse
+from shared.messaging.reading import Unreadable, envelope_of, parse
 from shared.messaging.shadow import (
     GapFound,
     Position,
+    check_first,
     has_gap,
     is_below_mark,
+    is_dropped,
     key_of,
     new_shadow,
     parked_at,
     reason_of,
+    without_first,
 )
 from shared.messaging.topics import TOPICS
 from shared.store.aggregates import Kernel
@@ -112,14 +117,16 @@ class Consumer:
             await held.save()
 
     async def _take(self, held: Held, read: tuple[Envelope, Event] | Unreadable, position: Position) -> None:
-        shadow = held.shadow
-        if any(parked_at(entry) == position for entry in shadow["parked"]):
+        shadow, envelope = held.shadow, envelope_of(read)
+        if any(parked_at(entry) == position for entry in shadow["parked"]) or is_dropped(shadow, position):
             count("deduplicated")
-        elif isinstance(read, tuple) and is_below_mark(shadow, read[0], position[0]):
+        elif envelope is not None and is_below_mark(shadow, envelope, position[0]):
             # Counted and passed over; where it stands last on a compacted topic, that is noted.
             count("deduplicated")
-            held.shadow = self._heads.noted(shadow, read[0], position)
+            held.shadow = self._heads.noted(shadow, envelope, position)
         elif shadow["parked"]:
+            if isinstance(read, tuple):
+                await self._stop_ahead(held, *read)
             await self._park(held, position, "behind")
         elif isinstance(read, Unreadable):
             await self._park(held, position, read.reason)
@@ -133,7 +140,31 @@ class Consumer:
             raise
         except Exception as error:
             # The rule for every other failure: the record waits in its shadow, its partition goes on.
+            if isinstance(error, GapFound):
+                await self._stop_ahead(held, envelope, event)
             await self._park(held, position, reason_of(error))
+
+    async def _stop_ahead(self, held: Held, envelope: Envelope, event: Event) -> None:
+        """What stops people does not wait in the queue of its subject: guards close and cancel now.
+
+        The mark stays where it is, and the event is parked: in its turn it is applied as a second delivery.
+        """
+        handler = self._handlers.get(type(event))
+        if handler is None or not handler.stops:
+            return
+        try:
+            knowledge = handler.known(held.shadow["knowledge"], event, envelope)
+            if knowledge != held.shadow["knowledge"]:
+                held.change(knowledge=knowledge)
+            await held.before_effects()
+            await handler.act(Delivery(envelope, event, knowledge))
+            count("stopped_ahead")
+        except (Unavailable, UnknownOutcome, Conflict):
+            raise
+        except Exception as error:
+            # It waits for its turn like any other; somebody has to know that nothing was stopped until then.
+            count("stop_failed")
+            logger.error("stop_failed", subject=held.subject, topic=event.topic, error=type(error).__name__)
 
     async def _apply(
         self, held: Held, envelope: Envelope, event: Event, position: Position, *, forced: bool = False
@@ -246,6 +277,29 @@ class Consumer:
     async def _hold(self, subject: str) -> Held:
         shadow = await self._store.load(self._shadows.name, subject) or new_shadow(subject)
         return Held(shadow, self._store, self._shadows, self._kernel.runtime)
+
+    async def drop(self, subject: str, position: Position, said: Mapping[str, str]) -> None:
+        """Gives up the subject's first parked record, which nobody can mend, and applies what waited behind it.
+
+        `said`: who drops it and why, for the list of what was dropped. A repetition changes nothing. Raises Refusal
+        where another record is the first one, Overloaded where the list is full.
+        """
+        while True:
+            held = await self._hold(subject)
+            if is_dropped(held.shadow, position):
+                break
+            check_first(held.shadow, position)
+            records = await self._log.read(*position, limit=1)
+            found = parse(records[0]) if records and records[0].offset == position[2] else None
+            listed = {**said, "at": text_of(self._kernel.runtime.now())}
+            held.shadow = without_first(held.shadow, envelope_of(found) if found else None, listed)
+            try:
+                await held.save()
+            except Conflict:
+                continue
+            count("parked_dropped")
+            logger.warning("parked_dropped", subject=subject, topic=position[0], offset=position[2])
+        await self.retry(subject)
 
 
 def _rewritten(held: Held, first: dict[str, Any], reason: str) -> bool:

@@ -14,13 +14,17 @@ from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
+from shared.intake.admission import Admission
 from shared.store.port import Document, Store
 from shared.web.problems import NotSignedIn
 
 
 @dataclass(frozen=True)
 class Edge:
-    """What every route of a service stands on. `subjects_of` resolves an account in that service."""
+    """What every route of a service stands on. `subjects_of` resolves an account in that service.
+
+    `admission`: of a service that takes submissions.
+    """
 
     service: str
     runtime: Runtime
@@ -29,6 +33,7 @@ class Edge:
     cursor_key: bytes
     subjects_of: SubjectsOf
     policy: Policy
+    admission: Admission | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def may(resource: str, verb: str) -> Permission:
 
     async def permission(request: Request) -> Granted:
         principal = await caller(request)
+        _check_no_body(request)
         edge = edge_of(request)
         grants = edge.policy.allowed(principal, resource, verb)
         if not grants:
@@ -106,8 +112,16 @@ def may(resource: str, verb: str) -> Permission:
     return permission
 
 
-async def everybody() -> None:
+async def everybody(request: Request) -> None:
     """The dependency that says of a route that it is open on purpose: health, contracts, public keys."""
+    _check_no_body(request)
+
+
+def _check_no_body(request: Request) -> None:
+    """What only reads takes no body (RFC 9110 gives one no meaning there). Raises Refusal 422 for one."""
+    headers = request.headers
+    if request.method == "GET" and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
+        raise Refusal("body_not_taken", "a question has no body", status=422)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,24 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import Response
 
 from shared.web import problems
 from shared.web.asyncapi import Received, asyncapi
 from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
+from shared.web.doors import Door
 from shared.web.envelope import Envelope
 
+# Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
+SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 Ready = Callable[[], Sequence[str]]
 Report = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -45,6 +55,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=SILENT,
     )
     app.state.edge = edge
     problems.install(app)
@@ -54,6 +65,8 @@ def create_app(
     app.include_router(_operation(app, edge, ready, backlog))
     if received is not None:
         app.include_router(_events(edge.service, received))
+    if edge.admission is not None:
+        app.state.door = Door(app, edge.service, edge.admission)
     return app
 
 

@@ -58,7 +58,12 @@ class Envelope:
         with span("request", parent, self._runtime.rng, service=self._service, method=method) as traceparent:
             state = {"correlation_id": correlation_id, "traceparent": traceparent}
             scope["state"] = {**scope.get("state", {}), **state}
-            answer = _Answer(send, {**SECURITY_HEADERS, CORRELATION_ID: correlation_id, "traceparent": traceparent})
+            answer = _Answer(
+                bodiless(send) if method == "HEAD" else send,
+                {**SECURITY_HEADERS, CORRELATION_ID: correlation_id, "traceparent": traceparent},
+            )
+            if method == "HEAD":
+                scope["method"] = "GET"
             if method == OTHER:
                 await problem(501, "method_unknown")(scope, receive, answer)
             else:
@@ -84,6 +89,15 @@ class Envelope:
             if not answer.started:
                 failed: Response = problem(500, "internal")
                 await failed(scope, receive, answer)
+
+
+def bodiless(send: Send) -> Send:
+    """Sends on what an answer to GET says of itself, without its body: what HEAD asks for."""
+
+    async def send_bodiless(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_bodiless
 
 
 def _bounded(receive: Receive) -> Receive:

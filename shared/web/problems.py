@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from shared.errors import (
     PROBLEMS_AT_MOST,
@@ -122,10 +126,23 @@ def _request_invalid(error: RequestValidationError) -> Response:
     return problem(422, "invalid", errors=found)
 
 
-def _http(error: HTTPException) -> Response:
-    # The exception's own detail may quote the request.
-    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+def _http(error: HTTPException, request: Request) -> Response:
+    # The exception's own detail may quote the request, and its own header names the methods of one route.
+    headers = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
     return problem(error.status_code, _RULE_OF_STATUS.get(error.status_code, "refused"), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that the path has; HEAD wherever it has GET."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    routes = (one for one in iter_route_contexts(request.app.routes) if one.path and _form_of(one.path).match(path))
+    methods = {method for one in routes for method in one.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+@lru_cache(maxsize=1_024)
+def _form_of(path: str) -> re.Pattern[str]:
+    return compile_path(path)[0]
 
 
 def _overloaded(error: Overloaded) -> Response:
@@ -145,7 +162,6 @@ ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
     NotSignedIn: _not_signed_in,
     TokenRefused: _not_signed_in,
     RequestValidationError: _request_invalid,
-    HTTPException: _http,
     CommandReused: _always(422, "idempotency_key_reused"),
     PreconditionFailed: _always(412, "version_is_another"),
     UniqueViolated: _always(409, "already_exists"),
@@ -161,6 +177,11 @@ def install(app: FastAPI) -> None:
     """Answers every error that this project raises; what is left is the envelope's (500)."""
     for kind, answer in ANSWERS.items():
         app.add_exception_handler(kind, _handler(answer))
+
+    async def http(request: Request, error: Exception) -> Response:
+        return _http(error, request) if isinstance(error, HTTPException) else problem(500, "internal")
+
+    app.add_exception_handler(HTTPException, http)
 
 
 def _handler(answer: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -61,7 +61,7 @@ async def edge() -> AsyncIterator[Serving]:
 
 
 async def know(edge: Serving, definition: dict[str, Any]) -> None:
-    await Arriving(edge.log).append(arriving.definition(definition), *arriving.known())
+    await Arriving(edge.log).append(arriving.definition(definition), *arriving.known(edge.account))
     await edge.quiet()
 
     async def known() -> bool:

@@ -263,3 +263,30 @@ async def test_decisions_that_come_together_begin_together_and_the_first_at_once
         first, *others = began
         assert min(others) - first > submissions.ROUND_SECONDS * 0.9 > first - asked
         assert max(others) - min(others) < submissions.ROUND_SECONDS / 2
+
+
+async def test_what_was_left_is_decided_beside_one_another_and_each_once() -> None:
+    """After an overload or a crash: ten have to be in hand at the same time for any of them to end."""
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("crash")
+        desk.intake.start()
+        left = [(await desk.submit(f"k{number}"))["id"] for number in range(40)]
+        await asyncio.sleep(0.05)
+        await desk.intake.stop()
+        together, begun = asyncio.Barrier(10), []
+
+        async def decide(submission: Submission) -> None:
+            begun.append(submission.id)
+            await together.wait()
+
+        another = Intake("registration", case.store, case.clock, desk.keys, {"registration": decide})
+        another.start()
+        for _ in range(3):
+            for id in left:
+                await another.take_up(await desk.stored(id))
+        for id in left:
+            assert (await desk.until_decided(id))["status"] == "accepted"
+        assert sorted(begun) == sorted(left)
+        assert another.admission.waiting == 0
+        await another.stop()
