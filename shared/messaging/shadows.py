@@ -7,27 +7,32 @@ ids follow from the event, so that a second delivery finds the first one's work.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from shared.clock import text_of
 from shared.contracts.base import Envelope, Event
 from shared.errors import Conflict, Overloaded, Unavailable, UnknownOutcome
 from shared.messaging.handlers import Delivery, Handler, Handlers
 from shared.messaging.heads import Heads
 from shared.messaging.port import Log, Record
-from shared.messaging.reading import Unreadable, parse
+from shared.messaging.reading import Unreadable, envelope_of, parse
 from shared.messaging.shadow import (
     GapFound,
     Position,
+    check_first,
     has_gap,
     is_below_mark,
+    is_dropped,
     key_of,
     new_shadow,
     parked_at,
     reason_of,
     scheduled,
+    without_first,
 )
 from shared.messaging.topics import TOPICS
 from shared.store.aggregates import UNREAD, Kernel
@@ -103,14 +108,17 @@ class Consumer:
         save names its version. Gives the shadow that a record was applied to, as saved; UNREAD for any other.
         """
         read = parse(record)
+        envelope = envelope_of(read)
         subject = read[0].subject if isinstance(read, tuple) else read.subject
         shadow = known if known.get("_id") == subject else await self._load(subject)
         position = (record.topic, record.partition, record.offset)
-        if any(parked_at(entry) == position for entry in shadow["parked"]):
+        if any(parked_at(entry) == position for entry in shadow["parked"]) or is_dropped(shadow, position):
             count("deduplicated")
-        elif isinstance(read, tuple) and is_below_mark(shadow, read[0], record.topic):
-            await self._pass_over(shadow, read[0], position)
+        elif envelope is not None and is_below_mark(shadow, envelope, record.topic):
+            await self._pass_over(shadow, envelope, position)
         elif shadow["parked"]:
+            if isinstance(read, tuple):
+                shadow = await self._stop_ahead(shadow, *read)
             await self._park(shadow, position, "behind")
         else:
             return await self._apply_or_park(shadow, read, position)
@@ -136,8 +144,37 @@ class Consumer:
         except Exception as error:
             # The rule for every other failure: the record waits in its shadow, its partition goes on.
             fresh = await self._load(shadow["_id"])
+            if fresh["parked"] or is_dropped(fresh, position) or is_below_mark(fresh, read[0], position[0]):
+                # Another replica was here meanwhile: what has been parked or dropped is not parked again.
+                raise Conflict from error
+            if isinstance(error, GapFound):
+                fresh = await self._stop_ahead(fresh, *read)
             await self._park(fresh, position, reason_of(error))
             return UNREAD
+
+    async def _stop_ahead(self, shadow: Document, envelope: Envelope, event: Event) -> Document:
+        """What stops people does not wait in the queue of its subject: guards close and cancel now.
+
+        The mark stays where it is, and the event is parked: in its turn it is applied as a second delivery. Gives the
+        shadow as saved.
+        """
+        handler = self._handlers.get(type(event))
+        if handler is None or not handler.stops:
+            return shadow
+        try:
+            knowledge = handler.known(shadow["knowledge"], event, envelope)
+            if knowledge != shadow["knowledge"]:
+                shadow = await self._save({**shadow, "knowledge": knowledge})
+            await handler.act(Delivery(envelope, event, knowledge))
+            count("stopped_ahead")
+        except (Unavailable, UnknownOutcome, Conflict):
+            raise
+        except Exception as error:
+            # It waits for its turn like any other; somebody has to know that nothing was stopped until then.
+            count("stop_failed")
+            logger.error("stop_failed", subject=shadow["_id"], topic=event.topic, error=type(error).__name__)
+            return await self._load(shadow["_id"])
+        return shadow
 
     async def _apply(
         self, shadow: Document, envelope: Envelope, event: Event, position: Position, *, forced: bool = False
@@ -244,6 +281,28 @@ class Consumer:
         entry = {**first, "reason": reason, "tries": first["tries"] + 1}
         await self._save_timed({**shadow, "parked": [entry, *shadow["parked"][1:]]})
         return False
+
+    async def drop(self, subject: str, position: Position, said: Mapping[str, str]) -> None:
+        """Gives up the subject's first parked record, which nobody can mend, and applies what waited behind it.
+
+        `said`: who drops it and why, for the list of what was dropped. A repetition changes nothing. Raises Refusal
+        where another record is the first one, Overloaded where the list is full.
+        """
+        while True:
+            shadow = await self._load(subject)
+            if is_dropped(shadow, position):
+                break
+            check_first(shadow, position)
+            records = await self._log.read(*position, limit=1)
+            found = parse(records[0]) if records and records[0].offset == position[2] else None
+            listed = {**said, "at": text_of(self._kernel.runtime.now())}
+            try:
+                await self._save_timed(without_first(shadow, envelope_of(found) if found else None, listed))
+            except Conflict:
+                continue
+            count("parked_dropped")
+            logger.warning("parked_dropped", subject=subject, topic=position[0], offset=position[2])
+        await self.retry(subject)
 
     async def _load(self, subject: str) -> Document:
         return await self._store.load(self._shadows.name, subject) or new_shadow(subject)
