@@ -45,6 +45,8 @@ CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
 DECIDERS = 32
+# Decisions begin in rounds, which share their commits; the first after a pause begins at once.
+ROUND_SECONDS = 0.1
 
 SUBMISSIONS = Collection(
     "submissions",
@@ -95,6 +97,7 @@ class Intake:
         self._arrived = asyncio.Event()
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
         self._clock_off = 0.0
+        self._next_round = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -256,6 +259,7 @@ class Intake:
     async def _decide_queued(self) -> None:
         while True:
             waiting = await self._queue.get()
+            await self._begun()
             id, document = waiting.id, waiting.document
             try:
                 # Before its timer is due no other replica takes it up, so it still is as it was stored.
@@ -272,6 +276,14 @@ class Intake:
             finally:
                 self._taken_up.discard(id)
                 self.admission.decided(waiting.account)
+
+    async def _begun(self) -> None:
+        """Waits for the next round; not where so many wait that all deciders are busy anyway."""
+        opens = self._next_round
+        early = opens - self._runtime.monotonic()
+        if early > 0 and self._queue.qsize() < DECIDERS:
+            await self._runtime.sleep(early)
+        self._next_round = max(self._next_round, max(opens, opens - early) + ROUND_SECONDS)
 
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""

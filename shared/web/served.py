@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from shared.contracts.base import Event
 from shared.identity.digests import Digests
 from shared.identity.issuers import token_verifier
-from shared.identity.policy import SubjectsOf, policy_of
+from shared.identity.policy import Policy, SubjectsOf, policy_of
 from shared.identity.rights import Rights
 from shared.replica import Replica
 from shared.web.acting import Behind, Served, rows_of
@@ -43,8 +43,22 @@ def served(
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
-    policy = policy_of((row for one in cases for row in rows_of(one.case)), rights, intake=replica.intake is not None)
-    edge = Edge(
+    rows = [row for one in cases for row in rows_of(one.case)]
+    policy = policy_of(rows, rights, intake=replica.intake is not None)
+    report = Sparing(backlog or replica.unfinished, ports.runtime)
+    return create_app(
+        _edge(replica, issuer, subjects_of, policy),
+        title=f"Sankofa {service}",
+        routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
+        ready=ready or replica.not_ready,
+        backlog=report.sums,
+        received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
+    )
+
+
+def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:
+    ports, service = replica.ports, replica.service
+    return Edge(
         service=service,
         runtime=ports.runtime,
         store=ports.store,
@@ -53,16 +67,7 @@ def served(
         subjects_of=subjects_of,
         policy=policy,
         digests=Digests(service, ports.keys),
-        admission=replica.intake and replica.intake.admission,
-    )
-    report = Sparing(backlog or replica.unfinished, ports.runtime)
-    return create_app(
-        edge,
-        title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
-        ready=ready or replica.not_ready,
-        backlog=report.sums,
-        received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
+        admission=replica.intake.admission if replica.intake else None,
     )
 
 

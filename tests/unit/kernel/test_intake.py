@@ -12,11 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.errors import CommandReused, Overloaded, Problem, Refusal, UnknownOutcome
-from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
 from shared.intake import submissions
 from shared.intake.daykeys import IntakeKeyMissing
-from shared.intake.receipts import is_of, signed_bytes
+from shared.intake.receipts import signed_bytes
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS, Intake
 from tests.unit.kernel.case import INSTITUTIONS, Case, Register, cause
@@ -245,53 +244,27 @@ async def test_a_decider_that_fails_is_tried_again_after_a_pause() -> None:
         assert waiting["next_at"] > before
 
 
-PERSON = "1f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e"
-
-
-async def test_a_receipt_proves_its_body_to_whoever_has_both_and_tells_nothing_alone() -> None:
-    """The digest is of salt and body, and neither it nor the signature stands in the store where a guess could try."""
+async def test_decisions_that_come_together_begin_together_and_the_first_at_once() -> None:
     async with Case() as case:
-        desk = Desk(case)
+        desk, began = Desk(case), list[float]()
+
+        async def decide(_submission: Submission) -> None:
+            began.append(asyncio.get_running_loop().time())
+
+        desk.intake._deciders = {"registration": decide}
         desk.intake.start()
-        receipt = await desk.submit(person=PERSON)
-        assert receipt["digest"] != "d"
-        assert is_of(receipt, "d")
-        assert not is_of(receipt, "e")
-        for state in (desk.stored, desk.until_decided):
-            kept = json.dumps(await state(receipt["id"]))
-            assert not any(receipt[name] in kept for name in ("digest", "salt", "signature"))
+        asked = asyncio.get_running_loop().time()
+        await desk.submit("k0")
+        for n in range(1, 5):
+            await asyncio.sleep(0.005)
+            await desk.submit(f"k{n}")
+        async with asyncio.timeout(10):
+            while len(began) < 5:
+                await asyncio.sleep(0.01)
         await desk.intake.stop()
-
-
-async def test_what_was_sent_ends_with_the_persons_key() -> None:
-    """Once the person is erased a repeated key finds nothing to compare with, whatever the body is (410)."""
-    async with Case() as case:
-        desk = Desk(case)
-        desk.intake.start()
-        receipt = await desk.submit(person=PERSON)
-        await desk.until_decided(receipt["id"])
-        assert await desk.submit(person=PERSON) == receipt
-        with pytest.raises(CommandReused):
-            await desk.submit(person=PERSON, digest="other")
-        await desk.keys.persons("registration").destroy(PERSON)
-        for digest in ("d", "other"):
-            with pytest.raises(KeyDestroyed):
-                await desk.submit(person=PERSON, digest=digest)
-        await desk.intake.stop()
-
-
-async def test_an_erased_persons_submission_is_refused_and_keeps_no_receipt() -> None:
-    async with Case() as case:
-        desk = Desk(case)
-        desk.answer = KeyDestroyed()
-        await desk.keys.persons("registration").destroy(PERSON)
-        desk.intake.start()
-        document = await desk.until_decided((await desk.submit(person=PERSON))["id"])
-        assert (document["status"], document["problems"]) == ("refused", [{"pointer": "", "rule": "erased"}])
-        assert (document["body"], document["proof"]) == (None, None)
-        with pytest.raises(KeyDestroyed):
-            await desk.intake.receipt(document)
-        await desk.intake.stop()
+        first, *others = began
+        assert min(others) - first > submissions.ROUND_SECONDS * 0.9 > first - asked
+        assert max(others) - min(others) < submissions.ROUND_SECONDS / 2
 
 
 async def test_what_was_left_is_decided_beside_one_another_and_each_once() -> None:
