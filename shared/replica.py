@@ -169,7 +169,7 @@ class Replica:
 
     async def _decide(self, document: Document) -> None:
         if self.intake:
-            await self.intake.decide(document["_id"])
+            await self.intake.take_up(document)
 
     async def start(self) -> None:
         """Store, identity key, epoch, definitions, relay, intake, consumer, sweeper.
