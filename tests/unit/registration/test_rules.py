@@ -381,7 +381,7 @@ def test_texts_are_brought_into_one_form() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"given_name": "a\u202eb"},
+        {"given_name": "a\u0007b"},
         {"family_name": "x" * 121},
         {"email": "a@b"},
         {"telephone": "call me"},
