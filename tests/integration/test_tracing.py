@@ -138,6 +138,8 @@ async def test_spans_hold_nothing_of_the_person(four: Four, spans: InMemorySpanE
     texts = [one.to_json() for one in of_trace(spans, trace)]
     assert len(texts) > 5
     assert [text for text in texts if CANARY in text.casefold()] == []
+    # Cases and receipts are found by their ids in paths; an event is not.
+    assert {one.name for one in of_trace(spans, trace) if said(one, "id") is not None} <= {"deliver"}
 
 
 async def test_every_span_is_one_that_an_exporter_takes(four: Four, spans: InMemorySpanExporter) -> None:
