@@ -47,6 +47,7 @@ ASSIGNMENT_FACTS = Family(
     frame=("terms",),
     opened="terms",
     framed="terms",
+    section="selection",
 )
 PARTIES_FIELDS = tuple(said(name, "id", f"parties.{name}") for name in ("person", "expert", "assignment"))
 MATCH_FACTS = Family(
@@ -62,6 +63,7 @@ MATCH_FACTS = Family(
     frame=("parties", "terms"),
     opened="parties",
     framed="terms",
+    section="selection",
 )
 _FREED = frozenset({"AssignmentReopened", "AssignmentCancelled"})
 _RETRACTED = frozenset({"MatchRetracted"})

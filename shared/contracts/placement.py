@@ -32,6 +32,7 @@ PLACEMENT_FACTS = Family(
     frame=("parties", "terms", "match"),
     opened="terms",
     framed="terms",
+    section="placement",
 )
 _CANCELLED = frozenset({"PlacementCancelled"})
 

@@ -31,6 +31,7 @@ EXPERT_FACTS = Family(
     frame=("person",),
     opened="person",
     framed="person",
+    section="selection",
 )
 # An institution may belong to no programme; then it counts in each programme of its office.
 INSTITUTION_FACTS = Family(

@@ -30,6 +30,7 @@ TRAINING_FACTS = Family(
     opened="frame",
     framed="frame",
     unit="thing",
+    section="trainings",
 )
 
 

@@ -20,6 +20,7 @@ from shared.web.answers import RETRY_AFTER, answered
 from shared.web.asyncapi import Received, asyncapi
 from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
+from shared.web.doors import Door
 from shared.web.envelope import Envelope
 from shared.web.schemas import schemas_router
 
@@ -68,6 +69,8 @@ def create_app(
     app.include_router(_operation(app, edge, ready, backlog))
     if received is not None:
         app.include_router(_events(edge.service, received))
+    if edge.admission is not None:
+        app.state.door = Door(app, edge.service, edge.admission)
     return app
 
 

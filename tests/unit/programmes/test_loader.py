@@ -259,7 +259,7 @@ def test_lists_cover_every_code_once(classes: list[dict[str, Any]], rule: str | 
 
 def check_dimension(source: dict[str, str], classes: list[dict[str, Any]], rule: str | None) -> None:
     data = load_definition(FILE).as_json()
-    named = [{"code": f"c{n}", "name": {"en": "x"}, **one} for n, one in enumerate(classes)]
+    named = [{"code": f"c{n}", "name": {"en": f"x {n}"}, **one} for n, one in enumerate(classes)]
     data["dimensions"] = [{"code": "tested", "name": {"en": "x"}, **source, "classes": named}]
     data["indicators"] = []
     found = {one.rule for one in lint(yaml.safe_dump(data))}
