@@ -191,7 +191,7 @@ async def test_what_is_behind_is_measured_and_readable(
         raise Unavailable("log")
 
     with monkeypatch.context() as broken:
-        broken.setattr(four.log, "append", away)
+        broken.setattr(four.log, "append_in_order", away)
         await register(four, 5)
         async with asyncio.timeout(10):
             while not (backlog := await replica.backlog()).unsent or backlog.undecided:
@@ -248,7 +248,7 @@ async def test_each_instrument_follows_what_happens(
         raise Unavailable("log")
 
     with monkeypatch.context() as broken:
-        broken.setattr(four.log, "append", away)
+        broken.setattr(four.log, "append_in_order", away)
         await register(four, 8)
         await until("sankofa.outbox.unsent", ("registration", None), lambda n: n >= 2)
         await until("sankofa.outbox.age", ("registration", None), lambda n: n > 0.3)
