@@ -78,7 +78,11 @@ def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
 
 
 class Receipt(BaseModel):
-    """What was taken, when, and the signature over it; `status_url` says what became of it."""
+    """What was taken, when, and the signature over it; `status_url` says what became of it.
+
+    `digest`: HMAC-SHA256, with `salt` as its key, of the SHA-256 of the body's canonical form (RFC 8785), each as
+    hexadecimal digits. Receipt and body together prove what was sent, the receipt alone tells nothing of it.
+    """
 
     id: str
     kind: str
@@ -87,6 +91,7 @@ class Receipt(BaseModel):
     digest: str
     key_id: str
     signature: str
+    salt: str
     status_url: str
 
 
