@@ -34,12 +34,14 @@ from shared.contracts.placement import (
     TravelStarted,
 )
 from shared.contracts.registration import (
+    AppealUpheld,
     ConsentGiven,
     ConsentWithdrawn,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertRegistered,
     ExpertReinstated,
+    ExpertScreeningReopened,
     ExpertSuspended,
     InstitutionActivated,
     InstitutionAssessed,
@@ -70,6 +72,8 @@ def _of_registration(works: Works) -> Handlers:
         ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=heard),
         ExpertSuspended: Handler(know=knowledge.expert, effect=suspension),
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
+        ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
+        AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
         InstitutionRegistered: Handler(know=knowledge.institution),
         InstitutionAssessed: Handler(know=knowledge.institution),
         InstitutionBecamePartner: Handler(know=knowledge.institution),

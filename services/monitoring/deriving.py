@@ -87,7 +87,10 @@ def _versions(family: Family, catalogue: Catalogue) -> str:
         return f"versions AS (SELECT *, {nothing} FROM cases)"  # noqa: S608
     every = _texts(tuple(type for types in revising.values() for type in types))
     gone = _texts(tuple(revising.get("existence", ()))) or "''"
-    return f"""revisions AS MATERIALIZED (SELECT *, s.fact AS root FROM cases WHERE type IN ({every})
+    return f"""revisions AS MATERIALIZED (
+    SELECT *, s.fact AS root FROM cases WHERE type IN ({every})
+    QUALIFY count(*) FILTER (type IN ({gone})) OVER (
+        PARTITION BY subject, root ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) = 0
 ), anew AS ({_anew(family, revising)}
 ), standing AS (
     SELECT *, sequence AS root FROM cases WHERE type NOT IN ({every})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.standing import Party
 from services.placement.work.placing import CONSENT_FLAG
-from shared.contracts.base import Instant
+from shared.contracts.base import Date, Instant
 from shared.contracts.matching import Terms
 from shared.contracts.placement import PreparationStep
 from shared.identity.tokens import Principal
@@ -50,8 +49,8 @@ class PlacementSeen(Seen):
     match: str
     parties: PartiesSeen
     terms: Terms | None
-    starts_on: date | None
-    ends_on: date | None
+    starts_on: Date | None
+    ends_on: Date | None
     contracts: int
     steps: tuple[PreparationStep, ...]
     opened_at: Instant

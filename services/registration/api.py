@@ -54,6 +54,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "declare-eligible": screen,
                 "declare-ineligible": screen,
                 "provide-info": works.screening.provide_info,
+                "suspend": works.screening.suspend,
             },
             taken={"create": works.registering.take},
             section=SelectionSection,

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from services.registration.domain.appeals import Outcome
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
@@ -19,6 +20,8 @@ from shared.store.port import Document
 from shared.web.acting import Seen
 from shared.web.callers import Granted
 
+# Of an expert's state what the reader sees under another name, or not at all.
+HIDDEN = {"status", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
 
@@ -50,8 +53,22 @@ class FailedSeen(BaseModel):
     actual: JsonValue = None
 
 
+class AppealSeen(BaseModel):
+    """The last appeal: against which state, on what ground, when, and what became of it (`pending` at first)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    against: str
+    ground: str
+    appealed_at: Instant
+    outcome: Outcome
+
+
 class ExpertSeen(Seen):
-    """`possible_duplicate`: somebody else has the same name, year of birth and origin."""
+    """`possible_duplicate`: somebody else has the same name, year of birth and origin.
+
+    `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
+    """
 
     person: str
     programme: str
@@ -62,6 +79,8 @@ class ExpertSeen(Seen):
     items: tuple[str, ...]
     failed_criteria: tuple[FailedSeen, ...]
     reason: str | None
+    appeal_until: Instant | None
+    appeal: AppealSeen | None
     possible_duplicate: bool = False
 
 
@@ -120,13 +139,18 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     failed: list[dict[str, Any]] = [{"criterion": name} for name in state.criteria]
     if failed and principal.role in SEES_ACTUAL_VALUES:
         failed = private.get("screening", {}).get("failed", [])
+    against, ground, appealed_at, outcome = state.against, state.ground, state.appealed_at, state.appeal
+    appeal = None
+    if against and ground and appealed_at and outcome:
+        appeal = AppealSeen(against=against, ground=ground, appealed_at=appealed_at, outcome=outcome)
     of_officers = {"possible_duplicate": bool(private.get("possible_duplicate"))}
     return ExpertSeen(
         id=document["_id"],
         version=document["version"],
         state=state.status,
         failed_criteria=tuple(FailedSeen(**row) for row in failed),
-        **state.model_dump(exclude={"status", "criteria", "resumes"}),
+        appeal=appeal,
+        **state.model_dump(exclude=HIDDEN),
         **(of_officers if principal.role == "officer" else {}),
     )
 

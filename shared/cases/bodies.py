@@ -15,7 +15,7 @@ from shared.texts import lines
 REASON, ITEM = "reason", "item"
 NOTE_CHARACTERS = 2_000
 
-Note = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=NOTE_CHARACTERS)]
+Note = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=NOTE_CHARACTERS, pattern=r"\S")]
 
 
 class Input(BaseModel):

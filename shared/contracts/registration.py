@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.attributes import Attribute, Before, as_of, declared
-from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 
 Sex = Literal["female", "male", "other", "not_stated"]
@@ -31,6 +31,7 @@ EXPERT_FACTS = Family(
     frame=("person",),
     opened="person",
     framed="person",
+    section="selection",
 )
 # An institution may belong to no programme; then it counts in each programme of its office.
 INSTITUTION_FACTS = Family(
@@ -48,8 +49,15 @@ INSTITUTION_FACTS = Family(
     framed="country",
     of_programme=False,
 )
-# A later screening replaces an earlier one; both are not true at once.
-_SCREENED = frozenset({"ExpertDeclaredEligible", "ExpertDeclaredIneligible"})
+# What a decision found is true until the next one, or until screening begins anew. That it was decided stays true.
+_SCREENED = frozenset({"ExpertDeclaredEligible", "ExpertDeclaredIneligible", "ExpertScreeningReopened", "AppealUpheld"})
+Ground = Literal["facts", "procedure", "circumstances"]
+# On what somebody may appeal. The texts are what a person reads who chooses one.
+GROUNDS: Mapping[Ground, str] = {
+    "facts": "Something that the decision stands on is not so.",
+    "procedure": "The decision did not follow the programme's rules.",
+    "circumstances": "Something was not known, or has changed since.",
+}
 
 
 class ProgrammePublished(Event):
@@ -127,7 +135,7 @@ class ProfileEntry(Contract):
     """What was known of the person from `valid_from` on; a correction reuses it with a later `recorded_at`."""
 
     id: Id
-    valid_from: date
+    valid_from: Date
     recorded_at: Instant
     attributes: Attributes
 
@@ -182,25 +190,70 @@ class ExpertDeclaredEligible(Event):
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "eligible"
-    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_eligible", ended_by=_SCREENED),)
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_eligible", ended_by=_SCREENED), Tells("screened_eligible"))
     person: Id
 
 
 class ExpertDeclaredIneligible(Event):
-    """`criteria`: names of the failed ones; required and actual values stay in registration."""
+    """`criteria`: names of the failed ones; required and actual values stay in registration.
+
+    `appeal_until`: the first instant at which an appeal comes too late; None where the decision named none.
+    """
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "ineligible"
-    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_ineligible", ended_by=_SCREENED),)
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("expert_ineligible", ended_by=_SCREENED), Tells("screened_ineligible"))
     person: Id
     criteria: tuple[Code, ...]
+    appeal_until: Instant | None = None
+
+
+class ExpertScreeningReopened(Event):
+    """What was decided no longer stands, and screening begins anew. `reason`: `profile_changed`, or an officer's."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "screening"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("screening_reopened"),)
+    person: Id
+    reason: Code
 
 
 class ExpertSuspended(Event):
-    """The expert is no longer proposed or placed, until reinstated."""
+    """The expert is no longer proposed or placed, until reinstated. `appeal_until` as for an ineligible expert."""
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "suspended"
+    person: Id
+    reason: Code
+    appeal_until: Instant | None = None
+
+
+class ExpertAppealed(Event):
+    """The person contests being ineligible or suspended; what they wrote stays in registration, sealed."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "appealed"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("appeal_filed"),)
+    person: Id
+    ground: Code
+
+
+class AppealUpheld(Event):
+    """Another officer found for the person: the expert is screened anew, and no longer suspended."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "screening"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("appeal_upheld"),)
+    person: Id
+    reason: Code
+
+
+class AppealDismissed(Event):
+    """Another officer found against the person: what was decided stands."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "dismissed"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("appeal_dismissed"),)
     person: Id
     reason: Code
 

@@ -93,6 +93,17 @@ class Cases:
         self._people.done(f"/registration/v1/experts/{expert}/suspend", {"reason": "unreachable"})
         return Ready(expert)
 
+    def _ineligible(self) -> Ready:
+        expert = self._unfit().id
+        self._people.done(f"/registration/v1/experts/{expert}/screen")
+        return Ready(expert)
+
+    def _appealed(self) -> Ready:
+        """An appeal that another account decides."""
+        expert = self._suspended().id
+        self._people.done(f"/registration/v1/experts/{expert}/appeal", {"ground": "facts", "note": "It is so."})
+        return Ready(expert, subject="checker")
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -152,6 +163,10 @@ class Cases:
             "experts_request_info": lambda: self._expert("registered"),
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
+            "experts_screen_again": lambda: self._expert("eligible"),
+            "experts_appeal": self._ineligible,
+            "experts_uphold_appeal": self._appealed,
+            "experts_dismiss_appeal": self._appealed,
             "institutions_create": Ready,
             "institutions_assess": lambda: self._institution("proposed"),
             "institutions_accept_partner": lambda: self._institution("assessed"),

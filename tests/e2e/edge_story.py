@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from shared.clock import derived_id
+from shared.clock import derived_id, text_of
 from tests.e2e.edge_town import BEGAN, Town
 from tests.e2e.edge_world import ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
 
@@ -37,6 +37,7 @@ class Story:
         await self.ended_early()
         await self.cancelled_by_the_host()
         await self.suspended_and_reinstated()
+        await self.decided_anew()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
@@ -129,15 +130,25 @@ class Story:
             "contract": {"starts_on": day(begins), "ends_on": day(ends), "override_reason": "host_asked"},
             "extend": {"ends_on": day(ends + 20)},
             "end-early": {"party": "expert", "reason": "family"},
+            "take-back": {"reason": "wrong_case"},
+            "correct-time": {"reason": "wrong_date", "happened_at": text_of(self.town.clock.now())},
+            "correct-contract": {
+                "reason": "typing_error",
+                "starts_on": day(begins),
+                "ends_on": day(ends - 1),
+                "override_reason": "host_asked",
+            },
         }
-        for verb in verbs:
+        for number, verb in enumerate(verbs):
             if verb == "prepare":
                 for step in ("training", "insurance", "ticket"):
                     # One route thrice: the key has to be another one each time.
                     path = f"/placement/v1/placements/{id}/complete-step"
                     await self.town.do(path, {"step": step}, subject=step)
             else:
-                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}))
+                # Done anew after it was taken back, it is another request.
+                again = f"{verb} {number}" if verb in verbs[:number] else ""
+                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}), subject=again)
         return id
 
     async def declined_then_served_to_the_end(self) -> str:
@@ -145,7 +156,8 @@ class Story:
         _, ada, ben, _ = await self._shortlisted("first", 0, 60, "ada", "ben", "cy", apply=True)
         await self._match(ada, "allocate", "offer", "decline")
         await self._match(ben, "offer", "accept")
-        await self._placement(ben, "contract", "prepare", "depart", "confirm-arrival", "extend", "complete")
+        begun = ("contract", "correct-contract", "prepare", "depart", "confirm-arrival", "take-back")
+        await self._placement(ben, *begun, "confirm-arrival", "correct-time", "extend", "complete")
         return ben
 
     async def overlap_refused_then_expired(self) -> None:
@@ -197,6 +209,22 @@ class Story:
         await self.town.settle()
         await self.town.do(f"{path}/reinstate")
         await self.town.settle()
+
+    async def decided_anew(self) -> None:
+        """Fay's appeal is upheld and she is found ineligible again; Dee's suspension falls, and she is screened."""
+        for name, verbs in (("fay", ("appeal", "uphold-appeal", "screen")), ("dee", ("suspend", "appeal"))):
+            await self._expert_does(name, *verbs)
+        await self.town.settle()
+        await self._expert_does("dee", "uphold-appeal", "screen", "screen-again")
+        await self.town.settle()
+
+    async def _expert_does(self, name: str, *verbs: str) -> None:
+        reasons = {"suspend": "conduct", "uphold-appeal": "new_evidence", "screen-again": "mistaken_entry"}
+        for verb in verbs:
+            body = {"ground": "facts", "note": "It is so."} if verb == "appeal" else {"reason": reasons.get(verb)}
+            subject = "checker" if verb == "uphold-appeal" else "maker"
+            path = f"/registration/v1/experts/{self.experts[name]}/{verb}"
+            await self.town.do(path, {} if verb == "screen" else body, subject=subject)
 
     async def consent_withdrawn_and_given(self) -> None:
         _, cy = await self._shortlisted("eighth", 300, 360, "cy")

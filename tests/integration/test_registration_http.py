@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from typing import Any
@@ -192,14 +193,30 @@ async def test_one_document_one_person(published: Serving) -> None:
     assert (await published.get(f"/experts/{answer.json()['subject']}")).status_code == 404
 
 
-async def test_a_second_registration_in_the_programme_is_refused(published: Serving) -> None:
-    first = await published.post("/experts", "expert", registration(), subject="me")
+async def test_a_second_registration_in_the_programme_is_refused_and_says_what_is_possible(published: Serving) -> None:
+    low = registration(attributes={**ATTRIBUTES, "education": 3})
+    first = await published.post("/experts", "expert", low, subject="me", key="k1")
     await decided(published, first.json(), role="expert", subject="me")
+    await published.post(f"/experts/{first.json()['subject']}/screen", "officer")
     second = await published.post("/experts", "expert", registration(given_name="Changed"), subject="me")
-    status = await decided(published, second.json(), role="expert", subject="me")
-    assert (status["status"], status["problems"][0]["rule"]) == ("refused", "already_registered")
+    assert (second.status_code, second.json()["rule"]) == (409, "already_registered")
+    assert "is ineligible; possible now: appeal; an officer may screen again" in second.json()["detail"]
+    again = await published.post("/experts", "expert", low, subject="me", key="k1")
+    assert (again.status_code, again.json()) == (202, first.json())
     own = (await published.get("/experts", "expert", subject="me")).json()["items"]
     assert len(own) == 1
+
+
+async def test_of_two_registrations_at_once_the_second_one_is_decided_against(published: Serving) -> None:
+    """Both are taken in before either is decided; the receipt says what became of it."""
+    answers = await asyncio.gather(
+        *(published.post("/experts", "expert", registration(given_name=name), subject="me") for name in ("One", "Two"))
+    )
+    assert {one.status_code for one in answers} == {202}
+    taken = [one.json() for one in answers]
+    found = [await decided(published, one, role="expert", subject="me") for one in taken]
+    assert sorted(one["status"] for one in found) == ["accepted", "refused"]
+    assert [row["rule"] for one in found for row in one["problems"]] == ["already_registered"]
 
 
 async def test_the_same_name_year_and_origin_only_flag(published: Serving) -> None:
@@ -217,6 +234,9 @@ async def test_the_same_name_year_and_origin_only_flag(published: Serving) -> No
         ({"valid_from": "1800-01-01"}, "/person/valid_from"),
         ({"valid_from": "2999-01-01"}, "/person/valid_from"),
         ({"attributes": {**ATTRIBUTES, "nationality": "QQ"}}, "/person/attributes"),
+        ({"attributes": {**ATTRIBUTES, "birth_year": 2100}}, "/person/attributes/birth_year"),
+        ({"attributes": {**ATTRIBUTES, "birth_year": 1994}}, "/person/attributes/experience_years"),
+        ({"attributes": {**ATTRIBUTES, "birth_year": 1994}}, "/person/attributes/education"),
         ({"attributes": {**ATTRIBUTES, "status": "eligible"}}, "/person/attributes/status"),
         ({"document": document("--")}, "/person/document/number"),
         ({"office": "nowhere"}, "/office"),

@@ -63,6 +63,8 @@ DEFINITION = definition_of(
         "indicators": [
             _indicator("registrations", "expert_registered", {"distinct": "expert"}),
             _indicator("eligible", "expert_eligible", {"distinct": "expert"}),
+            _indicator("ineligible", "expert_ineligible", {"distinct": "expert"}),
+            _indicator("appeals", "appeal_filed", "count"),
             _indicator("hosts", "institution_activated", "count"),
             _indicator("requests", "assignment_requested", "count"),
             _indicator("filled", "assignment_filled", "count"),
@@ -148,6 +150,8 @@ NOVICE = Person("novice", 1, document="P 5")
 DOUBLE = Person("double", 1, document="P 5")
 PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE)
 CORRECTED, WITHDRAWING = THIRD, SECOND
+# Too little experience at first, which was a mistake.
+CONTESTING = NOVICE
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from services.registration.store import EXPERTS, PERSONS
 from shared.clock import derived_id
 from shared.intake.submissions import SUBMISSIONS
 from tests.simulation import requests
-from tests.simulation.cast import CODE, CORRECTED, POSTS, WITHDRAWING, Person, Post
+from tests.simulation.cast import CODE, CONTESTING, CORRECTED, POSTS, SECOND_OFFICER, WITHDRAWING, Person, Post
 from tests.simulation.cast import PERSONS as PEOPLE
 from tests.simulation.client import Client
 from tests.simulation.journal import Journal
@@ -88,6 +88,22 @@ class History:
         await self.client.put(requests.register(person, self.journal))
         if await self._decided("registration", person.command_id) == "accepted":
             await self.client.put(requests.screen(person))
+            if person is CONTESTING:
+                await self._contest(person)
+
+    async def _contest(self, person: Person) -> None:
+        """An appeal, decided by another officer, and screening anew; now and then the first officer tries it too."""
+        said = {"reason": "new_evidence"}
+        await self.client.pause(2.0)
+        statement = {"ground": "facts", "note": "It is twelve years."}
+        await self.client.put(requests.on_expert("appeal", person, account=person.account, **statement))
+        verdict = self.client.rng.choice(("uphold-appeal", "dismiss-appeal"))
+        if await self.client.put(requests.on_expert(verdict, person, **said)):
+            raise AssertionError("an officer decided on an appeal against the own decision")
+        await self.client.put(requests.on_expert(verdict, person, 2, SECOND_OFFICER, **said))
+        if verdict == "dismiss-appeal":
+            await self.client.put(requests.on_expert("screen-again", person, **said))
+        await self.client.put(requests.screen(person, 2))
 
     async def _decided(self, service: str, submission: str) -> str:
         async def status(replica: Any) -> str:

@@ -16,7 +16,7 @@ from shared.web.acting import NOTHING_YET, Call, act
 from tests.simulation.cast import CODE, OFFICE
 from tests.simulation.client import Client, Step
 from tests.simulation.journal import Journal
-from tests.simulation.requests import INSTITUTION, About, Work, acting, step
+from tests.simulation.requests import INSTITUTION, About, Work, acting, behind, step
 
 PAUSE_SECONDS = 1.5
 TRAININGS_OPENED, SITES_OPENED = 3, 2
@@ -97,6 +97,6 @@ def _opening(case: Case[Any], id: str, **said: Any) -> Work:
         office: Any = Office()
         body = case.ask("create", **said).body
         call = Call(id, "create", body, cause, None, NOTHING_YET, office)
-        await act(served, service.replica.kernel, call)
+        await act(served, behind(service), call)
 
     return work

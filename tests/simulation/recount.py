@@ -85,6 +85,8 @@ def counted_from_documents(evidence: Evidence) -> Figures:
     return {
         "registrations": len(experts),
         "eligible": count(experts, "eligible"),
+        "ineligible": count(experts, "ineligible"),
+        "appeals": sum(state.get("appeal") is not None for state in experts),
         "hosts": count(_states(evidence, "registration", "institutions"), "active"),
         "requests": len(assignments) - count(assignments, "draft"),
         "filled": count(assignments, "filled"),

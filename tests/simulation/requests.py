@@ -27,7 +27,8 @@ from shared.cases.case import Case
 from shared.clock import derived_id, text_of
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
-from shared.web.acting import NOTHING_YET, Call, act
+from shared.web.acting import NOTHING_YET, Behind, Call, act
+from shared.web.notes import Notes
 from tests.simulation.cast import CODE, DEFINITION, HOST, OFFICE, OFFICER, PURPOSE, SECOND_OFFICER, Person, Post
 from tests.simulation.client import Step
 from tests.simulation.journal import Acknowledgement, Journal
@@ -124,9 +125,14 @@ def register(person: Person, journal: Journal) -> Step:
     return step(f"register {person.name}", about, work, patient=frozenset({"programme_unknown"}), id=person.command_id)
 
 
-def screen(person: Person) -> Step:
-    about = About("registration", EXPERTS.name, person.expert)
-    return step(f"screen {person.name}", about, acting(EXPERT, "screen", person.expert))
+def screen(person: Person, time: int = 1) -> Step:
+    return on_expert("screen", person, time)
+
+
+def on_expert(verb: str, person: Person, time: int = 1, account: str = OFFICER, **said: Any) -> Step:
+    """`time`: the how manieth such step of the person it is."""
+    about = About("registration", EXPERTS.name, person.expert, account)
+    return step(f"{verb} {person.name} {time}", about, acting(EXPERT, verb, person.expert, **said))
 
 
 def correct(person: Person, **changes: Any) -> Step:
@@ -222,7 +228,7 @@ def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
     account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
     about = About("placement", PLACEMENTS.name, placement, account)
     name = " ".join((verb, placement, *(str(one) for one in said.values()), str(attempt)))
-    return step(name, about, acting(PLACEMENT, verb, placement, **said))
+    return step(name, about, acting(PLACEMENT, verb, placement, **said), happened_at=said.get("happened_at"))
 
 
 def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
@@ -232,6 +238,14 @@ def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
         served = next(one for one in service.cases if one.case is case)
         nobody: Any = None
         body = case.ask(verb, **said).body
-        await act(served, service.replica.kernel, Call(subject, verb, body, cause, None, NOTHING_YET, nobody))
+        document = await service.replica.ports.store.load(served.name, subject)
+        call = Call(subject, verb, body, cause, None, document or NOTHING_YET, nobody)
+        await act(served, behind(service), call)
 
     return work
+
+
+def behind(service: Any) -> Behind:
+    """What the service's edge acts through; there is no edge here."""
+    replica = service.replica
+    return Behind(replica.kernel, Notes(replica.ports.keys, replica.kernel), replica.definitions)

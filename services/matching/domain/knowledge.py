@@ -28,10 +28,12 @@ from shared.contracts.placement import (
     ReturnStarted,
 )
 from shared.contracts.registration import (
+    AppealUpheld,
     ConsentGiven,
     ConsentWithdrawn,
     ExpertRegistered,
     ExpertReinstated,
+    ExpertScreeningReopened,
     ExpertSuspended,
     InstitutionRegistered,
     PersonRecorded,
@@ -65,6 +67,9 @@ def expert(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
     if isinstance(event, ExpertSuspended | ExpertReinstated):
         return {**known, "suspended": isinstance(event, ExpertSuspended)}
     changed = {**known, "screening": event.leads_to}
+    if isinstance(event, AppealUpheld | ExpertScreeningReopened):
+        # Whatever was decided before no longer stands, a suspension included.
+        changed["suspended"] = False
     if isinstance(event, ExpertRegistered):
         changed |= event.model_dump(include={"person", "programme", "office"}) | {"suspended": False}
     return changed

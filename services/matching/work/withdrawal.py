@@ -14,9 +14,16 @@ from services.matching.domain.knowledge import (
     return_of,
 )
 from services.matching.domain.matches import MATCH
-from services.matching.store import MATCHES, SHADOWS
+from services.matching.store import MATCHES, POOLS, SHADOWS
 from services.matching.work.promises import Promises
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
+from shared.contracts.registration import (
+    AppealUpheld,
+    ConsentGiven,
+    ConsentWithdrawn,
+    ExpertReinstated,
+    ExpertScreeningReopened,
+    ExpertSuspended,
+)
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 
@@ -39,9 +46,12 @@ class Withdrawal:
             await self._align(delivery.subject, delivery)
 
     async def suspension(self, delivery: Delivery) -> None:
-        """An expert is suspended or reinstated: whatever stands of the person follows."""
+        """An expert is suspended, or no longer so: whatever stands of the person follows."""
         event = delivery.event
-        if isinstance(event, ExpertSuspended | ExpertReinstated):
+        if not isinstance(event, ExpertSuspended | ExpertReinstated | ExpertScreeningReopened | AppealUpheld):
+            return
+        # Without a pool there is nothing to reopen, and whoever closes one later asks why once more.
+        if isinstance(event, ExpertSuspended) or await self._store.load(POOLS.name, event.person):
             await self._align(event.person, delivery)
 
     async def _align(self, person: str, delivery: Delivery) -> None:

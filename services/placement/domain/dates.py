@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from services.placement.domain.calendars import in_order
 from services.placement.domain.standing import Days, Placement
 from shared.cases.bodies import REASON, Change, Noted
 from shared.cases.case import Told, Turn
-from shared.contracts.base import Code
+from shared.contracts.base import Code, Date
 from shared.contracts.frame import Listed
 from shared.errors import Problem, Refusal
 
@@ -23,15 +23,15 @@ OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_
 class Contract(Noted):
     """`override_reason`: why the dates lie outside those of the terms or of the programme."""
 
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 class Extension(Noted):
     """`override_reason`: why it lasts beyond the programme."""
 
-    ends_on: date
+    ends_on: Date
     override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any
 
 from services.placement.domain.dates import arrived_in_time, contract_has_begun, within_the_terms, work_is_over
@@ -16,7 +15,7 @@ from services.placement.domain.standing import Days, Placement, Preparation
 from shared.cases.bodies import REASON, Change, Reason
 from shared.cases.case import Told, Turn
 from shared.cases.trail import Past, restored
-from shared.contracts.base import Code, Event, Instant
+from shared.contracts.base import Code, Date, Event, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.placement import (
     HostCertified,
@@ -76,8 +75,8 @@ class TakingBack(Reason):
 class ContractCorrection(Reason):
     """The days that the contract has rightly. `override_reason`: as for a contract."""
 
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict
 
 from services.placement.domain.calendars import VIRTUAL
 from shared.cases.case import states
 from shared.cases.trail import Trailed
-from shared.contracts.base import Instant
+from shared.contracts.base import Date, Instant
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import PreparationStep
+from shared.zones import zone
 
 Status = Literal[
     "host_confirmed",
@@ -52,8 +52,8 @@ class Placement(Trailed):
     parties: MatchParties
     terms: Terms | None = None
     status: Status
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Date | None = None
+    ends_on: Date | None = None
     contracts: int = 0
     steps: tuple[PreparationStep, ...] = ()
     opened_at: Instant
@@ -66,7 +66,7 @@ class Placement(Trailed):
 
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
-        return instant.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC).date()
+        return instant.astimezone(zone(self.time_zone) if self.time_zone else UTC).date()
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
 """An expert: a person in one programme, screened by the criteria that the programme declares (domain.md, section 3).
 
-screening <> needs_info; screening > eligible | ineligible; any > suspended > what it was before. Whether somebody
-is on assignment or an alumnus follows from placements and is never stored here.
+screening <> needs_info; screening > eligible | ineligible > screening again; any > suspended > what it was before;
+ineligible | suspended > appealed > screening | dismissed. Whether somebody is on assignment or an alumnus follows from
+placements and is never stored here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.registration.domain import examples
+from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import (
     ConsentPurpose,
@@ -23,6 +26,7 @@ from services.registration.domain.fields import (
     Telephone,
     broken,
 )
+from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
 from shared.cases.bodies import ITEM, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
@@ -30,25 +34,34 @@ from shared.contracts.base import Code, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration import (
     PURPOSES,
+    AppealDismissed,
+    AppealUpheld,
     Attributes,
+    ExpertAppealed,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertInfoProvided,
     ExpertInfoRequested,
     ExpertRegistered,
     ExpertReinstated,
+    ExpertScreeningReopened,
     ExpertSuspended,
 )
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER
 
-Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended"]
+Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended", "appealed", "dismissed"]
 Channel = Literal["self", "officer"]
 AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 
 class Expert(BaseModel):
-    """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension."""
+    """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
+    (`resumes_until`: its `appeal_until`).
+
+    `appeal_until`: from when on the last decision can no longer be appealed. `against`, `ground`, `appealed_at` and
+    `appeal`: of the last appeal, the state that it contests, why, when, and what became of it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,6 +76,12 @@ class Expert(BaseModel):
     criteria: tuple[str, ...] = ()
     reason: str | None = None
     resumes: Status | None = None
+    resumes_until: Instant | None = None
+    appeal_until: Instant | None = None
+    against: Status | None = None
+    ground: str | None = None
+    appealed_at: Instant | None = None
+    appeal: Outcome | None = None
 
 
 class PersonInput(Input):
@@ -120,26 +139,40 @@ def by_the_newest_version(turn: Turn[Expert, ExpertRegistration]) -> Told:
     return {"person": who.person, "programme_version": who.programme_version, "channel": who.channel}
 
 
+@dataclass(frozen=True)
+class Screened:
+    """`failed`: names of the criteria of the case's version that are not met; `appeal_until` as of a decision now."""
+
+    failed: tuple[str, ...]
+    appeal_until: datetime
+
+
 def by_the_criteria(turn: Turn[Expert, Change]) -> Told:
     """Eligible is who fails none of the criteria of the case's version on the day of the screening."""
-    person, failed = turn.state.person, turn.given
-    if failed:
-        return [ExpertDeclaredIneligible(happened_at=turn.now, person=person, criteria=failed)]
+    person, screened = turn.state.person, turn.given
+    if screened.failed:
+        told = {"criteria": screened.failed, "appeal_until": screened.appeal_until}
+        return [ExpertDeclaredIneligible(happened_at=turn.now, person=person, **told)]
     return [ExpertDeclaredEligible(happened_at=turn.now, person=person)]
 
 
 def fails_none(turn: Turn[Expert, Change]) -> Told:
     """Nobody is declared eligible against the criteria."""
-    if turn.given:
+    if turn.given.failed:
         raise Refusal("criteria_failed", AGAINST_THE_CRITERIA)
     return {}
 
 
 def fails_some(turn: Turn[Expert, Change]) -> Told:
     """Nobody is declared ineligible against the criteria."""
-    if not turn.given:
+    if not turn.given.failed:
         raise Refusal("criteria_met", AGAINST_THE_CRITERIA)
-    return {"criteria": turn.given}
+    return {"criteria": turn.given.failed, "appeal_until": turn.given.appeal_until}
+
+
+def may_be_appealed(turn: Turn[Expert, Reason]) -> Told:
+    """A suspension names the last day of an appeal, by the case's version."""
+    return {"appeal_until": turn.given}
 
 
 def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
@@ -150,18 +183,30 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
         case ExpertInfoProvided():
             return {"items": ()}
         case ExpertDeclaredEligible():
-            return {"criteria": ()}
+            return {"criteria": (), "reason": None, "appeal_until": None}
+        case ExpertDeclaredIneligible():
+            return {"reason": None, "appeal_until": event.appeal_until}
+        case ExpertScreeningReopened() | AppealUpheld():
+            upheld = {"appeal": "upheld"} if isinstance(event, AppealUpheld) else {}
+            return {"criteria": (), "resumes": None, "resumes_until": None, "appeal_until": None, **upheld}
         case ExpertSuspended() if state:
-            return {"resumes": state.status}
+            return {"resumes": state.status, "resumes_until": state.appeal_until}
         case ExpertReinstated() if state:
-            return {"status": state.resumes or "screening", "reason": None, "resumes": None}
+            back = {"status": state.resumes or "screening", "appeal_until": state.resumes_until}
+            return {**back, "reason": None, "resumes": None, "resumes_until": None}
+        case ExpertAppealed() if state:
+            return {"against": state.status, "appealed_at": event.happened_at, "appeal": "pending"}
+        case AppealDismissed():
+            return {"appeal": "dismissed", "appeal_until": None}
     return {}
 
 
 SCREENING = states("screening")
 SCREENED = states("eligible", "ineligible")
 ASKED = states("needs_info")
+APPEALED = states("appealed")
 CRITERIA = states("definition", "person")
+VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
 
 REQUESTED = (
     "diploma",
@@ -185,6 +230,7 @@ MOVES: tuple[Move, ...] = (
         rule=by_the_newest_version,
         needs=frozenset({"definition", "person", "guard:document"}),
         refuses=(
+            "already_registered",
             "code_not_listed",
             "document_held_elsewhere",
             "not_in_programme",
@@ -193,6 +239,7 @@ MOVES: tuple[Move, ...] = (
             "programme_is_over",
             "programme_unknown",
             "valid_in_the_future",
+            *LIVES,
         ),
         example=examples.EXPERT,
     ),
@@ -203,6 +250,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=by_the_criteria,
         needs=CRITERIA,
+        writes=True,
         refuses=("profile_begins_later",),
     ),
     Move(
@@ -212,6 +260,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=fails_none,
         needs=CRITERIA,
+        writes=True,
         refuses=("criteria_failed", "profile_begins_later"),
     ),
     Move(
@@ -221,6 +270,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=fails_some,
         needs=CRITERIA,
+        writes=True,
         refuses=("criteria_met", "profile_begins_later"),
     ),
     Move(
@@ -240,8 +290,17 @@ MOVES: tuple[Move, ...] = (
         body=ProvidedInfo,
         by=BY_EXPERT,
         needs=states("person"),
-        refuses=("code_not_listed", "timeline_full", "valid_in_the_future"),
+        refuses=("code_not_listed", "timeline_full", "valid_in_the_future", *LIVES),
         example=examples.PROFILE,
+    ),
+    Move(
+        "screen-again",
+        SCREENED | {"dismissed"},
+        ExpertScreeningReopened,
+        body=Reason,
+        by=BY_OFFICER,
+        reasons=("mistaken_entry", "new_evidence", "rules_misread", "circumstances_changed", "own_request"),
+        example={"reason": "mistaken_entry"},
     ),
     Move(
         "suspend",
@@ -249,10 +308,50 @@ MOVES: tuple[Move, ...] = (
         ExpertSuspended,
         body=Reason,
         by=BY_OFFICER,
+        rule=may_be_appealed,
+        needs=states("definition"),
+        writes=True,
         reasons=("unreachable", "false_statement", "conduct", "under_inquiry", "own_request"),
         example={"reason": "unreachable"},
     ),
     Move("reinstate", states("suspended"), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=BY_OFFICER),
+    # Whoever writes an appeal down for somebody does not decide on it either.
+    Move(
+        "appeal",
+        states("ineligible", "suspended"),
+        ExpertAppealed,
+        body=Appeal,
+        by=BY_EXPERT,
+        rule=in_time,
+        writes=True,
+        refuses=("appeal_too_late",),
+        note_to=("expert",),
+        example={"ground": "facts", "note": "The diploma is of 2001, not of 2011."},
+    ),
+    Move(
+        "uphold-appeal",
+        APPEALED,
+        AppealUpheld,
+        body=Reason,
+        by=BY_OFFICER,
+        checked_by_another=True,
+        refuses=("four_eyes",),
+        reasons=VERDICTS,
+        note_to=("expert",),
+        example={"reason": VERDICTS[0]},
+    ),
+    Move(
+        "dismiss-appeal",
+        APPEALED,
+        AppealDismissed,
+        body=Reason,
+        by=BY_OFFICER,
+        checked_by_another=True,
+        refuses=("four_eyes",),
+        reasons=VERDICTS,
+        note_to=("expert",),
+        example={"reason": VERDICTS[0]},
+    ),
 )
 
 EXPERT = Case("experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, second="already_registered")

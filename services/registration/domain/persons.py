@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.examples import PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
+from services.registration.domain.lives import RULES as LIVES
 from shared.cases.bodies import Change, Input
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
@@ -167,6 +168,7 @@ MOVES: tuple[Move, ...] = (
             "profile_unchanged",
             "timeline_full",
             "valid_in_the_future",
+            *LIVES,
         ),
         example=PROFILE,
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from services.registration.domain.lives import RULES, beyond_a_life
+from shared.contracts.registration import Attributes
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 
@@ -19,3 +21,12 @@ def not_ahead(day: date, now: datetime, pointer: str) -> None:
     # Somewhere it is tomorrow already.
     if day > (now + timedelta(days=1)).date():
         raise Refusal("valid_in_the_future", problems=(Problem("valid_in_the_future", pointer),), status=422)
+
+
+def lived(attributes: Attributes, valid_from: date, pointer: str) -> None:
+    """Refusal (422) at each attribute that no life can have brought by that day. `pointer`: of the attributes."""
+    if broken := beyond_a_life(attributes, valid_from):
+        problems = tuple(Problem(rule, f"{pointer}/{name}") for name, rule in broken.items())
+        raise Refusal(
+            problems[0].rule, "; ".join(RULES[rule] for rule in broken.values()), problems=problems, status=422
+        )

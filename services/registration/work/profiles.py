@@ -8,7 +8,7 @@ from services.registration.domain.persons import Person, ProfileCorrection
 from services.registration.identifiers import Identifiers
 from services.registration.listed import definitions_of, refuse_unlisted
 from services.registration.store import PERSONS
-from services.registration.work.limits import not_ahead
+from services.registration.work.limits import lived, not_ahead
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
 from shared.contracts.registration import Attributes, ProfileEntry
@@ -34,8 +34,9 @@ class Profiles:
         self._identifiers = identifiers
 
     async def correct(self, call: Call[ProfileCorrection]) -> Saved[Person]:
-        """A new entry, which begins no later than today."""
-        not_ahead(call.body.valid_from, self._runtime.now(), "/valid_from")
+        """A new entry, which begins no later than the day on which it is said."""
+        not_ahead(call.body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
+        lived(call.body.attributes, call.body.valid_from, "/attributes")
         return await self.correct_profile(call.id, call.body, call.cause, call.expected_version)
 
     async def correct_profile(

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.registration.domain import documents
+from services.registration.domain.appeals import is_open
 from services.registration.domain.documents import IdentityDocument
-from services.registration.domain.experts import Applicant, Channel, ExpertRegistration
+from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
-from services.registration.work.limits import not_ahead, own_office
+from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
@@ -29,6 +30,7 @@ from shared.web.acting import Call
 
 EXPERT_REGISTRATION = "expert-registration"
 ALIKE_AT_MOST = 2
+AGAIN = "already_registered"
 
 
 class Registering:
@@ -47,7 +49,8 @@ class Registering:
         """The receipt. Whatever could turn out otherwise at the second decision is refused before it is given."""
         body, cause = call.body, call.cause
         own_office(call.principal, body.office)
-        not_ahead(body.person.valid_from, self._runtime.now(), "/person/valid_from")
+        not_ahead(body.person.valid_from, cause.happened_at or self._runtime.now(), "/person/valid_from")
+        lived(body.person.attributes, body.person.valid_from, "/person/attributes")
         definition, _ = await self._publishing.newest(body.programme)
         if definition.office(body.office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
@@ -58,10 +61,22 @@ class Registering:
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
         subject = derived_id(person_of(channel, cause), body.programme)
+        if channel == "self":
+            await self._not_again(subject, cause)
         stored = body.model_dump(mode="json", exclude_none=True)
         return await self._replica.submissions.submit(
             EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel
         )
+
+    async def _not_again(self, expert_id: str, cause: Cause) -> None:
+        """A second registration is no way round a decision: the refusal says what is possible instead."""
+        state = EXPERTS.read(await self._store.load(EXPERTS.name, expert_id))
+        if state is None or await self._store.load(SUBMISSIONS.name, cause.command_id):
+            return
+        now = self._runtime.now()
+        verbs = [one for one in EXPERT.open_to(state, "expert") if one != "appeal" or is_open(state, now)]
+        detail = f"the person's case in this programme is {state.status}; possible now: {', '.join(verbs) or 'nothing'}"
+        raise Refusal(AGAIN, f"{detail}; an officer may screen again, with a reason")
 
     async def register(self, submission: Submission) -> None:
         """Decides a submission: the document guard, the person, the guard again, the expert.
@@ -87,7 +102,7 @@ class Registering:
     async def _unless_second(self, expert_id: str, cause: Cause) -> Document | None:
         document = await self._store.load(EXPERTS.name, expert_id)
         if document is not None and not settled(document, cause):
-            raise Refusal("already_registered", "the person is registered in this programme")
+            raise Refusal(AGAIN, "the person is registered in this programme")
         return document
 
     async def _hold(self, document: IdentityDocument | None, person_id: str, submission: Submission) -> Document | None:

@@ -72,6 +72,15 @@ class Offers(Declared):
     expires_days: Annotated[int, Field(ge=1, le=365, description="days until an unanswered offer expires")] = 14
 
 
+class Appeals(Declared):
+    """How long whoever was found ineligible, or suspended, may appeal."""
+
+    within_days: Annotated[
+        int,
+        Field(ge=1, le=365, description="days after the decision's, in the office's time zone"),
+    ] = 30
+
+
 class Seats(Declared):
     """How many seats an assignment offers, and who follows where one is free."""
 
@@ -96,6 +105,7 @@ class SelectionSection(Section):
         Field(max_length=20, description="the components of an expert's score; the weights sum to 100"),
     ] = ()
     shortlist: Annotated[Shortlist, Field(description="how many names")] = Shortlist()
+    appeals: Annotated[Appeals, Field(description="how long a decision may be appealed")] = Appeals()
     offers: Annotated[Offers, Field(description="how long an offer stands")] = Offers()
     seats: Annotated[Seats, Field(description="seats an assignment, and reserves")] = Seats()
 

@@ -33,7 +33,13 @@ from shared.contracts.placement import (
     ReturnStarted,
     TravelStarted,
 )
-from shared.contracts.registration import ExpertDeclaredIneligible, InstitutionActivated, InstitutionPutOnHold
+from shared.contracts.registration import (
+    AppealUpheld,
+    ExpertDeclaredIneligible,
+    ExpertScreeningReopened,
+    InstitutionActivated,
+    InstitutionPutOnHold,
+)
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, derived, terms
 
@@ -55,8 +61,10 @@ def test_a_whole_return_gives_each_fact_once() -> None:
     story.person("a", sex="female")
     story.accepted("a")
     story.returned("a")
-    expected = "expert_registered expert_eligible institution_activated assignment_requested assignment_approved "
-    expected += "assignment_published application_received expert_matched offer_made offer_accepted "
+    expected = "expert_registered expert_eligible screened_eligible institution_activated assignment_requested "
+    expected += (
+        "assignment_approved assignment_published application_received expert_matched offer_made offer_accepted "
+    )
     expected += "placement_contracted contract return_started return_completed"
     assert kinds(story.records) == Counter(expected.split())
 
@@ -96,8 +104,18 @@ def test_a_later_screening_ends_the_earlier_one() -> None:
     person = story.person("a")
     declared = ExpertDeclaredIneligible(happened_at=START, person=person, criteria=("degree",))
     at = story.tell(id_of("expert", "a"), declared).appended_ms
-    assert kinds(story.records, open_only=True) == {"expert_registered": 1, "expert_ineligible": 1}
+    decided = {"screened_eligible": 1, "screened_ineligible": 1}
+    assert kinds(story.records, open_only=True) == {"expert_registered": 1, "expert_ineligible": 1, **decided}
     assert one(story.records, "expert_eligible")["known_to"] == at
+
+
+def test_screening_anew_ends_what_was_found_and_leaves_that_it_was_decided() -> None:
+    for anew in (ExpertScreeningReopened, AppealUpheld):
+        story = Story()
+        person = story.person("a")
+        at = story.tell(id_of("expert", "a"), anew(happened_at=START, person=person, reason="mistaken")).appended_ms
+        assert one(story.records, "expert_eligible")["known_to"] == at
+        assert one(story.records, "screened_eligible")["known_to"] == NEVER_MS
 
 
 def test_a_reopened_assignment_is_filled_no_more_and_can_be_filled_again() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import rfc8785
 
-from services.registration.domain import documents
+from services.registration.domain import appeals, documents
 from services.registration.domain.examples import EXPERT as REGISTRATION
 from services.registration.domain.examples import INSTITUTION as PROPOSED
-from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo
+from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo, Screened
 from services.registration.domain.institutions import INSTITUTION
+from services.registration.domain.lives import RULES, beyond_a_life
 from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
@@ -22,6 +23,7 @@ from shared.clock import derived_id
 from shared.contracts.registration import Attributes, ProfileEntry, attributes_on
 from shared.errors import Refusal
 from shared.web.bodies import validated
+from shared.zones import zone
 
 NOW = datetime(2007, 3, 5, 9, tzinfo=UTC)
 WHOSE = derived_id("person")
@@ -142,8 +144,15 @@ def create() -> Asked:
     return Asked("create", ExpertRegistration.model_validate(REGISTRATION), Applicant(WHOSE, 3, "officer"))
 
 
+UNTIL = datetime(2007, 4, 5, tzinfo=UTC)
+
+
 def screen(*failed: str, verb: str = "screen") -> Asked:
-    return EXPERT.ask(verb, failed)
+    return EXPERT.ask(verb, Screened(failed, UNTIL))
+
+
+def suspend(reason: str = "unreachable") -> Asked:
+    return EXPERT.ask("suspend", UNTIL, reason=reason)
 
 
 ASK = EXPERT.ask("request-info", items=("diploma",))
@@ -186,10 +195,88 @@ def test_screening_asks_waits_and_goes_on() -> None:
 @pytest.mark.parametrize("before", [(), (ASK,), (screen(),), (screen("age"),)])
 def test_a_suspension_ends_where_it_began(before: tuple[Asked, ...]) -> None:
     state, _ = run(EXPERT, registered(), *before)
-    suspended, _ = run(EXPERT, state, EXPERT.ask("suspend", reason="unreachable"))
+    suspended, _ = run(EXPERT, state, suspend())
     assert (suspended.status, suspended.reason) == ("suspended", "unreachable")
-    assert rule_of(EXPERT, suspended, EXPERT.ask("suspend", reason="again")) == "illegal_transition"
+    assert rule_of(EXPERT, suspended, suspend("again")) == "illegal_transition"
     assert run(EXPERT, suspended, EXPERT.ask("reinstate"))[0] == state
+
+
+AGAIN = EXPERT.ask("screen-again", reason="mistaken_entry")
+APPEAL = EXPERT.ask("appeal", ground="facts", note="It is a diploma.")
+UPHOLD, DISMISS = (EXPERT.ask(verb, reason="facts_established") for verb in ("uphold-appeal", "dismiss-appeal"))
+
+
+def test_who_was_screened_is_screened_again_for_a_reason() -> None:
+    for before in (screen(), screen("education")):
+        state, names = run(EXPERT, registered(), before, AGAIN, screen())
+        assert (state.status, state.criteria, state.reason) == ("eligible", (), None)
+        assert names[-2:] == ["ExpertScreeningReopened", "ExpertDeclaredEligible"]
+    for state in (registered(), run(EXPERT, registered(), ASK)[0], run(EXPERT, registered(), suspend())[0]):
+        assert rule_of(EXPERT, state, AGAIN) == "illegal_transition"
+
+
+def test_an_appeal_leads_back_to_screening_or_is_dismissed() -> None:
+    for decision, against in ((screen("education"), "ineligible"), (suspend(), "suspended")):
+        pending, _ = run(EXPERT, registered(), decision, APPEAL)
+        assert (pending.status, pending.against, pending.appeal) == ("appealed", against, "pending")
+        assert (pending.ground, pending.appealed_at) == ("facts", NOW)
+        assert rule_of(EXPERT, pending, APPEAL) == "illegal_transition"
+        upheld, _ = run(EXPERT, pending, UPHOLD)
+        assert (upheld.status, upheld.appeal, upheld.resumes) == ("screening", "upheld", None)
+        dismissed, _ = run(EXPERT, pending, DISMISS)
+        assert (dismissed.status, dismissed.appeal, dismissed.reason) == ("dismissed", "dismissed", "facts_established")
+        assert rule_of(EXPERT, dismissed, APPEAL) == "illegal_transition"
+        assert run(EXPERT, dismissed, AGAIN)[0].status == "screening"
+    assert rule_of(EXPERT, run(EXPERT, registered(), screen())[0], APPEAL) == "illegal_transition"
+
+
+def test_an_appeal_comes_by_the_last_day_that_the_decision_named() -> None:
+    for decision in (screen("education"), suspend()):
+        state, _ = run(EXPERT, registered(), decision)
+        assert state.appeal_until == UNTIL
+        late = state.model_copy(update={"appeal_until": NOW})
+        assert rule_of(EXPERT, late, APPEAL) == "appeal_too_late"
+        # A decision from before there were appeals named no day.
+        assert run(EXPERT, state.model_copy(update={"appeal_until": None}), APPEAL)[0].status == "appealed"
+    ineligible, _ = run(EXPERT, registered(), screen("education"))
+    assert run(EXPERT, ineligible, suspend(), EXPERT.ask("reinstate"))[0] == ineligible
+
+
+def test_the_last_day_of_an_appeal_is_a_whole_day_of_the_office() -> None:
+    kabul = zone("Asia/Kabul")
+    evening = datetime(2007, 3, 5, 20, tzinfo=UTC)
+    assert appeals.until(evening, kabul, 1) == datetime(2007, 3, 8, tzinfo=kabul)
+    assert appeals.until(evening - timedelta(hours=1), kabul, 1) == datetime(2007, 3, 7, tzinfo=kabul)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "broken"),
+    [
+        ({"birth_year": 2100}, {"birth_year": "born_after_valid_from"}),
+        ({"birth_year": 2008}, {"birth_year": "born_after_valid_from"}),
+        ({"birth_year": 2007}, {}),
+        ({"birth_year": 1900, "experience_years": 80}, {}),
+        ({"birth_year": 2001, "experience_years": 25}, {"experience_years": "experience_beyond_a_life"}),
+        ({"birth_year": 1982, "experience_years": 13}, {}),
+        ({"birth_year": 1982, "experience_years": 14}, {"experience_years": "experience_beyond_a_life"}),
+        ({"birth_year": 1991, "education": 8}, {}),
+        ({"birth_year": 1992, "education": 8}, {"education": "education_beyond_a_life"}),
+        ({"birth_year": 2006, "education": 0, "experience_years": 0}, {}),
+        ({"experience_years": 80, "education": 8}, {}),
+        (
+            {"birth_year": 1999, "education": 1, "experience_years": 1},
+            {"education": "education_beyond_a_life", "experience_years": "experience_beyond_a_life"},
+        ),
+    ],
+)
+def test_years_of_birth_work_and_school_fit_into_one_life(attributes: dict[str, Any], broken: dict[str, str]) -> None:
+    assert beyond_a_life(Attributes(**attributes), date(2007, 3, 5)) == broken
+    assert set(broken.values()) <= set(RULES)
+
+
+def test_nobody_is_older_than_anybody_ever_was() -> None:
+    found = beyond_a_life(Attributes(birth_year=1900), date(2026, 1, 1))
+    assert found == {"birth_year": "age_beyond_a_life"}
 
 
 def test_an_institution_moves_only_along_its_arrows() -> None:
