@@ -31,6 +31,7 @@ from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.telemetry.observability import count, logger
 from shared.web.connections import Connections, Patience
+from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.problems import problem
@@ -38,6 +39,7 @@ from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
+LOG_FILE = "log.sqlite"
 GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
 LOOK_EVERY_TICKS = 5
@@ -80,7 +82,7 @@ class Host:
             from shared.messaging.kafka import KafkaLog
 
             return KafkaLog(self.settings.kafka, list(TOPICS.values()), self.runtime, client_id="sankofa")
-        return LocalLog(self.settings.data / "log.sqlite", list(TOPICS.values()), self.runtime)
+        return LocalLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime)
 
     def _service(self, name: str) -> Service:
         declared = importlib.import_module(f"services.{name}.store")
@@ -108,6 +110,12 @@ class Host:
         """All services behind one address, each under its own base path."""
 
         return Front({name: service.app for name, service in self.services.items()}, self.hosts)
+
+    @property
+    def doors(self) -> list[Door]:
+        """Where the services take submissions."""
+        states = [cast(Any, service.app).state for service in self.services.values()]
+        return [state.door for state in states if hasattr(state, "door")]
 
     async def start(self) -> None:
         """The log, then each service; what has started when one cannot is for `stop` to end.
@@ -209,8 +217,8 @@ class Server(uvicorn.Server):
     It stops by itself when a lasting task of the runtime has ended.
     """
 
-    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience) -> None:
-        self._connections = Connections(patience)
+    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience, doors: Sequence[Door] = ()) -> None:
+        self._connections = Connections(patience, doors)
         super().__init__(_configured(app, self._connections))
         self._runtime = runtime
 
@@ -247,7 +255,9 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(_cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections))
+        server = Server(
+            _cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections), host.doors
+        )
         async with _watched(host, server, servers):
             await server.serve(sockets=[listening])
         if host.runtime.ended:
