@@ -60,6 +60,7 @@ def handlers(works: Works) -> Handlers:
 
 def _of_registration(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
+    ineligible = {"stop": works.withdrawal.ineligible, "waiting": heard}
     consent = {"withdrawal": works.withdrawal.consent, "waiting": heard}
     return {
         PersonRecorded: Handler(know=knowledge.person),
@@ -68,7 +69,7 @@ def _of_registration(works: Works) -> Handlers:
         ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent),
         ExpertRegistered: Handler(know=knowledge.expert),
         ExpertDeclaredEligible: Handler(know=knowledge.expert, effect=heard),
-        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=heard),
+        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effects=ineligible),
         ExpertSuspended: Handler(know=knowledge.expert, effect=suspension),
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
