@@ -11,10 +11,19 @@ class SankofaError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken rule: the JSON pointer of the field and the rule's name. It never carries a value."""
+    """One broken rule: the JSON pointer of the field and the rule's name; `detail`: what would be right, in words.
+
+    It never carries a value.
+    """
 
     rule: str
     pointer: str = ""
+    detail: str = ""
+
+    def shown(self) -> dict[str, str]:
+        """As JSON; without words where there are none."""
+        said = {"pointer": self.pointer, "rule": self.rule}
+        return {**said, "detail": self.detail} if self.detail else said
 
 
 # An answer that lists more of them helps nobody, and a body of a megabyte can break a rule at every byte.

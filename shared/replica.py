@@ -148,7 +148,7 @@ class Replica:
 
         id = derived_id(document["_id"], "timer", text_of(timer.at))
         # A timer begins a trace of its own: what set it may be months ago.
-        with step("timer", None, service=self.service, collection=aggregate.name, id=document["_id"]) as trace:
+        with step("timer", None, service=self.service, collection=aggregate.name) as trace:
             late = timer.happened_at is not None
             cause = Cause(id, traceparent=trace, happened_at=timer.happened_at, recorded_late=late)
             await self.kernel.fire(aggregate, document["_id"], timer.command, cause, stands)

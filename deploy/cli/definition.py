@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +27,14 @@ def programmes() -> None:
 
 @app.command("lint", epilog="Example: sankofa programme lint deploy/programmes/trqn-1.yaml")
 def lint(file: FileArgument) -> None:
-    """Prints what is wrong, by line and field; exit 1 where something is."""
+    """Prints what is wrong, by line and field; exit 1 where it cannot be published so. Warnings alone keep it from
+    nothing."""
     findings = findings_of(file)
     for finding in findings:
         print(said(file, finding))
-    if findings:
+    if any(not finding.warning for finding in findings):
         raise typer.Exit(1)
-    print(f"{file}: nothing to mend")
+    print(f"{file}: {'it can be published, with these warnings' if findings else 'nothing to mend'}")
 
 
 @app.command("publish", epilog="Example: sankofa programme publish deploy/programmes/trqn-1.yaml")
@@ -43,6 +45,9 @@ def publish(
 ) -> None:
     """Publishes the definition as the next version. What the newest version says already is no further one."""
     settings = read_settings(url=url, data=data)
+    for finding in findings_of(file):
+        if finding.warning:
+            print(said(file, finding), file=sys.stderr)
     answer, known = asyncio.run(_published(read_definition(file), settings))
     print(f"{answer['id']}: version {answer['version']}{', as it stands: nothing new' if known else ''}")
 

@@ -86,7 +86,8 @@ def findings_of(path: Path) -> list[Finding]:
 
 def said(path: Path, finding: Finding) -> str:
     """One finding as one line: file, line and column, field, rule, sentence."""
-    return f"{path}:{finding.line}:{finding.column}: {finding.pointer or '/'}: {finding.rule}: {finding.detail}"
+    place, warning = f"{path}:{finding.line}:{finding.column}", "warning: " if finding.warning else ""
+    return f"{place}: {warning}{finding.pointer or '/'}: {finding.rule}: {finding.detail}"
 
 
 def first_line(path: Path, findings: Iterable[Finding]) -> str:

@@ -30,14 +30,17 @@ from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.telemetry.observability import count, logger
+from shared.web.connections import Connections, Patience
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.problems import problem
+from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
 GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
+LOOK_EVERY_TICKS = 5
 
 
 class Service(Protocol):
@@ -57,6 +60,7 @@ class Host:
         self.settings = settings
         # Before anything is made: an address that cannot be used is said at once.
         self.hosts = allowed_hosts(settings)
+        check_zones()
         self.runtime = RealRuntime()
         self._lock = _own(settings.data) if _writes_files(settings, names) else None
         # Where room is kept for the next start: one folder may be on another disk.
@@ -205,11 +209,15 @@ class Server(uvicorn.Server):
     It stops by itself when a lasting task of the runtime has ended.
     """
 
-    def __init__(self, config: uvicorn.Config, runtime: RealRuntime) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience) -> None:
+        self._connections = Connections(patience)
+        super().__init__(_configured(app, self._connections))
         self._runtime = runtime
 
     async def on_tick(self, counter: int) -> bool:
+        # Called ten times a second.
+        if counter % LOOK_EVERY_TICKS == 0:
+            self._connections.look(asyncio.get_running_loop().time())
         return await super().on_tick(counter) or bool(self._runtime.ended)
 
     @contextlib.contextmanager
@@ -239,7 +247,7 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(_configured(_cut_off_quietly(host.app)), host.runtime)
+        server = Server(_cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections))
         async with _watched(host, server, servers):
             await server.serve(sockets=[listening])
         if host.runtime.ended:
@@ -277,9 +285,12 @@ def _cut_off_quietly(app: ASGIApp) -> ASGIApp:
     return answered
 
 
-def _configured(app: ASGIApp) -> uvicorn.Config:
+def _configured(app: ASGIApp, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        # A protocol is whatever makes one for a connection; the library names only its own classes.
+        http=cast(Any, connections.accept),
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import SettingsError
+from shared.web.connections import Patience
 
 Driver = Literal["motor", "pymongo"]
 DEFAULT_PORT = 8000
@@ -30,6 +31,7 @@ class Settings(BaseModel):
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
+    connections: int = Patience.connections
 
 
 def read_settings(
@@ -58,8 +60,17 @@ def read_settings(
         token_file=environment.get("SANKOFA_TOKEN_FILE") or None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
+        connections=_connections(environment.get("SANKOFA_CONNECTIONS")),
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
+
+
+def _connections(text: str | None) -> int:
+    if not text:
+        return Patience.connections
+    if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
+        raise SettingsError("SANKOFA_CONNECTIONS is a number of connections, such as 2000")
+    return int(text)
 
 
 def _driver(name: str) -> Driver:

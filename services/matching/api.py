@@ -32,7 +32,7 @@ from shared.web.acting import Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import cause_of
+from shared.web.commands import cause_of, refuse_if_match
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import PARAMETERS, page, query
 
@@ -162,6 +162,7 @@ class Api:
 
     async def _apply(self, id: str, request: Request, granted: Granted) -> Response:
         document = await self._store.load(ASSIGNMENTS.name, id)
+        refuse_if_match(request)
         sent = await read_body(request, Application)
         cause = cause_of(request, granted, sent.digest, sent.model.happened_at)
         expert = sent.model.expert

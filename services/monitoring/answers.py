@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn, Protocol
+
+from pydantic import TypeAdapter, ValidationError
 
 from services.monitoring.breakdown import adding_up, with_empty_classes
 from services.monitoring.domain.disclosure import (
@@ -22,12 +24,15 @@ from services.monitoring.follower import Follower
 from services.monitoring.queries import Cell, cells, frames_unknown
 from services.monitoring.question import Question, counts_people
 from services.monitoring.store import ReadModel
-from shared.clock import Runtime, instant_of, text_of
+from shared.clock import Runtime, text_of
+from shared.contracts.base import Instant
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition
+from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 INSTANT = "an instant is written 2026-03-04T09:30:00Z, or with an offset, whose plus is %2B in an address"
 Answer = dict[str, Any]
 
@@ -113,7 +118,12 @@ class Figures:
         ]
         counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
         return [
-            {**_represent(question, found, viewer), "definition_version": version, "final": as_of <= watermark}
+            {
+                **_represent(question, found, viewer),
+                "definition_version": version,
+                "zone_data": ZONE_DATA,
+                "final": as_of <= watermark,
+            }
             for question, found in zip(questions, counted, strict=True)
         ]
 
@@ -123,11 +133,9 @@ def milliseconds(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        if len(text) > 40 or "T" not in text:
-            raise ValueError
-        return -(-microseconds_of(instant_of(text)) // 1000)
-    except (ValueError, OverflowError):
-        _refuse("not_an_instant", "query/as_of", INSTANT)
+        return -(-microseconds_of(_INSTANT.validate_python(text)) // 1000)
+    except ValidationError as error:
+        _refuse(error.errors(include_input=False)[0]["type"], "query/as_of", INSTANT)
 
 
 @dataclass(frozen=True)

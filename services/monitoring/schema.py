@@ -20,6 +20,7 @@ from services.monitoring.domain.zones import OfficeRow
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family, FieldType
 from shared.contracts.registration import ATTRIBUTES
+from shared.zones import ZONE_DATA
 
 FAMILIES: tuple[Family, ...] = tuple(CATALOGUE.families.values())
 FACT_TABLES: tuple[str, ...] = tuple(family.table for family in FAMILIES)
@@ -91,14 +92,15 @@ def _numbered(table: str) -> list[str]:
 
 
 def fingerprint() -> str:
-    """Changes with the declarations, the tables and the rules that fill them: a file with another one is built anew."""
+    """Changes with the declarations, the tables, the rules that fill them and the time zones' data: a file with another
+    one is built anew."""
     # An order of its own: that of a set differs from process to process.
     tells = [
         (*place, one.kind, one.once, sorted(one.ended_by), one.each, one.follows)
         for place, told in sorted(CATALOGUE.tells.items())
         for one in told
     ]
-    said = f"{RULES_VERSION}:{ddl()}:{FAMILIES}:{tells}"
+    said = f"{RULES_VERSION}:{ddl()}:{FAMILIES}:{tells}:{ZONE_DATA}"
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts.base import Instant
+from shared.contracts.base import Date, Instant
 
 
 class ProgrammeFigures(BaseModel):
@@ -17,8 +16,8 @@ class ProgrammeFigures(BaseModel):
     version: int
     title: str
     phase: str
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
 
 
 class PeriodSeen(BaseModel):
@@ -27,8 +26,8 @@ class PeriodSeen(BaseModel):
     code: str
     name: str
     series: str
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
     state: Literal["provisional"]
 
 
@@ -53,6 +52,7 @@ class IndicatorFigure(Figure):
     """An indicator's figure. `as_of`: the instant whose knowledge it counts; `final`: it changes no more.
 
     `by`: its cells; `adds_up`: whether these add up to the total, by which rule in `adds_up_rule`.
+    `zone_data`: the version of the time zones' data by which calendar days were reckoned.
     `frames_unknown`: some cases were opened before their first event carried what is asked.
     """
 
@@ -70,6 +70,7 @@ class IndicatorFigure(Figure):
     state: Literal["provisional"]
     frames_unknown: bool
     definition_version: int
+    zone_data: str
     final: bool
     adds_up: bool
     adds_up_rule: str

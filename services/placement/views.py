@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from services.placement.domain.placements import PLACEMENT, Party
 from services.placement.work.placing import CONSENT_FLAG
-from shared.contracts.base import Instant
+from shared.contracts.base import Date, Instant
 from shared.contracts.matching import Terms
 from shared.contracts.placement import PreparationStep
 from shared.identity.tokens import Principal
@@ -39,8 +38,8 @@ class PlacementSeen(Seen):
     match: str
     parties: PartiesSeen
     terms: Terms | None
-    starts_on: date | None
-    ends_on: date | None
+    starts_on: Date | None
+    ends_on: Date | None
     contracts: int
     steps: tuple[PreparationStep, ...]
     opened_at: Instant

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +18,7 @@ from shared.contracts.base import Code, Event, Instant
 from shared.contracts.frame import Frame, Listed, Place
 from shared.identity.roles import Relation, Role
 from shared.texts import Title
+from shared.zones import zone
 
 DEFINITION = frozenset({"definition"})
 
@@ -42,7 +42,7 @@ class Framed(BaseModel):
 
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
-        return instant.astimezone(ZoneInfo(self.frame.time_zone)).date()
+        return instant.astimezone(zone(self.frame.time_zone)).date()
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from shared.clock import text_of
 from shared.contracts.facts import Tells
 
 TYPE_PREFIX = "org.sankofa."
+# The extension of this name sorts as text (CloudEvents, "Sequence").
+SEQUENCE_DIGITS = 10
 # Nothing that is recorded here happened earlier or will be due later; in UTC no such instant leaves the calendar.
 YEARS = range(1900, 3000)
 
 
+@dataclass(frozen=True)
+class Form:
+    """On a date or time: its text has one form, RFC 3339's, which is looked at before it is read.
+
+    Pydantic by itself also reads a number, and digits in quotes, as seconds or milliseconds since 1970. What has
+    another form, or in that form names no day or time, is refused by the one `rule`.
+    """
+
+    rule: str
+    sentence: str
+    format: str
+    pattern: str
+    read: Callable[[str], date]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        # The inner schema of a chain is asked as for Python, where a strict one takes no text: so `read`.
+        text = core_schema.str_schema(pattern=self.pattern, strict=True)
+        said = core_schema.chain_schema([text, core_schema.no_info_plain_validator_function(self.read)])
+        held = core_schema.union_schema([core_schema.is_instance_schema(source), said], mode="left_to_right")
+        return core_schema.json_or_python_schema(self._named(said), self._named(held))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "format": self.format, "pattern": self.pattern}
+
+    def _named(self, schema: CoreSchema) -> CoreSchema:
+        return core_schema.custom_error_schema(schema, self.rule, custom_error_message=self.sentence)
+
+
 def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("a time needs its zone")
-    if value.year not in YEARS:
-        raise ValueError("the year is out of range")
+    if value.tzinfo is None or value.year not in YEARS:
+        raise PydanticCustomError("time_out_of_range", "a time has its zone, and a year from 1900 to 2999")
     return value.astimezone(UTC)
 
 
-Instant = Annotated[datetime, AfterValidator(_utc), PlainSerializer(text_of, return_type=str, when_used="json")]
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+TIME_FORM = Form(
+    "time_malformed",
+    "a time has the form 2008-01-05T09:30:00Z, with Z or an offset such as +04:30",
+    "date-time",
+    rf"^{_DAY}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]+)?([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})$",
+    lambda text: datetime.fromisoformat(text.upper()),
+)
+DATE_FORM = Form(
+    "date_malformed", "a date has the form 2008-01-05", "date", f"^{_DAY}$", lambda text: date.fromisoformat(text)
+)
+Instant = Annotated[
+    datetime, TIME_FORM, AfterValidator(_utc), PlainSerializer(text_of, return_type=str, when_used="json")
+]
+Date = Annotated[date, DATE_FORM]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 # A code that becomes the key of an object in a document, where the store allows no dot.
@@ -78,7 +129,11 @@ class Scope:
 
 @dataclass(frozen=True)
 class Envelope:
-    """The CloudEvents attributes of one event, beside its body."""
+    """The CloudEvents attributes of one event, beside its body.
+
+    `time`: when it happened; `recorded_time`: the owner's clock at the decision, never backwards in a document; None
+    for a record from before it was said. Both as RFC 3339 text.
+    """
 
     id: str
     type: str
@@ -92,15 +147,18 @@ class Envelope:
     correlation_id: str | None = None
     causation_id: str | None = None
     traceparent: str | None = None
+    recorded_time: str | None = None
 
     def headers(self) -> dict[str, str]:
         """Headers of Kafka's binary content mode; the schema's version is in `ce_dataschema`."""
         optional = {
+            "ce_recordedtime": self.recorded_time,
             "ce_office": self.scope.office,
             "ce_programme": self.scope.programme,
             "ce_programmeversion": _text(self.scope.programme_version),
             "ce_correlationid": self.correlation_id,
             "ce_causationid": self.causation_id,
+            "ce_traceparent": self.traceparent,
             "traceparent": self.traceparent,
         }
         return {
@@ -112,14 +170,17 @@ class Envelope:
             "ce_time": self.time,
             "ce_dataschema": schema_uri(self.type, self.version),
             "ce_epoch": str(self.epoch),
-            "ce_sequence": str(self.sequence),
+            "ce_sequence": f"{self.sequence:0{SEQUENCE_DIGITS}d}",
             "content-type": "application/json",
             **{name: value for name, value in optional.items() if value is not None},
         }
 
     @staticmethod
     def of(headers: Mapping[str, str]) -> Envelope:
-        """Reads the headers back. Raises ValueError or KeyError for what is no event of this project."""
+        """Reads the headers back, a sequence without zeros before it too.
+
+        Raises ValueError or KeyError for what is no event of this project.
+        """
         version = headers.get("ce_programmeversion")
         return Envelope(
             id=headers["ce_id"],
@@ -130,6 +191,7 @@ class Envelope:
             time=headers["ce_time"],
             epoch=int(headers["ce_epoch"]),
             sequence=int(headers["ce_sequence"]),
+            recorded_time=headers.get("ce_recordedtime"),
             scope=Scope(headers.get("ce_office"), headers.get("ce_programme"), int(version) if version else None),
             correlation_id=headers.get("ce_correlationid"),
             causation_id=headers.get("ce_causationid"),

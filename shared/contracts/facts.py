@@ -82,6 +82,7 @@ class Family:
     `frame`: the body's fields that stand for the whole case until a later event says them anew. `opened`: the one
     without which nothing is told yet. `framed`: the one that openings of older versions lack; while it is missing, its
     fields are unknown. A family with a field `person` joins that person's attributes.
+    `section`: the part of a programme without which no such case is opened.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Family:
     framed: str
     unit: Unit = "person"
     of_programme: bool = True
+    section: str | None = None
 
     @property
     def table(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.contracts.base import Code, Contract, Country, Event, Id, Instant, TimeZone
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, TimeZone
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 
@@ -25,8 +24,8 @@ class Terms(Contract):
     occupation: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
     modality: Modality = "temporary"
     seats: Annotated[int, Field(ge=1, le=100)] = 1
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     education: Annotated[int, Field(ge=0, le=8)] = 0
     experience_years: Annotated[int, Field(ge=0, le=80)] = 0
     languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()
@@ -48,6 +47,7 @@ ASSIGNMENT_FACTS = Family(
     frame=("terms",),
     opened="terms",
     framed="terms",
+    section="selection",
 )
 PARTIES_FIELDS = tuple(said(name, "id", f"parties.{name}") for name in ("person", "expert", "assignment"))
 MATCH_FACTS = Family(
@@ -63,6 +63,7 @@ MATCH_FACTS = Family(
     frame=("parties", "terms"),
     opened="parties",
     framed="terms",
+    section="selection",
 )
 _FREED = frozenset({"AssignmentReopened", "AssignmentCancelled"})
 _RETRACTED = frozenset({"MatchRetracted"})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import ClassVar, Literal
 
-from shared.contracts.base import Code, Event, Id, TimeZone
+from shared.contracts.base import Code, Date, Event, Id, TimeZone
 from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject, Tells, said
 from shared.contracts.matching import PARTIES_FIELDS, TERMS_FIELDS, MatchParties, Terms
 
@@ -33,6 +32,7 @@ PLACEMENT_FACTS = Family(
     frame=("parties", "terms", "match"),
     opened="terms",
     framed="terms",
+    section="placement",
 )
 _CANCELLED = frozenset({"PlacementCancelled"})
 
@@ -71,8 +71,8 @@ class PlacementContracted(Event):
         Tells("placement_contracted", once=True, ended_by=_CANCELLED),
         Tells("contract", ended_by=_CANCELLED),
     )
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     override_reason: Code | None = None
 
 
@@ -106,7 +106,7 @@ class PlacementExtended(Event):
 
     topic: ClassVar[str] = "placement.placements"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("contract", ended_by=_CANCELLED),)
-    ends_on: date
+    ends_on: Date
     override_reason: Code | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.attributes import Attribute, Before, as_of, declared
-from shared.contracts.base import Code, Contract, Country, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 
 Sex = Literal["female", "male", "other", "not_stated"]
@@ -31,6 +31,7 @@ EXPERT_FACTS = Family(
     frame=("person",),
     opened="person",
     framed="person",
+    section="selection",
 )
 # An institution may belong to no programme; then it counts in each programme of its office.
 INSTITUTION_FACTS = Family(
@@ -134,7 +135,7 @@ class ProfileEntry(Contract):
     """What was known of the person from `valid_from` on; a correction reuses it with a later `recorded_at`."""
 
     id: Id
-    valid_from: date
+    valid_from: Date
     recorded_at: Instant
     attributes: Attributes
 

@@ -28,6 +28,7 @@ SITE_FACTS = Family(
     opened="frame",
     framed="frame",
     unit="thing",
+    section="results",
 )
 Condition = Literal["working", "in_repair", "out_of_use"]
 # Numbers the works of a site from 1.

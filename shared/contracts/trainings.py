@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from shared.contracts.base import Code, Contract, Event, Id
+from shared.contracts.base import Code, Contract, Date, Event, Id
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.frame import FRAME_FIELDS, Frame, Known, Listed
 from shared.contracts.registration import Sex
@@ -31,6 +30,7 @@ TRAINING_FACTS = Family(
     opened="frame",
     framed="frame",
     unit="thing",
+    section="trainings",
 )
 
 
@@ -57,16 +57,16 @@ class TrainingAnnounced(Event):
     frame: Frame
     training_kind: Code
     training_topic: Code | None = None
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
 
 
 class TrainingRescheduled(Event):
     """The training will be held on other days."""
 
     topic: ClassVar[str] = "placement.trainings"
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
 
 
 class TrainingHeld(Event):

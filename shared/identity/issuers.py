@@ -21,8 +21,11 @@ from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Tokens, Verif
 from shared.telemetry.observability import logger
 
 DEVELOPMENT_ISSUER = "urn:sankofa:development-issuer"
-KEYS_KEPT_SECONDS = 600.0
-ASK_AGAIN_AFTER_SECONDS = 10.0
+KEPT_SECONDS = 600.0
+# How soon an unknown key id, or a first set that could not be had, has the issuer asked again.
+UNKNOWN_SECONDS, AWAY_SECONDS = 60.0, 10.0
+# For both of its documents together; a single read of one may take TIMEOUT_SECONDS.
+ASKING_SECONDS_AT_MOST = 15.0
 ANSWER_BYTES_AT_MOST = 512 * 1024
 TIMEOUT_SECONDS = 5.0
 
@@ -58,9 +61,11 @@ class DevelopmentIssuer:
 
 
 class OpenIdKeys:
-    """The key set of an OpenID issuer, found by its discovery document, kept for ten minutes.
+    """The key set of an OpenID issuer, found by its discovery document and kept for ten minutes.
 
-    An unknown key id asks again, at most every 10 s, so that tokens with invented ids cause no traffic.
+    Asking goes on apart from requests, one at a time: a known key answers at once, however long the issuer takes. An
+    unknown key id has the set asked for again at most once a minute, so that tokens with invented ids cause no
+    traffic; only where no set is known yet does a request wait.
     """
 
     def __init__(self, issuer: str, client: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -69,28 +74,47 @@ class OpenIdKeys:
         self._runtime = runtime
         self._keys: dict[str, PublicKey] = {}
         self._asked: float | None = None
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> PublicKey | None:
-        async with self._asking:
-            age = self._runtime.monotonic() - self._asked if self._asked is not None else KEYS_KEPT_SECONDS
-            if age >= (ASK_AGAIN_AFTER_SECONDS if key_id not in self._keys else KEYS_KEPT_SECONDS):
-                await self._refresh()
+        """The key; None for an id that the set does not hold.
+
+        Raises Unavailable where no set is known, or where one that may hold the id is just being asked for.
+        """
+        known = key_id in self._keys
+        asking = self._asked_again_after(KEPT_SECONDS if known else UNKNOWN_SECONDS if self._keys else AWAY_SECONDS)
+        if not self._keys and asking:
+            await asyncio.shield(asking)
         if not self._keys:
             raise Unavailable("the issuer's keys are not known yet")
+        if not known and asking and not asking.done():
+            raise Unavailable("the issuer is asked for newer keys")
         return self._keys.get(key_id)
 
+    def _asked_again_after(self, seconds: float) -> asyncio.Task[None] | None:
+        """What asks now, begun where the last asking began so long ago; None where nobody asks."""
+        now = self._runtime.monotonic()
+        if self._asking and not self._asking.done():
+            return self._asking
+        if self._asked is not None and now - self._asked < seconds:
+            return None
+        self._asked = now
+        self._asking = self._runtime.spawn(self._refresh(), "issuer-keys")
+        return self._asking
+
     async def _refresh(self) -> None:
-        # Noted before the answer: an issuer that is away is not asked again by every request.
-        self._asked = self._runtime.monotonic()
         try:
-            discovered = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-            if discovered.get("issuer") != self._issuer:
-                raise Unavailable("the issuer's discovery document names another issuer")
-            self._keys = _read_keys(await self._get(_checked(str(discovered.get("jwks_uri", "")), self._issuer)))
-        except (httpx.HTTPError, ValueError, Unavailable, SettingsError) as error:
+            async with asyncio.timeout(ASKING_SECONDS_AT_MOST):
+                await self._ask()
+        except (httpx.HTTPError, ValueError, Unavailable, SettingsError, TimeoutError) as error:
             # Known keys stay in use while the issuer is away.
             logger.warning("issuer_unavailable", error=type(error).__name__)
+
+    async def _ask(self) -> None:
+        discovered = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        if discovered.get("issuer") != self._issuer:
+            raise Unavailable("the issuer's discovery document names another issuer")
+        self._keys = _read_keys(await self._get(_checked(str(discovered.get("jwks_uri", "")), self._issuer)))
 
     async def _get(self, url: str) -> dict[str, Any]:
         async with self._client.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:

@@ -27,7 +27,9 @@ PublicKey = OKPKey | RSAKey | ECKey
 
 AUDIENCE = "sankofa"
 LEEWAY_SECONDS = 30
-LIFETIME_AT_MOST_SECONDS = 366 * 86_400
+LIFETIME_AT_MOST_SECONDS = 86_400
+# 2**53: a double holds every whole number below it, so instants of both kinds can be compared.
+INSTANT_AT_MOST = 9_007_199_254_740_992
 TOKEN_CHARACTERS_AT_MOST = 8_192
 MODULUS_BITS_AT_LEAST = 2_048
 REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti", "role")
@@ -129,7 +131,7 @@ class Verifier:
         if audience != self.audience and not (isinstance(audience, list) and self.audience in audience):
             raise TokenRefused("aud_wrong")
         for name in ("sub", "jti"):
-            if not isinstance(claims[name], str) or not 0 < len(claims[name]) <= 255:
+            if not isinstance(claims[name], str) or not 0 < len(claims[name]) <= 255 or not _is_text(claims[name]):
                 raise TokenRefused(f"{name}_malformed")
         if not isinstance(claims["role"], str) or claims["role"] not in ROLES:
             raise TokenRefused("role_unknown")
@@ -138,10 +140,19 @@ class Verifier:
             raise TokenRefused("office_malformed")
 
 
+def _is_text(value: str) -> bool:
+    """Whether it has a form in bytes: JSON can say half of a surrogate pair, which has none."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_times(claims: Mapping[str, Any], now: int) -> None:
     for name in ("exp", "iat", "nbf"):
         value = claims.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > INSTANT_AT_MOST:
             raise TokenRefused(f"{name}_malformed")
     if not claims["exp"] + LEEWAY_SECONDS > now:
         raise TokenRefused("expired")

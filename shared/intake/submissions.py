@@ -219,7 +219,7 @@ class Intake:
     async def _decide(self, document: Document, body: Mapping[str, Any] | None) -> None:
         """`body`: as it was submitted, where this replica still has it; else the sealed one is opened."""
         parent, names = document["cause"]["traceparent"], {"service": self._service, "kind": document["kind"]}
-        with step("decide", parent, **names, id=document["_id"]) as traceparent:
+        with step("decide", parent, **names) as traceparent:
             await self._decide_once(document, body, traceparent)
 
     async def _decide_once(self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None) -> None:

@@ -109,7 +109,7 @@ class Heads:
         """
         for topic in topics:
             reissue, right = self._reissues[topic], partial(may_reissue, shadow, topic)
-            with step("reissue", None, service=self._kernel.service, topic=topic, id=shadow["_id"]) as trace:
+            with step("reissue", None, service=self._kernel.service, topic=topic) as trace:
                 cause = Cause(derived_id(shadow["_id"], "reissue", topic), traceparent=trace)
                 if await self._kernel.fire(reissue.aggregate, shadow["_id"], reissue.command, cause, right):
                     count("reissued")

@@ -76,7 +76,7 @@ class Relay:
         Raises Unavailable or UnknownOutcome at the first send that is not acknowledged; nothing after it is sent.
         """
         causes = (entry["headers"].get("traceparent") for entry in document["outbox"])
-        with joined("send", causes, SpanKind.PRODUCER, collection=collection, id=document["_id"]):
+        with joined("send", causes, SpanKind.PRODUCER, collection=collection):
             for topic, partition, messages in self._batches(document):
                 await self._log.append(topic, partition, messages)
                 count("relayed", len(messages))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import get_args
-from zoneinfo import available_timezones
 
 import pycountry
 
@@ -15,6 +14,7 @@ from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, escaped
 from shared.programmes.model import Definition
 from shared.programmes.sections.base import Known, Section, repeated
+from shared.zones import zone_names
 
 # By which of its fields an item of a list is told from the others.
 KEYS = ("code", "criterion", "component")
@@ -123,7 +123,7 @@ def _countries(definition: Definition) -> Iterator[Broken]:
         if code not in country_codes():
             yield Broken(pointer, "unknown_country", "no country of ISO 3166 has this code")
     for n, office in enumerate(definition.offices):
-        if office.time_zone not in available_timezones():
+        if office.time_zone not in zone_names():
             yield Broken(f"/offices/{n}/time_zone", "unknown_time_zone", "no time zone of the IANA list has this name")
 
 

@@ -6,15 +6,14 @@ A period is half-open, `[starts, ends)`, in calendar days of the office that the
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Code, Key
+from shared.contracts.base import Code, Date, Key
 from shared.programmes.fact_words import (
     FIELDS_OF,
     NOT_STATED,
@@ -58,8 +57,8 @@ class Period(Declared):
     code: Key
     name: Texts
     series: Code
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -67,7 +66,7 @@ class Period(Declared):
             raise broken("period_backwards", "a period ends after it starts")
         return self
 
-    def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    def bounds(self, zone: tzinfo) -> tuple[datetime, datetime]:
         """The first instant of the period and the first one after it, for an office in that time zone."""
         return (
             datetime(self.starts.year, self.starts.month, self.starts.day, tzinfo=zone),

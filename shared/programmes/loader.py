@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from shared.errors import Problem, Refusal, SankofaError
 from shared.programmes.checks import check
+from shared.programmes.doubts import doubts
 from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, Finding, broken_rules, escaped, read_marked
 from shared.programmes.model import Definition
@@ -28,13 +29,17 @@ class FileRefused(SankofaError):
 
 
 def lint(text: str) -> list[Finding]:
-    """What is wrong with the text of a definition file, by line; an empty list for one that can be published."""
-    return linted(text, Definition, check)[1]
+    """What is wrong with the text of a definition file, by line; one that has warnings alone can be published."""
+    return linted(text, Definition, _checked)[1]
 
 
 def load_definition(source: Path | str) -> Definition:
     """The definition in a file (a Path) or in a text. Raises FileRefused, or OSError for a file that cannot be read."""
     return loaded(source, Definition, check)
+
+
+def _checked(definition: Definition) -> list[Broken]:
+    return [*check(definition), *doubts(definition)]
 
 
 def definition_of(data: Any, pointer: str = "") -> Definition:

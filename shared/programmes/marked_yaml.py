@@ -23,11 +23,15 @@ Place = tuple[int, int]
 
 
 class Broken(NamedTuple):
-    """One broken rule: the JSON pointer of the field, the rule's name, a sentence that echoes no value."""
+    """One broken rule: the JSON pointer of the field, the rule's name, a sentence that echoes no value.
+
+    `warning`: it is allowed, and seldom meant.
+    """
 
     pointer: str
     rule: str
     detail: str
+    warning: bool = False
 
 
 class Finding(NamedTuple):
@@ -38,6 +42,7 @@ class Finding(NamedTuple):
     pointer: str
     rule: str
     detail: str
+    warning: bool = False
 
     def __str__(self) -> str:
         return f"line {self.line}, column {self.column}: {self.pointer or '/'}: {self.detail} [{self.rule}]"
@@ -58,7 +63,7 @@ class Marked:
         while pointer not in self.values and pointer:
             pointer = pointer.rsplit("/", 1)[0]
         place = (self.keys.get(pointer) if keyed else None) or self.values.get(pointer, (1, 1))
-        return Finding(*place, *broken)
+        return Finding(*place, broken.pointer, broken.rule, broken.detail, broken.warning)
 
 
 class _Core(yaml.SafeLoader):
@@ -132,7 +137,8 @@ def _value(node: yaml.Node, pointer: str, marked: Marked, findings: list[Finding
     if kind == "bool":
         return str(node.value).lower() == "true"
     if kind in ("int", "float"):
-        return int(node.value) if kind == "int" else float(node.value)
+        number = float(node.value)
+        return int(node.value) if kind == "int" else int(number) if number.is_integer() else number
     return node.value
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, TypeVar, get_args
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, JsonValue
 
-from shared.contracts.base import Code, Country
+from shared.contracts.base import Code, Country, Date
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
@@ -16,6 +15,7 @@ from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.results import ResultsSection
 from shared.programmes.sections.selection import SelectionSection
 from shared.programmes.sections.trainings import TrainingsSection
+from shared.zones import zone
 
 S = TypeVar("S", bound=Section)
 
@@ -33,15 +33,15 @@ class Office(Declared):
     ] = ()
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone)
+    def zone(self) -> tzinfo:
+        return zone(self.time_zone)
 
 
 class Dates(Declared):
     """`[starts, ends)`: when the programme ran or runs."""
 
-    starts: Annotated[date, Field(description="the first day")]
-    ends: Annotated[date, Field(description="the first day after it")]
+    starts: Annotated[Date, Field(description="the first day")]
+    ends: Annotated[Date, Field(description="the first day after it")]
 
 
 class Disclosure(Declared):

@@ -42,7 +42,7 @@ def _timer(document: Document) -> list[str]:
 
 
 KERNEL_INDEXES: Mapping[str, Index] = {
-    OUTBOX_INDEX: Index(_outbox, lambda d: f"{d.get('last_time') or ''}{SEPARATOR}{d['_id']}"),
+    OUTBOX_INDEX: Index(_outbox, lambda d: f"{d.get('last_recorded_at') or ''}{SEPARATOR}{d['_id']}"),
     TIMER_INDEX: Index(_timer, lambda d: f"{d.get('next_at') or ''}{SEPARATOR}{d['_id']}"),
 }
 

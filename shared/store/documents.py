@@ -54,7 +54,7 @@ def new_document(id: str) -> Document:
         "late": False,
         "timed": False,
         "next_at": None,
-        "last_time": None,
+        "last_recorded_at": None,
         "last_happened_at": None,
     }
 

@@ -40,7 +40,7 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
     if len(draft["outbox"]) + len(events) > OUTBOX_AT_MOST:
         raise Overloaded("outbox", retry_after_seconds=30)
     # The owner's clock may step back between two decisions or differ between replicas.
-    time = max(text_of(now), draft.get("last_time") or "")
+    recorded = max(text_of(now), draft.get("last_recorded_at") or "")
     emitted, outbox = dict(draft["emitted"]), list(draft["outbox"])
     for event in events:
         body = event.body()
@@ -54,9 +54,10 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
             version=event.version,
             source=f"/{emitter.service}",
             subject=draft["_id"],
-            time=time,
+            time=text_of(event.happened_at),
             epoch=emitter.epoch,
             sequence=head["count"] + 1,
+            recorded_time=recorded,
             scope=emitter.scope,
             correlation_id=emitter.cause.correlation_id,
             causation_id=emitter.cause.causation_id,
@@ -69,7 +70,7 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
     # What one command emits into an empty outbox is bounded by its events alone, and could wait for nothing.
     if draft["outbox"] and bytes_of(outbox) > OUTBOX_BYTES_AT_MOST:
         raise Overloaded("outbox", retry_after_seconds=30)
-    draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_time": time}
+    draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_recorded_at": recorded}
 
 
 def bytes_of(outbox: Sequence[Mapping[str, Any]]) -> int:

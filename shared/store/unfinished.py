@@ -14,13 +14,14 @@ DUE_AT_MOST = 500
 
 
 async def oldest_outbox_seconds(store: Store, collections: Iterable[str], now: datetime) -> float:
-    """Seconds since the oldest unsent event, over these collections; 0.0 where everything was sent."""
+    """Seconds since the oldest unsent event was recorded, over these collections; 0.0 where everything was sent."""
     oldest = 0.0
     for name in collections:
         for document in await store.find(name, OUTBOX_INDEX, "pending", limit=1):
             for entry in document["outbox"][:1]:
-                age = (now - instant_of(entry["headers"]["ce_time"])).total_seconds()
-                oldest = max(oldest, age)
+                headers = entry["headers"]
+                recorded = instant_of(headers.get("ce_recordedtime") or headers["ce_time"])
+                oldest = max(oldest, (now - recorded).total_seconds())
     return oldest
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
+from shared.contracts.base import SEQUENCE_DIGITS, TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS, events_of
 from shared.messaging.topics import TOPICS
 
@@ -31,20 +31,38 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
     "ce_type": TEXT,
     "ce_source": TEXT,
     "ce_subject": {**TEXT, "description": "The case that the event is about; also the record's key."},
-    "ce_time": {"type": "string", "format": "date-time"},
+    "ce_time": {"type": "string", "format": "date-time", "description": "When it happened."},
+    "ce_recordedtime": {
+        "type": "string",
+        "format": "date-time",
+        "description": "The owner's clock at the decision; never backwards within a subject.",
+    },
     "ce_dataschema": {**TEXT, "description": "Its last part is the integer version of the body."},
     "ce_epoch": NUMBER,
-    "ce_sequence": {**NUMBER, "description": "Grows by one for each event of the subject on this topic."},
+    "ce_sequence": {
+        "type": "string",
+        "pattern": f"^[0-9]{{{SEQUENCE_DIGITS}}}$",
+        "description": "Grows by one for each event of the subject on this topic; sorts as text.",
+    },
     "content-type": {"type": "string", "const": "application/json"},
     "ce_office": TEXT,
     "ce_programme": TEXT,
     "ce_programmeversion": NUMBER,
     "ce_correlationid": TEXT,
     "ce_causationid": {**TEXT, "description": "The event that caused this one."},
-    "traceparent": {**TEXT, "description": "W3C trace context."},
+    "ce_traceparent": {**TEXT, "description": "W3C trace context, as CloudEvents' extension has it."},
+    "traceparent": {**TEXT, "description": "The same, for clients that know Kafka's headers alone."},
 }
 OPTIONAL = frozenset(
-    {"ce_office", "ce_programme", "ce_programmeversion", "ce_correlationid", "ce_causationid", "traceparent"}
+    {
+        "ce_office",
+        "ce_programme",
+        "ce_programmeversion",
+        "ce_correlationid",
+        "ce_causationid",
+        "ce_traceparent",
+        "traceparent",
+    }
 )
 
 

@@ -27,10 +27,9 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Body(Generic[M]):
-    """The validated model, the JSON value as sent, and SHA-256 of its RFC 8785 form in hexadecimal digits."""
+    """The validated model, and SHA-256 of the RFC 8785 form of what was sent in hexadecimal digits."""
 
     model: M
-    value: Any
     digest: str
 
 
@@ -47,9 +46,10 @@ async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYT
 
 
 def body_of(model: type[M], raw: bytes) -> Body[M]:
-    """The model, the value and its digest. Raises Refusal 422."""
-    value = parsed(raw)
-    return Body(validated(model, raw), value, digest_of(value))
+    """The model and the digest. Raises Refusal 422."""
+    # One form for both: in it 6.0 and 1.97e3 are the integers that JSON Schema takes them for.
+    canonical = rfc8785.dumps(parsed(raw))
+    return Body(validated(model, canonical), hashlib.sha256(canonical).hexdigest())
 
 
 def validated(model: type[M], raw: bytes) -> M:
@@ -60,11 +60,6 @@ def validated(model: type[M], raw: bytes) -> M:
         rows = error.errors(include_url=False, include_context=False, include_input=False)
         # The cause holds the input.
         raise Refusal("invalid", problems=validation_problems(rows), status=422) from None
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 of the canonical JSON (RFC 8785) as 64 hexadecimal digits."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
 def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:

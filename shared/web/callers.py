@@ -96,6 +96,7 @@ def may(resource: str, verb: str) -> Permission:
 
     async def permission(request: Request) -> Granted:
         principal = await caller(request)
+        _check_no_body(request)
         edge = edge_of(request)
         grants = edge.policy.allowed(principal, resource, verb)
         if not grants:
@@ -106,8 +107,16 @@ def may(resource: str, verb: str) -> Permission:
     return permission
 
 
-async def everybody() -> None:
+async def everybody(request: Request) -> None:
     """The dependency that says of a route that it is open on purpose: health, contracts, public keys."""
+    _check_no_body(request)
+
+
+def _check_no_body(request: Request) -> None:
+    """What only reads takes no body (RFC 9110 gives one no meaning there). Raises Refusal 422 for one."""
+    headers = request.headers
+    if request.method == "GET" and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):
+        raise Refusal("body_not_taken", "a question has no body", status=422)
 
 
 @dataclass(frozen=True)

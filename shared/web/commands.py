@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import Request
 
 from shared.clock import derived_id
-from shared.errors import Refusal
+from shared.errors import PreconditionFailed, Refusal
 from shared.store.aggregates import Cause
 from shared.web.callers import Granted
 from shared.web.strict_json import refuse
@@ -47,6 +47,12 @@ def expected_version(request: Request) -> int | None:
     if not found:
         refuse("if_match_malformed", "header/if-match")
     return int(found.group(1))
+
+
+def refuse_if_match(request: Request) -> None:
+    """For what always creates: PreconditionFailed where there is an `If-Match`, since nothing stands there to match."""
+    if "if-match" in request.headers:
+        raise PreconditionFailed
 
 
 def etag(version: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import Response
 
 from shared.web import problems
@@ -19,6 +20,14 @@ from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.envelope import Envelope
 
+# Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
+SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 Ready = Callable[[], Sequence[str]]
 Report = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -45,6 +54,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=SILENT,
     )
     app.state.edge = edge
     problems.install(app)

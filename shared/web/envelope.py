@@ -17,6 +17,9 @@ from shared.web.problems import problem
 
 ANY_BODY_BYTES_AT_MOST = 32 * 1_048_576
 CORRELATION_ID = "x-correlation-id"
+# RFC 9110 and RFC 5789; which of them a path has is its own matter (405).
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+OTHER = "OTHER"
 # It goes onto topics, which keep it for ever, and into logs: a caller's own text could be a name.
 _CORRELATION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
@@ -47,14 +50,24 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        # Anybody may send a method of his own: neither a span nor a metric repeats it.
+        method = scope["method"] if scope["method"] in METHODS else OTHER
         given = headers.get(CORRELATION_ID, "")
         correlation_id = given.lower() if _CORRELATION.fullmatch(given.lower()) else self._runtime.new_id()
         parent = valid_traceparent(headers.get("traceparent"))
-        with span("request", parent, self._runtime.rng, service=self._service, method=scope["method"]) as traceparent:
+        with span("request", parent, self._runtime.rng, service=self._service, method=method) as traceparent:
             state = {"correlation_id": correlation_id, "traceparent": traceparent}
             scope["state"] = {**scope.get("state", {}), **state}
-            answer = _Answer(send, {**SECURITY_HEADERS, CORRELATION_ID: correlation_id, "traceparent": traceparent})
-            await self._guarded(scope, _bounded(receive), answer, correlation_id)
+            answer = _Answer(
+                bodiless(send) if method == "HEAD" else send,
+                {**SECURITY_HEADERS, CORRELATION_ID: correlation_id, "traceparent": traceparent},
+            )
+            if method == "HEAD":
+                scope["method"] = "GET"
+            if method == OTHER:
+                await problem(501, "method_unknown")(scope, receive, answer)
+            else:
+                await self._guarded(scope, _bounded(receive), answer, correlation_id)
             note(route=getattr(scope.get("route"), "path", None), status=answer.status)
 
     async def _guarded(self, scope: Scope, receive: Receive, answer: _Answer, correlation_id: str) -> None:
@@ -76,6 +89,15 @@ class Envelope:
             if not answer.started:
                 failed: Response = problem(500, "internal")
                 await failed(scope, receive, answer)
+
+
+def bodiless(send: Send) -> Send:
+    """Sends on what an answer to GET says of itself, without its body: what HEAD asks for."""
+
+    async def send_bodiless(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return send_bodiless
 
 
 def _bounded(receive: Receive) -> Receive:

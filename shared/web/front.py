@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.web.envelope import SECURITY_HEADERS
+from shared.web.envelope import SECURITY_HEADERS, bodiless
 from shared.web.problems import problem
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.ASCII)
@@ -42,7 +42,8 @@ class Front:
             await self._apps[name]({**scope, "root_path": root}, receive, send)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             services = {service: f"/{service}/openapi.json" for service in self._apps}
-            await JSONResponse({"services": services}, headers=SECURITY_HEADERS)(scope, receive, send)
+            answer = bodiless(send) if scope["method"] == "HEAD" else send
+            await JSONResponse({"services": services}, headers=SECURITY_HEADERS)(scope, receive, answer)
         else:
             await problem(404, "not_found", headers=SECURITY_HEADERS)(scope, receive, send)
 

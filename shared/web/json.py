@@ -24,7 +24,7 @@ from shared.web.answers import ITEM, answers, listed_answers, taken_answers
 from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
 from shared.web.codes import described
-from shared.web.commands import cause_of, etag, expected_version
+from shared.web.commands import cause_of, etag, expected_version, refuse_if_match
 from shared.web.lists import PARAMETERS, page, query
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -157,6 +157,8 @@ def acknowledged(receipt: Mapping[str, Any]) -> Response:
 
 async def _call(request: Request, granted: Granted, move: Move, id: str | None, document: Document) -> Call[Any]:
     """What the request asks for; a case that is opened without a natural id takes the command's."""
+    if move.opens and move.before == {NEW}:
+        refuse_if_match(request)
     sent = await read_body(request, move.body)
     body: Any = sent.model
     cause = cause_of(request, granted, sent.digest, body.happened_at)

@@ -6,7 +6,7 @@ The office is the caller's; codes come from the programme's lists, ids are of su
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, create_model
 
@@ -38,8 +38,10 @@ def plain(one: Plain, replica: Replica) -> Served:
 
 def seen_model(case: Case[Any]) -> type[Seen]:
     """What a reader sees: the state's fields, and the texts that stay in the service."""
+    # With what stands on the types, such as the one form of times.
+    hints = get_type_hints(case.state, include_extras=True)
     fields: dict[str, Any] = {
-        name: (field.annotation, field.default if not field.is_required() else ...)
+        name: (hints[name], field.default if not field.is_required() else ...)
         for name, field in case.state.model_fields.items()
         if name != "status"
     }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from shared.errors import (
     PROBLEMS_AT_MOST,
@@ -48,12 +53,18 @@ SCHEMA: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "required": ["pointer", "rule"],
-                "properties": {"pointer": {"type": "string"}, "rule": {"type": "string"}},
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "rule": {"type": "string"},
+                    "detail": {"type": "string", "description": "What would be right, in words."},
+                },
             },
         },
     },
 }
 
+# What it says of these is not ours.
+_PYDANTICS = frozenset(get_args(ErrorType))
 _RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
@@ -80,7 +91,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "rule": rule,
-        "errors": [{"pointer": error.pointer, "rule": error.rule} for error in listed],
+        "errors": [error.shown() for error in listed],
     }
     if detail:
         body["detail"] = detail
@@ -88,9 +99,15 @@ def problem(
 
 
 def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
-    """Pointer and rule of each of Pydantic's errors; its message, input and context are left out."""
-    listed = errors[:PROBLEMS_AT_MOST]
-    return tuple(Problem(rule_of(error["type"]), pointer_to(error["loc"])) for error in listed)
+    """Pointer and rule of each of Pydantic's errors, and of a rule of our own its sentence.
+
+    Pydantic's own messages, input and context are left out: they may quote what came in.
+    """
+    return tuple(_problem(error, pointer_to(error["loc"])) for error in errors[:PROBLEMS_AT_MOST])
+
+
+def _problem(error: ErrorDetails, pointer: str) -> Problem:
+    return Problem(rule_of(error["type"]), pointer, "" if error["type"] in _PYDANTICS else error["msg"])
 
 
 def _refusal(error: Refusal) -> Response:
@@ -109,10 +126,23 @@ def _request_invalid(error: RequestValidationError) -> Response:
     return problem(422, "invalid", errors=found)
 
 
-def _http(error: HTTPException) -> Response:
-    # The exception's own detail may quote the request.
-    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+def _http(error: HTTPException, request: Request) -> Response:
+    # The exception's own detail may quote the request, and its own header names the methods of one route.
+    headers = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
     return problem(error.status_code, _RULE_OF_STATUS.get(error.status_code, "refused"), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method that the path has; HEAD wherever it has GET."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    routes = (one for one in iter_route_contexts(request.app.routes) if one.path and _form_of(one.path).match(path))
+    methods = {method for one in routes for method in one.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+@lru_cache(maxsize=1_024)
+def _form_of(path: str) -> re.Pattern[str]:
+    return compile_path(path)[0]
 
 
 def _overloaded(error: Overloaded) -> Response:
@@ -132,7 +162,6 @@ ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
     NotSignedIn: _not_signed_in,
     TokenRefused: _not_signed_in,
     RequestValidationError: _request_invalid,
-    HTTPException: _http,
     CommandReused: _always(422, "idempotency_key_reused"),
     PreconditionFailed: _always(412, "version_is_another"),
     UniqueViolated: _always(409, "already_exists"),
@@ -148,6 +177,11 @@ def install(app: FastAPI) -> None:
     """Answers every error that this project raises; what is left is the envelope's (500)."""
     for kind, answer in ANSWERS.items():
         app.add_exception_handler(kind, _handler(answer))
+
+    async def http(request: Request, error: Exception) -> Response:
+        return _http(error, request) if isinstance(error, HTTPException) else problem(500, "internal")
+
+    app.add_exception_handler(HTTPException, http)
 
 
 def _handler(answer: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -26,7 +26,7 @@ def parsed(raw: bytes) -> Any:
     """The value. Raises Refusal 422 with the broken rule and, where there is one, the pointer; never a value.
 
     Refused: what is not UTF-8 or not JSON, deeper than 32, of too many parts, duplicate or dotted keys and keys with
-    `$`, NaN and infinities, integers beyond 53 bits, lone surrogates and NUL.
+    `$`, NaN and infinities, numbers beyond 53 bits, lone surrogates and NUL.
     """
     try:
         text = raw.decode()
@@ -97,6 +97,9 @@ def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         refuse("number_not_finite")
+    # Above 53 bits every number is whole, however it is written.
+    if abs(number) > EXACT_INTEGER:
+        refuse("integer_out_of_range")
     return number
 
 

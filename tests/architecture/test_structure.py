@@ -23,6 +23,7 @@ DOMAIN_MAY_IMPORT = (
     "shared.identity.roles",
     "shared.programmes",
     "shared.texts",
+    "shared.zones",
     "pydantic",
 )
 VAGUE = re.compile(r"(^|_)(utils?|common|managers?|helpers?|misc)(_|$|\.)")
@@ -157,6 +158,15 @@ def test_clock_ids_randomness_and_tasks_come_through_the_runtime() -> None:
         if banned.search(line)
     ]
     assert wrong == []
+
+
+def test_time_zones_come_from_the_pinned_list_alone() -> None:
+    """No file but one takes zones from Python, and no statement asks DuckDB, which has a list of its own."""
+    asked = re.compile(r"\bAT TIME ZONE|\btimezone\(|TIMESTAMPTZ|TIMESTAMP WITH TIME ZONE")
+    for path in sources("shared", "services", "deploy"):
+        if path.name != "zones.py" or path.parent.name != "shared":
+            assert "zoneinfo" not in set(imports_of(path)), path
+        assert not asked.search(path.read_text()), path
 
 
 def test_the_project_speaks_of_itself_alone() -> None:

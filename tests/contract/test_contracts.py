@@ -117,11 +117,13 @@ def test_a_samples_headers_are_valid_cloudevents(path: Path) -> None:
     assert all(isinstance(value, str) and value.isascii() and value.isprintable() for value in headers.values())
     assert re.match(r"^/[a-z]+$", urlsplit(headers["ce_source"]).path)
     assert urlsplit(headers["ce_dataschema"]).scheme == "urn"
-    assert instant_of(headers["ce_time"]) >= instant_of(body["happened_at"])
+    assert headers["ce_time"] == body["happened_at"]
+    assert instant_of(headers["ce_recordedtime"]) >= instant_of(headers["ce_time"])
     assert headers["ce_time"].endswith("Z")
     assert int(headers["ce_epoch"]) >= 1
-    assert int(headers["ce_sequence"]) >= 1
+    assert re.fullmatch("[0-9]{10}", headers["ce_sequence"])
     assert TRACEPARENT.match(headers["traceparent"])
+    assert headers["ce_traceparent"] == headers["traceparent"]
 
 
 # One short code is all that a text may be: it starts with a letter or digit and has no space in it.

@@ -95,7 +95,7 @@ async def test_an_officer_sees_the_own_office_and_an_evaluator_no_breakdown(edge
         (f"{INDICATORS}?by=kind", 422, "dimension_unknown"),
         (f"{INDICATORS}?by=sex,sex", 422, "dimensions_too_many"),
         (f"{INDICATORS}?as_of=2099-01-01T00:00:00Z", 422, "as_of_beyond_watermark"),
-        (f"{INDICATORS}?as_of=%00", 422, "not_an_instant"),
+        (f"{INDICATORS}?as_of=%00", 422, "time_malformed"),
         (f"{INDICATORS}?colour=red", 422, "unknown_parameter"),
         (f"{INDICATORS}?by=sex&by=age", 422, "duplicate_parameter"),
         (f"{INDICATORS}/hosts?by=sex", 422, "dimension_not_of_this_indicator"),

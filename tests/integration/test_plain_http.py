@@ -61,7 +61,7 @@ async def edge() -> AsyncIterator[Serving]:
 
 
 async def know(edge: Serving, definition: dict[str, Any]) -> None:
-    await Arriving(edge.log).append(arriving.definition(definition), *arriving.known())
+    await Arriving(edge.log).append(arriving.definition(definition), *arriving.known(edge.account))
     await edge.quiet()
 
     async def known() -> bool:
@@ -180,7 +180,7 @@ async def test_what_a_later_verb_names_is_known_too(edge: Serving) -> None:
         ({"title": ""}, ("/title", "too_short")),
         ({"colour": "blue"}, ("/colour", "unknown_field")),
         ({"ends_on": "2026-02-02"}, ("/ends_on", "dates_reversed")),
-        ({"ends_on": "the end"}, ("/ends_on", "date_parsing")),
+        ({"ends_on": "the end"}, ("/ends_on", "date_malformed")),
     ],
 )
 async def test_bad_input_is_refused_with_field_and_rule(

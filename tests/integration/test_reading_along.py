@@ -30,6 +30,7 @@ SCHEMAS = Path(__file__).parents[2] / "shared/contracts/schemas"
 # CloudEvents 1.0.2: attribute names, and RFC 3339 times.
 ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+SEQUENCE = re.compile("[0-9]{10}")
 REQUIRED = {"specversion", "id", "source", "type"}
 WAIT_SECONDS = 20.0
 FORMATS = FormatChecker()
@@ -95,6 +96,9 @@ def cloudevent(message: Message) -> dict[str, str]:
     assert urlsplit(attributes["source"]).path
     assert urlsplit(attributes["dataschema"]).scheme, "dataschema is an absolute URI"
     assert TIME.fullmatch(attributes["time"])
+    assert TIME.fullmatch(attributes["recordedtime"])
+    assert SEQUENCE.fullmatch(attributes["sequence"]), "CloudEvents' extension sorts as text"
+    assert attributes.get("traceparent") == dict(headers).get("traceparent")
     assert dict(headers)["content-type"] == "application/json"
     assert message.key().decode() == attributes["subject"]
     return attributes
@@ -105,7 +109,7 @@ def body_errors(attributes: dict[str, str], value: bytes) -> list[str]:
     schema = json.loads((SCHEMAS / f"{name}.{version}.json").read_text())
     assert schema["$id"] == attributes["dataschema"]
     validator = Draft202012Validator(closed(schema), format_checker=FORMATS)
-    return [error.json_path for error in validator.iter_errors(json.loads(value))]
+    return sorted({error.json_path for error in validator.iter_errors(json.loads(value))})
 
 
 def closed(schema: Any) -> Any:
@@ -148,6 +152,7 @@ async def test_another_clients_view_of_every_topic(
             attributes = cloudevent(message)
             types[attributes["type"]] += 1
             assert body_errors(attributes, message.value()) == [], attributes["type"]
+            assert attributes["time"] == json.loads(message.value())["happened_at"]
             assert attributes["source"] == f"/{topic.split('.')[0]}"
             assert canaries(message) == [], attributes["type"]
     assert types["org.sankofa.placement.ReturnCompleted"] >= 1
@@ -202,7 +207,9 @@ GOOD = {
     "ce_type": "org.sankofa.placement.PlacementRefused",
     "ce_subject": "id",
     "ce_time": "2026-03-02T10:15:30.123456Z",
+    "ce_recordedtime": "2026-03-02T10:15:31.123456Z",
     "ce_dataschema": "urn:sankofa:schema:placement.PlacementRefused:1",
+    "ce_sequence": "0000000001",
     "content-type": "application/json",
 }
 
@@ -215,6 +222,9 @@ GOOD = {
         {"ce_type": None},
         {"ce_source": None},
         {"ce_time": "2026-03-02 10:15:30"},
+        {"ce_recordedtime": None},
+        {"ce_sequence": "1"},
+        {"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01"},
         {"ce_dataschema": "1"},
         {"ce_subject": "another"},
         {"ce_Office": "kabul"},

@@ -221,7 +221,7 @@ def check_fold(
     streams = {topic: evidence.streams(topic) for topic in topics}
     for document in evidence.documents[service].get(collection, []):
         reads = [
-            (read.envelope.time, topics.index(topic), read.place, read)
+            (read.envelope.recorded_time or "", topics.index(topic), read.place, read)
             for topic in topics
             for read in firsts(streams[topic].get(document["_id"], []))
         ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.registration.store import EXPERTS
-from shared.clock import derived_id, short_hash
+from shared.clock import derived_id, short_hash, text_of
 from shared.contracts.base import Envelope, Event
 from shared.contracts.matching import AssignmentDrafted, AssignmentMatched, MatchParties, OfferDeclined, Terms
 from shared.contracts.placement import (
@@ -43,7 +43,8 @@ def record(event: Event, sequence: int, offset: int, subject: str = SUBJECT, **c
         "version": event.version,
         "source": f"/{event.topic.split('.')[0]}",
         "subject": subject,
-        "time": f"2026-01-05T09:00:{sequence:02}.000000Z",
+        "time": text_of(event.happened_at),
+        "recorded_time": f"2026-01-05T09:00:{sequence:02}.000000Z",
         "epoch": 1,
         "sequence": sequence,
     }
@@ -292,5 +293,5 @@ def test_completion_before_placement_and_time_running_backwards() -> None:
     assert list(case_checks.check_histories(Evidence(records={"placement.placements": legal}))) == []
     early = placed("a", 3, contracted, ReturnCompleted(happened_at=AT))
     assert red(case_checks.check_histories(Evidence(records={"placement.placements": early}))) == {"I6"}
-    backwards = [*legal[:1], record(contracted, 2, 1, "a", time="2026-01-05T08:00:00.000000Z")]
+    backwards = [*legal[:1], record(contracted, 2, 1, "a", recorded_time="2026-01-05T08:00:00.000000Z")]
     assert red(case_checks.check_histories(Evidence(records={"placement.placements": backwards}))) == {"I6"}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
-from shared.contracts.base import Code
+from shared.contracts.base import Code, Date
 from shared.programmes.indicators import Declared
 
 Verb = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -22,8 +21,8 @@ Row = dict[Name, Total | Code]
 class When(Declared):
     """So many cases have their day in `[starts, ends)`, evenly spread over it."""
 
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
     cases: Annotated[int, Field(ge=0, le=100_000)]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.contracts.base import Code, Country
+from shared.contracts.base import Code, Country, Date
 from shared.contracts.matching import Modality
 from shared.contracts.registration import Cefr, Purpose, Sex
 from shared.programmes.indicators import Declared, Language
@@ -21,8 +20,8 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 class Window(Declared):
     """`[starts, ends)` in calendar days."""
 
-    starts: date
-    ends: date
+    starts: Date
+    ends: Date
 
 
 class Band(Declared):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -31,6 +30,7 @@ from shared.contracts.matching import (
 from shared.errors import Refusal
 from shared.identity.roles import BY_HOST, BY_OFFICER, By
 from shared.texts import Title, lines
+from shared.zones import zone
 
 Status = Literal[
     "draft",
@@ -77,7 +77,7 @@ class Assignment(BaseModel):
 
 def refuse_over(terms: Terms, time_zone: str | None, at: datetime) -> None:
     """As `Assignment.refuse_over`. What is recorded late is asked at the time at which it happened."""
-    if at.astimezone(ZoneInfo(time_zone) if time_zone else UTC).date() >= terms.ends_on:
+    if at.astimezone(zone(time_zone) if time_zone else UTC).date() >= terms.ends_on:
         raise Refusal("work_is_over", f"the work was to last until the day before {terms.ends_on}")
 
 

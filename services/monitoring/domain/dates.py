@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.monitoring.domain.rows import EPOCH, EPOCH_DAY
+from shared.zones import zone
 
 DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
@@ -14,13 +14,12 @@ _SINCE_1973_US = 94_694_400_000_000
 
 
 @lru_cache(maxsize=512)
-def zone_named(name: str) -> ZoneInfo:
+def zone_named(name: str) -> tzinfo:
     """The time zone; UTC for a name that the time zone database does not have."""
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        # OSError: "Europe" is a folder of the database.
-        return ZoneInfo("UTC")
+        return zone(name)
+    except (KeyError, ValueError):
+        return UTC
 
 
 def local_date(happened_us: int, zone: str) -> tuple[int, int]:

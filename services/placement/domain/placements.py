@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from services.placement.domain.calendars import VIRTUAL, in_order
 from shared.cases.bodies import REASON, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Id, Instant, TimeZone
+from shared.contracts.base import Code, Date, Id, Instant, TimeZone
 from shared.contracts.frame import Listed
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
@@ -42,6 +41,7 @@ from shared.contracts.placement import (
 from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 from shared.texts import lines
+from shared.zones import zone
 
 Status = Literal[
     "host_confirmed",
@@ -78,8 +78,8 @@ class Placement(BaseModel):
     parties: MatchParties
     terms: Terms | None = None
     status: Status
-    starts_on: date | None = None
-    ends_on: date | None = None
+    starts_on: Date | None = None
+    ends_on: Date | None = None
     contracts: int = 0
     steps: tuple[PreparationStep, ...] = ()
     opened_at: Instant
@@ -92,7 +92,7 @@ class Placement(BaseModel):
 
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
-        return instant.astimezone(ZoneInfo(self.time_zone) if self.time_zone else UTC).date()
+        return instant.astimezone(zone(self.time_zone) if self.time_zone else UTC).date()
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ class Retraction(Refused):
 class Contract(Noted):
     """`override_reason`: why the dates lie outside those of the terms or of the programme."""
 
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
@@ -145,7 +145,7 @@ class Step(Change):
 class Extension(Noted):
     """`override_reason`: why it lasts beyond the programme."""
 
-    ends_on: date
+    ends_on: Date
     override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 

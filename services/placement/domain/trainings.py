@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.opening import Framed, Opening, in_frame, opens
-from shared.contracts.base import Code, Event, Instant
+from shared.contracts.base import Code, Date, Event, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.trainings import (
     Group,
@@ -32,8 +31,8 @@ class Training(Framed):
     status: Literal["announced", "held", "cancelled"]
     training_kind: Code
     training_topic: Code | None = None
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
     sessions: int | None = None
     participants: tuple[Group, ...] = ()
     held_at: Instant | None = None
@@ -42,8 +41,8 @@ class Training(Framed):
 
 
 class Days(Change):
-    starts_on: date
-    ends_on: date
+    starts_on: Date
+    ends_on: Date
 
 
 class Announcement(Opening, Days):

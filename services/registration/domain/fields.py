@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.base import Country
+from shared.contracts.base import Country, Date
 from shared.contracts.occupations import occupation_codes
 from shared.contracts.registration import PURPOSES, Attributes, Purpose
 from shared.programmes.checks import country_codes, language_codes
@@ -66,7 +66,7 @@ DocumentNumber = Annotated[
 ]
 KnownCountry = Annotated[Country, AfterValidator(_known_country)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
-Day = Annotated[date, AfterValidator(_plausible_day)]
+Day = Annotated[Date, AfterValidator(_plausible_day)]
 ConsentPurpose = Annotated[
     Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
 ]

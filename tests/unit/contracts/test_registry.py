@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +16,7 @@ from shared.contracts.upcast import Step
 from shared.errors import SankofaError
 
 HAPPENED = "2007-03-05T09:00:00.000000Z"
+RECORDED = "2026-03-02T10:15:30.123456Z"
 
 
 class DutyStationChanged(Event):
@@ -44,6 +46,21 @@ TESTED = Registry([DutyStationChanged], STEPS)
 
 def envelope(version: int, name: str = NAME) -> Envelope:
     return Envelope("id", name, version, "/placement", "subject", HAPPENED, 1, 1)
+
+
+def test_headers_of_both_forms_are_read() -> None:
+    """Of today's, and from before a sequence had ten digits and the time of the record stood apart."""
+    today = Envelope("id", "type", 1, "/placement", "subject", HAPPENED, 2, 37, recorded_time=RECORDED)
+    headers = today.headers()
+    assert (headers["ce_sequence"], headers["ce_time"], headers["ce_recordedtime"]) == (
+        "0000000037",
+        HAPPENED,
+        RECORDED,
+    )
+    assert Envelope.of(headers) == today
+    earlier = {**headers, "ce_sequence": "37"}
+    del earlier["ce_recordedtime"]
+    assert Envelope.of(earlier) == replace(today, recorded_time=None)
 
 
 def value(**fields: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -142,7 +143,15 @@ async def test_every_claim_is_required(name: str) -> None:
         ({"exp": None}, "exp_malformed"),
         ({"exp": True}, "exp_malformed"),
         ({"exp": float("nan")}, "expired"),
-        ({"exp": float("inf")}, "lifetime_too_long"),
+        ({"exp": float("inf")}, "exp_malformed"),
+        ({"exp": 1e300, "iat": -(10**400)}, "exp_malformed"),
+        ({"iat": -(10**400)}, "iat_malformed"),
+        ({"nbf": -(10**400)}, "nbf_malformed"),
+        ({"exp": int(NOW.timestamp()) + 86_401, "iat": int(NOW.timestamp())}, "lifetime_too_long"),
+        ({"exp": int(NOW.timestamp()) + 365 * 86_400}, "lifetime_too_long"),
+        ({"sub": "\ud800"}, "sub_malformed"),
+        ({"sub": "somebody\udfff"}, "sub_malformed"),
+        ({"jti": "\udc00"}, "jti_malformed"),
         ({"exp": 10**12}, "lifetime_too_long"),
         ({"iat": int(NOW.timestamp()) + 3600}, "not_yet_valid"),
         ({"nbf": int(NOW.timestamp()) + 3600}, "not_yet_valid"),
@@ -221,9 +230,12 @@ class Issuer:
         self.discovery: dict[str, Any] = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"}
         self.asked: list[str] = []
         self.status = 200
+        self.answers = asyncio.Event()
+        self.answers.set()
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(str(request.url))
+        await self.answers.wait()
         if self.status != 200:
             return httpx.Response(self.status, headers={"Location": "https://evil.example.org"})
         if request.url.path.endswith("/openid-configuration"):
@@ -258,6 +270,7 @@ async def test_a_real_issuers_tokens_by_its_key_set_fetched_once(real: Verifier,
     assert issuer.asked == [f"{ISSUER}/.well-known/openid-configuration", f"{ISSUER}/keys"]
     clock.seconds = 601
     await real.verify(by(EC, "ES256", "ec-1"), NOW)
+    await asyncio.sleep(0.01)
     assert len(issuer.asked) == 4
 
 
@@ -282,14 +295,54 @@ async def test_weak_foreign_and_unreadable_keys_of_a_set_are_not_used(real: Veri
     assert await refused(by(RSA, "RS256", "secret"), real) == "unknown_key"
 
 
-async def test_invented_key_ids_cause_no_traffic(real: Verifier, issuer: Issuer, clock: Clock) -> None:
+async def test_invented_key_ids_have_the_issuer_asked_once_a_minute(
+    real: Verifier, issuer: Issuer, clock: Clock
+) -> None:
     for number in range(20):
         assert await refused(by(RSA, "RS256", f"invented-{number}"), real) == "unknown_key"
     assert len(issuer.asked) == 2
     issuer.keys.append({**RSA.as_dict(private=False), "kid": "new"})
-    clock.seconds = 11
+    clock.seconds = 59
+    assert await refused(by(RSA, "RS256", "new"), real) == "unknown_key"
+    assert len(issuer.asked) == 2
+    clock.seconds = 61
+    with pytest.raises(Unavailable):
+        await real.verify(by(RSA, "RS256", "new"), NOW)
+    while len(issuer.asked) < 4:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     assert (await real.verify(by(RSA, "RS256", "new"), NOW)).role == "officer"
     assert len(issuer.asked) == 4
+    for second in range(61, 119):
+        clock.seconds = second
+        assert await refused(by(RSA, "RS256", f"invented-{second}"), real) == "unknown_key"
+    assert len(issuer.asked) == 4
+
+
+async def test_an_unsigned_token_with_an_invented_key_id_asks_no_more_often(
+    real: Verifier, issuer: Issuer, clock: Clock
+) -> None:
+    await real.verify(by(EC, "ES256", "ec-1"), NOW)
+    for second in range(30):
+        clock.seconds = second
+        unsigned = raw({"alg": "RS256", "kid": f"no-{second}"}, claims(iss=ISSUER), lambda _: b"")
+        assert await refused(unsigned, real) == "unknown_key"
+    assert len(issuer.asked) == 2
+
+
+async def test_known_keys_answer_while_the_issuer_takes_its_time(real: Verifier, issuer: Issuer, clock: Clock) -> None:
+    """The issuer does not answer at all; nobody with a known key waits, an unknown one is told to come again."""
+    await real.verify(by(EC, "ES256", "ec-1"), NOW)
+    issuer.answers.clear()
+    for seconds in (601, 900):
+        clock.seconds = seconds
+        with pytest.raises(Unavailable):
+            await real.verify(by(RSA, "RS256", "invented"), NOW)
+        assert (await real.verify(by(EC, "ES256", "ec-1"), NOW)).role == "officer"
+        await asyncio.sleep(0)
+    assert len(issuer.asked) == 3
+    issuer.answers.set()
+    assert (await real.verify(by(EC, "ES256", "ec-1"), NOW)).role == "officer"
 
 
 async def test_an_issuer_that_is_away(real: Verifier, issuer: Issuer, clock: Clock) -> None:

@@ -13,6 +13,7 @@ from shared.contracts.registration import InstitutionRegistered
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store import aggregates, streams
 from shared.store.streams import chained
+from shared.store.unfinished import oldest_outbox_seconds
 from tests.unit.kernel.case import INSTITUTIONS, Activate, Case, Register, cause
 
 
@@ -27,7 +28,7 @@ async def test_one_save_writes_state_outbox_and_memory() -> None:
         [entry] = stored["outbox"]
         assert stored["pending"]
         assert entry["headers"]["ce_subject"] == "i1"
-        assert entry["headers"]["ce_sequence"] == "1"
+        assert entry["headers"]["ce_sequence"] == "0000000001"
         assert "sealed" not in json.dumps(stored["outbox"])
 
 
@@ -115,7 +116,7 @@ async def test_a_new_epoch_notes_where_it_began_and_the_sequence_goes_on() -> No
         before = first.document["emitted"]["institutions"]
         assert head["began"] == [[1, 0, ""], [2, 1, before["chain"]]]
         last = saved.document["outbox"][-1]["headers"]
-        assert (last["ce_epoch"], last["ce_sequence"]) == ("2", "2")
+        assert (last["ce_epoch"], last["ce_sequence"]) == ("2", "0000000002")
 
 
 async def test_what_is_recorded_late_never_precedes_the_last_fact_of_the_case() -> None:
@@ -163,7 +164,32 @@ async def test_a_clock_that_steps_back_never_takes_the_case_back() -> None:
         case.clock.ahead = timedelta(hours=-1)
         saved = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
         assert saved.events[0].happened_at == instant_of(first.document["last_happened_at"])
-        assert saved.document["last_time"] == first.document["last_time"]
+        assert saved.document["last_recorded_at"] == first.document["last_recorded_at"]
+
+
+async def test_a_record_says_when_it_happened_and_beside_it_when_it_was_recorded() -> None:
+    async with Case() as case:
+        happened = case.clock.now() - timedelta(days=6_000)
+        late = cause(
+            "a", happened_at=happened, recorded_late=True, traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+        )
+        first = (await case.kernel.execute(INSTITUTIONS, "i1", Register(), late)).document["outbox"][-1]["headers"]
+        assert instant_of(first["ce_time"]) == happened
+        assert timedelta() <= case.clock.now() - instant_of(first["ce_recordedtime"]) < timedelta(minutes=1)
+        assert first["ce_traceparent"] == first["traceparent"] == late.traceparent
+        case.clock.ahead = timedelta(hours=-1)
+        saved = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
+        second = saved.document["outbox"][-1]["headers"]
+        assert (second["ce_sequence"], second["ce_recordedtime"]) == ("0000000002", first["ce_recordedtime"])
+
+
+async def test_what_waits_is_as_old_as_its_record_however_long_ago_it_happened() -> None:
+    async with Case() as case:
+        happened = case.clock.now() - timedelta(days=6_000)
+        late = cause("a", happened_at=happened, recorded_late=True)
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), late)
+        age = await oldest_outbox_seconds(case.store, ["institutions"], case.clock.now() + timedelta(seconds=30))
+        assert 30.0 <= age < 60.0
 
 
 async def test_bounds_are_refused_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.programmes.indicators import NOT_STATED
 from shared.programmes.model import Definition
+from shared.zones import ZONE_DATA
 from tests.unit.monitoring.story import (
     DEFINITION,
     OFFICE,
@@ -234,6 +235,7 @@ async def test_an_answer_has_the_published_form() -> None:
         "state": "provisional",
         "final": False,
         "frames_unknown": False,
+        "zone_data": ZONE_DATA,
         "definition_version": 3,
     }
 
@@ -254,11 +256,13 @@ async def test_an_officer_sees_the_own_office_alone() -> None:
         (Asked(by=("colour",)), "dimension_unknown", 422),
         (Asked(by=("sex", "sex")), "dimensions_too_many", 422),
         (Asked(by=("residence", "sex", "age", "sector", "colour")), "dimensions_too_many", 422),
-        (Asked(as_of="yesterday"), "not_an_instant", 422),
-        (Asked(as_of="2026-01-01"), "not_an_instant", 422),
-        (Asked(as_of="0001-01-01T00:00:00+14:00"), "not_an_instant", 422),
+        (Asked(as_of="yesterday"), "time_malformed", 422),
+        (Asked(as_of="2026-01-01"), "time_malformed", 422),
+        (Asked(as_of="0001-01-01T00:00:00+14:00"), "time_out_of_range", 422),
+        (Asked(as_of="20260101T000000Z"), "time_malformed", 422),
+        (Asked(as_of="1199523600"), "time_malformed", 422),
         (Asked(as_of="2026-01-01T00:00:00Z"), "as_of_beyond_watermark", 422),
-        (Asked(as_of="9999-12-31T23:59:59Z"), "as_of_beyond_watermark", 422),
+        (Asked(as_of="2999-12-31T23:59:59Z"), "as_of_beyond_watermark", 422),
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_refused_by_its_rule(asked: Asked, rule: str, status: int) -> None:

@@ -108,3 +108,16 @@ def test_the_order_in_which_versions_and_events_come_changes_nothing() -> None:
             model.apply(batch_of([record]))
         assert stored(model) == expected
         model.close()
+
+
+def test_the_first_of_january_in_casablanca_is_the_pinned_lists_in_both_readings() -> None:
+    """By other lists the year begins there an hour earlier; DuckDB has one of its own and is not asked."""
+    story = Story()
+    publish(story, 1, [{**DEFINITION["offices"][0], "time_zone": "Africa/Casablanca"}])
+    story.person("a", sex="female")
+    story.person("b", sex="female")
+    story.returned("a", at=datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
+    story.returned("b", at=datetime(2027, 1, 1, tzinfo=UTC))
+    expected = {id_of("person", "a"): 2026, id_of("person", "b"): 2027}
+    for found in (stored(model_of(story.records)), anew(story.records)):
+        assert {row["person"]: row["local_year"] for row in found if row["kind"] == "return_started"} == expected

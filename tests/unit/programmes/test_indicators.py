@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import get_args
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from shared.programmes.fact_words import FIELDS_OF, NOT_STATED, CodedField, FactKind, IdField, NumberField
 from shared.programmes.indicators import Condition, Dimension, Indicator, Period, carries, share_value
+from shared.zones import zone
 
 AGE = Dimension.model_validate(
     {
@@ -33,10 +33,10 @@ def test_a_period_begins_and_ends_in_the_offices_own_day() -> None:
     period = Period.model_validate(
         {"code": "p", "name": {"en": "P"}, "series": "s", "starts": "2007-01-01", "ends": "2007-07-01"}
     )
-    starts, ends = period.bounds(ZoneInfo("Asia/Kabul"))
+    starts, ends = period.bounds(zone("Asia/Kabul"))
     assert starts.astimezone(UTC) == datetime(2006, 12, 31, 19, 30, tzinfo=UTC)
     assert ends.astimezone(UTC) == datetime(2007, 6, 30, 19, 30, tzinfo=UTC)
-    assert period.bounds(ZoneInfo("Europe/Amsterdam"))[1].astimezone(UTC) == datetime(2007, 6, 30, 22, tzinfo=UTC)
+    assert period.bounds(zone("Europe/Amsterdam"))[1].astimezone(UTC) == datetime(2007, 6, 30, 22, tzinfo=UTC)
 
 
 @given(st.integers(0, 120))

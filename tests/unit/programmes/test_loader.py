@@ -111,7 +111,7 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
         ),
         ("starts: 2007-08-01\n", "starts: 2007-07-01\n", "/periods/1/starts", "periods_overlap"),
         ("starts: 2007-08-01\n", "starts: 2009-08-01\n", "/periods/1", "period_backwards"),
-        ("starts: 2007-08-01\n", "starts: soon\n", "/periods/1/starts", "date_parsing"),
+        ("starts: 2007-08-01\n", "starts: soon\n", "/periods/1/starts", "date_malformed"),
         ("one_of: [female]", "one_of: [women]", "/indicators/7/facts/where/0/one_of/0", "unknown_code"),
         ("name: {en: Kabul}", "name: {fr: Kaboul}", "/offices/1/name/en", "text_missing"),
         ("name: {en: Kabul}", 'name: {en: "Ka\\abul"}', "/offices/1/name/en", "control_character"),
@@ -259,7 +259,7 @@ def test_lists_cover_every_code_once(classes: list[dict[str, Any]], rule: str | 
 
 def check_dimension(source: dict[str, str], classes: list[dict[str, Any]], rule: str | None) -> None:
     data = load_definition(FILE).as_json()
-    named = [{"code": f"c{n}", "name": {"en": "x"}, **one} for n, one in enumerate(classes)]
+    named = [{"code": f"c{n}", "name": {"en": f"x {n}"}, **one} for n, one in enumerate(classes)]
     data["dimensions"] = [{"code": "tested", "name": {"en": "x"}, **source, "classes": named}]
     data["indicators"] = []
     found = {one.rule for one in lint(yaml.safe_dump(data))}

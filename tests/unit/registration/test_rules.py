@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import rfc8785
@@ -24,6 +23,7 @@ from shared.clock import derived_id
 from shared.contracts.registration import Attributes, ProfileEntry, attributes_on
 from shared.errors import Refusal
 from shared.web.bodies import validated
+from shared.zones import zone
 
 NOW = datetime(2007, 3, 5, 9, tzinfo=UTC)
 WHOSE = derived_id("person")
@@ -277,7 +277,7 @@ def test_an_appeal_comes_by_the_last_day_that_the_decision_named() -> None:
 
 
 def test_the_last_day_of_an_appeal_is_a_whole_day_of_the_office() -> None:
-    kabul = ZoneInfo("Asia/Kabul")
+    kabul = zone("Asia/Kabul")
     evening = datetime(2007, 3, 5, 20, tzinfo=UTC)
     assert appeals.until(evening, kabul, 1) == datetime(2007, 3, 8, tzinfo=kabul)
     assert appeals.until(evening - timedelta(hours=1), kabul, 1) == datetime(2007, 3, 7, tzinfo=kabul)
