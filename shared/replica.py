@@ -10,12 +10,13 @@ from typing import Any
 from shared.clock import Runtime, derived_id, stop_tasks, text_of
 from shared.contracts.base import Event
 from shared.contracts.registration import ProgrammePublished
-from shared.errors import Unavailable, UnknownOutcome
+from shared.errors import Refusal, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake
 from shared.messaging.handlers import Handlers
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
+from shared.messaging.shadow import Position
 from shared.messaging.shadows import Consumer
 from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel
@@ -32,12 +33,21 @@ from shared.telemetry.tracing import step
 
 META = Collection("meta")
 EPOCH_ID = "epoch"
+# The index of the shadows with parked records.
+PARKED = "parked"
 MEASURE_EVERY_SECONDS = 10.0
 
 
 def shadows_collection(indexes: Mapping[str, Index]) -> Collection:
-    """A service's shadows, by its own indexes; `all`, for the policy's rows, has those with parked records."""
-    return Collection("shadows", {"all": Index(lambda d: ["all"] if d["parked"] else []), **indexes})
+    """A service's shadows, by its own indexes; `all`, for the policy's rows, has what was parked or dropped."""
+    return Collection(
+        "shadows",
+        {
+            "all": Index(lambda d: ["all"] if d["parked"] or d.get("dropped") else [], version=2),
+            PARKED: Index(lambda d: ["all"] if d["parked"] else []),
+            **indexes,
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,7 @@ class Replica:
 
     async def _decide(self, document: Document) -> None:
         if self.intake:
-            await self.intake.decide(document["_id"])
+            await self.intake.take_up(document)
 
     async def start(self) -> None:
         """Store, identity key, epoch, definitions, relay, intake, consumer, sweeper.
@@ -200,6 +210,12 @@ class Replica:
         """The operator's replay of what is parked for a subject, gaps included; True when nothing is left."""
         return self.consumer is None or await self.consumer.retry(subject, forced=True)
 
+    async def drop(self, subject: str, position: Position, said: Mapping[str, str]) -> None:
+        """The operator gives up the first record that is parked for a subject. Raises Refusal."""
+        if self.consumer is None:
+            raise Refusal("not_found", status=404)
+        await self.consumer.drop(subject, position, said)
+
     async def backlog(self) -> Backlog:
         """Counts what is unfinished. Raises Unavailable where store or log does not answer."""
         store, lag = self.ports.store, await self.lag()
@@ -212,7 +228,7 @@ class Replica:
             undecided=await self.intake.undecided() if self.intake else 0,
             unconfirmed=await unconfirmed_holds(store, self._guarding, self.ports.runtime.now()),
             waiting=await store.count(self.shadows.name, TIMER_INDEX, "timed"),
-            parked=await store.count(self.shadows.name, "all", "all"),
+            parked=await store.count(self.shadows.name, PARKED, "all"),
             lag=lag,
         )
 

@@ -31,6 +31,7 @@ from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.telemetry.observability import count, logger
 from shared.web.connections import Connections, Patience
+from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.problems import problem
@@ -108,6 +109,12 @@ class Host:
         """All services behind one address, each under its own base path."""
 
         return Front({name: service.app for name, service in self.services.items()}, self.hosts)
+
+    @property
+    def doors(self) -> list[Door]:
+        """Where the services take submissions."""
+        states = [cast(Any, service.app).state for service in self.services.values()]
+        return [state.door for state in states if hasattr(state, "door")]
 
     async def start(self) -> None:
         """The log, then each service; what has started when one cannot is for `stop` to end.
@@ -209,8 +216,8 @@ class Server(uvicorn.Server):
     It stops by itself when a lasting task of the runtime has ended.
     """
 
-    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience) -> None:
-        self._connections = Connections(patience)
+    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience, doors: Sequence[Door] = ()) -> None:
+        self._connections = Connections(patience, doors)
         super().__init__(_configured(app, self._connections))
         self._runtime = runtime
 
@@ -247,7 +254,9 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(_cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections))
+        server = Server(
+            _cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections), host.doors
+        )
         async with _watched(host, server, servers):
             await server.serve(sockets=[listening])
         if host.runtime.ended:

@@ -33,6 +33,7 @@ from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause_of, refuse_if_match
+from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import PARAMETERS, page, query
 
@@ -147,7 +148,8 @@ class Api:
             id: str, request: Request, granted: Granted = Depends(may("applications", "create"))
         ) -> Response:
             query(request)
-            return await self._apply(id_of(id), request, granted)
+            with entered(granted):
+                return await self._apply(id_of(id), request, granted)
 
         self.router.add_api_route(
             "/assignments/{id}/applications",

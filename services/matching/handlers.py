@@ -60,17 +60,17 @@ def handlers(works: Works) -> Handlers:
 
 def _of_registration(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
-    ineligible = {"stop": works.withdrawal.ineligible, "waiting": heard}
-    consent = {"withdrawal": works.withdrawal.consent, "waiting": heard}
+    # Named, although there is one: a name is part of the ids of the commands that follow.
+    consent = {"withdrawal": works.withdrawal.consent}
     return {
         PersonRecorded: Handler(know=knowledge.person),
-        Profile: Handler(know=knowledge.profile, effect=heard),
-        ConsentGiven: Handler(know=knowledge.consents, effects=consent),
-        ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent),
+        Profile: Handler(know=knowledge.profile, wakes=heard),
+        ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
+        ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
         ExpertRegistered: Handler(know=knowledge.expert),
-        ExpertDeclaredEligible: Handler(know=knowledge.expert, effect=heard),
-        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effects=ineligible),
-        ExpertSuspended: Handler(know=knowledge.expert, effect=suspension),
+        ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
+        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
+        ExpertSuspended: Handler(know=knowledge.expert, effect=suspension, stops=True),
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),

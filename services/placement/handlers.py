@@ -21,7 +21,7 @@ def handlers(placing: Placing) -> Handlers:
         PersonRecorded: Handler(know=knowledge.person),
         InstitutionRegistered: Handler(know=knowledge.institution),
         ConsentGiven: Handler(effect=placing.consent),
-        ConsentWithdrawn: Handler(effect=placing.withdraw),
+        ConsentWithdrawn: Handler(effect=placing.withdraw, stops=True),
         OfferAccepted: Handler(effect=placing.open),
         MatchRetracting: Handler(effect=placing.retract),
         PlacementContracted: Handler(effect=placing.promised),

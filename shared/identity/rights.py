@@ -15,7 +15,7 @@ INTAKE: tuple[Rights, ...] = (
     ("receipts", "read", {"officer": "office"}),
 )
 OPERATION: tuple[Rights, ...] = (
-    ("parked", "list read replay", {"administrator": "all"}),
+    ("parked", "list read replay drop", {"administrator": "all"}),
     ("settings", "read", {"administrator": "all"}),
     ("backlog", "read", {"administrator": "all"}),
     ("facts", "record-late", {"officer": "office", "administrator": "all"}),

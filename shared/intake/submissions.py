@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from shared.errors import (
     UnknownOutcome,
 )
 from shared.identity.keys import Keys
+from shared.intake.admission import Admission
 from shared.intake.daykeys import DayKeys
 from shared.intake.receipts import signed_receipt
 from shared.intake.submission import Submission, cause_fields, submission_of
@@ -38,6 +40,8 @@ CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
 DECIDERS = 32
+# Decisions begin in rounds, which share their commits; the first after a pause begins at once.
+ROUND_SECONDS = 0.1
 
 SUBMISSIONS = Collection(
     "submissions",
@@ -48,6 +52,16 @@ SUBMISSIONS = Collection(
         "undecided": Index(lambda d: ["undecided", d["day"]] if d["status"] == "pending" else []),
     },
 )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is to be decided; with the document and its opened body where this replica has just stored it."""
+
+    id: str
+    account: str
+    document: Document | None = None
+    body: Mapping[str, Any] | None = None
 
 
 Decider = Callable[[Submission], Awaitable[None]]
@@ -69,11 +83,15 @@ class Intake:
         self._keys = keys
         self._days = DayKeys(service, keys, runtime, self._undecided_of)
         self._deciders = deciders
-        self._queue: asyncio.Queue[tuple[Document, Mapping[str, Any]]] = asyncio.Queue(QUEUE_AT_MOST)
+        self.admission = Admission(runtime.monotonic)
+        # What this replica stored comes with its body; of what another one left there is the id.
+        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(QUEUE_AT_MOST)
+        self._taken_up: set[str] = set()
         self._arriving: list[tuple[Document, asyncio.Future[str]]] = []
         self._arrived = asyncio.Event()
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
         self._clock_off = 0.0
+        self._next_round = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -98,7 +116,7 @@ class Intake:
         clock is off, Unavailable or UnknownOutcome when the store does not acknowledge.
         """
         if self._queue.full() or len(self._arriving) >= QUEUE_AT_MOST:
-            raise Overloaded("intake", retry_after_seconds=5, status=429)
+            raise Overloaded("intake", retry_after_seconds=self.admission.retry_after() or 1, status=429)
         await self._check_clock()
         document = self._document(kind, subject, body, cause, office, channel)
         outcome = await self._stored(document)
@@ -110,12 +128,26 @@ class Intake:
                 raise CommandReused
             return dict(stored["receipt"])
         count("submissions")
-        try:
-            self._queue.put_nowait((document, body))
-        except asyncio.QueueFull:
+        if not self._queue_up(Waiting(document["_id"], document["account"], document, body)):
             # It is stored and acknowledged; its timer has any replica decide it.
             count("submissions_left_to_timer")
         return dict(document["receipt"])
+
+    async def take_up(self, document: Document) -> None:
+        """Has a submission decided whose timer is due, beside as many others as this replica decides at once."""
+        id = document["_id"]
+        if not self._tasks:
+            await self.decide(id)
+        elif id not in self._taken_up and self._queue_up(Waiting(id, document["account"])):
+            self._taken_up.add(id)
+
+    def _queue_up(self, waiting: Waiting) -> bool:
+        try:
+            self._queue.put_nowait(waiting)
+        except asyncio.QueueFull:
+            return False
+        self.admission.queued(waiting.account)
+        return True
 
     def _document(
         self,
@@ -195,12 +227,13 @@ class Intake:
 
     async def _decide_queued(self) -> None:
         while True:
-            document, body = await self._queue.get()
-            id = document["_id"]
+            waiting = await self._queue.get()
+            await self._begun()
+            id, document = waiting.id, waiting.document
             try:
                 # Before its timer is due no other replica takes it up, so it still is as it was stored.
-                if text_of(self._runtime.now()) < document["next_at"]:
-                    await self._decide(document, body)
+                if document is not None and text_of(self._runtime.now()) < document["next_at"]:
+                    await self._decide(document, waiting.body)
                 else:
                     await self.decide(id)
             except (Unavailable, UnknownOutcome, Conflict, TooEarly) as error:
@@ -209,6 +242,17 @@ class Intake:
             except Exception as error:
                 count("submission_failed")
                 logger.error("submission_failed", id=id, error=type(error).__name__)
+            finally:
+                self._taken_up.discard(id)
+                self.admission.decided(waiting.account)
+
+    async def _begun(self) -> None:
+        """Waits for the next round; not where so many wait that all deciders are busy anyway."""
+        opens = self._next_round
+        early = opens - self._runtime.monotonic()
+        if early > 0 and self._queue.qsize() < DECIDERS:
+            await self._runtime.sleep(early)
+        self._next_round = max(self._next_round, max(opens, opens - early) + ROUND_SECONDS)
 
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""

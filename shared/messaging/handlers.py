@@ -61,14 +61,23 @@ class Handler:
     `effects`: several by name, one after the other as they stand here; a name is part of its commands' ids. ValueError
     beside `effect`, which has none.
 
+    `wakes`: what in this process waits to hear of the subject. It runs after the mark, and nothing may be lost where
+    it does not run; so that it needs no save of its own before it.
+
     `reissue` is for the owner of a compacted topic: how the current record is said again where an older one of the
     subject stands last, which would be what compaction keeps.
+
+    `stops`: what it does holds people up and begins nothing, so it does not wait where its subject is parked. It then
+    comes twice, and an earlier event of the subject may come in between: what is known and the guards go by
+    (epoch, sequence), never by arrival.
     """
 
     know: Know | None = None
     effect: Effect | None = None
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    wakes: Effect | None = None
     reissue: Reissue | None = None
+    stops: bool = False
 
     def __post_init__(self) -> None:
         if self.effect and self.effects:

@@ -40,10 +40,9 @@ DELETE FROM records WHERE place = :place AND key IS NOT NULL AND number NOT IN
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A batch for one partition."""
+    """Batches for partitions, all of them or none."""
 
-    position: Position
-    messages: Sequence[Message]
+    batches: Sequence[tuple[Position, Sequence[Message]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +163,18 @@ class LogFile:
         at = {place: position for position, place in self.places.items()}
         return {at[place]: number for place, number in rows if place in at}
 
-    def insert(self, append: Append, tail: Tail, now_ms: int) -> Tail:
+    def insert(self, position: Position, messages: Sequence[Message], tail: Tail, now_ms: int) -> Tail:
         """Appends within the open transaction; returns the partition's new end."""
-        place = self.places[append.position]
+        place = self.places[position]
         stamp = max(now_ms, tail.appended_ms)
         self.writer.executemany(
             "INSERT INTO records (place, number, key, value, headers, appended_ms) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 (place, number, _encoded(message.key), message.value, packed(message.headers), stamp)
-                for number, message in enumerate(append.messages, tail.end)
+                for number, message in enumerate(messages, tail.end)
             ],
         )
-        return Tail(tail.end + len(append.messages), stamp)
+        return Tail(tail.end + len(messages), stamp)
 
     def shown_ms(self) -> int:
         """The greatest instant that `show` has kept; 0 for none."""

@@ -1,4 +1,4 @@
-"""A shadow as a document: what is known of a subject, the mark of each topic, what is parked, and the heads.
+"""A shadow as a document: what is known of a subject, the mark of each topic, what is parked or dropped, the heads.
 
 Pure functions over that document; `shared.messaging.shadows` loads and saves it. `heads` is of owners alone, for
 compacted topics of their own: `shared.messaging.heads`.
@@ -12,13 +12,14 @@ from typing import Any
 
 from shared.clock import text_of
 from shared.contracts.base import Envelope
-from shared.errors import Refusal, TooEarly
+from shared.errors import Overloaded, Problem, Refusal, TooEarly
 from shared.messaging.topics import TOPICS
 from shared.store.documents import slot_of
 from shared.store.port import Document
 
 BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_LAST_SECONDS = 300.0
+DROPPED_AT_MOST = 1_000
 
 Position = tuple[str, int, int]
 
@@ -35,6 +36,8 @@ def new_shadow(subject: str) -> Document:
         "knowledge": {},
         "marks": {},
         "parked": [],
+        "dropped": [],
+        "missing": {},
         "heads": {},
         "timed": False,
         "next_at": None,
@@ -56,11 +59,55 @@ def is_below_mark(shadow: Document, envelope: Envelope, topic: str) -> bool:
 
 
 def has_gap(shadow: Document, envelope: Envelope, topic: str) -> bool:
-    """On a topic that keeps everything, the sequence grows by one, also over epochs."""
+    """On a topic that keeps everything the sequence grows by one, also over epochs; what was dropped may be missing."""
     if TOPICS[topic].compacted:
         return False
     mark = shadow["marks"].get(key_of(topic))
-    return envelope.sequence != (mark[1] if mark else 0) + 1
+    expected, missing = (mark[1] if mark else 0) + 1, shadow.get("missing", {}).get(key_of(topic), ())
+    while expected in missing and envelope.sequence != expected:
+        expected += 1
+    return envelope.sequence != expected
+
+
+def is_dropped(shadow: Document, position: Position) -> bool:
+    return any(parked_at(entry) == position for entry in shadow.get("dropped", ()))
+
+
+def check_first(shadow: Document, position: Position) -> None:
+    """Raises Refusal: 422 for a record that is not parked here, 409 for one that has others before it."""
+    places = [parked_at(entry) for entry in shadow["parked"]]
+    if position not in places:
+        raise Refusal("not_parked", problems=(Problem("not_parked", "/offset"),), status=422)
+    if position != places[0]:
+        raise Refusal("not_the_first_parked", "only a subject's first parked record can be dropped")
+
+
+def without_first(shadow: Document, envelope: Envelope | None, said: Mapping[str, Any]) -> Document:
+    """The shadow whose first parked record was dropped, and is listed with what was `said` of it.
+
+    The mark goes to its sequence; where that cannot be read, the one that the topic's next record would have had is
+    noted as missing, so that the record after it is no gap. Raises Overloaded for a list that is full.
+    """
+    first, dropped = shadow["parked"][0], shadow.get("dropped", [])
+    if len(dropped) >= DROPPED_AT_MOST:
+        raise Overloaded("dropped records of a subject", retry_after_seconds=3600)
+    topic = key_of(first["topic"])
+    marks, missing = shadow["marks"], shadow.get("missing", {})
+    mark = marks.get(topic, (1, 0))
+    if envelope is not None:
+        marks = {**marks, topic: max([envelope.epoch, envelope.sequence], list(mark))}
+    elif shadow["_id"] != named_by(parked_at(first)):
+        noted = [sequence for sequence in missing.get(topic, ()) if sequence > mark[1]]
+        missing = {**missing, topic: [*noted, max([mark[1], *noted]) + 1]}
+    place = {"epoch": envelope.epoch, "sequence": envelope.sequence} if envelope else {}
+    entry = {**{name: first[name] for name in ("topic", "partition", "offset")}, "parked": first["reason"]}
+    listed = [*dropped, {**entry, **place, **said}]
+    return {**shadow, "marks": marks, "missing": missing, "parked": shadow["parked"][1:], "dropped": listed}
+
+
+def named_by(position: Position) -> str:
+    """The shadow of a record without a readable subject."""
+    return ":".join(map(str, position))
 
 
 def reason_of(error: Exception) -> str:

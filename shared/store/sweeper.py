@@ -22,6 +22,8 @@ Fire = Callable[[Document], Awaitable[None]]
 
 
 class Sender(Protocol):
+    def has(self, collection: str, id: str) -> bool: ...
+
     async def send(self, collection: str, document: Document) -> None: ...
 
 
@@ -80,6 +82,9 @@ class Sweeper:
         page: Sequence[Document] | None = None
         while page := await self._next_page(collection, OUTBOX_INDEX, "pending", until, page):
             for document in self._by_slot(page):
+                # Under load an outbox waits for its turn here: two sends of it would only make duplicates.
+                if self._sender.has(collection, document["_id"]):
+                    continue
                 try:
                     await self._sender.send(collection, document)
                 except (Unavailable, UnknownOutcome) as error:

@@ -14,13 +14,17 @@ from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
+from shared.intake.admission import Admission
 from shared.store.port import Document, Store
 from shared.web.problems import NotSignedIn
 
 
 @dataclass(frozen=True)
 class Edge:
-    """What every route of a service stands on. `subjects_of` resolves an account in that service."""
+    """What every route of a service stands on. `subjects_of` resolves an account in that service.
+
+    `admission`: of a service that takes submissions.
+    """
 
     service: str
     runtime: Runtime
@@ -29,6 +33,7 @@ class Edge:
     cursor_key: bytes
     subjects_of: SubjectsOf
     policy: Policy
+    admission: Admission | None = None
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,26 @@ Without this a few hundred half-sent requests hold everything open that a client
 
 from __future__ import annotations
 
+import re
 import resource
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.telemetry.observability import count
-from shared.web.envelope import SECURITY_HEADERS
-from shared.web.problems import problem
+from shared.web.bodies import BODY_BYTES_AT_MOST
+from shared.web.doors import Door, written
 
 # Files, the log's and the stores' connections, and who is just being turned away.
 OTHER_FILES = 256
 LINGER_SECONDS = 1.0
+RETRY_SECONDS = 5
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9}) *(?=\r|$)", re.IGNORECASE)
+# What leaves open where the request ends, or who closes: such a connection is closed with the refusal.
+_UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|connection|upgrade) *:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,14 @@ class Patience:
 
 
 class Connections:
-    """The open ones of one server; `accept` makes them, `look` closes whom nobody needs to wait for any longer."""
+    """The open ones of one server; `accept` makes them, `look` closes whom nobody needs to wait for any longer.
 
-    def __init__(self, patience: Patience) -> None:
+    `doors`: where submissions come in, looked at before a request is read.
+    """
+
+    def __init__(self, patience: Patience, doors: Sequence[Door] = ()) -> None:
         self.patience = patience
+        self.doors = tuple(doors)
         self._at_most = min(patience.connections, files_at_most() - OTHER_FILES)
         self._open: set[Connection] = set()
 
@@ -71,6 +80,8 @@ class Connection(H11Protocol):
         super().__init__(**given)
         self._among = among
         self._refused = self._ever = False
+        self._door: Door | None = None
+        self._to_drop = 0
         self._heard = self._since = self._written = 0.0
         self._bytes = self._unsent = 0
 
@@ -80,10 +91,11 @@ class Connection(H11Protocol):
         if not self._among.admit(self):
             # The server waits for its connections when it stops; this one has nothing to wait for.
             self.connections.discard(self)
-            self._turn_away(503, "overloaded", {"Retry-After": "5"})
+            self._turn_away(503, "overloaded", RETRY_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._among.forget(self)
+        self._leave_door()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -92,13 +104,55 @@ class Connection(H11Protocol):
         self._heard = self.loop.time()
         self._bytes += len(data)
         self._ever = True
+        if self._to_drop:
+            data, self._to_drop = data[self._to_drop :], max(self._to_drop - len(data), 0)
+        if not data or (self._among.doors and self._idle() and self._at_a_door(data)):
+            return
         super().data_received(data)
 
     def on_response_complete(self) -> None:
         # What follows on the same connection has its own minute.
         self._heard = self._since = self.loop.time()
         self._bytes, self._ever = 0, False
+        self._leave_door()
         super().on_response_complete()
+
+    def _idle(self) -> bool:
+        """Whether the next byte begins a request."""
+        conn = self.conn
+        begins = conn.our_state is h11.IDLE and conn.their_state is h11.IDLE and not conn.trailing_data[0]
+        return begins and (self.cycle is None or self.cycle.response_complete)
+
+    def _at_a_door(self, data: bytes) -> bool:
+        """Whether it was refused there; else the door counts it until it is answered."""
+        door = next((one for one in self._among.doors if one.leads(data)), None)
+        if door is None:
+            return False
+        retry_after = door.admission.retry_after()
+        if retry_after is None:
+            self._door = door
+            door.admission.knocking += 1
+            return False
+        count("refused_at_the_door")
+        head, found, rest = data.partition(b"\r\n\r\n")
+        length = _LENGTH.findall(head)
+        if not found or len(length) != 1 or _UNUSUAL.search(head) or int(length[0]) > BODY_BYTES_AT_MOST:
+            self._turn_away(429, "overloaded", retry_after)
+            return True
+        self._unset_keepalive_if_required()
+        self.transport.write(written(429, "overloaded", retry_after, closes=False))
+        self._to_drop = int(length[0]) - len(rest)
+        if self._to_drop < 0:
+            # The next request has come along.
+            self._to_drop, more = 0, rest[self._to_drop :]
+            self.data_received(more)
+        self._ever = self._to_drop > 0
+        return True
+
+    def _leave_door(self) -> None:
+        if self._door is not None:
+            self._door.admission.knocking -= 1
+            self._door = None
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused like everything else, as a problem."""
@@ -149,7 +203,7 @@ class Connection(H11Protocol):
             return True
         return self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
 
-    def _turn_away(self, status: int, rule: str, headers: dict[str, str] | None = None) -> None:
+    def _turn_away(self, status: int, rule: str, retry_after: int | None = None) -> None:
         """Writes a problem where no answer has begun, and closes: at once for what we send, soon for what comes."""
         self._refused = True
         # Who is on the way out takes nobody's place.
@@ -161,7 +215,7 @@ class Connection(H11Protocol):
             cycle.disconnected = True
             cycle.message_event.set()
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_written(status, rule, headers or {}))
+            self.transport.write(written(status, rule, retry_after, closes=True))
         if self.transport.can_write_eof():
             # Closed at once, what the client still sends would be answered by a reset, which takes the answer along.
             self.transport.write_eof()
@@ -176,11 +230,3 @@ def files_at_most() -> int:
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard if hard != resource.RLIM_INFINITY else 1_048_576
-
-
-def _written(status: int, rule: str, headers: dict[str, str]) -> bytes:
-    """A whole answer as bytes of HTTP/1.1."""
-    answer = problem(status, rule, headers={**SECURITY_HEADERS, **headers, "Connection": "close"})
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in answer.raw_headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)

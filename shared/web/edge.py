@@ -18,6 +18,7 @@ from shared.web import problems
 from shared.web.asyncapi import Received, asyncapi
 from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
+from shared.web.doors import Door
 from shared.web.envelope import Envelope
 
 # Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
@@ -64,6 +65,8 @@ def create_app(
     app.include_router(_operation(app, edge, ready, backlog))
     if received is not None:
         app.include_router(_events(edge.service, received))
+    if edge.admission is not None:
+        app.state.door = Door(app, edge.service, edge.admission)
     return app
 
 

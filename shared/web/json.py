@@ -25,6 +25,7 @@ from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
 from shared.web.codes import described
 from shared.web.commands import cause_of, etag, expected_version, refuse_if_match
+from shared.web.doors import entered
 from shared.web.lists import PARAMETERS, page, query
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -144,8 +145,9 @@ def _opening(served: Served, behind: Behind, move: Move) -> Callable[..., Any]:
 def _taking(served: Served, move: Move) -> Callable[..., Any]:
     async def endpoint(request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
         query(request)
-        call = await _call(request, granted, move, None, NOTHING_YET)
-        return acknowledged(await served.taken[move.verb](call))
+        with entered(granted):
+            call = await _call(request, granted, move, None, NOTHING_YET)
+            return acknowledged(await served.taken[move.verb](call))
 
     return endpoint
 

@@ -1,17 +1,18 @@
-"""What an operator sees of a replica: parked records, their replay, the effective settings."""
+"""What an operator sees of a replica: parked records, their replay and their end, the effective settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from shared.cases.bodies import Input
 from shared.identity.tokens import Principal
+from shared.messaging.shadow import new_shadow
 from shared.replica import Ports, Replica
 from shared.store.port import Document
 from shared.web.answers import answered
@@ -19,6 +20,8 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import Resource, listing, reading
 from shared.web.lists import query
+
+DROP = {"topic": "registration.persons", "partition": 0, "offset": 17, "reason": "refused_for_good"}
 
 
 class ParkedRecord(BaseModel):
@@ -31,12 +34,46 @@ class ParkedRecord(BaseModel):
     tries: int
 
 
+DropReason = Literal["unreadable", "lost", "not_ours", "refused_for_good", "settled_otherwise"]
+
+
+class Drop(Input):
+    """Which record is given up, by its place in the log, and why. Only the first one of a subject can be.
+
+    `lost`: the log does not hold it any more; `not_ours`: no service of ours wrote it; `refused_for_good`: the rules
+    will never allow what follows from it; `settled_otherwise`: what should follow was done by hand.
+    """
+
+    topic: Annotated[str, StringConstraints(max_length=100)]
+    partition: Annotated[int, Field(ge=0, lt=2**31)]
+    offset: Annotated[int, Field(ge=0, lt=2**63)]
+    reason: DropReason
+
+
+class DroppedRecord(BaseModel):
+    """One record that was given up: where it was, why it had been parked, why and by which account it was dropped.
+
+    `epoch`, `sequence`: its place among its subject's events, where it could be read.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    parked: str
+    reason: DropReason
+    by: str
+    at: str
+    epoch: int | None = None
+    sequence: int | None = None
+
+
 class Parked(BaseModel):
-    """What is parked for a subject, in order; `next_at`: when it is tried again by itself, RFC 3339."""
+    """What is parked for a subject, in order, and what was dropped; `next_at`: when it is tried again, RFC 3339."""
 
     id: str
     next_at: str | None
     parked: tuple[ParkedRecord, ...]
+    dropped: tuple[DroppedRecord, ...]
 
 
 class EffectiveSettings(BaseModel):
@@ -47,7 +84,7 @@ class EffectiveSettings(BaseModel):
 
 
 def parked_router(replica: Replica) -> APIRouter:
-    """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay`; the id is the shadow's."""
+    """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay` and `/drop`; the id is the shadow's."""
     router = APIRouter()
     resource = Resource("parked", replica.shadows.name, Parked, _represent)
     listing(router, path="/parked", resource=resource)
@@ -58,8 +95,7 @@ def parked_router(replica: Replica) -> APIRouter:
         await read_body(request, Input)
         await granted.load(replica.shadows.name, id)
         await replica.replay(id)
-        shadow = await replica.ports.store.load(replica.shadows.name, id)
-        return JSONResponse(dict(_represent(shadow or {"_id": id, "parked": [], "next_at": None}, granted.principal)))
+        return await _shown(replica, id, granted)
 
     router.add_api_route(
         "/parked/{id}/replay",
@@ -70,7 +106,36 @@ def parked_router(replica: Replica) -> APIRouter:
         openapi_extra={**documented(Input, {}), "responses": answered(Parked, "What is still parked.")},
         tags=["parked"],
     )
+    _dropping(router, replica)
     return router
+
+
+def _dropping(router: APIRouter, replica: Replica) -> None:
+    async def drop(id: str, request: Request, granted: Granted = Depends(may("parked", "drop"))) -> Response:
+        query(request)
+        asked = (await read_body(request, Drop)).model
+        await granted.load(replica.shadows.name, id)
+        said = {"reason": asked.reason, "by": granted.principal.account}
+        await replica.drop(id, (asked.topic, asked.partition, asked.offset), said)
+        return await _shown(replica, id, granted)
+
+    router.add_api_route(
+        "/parked/{id}/drop",
+        drop,
+        methods=["POST"],
+        operation_id="parked_drop",
+        summary="Gives up the first record that is parked for the subject; later ones go on",
+        openapi_extra={
+            **documented(Drop, DROP),
+            "responses": answered(Parked, "What is still parked."),
+        },
+        tags=["parked"],
+    )
+
+
+async def _shown(replica: Replica, id: str, granted: Granted) -> Response:
+    shadow = await replica.ports.store.load(replica.shadows.name, id)
+    return JSONResponse(dict(_represent(shadow or new_shadow(id), granted.principal)))
 
 
 def settings_router(ports: Ports) -> APIRouter:
@@ -94,4 +159,6 @@ def settings_router(ports: Ports) -> APIRouter:
 
 
 def _represent(shadow: Document, _principal: Principal) -> Mapping[str, Any]:
-    return {"id": shadow["_id"], "next_at": shadow["next_at"], "parked": shadow["parked"]}
+    names = DroppedRecord.model_fields
+    dropped = [{name: one[name] for name in names if name in one} for one in shadow.get("dropped", [])]
+    return {"id": shadow["_id"], "next_at": shadow["next_at"], "parked": shadow["parked"], "dropped": dropped}

@@ -51,6 +51,7 @@ def served(
         cursor_key=ports.keys.cursor_key(service),
         subjects_of=subjects_of,
         policy=policy_of(rows, rights, intake=replica.intake is not None),
+        admission=replica.intake.admission if replica.intake else None,
     )
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     return create_app(

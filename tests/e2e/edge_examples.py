@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.identity.roles import Role
@@ -206,7 +206,10 @@ class Cases:
             "placements_report_no_show": lambda: self._placement("contracted"),
             "placements_cancel": lambda: self._placement("contracted"),
         }
-        parked = {"parked_replay": lambda: self._parked(operation.split(":")[0])}
+        parked = {
+            "parked_replay": lambda: self._parked(operation.split(":")[0]),
+            "parked_drop": lambda: self._droppable(operation.split(":")[0]),
+        }
         services = {
             "registration": registration | parked,
             "matching": matching | parked,
@@ -225,3 +228,8 @@ class Cases:
     def _parked(self, service: str) -> Ready:
         items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]
         return Ready(items[0]["id"], role="administrator", office=None)
+
+    def _droppable(self, service: str) -> Ready:
+        ready = self._parked(service)
+        first = self._people.get(f"/{service}/v1/parked/{ready.id}", "administrator", None).json()["parked"][0]
+        return replace(ready, ids={f"/{name}": first[name] for name in ("topic", "partition", "offset")})

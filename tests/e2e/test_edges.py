@@ -98,7 +98,8 @@ def ready(people: People, cases: Cases) -> dict[str, tuple[Operation, Ready]]:
     """For each POST, a case from which it is allowed; what is refused leaves the case as it is."""
     found = {}
     for operation in posts(people):
-        if operation.id != "monitoring:parked_replay":
+        # Monitoring parks nothing.
+        if operation.id not in ("monitoring:parked_replay", "monitoring:parked_drop"):
             found[operation.id] = (operation, cases.of(operation.id)())
     return found
 

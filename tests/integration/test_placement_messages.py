@@ -101,6 +101,29 @@ async def test_a_withdrawn_consent_closes_the_calendar_and_opens_again(edge: Ser
     assert (await state_of(edge, 3))["status"] == "host_confirmed"
 
 
+async def test_a_withdrawal_behind_a_gap_stops_at_once_and_an_earlier_consent_turns_nothing_back(edge: Serving) -> None:
+    arrivals = Arriving(edge.log)
+    await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
+    await edge.quiet()
+    # The person's first event is lost: whatever follows it waits for somebody who looks.
+    arrivals.lose(PERSON, "registration.persons")
+    await arrivals.append(arriving.consent_given(), arriving.consent_withdrawn())
+
+    async def stopped() -> bool:
+        return (await state_of(edge)).get("reason") == "consent_withdrawn"
+
+    await edge.eventually(stopped)
+    shadow = await edge.store.load("shadows", PERSON)
+    assert shadow is not None
+    assert ([entry["reason"] for entry in shadow["parked"]], shadow["marks"]) == (["gap", "behind"], {})
+    document = await edge.store.load("placements", arriving.placement())
+    assert await edge.service.replica.replay(PERSON)
+    again = await edge.store.load("placements", arriving.placement())
+    calendar = await edge.store.load("calendars", PERSON)
+    assert calendar is not None
+    assert (again, calendar["closed"]) == (document, "consent_withdrawn")
+
+
 async def test_a_sleeper_does_not_close_what_was_opened_again(edge: Serving) -> None:
     work, guards = edge.service.work, edge.service.replica.guards
     await guards.close(work.guard, PERSON, "consent_withdrawn", (1, 2))

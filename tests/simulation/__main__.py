@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from tests.simulation.dead_letters import DEAD_LETTERS
 from tests.simulation.evidence import Violation
 from tests.simulation.planted import BUGS
 from tests.simulation.scenario import SCENARIO
@@ -59,7 +60,7 @@ MUST_HAPPEN = (*FAULTS, *EFFECTS)
 
 
 WHOLE = "whole history"
-SCENARIOS = {WHOLE: SCENARIO, "stale heads": STALE_HEADS}
+SCENARIOS = {WHOLE: SCENARIO, "stale heads": STALE_HEADS, "dead letters": DEAD_LETTERS}
 
 
 def run_one(seed: int, bug: str | None = None, scenario: str = WHOLE) -> Outcome:

@@ -135,6 +135,30 @@ def outbox_not_empty_so_forget() -> Any:
     return mock.patch.object(Heads, "mend", forget)
 
 
+def the_stop_moves_the_mark() -> Any:
+    """What was heard ahead of its turn counts as applied, and whatever waits before it as well."""
+    stops = Consumer._stop_ahead
+
+    async def stop(self: Any, shadow: Document, envelope: Any, event: Any) -> Document:
+        shadow = await stops(self, shadow, envelope, event)
+        if not self._handlers.get(type(event), Handler()).stops:
+            return shadow
+        marks = {**shadow["marks"], key_of(event.topic): [envelope.epoch, envelope.sequence]}
+        saved: Document = await self._save({**shadow, "marks": marks})
+        return saved
+
+    return mock.patch.object(Consumer, "_stop_ahead", stop)
+
+
+def the_stop_waits_for_its_turn() -> Any:
+    """A withdrawal behind a record that nobody mends is not heard."""
+
+    async def stop(_self: Any, shadow: Document, _envelope: Any, _event: Any) -> Document:
+        return shadow
+
+    return mock.patch.object(Consumer, "_stop_ahead", stop)
+
+
 BUGS = {
     bug.name: bug
     for bug in (
@@ -148,6 +172,8 @@ BUGS = {
             a_reissue_for_each_stale_record,
             scenario="stale heads",
         ),
+        Bug("the stop moves the mark", frozenset({"I10"}), the_stop_moves_the_mark, scenario="dead letters"),
+        Bug("the stop waits for its turn", frozenset({"I12"}), the_stop_waits_for_its_turn, scenario="dead letters"),
         Bug("outbox not empty, so forget", frozenset({"I8"}), outbox_not_empty_so_forget, scenario="stale heads"),
     )
 }

@@ -26,12 +26,13 @@ from tests.simulation.history import history
 from tests.simulation.journal import Journal
 from tests.simulation.recount import check_read_models
 from tests.simulation.schedule import Scenario
-from tests.simulation.services import TOPICS_OF, services, without_edges
+from tests.simulation.services import HANDLED, TOPICS_OF, services, without_edges
 from tests.simulation.stream_checks import (
     Consequence,
     Reader,
     check_causes,
     check_fold,
+    check_known,
     check_outboxes,
     check_reader,
     check_streams,
@@ -74,9 +75,9 @@ def _placement_follows(read: Read) -> list[Consequence]:
 
 
 READERS = (
-    Reader("registration", TOPICS_OF["registration"]),
-    Reader("matching", TOPICS_OF["matching"], consequences=_matching_follows),
-    Reader("placement", TOPICS_OF["placement"], consequences=_placement_follows),
+    Reader("registration", TOPICS_OF["registration"], handled=HANDLED["registration"]),
+    Reader("matching", TOPICS_OF["matching"], consequences=_matching_follows, handled=HANDLED["matching"]),
+    Reader("placement", TOPICS_OF["placement"], consequences=_placement_follows, handled=HANDLED["placement"]),
 )
 
 
@@ -133,6 +134,7 @@ def _check_streams(evidence: Evidence) -> Iterator[Violation]:
         yield from check_fold(evidence, service, aggregate.name, topics, aggregate.evolve)
     for reader in READERS:
         yield from check_reader(evidence, reader)
+        yield from check_known(evidence, reader)
 
 
 PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (

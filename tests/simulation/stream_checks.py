@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shared.clock import short_hash
 from shared.contracts.base import Event
 from shared.contracts.registry import read as read_event
+from shared.messaging.handlers import Handlers
 from shared.messaging.port import Record
 from shared.store.port import Document
 from tests.simulation.evidence import Evidence, Read, Violation, firsts, read_headers, readable
@@ -127,53 +128,61 @@ def _nothing_follows(_read: Read) -> Sequence[Consequence]:
 
 @dataclass(frozen=True)
 class Reader:
-    """A group: the service whose shadows it keeps, its topics, the types that it handles, what follows from them."""
+    """A group: the service whose shadows it keeps, its topics, the types that it handles, what follows from them.
+
+    `handled`: its table, for what its shadows have to know.
+    """
 
     service: str
     topics: Sequence[str]
     ignored: Collection[str] = ()
     shadows: str = "shadows"
     consequences: Consequences = _nothing_follows
+    handled: Handlers = field(default_factory=dict)
 
 
 def check_reader(evidence: Evidence, reader: Reader) -> Iterator[Violation]:
-    """I10: below the group's position each event is at or below the mark, parked, or of an ignored type."""
+    """I10: below the group's position each event is at or below the mark, parked, dropped and listed, or ignored."""
     shadows = {shadow["_id"]: shadow for shadow in evidence.documents[reader.service].get(reader.shadows, [])}
     positions = evidence.positions.get(reader.service, {})
-    parked = Parked(evidence, reader, shadows.values())
+    parked = Held(evidence, reader, shadows.values(), "parked")
+    dropped = Held(evidence, reader, shadows.values(), "dropped")
     for topic in reader.topics:
         for record in evidence.records.get(topic, []):
             if record.offset < positions.get((topic, record.partition), 0):
-                yield from _check_record(record, shadows, parked, reader.ignored)
+                yield from _check_record(record, shadows, (parked, dropped), reader.ignored)
     yield from _check_marks(evidence, reader, shadows)
-    yield from _check_consequences(evidence, reader, shadows)
+    yield from _check_consequences(evidence, reader, shadows, dropped)
 
 
-class Parked:
-    """What the shadows hold back, by position and, since any copy of an event may be the parked one, by event id."""
+class Held:
+    """What is parked, or dropped, by position and, since any copy of an event may be the one, by event id."""
 
-    def __init__(self, evidence: Evidence, reader: Reader, shadows: Iterable[Document]) -> None:
-        entries = (entry for shadow in shadows for entry in shadow["parked"])
+    def __init__(self, evidence: Evidence, reader: Reader, shadows: Iterable[Document], what: str) -> None:
+        entries = (entry for shadow in shadows for entry in shadow.get(what, []))
         self.positions = {(entry["topic"], entry["partition"], entry["offset"]) for entry in entries}
         reads = (read for topic in reader.topics for read in readable(evidence.records.get(topic, [])))
         self.ids = {read.envelope.id for read in reads if read.position in self.positions}
 
 
 def _check_record(
-    record: Record, shadows: Mapping[str, Document], parked: Parked, ignored: Collection[str]
+    record: Record, shadows: Mapping[str, Document], held: tuple[Held, Held], ignored: Collection[str]
 ) -> Iterator[Violation]:
+    parked, dropped = held
     position = (record.topic, record.partition, record.offset)
     envelope = read_headers(record)
     if envelope is None:
-        if position not in parked.positions:
-            yield Violation("I10", ":".join(map(str, position)), "an unreadable record is not parked")
+        if position not in parked.positions | dropped.positions:
+            yield Violation("I10", ":".join(map(str, position)), "an unreadable record is neither parked nor dropped")
         return
     if envelope.type in ignored:
         return
     shadow = shadows.get(envelope.subject)
     marked = shadow is not None and mark_of(shadow, record.topic) >= (envelope.epoch, envelope.sequence)
     name = f"{record.topic}/{envelope.subject}"
-    if not marked and envelope.id not in parked.ids:
+    if envelope.id in parked.ids & dropped.ids:
+        yield Violation("I10", name, f"event {envelope.sequence} is both parked and dropped")
+    if not marked and envelope.id not in parked.ids | dropped.ids:
         yield Violation("I10", name, f"event {envelope.sequence} is neither marked nor parked")
     if marked and envelope.id in parked.ids:
         yield Violation("I10", name, f"event {envelope.sequence} is both marked and parked")
@@ -194,7 +203,9 @@ def _check_marks(evidence: Evidence, reader: Reader, shadows: Mapping[str, Docum
                 yield Violation("I10", f"{topic}/{subject}", f"the mark {mark} is above every event")
 
 
-def _check_consequences(evidence: Evidence, reader: Reader, shadows: Mapping[str, Document]) -> Iterator[Violation]:
+def _check_consequences(
+    evidence: Evidence, reader: Reader, shadows: Mapping[str, Document], dropped: Held
+) -> Iterator[Violation]:
     applied = {
         collection: {short for document in documents for short in document.get("applied", {})}
         for collection, documents in evidence.documents[reader.service].items()
@@ -202,12 +213,31 @@ def _check_consequences(evidence: Evidence, reader: Reader, shadows: Mapping[str
     for topic in reader.topics:
         for read in evidence.reads(topic):
             shadow = shadows.get(read.envelope.subject)
-            if shadow is None or mark_of(shadow, topic) < read.place:
+            if shadow is None or mark_of(shadow, topic) < read.place or read.envelope.id in dropped.ids:
                 continue
             for consequence in reader.consequences(read):
                 if short_hash(consequence.command_id) not in applied.get(consequence.collection, set()):
                     detail = f"{read.name} {read.place} is marked, its effect in {consequence.collection} is missing"
                     yield Violation("I10", f"{topic}/{read.envelope.subject}", detail)
+
+
+def check_known(evidence: Evidence, reader: Reader) -> Iterator[Violation]:
+    """I10: what a shadow knows follows from the events at or below its marks but the dropped ones, topic by topic in
+    their order, and from what stops people wherever it waits."""
+    shadows = {shadow["_id"]: shadow for shadow in evidence.documents[reader.service].get(reader.shadows, [])}
+    dropped = Held(evidence, reader, shadows.values(), "dropped")
+    known: dict[str, dict[str, Any]] = {subject: {} for subject in shadows}
+    for topic in reader.topics:
+        for read in sorted(evidence.reads(topic), key=lambda read: read.place):
+            event = read_event(read.envelope, read.record.value or b"")
+            handler, shadow = reader.handled.get(type(event)), shadows.get(read.envelope.subject)
+            if handler is None or shadow is None or read.envelope.id in dropped.ids:
+                continue
+            if handler.stops or mark_of(shadow, topic) >= read.place:
+                known[shadow["_id"]] = handler.known(known[shadow["_id"]], event, read.envelope)
+    for subject, shadow in shadows.items():
+        if known[subject] != shadow["knowledge"]:
+            yield Violation("I10", f"{reader.service} shadow/{subject}", "knows something else than its events say")
 
 
 def check_fold(

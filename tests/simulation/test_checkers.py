@@ -22,6 +22,7 @@ from shared.contracts.placement import (
     ReturnStarted,
 )
 from shared.contracts.registration import ExpertDeclaredEligible, ExpertRegistered
+from shared.messaging.handlers import Handler
 from shared.messaging.port import Record
 from shared.store.streams import chained
 from tests.simulation import case_checks, stream_checks
@@ -160,10 +161,11 @@ def test_compacted_topic_is_checked_by_its_head() -> None:
     assert red(stream_checks.check_streams(empty, "registration", {TOPIC})) == {"I8"}
 
 
-def shadow(mark: int, parked: tuple[int, ...] = ()) -> dict[str, Any]:
+def shadow(mark: int, parked: tuple[int, ...] = (), dropped: tuple[int, ...] = ()) -> dict[str, Any]:
     entries = [{"topic": TOPIC, "partition": 0, "offset": at, "reason": "too_early:x", "tries": 0} for at in parked]
     marks = {"registration/experts": [1, mark]} if mark else {}
-    return {"_id": SUBJECT, "marks": marks, "parked": entries}
+    gone = [{"topic": TOPIC, "partition": 0, "offset": at, "reason": "lost"} for at in dropped]
+    return {"_id": SUBJECT, "marks": marks, "parked": entries, "dropped": gone}
 
 
 def follower(shadows: list[dict[str, Any]], records: list[Record], position: int = 4) -> Evidence:
@@ -187,6 +189,9 @@ READER = Reader("matching", [TOPIC], consequences=lambda read: [Consequence("mat
         ([shadow(1)], 4, {"I10"}),
         ([shadow(2, (1,))], 4, {"I10"}),
         ([shadow(3)], 4, {"I10"}),
+        ([shadow(2, dropped=(1,))], 4, set()),
+        ([shadow(1, dropped=(1,))], 4, set()),
+        ([shadow(1, (1,), (1,))], 4, {"I10"}),
     ],
 )
 def test_marks_parking_and_position(shadows: list[dict[str, Any]], position: int, expected: set[str]) -> None:
@@ -199,11 +204,32 @@ def test_ignored_and_unreadable_records() -> None:
     unreadable = two_events()[0]._replace(headers=(("ce_id", b"\xff"),))
     assert red(stream_checks.check_reader(follower([], [unreadable], 1), READER)) == {"I10"}
     assert list(stream_checks.check_reader(follower([shadow(0, (0,))], [unreadable], 1), READER)) == []
+    assert list(stream_checks.check_reader(follower([shadow(0, (), (0,))], [unreadable], 1), READER)) == []
 
 
 def test_missing_effect_of_a_marked_event() -> None:
     reader = dataclasses.replace(READER, consequences=lambda read: [Consequence("matches", "never ran")])
     assert red(stream_checks.check_reader(follower([shadow(2)], two_events()), reader)) == {"I10"}
+
+
+def test_nothing_has_to_follow_from_what_was_dropped() -> None:
+    reader = dataclasses.replace(READER, consequences=lambda read: [Consequence("matches", "never ran")])
+    assert list(stream_checks.check_reader(follower([shadow(2, (), (0, 1))], two_events()), reader)) == []
+
+
+def test_what_is_known_follows_from_the_events_that_were_applied() -> None:
+    def programme(known: dict[str, Any], event: Any, _envelope: Envelope) -> dict[str, Any]:
+        return {**known, "code": event.programme}
+
+    reader = dataclasses.replace(READER, handled={ExpertRegistered: Handler(know=programme)})
+    told = {**shadow(2), "knowledge": {"programme": {"code": "trqn-1"}}}
+    assert list(stream_checks.check_known(follower([told], two_events()), reader)) == []
+    for wrong in (
+        {**told, "knowledge": {}},
+        {**shadow(0, (0,)), "knowledge": told["knowledge"]},
+        {**shadow(2, (), (0,)), "knowledge": told["knowledge"]},
+    ):
+        assert red(stream_checks.check_known(follower([wrong], two_events()), reader)) == {"I10"}
 
 
 def test_answers_out_of_the_order_of_their_causes() -> None:

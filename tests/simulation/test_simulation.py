@@ -45,6 +45,14 @@ def test_heads_are_mended_whoever_sleeps_and_wakes() -> None:
     assert counts["heads_mended"] == counts["stale_heads"] > RUNS
 
 
+def test_a_stop_is_heard_behind_what_nobody_mends_and_what_was_dropped_lets_the_rest_go_on() -> None:
+    counts: Counter[str] = Counter()
+    for outcome in outcomes(range(SEED, SEED + RUNS), None, 1, "dead letters"):
+        assert outcome.violations == (), f"seed {outcome.seed}"
+        counts += outcome.counts
+    assert RUNS // 10 < counts["parked_dropped"] < RUNS
+
+
 def test_a_broken_invariant_is_told_once_a_subject_with_a_count() -> None:
     violations = [Violation("I8", "a", "first"), *(Violation("I8", "a", str(n)) for n in range(5_999))]
     others = [Violation("I8", "b", "alone"), Violation("I10", "a", "alone")]

@@ -62,6 +62,7 @@ class Witness:
                 self._stay(document["_id"], state)
             case "shadows":
                 self._park(before.get("parked", ()), document["parked"])
+                self.counts["parked_dropped"] += len(document.get("dropped", ())) - len(before.get("dropped", ()))
                 self._watch_heads(before.get("heads", {}), document["heads"])
             case "submissions" if before.get("status") == "pending" and document["status"] != "pending":
                 # Whoever decides at once is through long before.

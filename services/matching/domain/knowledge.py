@@ -5,9 +5,9 @@ What a function knows stands in the subject's shadow under the function's name:
 | name | fields |
 |---|---|
 | person | account, office |
-| consents | by purpose: whether it stands |
+| consents | by purpose: whether it stands, and the (epoch, sequence) that said so |
 | profile | entries |
-| expert | person, programme, office, screening (screening, eligible, ineligible), suspended |
+| expert | person, programme, office, screening (screening, eligible, ineligible), suspended, turned (by what) |
 | institution | account, office, country, area, sector, host_type, status |
 | placement | match, person, programme, status, returned, completed, ended {party, reason} |
 """
@@ -53,24 +53,41 @@ def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Know
     return {**known, "account": event.account, "office": event.office}
 
 
-def consents(known: Knowledge, event: ConsentGiven | ConsentWithdrawn, _envelope: Envelope) -> Knowledge:
-    return {**known, event.purpose: isinstance(event, ConsentGiven)}
+def consents(known: Knowledge, event: ConsentGiven | ConsentWithdrawn, envelope: Envelope) -> Knowledge:
+    said = known.get(event.purpose)
+    if said and _is_overtaken(said["by"], envelope):
+        return known
+    return {**known, event.purpose: {"stands": isinstance(event, ConsentGiven), "by": _order(envelope)}}
+
+
+def _order(envelope: Envelope) -> list[int]:
+    return [envelope.epoch, envelope.sequence]
+
+
+def _is_overtaken(by: list[int], envelope: Envelope) -> bool:
+    """Whether a later event of the subject was heard ahead of its turn, as what stops people is."""
+    return _order(envelope) < by
 
 
 def profile(known: Knowledge, event: Profile, _envelope: Envelope) -> Knowledge:
     return {**known, "entries": [entry.model_dump(mode="json", exclude_none=True) for entry in event.entries]}
 
 
-def expert(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
-    """A suspension leaves the screening as it was: that stands again afterwards."""
+def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
+    """A suspension leaves the screening as it was: that stands again afterwards. It may come before all else."""
     if isinstance(event, ExpertSuspended | ExpertReinstated):
-        return {**known, "suspended": isinstance(event, ExpertSuspended)}
+        if _is_overtaken(known.get("turned", [0, 0]), envelope):
+            return known
+        suspended = isinstance(event, ExpertSuspended)
+        return {**known, "person": event.person, "suspended": suspended, "turned": _order(envelope)}
     changed = {**known, "screening": event.leads_to}
-    if isinstance(event, AppealUpheld | ExpertScreeningReopened):
+    lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
+    if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.
-        changed["suspended"] = False
+        changed |= {"suspended": False, "turned": _order(envelope)}
     if isinstance(event, ExpertRegistered):
-        changed |= event.model_dump(include={"person", "programme", "office"}) | {"suspended": False}
+        changed |= event.model_dump(include={"person", "programme", "office"})
+        changed.setdefault("suspended", False)
     return changed
 
 
@@ -128,12 +145,17 @@ ExpertStatus = Literal["unknown", "screening", "eligible", "ineligible", "suspen
 def expert_status(known: Mapping[str, Any]) -> ExpertStatus:
     """What counts for matching; a suspension covers whatever the screening said."""
     found = known.get("expert", {})
-    if "person" not in found:
+    if "programme" not in found:
         return "unknown"
-    if found["suspended"]:
+    if is_suspended(known):
         return "suspended"
     status: ExpertStatus = found["screening"]
     return status
+
+
+def is_suspended(known: Mapping[str, Any]) -> bool:
+    """Also of an expert of whom nothing else has been heard."""
+    return bool(known.get("expert", {}).get("suspended"))
 
 
 Consent = Literal["unknown", "stands", "not_given", "withdrawn"]
@@ -147,7 +169,7 @@ def consent_to_placement(known: Mapping[str, Any]) -> Consent:
     said = known.get("consents", {}).get(PLACEMENT_PURPOSE)
     if said is None:
         return "not_given" if "person" in known else "unknown"
-    return "stands" if said is True else "withdrawn"
+    return "stands" if said["stands"] else "withdrawn"
 
 
 class OfAnotherOffice(Refusal):

@@ -11,6 +11,7 @@ from services.matching.domain.knowledge import (
     Consent,
     consent_to_placement,
     expert_status,
+    is_suspended,
     return_of,
 )
 from services.matching.domain.matches import MATCH, WITHOUT_SEAT
@@ -125,6 +126,6 @@ class Withdrawal:
         if consent in AGAINST:
             return AGAINST[consent]
         experts = await self._store.find(SHADOWS.name, "person", person)
-        if any(expert_status(one["knowledge"]) == "suspended" for one in experts):
+        if any(is_suspended(one["knowledge"]) for one in experts):
             return EXPERT_SUSPENDED
         return None

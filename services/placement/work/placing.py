@@ -150,6 +150,9 @@ class Placing:
             return
         order = (delivery.envelope.epoch, delivery.envelope.sequence)
         calendar = await self._replica.guards.reopen(self.guard, person, order)
+        if calendar["closed"]:
+            # A later withdrawal was heard ahead of its turn.
+            return
         for placement_id in calendar["holds"]:
             document = await self._store.load(PLACEMENTS.name, placement_id)
             if document is not None and document["private"].get(CONSENT_FLAG):

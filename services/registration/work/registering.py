@@ -7,7 +7,6 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import Identifiers
@@ -17,7 +16,7 @@ from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
-from shared.clock import derived_id
+from shared.clock import derived_id, together
 from shared.errors import Problem, Refusal
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
@@ -91,13 +90,23 @@ class Registering:
         # An officer's submission names a person of its own, whom only a repetition of it finds there.
         known = await self._unless_second(submission.subject, cause) if channel == "self" else None
         _, version = await self._publishing.newest(body.programme)
-        guard = await self._hold(body.person.document, person_id, submission)
-        person = await self._record(body, person_id, guard["_id"] if guard else None, submission)
-        if guard:
-            await self._replica.guards.settle(self.guard, guard["_id"], person_id, known=guard, target=person)
-        private = {"possible_duplicate": True} if await self._resembles(person) else None
+        document = body.person.document
+        guard_id = self._identifiers.guard_id(document) if document else None
+        # The hold and the person's key wait for the disk side by side; so do the hold's settling and the expert.
+        guard, private = await together(
+            self._hold(guard_id, person_id, submission), self._identifiers.sealed(person_id, body.person, guard_id)
+        )
+        person = await self._record(body, person_id, private, submission)
+        flags = {"possible_duplicate": True} if await self._resembles(person) else None
         command = Asked("create", body, Applicant(person_id, version, channel))
-        await self._kernel.execute(EXPERTS, submission.subject, command, cause, private=private, known=known)
+        await together(
+            self._settle(guard, person),
+            self._kernel.execute(EXPERTS, submission.subject, command, cause, private=flags, known=known),
+        )
+
+    async def _settle(self, guard: Document | None, person: Document) -> None:
+        if guard is not None:
+            await self._replica.guards.settle(self.guard, guard["_id"], person["_id"], known=guard, target=person)
 
     async def _unless_second(self, expert_id: str, cause: Cause) -> Document | None:
         document = await self._store.load(EXPERTS.name, expert_id)
@@ -105,10 +114,10 @@ class Registering:
             raise Refusal(AGAIN, "the person is registered in this programme")
         return document
 
-    async def _hold(self, document: IdentityDocument | None, person_id: str, submission: Submission) -> Document | None:
-        if document is None:
+    async def _hold(self, guard_id: str | None, person_id: str, submission: Submission) -> Document | None:
+        if guard_id is None:
             return None
-        guard_id, claim = self._identifiers.guard_id(document), {"submission": submission.id}
+        claim = {"submission": submission.id}
         try:
             # Most numbers come once; one that is held already conflicts, and its guard answers.
             return await self._replica.guards.take(self.guard, guard_id, person_id, claim, known=None)
@@ -118,11 +127,10 @@ class Registering:
             raise
 
     async def _record(
-        self, body: ExpertRegistration, person_id: str, guard_id: str | None, submission: Submission
+        self, body: ExpertRegistration, person_id: str, sealed: Mapping[str, str], submission: Submission
     ) -> Document:
         itself, known = submission.channel == "self", body.person
-        private: dict[str, Any] = await self._identifiers.sealed(person_id, known, guard_id)
-        private[office_mark(body.office)] = True
+        private = {**sealed, office_mark(body.office): True}
         command = PERSON.ask(
             "record",
             account=submission.cause.account if itself else None,

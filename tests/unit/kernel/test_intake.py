@@ -240,3 +240,53 @@ async def test_a_decider_that_fails_is_tried_again_after_a_pause() -> None:
         waiting = await desk.stored(receipt["id"])
         assert (waiting["status"], waiting["timed"]) == ("pending", True)
         assert waiting["next_at"] > before
+
+
+async def test_decisions_that_come_together_begin_together_and_the_first_at_once() -> None:
+    async with Case() as case:
+        desk, began = Desk(case), list[float]()
+
+        async def decide(_submission: Submission) -> None:
+            began.append(asyncio.get_running_loop().time())
+
+        desk.intake._deciders = {"registration": decide}
+        desk.intake.start()
+        asked = asyncio.get_running_loop().time()
+        await desk.submit("k0")
+        for n in range(1, 5):
+            await asyncio.sleep(0.005)
+            await desk.submit(f"k{n}")
+        async with asyncio.timeout(10):
+            while len(began) < 5:
+                await asyncio.sleep(0.01)
+        await desk.intake.stop()
+        first, *others = began
+        assert min(others) - first > submissions.ROUND_SECONDS * 0.9 > first - asked
+        assert max(others) - min(others) < submissions.ROUND_SECONDS / 2
+
+
+async def test_what_was_left_is_decided_beside_one_another_and_each_once() -> None:
+    """After an overload or a crash: ten have to be in hand at the same time for any of them to end."""
+    async with Case() as case:
+        desk = Desk(case)
+        desk.answer = UnknownOutcome("crash")
+        desk.intake.start()
+        left = [(await desk.submit(f"k{number}"))["id"] for number in range(40)]
+        await asyncio.sleep(0.05)
+        await desk.intake.stop()
+        together, begun = asyncio.Barrier(10), []
+
+        async def decide(submission: Submission) -> None:
+            begun.append(submission.id)
+            await together.wait()
+
+        another = Intake("registration", case.store, case.clock, desk.keys, {"registration": decide})
+        another.start()
+        for _ in range(3):
+            for id in left:
+                await another.take_up(await desk.stored(id))
+        for id in left:
+            assert (await desk.until_decided(id))["status"] == "accepted"
+        assert sorted(begun) == sorted(left)
+        assert another.admission.waiting == 0
+        await another.stop()

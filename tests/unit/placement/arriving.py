@@ -130,6 +130,10 @@ class Arriving:
             partition = self._log.partition_of(event.topic, subject)
             await self._log.append(event.topic, partition, [self._message(subject, event)])
 
+    def lose(self, subject: str, topic: str) -> None:
+        """The subject's next event on the topic is told and never comes."""
+        self._counts[(topic, subject)] += 1
+
     def _message(self, subject: str, event: Event) -> Message:
         self._counts[(event.topic, subject)] += 1
         sequence = self._counts[(event.topic, subject)]

@@ -1,0 +1,157 @@
+"""A directed schedule: matching can do nothing with a person's profile, so what the person says next waits behind it.
+
+A consent that is then taken back has to be heard at once, although the subject is parked; some operators drop the
+record, and what waited goes on, the consent that is given anew among it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+from unittest import mock
+
+from services.matching.domain import knowledge
+from services.matching.domain.knowledge import Knowledge
+from services.matching.store import MATCHES, SHADOWS
+from shared.clock import derived_id
+from shared.contracts.base import Envelope
+from shared.contracts.registration import Profile
+from shared.messaging.shadow import parked_at
+from shared.store.port import Document
+from tests.simulation import promise_checks, requests
+from tests.simulation.cast import CODE, OFFICER, Person, Post
+from tests.simulation.client import Client
+from tests.simulation.evidence import Evidence, Violation
+from tests.simulation.history import History
+from tests.simulation.journal import Journal
+from tests.simulation.scenario import COMPACTED, FOLDED, READERS
+from tests.simulation.schedule import Scenario
+from tests.simulation.services import services, without_edges
+from tests.simulation.stream_checks import (
+    check_causes,
+    check_fold,
+    check_known,
+    check_outboxes,
+    check_reader,
+    check_streams,
+)
+from tests.simulation.world import World
+
+PERSON = Person("withdrawn", 9)
+POST = Post("ward", "2026-04-05", sourced=(PERSON,))
+MATCH = derived_id(POST.id, PERSON.expert)
+DROPS, COMES_BACK, ACCEPTS = 0.5, 0.6, 0.5
+SERVICE = "matching"
+
+_profile = knowledge.profile
+
+
+def profile(known: Knowledge, event: Profile, envelope: Envelope) -> Knowledge:
+    """Matching's own, and of no use for a profile that was changed."""
+    if envelope.sequence > 1:
+        raise ArithmeticError
+    return _profile(known, event, envelope)
+
+
+@contextmanager
+def _unmendable() -> Iterator[None]:
+    with without_edges(), mock.patch.object(knowledge, "profile", profile):
+        yield
+
+
+async def _shadow(service: Any) -> Document:
+    return await service.ports.store.load(SHADOWS.name, PERSON.id) or {"parked": [], "dropped": []}
+
+
+class _Play:
+    def __init__(self, client: Client, journal: Journal) -> None:
+        self.client = client
+        self.steps = History(client, journal)
+
+    async def __call__(self) -> None:
+        client = self.client
+        await client.put(requests.publish_programme(1))
+        await self.steps._found()
+        await self.steps._join(PERSON)
+        for request in (requests.draft, requests.submit, requests.approve, requests.publish):
+            await client.put(request(POST))
+        await self._shortlist()
+        for verb in ("allocate", "offer", *(["accept"] if client.rng.random() < ACCEPTS else [])):
+            await self.steps._ask(verb, MATCH)
+        while await client.put(requests.correct(PERSON, sex="male")) is None:
+            # A replica whose clock is behind takes it for earlier than the consent.
+            await client.pause(1.0)
+        await self._until(_parked)
+        await client.put(requests.withdraw_consent(PERSON))
+        # Whatever waits for a person goes on waiting; nobody does anything until the match has been stopped.
+        await self._until(_stopped)
+        if client.rng.random() < COMES_BACK:
+            await client.put(requests.give_consent(PERSON))
+        if client.rng.random() < DROPS:
+            await client.pause(3.0)
+            await client.look(SERVICE, _drop)
+
+    async def _shortlist(self) -> None:
+        """What has not been heard of the person yet refuses, and passes."""
+        for attempt in count():
+            if await self.client.put(requests.shortlist(POST, (PERSON.expert,), attempt)) is not None:
+                return
+            await self.client.pause(1.0)
+
+    async def _until(self, holds: Any) -> None:
+        while not await self.client.look(SERVICE, holds):
+            await self.client.pause(1.0)
+
+
+async def _parked(service: Any) -> bool:
+    return bool((await _shadow(service))["parked"])
+
+
+async def _stopped(service: Any) -> bool:
+    _, state = await service.replica.kernel.load(MATCHES, MATCH)
+    return state.status in promise_checks.ENDED
+
+
+async def _drop(service: Any) -> None:
+    for entry in [one for one in (await _shadow(service))["parked"] if one["reason"] == ArithmeticError.__name__]:
+        said = {"reason": "refused_for_good", "by": OFFICER}
+        await service.replica.drop(PERSON.id, parked_at(entry), said)
+
+
+async def _history(client: Client, journal: Journal) -> None:
+    journal.ask(CODE)
+    await _Play(client, journal)()
+
+
+def check_dropped(evidence: Evidence) -> Iterator[Violation]:
+    """What nobody can mend is parked with all that is behind it, or dropped and listed with nothing left."""
+    for shadow in evidence.documents[SERVICE][SHADOWS.name]:
+        reasons = [entry["reason"] for entry in shadow["parked"]]
+        if shadow["_id"] == PERSON.id and bool(reasons) == bool(shadow["dropped"]):
+            yield Violation("I10", f"shadow/{shadow['_id']}", f"{reasons} parked, {len(shadow['dropped'])} dropped")
+        elif shadow["_id"] != PERSON.id and reasons:
+            yield Violation("I12", f"shadow/{shadow['_id']}", f"{reasons} parked")
+
+
+def _check(_world: World, evidence: Evidence, _journal: Journal) -> Iterator[Violation]:
+    yield from check_causes(evidence)
+    for service in evidence.documents:
+        yield from check_outboxes(evidence, service)
+        yield from check_streams(evidence, service, COMPACTED)
+    for service, aggregate, topics in FOLDED:
+        yield from check_fold(evidence, service, aggregate.name, topics, aggregate.evolve)
+    for reader in READERS:
+        yield from check_reader(evidence, reader)
+        yield from check_known(evidence, reader)
+    for promise in (promise_checks.check_holds, promise_checks.check_both_sides, promise_checks.check_withdrawn):
+        yield from promise(evidence)
+    yield from check_dropped(evidence)
+
+
+def _without_monitoring() -> list[Any]:
+    return [service for service in services() if service.name != "monitoring"]
+
+
+DEAD_LETTERS = Scenario(_without_monitoring, _history, _check, around=_unmendable)
