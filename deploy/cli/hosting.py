@@ -39,6 +39,7 @@ from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
+LOG_FILE = "log.sqlite"
 GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
 LOOK_EVERY_TICKS = 5
@@ -81,7 +82,7 @@ class Host:
             from shared.messaging.kafka import KafkaLog
 
             return KafkaLog(self.settings.kafka, list(TOPICS.values()), self.runtime, client_id="sankofa")
-        return LocalLog(self.settings.data / "log.sqlite", list(TOPICS.values()), self.runtime)
+        return LocalLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime)
 
     def _service(self, name: str) -> Service:
         declared = importlib.import_module(f"services.{name}.store")
