@@ -70,7 +70,7 @@ def _of_registration(works: Works) -> Handlers:
         ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
         ExpertRegistered: Handler(know=knowledge.expert),
         ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
-        ExpertDeclaredIneligible: Handler(know=knowledge.expert, wakes=heard),
+        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
         ExpertSuspended: Handler(know=knowledge.expert, effect=suspension, stops=True),
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),

@@ -38,6 +38,7 @@ class Story:
         await self.cancelled_by_the_host()
         await self.suspended_and_reinstated()
         await self.decided_anew()
+        await self.eligible_no_longer()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
@@ -218,13 +219,37 @@ class Story:
         await self._expert_does("dee", "uphold-appeal", "screen", "screen-again")
         await self.town.settle()
 
-    async def _expert_does(self, name: str, *verbs: str) -> None:
+    async def eligible_no_longer(self) -> None:
+        """Gil's education is corrected: before an offer he is screened anew, after one he is flagged."""
+        await self._expert("gil", occupation="2310")
+        _, gil, _ = await self._shortlisted("ninth", 70, 90, "gil", "eve")
+        await self._match(gil, "allocate")
+        await self.town.settle()
+        await self.corrected("gil", education=1)
+        await self._expert_does("gil", "screen")
+        await self.town.settle()
+        await self.corrected("gil", education=7)
+        await self._expert_does("gil", "screen", subject="later")
+        _, gil = await self._shortlisted("tenth", 70, 90, "gil")
+        await self._match(gil, "allocate", "offer")
+        await self.town.settle()
+        await self.corrected("gil", education=2)
+        await self._match(gil, "decline")
+        await self.town.settle()
+
+    async def corrected(self, name: str, **attributes: Any) -> None:
+        body = {"attributes": ATTRIBUTES | attributes, "valid_from": "2020-01-01"}
+        path = f"/registration/v1/persons/{self.persons[name]}/correct-profile"
+        await self.town.do(path, body, subject=str(attributes))
+        await self.town.settle()
+
+    async def _expert_does(self, name: str, *verbs: str, subject: str = "maker") -> None:
         reasons = {"suspend": "conduct", "uphold-appeal": "new_evidence", "screen-again": "mistaken_entry"}
         for verb in verbs:
             body = {"ground": "facts", "note": "It is so."} if verb == "appeal" else {"reason": reasons.get(verb)}
-            subject = "checker" if verb == "uphold-appeal" else "maker"
+            who = "checker" if verb == "uphold-appeal" else subject
             path = f"/registration/v1/experts/{self.experts[name]}/{verb}"
-            await self.town.do(path, {} if verb == "screen" else body, subject=subject)
+            await self.town.do(path, {} if verb == "screen" else body, subject=who)
 
     async def consent_withdrawn_and_given(self) -> None:
         _, cy = await self._shortlisted("eighth", 300, 360, "cy")

@@ -82,9 +82,10 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
         suspended = isinstance(event, ExpertSuspended)
         return {**known, "person": event.person, "suspended": suspended, "turned": _order(envelope)}
     changed = {**known, "screening": event.leads_to}
-    if isinstance(event, AppealUpheld | ExpertScreeningReopened):
+    lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
+    if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.
-        changed["suspended"] = False
+        changed |= {"suspended": False, "turned": _order(envelope)}
     if isinstance(event, ExpertRegistered):
         changed |= event.model_dump(include={"person", "programme", "office"})
         changed.setdefault("suspended", False)
