@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from shared.web.callers import guarded_routes
+from shared.web.commands import CREATES
 from shared.web.problems import MEDIA_TYPE, SCHEMA
 
 IDEMPOTENCY_KEY: dict[str, Any] = {
@@ -52,7 +53,8 @@ def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any]) -
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = PROBLEM
     if method == "post":
-        operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, IF_MATCH]
+        matched = () if operation.pop(CREATES, False) else (IF_MATCH,)
+        operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, *matched]
     for part in (operation.get("requestBody", {}), *operation["responses"].values()):
         for content in part.get("content", {}).values():
             _lift(content.get("schema", {}), schemas)
