@@ -43,6 +43,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             views.person,
             {"correct-profile": works.profiles.correct},
             unsealed=Named(identifiers).to_its_owner,
+            about=lambda person: str(person["_id"]),
         ),
         Served(
             EXPERT,
@@ -57,6 +58,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "suspend": works.screening.suspend,
             },
             taken={"create": works.registering.take},
+            about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, {"create": works.proposing.create}),

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 
 from shared.clock import Runtime
 from shared.errors import Refusal
+from shared.identity.digests import Digests
 from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
 from shared.intake.admission import Admission
@@ -41,6 +42,7 @@ class Edge:
     cursor_key: bytes
     subjects_of: SubjectsOf
     policy: Policy
+    digests: Digests
     admission: Admission | None = None
     reading: Reading = field(default_factory=Reading)
 

@@ -116,7 +116,13 @@ def register(person: Person, journal: Journal) -> Step:
         channel = "self" if person.self_registered else "officer"
         subject = derived_id(person_of(channel, cause), CODE)
         receipt = await service.replica.intake.submit(
-            EXPERT_REGISTRATION, subject, person.registration(), cause, office=OFFICE, channel=channel
+            EXPERT_REGISTRATION,
+            subject,
+            person.registration(),
+            cause,
+            office=OFFICE,
+            channel=channel,
+            person=person_of(channel, cause),
         )
         journal.receive(cause.command_id, receipt)
 

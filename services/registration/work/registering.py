@@ -59,12 +59,13 @@ class Registering:
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
-        subject = derived_id(person_of(channel, cause), body.programme)
+        person_id = person_of(channel, cause)
+        subject = derived_id(person_id, body.programme)
         if channel == "self":
             await self._not_again(subject, cause)
         stored = body.model_dump(mode="json", exclude_none=True)
         return await self._replica.submissions.submit(
-            EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel
+            EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel, person=person_id
         )
 
     async def _not_again(self, expert_id: str, cause: Cause) -> None:

@@ -37,9 +37,11 @@ class Desk:
         if self.answer:
             raise self.answer
 
-    async def submit(self, name: str = "k", body: dict[str, Any] | None = None, digest: str = "d") -> dict[str, Any]:
-        why = cause(name, digest=digest, account="acc")
-        return await self.intake.submit("registration", "e1", body or {"n": 1}, why, office="NL", channel="officer")
+    async def submit(
+        self, name: str = "k", body: dict[str, Any] | None = None, digest: str = "d", person: str | None = None
+    ) -> dict[str, Any]:
+        why, sent = cause(name, digest=digest, account="acc"), body or {"n": 1}
+        return await self.intake.submit("registration", "e1", sent, why, office="NL", channel="officer", person=person)
 
     async def stored(self, id: str) -> dict[str, Any]:
         document = await self.case.store.load(SUBMISSIONS.name, id)
