@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from shared.clock import derived_id
+from shared.clock import derived_id, text_of
 from tests.e2e.edge_town import BEGAN, Town
 from tests.e2e.edge_world import ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
 
@@ -132,15 +132,25 @@ class Story:
             "contract": {"starts_on": day(begins), "ends_on": day(ends), "override_reason": "host_asked"},
             "extend": {"ends_on": day(ends + 20)},
             "end-early": {"party": "expert", "reason": "family"},
+            "take-back": {"reason": "wrong_case"},
+            "correct-time": {"reason": "wrong_date", "happened_at": text_of(self.town.clock.now())},
+            "correct-contract": {
+                "reason": "typing_error",
+                "starts_on": day(begins),
+                "ends_on": day(ends - 1),
+                "override_reason": "host_asked",
+            },
         }
-        for verb in verbs:
+        for number, verb in enumerate(verbs):
             if verb == "prepare":
                 for step in ("training", "insurance", "ticket"):
                     # One route thrice: the key has to be another one each time.
                     path = f"/placement/v1/placements/{id}/complete-step"
                     await self.town.do(path, {"step": step}, subject=step)
             else:
-                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}))
+                # Done anew after it was taken back, it is another request.
+                again = f"{verb} {number}" if verb in verbs[:number] else ""
+                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}), subject=again)
         return id
 
     async def declined_then_served_to_the_end(self) -> str:
@@ -148,7 +158,8 @@ class Story:
         _, ada, ben, _ = await self._shortlisted("first", 0, 60, "ada", "ben", "cy", apply=True)
         await self._match(ada, "allocate", "offer", "decline")
         await self._match(ben, "offer", "accept")
-        await self._placement(ben, "contract", "prepare", "depart", "confirm-arrival", "extend", "complete")
+        begun = ("contract", "correct-contract", "prepare", "depart", "confirm-arrival", "take-back")
+        await self._placement(ben, *begun, "confirm-arrival", "correct-time", "extend", "complete")
         return ben
 
     async def overlap_refused_then_expired(self) -> None:

@@ -250,7 +250,7 @@ def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
     account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
     about = About("placement", PLACEMENTS.name, placement, account)
     name = " ".join((verb, placement, *(str(one) for one in said.values()), str(attempt)))
-    return step(name, about, acting(PLACEMENT, verb, placement, **said))
+    return step(name, about, acting(PLACEMENT, verb, placement, **said), happened_at=said.get("happened_at"))
 
 
 def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:

@@ -21,6 +21,7 @@ from shared.contracts.base import Envelope, Event
 from shared.contracts.placement import (
     PlacementCancelled,
     PlacementEndedEarly,
+    PlacementFactTakenBack,
     PlacementOpened,
     PlacementRefused,
     ReturnCompleted,
@@ -118,7 +119,18 @@ def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
             return {**known, "completed": True}
         case PlacementEndedEarly():
             return {**known, "ended": {"party": event.party, "reason": event.reason}}
+        case PlacementFactTakenBack():
+            gone = _TOLD_BY.get(event.of)
+            return {**{name: value for name, value in known.items() if name != gone}, "status": event.status}
     return known
+
+
+# What is known by a fact of a placement, and no more once it is taken back.
+_TOLD_BY = {
+    ReturnStarted.__name__: "returned",
+    ReturnCompleted.__name__: "completed",
+    PlacementEndedEarly.__name__: "ended",
+}
 
 
 def return_of(known: Mapping[str, Any]) -> Return:
