@@ -38,7 +38,6 @@ class Works:
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
-    screen = works.screening.screen
     handing_over = works.handing_over
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
@@ -60,23 +59,19 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             EXPERTS,
             ExpertSeen,
             views.expert,
-            {
-                "screen": screen,
-                "declare-eligible": screen,
-                "declare-ineligible": screen,
-                "provide-info": works.screening.provide_info,
-                "suspend": works.screening.suspend,
-                "reinstate": works.screening.reinstate,
-            },
+            _of_experts(works.screening),
             taken={"create": works.registering.take},
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
-        Served(
-            INSTITUTION,
-            INSTITUTIONS,
-            InstitutionSeen,
-            views.institution,
-            of_institutions,
-        ),
+        Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
     )
+
+
+def _of_experts(screening: Screening) -> Mapping[str, Work]:
+    return {
+        **dict.fromkeys(("screen", "declare-eligible", "declare-ineligible"), screening.screen),
+        "provide-info": screening.provide_info,
+        "suspend": screening.suspend,
+        "reinstate": screening.reinstate,
+    }
