@@ -8,9 +8,12 @@ from shared.contracts.matching import MatchRetracting, OfferAccepted
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
+    PlacementContractCorrected,
     PlacementContracted,
     PlacementEndedEarly,
     PlacementExtended,
+    PlacementFactTakenBack,
+    PlacementTimeCorrected,
 )
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
 from shared.messaging.handlers import Handler, Handlers
@@ -26,6 +29,9 @@ def handlers(placing: Placing) -> Handlers:
         MatchRetracting: Handler(effect=placing.retract),
         PlacementContracted: Handler(effect=placing.promised),
         PlacementExtended: Handler(effect=placing.promised),
+        PlacementContractCorrected: Handler(effect=placing.promised),
+        PlacementTimeCorrected: Handler(effect=placing.promised),
+        PlacementFactTakenBack: Handler(effect=placing.promised),
         PlacementEndedEarly: Handler(effect=placing.ended),
         PlacementCancelled: Handler(effect=placing.ended),
         NoShowReported: Handler(effect=placing.ended),

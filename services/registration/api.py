@@ -16,6 +16,7 @@ from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.registering import Registering
+from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
 from shared.web.acting import Served
@@ -30,6 +31,7 @@ class Works:
     registering: Registering
     screening: Screening
     proposing: Proposing
+    reviewing: Reviewing
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -56,6 +58,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
                 "declare-ineligible": screen,
                 "provide-info": works.screening.provide_info,
                 "suspend": works.screening.suspend,
+                "reinstate": works.screening.reinstate,
             },
             taken={"create": works.registering.take},
             about=lambda expert: str(expert["state"]["person"]),

@@ -7,10 +7,12 @@ from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
 from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
+from services.registration.work.criteria import Criteria
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
+from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from shared.clock import derived_id
 from shared.identity.accounts import Accounts
@@ -28,7 +30,7 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
         self.work = _works(self.replica, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER))
-        self.replica.listens(handlers())
+        self.replica.listens(handlers(self.work.reviewing))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.cases = served_cases(self.work, identifiers)
@@ -49,12 +51,15 @@ class Registration:
 
 def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
+    criteria = Criteria(replica)
+    reviewing = Reviewing(replica, criteria)
     return Works(
         publishing,
         profiles,
         Registering(replica, publishing, identifiers),
-        Screening(replica, profiles),
+        Screening(replica, profiles, criteria, reviewing),
         Proposing(replica, accounts),
+        reviewing,
     )
 
 

@@ -218,6 +218,17 @@ class ExpertScreeningReopened(Event):
     reason: Code
 
 
+class ExpertEligibilityChanged(Event):
+    """The criteria no longer say what was decided, while the expert stands on an offer: an officer has to look.
+
+    `failing`: names of the criteria that are not met now; empty where what was decided is right again.
+    """
+
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+    failing: tuple[Code, ...]
+
+
 class ExpertSuspended(Event):
     """The expert is no longer proposed or placed, until reinstated. `appeal_until` as for an ineligible expert."""
 

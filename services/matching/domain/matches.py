@@ -257,7 +257,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=open_for_days,
         needs=states("definition"),
-        refuses=OVER,
+        refuses=("expert_screening", "expert_ineligible", "expert_suspended", *OVER),
     ),
     Move(
         "accept",
