@@ -33,7 +33,7 @@ from shared.web.acting import Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import cause_of, refuse_if_match
+from shared.web.commands import CREATES, cause_of, refuse_if_match
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import PARAMETERS, page, query
@@ -176,7 +176,11 @@ class Api:
             status_code=202,
             summary="An expert applies to the assignment",
             operation_id="applications_create",
-            openapi_extra={**documented(Application, {"expert": EXPERT}), "responses": taken_answers()},
+            openapi_extra={
+                **documented(Application, {"expert": EXPERT}),
+                CREATES: True,
+                "responses": taken_answers(),
+            },
             tags=["applications"],
         )
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from shared.web.answers import RETRY_AFTER
 from shared.web.callers import guarded_routes
+from shared.web.commands import CREATES
 from shared.web.problems import MEDIA_TYPE, SCHEMA
 
 NONE: Mapping[str, Any] = MappingProxyType({})
@@ -96,7 +97,8 @@ def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any], o
         if parameter["in"] == "path":
             parameter["schema"] = IN_A_PATH
     if method == "post":
-        operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, IF_MATCH]
+        matched = () if operation.pop(CREATES, False) else (IF_MATCH,)
+        operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, *matched]
     for part in (operation.get("requestBody", {}), *operation["responses"].values()):
         for content in part.get("content", {}).values():
             _lift(content.get("schema", {}), schemas)
