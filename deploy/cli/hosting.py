@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.cli.collecting import seldom
 from deploy.cli.reserve import give_room, keep_room
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
@@ -258,8 +259,9 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         server = Server(
             _cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections), host.doors
         )
-        async with _watched(host, server, servers):
-            await server.serve(sockets=[listening])
+        with seldom():
+            async with _watched(host, server, servers):
+                await server.serve(sockets=[listening])
         if host.runtime.ended:
             raise TaskEnded(f"{host.runtime.ended[0]} ended by an unexpected error; start the process again")
     finally:

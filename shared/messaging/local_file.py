@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.errors import SettingsError
 from shared.messaging.local_headers import packed
 from shared.messaging.local_record import records_of
+from shared.messaging.local_shapes import SHAPES_AT_MOST, packed_with, remember, taken_apart
 from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import Message, Position, Record, Topic
 
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS records (place INTEGER NOT NULL, number INTEGER NOT N
   headers BLOB NOT NULL, appended_ms INTEGER NOT NULL, PRIMARY KEY (place, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS positions (consumers TEXT NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL,
   PRIMARY KEY (consumers, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shapes (digest BLOB PRIMARY KEY, shape TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), shown_ms INTEGER NOT NULL);
 """
 PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "page_size")
@@ -87,6 +89,9 @@ class LogFile:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.places: dict[Position, int] = {}
+        # The shapes that the file holds for good, and those of the open transaction.
+        self._shapes: set[bytes] = set()
+        self._new_shapes: set[bytes] = set()
         self._lock: int | None = None
         self._pragmas: dict[str, str] = {}
         self._writer: sqlite3.Connection | None = None
@@ -101,6 +106,7 @@ class LogFile:
             self._pragmas = {name: str(self._writer.execute(f"PRAGMA {name}").fetchone()[0]) for name in PRAGMAS}
             self._reader = self._connect() if self.path else self._writer
             self._writer.executescript(SCHEMA)
+            self._shapes = {remember(text).digest for (text,) in self._writer.execute("SELECT shape FROM shapes")}
             self._declare(topics)
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -170,11 +176,30 @@ class LogFile:
         self.writer.executemany(
             "INSERT INTO records (place, number, key, value, headers, appended_ms) VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (place, number, _encoded(message.key), message.value, packed(message.headers), stamp)
+                (place, number, key := _encoded(message.key), message.value, self._headers(message, key), stamp)
                 for number, message in enumerate(messages, tail.end)
             ],
         )
         return Tail(tail.end + len(messages), stamp)
+
+    def _headers(self, message: Message, key: bytes | None) -> bytes:
+        """The record's headers as they are stored; a shape that the file lacks is written with them."""
+        apart = taken_apart(message.headers, key) if message.headers else None
+        if apart is None:
+            return packed(message.headers)
+        digest = apart[0].digest
+        if digest not in self._shapes and digest not in self._new_shapes:
+            if len(self._shapes) + len(self._new_shapes) >= SHAPES_AT_MOST:
+                return packed(message.headers)
+            self.writer.execute("INSERT OR IGNORE INTO shapes (digest, shape) VALUES (?, ?)", (digest, apart[0].text))
+            self._new_shapes.add(digest)
+        return packed_with(*apart)
+
+    def ended(self, *, committed: bool) -> None:
+        """After each transaction: the shapes that it wrote are there, or are not."""
+        if committed:
+            self._shapes |= self._new_shapes
+        self._new_shapes.clear()
 
     def shown_ms(self) -> int:
         """The greatest instant that `show` has kept; 0 for none."""

@@ -92,6 +92,7 @@ class Transactions:
                 raise Unavailable(f"log: {error}") from error
             # The frames may lie in the WAL all the same; a crash now could bring them to life.
             raise UnknownOutcome(f"log: {error}") from error
+        self._file.ended(committed=True)
         self._tails.update(moved)
         return moved
 
@@ -110,6 +111,7 @@ class Transactions:
     def _roll_back(self) -> None:
         if self._file.writer.in_transaction:
             self._file.writer.execute("ROLLBACK")
+        self._file.ended(committed=False)
 
 
 class Writer(Protocol):

@@ -16,6 +16,10 @@ ETAG: Mapping[str, Any] = {
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
 }
 LOCATION: Mapping[str, Any] = {"description": "Where it stands.", "schema": {"type": "string"}}
+RETRY_AFTER: Mapping[str, Any] = {
+    "description": "Seconds until it is worth another try.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,5}$"},
+}
 FIELDS = "What is wrong with a field of the body is told under 422, what another office's is under 403."
 ITEM = "The case as it then stands for this reader."
 
@@ -56,8 +60,8 @@ def answers(
     done: dict[str, Any] = {**answered(model, description)["200"], "headers": {"ETag": ETAG}}
     found: dict[str, Any] = {"200": done}
     if opens:
-        found["200"] = {**done, "description": "It had been opened by the same request before."}
-        found["201"] = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
+        placed = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
+        found = {"200": {**placed, "description": "It had been opened by the same request before."}, "201": placed}
     if refused:
         named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(refused))
         found["409"] = {"description": f"Refused by a rule: {named}. {FIELDS}", "content": _problem()}

@@ -20,6 +20,14 @@ from shared.store.port import Document, Store
 from shared.web.problems import NotSignedIn
 
 
+@dataclass
+class Reading:
+    """Bytes of bodies that are just being read: uploads that go on slowly must not fill the memory together."""
+
+    at_most: int = 64 * 1_048_576
+    held: int = 0
+
+
 @dataclass(frozen=True)
 class Edge:
     """What every route of a service stands on. `subjects_of` resolves an account in that service.
@@ -36,6 +44,7 @@ class Edge:
     policy: Policy
     digests: Digests
     admission: Admission | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from shared.web.answers import ITEM, answers, listed_answers, taken_answers
 from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
 from shared.web.codes import described
-from shared.web.commands import cause_of, etag, expected_version, refuse_if_match
+from shared.web.commands import CREATES, cause_of, etag, expected_version, refuse_if_match
 from shared.web.doors import entered
 from shared.web.lists import PARAMETERS, page, query
 
@@ -116,6 +116,7 @@ def _verb(router: APIRouter, served: Served, behind: Behind, verb: str) -> None:
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
         openapi_extra={
             **described(served.case, rows[0], served.section),
+            CREATES: always_creates(rows[0]),
             "responses": taken_answers(_refused(served, verb)) if taken else _answers_of(served, verb, opens),
         },
         tags=[served.name],
@@ -161,7 +162,7 @@ async def _call(
     request: Request, granted: Granted, served: Served, move: Move, id: str | None, document: Document
 ) -> Call[Any]:
     """What the request asks for; a case that is opened without a natural id takes the command's."""
-    if move.opens and move.before == {NEW}:
+    if always_creates(move):
         refuse_if_match(request)
     sent = await read_body(request, move.body)
     body: Any = sent.model
@@ -170,6 +171,11 @@ async def _call(
     digest = sent.digest if taken else await granted.edge.digests.of(sent.digest, served.person_of(document))
     cause = cause_of(request, granted, digest, body.happened_at)
     return Call(id or cause.command_id, move.verb, body, cause, expected_version(request), document, granted)
+
+
+def always_creates(move: Move) -> bool:
+    """Whether the verb leads from no state but that of a case that is not there."""
+    return move.before == {NEW}
 
 
 def summary_of(move: Move) -> str:

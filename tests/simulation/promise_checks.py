@@ -15,7 +15,7 @@ from shared.identity.sealing import SealBroken
 from shared.intake.proofs import decided_receipt
 from shared.intake.receipts import signed_bytes
 from shared.store.port import Document
-from tests.simulation.cast import PURPOSE
+from tests.simulation.cast import LEAST_YEARS, PURPOSE
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.journal import Journal
 from tests.simulation.stream_checks import mark_of
@@ -157,6 +157,35 @@ def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("I12", f"placement/{placement['_id']}", f"is {state['status']} after the withdrawal")
         if state["status"] == "ended_early" and state.get("reason") == "consent_withdrawn":
             yield Violation("I6", f"placement/{placement['_id']}", "a running return was broken off by a message")
+
+
+def check_decided(evidence: Evidence) -> Iterator[Violation]:
+    """I12: what was decided on an expert is what the criteria say of the newest profile, or the case is flagged.
+
+    Who is flagged stands on an offer; a case on its way back to screening has arrived there.
+    """
+    registration = evidence.documents["registration"]
+    offered = {
+        one["state"]["parties"]["expert"]
+        for one in _with_state(evidence.documents["matching"]["matches"])
+        if one["state"]["status"] in ("offered", "accepted", "retracting")
+    }
+    years = {one["_id"]: _newest(one)["experience_years"] for one in _with_state(registration["persons"])}
+    for one in _with_state(registration["experts"]):
+        state, name = one["state"], f"expert/{one['_id']}"
+        meets, flagged = years[state["person"]] >= LEAST_YEARS, bool(state["failing"])
+        if state["status"] == "eligible" and meets == flagged:
+            yield Violation("I12", name, f"is eligible, {'flagged' if flagged else 'and meets the criteria no longer'}")
+        if state["status"] == "ineligible" and meets:
+            yield Violation("I12", name, "is ineligible and meets the criteria")
+        if flagged and one["_id"] not in offered:
+            yield Violation("I12", name, "is flagged, and no offer is out")
+
+
+def _newest(person: Document) -> Mapping[str, Any]:
+    entries = person["state"]["entries"]
+    attributes: Mapping[str, Any] = max(entries, key=lambda one: (one["valid_from"], one["recorded_at"]))["attributes"]
+    return attributes
 
 
 def check_submissions(evidence: Evidence, journal: Journal, keys: Keys) -> Iterator[Violation]:
