@@ -152,6 +152,15 @@ async def stop_tasks(tasks: list[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def together(*work: Awaitable[Any]) -> list[Any]:
+    """The results of work that does not wait for one another; all of it has ended when the first error is raised."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results
+
+
 async def retrying(
     work: Callable[[], Awaitable[T]], runtime: Runtime, errors: tuple[type[Exception], ...], attempts: int = 5
 ) -> T:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.cli.collecting import seldom
 from deploy.cli.reserve import give_room, keep_room
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
@@ -39,6 +40,7 @@ from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SERVICES = ("registration", "matching", "placement", "monitoring")
+LOG_FILE = "log.sqlite"
 GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
 LOOK_EVERY_TICKS = 5
@@ -81,7 +83,7 @@ class Host:
             from shared.messaging.kafka import KafkaLog
 
             return KafkaLog(self.settings.kafka, list(TOPICS.values()), self.runtime, client_id="sankofa")
-        return LocalLog(self.settings.data / "log.sqlite", list(TOPICS.values()), self.runtime)
+        return LocalLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime)
 
     def _service(self, name: str) -> Service:
         declared = importlib.import_module(f"services.{name}.store")
@@ -257,8 +259,9 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
         server = Server(
             _cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections), host.doors
         )
-        async with _watched(host, server, servers):
-            await server.serve(sockets=[listening])
+        with seldom():
+            async with _watched(host, server, servers):
+                await server.serve(sockets=[listening])
         if host.runtime.ended:
             raise TaskEnded(f"{host.runtime.ended[0]} ended by an unexpected error; start the process again")
     finally:

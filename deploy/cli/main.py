@@ -8,6 +8,7 @@ import httpx
 import typer
 
 from deploy.cli import (
+    backup,
     definition,
     demo,
     doctor,
@@ -17,6 +18,7 @@ from deploy.cli import (
     parked,
     readmodel,
     receipt,
+    restoring,
     running,
     token,
 )
@@ -38,6 +40,8 @@ app.command("figures", epilog="Example: sankofa figures trqn-1 --period first-re
 app.command("issuer", epilog="Example: sankofa issuer --port 8002")(issuer.issuer)
 app.command("token", epilog="Example: sankofa token --role officer --office NL --subject officer-1")(token.token)
 app.command("doctor", epilog="Example: sankofa doctor --url http://127.0.0.1:8000")(doctor.doctor)
+app.command("backup", epilog="Example: sankofa backup /srv/backup-1 --data data")(backup.backup)
+app.command("restore", epilog="Example: sankofa restore --data data-2 --from /srv/backup-1")(restoring.restore)
 app.add_typer(history.app, name="history")
 app.add_typer(definition.app, name="programme")
 app.add_typer(receipt.app, name="receipt")

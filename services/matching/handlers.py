@@ -24,6 +24,7 @@ from shared.contracts.placement import (
     PlacementCancelled,
     PlacementContracted,
     PlacementEndedEarly,
+    PlacementFactTakenBack,
     PlacementOpened,
     PlacementRefused,
     PreparationStepCompleted,
@@ -42,12 +43,14 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
     InstitutionBecamePartner,
     InstitutionClosed,
     InstitutionPutOnHold,
     InstitutionRegistered,
+    PersonAccountAssigned,
     PersonRecorded,
     Profile,
 )
@@ -60,20 +63,23 @@ def handlers(works: Works) -> Handlers:
 
 def _of_registration(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
-    consent = {"withdrawal": works.withdrawal.consent, "waiting": heard}
+    # Named, although there is one: a name is part of the ids of the commands that follow.
+    consent = {"withdrawal": works.withdrawal.consent}
     return {
         PersonRecorded: Handler(know=knowledge.person),
-        Profile: Handler(know=knowledge.profile, effect=heard),
-        ConsentGiven: Handler(know=knowledge.consents, effects=consent),
-        ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, stops=True),
+        PersonAccountAssigned: Handler(know=knowledge.person),
+        Profile: Handler(know=knowledge.profile, wakes=heard),
+        ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
+        ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
         ExpertRegistered: Handler(know=knowledge.expert),
-        ExpertDeclaredEligible: Handler(know=knowledge.expert, effect=heard),
-        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=heard),
+        ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
+        ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
         ExpertSuspended: Handler(know=knowledge.expert, effect=suspension, stops=True),
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
         InstitutionRegistered: Handler(know=knowledge.institution),
+        InstitutionAccountAssigned: Handler(know=knowledge.institution),
         InstitutionAssessed: Handler(know=knowledge.institution),
         InstitutionBecamePartner: Handler(know=knowledge.institution),
         InstitutionActivated: Handler(know=knowledge.institution),
@@ -108,6 +114,7 @@ def _of_placement(works: Works) -> Handlers:
         PlacementRefused: Handler(know=knowledge.placement, effect=retraction.answered),
         PlacementCancelled: Handler(know=knowledge.placement, effect=retraction.answered),
         NoShowReported: Handler(know=knowledge.placement, effect=retraction.answered),
+        PlacementFactTakenBack: Handler(know=knowledge.placement),
         PlacementContracted: Handler(know=knowledge.placement),
         PreparationStepCompleted: Handler(know=knowledge.placement),
         TravelStarted: Handler(know=knowledge.placement),

@@ -14,6 +14,7 @@ from services.monitoring.answers import Asked, Figures, Newest
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.rebuild import Report
 from shared.cases.bodies import Input
+from shared.contracts.base import TIME_FORM
 from shared.errors import Refusal
 from shared.web.answers import answered, listed_answers
 from shared.web.bodies import documented, read_body
@@ -25,7 +26,7 @@ PARAMETERS: list[dict[str, Any]] = [
     {
         "name": "as_of",
         "in": "query",
-        "schema": {"type": "string", "format": "date-time"},
+        "schema": {"type": "string", "format": TIME_FORM.format, "pattern": TIME_FORM.pattern},
         "description": "As it was known at this instant, which must not lie above the watermark.",
     },
     {

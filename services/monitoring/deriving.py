@@ -11,6 +11,7 @@ from typing import Any
 
 from services.monitoring.domain.dates import DAY_US
 from services.monitoring.domain.derivation import HEAD
+from services.monitoring.domain.rows import FACT
 from shared.contracts.catalogue import Catalogue
 from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject
 
@@ -43,11 +44,13 @@ WITH read AS (
     FROM read
     WINDOW sofar AS (PARTITION BY subject ORDER BY epoch, sequence ROWS UNBOUNDED PRECEDING),
         earlier AS (PARTITION BY subject ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-), told AS MATERIALIZED ({" UNION ALL ".join(_told(family, catalogue, ends))}
+), {_versions(family, catalogue)}, told AS MATERIALIZED ({" UNION ALL ".join(_told(family, catalogue, ends))}
 ), taken_back AS ({_taken_back(ends)}
 ), numbered AS (
-    SELECT *, dense_rank() OVER (PARTITION BY subject, kind ORDER BY epoch, sequence) AS ordinal
-    FROM told LEFT JOIN taken_back USING (subject, epoch, sequence, kind)
+    SELECT *, dense_rank() OVER (PARTITION BY subject, kind ORDER BY epoch, sequence) - {_put_right(family, catalogue)}
+        AS ordinal
+    FROM (SELECT told.*, least(taken_back.ended, put_right) AS ended
+        FROM told LEFT JOIN taken_back USING (subject, epoch, sequence, kind)) told
 ), dated AS (
     SELECT numbered.*, (shifted_us + offset_us) // {DAY_US} - {SHIFT} AS local_day
     FROM (SELECT *, happened_us + {SHIFT * DAY_US} AS shifted_us FROM numbered WHERE NOT once OR ordinal = 1) numbered
@@ -60,6 +63,90 @@ SELECT {", ".join(_columns(family))}
 FROM (SELECT *{_since(family)} FROM dated)
 WHERE ended IS NULL OR ended > known
 """  # noqa: S608
+
+
+def _revising(family: Family, catalogue: Catalogue) -> dict[str, list[str]]:
+    """The events of the topic that put a fact right, by what they do to it."""
+    found: dict[str, list[str]] = {}
+    for (topic, type), revises in catalogue.revises.items():
+        if topic == family.topic:
+            found.setdefault(revises, []).append(type)
+    return found
+
+
+def _versions(family: Family, catalogue: Catalogue) -> str:
+    """`versions`: the rows of `cases`, and each of those that were put right once more as it then stands: at the place
+    of what put it right, with the time and the content that it has by then, after what the case had said before it.
+
+    `put_right`: since when it is known that another version, or none, stands for it; `put_right_at`: by which event.
+    The rule is that of `_Case` in `domain/facts.py`.
+    """
+    revising = _revising(family, catalogue)
+    if not revising:
+        nothing = "NULL::BIGINT AS put_right, NULL::BIGINT AS put_right_at"
+        return f"versions AS (SELECT *, {nothing} FROM cases)"  # noqa: S608
+    every = _texts(tuple(type for types in revising.values() for type in types))
+    gone = _texts(tuple(revising.get("existence", ()))) or "''"
+    return f"""revisions AS MATERIALIZED (
+    SELECT *, s.fact AS root FROM cases WHERE type IN ({every})
+    QUALIFY count(*) FILTER (type IN ({gone})) OVER (
+        PARTITION BY subject, root ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) = 0
+), anew AS ({_anew(family, revising)}
+), standing AS (
+    SELECT *, sequence AS root FROM cases WHERE type NOT IN ({every})
+    UNION ALL BY NAME SELECT * EXCLUDE (later, revision) FROM anew WHERE later AND revision NOT IN ({gone})
+), versions AS (
+    SELECT * FROM standing LEFT JOIN (
+        SELECT one.subject, one.epoch, one.sequence, min(later.known) AS put_right, min(later.sequence) AS put_right_at
+        FROM standing one JOIN revisions later ON later.subject = one.subject AND later.root = one.root
+            AND later.sequence > one.sequence
+        GROUP BY ALL
+    ) USING (subject, epoch, sequence)
+)"""  # noqa: S608
+
+
+def _anew(family: Family, revising: Mapping[str, list[str]]) -> str:
+    """Each fact that was put right, by its `root`: as it was told first, and after each event that put it right."""
+    times, contents = (_texts(tuple(revising.get(one, ()))) or "NULL" for one in ("time", "content"))
+    frame = "".join(f", later.f_{name} AS f_{name}" for name in family.frame)
+    befores = "".join(f", first.before_{name} AS before_{name}" for name in _reckoned(family))
+    scope = "first.office, first.programme, first.programme_version"
+    named = f"office, programme, programme_version{_carried(family)}"
+    return f"""
+    SELECT subject, epoch, sequence, root, type, known, later, revision, {named},
+        last_value(CASE WHEN NOT later OR revision IN ({times}) THEN happened_us END IGNORE NULLS)
+            OVER upto AS happened_us,
+        last_value(CASE WHEN NOT later OR revision IN ({contents}) THEN s END IGNORE NULLS) OVER upto AS s
+    FROM (
+        SELECT DISTINCT first.subject, first.epoch, first.sequence, first.sequence AS root, first.type, first.known,
+            first.happened_us, first.s, false AS later, first.type AS revision, {scope}{_carried(family, "first.")}
+        FROM cases first JOIN revisions ON first.subject = revisions.subject AND first.sequence = revisions.root
+        UNION ALL
+        SELECT later.subject, later.epoch, later.sequence, later.root, first.type, later.known,
+            later.happened_us, later.s, true, later.type, {scope}{frame}{befores}
+        FROM revisions later JOIN cases first ON first.subject = later.subject AND first.sequence = later.root
+    )
+    WINDOW upto AS (PARTITION BY subject, root ORDER BY epoch, sequence ROWS UNBOUNDED PRECEDING)"""  # noqa: S608
+
+
+def _put_right(family: Family, catalogue: Catalogue) -> str:
+    """How many of the kind stood before it and had been put right by then, which leaves their number free."""
+    if not _revising(family, catalogue):
+        return "0"
+    return """(SELECT count(DISTINCT other.sequence) FROM told other WHERE other.put_right_at IS NOT NULL
+        AND other.subject = told.subject AND other.kind = told.kind AND other.put_right_at <= told.sequence)"""
+
+
+def _reckoned(family: Family) -> list[str]:
+    """The dates that a later event's are reckoned from."""
+    ends = {one.source.ends for one in family.fields if isinstance(one.source, Length)}
+    return sorted(ends | {one.source.until for one in family.fields if isinstance(one.source, DaysSince)})
+
+
+def _carried(family: Family, of: str = "") -> str:
+    """The columns of `cases` beside the place, the scope and what the event itself says."""
+    frames = "".join(f", {of}f_{name}" for name in family.frame)
+    return frames + "".join(f", {of}before_{name}" for name in _reckoned(family))
 
 
 def _shape(family: Family, catalogue: Catalogue) -> str:
@@ -75,6 +162,8 @@ def _shape(family: Family, catalogue: Catalogue) -> str:
             step, _, rest = path.partition(".")
             place = items if step == ITEM else shape.setdefault(step, {}) if rest else shape
             place[rest or step] = _SHAPES[one.type]
+    if _revising(family, catalogue):
+        shape[FACT] = "BIGINT"
     for (topic, _), tells in catalogue.tells.items():
         lists = [one.each for one in tells if topic == family.topic and one.each is not None]
         shape |= {name: [items] for name in lists}
@@ -86,9 +175,9 @@ def _frame(family: Family) -> str:
 
 
 def _before(family: Family) -> str:
-    ends = {one.source.ends for one in family.fields if isinstance(one.source, Length)}
-    ends |= {one.source.until for one in family.fields if isinstance(one.source, DaysSince)}
-    return "".join(f", last_value(s.{_name(name)} IGNORE NULLS) OVER earlier AS before_{name}" for name in sorted(ends))
+    return "".join(
+        f", last_value(s.{_name(name)} IGNORE NULLS) OVER earlier AS before_{name}" for name in _reckoned(family)
+    )
 
 
 def _taken_back(ends: Mapping[tuple[str, ...], int]) -> str:
@@ -115,15 +204,15 @@ def _told(family: Family, catalogue: Catalogue, ends: Mapping[tuple[str, ...], i
             ended_by = ends.get(tuple(sorted(tells.ended_by)), "NULL")
             named = f"'{tells.kind}'::fact_kind AS kind, {str(tells.once).lower()} AS once, {ended_by} AS ends"
             columns = f"* EXCLUDE (type), {named}, {_text(tells.follows)} AS follows, {item} AS item"
-            yield f"SELECT {columns} FROM cases WHERE type = '{type}' AND f_{family.opened} IS NOT NULL"  # noqa: S608
+            yield f"SELECT {columns} FROM versions WHERE type = '{type}' AND f_{family.opened} IS NOT NULL"  # noqa: S608
 
 
 def _since(family: Family) -> str:
-    """The day of the case's first fact of each kind that days are counted from."""
+    """The day of the case's fact of each kind that days are counted from, as it stands by then."""
     kinds = sorted({one.source.kind for one in family.fields if isinstance(one.source, DaysSince)})
     sofar = "PARTITION BY subject ORDER BY epoch, sequence, item ROWS UNBOUNDED PRECEDING"
     return "".join(
-        f", first_value(CASE WHEN kind = '{kind}' THEN local_day END IGNORE NULLS) OVER ({sofar}) AS since_{kind}"
+        f", last_value(CASE WHEN kind = '{kind}' THEN local_day END IGNORE NULLS) OVER ({sofar}) AS since_{kind}"
         for kind in kinds
     )
 

@@ -28,20 +28,28 @@ RETRY_SECONDS = 1.0
 # A read model that cannot be written is tried again after 1 s, then twice as long each time, 16 s at most.
 PATIENCE_DOUBLINGS = 4
 Parts = dict[Position, list[Record]]
+# So many at once make the pause after them twice as long.
+RECORDS_DOUBLE = 10
 
 
 @dataclass(frozen=True)
 class Pace:
     """How the follower reads.
 
-    `linger_seconds`: pause after each batch, so that a busy log costs few transactions. `idle_seconds`: how often
-    the ends are asked for while nothing comes, which moves the watermark. `batch_records`: at most in one
-    transaction.
+    `linger_seconds`: pause after each batch, so that a busy log costs few transactions; the more came, the longer,
+    `longest_linger_seconds` at most. `idle_seconds`: how often the ends are asked for while nothing comes, which moves
+    the watermark. `batch_records`: at most in one transaction.
     """
 
     linger_seconds: float = 0.2
+    longest_linger_seconds: float = 1.5
     idle_seconds: float = 1.0
     batch_records: int = 5_000
+
+    def after(self, records: int) -> float:
+        """Seconds to pause after so many records since the last pause."""
+        longer = self.linger_seconds * (1 + records / RECORDS_DOUBLE)
+        return max(self.linger_seconds, min(longer, self.longest_linger_seconds))
 
 
 class Follower:
@@ -60,6 +68,7 @@ class Follower:
         self._tasks: list[asyncio.Task[Any]] = []
         self._ends_at_start: Mapping[Position, int] | None = None
         self._failures = 0
+        self._came = 0
 
     def start(self) -> None:
         self._tasks = [self._runtime.spawn(self._follow(), "follower", lasting=True)]
@@ -121,6 +130,7 @@ class Follower:
         # A clock that steps back meanwhile: the log took it for earlier than it was here before.
         asked_ms = min(asked_ms, round(self._runtime.now().timestamp() * 1000))
         while parts := await self._read(ends):
+            self._came += sum(map(len, parts.values()))
             with joined("known", causes_of(parts), SpanKind.CONSUMER, service="monitoring"):
                 await self._in_thread(partial(apply_records, self.model, parts, ends))
         for position in ends:
@@ -134,7 +144,8 @@ class Follower:
                 self._failures = 0
                 ends = {position: mark.next_offset for position, mark in self.model.marks.items()}
                 await self._log.wait(self.topics, ends, self._pace.idle_seconds)
-                await self._runtime.sleep(self._pace.linger_seconds)
+                await self._runtime.sleep(self._pace.after(self._came))
+                self._came = 0
             except PortError:
                 await self._runtime.sleep(RETRY_SECONDS)
             except duckdb.Error as error:

@@ -16,8 +16,11 @@ from shared.web.plain import plain
 
 def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
     works: Mapping[str, Work] = {
-        "contract": placing.contract,
-        "extend": placing.extend,
+        "contract": placing.promise,
+        "extend": placing.promise,
+        "correct-contract": placing.promise,
+        "correct-time": placing.promise,
+        "take-back": placing.promise,
         "complete-step": placing.prepare,
         "depart": placing.prepare,
         "confirm-arrival": placing.prepare,

@@ -8,24 +8,39 @@ from shared.contracts.matching import MatchRetracting, OfferAccepted
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
+    PlacementContractCorrected,
     PlacementContracted,
     PlacementEndedEarly,
     PlacementExtended,
+    PlacementFactTakenBack,
+    PlacementTimeCorrected,
 )
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
+from shared.contracts.registration import (
+    ConsentGiven,
+    ConsentWithdrawn,
+    InstitutionAccountAssigned,
+    InstitutionRegistered,
+    PersonAccountAssigned,
+    PersonRecorded,
+)
 from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(placing: Placing) -> Handlers:
     return {
         PersonRecorded: Handler(know=knowledge.person),
+        PersonAccountAssigned: Handler(know=knowledge.person),
         InstitutionRegistered: Handler(know=knowledge.institution),
+        InstitutionAccountAssigned: Handler(know=knowledge.institution),
         ConsentGiven: Handler(effect=placing.consent),
         ConsentWithdrawn: Handler(effect=placing.withdraw, stops=True),
         OfferAccepted: Handler(effect=placing.open),
         MatchRetracting: Handler(effect=placing.retract),
         PlacementContracted: Handler(effect=placing.promised),
         PlacementExtended: Handler(effect=placing.promised),
+        PlacementContractCorrected: Handler(effect=placing.promised),
+        PlacementTimeCorrected: Handler(effect=placing.promised),
+        PlacementFactTakenBack: Handler(effect=placing.promised),
         PlacementEndedEarly: Handler(effect=placing.ended),
         PlacementCancelled: Handler(effect=placing.ended),
         NoShowReported: Handler(effect=placing.ended),

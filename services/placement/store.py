@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from services.placement.domain.placements import PLACEMENT, Placement
+from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.sites import SITE
+from services.placement.domain.standing import Placement
 from services.placement.domain.trainings import TRAINING
 from shared.cases.holds import Usage
 from shared.programmes.sections.results import ResultsSection

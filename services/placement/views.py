@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from services.placement.domain.placements import PLACEMENT, Party
+from services.placement.domain.placements import PLACEMENT
+from services.placement.domain.standing import Party
 from services.placement.work.placing import CONSENT_FLAG
 from shared.contracts.base import Date, Instant
 from shared.contracts.matching import Terms
@@ -31,9 +32,19 @@ class PartiesSeen(BaseModel):
     programme_version: int | None
 
 
+class FactSeen(BaseModel):
+    """A fact by its name, when it happened, and whether that was put right afterwards."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fact: str
+    happened_at: Instant
+    corrected: bool
+
+
 class PlacementSeen(Seen):
     """Codes, dates and ids. `consent_withdrawn`: the person has taken the consent back, and what runs waits for the
-    officer's decision."""
+    officer's decision. `last_fact`: what alone can be put right."""
 
     match: str
     parties: PartiesSeen
@@ -50,11 +61,14 @@ class PlacementSeen(Seen):
     accepted_report: int
     certified: bool
     consent_withdrawn: bool
+    last_fact: FactSeen | None
 
 
 def placement(document: Document, principal: Principal) -> PlacementSeen:
-    fields: dict[str, Any] = PLACEMENT.state.model_validate(document["state"]).model_dump(exclude={"status"})
+    state = PLACEMENT.state.model_validate(document["state"])
+    last = FactSeen.model_validate({"fact": state.last.name, **dict(state.last)}) if state.last else None
+    fields: dict[str, Any] = state.model_dump(exclude={"status", "told", "trail"})
     fields["parties"] = PartiesSeen(**shown_to(principal.role, fields["parties"]))
     flag = bool(document["private"].get(CONSENT_FLAG))
     own = {"id": document["_id"], "version": document["version"], "state": document["state"]["status"]}
-    return PlacementSeen(**own, **fields, consent_withdrawn=flag)
+    return PlacementSeen(**own, **fields, consent_withdrawn=flag, last_fact=last)

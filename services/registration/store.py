@@ -54,8 +54,10 @@ PERSONS: Aggregate[Person] = Aggregate.of(
             "all": Index(_everybody),
             "office": Index(_offices),
             "own": Index(_itself),
+            "account": Index(lambda d: _state(d, "account")),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
+        unique=lambda d: _state(d, "account"),
     ),
 )
 EXPERTS: Aggregate[Expert] = Aggregate.of(
@@ -86,4 +88,12 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
 DOCUMENTS = Collection("documents")
 
 COLLECTIONS = (PROGRAMMES.collection, PERSONS.collection, EXPERTS.collection, INSTITUTIONS.collection, DOCUMENTS)
-SHADOWS = shadows_collection({})
+
+
+def _offered(document: Document) -> list[str]:
+    """The expert who stands on the match, while an offer is out or was accepted."""
+    known = document["knowledge"].get("match", {})
+    return [known["expert"]] if known.get("offered") and known.get("expert") else []
+
+
+SHADOWS = shadows_collection({"offered": Index(_offered)})

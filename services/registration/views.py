@@ -67,6 +67,7 @@ class AppealSeen(BaseModel):
 class ExpertSeen(Seen):
     """`possible_duplicate`: somebody else has the same name, year of birth and origin.
 
+    `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
     """
 
@@ -79,6 +80,7 @@ class ExpertSeen(Seen):
     items: tuple[str, ...]
     failed_criteria: tuple[FailedSeen, ...]
     reason: str | None
+    failing: tuple[str, ...]
     appeal_until: Instant | None
     appeal: AppealSeen | None
     possible_duplicate: bool = False

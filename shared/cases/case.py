@@ -6,6 +6,7 @@ now, and the shortest way to a state. Rules that decide something are functions 
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from pydantic import BaseModel
 
 from shared.cases.bodies import Change
 from shared.cases.named import OWN_WORDS, listed_words
+from shared.cases.trail import Trailed, corrected, noted, restored
 from shared.contracts.base import Event, Scope
+from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.errors import Refusal
 from shared.identity.roles import By, Relation, Role
 
@@ -223,6 +226,7 @@ class Case(Generic[S]):
     `fold` gives what an event changes beside the status, the fields that it shares with the state by name, and
     `opened_at`, the instant of the first one.
     `readers` may read a case, `lists` (None: the same) a list of them.
+    `revisable`: the events whose facts may be put right while they are the last one; the state is then a `Trailed`.
     """
 
     name: str
@@ -234,6 +238,7 @@ class Case(Generic[S]):
     timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = scope_of
     second: str = "already_exists"
+    revisable: frozenset[type[Event]] = frozenset()
 
     def __post_init__(self) -> None:
         for verb, rows in self.rows.items():
@@ -304,17 +309,48 @@ class Case(Generic[S]):
         """The state after the event. TypeError for an event that is none of the case's, or cannot open it."""
         if type(event) not in self._kept:
             raise TypeError(f"{type(event).__name__} is no event of {self.name}")
-        changes = {name: value for name in self._kept[type(event)] if (value := getattr(event, name)) is not None}
-        if event.leads_to:
-            changes["status"] = event.leads_to
-        if state is None and "opened_at" in self.state.model_fields:
-            changes["opened_at"] = event.happened_at
-        changes |= self.fold(state, event)
+        if isinstance(event, TimeCorrected | FactTakenBack):
+            return self._revised(state, event)
+        changes = self._changes(state, event)
+        if issubclass(self.state, Trailed):
+            known: Any = state
+            changes |= noted(known, event, changes, revisable=type(event) in self.revisable)
         if state is not None:
             return state.model_copy(update=changes)
         if type(event) not in self._opening:
             raise TypeError(f"{type(event).__name__} opens no case of {self.name}")
         return self.state(**changes)
+
+    def _changes(self, state: S | None, event: Event) -> dict[str, Any]:
+        changes = {name: value for name in self._kept[type(event)] if (value := getattr(event, name)) is not None}
+        if event.leads_to:
+            changes["status"] = event.leads_to
+        if state is None and "opened_at" in self.state.model_fields:
+            changes["opened_at"] = event.happened_at
+        return {**changes, **self.fold(state, event)}
+
+    def _revised(self, state: Any, event: TimeCorrected | FactTakenBack) -> S:
+        """The state with its last fact at its right time, or without it. TypeError for any other fact."""
+        past = state.last if state is not None else None
+        if past is None or past.sequence != event.fact:
+            raise TypeError(f"{type(event).__name__} revises what is not the last fact")
+        earlier, number = restored(state, past), state.told + 1
+        if isinstance(event, FactTakenBack):
+            changes: dict[str, Any] = {"trail": state.trail[:-1]}
+        else:
+            right = corrected(past, event, number)
+            (told,) = (one for one in self.revisable if one.__name__ == past.name)
+            changes = self._changes(earlier, told.model_validate_json(json.dumps(right.said)))
+            changes["trail"] = (*state.trail[:-1], right)
+        revised: S = earlier.model_copy(update={**changes, "told": number})
+        return revised
+
+    def since(self, state: S | None, command: Asked) -> datetime | None:
+        """The instant that a fact put right may not lie before: that of the fact before it. None for any other
+        command, which may not lie before the last fact."""
+        revising = any(issubclass(one, TimeCorrected) for one in self.rows[command.verb][0].first)
+        trail = state.trail if revising and isinstance(state, Trailed) else ()
+        return trail[-2].happened_at if len(trail) > 1 else None
 
     def eyes(self, command: Asked) -> Eyes:
         """Whether the command writes what another one approves, or approves what others wrote."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shared.contracts.base import Event
+from shared.contracts.corrections import Revises, Revising
 from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject, Tells
 from shared.contracts.registry import MODULES, declared_events
 
@@ -35,6 +36,10 @@ class Catalogue:
         self.tells: Mapping[tuple[str, str], tuple[Tells, ...]] = MappingProxyType(
             {(event.topic, event.__name__): event.tells for event in events if event.tells}
         )
+        # What an event does to the facts of the one that it puts right, by topic and name.
+        self.revises: Mapping[tuple[str, str], Revises] = MappingProxyType(
+            {(event.topic, event.__name__): event.revises for event in events if issubclass(event, Revising)}
+        )
         self.kinds: Mapping[str, Kind] = MappingProxyType(_kinds(events, self.families))
         self._said_by = Counter((event.topic, name) for event in events for name in event.model_fields)
         self._check(events)
@@ -47,8 +52,11 @@ class Catalogue:
                     raise ValueError(f"{kind.name} is ended by {ending}, which its topic does not have")
             if kind.follows is not None and self.kinds[kind.follows].family is not kind.family:
                 raise ValueError(f"{kind.name} follows a kind of another family")
+        for place in self.revises.keys() & self.tells.keys():
+            raise ValueError(f"{place} tells anew what it revises, and nothing of its own")
         types: dict[str, FieldType] = {}
         for family in self.families.values():
+            _check_days(family, self.kinds)
             if not family.subject or not {family.opened, family.framed} <= set(family.frame):
                 raise ValueError(f"the frame of {family.name} does not hold what opens it")
             for one in family.fields:
@@ -78,6 +86,12 @@ class Catalogue:
                 return True
             one = earlier
         return False
+
+
+def _check_days(family: Family, kinds: Mapping[str, Kind]) -> None:
+    since = (one.source.kind for one in family.fields if isinstance(one.source, DaysSince))
+    if any(not kinds[kind].once for kind in since if kind in kinds):
+        raise ValueError(f"{family.name} counts days from what a case tells more than once")
 
 
 def _kinds(events: Iterable[type[Event]], families: Mapping[str, Family]) -> dict[str, Kind]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from shared.contracts.base import Code, Date, Event, Id, TimeZone
+from shared.contracts.corrections import FactTakenBack, Revises, Revising, TimeCorrected
 from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject, Tells, said
 from shared.contracts.matching import PARTIES_FIELDS, TERMS_FIELDS, MatchParties, Terms
 
@@ -167,6 +168,30 @@ class NoShowReported(Event):
     tells: ClassVar[tuple[Tells, ...]] = (
         Tells("no_show", once=True, ended_by=_CANCELLED, follows="placement_contracted"),
     )
+
+
+class PlacementContractCorrected(Revising):
+    """The contract has other days than was recorded, as was found before the arrival. It counts when it was signed."""
+
+    topic: ClassVar[str] = "placement.placements"
+    revises: ClassVar[Revises] = "content"
+    starts_on: Date
+    ends_on: Date
+    override_reason: Code | None = None
+
+
+class PlacementTimeCorrected(TimeCorrected):
+    """The last fact of the placement happened at another time than was recorded."""
+
+    topic: ClassVar[str] = "placement.placements"
+
+
+class PlacementFactTakenBack(FactTakenBack):
+    """The last fact of the placement was recorded by mistake. The days are those that it has without it."""
+
+    topic: ClassVar[str] = "placement.placements"
+    starts_on: Date | None = None
+    ends_on: Date | None = None
 
 
 class PlacementCancelled(Event):

@@ -79,6 +79,14 @@ class PersonRecorded(Event):
     office: Code
 
 
+class PersonAccountAssigned(Event):
+    """Another account stands for the person from now on; the one before stands for nobody any more."""
+
+    topic: ClassVar[str] = "registration.persons"
+    account: Id
+    reason: Code
+
+
 class ProfileChanged(Event):
     """The profile has a new entry; its content is on the compacted topic alone."""
 
@@ -218,6 +226,17 @@ class ExpertScreeningReopened(Event):
     reason: Code
 
 
+class ExpertEligibilityChanged(Event):
+    """The criteria no longer say what was decided, while the expert stands on an offer: an officer has to look.
+
+    `failing`: names of the criteria that are not met now; empty where what was decided is right again.
+    """
+
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+    failing: tuple[Code, ...]
+
+
 class ExpertSuspended(Event):
     """The expert is no longer proposed or placed, until reinstated. `appeal_until` as for an ineligible expert."""
 
@@ -276,6 +295,14 @@ class InstitutionRegistered(Event):
     sector: Code
     host_type: Code
     area: Code | None = None
+
+
+class InstitutionAccountAssigned(Event):
+    """Another account stands for the institution from now on, as when its contact person leaves."""
+
+    topic: ClassVar[str] = "registration.institutions"
+    account: Id
+    reason: Code
 
 
 class InstitutionAssessed(Event):

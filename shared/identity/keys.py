@@ -4,7 +4,7 @@
 |---|---|
 | `<service>/receipts/current.key` | Ed25519 seed that signs receipts |
 | `<service>/receipts/retired/<key id>.key` | seeds that signed before; their public halves stay published |
-| `<service>/blind-index.key`, `<service>/cursor.key` | HMAC-SHA256 |
+| `<service>/blind-index.key`, `<service>/commands.key`, `<service>/cursor.key` | HMAC-SHA256 |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
 | `<service>/persons.sqlite` | AES-256, one a person |
 | `identity/account.key` | HMAC-SHA256 of accounts, one for all services; never another one |
@@ -78,6 +78,10 @@ class Keys:
 
     def blind_index_key(self, service: str) -> bytes:
         return self._bytes.take(f"{_named(service)}/blind-index.key")
+
+    def command_key(self, service: str) -> bytes:
+        """Of the digests by which commands about nobody are known again."""
+        return self._bytes.take(f"{_named(service)}/commands.key")
 
     def cursor_key(self, service: str) -> bytes:
         return self._bytes.take(f"{_named(service)}/cursor.key")

@@ -31,21 +31,21 @@ class DayKeys:
         self._runtime = runtime
         self._undecided = undecided
 
-    def sealed(self, kind: str, body: Mapping[str, Any], id: str, day: str) -> str:
-        """The body under the day's key, bound to the submission and its kind."""
+    def sealed(self, field: str, value: Mapping[str, Any], id: str, day: str) -> str:
+        """The value under the day's key, bound to the submission and the field."""
         key = self._keys.intake_day_key(self._service, day)
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        return seal(key, text, person=id, field=kind, rng=self._runtime.rng)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return seal(key, text, person=id, field=field, rng=self._runtime.rng)
 
-    def opened(self, document: Document) -> Mapping[str, Any]:
-        """The sealed body. Raises IntakeKeyMissing."""
+    def opened(self, document: Document, field: str) -> Mapping[str, Any]:
+        """What the field of the document holds sealed. Raises IntakeKeyMissing."""
         today = text_of(self._runtime.now())[:10]
         if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
             raise IntakeKeyMissing
         key = self._keys.intake_day_key(self._service, document["day"])
-        text = open_sealed(key, document["body"], person=document["_id"], field=document["kind"])
-        body: dict[str, Any] = json.loads(text)
-        return body
+        text = open_sealed(key, document[field], person=document["_id"], field=field)
+        value: dict[str, Any] = json.loads(text)
+        return value
 
     async def run(self) -> None:
         while True:

@@ -29,7 +29,8 @@ def submission_of(document: Document, body: Mapping[str, Any], traceparent: str 
     fields = document["cause"]
     cause = Cause(
         document["_id"],
-        document["digest"],
+        # What follows from it has ids of its own, and whoever sends another body under its key was told so before.
+        "",
         fields["correlation_id"],
         None,
         traceparent,

@@ -5,6 +5,7 @@ finished by any other (docs/kernel.md, section 4). It needs the store alone, so 
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,10 +22,12 @@ from shared.errors import (
     Unavailable,
     UnknownOutcome,
 )
+from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys
 from shared.intake.admission import Admission
 from shared.intake.daykeys import DayKeys
-from shared.intake.receipts import signed_receipt
+from shared.intake.proofs import Proofs, Receipt
+from shared.intake.receipts import is_of, signed_receipt
 from shared.intake.submission import Submission, cause_fields, submission_of
 from shared.store.aggregates import Cause
 from shared.store.collection import Collection, Index
@@ -33,6 +36,8 @@ from shared.store.port import Appended, Document, Store
 from shared.telemetry.observability import count, logger
 from shared.telemetry.tracing import joined, note, step
 
+BODY = "body"
+SALT_BYTES = 32
 DECIDE_WITHIN_SECONDS = 10
 QUEUE_AT_MOST = 2_000
 GROUP_AT_MOST = 200
@@ -40,6 +45,8 @@ CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
 DECIDERS = 32
+# Decisions begin in rounds, which share their commits; the first after a pause begins at once.
+ROUND_SECONDS = 0.25
 
 SUBMISSIONS = Collection(
     "submissions",
@@ -80,6 +87,7 @@ class Intake:
         self._runtime = runtime
         self._keys = keys
         self._days = DayKeys(service, keys, runtime, self._undecided_of)
+        self._proofs = Proofs(service, keys, runtime, self._days)
         self._deciders = deciders
         self.admission = Admission(runtime.monotonic)
         # What this replica stored comes with its body; of what another one left there is the id.
@@ -89,6 +97,7 @@ class Intake:
         self._arrived = asyncio.Event()
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
         self._clock_off = 0.0
+        self._next_round = 0.0
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -105,30 +114,56 @@ class Intake:
                 waiter.set_exception(Unavailable("stopping"))
 
     async def submit(
-        self, kind: str, subject: str, body: Mapping[str, Any], cause: Cause, *, office: str | None, channel: str
-    ) -> dict[str, Any]:
+        self,
+        kind: str,
+        subject: str,
+        body: Mapping[str, Any],
+        cause: Cause,
+        *,
+        office: str | None,
+        channel: str,
+        person: str | None = None,
+    ) -> Receipt:
         """Stores the submission durably and gives its receipt; the same key and body give the same receipt.
 
-        Raises CommandReused for another body under the key, Overloaded when the queue is full or this process's
-        clock is off, Unavailable or UnknownOutcome when the store does not acknowledge.
+        `cause.digest` is the plain one of the body as it was sent; it is not stored. `person`: whom the body is about,
+        with whose key the receipt dies. Raises CommandReused for another body under the key, KeyDestroyed for the
+        same after the person was erased, Overloaded when the queue is full or this process's clock is off,
+        Unavailable or UnknownOutcome when the store does not acknowledge.
         """
         if self._queue.full() or len(self._arriving) >= QUEUE_AT_MOST:
             raise Overloaded("intake", retry_after_seconds=self.admission.retry_after() or 1, status=429)
         await self._check_clock()
-        document = self._document(kind, subject, body, cause, office, channel)
+        receipt = self._receipt(kind, subject, cause)
+        document = self._document(receipt, body, cause, office, channel, person)
         outcome = await self._stored(document)
         if outcome == "existed":
-            stored = await self._store.load(SUBMISSIONS.name, cause.command_id)
-            if stored is None:
-                raise UnknownOutcome("submission")
-            if stored["digest"] != cause.digest:
-                raise CommandReused
-            return dict(stored["receipt"])
+            return await self._repeated(cause)
         count("submissions")
         if not self._queue_up(Waiting(document["_id"], document["account"], document, body)):
             # It is stored and acknowledged; its timer has any replica decide it.
             count("submissions_left_to_timer")
-        return dict(document["receipt"])
+        return receipt
+
+    async def _repeated(self, cause: Cause) -> Receipt:
+        stored = await self._store.load(SUBMISSIONS.name, cause.command_id)
+        if stored is None:
+            raise UnknownOutcome("submission")
+        receipt = await self._proofs.opened(stored)
+        if not is_of(receipt, cause.digest):
+            raise CommandReused
+        return receipt
+
+    async def receipt(self, document: Document) -> Receipt:
+        """The receipt as it was given. Raises KeyDestroyed for an erased person, IntakeKeyMissing, Unavailable."""
+        return await self._proofs.opened(document)
+
+    def _receipt(self, kind: str, subject: str, cause: Cause) -> Receipt:
+        salt = base64.urlsafe_b64encode(self._runtime.rng.randbytes(SALT_BYTES)).decode().rstrip("=")
+        received_at = text_of(self._runtime.now())
+        return signed_receipt(
+            self._keys, self._service, cause.command_id, kind, subject, received_at, cause.digest, salt
+        )
 
     async def take_up(self, document: Document) -> None:
         """Has a submission decided whose timer is due, beside as many others as this replica decides at once."""
@@ -148,36 +183,35 @@ class Intake:
 
     def _document(
         self,
-        kind: str,
-        subject: str,
+        receipt: Receipt,
         body: Mapping[str, Any],
         cause: Cause,
         office: str | None,
         channel: str,
+        person: str | None,
     ) -> Document:
-        now = self._runtime.now()
-        day = text_of(now)[:10]
-        receipt = signed_receipt(self._keys, self._service, cause.command_id, kind, subject, text_of(now), cause.digest)
+        received_at = receipt["received_at"]
+        day = received_at[:10]
         return SUBMISSIONS.indexed(
             {
                 "_id": cause.command_id,
                 "version": 1,
                 "slot": slot_of(cause.command_id),
-                "kind": kind,
-                "subject": subject,
-                "digest": cause.digest,
-                "received_at": text_of(now),
+                "kind": receipt["kind"],
+                "subject": receipt["subject"],
+                "person": person,
+                "received_at": received_at,
                 "account": cause.account or "",
                 "office": office,
                 "channel": channel,
                 "cause": cause_fields(cause),
                 "day": day,
-                "body": self._days.sealed(kind, body, cause.command_id, day),
-                "receipt": receipt,
+                "body": self._days.sealed(BODY, body, cause.command_id, day),
+                "proof": self._proofs.at_first(receipt, day),
                 "status": "pending",
                 "problems": [],
                 "timed": True,
-                "next_at": text_of(now + timedelta(seconds=DECIDE_WITHIN_SECONDS)),
+                "next_at": text_of(instant_of(received_at) + timedelta(seconds=DECIDE_WITHIN_SECONDS)),
             }
         )
 
@@ -225,6 +259,7 @@ class Intake:
     async def _decide_queued(self) -> None:
         while True:
             waiting = await self._queue.get()
+            await self._begun()
             id, document = waiting.id, waiting.document
             try:
                 # Before its timer is due no other replica takes it up, so it still is as it was stored.
@@ -242,6 +277,14 @@ class Intake:
                 self._taken_up.discard(id)
                 self.admission.decided(waiting.account)
 
+    async def _begun(self) -> None:
+        """Waits for the next round; not where so many wait that all deciders are busy anyway."""
+        opens = self._next_round
+        early = opens - self._runtime.monotonic()
+        if early > 0 and self._queue.qsize() < DECIDERS:
+            await self._runtime.sleep(early)
+        self._next_round = max(self._next_round, max(opens, opens - early) + ROUND_SECONDS)
+
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""
         document = await self._store.load(SUBMISSIONS.name, id)
@@ -255,27 +298,33 @@ class Intake:
             await self._decide_once(document, body, traceparent)
 
     async def _decide_once(self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None) -> None:
-        status, problems = "accepted", list[Problem]()
         try:
-            body = self._days.opened(document) if body is None else body
-            await self._deciders[document["kind"]](submission_of(document, body, traceparent))
-        except TooEarly:
-            await self._save(document, {"next_at": self._later()})
-            raise
-        except Refusal as refusal:
-            status, problems = "refused", list(refusal.problems)
+            problems = await self._problems(document, body, traceparent)
+            proof = await self._proofs.for_good(document)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
         except Exception:
             # What fails on every replica must not be tried again at every sweep.
             await self._save(document, {"next_at": self._later()})
             raise
+        status = "accepted" if problems is None else "refused"
         note(status=status)
-        rows = [{"pointer": problem.pointer, "rule": problem.rule} for problem in problems]
-        await self._save(
-            document,
-            {"status": status, "problems": rows, "body": None, "timed": False, "next_at": None},
-        )
+        rows = [{"pointer": problem.pointer, "rule": problem.rule} for problem in problems or ()]
+        ended = {"status": status, "problems": rows, "body": None, "timed": False, "next_at": None}
+        await self._save(document, {**ended, "proof": proof})
+
+    async def _problems(
+        self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None
+    ) -> tuple[Problem, ...] | None:
+        """Why it is refused; None where it is accepted."""
+        try:
+            opened = self._days.opened(document, BODY) if body is None else body
+            await self._deciders[document["kind"]](submission_of(document, opened, traceparent))
+        except Refusal as refusal:
+            return refusal.problems
+        except KeyDestroyed:
+            return (Problem("erased"),)
+        return None
 
     def _later(self) -> str:
         return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))

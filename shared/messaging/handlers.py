@@ -61,6 +61,9 @@ class Handler:
     `effects`: several by name, one after the other as they stand here; a name is part of its commands' ids. ValueError
     beside `effect`, which has none.
 
+    `wakes`: what in this process waits to hear of the subject. It runs after the mark, and nothing may be lost where
+    it does not run; so that it needs no save of its own before it.
+
     `reissue` is for the owner of a compacted topic: how the current record is said again where an older one of the
     subject stands last, which would be what compaction keeps.
 
@@ -72,6 +75,7 @@ class Handler:
     know: Know | None = None
     effect: Effect | None = None
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    wakes: Effect | None = None
     reissue: Reissue | None = None
     stops: bool = False
 

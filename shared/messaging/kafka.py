@@ -22,7 +22,7 @@ from shared.messaging.kafka_reader import Reader
 from shared.messaging.kafka_records import reachable
 from shared.messaging.kafka_topics import COMPACTION_LAG_MS, Topics
 from shared.messaging.partitions import check_message, check_place, declared, partition_of
-from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
+from shared.messaging.port import Batch, BatchHandler, Message, Position, Record, Subscription, Topic
 
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.2
@@ -103,6 +103,10 @@ class KafkaLog:
             check_message(message)
         if messages:
             await self._producer.append((topic, partition), messages)
+
+    async def append_in_order(self, batches: Sequence[Batch]) -> None:
+        for topic, partition, messages in batches:
+            await self.append(topic, partition, messages)
 
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> Subscription:
         for name in topics:

@@ -19,7 +19,7 @@ from shared.messaging.local_file import Append, Commit, Compact, LogFile, Operat
 from shared.messaging.local_groups import Group, LocalSubscription
 from shared.messaging.local_writer import Floor, InlineWriter, Tails, ThreadedWriter, Transactions, Writer
 from shared.messaging.partitions import check_message, check_place, declared, partition_of
-from shared.messaging.port import BatchHandler, Message, Position, Record, Subscription, Topic
+from shared.messaging.port import Batch, BatchHandler, Message, Position, Record, Subscription, Topic
 
 COMPACTION_LAG_S = 3600.0
 # An instant is taken as over when the ends asked for then are 5 s old (kernel.md, section 8); so what the file holds of
@@ -78,8 +78,7 @@ class LocalLog:
             self._compactor = None
         writer, self._writer = self._writer, None
         if writer is not None and self._path is not None:
-            # What was submitted in this turn of the loop is handed to the writer in the next one.
-            await asyncio.sleep(0)
+            writer.flush()
             await self._runtime.in_pool(writer.stop)
             # The last futures are resolved by callbacks that the writer's thread has just queued.
             await asyncio.sleep(0)
@@ -95,11 +94,17 @@ class LocalLog:
         return partition_of(self.topics, topic, key)
 
     async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
-        check_place(self.topics, topic, partition)
-        for message in messages:
-            check_message(message)
-        if messages:
-            await self._submitted(Append((topic, partition), messages))
+        await self.append_in_order([(topic, partition, messages)])
+
+    async def append_in_order(self, batches: Sequence[Batch]) -> None:
+        """All of them in one transaction."""
+        for topic, partition, messages in batches:
+            check_place(self.topics, topic, partition)
+            for message in messages:
+                check_message(message)
+        appended = [((topic, partition), messages) for topic, partition, messages in batches if messages]
+        if appended:
+            await self._submitted(Append(appended))
 
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> Subscription:
         partitions = self._partitions(topics)

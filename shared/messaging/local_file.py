@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.errors import SettingsError
 from shared.messaging.local_headers import packed
 from shared.messaging.local_record import records_of
+from shared.messaging.local_shapes import SHAPES_AT_MOST, packed_with, remember, taken_apart
 from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import Message, Position, Record, Topic
 
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS records (place INTEGER NOT NULL, number INTEGER NOT N
   headers BLOB NOT NULL, appended_ms INTEGER NOT NULL, PRIMARY KEY (place, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS positions (consumers TEXT NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL,
   PRIMARY KEY (consumers, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shapes (digest BLOB PRIMARY KEY, shape TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), shown_ms INTEGER NOT NULL);
 """
 PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "page_size")
@@ -40,10 +42,9 @@ DELETE FROM records WHERE place = :place AND key IS NOT NULL AND number NOT IN
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A batch for one partition."""
+    """Batches for partitions, all of them or none."""
 
-    position: Position
-    messages: Sequence[Message]
+    batches: Sequence[tuple[Position, Sequence[Message]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,9 @@ class LogFile:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.places: dict[Position, int] = {}
+        # The shapes that the file holds for good, and those of the open transaction.
+        self._shapes: set[bytes] = set()
+        self._new_shapes: set[bytes] = set()
         self._lock: int | None = None
         self._pragmas: dict[str, str] = {}
         self._writer: sqlite3.Connection | None = None
@@ -102,6 +106,7 @@ class LogFile:
             self._pragmas = {name: str(self._writer.execute(f"PRAGMA {name}").fetchone()[0]) for name in PRAGMAS}
             self._reader = self._connect() if self.path else self._writer
             self._writer.executescript(SCHEMA)
+            self._shapes = {remember(text).digest for (text,) in self._writer.execute("SELECT shape FROM shapes")}
             self._declare(topics)
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -164,18 +169,37 @@ class LogFile:
         at = {place: position for position, place in self.places.items()}
         return {at[place]: number for place, number in rows if place in at}
 
-    def insert(self, append: Append, tail: Tail, now_ms: int) -> Tail:
+    def insert(self, position: Position, messages: Sequence[Message], tail: Tail, now_ms: int) -> Tail:
         """Appends within the open transaction; returns the partition's new end."""
-        place = self.places[append.position]
+        place = self.places[position]
         stamp = max(now_ms, tail.appended_ms)
         self.writer.executemany(
             "INSERT INTO records (place, number, key, value, headers, appended_ms) VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (place, number, _encoded(message.key), message.value, packed(message.headers), stamp)
-                for number, message in enumerate(append.messages, tail.end)
+                (place, number, key := _encoded(message.key), message.value, self._headers(message, key), stamp)
+                for number, message in enumerate(messages, tail.end)
             ],
         )
-        return Tail(tail.end + len(append.messages), stamp)
+        return Tail(tail.end + len(messages), stamp)
+
+    def _headers(self, message: Message, key: bytes | None) -> bytes:
+        """The record's headers as they are stored; a shape that the file lacks is written with them."""
+        apart = taken_apart(message.headers, key) if message.headers else None
+        if apart is None:
+            return packed(message.headers)
+        digest = apart[0].digest
+        if digest not in self._shapes and digest not in self._new_shapes:
+            if len(self._shapes) + len(self._new_shapes) >= SHAPES_AT_MOST:
+                return packed(message.headers)
+            self.writer.execute("INSERT OR IGNORE INTO shapes (digest, shape) VALUES (?, ?)", (digest, apart[0].text))
+            self._new_shapes.add(digest)
+        return packed_with(*apart)
+
+    def ended(self, *, committed: bool) -> None:
+        """After each transaction: the shapes that it wrote are there, or are not."""
+        if committed:
+            self._shapes |= self._new_shapes
+        self._new_shapes.clear()
 
     def shown_ms(self) -> int:
         """The greatest instant that `show` has kept; 0 for none."""

@@ -13,6 +13,8 @@ from shared.errors import PortError
 from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, handler_failed, pause_s
 from shared.messaging.port import BatchHandler, Position, Record
 
+# What follows at once joins the next batch: most events come in company, and a batch of each would cost as much.
+BATCH_EVERY_S = 0.05
 logger = structlog.get_logger()
 
 
@@ -141,6 +143,7 @@ class LocalSubscription:
         self._started = started
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._moved: dict[Position, int] = {}
         self._commit: asyncio.Task[None] | None = None
 
     @property
@@ -176,16 +179,20 @@ class LocalSubscription:
 
     async def _run(self, group: Group, number: int) -> None:
         turn = attempt = 0
+        next_at = 0.0
         try:
             while not self._stopping:
                 self.wake.clear()
                 batch: list[Record] = []
                 try:
+                    if (early := next_at - self._runtime.monotonic()) > 0:
+                        await self._runtime.sleep(early)
                     batch = group.take(number, turn)
                     if not batch:
                         await self.wake.wait()
                         continue
                     turn += 1
+                    next_at = self._runtime.monotonic() + (BATCH_EVERY_S if len(batch) < BATCH_RECORDS else 0.0)
                     await self._handler(batch)
                 except Exception as error:
                     attempt += 1
@@ -193,7 +200,7 @@ class LocalSubscription:
                     await self._pause(pause_s(attempt))
                 else:
                     attempt = 0
-                    await self._move(group, batch)
+                    self._move(group, batch)
                 group.release(number)
             await self._committed()
         finally:
@@ -201,32 +208,31 @@ class LocalSubscription:
                 self._commit.cancel()
             group.leave(number)
 
-    async def _move(self, group: Group, batch: list[Record]) -> None:
+    def _move(self, group: Group, batch: list[Record]) -> None:
         """Sends the batch's positions to the file; reading goes on while they are written."""
-        await self._committed()
-        offsets = group.done(batch)
-        written = group.source.commit(group.name, offsets)
-        if not written.done() or written.exception():
-            self._commit = self._runtime.spawn(self._write(group, offsets, written), f"log-commit-{group.name}")
+        self._moved.update(group.done(batch))
+        if self._commit is None or self._commit.done():
+            self._commit = self._runtime.spawn(self._write(group), f"log-commit-{group.name}")
 
     async def _committed(self) -> None:
-        """Waits for the commit of the batch before, so that commits never overlap one another."""
-        commit, self._commit = self._commit, None
-        if commit is not None:
-            await asyncio.shield(commit)
+        """Waits until every position is written, or was given up."""
+        if self._commit is not None:
+            await asyncio.shield(self._commit)
 
-    async def _write(self, group: Group, offsets: Mapping[Position, int], written: asyncio.Future[None]) -> None:
+    async def _write(self, group: Group) -> None:
+        """One commit at a time; what moves meanwhile goes into the next one."""
         attempt = 0
-        while True:
+        while self._moved:
+            offsets, self._moved = self._moved, {}
             try:
-                await written
+                await group.source.commit(group.name, offsets)
             except PortError as error:
                 attempt += 1
+                self._moved = {**offsets, **self._moved}
                 logger.warning("commit_failed", group=group.name, error=type(error).__name__, attempt=attempt)
                 await self._runtime.sleep(pause_s(attempt))
-                written = group.source.commit(group.name, offsets)
             else:
-                return
+                attempt = 0
 
     async def _pause(self, seconds: float) -> None:
         """Sleeps, but not beyond `stop`."""

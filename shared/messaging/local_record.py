@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import repeat
+from typing import cast
 
 from shared.messaging.late_headers import LateHeaders
 from shared.messaging.local_headers import named, unpacked
+from shared.messaging.local_shapes import FORM, named_with, ordered_with
 from shared.messaging.port import Headers, Position
 
 Row = tuple[int, bytes | None, bytes | None, bytes, int]
@@ -17,14 +19,19 @@ class StoredRecord(LateHeaders):
 
     __slots__ = ()
 
-    @staticmethod
-    def decoded(raw: bytes | Headers) -> Headers:
-        return unpacked(raw) if isinstance(raw, bytes) else raw
+    @property
+    def headers(self) -> Headers:
+        raw = self.raw_headers
+        if not isinstance(raw, bytes):
+            return cast(Headers, raw)
+        return ordered_with(raw, self.key) if raw[:1] == FORM else unpacked(raw)
 
     @property
     def named(self) -> dict[str, bytes]:
         raw = self.raw_headers
-        return named(raw) if isinstance(raw, bytes) else dict(raw)
+        if not isinstance(raw, bytes):
+            return dict(raw)
+        return named_with(raw, self.key) if raw[:1] == FORM else named(raw)
 
 
 def records_of(position: Position, rows: Iterable[Row]) -> Iterable[StoredRecord]:

@@ -16,6 +16,8 @@ from shared.messaging.port import Position
 from shared.store.sqlite_batch import is_full
 
 LONGEST_COMMIT = 1000
+# A position goes to the disk with the next append, and alone where none comes so soon.
+POSITION_WAITS_S = 0.05
 
 Tails = dict[Position, Tail]
 Job = tuple[Operation, asyncio.Future[None]]
@@ -90,13 +92,15 @@ class Transactions:
                 raise Unavailable(f"log: {error}") from error
             # The frames may lie in the WAL all the same; a crash now could bring them to life.
             raise UnknownOutcome(f"log: {error}") from error
+        self._file.ended(committed=True)
         self._tails.update(moved)
         return moved
 
     def _apply(self, operation: Operation, moved: Tails, now_ms: int) -> None:
         if isinstance(operation, Append):
-            position = operation.position
-            moved[position] = self._file.insert(operation, moved.get(position, self._tails[position]), now_ms)
+            for position, messages in operation.batches:
+                tail = moved.get(position, self._tails[position])
+                moved[position] = self._file.insert(position, messages, tail, now_ms)
         elif isinstance(operation, Commit):
             self._file.move(operation)
         elif isinstance(operation, Compact):
@@ -107,12 +111,17 @@ class Transactions:
     def _roll_back(self) -> None:
         if self._file.writer.in_transaction:
             self._file.writer.execute("ROLLBACK")
+        self._file.ended(committed=False)
 
 
 class Writer(Protocol):
     """Takes operations; each future is done after its transaction, in the event loop."""
 
     def submit(self, operation: Operation) -> asyncio.Future[None]: ...
+
+    def flush(self) -> None:
+        """Writes at once what waits for company."""
+        ...
 
     def stop(self) -> None:
         """Returns when everything that was submitted is committed."""
@@ -137,6 +146,9 @@ class InlineWriter:
             self._grown(tails)
         return done
 
+    def flush(self) -> None:
+        """Nothing ever waits."""
+
     def stop(self) -> None:
         """Nothing is ever left to write."""
 
@@ -149,20 +161,34 @@ class ThreadedWriter:
         self._grown = grown
         self._loop = asyncio.get_running_loop()
         self._submitted: list[Job] = []
+        self._positions: list[Job] = []
+        self._later: asyncio.TimerHandle | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, operation: Operation) -> asyncio.Future[None]:
         done: asyncio.Future[None] = self._loop.create_future()
+        if isinstance(operation, Commit):
+            self._positions.append((operation, done))
+            if self._later is None:
+                self._later = self._loop.call_later(POSITION_WAITS_S, self._hand_over)
+            return done
         if not self._submitted:
             self._loop.call_soon(self._hand_over)
         self._submitted.append((operation, done))
         return done
 
+    def flush(self) -> None:
+        self._hand_over()
+
     def _hand_over(self) -> None:
         """What was submitted in one turn of the loop goes to the thread together, and mostly into one commit."""
-        submitted, self._submitted = self._submitted, []
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        submitted, self._submitted = [*self._submitted, *self._positions], []
+        self._positions = []
         for job in submitted:
             self._jobs.put(job)
 

@@ -52,6 +52,8 @@ class Topic:
     compacted: bool = False
 
 
+# Topic, partition, and what is appended there in order.
+Batch = tuple[str, int, Sequence[Message]]
 BatchHandler = Callable[[list[Record]], Awaitable[None]]
 Position = tuple[str, int]
 
@@ -81,6 +83,13 @@ class Log(Protocol):
 
     async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
         """Appends the messages in order as one batch; returns when they are durable."""
+        ...
+
+    async def append_in_order(self, batches: Sequence[Batch]) -> None:
+        """Appends batches of several partitions: none is there unless all before it are durable.
+
+        One after the other, or all of them at once. Raises at the first that is not acknowledged.
+        """
         ...
 
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> Subscription:

@@ -27,7 +27,7 @@ def parse(record: Record) -> tuple[Envelope, Event] | Unreadable:
     """Reads headers and body; never raises."""
     subject = named_by((record.topic, record.partition, record.offset))
     try:
-        envelope = Envelope.of({name: raw.decode() for name, raw in record.headers})
+        envelope = Envelope.of({name: raw.decode() for name, raw in record.named.items()})
         if record.key is None or record.key.decode() != envelope.subject:
             return Unreadable(subject, "unreadable:subject")
     except (ValueError, KeyError, IndexError):

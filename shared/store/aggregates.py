@@ -40,6 +40,10 @@ def _no_scope(_state: Any) -> Scope:
     return Scope()
 
 
+def _not_before_the_last(_state: Any, _command: Any) -> datetime | None:
+    return None
+
+
 def _no_eyes(_command: Any) -> Eyes:
     return ""
 
@@ -49,7 +53,8 @@ class Aggregate(Generic[S]):
     """The rules of one kind of document. `decide` and `evolve` are pure; `decide` raises Refusal.
 
     `timer` follows from the state alone, so that it never has to be stored apart from it. `eyes`: whether a command
-    writes what another account has to approve, or approves it.
+    writes what another account has to approve, or approves it. `since`: the instant that a command which puts the last
+    fact right may not lie before; None for any other one, which may not lie before the last fact.
     """
 
     collection: Collection
@@ -59,11 +64,14 @@ class Aggregate(Generic[S]):
     timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = _no_scope
     eyes: Callable[[Any], Eyes] = _no_eyes
+    since: Callable[[S | None, Any], datetime | None] = _not_before_the_last
 
     @staticmethod
     def of(case: Case[S], collection: Collection) -> Aggregate[S]:
         """The documents of a case, kept in the collection."""
-        return Aggregate(collection, case.state, case.decide, case.evolve, case.timer, case.scope, case.eyes)
+        return Aggregate(
+            collection, case.state, case.decide, case.evolve, case.timer, case.scope, case.eyes, case.since
+        )
 
     @property
     def name(self) -> str:
@@ -243,8 +251,8 @@ class Kernel:
         private: Mapping[str, Any] | None,
     ) -> Saved[S]:
         now = self.runtime.now()
-        at = _happened_at(document, cause, now)
         state = aggregate.read(document)
+        at = _happened_at(document, cause, now, aggregate.since(state, command))
         events = tuple(
             event.model_copy(update={"recorded_late": True}) if cause.recorded_late else event
             for event in aggregate.decide(state, command, at)
@@ -260,7 +268,7 @@ class Kernel:
         draft["private"] = {**draft["private"], **(private or {}), **beside}
         if events:
             draft["late"] = cause.recorded_late
-            draft["last_happened_at"] = text_of(at)
+            draft["last_happened_at"] = text_of(events[-1].happened_at)
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
@@ -310,13 +318,13 @@ def settled(document: Document, cause: Cause) -> bool:
     return True
 
 
-def _happened_at(document: Document | None, cause: Cause, now: datetime) -> datetime:
+def _happened_at(document: Document | None, cause: Cause, now: datetime, since: datetime | None) -> datetime:
     at = cause.happened_at or now
     # What an event caused, or a receipt was given for, happened when that clock said so, though ours may be a little
     # behind it: refused here, it would be half done, and the one who has the receipt could do nothing about it.
     if at > now and cause.causation_id is None and not cause.acknowledged:
         raise Refusal("happened_in_the_future", status=422)
-    last = document and document.get("last_happened_at")
+    last = text_of(since) if since else document and document.get("last_happened_at")
     if not last or at >= instant_of(last):
         return at
     if cause.recorded_late and cause.causation_id is None:

@@ -47,6 +47,12 @@ KERNEL_INDEXES: Mapping[str, Index] = {
 }
 
 
+class Indexed(dict[str, Any]):
+    """A document as `Collection.indexed` gave it. Whoever changes it makes another dictionary of it."""
+
+    by: Collection
+
+
 @dataclass(frozen=True)
 class Collection:
     """A collection of one service: its name, its indexes by name, its unique keys."""
@@ -68,10 +74,12 @@ class Collection:
     def indexed(self, document: Document) -> Document:
         """The document with `ix` and `uq` written anew from its other fields."""
         entries = {name: entry for name in self.all_indexes if (entry := self.entry(name, document))}
-        indexed = document | {"ix": entries}
+        indexed = Indexed(document)
+        indexed["ix"] = entries
         indexed.pop("uq", None)
         if self.unique and (keys := self.unique(document)):
             indexed["uq"] = keys
+        indexed.by = self
         return indexed
 
 

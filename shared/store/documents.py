@@ -11,7 +11,7 @@ import rfc8785
 
 from shared.clock import short_hash
 from shared.errors import SankofaError
-from shared.store.collection import Collection, Index
+from shared.store.collection import Collection, Index, Indexed
 from shared.store.port import Document
 
 MAX_DEPTH = 80
@@ -127,7 +127,7 @@ def _check_items(items: Iterable[tuple[str | int, Any]], depth: int) -> None:
 
 def _exact(value: Any) -> Any:
     """The value with integers that no double holds written as `{"$integer": digits}`, a key no document has."""
-    if type(value) is dict:
+    if isinstance(value, dict):
         return {key: _exact(item) for key, item in value.items()}
     if type(value) is list:
         return [_exact(item) for item in value]
@@ -175,11 +175,11 @@ class Declared:
             raise NotStorable("version_not_raised", "/version")
         # What a caller wrote as index entries is replaced; what replaces it is checked below.
         check({name: value for name, value in document.items() if name not in ("ix", "uq")})
-        indexed = declared.indexed(document)
+        indexed = document if isinstance(document, Indexed) and document.by is declared else declared.indexed(document)
         for name, entry in indexed["ix"].items():
             # Two documents with one order text would hide one another at the edge of a page.
             if not entry["o"].endswith(document["_id"]):
                 raise NotStorable("order_without_id", f"/ix/{name}/o")
         check(indexed["ix"])
         check(indexed.get("uq"))
-        return indexed
+        return dict(indexed)

@@ -37,10 +37,13 @@ class LocalStore:
     async def start(self) -> None:
         """Raises SettingsError where the file cannot be written or another process has it.
 
-        Writes the entries of indexes that were declared since for the documents that stand.
+        Brings an older file into today's form, and writes the entries of indexes that were declared since for the
+        documents that stand.
         """
         await self._file.start()
         try:
+            if lifted := await self._file.submit(statements.lift):
+                logger.info("documents_lifted", count=lifted)
             for collection in self._declared.collections.values():
                 await self._build(collection)
         except BaseException:

@@ -11,12 +11,16 @@ from pydantic_core import from_json, to_json
 from shared.errors import Conflict, UniqueViolated
 from shared.store.port import OUTBOX_INDEX, Appended, Document
 
-# `ix` and `uq` stand apart from the body: a save compares them without parsing the document.
+# `ix` and `uq` stand apart from the body: a save compares them without parsing the document. So does an outbox, whose
+# events leave as soon as they are sent: nothing else of the document is written then, and their room is used again.
+# Rows by number: among those sorted by key a document longer than a quarter of a page takes a page of its own.
 SETUP = """
-CREATE TABLE IF NOT EXISTS documents (
-    collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-    body TEXT NOT NULL, ix TEXT NOT NULL, uq TEXT,
-    PRIMARY KEY (collection, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contents (
+    number INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+    body TEXT NOT NULL, ix TEXT NOT NULL, uq TEXT, emits INTEGER NOT NULL,
+    UNIQUE (collection, id));
+CREATE TABLE IF NOT EXISTS outboxes (
+    number INTEGER PRIMARY KEY, ord TEXT NOT NULL, events TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (
     collection TEXT NOT NULL, name TEXT NOT NULL, equals TEXT NOT NULL, ord TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (collection, name, equals, ord, id)) WITHOUT ROWID;
@@ -27,18 +31,30 @@ CREATE TABLE IF NOT EXISTS built (
     collection TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
     PRIMARY KEY (collection, name)) WITHOUT ROWID;
 """
-HEAD = "SELECT version, ix, uq FROM documents WHERE collection=? AND id=?"
-WHOLE = "SELECT version, body, ix, uq FROM documents WHERE collection=? AND id=?"
-BODY = "SELECT body, ix, uq FROM documents WHERE collection=? AND id=?"
-INSERT = "INSERT INTO documents (collection, id, version, body, ix, uq) VALUES (?, ?, ?, ?, ?, ?)"
+# Where older code looks for its documents: it fails there, and does not take the store for an empty one.
+BARRIER = "CREATE VIEW IF NOT EXISTS documents AS SELECT 'of a newer file' AS documents"
+# How documents stood in older files.
+OLDER = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='documents'"
+OLDER_ROWS = "SELECT collection, body, ix, uq FROM documents"
+DROP_OLDER = "DROP TABLE documents"
+HEAD = """SELECT d.number, d.version, d.ix, d.uq, o.ord FROM contents d LEFT JOIN outboxes o ON o.number=d.number
+    WHERE d.collection=? AND d.id=?"""
+BODY = """SELECT d.body, d.ix, d.uq, d.emits, o.ord, o.events FROM contents d
+    LEFT JOIN outboxes o ON o.number=d.number WHERE d.collection=? AND d.id=?"""
+INSERT = "INSERT INTO contents (collection, id, version, body, ix, uq, emits) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_NEW = f"{INSERT} ON CONFLICT DO NOTHING"
-UPDATE = "UPDATE documents SET version=?, body=?, ix=?, uq=? WHERE collection=? AND id=?"
-FIND = """SELECT d.body, d.ix, d.uq FROM entries e CROSS JOIN documents d ON d.collection=e.collection AND d.id=e.id
+UPDATE = "UPDATE contents SET version=?, body=?, ix=?, uq=?, emits=? WHERE number=?"
+PUT_OUTBOX = "INSERT OR REPLACE INTO outboxes (number, ord, events) VALUES (?, ?, ?)"
+DROP_OUTBOX = "DELETE FROM outboxes WHERE number=?"
+FIND = """SELECT d.body, d.ix, d.uq, d.emits, o.ord, o.events FROM entries e
+    CROSS JOIN contents d ON d.collection=e.collection AND d.id=e.id
+    LEFT JOIN outboxes o ON o.number=d.number
     WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {until} ORDER BY e.ord LIMIT ?"""
 FIND_ON = FIND.format(until="")
 FIND_UNTIL = FIND.format(until="AND e.ord<?")
 COUNT = "SELECT count(*) FROM entries WHERE collection=? AND name=? AND equals=?"
-SCAN = "SELECT id, body, ix, uq FROM documents WHERE collection=? AND id>? ORDER BY id LIMIT ?"
+SCAN = """SELECT d.id, d.body, d.ix, d.uq, d.emits, o.ord, o.events FROM contents d
+    LEFT JOIN outboxes o ON o.number=d.number WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"""
 ADD_ENTRY = "INSERT INTO entries (collection, name, equals, ord, id) VALUES (?, ?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE collection=? AND name=? AND equals=? AND ord=? AND id=?"
 ADD_KEY = "INSERT INTO uniques (collection, key, id) VALUES (?, ?, ?)"
@@ -47,6 +63,9 @@ BUILT = "SELECT name, version FROM built WHERE collection=?"
 NOTE_BUILT = "INSERT OR REPLACE INTO built (collection, name, version) VALUES (?, ?, ?)"
 KEY_HOLDER = "SELECT 1 FROM uniques WHERE collection=? AND key=?"
 
+PENDING = "pending"
+OUTBOX_FIELDS = ("outbox", PENDING)
+APART = frozenset({"ix", "uq", *OUTBOX_FIELDS})
 Entry = tuple[str, str, str]
 
 
@@ -63,44 +82,78 @@ def _loads(text: str) -> Any:
 class Row:
     """A document ready to be written: encoded once, on the caller's side of the queue."""
 
-    __slots__ = ("body", "entries", "id", "ix", "keys", "uq", "version")
+    __slots__ = ("body", "emits", "entries", "events", "id", "ix", "keys", "ord", "uq", "version")
 
     def __init__(self, document: Document) -> None:
         self.id: str = document["_id"]
         self.version: int = document["version"]
-        self.entries = _entries(document["ix"])
+        ix = dict(document["ix"])
+        pending = ix.pop(OUTBOX_INDEX, None)
+        self.entries = _entries(ix)
         self.keys: set[str] = set(document.get("uq", ()))
-        self.body = _dumps({k: v for k, v in document.items() if k not in ("ix", "uq")})
-        self.ix = _dumps(document["ix"])
+        body = {name: value for name, value in document.items() if name not in APART}
+        self.emits = document.get("pending") is (pending is not None) and "outbox" in document
+        if not self.emits:
+            body |= {name: document[name] for name in OUTBOX_FIELDS if name in document}
+        self.body = _dumps(body)
+        self.ix = _dumps(ix)
         self.uq = _dumps(document["uq"]) if "uq" in document else None
+        self.ord: str | None = pending["o"] if pending else None
+        self.events = _dumps(document["outbox"]) if pending else None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        return self.version, self.body, self.ix, self.uq, self.emits
 
 
 def _entries(ix: dict[str, Any]) -> set[Entry]:
     return {(name, equals, entry["o"]) for name, entry in ix.items() for equals in entry["e"]}
 
 
-def document_of(body: str, ix: str, uq: str | None) -> Document:
+def document_of(body: str, ix: str, uq: str | None, emits: int, ord: str | None, events: str | None) -> Document:
     """The document whole again."""
-    # One text is parsed sooner than two; a body is never empty.
-    parts = f'{body[:-1]},"ix":{ix}' if uq is None else f'{body[:-1]},"ix":{ix},"uq":{uq}'
-    document: Document = _loads(parts + "}")
+    # One text is parsed sooner than several; neither a body nor its index entries are ever an empty text.
+    parts = [body[:-1]]
+    if emits:
+        parts.append(f'"outbox":{events or "[]"},"pending":{"false" if ord is None else "true"}')
+    if uq is not None:
+        parts.append(f'"uq":{uq}')
+    if ord is not None:
+        pending = f'{{"{OUTBOX_INDEX}":{{"e":["{PENDING}"],"o":{_dumps(ord)}}}'
+        ix = pending + ("}" if ix == "{}" else f",{ix[1:]}")
+    parts.append(f'"ix":{ix}}}')
+    document: Document = _loads(",".join(parts))
     return document
 
 
 def save(connection: sqlite3.Connection, collection: str, row: Row, expected_version: int) -> None:
     """Raises Conflict where the version is another one, UniqueViolated where a key is another document's."""
     head = connection.execute(HEAD, (collection, row.id)).fetchone()
-    if (head[0] if head else 0) != expected_version:
+    if (head[1] if head else 0) != expected_version:
         raise Conflict
     if head is None:
-        connection.execute(INSERT, (collection, row.id, row.version, row.body, row.ix, row.uq))
+        number = connection.execute(INSERT, (collection, row.id, *row.values)).lastrowid
         _move(connection, collection, row, set(), set())
+        _outbox(connection, collection, row, number, None)
         return
-    _, ix, uq = head
-    connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, row.id))
+    number, _, ix, uq, ord = head
+    connection.execute(UPDATE, (*row.values, number))
     entries = row.entries if ix == row.ix else _entries(_loads(ix))
     keys = row.keys if uq == row.uq else set(_loads(uq or "[]"))
     _move(connection, collection, row, entries, keys)
+    _outbox(connection, collection, row, number, ord)
+
+
+def _outbox(connection: sqlite3.Connection, collection: str, row: Row, number: int | None, ord: str | None) -> None:
+    """Writes the row's outbox, where it has one; `ord`: the place of the one that stands."""
+    if row.ord is not None:
+        connection.execute(PUT_OUTBOX, (number, row.ord, row.events))
+    elif ord is not None:
+        connection.execute(DROP_OUTBOX, (number,))
+    if ord is not None and ord != row.ord:
+        connection.execute(DROP_ENTRY, (collection, OUTBOX_INDEX, PENDING, ord, row.id))
+    if row.ord is not None and ord != row.ord:
+        connection.execute(ADD_ENTRY, (collection, OUTBOX_INDEX, PENDING, row.ord, row.id))
 
 
 def _move(connection: sqlite3.Connection, collection: str, row: Row, entries: set[Entry], keys: set[str]) -> None:
@@ -120,11 +173,12 @@ def append(connection: sqlite3.Connection, collection: str, rows: Iterable[Row])
     """Inserts each document that does not exist. Raises UniqueViolated, and then nothing of the batch stays."""
     answers: list[Appended] = []
     for row in rows:
-        values = (collection, row.id, row.version, row.body, row.ix, row.uq)
-        if connection.execute(INSERT_NEW, values).rowcount == 0:
+        inserted = connection.execute(INSERT_NEW, (collection, row.id, *row.values))
+        if inserted.rowcount == 0:
             answers.append("existed")
             continue
         _move(connection, collection, row, set(), set())
+        _outbox(connection, collection, row, inserted.lastrowid, None)
         answers.append("written")
     return answers
 
@@ -133,9 +187,10 @@ def rewrite_entries(connection: sqlite3.Connection, collection: str, rows: Itera
     """Writes other index entries under the same version; a document that was saved since has them from its save."""
     for row in rows:
         head = connection.execute(HEAD, (collection, row.id)).fetchone()
-        if head is not None and head[0] == row.version:
-            connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, row.id))
-            _move(connection, collection, row, _entries(_loads(head[1])), row.keys)
+        if head is not None and head[1] == row.version:
+            connection.execute(UPDATE, (*row.values, head[0]))
+            _move(connection, collection, row, _entries(_loads(head[2])), row.keys)
+            _outbox(connection, collection, row, head[0], head[4])
 
 
 def note_built(connection: sqlite3.Connection, collection: str, versions: dict[str, int]) -> None:
@@ -145,13 +200,28 @@ def note_built(connection: sqlite3.Connection, collection: str, versions: dict[s
 
 def sent(connection: sqlite3.Connection, collection: str, id: str, version: int) -> bool:
     """Empties the outbox of that very version; the version stays."""
-    found = connection.execute(WHOLE, (collection, id)).fetchone()
-    if found is None or found[0] != version:
+    head = connection.execute(HEAD, (collection, id)).fetchone()
+    if head is None or head[1] != version:
         return False
-    document = document_of(*found[1:]) | {"outbox": [], "pending": False}
-    entries = _entries(document["ix"])
-    document["ix"].pop(OUTBOX_INDEX, None)
-    row = Row(document)
-    connection.execute(UPDATE, (row.version, row.body, row.ix, row.uq, collection, id))
-    _move(connection, collection, row, entries, row.keys)
+    number, _, _, _, ord = head
+    if ord is not None:
+        connection.execute(DROP_OUTBOX, (number,))
+        connection.execute(DROP_ENTRY, (collection, OUTBOX_INDEX, PENDING, ord, id))
     return True
+
+
+def lift(connection: sqlite3.Connection) -> int:
+    """Brings the documents of an older file into this form; their entries stand already. How many there were."""
+    if connection.execute(OLDER).fetchone() is None:
+        connection.execute(BARRIER)
+        return 0
+    many = 0
+    for collection, body, ix, uq in connection.execute(OLDER_ROWS):
+        row = Row(_loads(f'{body[:-1]},"ix":{ix}' + ("}" if uq is None else f',"uq":{uq}}}')))
+        number = connection.execute(INSERT, (collection, row.id, *row.values)).lastrowid
+        if row.ord is not None:
+            connection.execute(PUT_OUTBOX, (number, row.ord, row.events))
+        many += 1
+    connection.execute(DROP_OLDER)
+    connection.execute(BARRIER)
+    return many

@@ -49,7 +49,7 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
         aggregate_name = event.topic.split(".", 1)[1]
         head = next_head(emitted.get(aggregate_name), emitter.epoch)
         envelope = Envelope(
-            id=derived_id("event", event.topic, draft["_id"], str(emitter.epoch), str(head["count"] + 1)),
+            id=event_id(event.topic, draft["_id"], emitter.epoch, head["count"] + 1),
             type=event.type_name(),
             version=event.version,
             source=f"/{emitter.service}",
@@ -71,6 +71,18 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
     if draft["outbox"] and bytes_of(outbox) > OUTBOX_BYTES_AT_MOST:
         raise Overloaded("outbox", retry_after_seconds=30)
     draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_recorded_at": recorded}
+
+
+def event_id(topic: str, subject: str, epoch: int, sequence: int) -> str:
+    """The CloudEvents id, which follows from the event's place."""
+    return derived_id("event", topic, subject, str(epoch), str(sequence))
+
+
+def id_at(document: Document, topic: str, sequence: int) -> str:
+    """The id of the event that the document emitted there as its `sequence`th."""
+    began = document["emitted"][topic.split(".", 1)[1]]["began"]
+    epoch = max(epoch for epoch, count, _ in began if count < sequence)
+    return event_id(topic, document["_id"], epoch, sequence)
 
 
 def bytes_of(outbox: Sequence[Mapping[str, Any]]) -> int:

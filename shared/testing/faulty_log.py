@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from shared.errors import PortError, Unavailable, UnknownOutcome
-from shared.messaging.port import BatchHandler, Log, Message, Position, Record, Topic
+from shared.messaging.port import Batch, BatchHandler, Log, Message, Position, Record, Topic
 from shared.messaging.topics import TOPICS
 from shared.testing.faults import FaultPlan, Wire
 from shared.testing.groups import HEARTBEAT_SECONDS, Groups
@@ -61,6 +61,11 @@ class FaultyLog:
                     _woken(waiter)
 
         await self.wire.carry("log.append", appended, writes=True)
+
+    async def append_in_order(self, batches: Sequence[Batch]) -> None:
+        """One after the other, as on Kafka: each may be the last that lands."""
+        for topic, partition, messages in batches:
+            await self.append(topic, partition, messages)
 
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> FaultySubscription:
         return FaultySubscription(self, group, topics, handler)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from shared.errors import UnknownOutcome
+from shared.store.collection import Indexed
 from shared.store.port import Appended, Document, Store
 from shared.testing.faults import FaultPlan, Wire
 
@@ -83,7 +84,7 @@ async def _nothing() -> None:
 def _copied(value: Any) -> Any:
     """A copy that keeps what is no JSON type, for the store to refuse."""
     # The caller may change the document after an unknown outcome, while this write is still on its way.
-    if type(value) is dict:
+    if type(value) in (dict, Indexed):
         return {key: _copied(item) for key, item in value.items()}
     if type(value) is list:
         return [_copied(item) for item in value]

@@ -81,6 +81,7 @@ class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
     `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model.
+    `about`: the person that a case is about, with whose key the digests of its bodies end.
     `section`: the part of a programme that adds reasons and items to those of the verbs.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
@@ -92,6 +93,7 @@ class Served:
     works: Mapping[str, Work] = field(default_factory=dict)
     taken: Mapping[str, Taking] = field(default_factory=dict)
     unsealed: Unsealed | None = None
+    about: Callable[[Document], str] | None = None
     section: type[Section] | None = None
 
     def __post_init__(self) -> None:
@@ -104,6 +106,10 @@ class Served:
     @property
     def name(self) -> str:
         return self.case.name
+
+    def person_of(self, document: Document) -> str | None:
+        """The person whom the case is about; None for other cases, and for one that is about to be opened."""
+        return self.about(document) if self.about is not None and document else None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ ETAG: Mapping[str, Any] = {
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
 }
 LOCATION: Mapping[str, Any] = {"description": "Where it stands.", "schema": {"type": "string"}}
+RETRY_AFTER: Mapping[str, Any] = {
+    "description": "Seconds until it is worth another try.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,5}$"},
+}
 FIELDS = "What is wrong with a field of the body is told under 422, what another office's is under 403."
 ITEM = "The case as it then stands for this reader."
 
@@ -56,8 +60,8 @@ def answers(
     done: dict[str, Any] = {**answered(model, description)["200"], "headers": {"ETag": ETAG}}
     found: dict[str, Any] = {"200": done}
     if opens:
-        found["200"] = {**done, "description": "It had been opened by the same request before."}
-        found["201"] = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
+        placed = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
+        found = {"200": {**placed, "description": "It had been opened by the same request before."}, "201": placed}
     if refused:
         named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(refused))
         found["409"] = {"description": f"Refused by a rule: {named}. {FIELDS}", "content": _problem()}
@@ -74,7 +78,11 @@ def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
 
 
 class Receipt(BaseModel):
-    """What was taken, when, and the signature over it; `status_url` says what became of it."""
+    """What was taken, when, and the signature over it; `status_url` says what became of it.
+
+    `digest`: HMAC-SHA256, with `salt` as its key, of the SHA-256 of the body's canonical form (RFC 8785), each as
+    hexadecimal digits. Receipt and body together prove what was sent, the receipt alone tells nothing of it.
+    """
 
     id: str
     kind: str
@@ -83,6 +91,7 @@ class Receipt(BaseModel):
     digest: str
     key_id: str
     signature: str
+    salt: str
     status_url: str
 
 

@@ -37,7 +37,11 @@ HEADERS: Mapping[str, Mapping[str, Any]] = {
         "format": "date-time",
         "description": "The owner's clock at the decision; never backwards within a subject.",
     },
-    "ce_dataschema": {**TEXT, "description": "Its last part is the integer version of the body."},
+    "ce_dataschema": {
+        **TEXT,
+        "description": "`urn:sankofa:schema:<owner>.<Event>:<version>`, which the owner serves without a token as "
+        "`/<owner>/schemas/<owner>.<Event>.<version>.json`.",
+    },
     "ce_epoch": NUMBER,
     "ce_sequence": {
         "type": "string",
@@ -156,7 +160,7 @@ def _message(event: type[Event]) -> dict[str, Any]:
         "summary": " ".join(inspect.cleandoc(event.__doc__ or "").split()),
         "contentType": "application/json",
         "correlationId": {"location": "$message.header#/ce_correlationid"},
-        "headers": {"allOf": [_ref(f"{SCHEMAS}{ATTRIBUTES}"), _constants(event)]},
+        "headers": {"type": "object", "allOf": [_ref(f"{SCHEMAS}{ATTRIBUTES}"), _constants(event)]},
         "payload": _ref(f"{SCHEMAS}{event.__name__}"),
         "bindings": {"kafka": {"key": TEXT, "bindingVersion": BINDING_VERSION}},
     }

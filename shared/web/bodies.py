@@ -13,14 +13,20 @@ import rfc8785
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from shared.errors import Refusal
+from shared.errors import Overloaded, Refusal
 from shared.web.callers import edge_of
 from shared.web.problems import validation_problems
-from shared.web.strict_json import parsed
+from shared.web.strict_json import EXACT_INTEGER, parsed
 
 BODY_BYTES_AT_MOST = 1_048_576
 # A body of this size takes a millisecond or two; a larger one is read and validated away from the event loop.
 ON_THE_LOOP_BYTES = 32_768
+RETRY_SECONDS = 5
+
+_EXACT = (
+    ("minimum", "exclusiveMinimum", -EXACT_INTEGER),
+    ("maximum", "exclusiveMaximum", EXACT_INTEGER),
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -80,10 +86,14 @@ def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, 
 
 
 def closed(schema: Any) -> None:
-    """Says of every object in the schema what the edge does: unknown fields are refused."""
+    """Says of everything in the schema what the edge does: unknown fields are refused, and numbers beyond 53 bits."""
     if isinstance(schema, dict):
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
+        if schema.get("type") == "integer":
+            for bound, exclusive, number in _EXACT:
+                if exclusive not in schema:
+                    schema.setdefault(bound, number)
         for part in schema.values():
             closed(part)
     elif isinstance(schema, list):
@@ -99,13 +109,19 @@ def _check_length(request: Request, at_most: int) -> None:
 
 
 async def _bytes(request: Request, at_most: int) -> bytes:
-    """The body, read no further than the limit."""
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > at_most:
-            raise Refusal("too_large", status=413)
-    return bytes(raw)
+    """The body, read no further than the limit. Raises Overloaded where many large ones are read at once."""
+    reading, raw = edge_of(request).reading, bytearray()
+    try:
+        async for part in request.stream():
+            raw += part
+            reading.held += len(part)
+            if len(raw) > at_most:
+                raise Refusal("too_large", status=413)
+            if reading.held > reading.at_most:
+                raise Overloaded("bodies", retry_after_seconds=RETRY_SECONDS)
+        return bytes(raw)
+    finally:
+        reading.held -= len(raw)
 
 
 def _check_media_type(header: str) -> None:

@@ -12,11 +12,20 @@ from fastapi.routing import iter_route_contexts
 
 from shared.clock import Runtime
 from shared.errors import Refusal
+from shared.identity.digests import Digests
 from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
 from shared.intake.admission import Admission
 from shared.store.port import Document, Store
 from shared.web.problems import NotSignedIn
+
+
+@dataclass
+class Reading:
+    """Bytes of bodies that are just being read: uploads that go on slowly must not fill the memory together."""
+
+    at_most: int = 64 * 1_048_576
+    held: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,9 @@ class Edge:
     cursor_key: bytes
     subjects_of: SubjectsOf
     policy: Policy
+    digests: Digests
     admission: Admission | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True)

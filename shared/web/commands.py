@@ -13,6 +13,8 @@ from shared.store.aggregates import Cause
 from shared.web.callers import Granted
 from shared.web.strict_json import refuse
 
+# In a route's `openapi_extra`: it always creates, so no version can be named. It does not reach the document.
+CREATES = "x-creates"
 IDEMPOTENCY_KEY = "idempotency-key"
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,15})"')

@@ -7,19 +7,22 @@ thread, where the seeded loop cannot follow.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from shared.web import problems
+from shared.web.answers import RETRY_AFTER, answered
 from shared.web.asyncapi import Received, asyncapi
 from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.doors import Door
 from shared.web.envelope import Envelope
+from shared.web.schemas import schemas_router
 
 # Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
 SILENT: TelemetryConfig = {
@@ -62,6 +65,7 @@ def create_app(
     app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime)
     for router in routers:
         app.include_router(router, prefix="/v1")
+    app.include_router(schemas_router(edge.service))
     app.include_router(_operation(app, edge, ready, backlog))
     if received is not None:
         app.include_router(_events(edge.service, received))
@@ -70,23 +74,58 @@ def create_app(
     return app
 
 
+class Live(BaseModel):
+    """The process runs."""
+
+    status: Literal["live"]
+
+
+class Readiness(BaseModel):
+    """Whether the service can serve; `reasons`: why it cannot yet, none where it can."""
+
+    status: Literal["ready", "starting"]
+    reasons: tuple[str, ...]
+
+
+class Sums(BaseModel):
+    """What is not finished, without its parts."""
+
+    model_config = ConfigDict(extra="allow")
+
+    quiet: bool
+
+
+class Document(BaseModel):
+    """A contract, by the specification that it names."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _said(model: type[BaseModel]) -> dict[str, Any]:
+    """What an open route answers; one that is not ready says so in the same form, and when to ask again."""
+    responses = answered(model, " ".join((model.__doc__ or "").split()))
+    if model is Readiness:
+        responses["503"] = {**responses["200"], "headers": {"Retry-After": RETRY_AFTER}}
+    return {"responses": responses}
+
+
 def _operation(app: FastAPI, edge: Edge, ready: Ready, backlog: Report | None) -> APIRouter:
     """Health and the contract, open to everybody."""
-    router = APIRouter(dependencies=[Depends(everybody)], include_in_schema=False)
+    router = APIRouter(dependencies=[Depends(everybody)], tags=["operation"])
     documents: dict[str, Any] = {}
 
-    @router.get("/health/live")
+    @router.get("/health/live", summary="Whether the process runs", openapi_extra=_said(Live))
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
-    @router.get("/health/ready")
+    @router.get("/health/ready", summary="Whether it can serve, or why not yet", openapi_extra=_said(Readiness))
     async def is_ready(_request: Request) -> Response:
         reasons = [*ready(), *(["task_ended"] if edge.runtime.ended else [])]
         if reasons:
             return JSONResponse({"status": "starting", "reasons": reasons}, 503, {"Retry-After": "1"})
         return JSONResponse({"status": "ready", "reasons": []})
 
-    @router.get("/openapi.json")
+    @router.get("/openapi.json", summary="This document", openapi_extra=_said(Document))
     async def openapi(_request: Request) -> Response:
         if not documents:
             documents.update(contract(app, edge.service))
@@ -94,7 +133,7 @@ def _operation(app: FastAPI, edge: Edge, ready: Ready, backlog: Report | None) -
 
     if backlog is not None:
 
-        @router.get("/health/backlog")
+        @router.get("/health/backlog", summary="What is not finished, in sums", openapi_extra=_said(Sums))
         async def unfinished(_request: Request) -> Response:
             return JSONResponse(dict(await backlog()))
 
@@ -103,10 +142,10 @@ def _operation(app: FastAPI, edge: Edge, ready: Ready, backlog: Report | None) -
 
 def _events(service: str, received: Received) -> APIRouter:
     """The contract of the topics, open to everybody."""
-    router = APIRouter(dependencies=[Depends(everybody)], include_in_schema=False)
+    router = APIRouter(dependencies=[Depends(everybody)], tags=["operation"])
     documents: dict[str, Any] = {}
 
-    @router.get("/asyncapi.json")
+    @router.get("/asyncapi.json", summary="The service's events (AsyncAPI 3.0)", openapi_extra=_said(Document))
     async def events(_request: Request) -> Response:
         if not documents:
             documents.update(asyncapi(service, received))

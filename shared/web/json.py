@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from shared.web.answers import ITEM, answers, listed_answers, taken_answers
 from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
 from shared.web.codes import described
-from shared.web.commands import cause_of, etag, expected_version, refuse_if_match
+from shared.web.commands import CREATES, cause_of, etag, expected_version, refuse_if_match
 from shared.web.doors import entered
 from shared.web.lists import PARAMETERS, page, query
 
@@ -116,6 +116,7 @@ def _verb(router: APIRouter, served: Served, behind: Behind, verb: str) -> None:
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
         openapi_extra={
             **described(served.case, rows[0], served.section),
+            CREATES: always_creates(rows[0]),
             "responses": taken_answers(_refused(served, verb)) if taken else _answers_of(served, verb, opens),
         },
         tags=[served.name],
@@ -126,7 +127,7 @@ def _changing(served: Served, behind: Behind, move: Move) -> Callable[..., Any]:
     async def endpoint(id: str, request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
         query(request)
         document = await granted.load(served.aggregate.name, id_of(id))
-        call = await _call(request, granted, move, id, document)
+        call = await _call(request, granted, served, move, id, document)
         saved = await act(served, behind, call)
         return await answer(served, saved.document, granted)
 
@@ -136,7 +137,7 @@ def _changing(served: Served, behind: Behind, move: Move) -> Callable[..., Any]:
 def _opening(served: Served, behind: Behind, move: Move) -> Callable[..., Any]:
     async def endpoint(request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
         query(request)
-        call = await _call(request, granted, move, None, NOTHING_YET)
+        call = await _call(request, granted, served, move, None, NOTHING_YET)
         return await opened(served, await act(served, behind, call), granted)
 
     return endpoint
@@ -146,7 +147,7 @@ def _taking(served: Served, move: Move) -> Callable[..., Any]:
     async def endpoint(request: Request, granted: Granted = Depends(may(served.name, move.verb))) -> Response:
         query(request)
         with entered(granted):
-            call = await _call(request, granted, move, None, NOTHING_YET)
+            call = await _call(request, granted, served, move, None, NOTHING_YET)
             return acknowledged(await served.taken[move.verb](call))
 
     return endpoint
@@ -157,14 +158,24 @@ def acknowledged(receipt: Mapping[str, Any]) -> Response:
     return JSONResponse(dict(receipt), 202, {"Location": str(receipt["status_url"])})
 
 
-async def _call(request: Request, granted: Granted, move: Move, id: str | None, document: Document) -> Call[Any]:
+async def _call(
+    request: Request, granted: Granted, served: Served, move: Move, id: str | None, document: Document
+) -> Call[Any]:
     """What the request asks for; a case that is opened without a natural id takes the command's."""
-    if move.opens and move.before == {NEW}:
+    if always_creates(move):
         refuse_if_match(request)
     sent = await read_body(request, move.body)
     body: Any = sent.model
-    cause = cause_of(request, granted, sent.digest, body.happened_at)
+    # What is taken in keeps no digest but the receipt's, which is the submitter's to check.
+    taken = move.verb in served.taken
+    digest = sent.digest if taken else await granted.edge.digests.of(sent.digest, served.person_of(document))
+    cause = cause_of(request, granted, digest, body.happened_at)
     return Call(id or cause.command_id, move.verb, body, cause, expected_version(request), document, granted)
+
+
+def always_creates(move: Move) -> bool:
+    """Whether the verb leads from no state but that of a case that is not there."""
+    return move.before == {NEW}
 
 
 def summary_of(move: Move) -> str:
@@ -214,18 +225,21 @@ class Resource:
     seen: type[BaseModel]
     represent: Callable[[Document, Principal], Mapping[str, Any]]
 
-    def answer(self, document: Document, principal: Principal, status: int = 200) -> JSONResponse:
-        """The representation with `ETag`."""
-        return JSONResponse(dict(self.represent(document, principal)), status, {"ETag": etag(int(document["version"]))})
+
+Opening = Callable[[Document], Awaitable[Mapping[str, Any]]]
 
 
-def reading(router: APIRouter, *, path: str, resource: Resource, verb: str = "read") -> None:
-    """Registers `GET path` (with `{id}` in it)."""
+def reading(
+    router: APIRouter, *, path: str, resource: Resource, verb: str = "read", unsealed: Opening | None = None
+) -> None:
+    """Registers `GET path` (with `{id}` in it), which answers with `ETag`. `unsealed`: fields that the store holds
+    sealed."""
 
     async def endpoint(id: str, request: Request, granted: Granted = Depends(may(resource.name, verb))) -> Response:
         query(request)
         document = await granted.load(resource.collection, id_of(id))
-        return resource.answer(document, granted.principal)
+        found = {**resource.represent(document, granted.principal), **(await unsealed(document) if unsealed else {})}
+        return JSONResponse(found, 200, {"ETag": etag(int(document["version"]))})
 
     router.add_api_route(
         path,

@@ -32,6 +32,7 @@ from shared.errors import (
     UnknownOutcome,
     rule_of,
 )
+from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import TokenRefused
 from shared.web.strict_json import pointer_to
 
@@ -165,6 +166,7 @@ ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
     CommandReused: _always(422, "idempotency_key_reused"),
     PreconditionFailed: _always(412, "version_is_another"),
     UniqueViolated: _always(409, "already_exists"),
+    KeyDestroyed: _always(410, "erased"),
     Conflict: _later("contended"),
     Overloaded: _overloaded,
     Unavailable: _later("unavailable"),

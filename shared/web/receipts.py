@@ -12,12 +12,11 @@ from starlette.responses import Response
 
 from shared.identity.keys import Keys
 from shared.identity.tokens import Principal
+from shared.intake.submissions import SUBMISSIONS, Intake
 from shared.store.port import Document
 from shared.web.answers import Receipt, answered
 from shared.web.callers import everybody
 from shared.web.json import Resource, reading
-
-SUBMISSIONS_COLLECTION = "submissions"
 
 
 class Refused(BaseModel):
@@ -40,7 +39,7 @@ class KeySet(BaseModel):
     keys: tuple[dict[str, Any], ...]
 
 
-def receipts_router(service: str, keys: Keys) -> APIRouter:
+def receipts_router(service: str, keys: Keys, intake: Intake) -> APIRouter:
     """`GET /receipts/{id}`: the receipt with `status` (pending, accepted, refused) and `problems`;
     `GET /keys`: the JSON Web Key Set that verifies receipts offline, open to everybody."""
     router = APIRouter()
@@ -58,11 +57,10 @@ def receipts_router(service: str, keys: Keys) -> APIRouter:
         openapi_extra={"responses": answered(KeySet, "The key in use and the retired ones.")},
         tags=["receipts"],
     )
-    reading(
-        router, path="/receipts/{id}", resource=Resource("receipts", SUBMISSIONS_COLLECTION, ReceiptSeen, _represent)
-    )
+    resource = Resource("receipts", SUBMISSIONS.name, ReceiptSeen, _represent)
+    reading(router, path="/receipts/{id}", resource=resource, unsealed=intake.receipt)
     return router
 
 
 def _represent(document: Document, _principal: Principal) -> Mapping[str, Any]:
-    return {**document["receipt"], "status": document["status"], "problems": document["problems"]}
+    return {"status": document["status"], "problems": document["problems"]}

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from fastapi import APIRouter, FastAPI
 
 from shared.contracts.base import Event
+from shared.identity.digests import Digests
 from shared.identity.issuers import token_verifier
-from shared.identity.policy import SubjectsOf, policy_of
+from shared.identity.policy import Policy, SubjectsOf, policy_of
 from shared.identity.rights import Rights
 from shared.replica import Replica
 from shared.web.acting import Behind, Served, rows_of
@@ -43,19 +44,10 @@ def served(
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
     rows = [row for one in cases for row in rows_of(one.case)]
-    edge = Edge(
-        service=service,
-        runtime=ports.runtime,
-        store=ports.store,
-        tokens=token_verifier(ports.keys, ports.runtime, issuer),
-        cursor_key=ports.keys.cursor_key(service),
-        subjects_of=subjects_of,
-        policy=policy_of(rows, rights, intake=replica.intake is not None),
-        admission=replica.intake.admission if replica.intake else None,
-    )
+    policy = policy_of(rows, rights, intake=replica.intake is not None)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     return create_app(
-        edge,
+        _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
         routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
@@ -64,6 +56,21 @@ def served(
     )
 
 
+def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:
+    ports, service = replica.ports, replica.service
+    return Edge(
+        service=service,
+        runtime=ports.runtime,
+        store=ports.store,
+        tokens=token_verifier(ports.keys, ports.runtime, issuer),
+        cursor_key=ports.keys.cursor_key(service),
+        subjects_of=subjects_of,
+        policy=policy,
+        digests=Digests(service, ports.keys),
+        admission=replica.intake.admission if replica.intake else None,
+    )
+
+
 def _of_every_service(replica: Replica, report: Sparing) -> list[APIRouter]:
-    receipts = [receipts_router(replica.service, replica.ports.keys)] if replica.intake else []
+    receipts = [receipts_router(replica.service, replica.ports.keys, replica.intake)] if replica.intake else []
     return [*receipts, parked_router(replica), settings_router(replica.ports), backlog_router(report)]

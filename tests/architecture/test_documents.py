@@ -7,6 +7,7 @@ under a heading that names the file.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -229,6 +230,11 @@ def test_every_required_library_has_its_reason() -> None:
     page = (RECORDS / "0001-libraries.md").read_text()
     told = {name.strip() for row in re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE) for name in row.split(",")}
     required = {name for file in ("runtime.in", "dev.in") for name in _required(ROOT / "requirements" / file)}
+    fetched = ROOT / "tests/integration"
+    required |= set(json.loads((fetched / "javascript/package.json").read_text())["dependencies"])
+    jars = (fetched / "java/pom.xml").read_text()
+    jar = r"<dependency>\s*<groupId>(.+?)</groupId>\s*<artifactId>(.+?)</artifactId>"
+    required |= {f"{group}:{name}" for group, name in re.findall(jar, jars)}
     assert required - told == set()
     assert told - required - {"library", "---"} == set()
 

@@ -116,8 +116,11 @@ class Ours:
         while waiting:
             number, body = waiting.popleft()
             cause = Cause(derived_id("bench", str(number)), short_hash(str(number)), account=derived_id("officer"))
-            subject = derived_id(person_of("officer", cause), body["programme"])
-            await intake.submit(EXPERT_REGISTRATION, subject, body, cause, office=body["office"], channel="officer")
+            person = person_of("officer", cause)
+            subject = derived_id(person, body["programme"])
+            await intake.submit(
+                EXPERT_REGISTRATION, subject, body, cause, office=body["office"], channel="officer", person=person
+            )
 
 
 def registrations(many: int) -> list[dict[str, Any]]:

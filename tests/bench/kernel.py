@@ -52,6 +52,7 @@ HOW_DRIVER = (
 
 Plan = Sequence[Sequence[Call]]
 Statement = tuple[str, tuple[Any, ...]]
+REPLACE = "UPDATE contents SET version=?, body=?, ix=? WHERE collection=? AND id=? AND version=?"
 
 
 class Unsent:
@@ -160,11 +161,9 @@ def sqlite_run(path: Path, writes: Sequence[tuple[Document, list[Statement]]]) -
             id, version = document["_id"], document["version"]
             body, ix = json.dumps(document), json.dumps(document["ix"])
             if version == 1:
-                connection.execute(statements.INSERT, (name, id, version, body, ix, None))
+                connection.execute(statements.INSERT, (name, id, version, body, ix, None, 0))
             else:
-                connection.execute(
-                    f"{statements.UPDATE} AND version=?", (version, body, ix, None, name, id, version - 1)
-                )
+                connection.execute(REPLACE, (version, body, ix, name, id, version - 1))
             for statement, entry in moved:
                 connection.execute(statement, entry)
         connection.execute("COMMIT")

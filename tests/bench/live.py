@@ -24,8 +24,6 @@ from shared.messaging.port import Record
 from shared.messaging.shadow import Position
 from shared.messaging.shadows import LANES, Consumer
 from shared.replica import Ports, stored
-from shared.store.aggregates import UNREAD
-from shared.store.port import Document
 from tests.bench.consumers import GROUPS, batches, plain_consumer
 from tests.bench.recording import Adapters, Call, Calls, Finish, OnServers
 from tests.bench.replaying import Replaying, Sends, saves_of, sends_of
@@ -95,7 +93,7 @@ async def fill(adapters: Adapters, matches: int) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run wrote and read, by the record that caused it, and what its relay sent."""
+    """What a run wrote and read, by the first record of each subject's in a batch, and what its relay sent."""
 
     delivered: Mapping[Position, tuple[Call, ...]]
     sends: Sends
@@ -169,13 +167,13 @@ class Ours:
 
 
 class Recording(Consumer):
-    """Names the task that delivers after the record, so that its calls are noted under its position."""
+    """Names the task that delivers after the run of records, so that its calls are noted under their positions."""
 
-    async def deliver(self, record: Record, known: Document = UNREAD) -> Document:
+    async def deliver(self, *records: Record) -> None:
         task = asyncio.current_task()
         if task is not None:
-            task.set_name(f"record {record.topic} {record.partition} {record.offset}")
-        return await super().deliver(record, known)
+            task.set_name(" ".join(["run", *(f"{one.topic}/{one.partition}/{one.offset}" for one in records)]))
+        await super().deliver(*records)
 
 
 async def recorded(another: Callable[[type[Consumer]], Ours], matches: int) -> Plan:
@@ -193,9 +191,11 @@ async def recorded(another: Callable[[type[Consumer]], Ours], matches: int) -> P
 def plan_of(calls: Calls) -> Plan:
     delivered: dict[Position, tuple[Call, ...]] = {}
     for task, made in calls.by_task.items():
-        if task.startswith("record "):
-            _, topic, partition, offset = task.split(" ")
-            delivered[(topic, int(partition), int(offset))] = tuple(made)
+        if task.startswith("run "):
+            # The whole run's calls stand with its first record.
+            for number, place in enumerate(task.split(" ")[1:]):
+                topic, partition, offset = place.split("/")
+                delivered[(topic, int(partition), int(offset))] = () if number else tuple(made)
     return Plan(delivered, sends_of(calls))
 
 

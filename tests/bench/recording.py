@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.local import LocalLog
-from shared.messaging.port import Message
+from shared.messaging.port import Batch
 from shared.messaging.topics import TOPICS
 from shared.store.collection import Collection
 from shared.store.local import LocalStore
@@ -106,9 +106,9 @@ class _NotingLog:
 
     calls: Calls
 
-    async def append(self, topic: str, partition: int, messages: Sequence[Message]) -> None:
-        await super().append(topic, partition, messages)
-        self.calls.note(Call("log", arguments=(topic, partition, tuple(messages))))
+    async def append_in_order(self, batches: Sequence[Batch]) -> None:
+        await super().append_in_order(batches)
+        self.calls.note(Call("log", arguments=(tuple(batches),)))
 
 
 class RecordingStore(_NotingStore, LocalStore):

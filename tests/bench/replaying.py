@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.clock import RealRuntime, stop_tasks
-from shared.messaging.relay import WORKERS
 from shared.store.collection import Collection
 from tests.bench.recording import Adapters, Call, Calls
 
+# Outboxes that are sent side by side.
+WORKERS = 16
 # The document, by collection, id and version, whose outbox the calls empty.
 Sends = Mapping[tuple[str, str, int], tuple[Call, ...]]
 
@@ -73,6 +74,6 @@ class Replaying:
         while True:
             for call in await self._to_send.get():
                 if call.kind == "log":
-                    await self.log.append(*call.arguments)
+                    await self.log.append_in_order(*call.arguments)
                 else:
                     await self.store.sent(call.collection, call.id, call.version)

@@ -185,6 +185,7 @@ async def test_samples_fit_headers_and_bodies(name: str, runtime: RealRuntime) -
         headers = Draft7Validator({**root, "allOf": [message["headers"]]}, format_checker=checked)
         assert not headers.is_valid({**sample["headers"], "ce_type": "org.sankofa.registration.Another"})
         assert not headers.is_valid({**sample["headers"], "ce_sequence": "1"})
+        assert message["headers"]["type"] == "object"
 
 
 def test_the_headers_are_those_that_are_written() -> None:

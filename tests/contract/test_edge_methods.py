@@ -85,7 +85,7 @@ async def test_a_question_takes_no_body(small: Small, http: httpx.AsyncClient) -
             assert answer.status_code == 422, path
             assert answer.json()["rule"] == "body_not_taken"
             asked += 1
-        assert (await http.request("GET", path, headers={**headers, "Content-Length": "0"})).status_code in (200, 503)
+        assert (await http.request("GET", path, headers={**headers, "Content-Length": "0"})).status_code != 422
     assert asked >= 15
 
 

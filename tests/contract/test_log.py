@@ -49,6 +49,20 @@ async def test_a_record_comes_back_as_it_was(place: Place) -> None:
     assert before - 1000 <= record.appended_ms <= int(time.time() * 1000) + 1000
 
 
+async def test_batches_of_several_partitions_are_appended_in_order(place: Place) -> None:
+    """Two of one partition follow one another, and a batch that is refused lets nothing of them stand."""
+    topic = place.topic(partitions=2)
+    log = await place.open(topic)
+    batches = [(topic.name, n % 2, [Message(f"k{n}", f"{n}{m}".encode()) for m in range(2)]) for n in range(3)]
+    await log.append_in_order(batches)
+    read = [[record.value for record in await log.read(topic.name, number, 0)] for number in range(2)]
+    assert read == [[b"00", b"01", b"20", b"21"], [b"10", b"11"]]
+    await log.append_in_order([])
+    with pytest.raises(ValueError, match="partition"):
+        await log.append_in_order([(topic.name, 7, [Message("k", b"x")]), *batches])
+    assert sum((await log.ends([topic.name])).values()) == 6
+
+
 async def test_records_of_a_key_keep_their_order_over_partitions(place: Place) -> None:
     topic = place.topic(partitions=3)
     log = await place.open(topic)

@@ -37,9 +37,51 @@ def test_every_answer_has_a_type_and_every_operation_says_what_it_does(document:
         done = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
         assert done, (method, path)
         for answer in done:
-            schema = answer["content"]["application/json"]["schema"]
+            (content,) = answer["content"].values()
+            schema = content["schema"]
             assert schema.get("$ref") or schema.get("properties"), (method, path)
         assert operation["summary"] not in ("", "Endpoint"), (method, path)
+
+
+def test_headers_bounds_and_openness_are_declared(document: dict[str, Any]) -> None:
+    """A client made from the document can send the version, follow a place, wait, and sign in where it has to."""
+    for method, path, operation in operations(document):
+        answers, parameters = operation["responses"], operation.get("parameters", [])
+        assert "Retry-After" in answers["503"]["headers"], (method, path)
+        if path.startswith("/v1/") and path != "/v1/keys":
+            assert operation["security"] == [{"bearer": []}]
+            assert "WWW-Authenticate" in answers["401"]["headers"]
+        else:
+            assert operation["security"] == [], (method, path)
+        for status in ("201", "202"):
+            assert "Location" in answers.get(status, {}).get("headers", {"Location": ""}), (method, path)
+        if "429" in answers or "202" in answers:
+            assert "Retry-After" in answers["429"]["headers"]
+        if method == "post":
+            headers = {one["name"] for one in parameters if one["in"] == "header"}
+            assert "Idempotency-Key" in headers, (method, path)
+            # What is taken in is always new, and has no version that could be named.
+            assert ("If-Match" in headers) == ("202" not in answers) or "201" in answers, (method, path)
+        assert all("pattern" in one["schema"] for one in parameters if one["in"] == "path"), (method, path)
+        assert " " in operation["summary"], (method, path)
+
+
+def test_every_number_of_a_body_has_its_bounds(document: dict[str, Any]) -> None:
+    def numbers(value: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(value, dict):
+            if value.get("type") == "integer":
+                yield value
+            for inner in value.values():
+                yield from numbers(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from numbers(inner)
+
+    bodies = [operation["requestBody"] for _, _, operation in operations(document) if "requestBody" in operation]
+    parts = [part for name, part in document["components"]["schemas"].items() if name.endswith("Input")]
+    for number in numbers([bodies, parts]):
+        assert {"minimum", "exclusiveMinimum"} & set(number), number
+        assert {"maximum", "exclusiveMaximum"} & set(number), number
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from shared.clock import derived_id
+from shared.clock import derived_id, text_of
 from tests.e2e.edge_town import BEGAN, Town
 from tests.e2e.edge_world import ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
 
@@ -38,6 +38,8 @@ class Story:
         await self.cancelled_by_the_host()
         await self.suspended_and_reinstated()
         await self.decided_anew()
+        await self.eligible_no_longer()
+        await self.handed_over()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
@@ -130,15 +132,25 @@ class Story:
             "contract": {"starts_on": day(begins), "ends_on": day(ends), "override_reason": "host_asked"},
             "extend": {"ends_on": day(ends + 20)},
             "end-early": {"party": "expert", "reason": "family"},
+            "take-back": {"reason": "wrong_case"},
+            "correct-time": {"reason": "wrong_date", "happened_at": text_of(self.town.clock.now())},
+            "correct-contract": {
+                "reason": "typing_error",
+                "starts_on": day(begins),
+                "ends_on": day(ends - 1),
+                "override_reason": "host_asked",
+            },
         }
-        for verb in verbs:
+        for number, verb in enumerate(verbs):
             if verb == "prepare":
                 for step in ("training", "insurance", "ticket"):
                     # One route thrice: the key has to be another one each time.
                     path = f"/placement/v1/placements/{id}/complete-step"
                     await self.town.do(path, {"step": step}, subject=step)
             else:
-                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}))
+                # Done anew after it was taken back, it is another request.
+                again = f"{verb} {number}" if verb in verbs[:number] else ""
+                await self.town.do(f"/placement/v1/placements/{id}/{verb}", bodies.get(verb, {}), subject=again)
         return id
 
     async def declined_then_served_to_the_end(self) -> str:
@@ -146,7 +158,8 @@ class Story:
         _, ada, ben, _ = await self._shortlisted("first", 0, 60, "ada", "ben", "cy", apply=True)
         await self._match(ada, "allocate", "offer", "decline")
         await self._match(ben, "offer", "accept")
-        await self._placement(ben, "contract", "prepare", "depart", "confirm-arrival", "extend", "complete")
+        begun = ("contract", "correct-contract", "prepare", "depart", "confirm-arrival", "take-back")
+        await self._placement(ben, *begun, "confirm-arrival", "correct-time", "extend", "complete")
         return ben
 
     async def overlap_refused_then_expired(self) -> None:
@@ -207,13 +220,47 @@ class Story:
         await self._expert_does("dee", "uphold-appeal", "screen", "screen-again")
         await self.town.settle()
 
-    async def _expert_does(self, name: str, *verbs: str) -> None:
+    async def eligible_no_longer(self) -> None:
+        """Gil's education is corrected: before an offer he is screened anew, after one he is flagged."""
+        await self._expert("gil", occupation="2310")
+        _, gil, _ = await self._shortlisted("ninth", 70, 90, "gil", "eve")
+        await self._match(gil, "allocate")
+        await self.town.settle()
+        await self.corrected("gil", education=1)
+        await self._expert_does("gil", "screen")
+        await self.town.settle()
+        await self.corrected("gil", education=7)
+        await self._expert_does("gil", "screen", subject="later")
+        _, gil = await self._shortlisted("tenth", 70, 90, "gil")
+        await self._match(gil, "allocate", "offer")
+        await self.town.settle()
+        await self.corrected("gil", education=2)
+        await self._match(gil, "decline")
+        await self.town.settle()
+
+    async def handed_over(self) -> None:
+        """The host's contact leaves, and Ben, whom an officer registered, signs in."""
+        for case, named, reason in (
+            (f"institutions/{self.host}", "host2", "contact_left"),
+            (f"persons/{self.persons['ben']}", "ben-signs-in", "first_sign_in"),
+        ):
+            body = {"account": named, "reason": reason}
+            await self.town.do(f"/registration/v1/{case}/assign-account", body)
+        await self.town.settle()
+
+    async def corrected(self, name: str, **attributes: Any) -> None:
+        body = {"attributes": ATTRIBUTES | attributes, "valid_from": "2020-01-01"}
+        path = f"/registration/v1/persons/{self.persons[name]}/correct-profile"
+        await self.town.do(path, body, subject=str(attributes))
+        await self.town.settle()
+
+    async def _expert_does(self, name: str, *verbs: str, subject: str = "maker") -> None:
         reasons = {"suspend": "conduct", "uphold-appeal": "new_evidence", "screen-again": "mistaken_entry"}
         for verb in verbs:
             body = {"ground": "facts", "note": "It is so."} if verb == "appeal" else {"reason": reasons.get(verb)}
-            subject = "checker" if verb == "uphold-appeal" else "maker"
+            who = "checker" if verb == "uphold-appeal" else subject
             path = f"/registration/v1/experts/{self.experts[name]}/{verb}"
-            await self.town.do(path, {} if verb == "screen" else body, subject=subject)
+            await self.town.do(path, {} if verb == "screen" else body, subject=who)
 
     async def consent_withdrawn_and_given(self) -> None:
         _, cy = await self._shortlisted("eighth", 300, 360, "cy")

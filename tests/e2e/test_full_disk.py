@@ -20,9 +20,11 @@ REST_SECONDS = 8.0
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[System]:
-    """A system with data, keys and log lines in the folder."""
+def running(folder: Path, keys: Path | None = None) -> Iterator[System]:
+    """A system with data, keys (unless they are elsewhere) and log lines in the folder."""
     system = System(folder)
+    if keys:
+        system.environment["SANKOFA_KEYS"] = str(keys)
     system.start()
     try:
         system.wait_ready()
@@ -115,7 +117,7 @@ def test_a_full_disk_stops_writes_alone_and_heals_with_room(disk: SmallDisk) -> 
         body, until, refusals = people.registration(), time.monotonic() + REST_SECONDS, 0
         while time.monotonic() < until:
             refusals += refused(people.post("/registration/v1/experts", body, idempotency_key="on-a-full-disk"))
-            refused(people.post(f"/matching/v1/assignments/{readers.assignment}/cancel", {"reason": "budget"}))
+            refused(people.post(f"/matching/v1/assignments/{readers.assignment}/cancel", {"reason": "no_funds"}))
             assert readers.look() == readers.seen
             disk.fill()
             time.sleep(0.5)
@@ -159,11 +161,7 @@ def test_it_starts_on_a_full_disk_can_be_read_and_heals(disk: SmallDisk, ended: 
 
 
 def test_a_full_disk_under_the_keys_stops_what_needs_a_new_key_alone(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "keys", 4) as disk, running(tmp_path) as system:
-        system.stop()
-        system.environment["SANKOFA_KEYS"] = str(disk.folder / "keys")
-        system.start()
-        system.wait_ready()
+    with small_disk(tmp_path / "keys", 4) as disk, running(tmp_path, disk.folder / "keys") as system:
         people = People(system)
         readers = Readers(people)
         disk.fill()

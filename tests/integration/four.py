@@ -24,6 +24,7 @@ from shared.messaging.port import Log
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.web.front import Front
+from tests.declared import Declared
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
 CANARY = "zqanary"
@@ -40,7 +41,13 @@ class Inside(Client):
 
     def __init__(self, app: Any) -> None:
         super().__init__("http://test")
-        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=30)
+        self.declared = held(app)
+        self._http = httpx.AsyncClient(transport=self.declared, base_url="http://test", timeout=30)
+
+
+def held(app: Any) -> Declared:
+    """Every answer is held to what the services' documents declare."""
+    return Declared({f"/{name}": name for name in SERVICES}, httpx.ASGITransport(app=app))
 
 
 class Four:
@@ -54,7 +61,7 @@ class Four:
         self.services = {name: self._built(name) for name in SERVICES}
         self.app = Front({name: service.app for name, service in self.services.items()})
         self.client = Inside(self.app)
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url="http://test", timeout=30)
+        self.http = httpx.AsyncClient(transport=held(self.app), base_url="http://test", timeout=30)
 
     def _built(self, name: str) -> Any:
         declared = importlib.import_module(f"services.{name}.store")

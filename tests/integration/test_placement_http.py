@@ -11,6 +11,8 @@ import pytest
 
 from services.placement.app import build
 from services.placement.store import COLLECTIONS, SHADOWS
+from shared.contracts.placement import PlacementFactTakenBack, PlacementTimeCorrected
+from shared.messaging.reading import parse
 from shared.replica import stored
 from tests.unit.placement import arriving
 from tests.unit.placement.arriving import DEFINITION, PERSON, Arriving
@@ -242,3 +244,117 @@ async def test_bad_input_names_its_field(edge: Serving, verb: str, body: dict[st
     assert pointer in [row["pointer"] for row in answer.json()["errors"]]
     for value in body.values():
         assert f'"{value}"' not in answer.text
+
+
+RIGHT = {"reason": "wrong_date"}
+MISTAKE = {"reason": "wrong_case"}
+
+
+async def names_on_topic(edge: Serving) -> list[str]:
+    await edge.quiet()
+    records = await edge.topic("placement.placements")
+    return [dict(record.headers)["ce_type"].decode().rsplit(".", 1)[1] for record in records]
+
+
+async def test_a_step_that_was_recorded_as_of_today_is_dated_rightly_and_the_return_goes_on(edge: Serving) -> None:
+    """The return took place months ago, and one step of it was sent without its day."""
+    day = await confirmed(edge)
+    await contracted(edge, day)
+    await done(edge, "complete-step", {"step": "training", **day.at(20)})
+    await done(edge, "complete-step", {"step": "insurance"})
+    assert (await step(edge, "depart", day.at(99))).json()["rule"] == "happened_before_last"
+    early = await step(edge, "correct-time", {**RIGHT, **day.at(19)})
+    assert (early.status_code, early.json()["rule"]) == (409, "happened_before_last")
+    right = await step(edge, "correct-time", {**RIGHT, **day.at(21)})
+    assert right.status_code == 200, right.text
+    last = right.json()["last_fact"]
+    assert (last["fact"], last["corrected"]) == ("PreparationStepCompleted", True)
+    assert await done(edge, "depart", day.at(99)) == "travelling"
+    assert await done(edge, "confirm-arrival", day.at(100)) == "active"
+    await edge.quiet()
+    corrected = next(
+        event
+        for record in await edge.topic("placement.placements")
+        if isinstance(found := parse(record), tuple) and isinstance(event := found[1], PlacementTimeCorrected)
+    )
+    assert (corrected.fact, corrected.of) == (4, "PreparationStepCompleted")
+
+
+async def test_a_mistaken_arrival_is_taken_back_and_the_event_names_what_it_replaces(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    back = await step(edge, "take-back", MISTAKE, key="once")
+    assert (back.status_code, back.json()["state"]) == (200, "travelling")
+    again = await step(edge, "take-back", MISTAKE, key="once")
+    assert again.headers["etag"] == back.headers["etag"]
+    await edge.quiet()
+    reads = [found for record in await edge.topic("placement.placements") if isinstance(found := parse(record), tuple)]
+    arrived = next(envelope for envelope, event in reads if type(event).__name__ == "ReturnStarted")
+    envelope, taken = reads[-1]
+    assert isinstance(taken, PlacementFactTakenBack)
+    assert (taken.replaces, taken.fact, taken.status) == (arrived.id, arrived.sequence, "travelling")
+    # It stands at the instant of the fact before it, so that the true arrival may be any day after that.
+    assert envelope.time == next(one.time for one, event in reads if type(event).__name__ == "TravelStarted")
+    assert await done(edge, "confirm-arrival", day.at(100)) == "active"
+    assert (await step(edge, "take-back", {})).status_code == 422
+    assert (await step(edge, "take-back", {**MISTAKE, **day.at(100)})).status_code == 422
+    assert (await step(edge, "take-back", MISTAKE, role="host", subject="college")).status_code == 403
+
+
+async def test_a_contract_that_is_taken_back_leaves_the_days_that_the_offer_held(edge: Serving) -> None:
+    day = await confirmed(edge)
+    shorter = {"starts_on": day.date(110), "ends_on": day.date(150), **day.at(10)}
+    assert await done(edge, "contract", shorter) == "contracted"
+    assert await done(edge, "take-back", MISTAKE) == "host_confirmed"
+    await edge.quiet()
+    claim = (await edge.store.load("calendars", PERSON) or {})["holds"][arriving.placement()]["claim"]
+    assert (claim["starts_on"], claim["ends_on"]) == (day.date(100), day.date(190))
+    await contracted(edge, day)
+    right = {"starts_on": day.date(100), "ends_on": day.date(180), "reason": "typing_error"}
+    assert await done(edge, "correct-contract", right) == "contracted"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(180)
+    claim = (await edge.store.load("calendars", PERSON) or {})["holds"][arriving.placement()]["claim"]
+    assert claim["ends_on"] == day.date(180)
+
+
+async def test_an_end_that_is_taken_back_needs_its_days_in_the_calendar_first(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    body = {"party": "expert", "reason": "family", **day.at(130)}
+    assert await done(edge, "end-early", body) == "ended_early"
+    await confirmed(edge, number=1, first=140)
+    refused = await step(edge, "take-back", MISTAKE)
+    assert (refused.status_code, refused.json()["rule"]) == (409, "placement_overlaps")
+    later = await step(edge, "correct-time", {**RIGHT, **day.at(150)})
+    assert (later.status_code, later.json()["rule"]) == (409, "placement_overlaps")
+    assert await done(edge, "correct-time", {**RIGHT, **day.at(135)}) == "ended_early"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(135)
+    other = f"/placements/{arriving.placement(1)}"
+    await done(edge, "cancel", {"reason": "host_closed", **day.at(136)}, path=other)
+    assert await done(edge, "take-back", MISTAKE) == "active"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(190)
+
+
+async def test_what_another_service_has_acted_on_is_not_taken_back(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await contracted(edge, day)
+    assert await done(edge, "report-no-show", day.at(110)) == "no_show"
+    refused = await step(edge, "take-back", MISTAKE)
+    assert (refused.status_code, refused.json()["rule"]) == (409, "acted_on")
+    early = await step(edge, "correct-time", {**RIGHT, **day.at(99)})
+    assert early.json()["rule"] == "no_show_before_start"
+    assert await done(edge, "correct-time", {**RIGHT, **day.at(101)}) == "no_show"
+
+
+async def test_an_arrival_is_not_taken_back_once_the_consent_was(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    arrivals = Arriving(edge.log)
+    for subject, event in arriving.known(edge.account):
+        # They are on the log already, under the numbers before this one.
+        arrivals.record(subject, event)
+    await arrivals.append(arriving.consent_withdrawn())
+    await edge.quiet()
+    assert (await edge.get(PATH)).json()["consent_withdrawn"]
+    refused = await step(edge, "take-back", MISTAKE)
+    assert (refused.status_code, refused.json()["rule"]) == (409, "consent_withdrawn")

@@ -20,7 +20,6 @@ from shared.intake.submission import submission_of
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
 from shared.replica import stored
-from shared.store.aggregates import Cause
 from tests.unit.registration.serving import Serving
 
 
@@ -117,21 +116,11 @@ async def test_a_submission_that_is_decided_twice_does_everything_once(edge: Ser
     before = {name: await edge.store.load(name, id) for name, id in (("persons", person),)}
     body = copy.deepcopy(EXPERT)
     work = edge.service.work.registering
-    intake = edge.service.replica.intake
-    opened = {**submission, "status": "pending"}
-    sealed = intake._document(
-        "expert-registration", submission["subject"], body, cause_of(submission), office="kabul", channel="officer"
-    )
-    stored = {**opened, "body": sealed["body"], "day": sealed["day"]}
-    again = submission_of(stored, intake._days.opened(stored))
+    again = submission_of(submission, body)
     await asyncio.gather(work.register(again), work.register(again))
     await edge.quiet()
     assert await edge.store.load("persons", person) == before["persons"]
     assert len(await edge.topic("registration.experts")) == 1
-
-
-def cause_of(submission: dict[str, Any]) -> Cause:
-    return Cause(submission["_id"], submission["digest"], account=submission["account"])
 
 
 async def test_a_crash_between_guard_and_person_loses_nothing(edge: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,9 @@ EFFECTS = (
     "placements_refused",
     "placements_cancelled",
     "matches_kept",
+    "appeals",
+    "screened_anew",
+    "decisions_flagged",
     "returns_completed",
 )
 MUST_HAPPEN = (*FAULTS, *EFFECTS)

@@ -14,6 +14,7 @@ from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW
 from shared.clock import short_hash
 from shared.contracts.base import Event
+from shared.contracts.corrections import FactTakenBack, Revising
 from shared.contracts.registry import event_type
 from shared.contracts.registry import read as read_event
 from shared.store.port import Document
@@ -79,14 +80,28 @@ def stays(evidence: Evidence) -> list[Stay]:
         if event.terms.modality == "virtual":
             continue
         ends_on = event.terms.ends_on
-        for read in ordered:
-            later: Any = read_event(read.envelope, read.record.value or b"")
-            if read.name == "PlacementExtended":
+        for name, later in standing_facts(ordered):
+            if name in ("PlacementExtended", "PlacementContracted", "PlacementContractCorrected"):
                 ends_on = later.ends_on
-            elif read.name == "PlacementEndedEarly":
+            elif name == "PlacementEndedEarly":
                 ends_on = min(ends_on, later.happened_at.astimezone(zone(event.time_zone or "UTC")).date())
         found.append(Stay(subject, event.parties.person, event.terms.starts_on, ends_on))
     return found
+
+
+def standing_facts(ordered: Iterable[Read]) -> list[tuple[str, Any]]:
+    """The events by name, in their order, without those that were taken back, each at its right time."""
+    standing: dict[int, tuple[str, Any]] = {}
+    for read in ordered:
+        event: Any = read_event(read.envelope, read.record.value or b"")
+        if read.name == "PlacementFactTakenBack":
+            del standing[event.fact]
+        elif read.name == "PlacementTimeCorrected":
+            name, fact = standing[event.fact]
+            standing[event.fact] = (name, fact.model_copy(update={"happened_at": event.happened_at}))
+        else:
+            standing[read.envelope.sequence] = (read.name, event)
+    return list(standing.values())
 
 
 def check_calendar(standing: Iterable[Stay]) -> Iterator[Violation]:
@@ -157,16 +172,22 @@ def machines() -> Mapping[str, Machine]:
 
 def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Machine) -> Iterator[Violation]:
     """I6: each of the subject's events, in its order, is legal after the ones before, and recorded no earlier."""
-    state, time, left = NEW, "", NEW
+    state, time, left, happened = NEW, "", NEW, ""
     for read in sorted(firsts(reads), key=lambda read: read.place):
         event = event_type(read.envelope.type)
         after = event.leads_to or (left if state == SUSPENDED else state)
+        if issubclass(event, FactTakenBack):
+            told: Any = read_event(read.envelope, read.record.value or b"")
+            after = told.status
         if not machine.allows(event, state, after):
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} after state {state}")
         recorded = read.envelope.recorded_time or ""
         if recorded < time:
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} was recorded earlier than the event before it")
-        state, time, left = after, recorded, state
+        # A fact that is put right alone may go back in time.
+        if read.envelope.time < happened and not issubclass(event, Revising):
+            yield Violation("I6", f"{topic}/{subject}", f"{read.name} happened earlier than the event before it")
+        state, time, left, happened = after, recorded, state, read.envelope.time
 
 
 def check_histories(evidence: Evidence) -> Iterator[Violation]:

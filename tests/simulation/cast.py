@@ -12,6 +12,8 @@ from shared.programmes.loader import definition_of
 CODE = "simulated-1"
 OFFICE = "kabul"
 PURPOSE = "placement"
+# Of experience, for whoever is eligible.
+LEAST_YEARS = 2
 STARTS_ON = "2026-01-05"
 OFFICER = derived_id("account", "officer")
 SECOND_OFFICER = derived_id("account", "second officer")
@@ -42,7 +44,7 @@ DEFINITION = definition_of(
                     "name": {"en": "Has worked for two years"},
                     "attribute": "experience_years",
                     "operator": "at_least",
-                    "required": 2,
+                    "required": LEAST_YEARS,
                 }
             ],
             "score": [{"component": "experience", "weight": 80}, {"component": "first_time", "weight": 20}],
@@ -152,6 +154,8 @@ PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE)
 CORRECTED, WITHDRAWING = THIRD, SECOND
 # Too little experience at first, which was a mistake.
 CONTESTING = NOVICE
+# His years of experience are corrected to too few, and back again.
+CHANGING = FOURTH
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,18 @@ from services.registration.store import EXPERTS, PERSONS
 from shared.clock import derived_id
 from shared.intake.submissions import SUBMISSIONS
 from tests.simulation import requests
-from tests.simulation.cast import CODE, CONTESTING, CORRECTED, POSTS, SECOND_OFFICER, WITHDRAWING, Person, Post
+from tests.simulation.cast import (
+    CHANGING,
+    CODE,
+    CONTESTING,
+    CORRECTED,
+    LEAST_YEARS,
+    POSTS,
+    SECOND_OFFICER,
+    WITHDRAWING,
+    Person,
+    Post,
+)
 from tests.simulation.cast import PERSONS as PEOPLE
 from tests.simulation.client import Client
 from tests.simulation.journal import Journal
@@ -51,6 +62,8 @@ class History:
         self._ignored: set[str] = set()
         self._offers: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, str]] = Counter()
+        self._screened: Counter[str] = Counter()
+        self._over = False
 
     async def play(self) -> None:
         journal = self.journal
@@ -58,12 +71,16 @@ class History:
         for person in PEOPLE:
             journal.ask(person.id, person.expert, person.command_id)
         await self.client.put(requests.publish_programme(1))
+        await asyncio.gather(self._screen_anew(), self._happen())
+
+    async def _happen(self) -> None:
         await asyncio.gather(
             self._found(),
             self._publish_again(),
             *(self._join(person) for person in PEOPLE),
             *(self._fill(post) for post in POSTS),
             self._correct(CORRECTED),
+            self._change(CHANGING),
             self._withdraw(WITHDRAWING),
             self._glance(),
             *self._plain.plays(),
@@ -72,8 +89,36 @@ class History:
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
         self.client.world.leap(MONTHS_SECONDS)
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
+        self._over = True
 
     # Registration.
+
+    async def _screen_anew(self) -> None:
+        """Cases that come back to screening, because a profile changed, are screened as long as anything happens."""
+        while not self._over:
+            for person in (CONTESTING, CHANGING):
+                if await self._stands(person) == "screening" and person.name in self._screened:
+                    self._screened[person.name] += 1
+                    await self.client.put(requests.screen(person, self._screened[person.name]))
+            await self.client.pause(2 * LOOK_SECONDS)
+
+    async def _stands(self, person: Person) -> str:
+        async def status(service: Any) -> str:
+            _, state = await service.replica.kernel.load(EXPERTS, person.expert)
+            return str(state.status) if state else ""
+
+        return await self.client.look("registration", status)
+
+    async def _change(self, person: Person) -> None:
+        """Too few years of experience, and the right ones again, whatever stands on the decision meanwhile."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        if self.client.rng.random() < EARLY:
+            await self.client.pause(12.0)
+        else:
+            await self._until_placed(person)
+        await self.client.put(requests.correct(person, experience_years=LEAST_YEARS - 1))
+        await self.client.pause(6.0)
+        await self.client.put(requests.correct(person, 2))
 
     async def _publish_again(self) -> None:
         """Some cases are opened under this version, of which not every replica has heard yet."""
@@ -83,11 +128,15 @@ class History:
     async def _found(self) -> None:
         for step in requests.found_institution():
             await self.client.put(step)
+        await self._until_recorded(PERSONS.name, CHANGING.id)
+        for step in requests.assign_accounts(CHANGING):
+            await self.client.put(step)
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))
         if await self._decided("registration", person.command_id) == "accepted":
             await self.client.put(requests.screen(person))
+            self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
 
@@ -103,7 +152,10 @@ class History:
         await self.client.put(requests.on_expert(verdict, person, 2, SECOND_OFFICER, **said))
         if verdict == "dismiss-appeal":
             await self.client.put(requests.on_expert("screen-again", person, **said))
+        self._screened[person.name] = 2
         await self.client.put(requests.screen(person, 2))
+        await self.client.pause(2.0)
+        await self.client.put(requests.correct(person, experience_years=LEAST_YEARS))
 
     async def _decided(self, service: str, submission: str) -> str:
         async def status(replica: Any) -> str:

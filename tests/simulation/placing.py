@@ -18,6 +18,7 @@ OVER = NEVER_BEGUN | {"completed", "ended_early"}
 PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
+PUT_RIGHT = 0.25
 STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
 COURSES = ("plain", "plain", "extended", "early", "no show", "reported")
 
@@ -30,6 +31,7 @@ class Placing:
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._courses: dict[str, str] = {}
         self._arrived: set[str] = set()
+        self._revised: set[str] = set()
 
     async def see_through(self, match: str) -> bool:
         """Takes the placement as far as it goes today; False where nothing was left to do or to wait for."""
@@ -45,8 +47,26 @@ class Placing:
             if not await self._move(id, state):
                 break
             moved = True
+            if self._client.rng.random() < PUT_RIGHT:
+                await self._put_right(id)
         # One that will not be frees the seat: that is on its way to the match.
         return moved or state.status in NEVER_BEGUN
+
+    async def _put_right(self, id: str) -> None:
+        """The time of the last fact was noted wrongly, or the fact was of another case, or the contract's days were."""
+        state = await self._state(id)
+        if state is None or id in self._revised or len(state.trail) < 2:
+            return
+        self._revised.add(id)
+        before, last = state.trail[-2:]
+        verb = self._client.rng.choice(("correct-time", "take-back", "correct-contract"))
+        said: dict[str, Any] = {"reason": "mistake"}
+        if verb == "correct-time":
+            said["happened_at"] = before.happened_at + (last.happened_at - before.happened_at) / 2
+        if verb == "correct-contract":
+            said |= {"starts_on": state.starts_on, "ends_on": state.ends_on - timedelta(days=1)}
+        # Refused where that fact cannot be put right any more, or the day has not come.
+        await self._client.put(requests.on_placement(verb, id, 0, **said))
 
     async def _overtake(self, match: str) -> None:
         """Sometimes the match is taken back while the news of the arrival is on its way: too late, so it is kept."""
@@ -61,7 +81,8 @@ class Placing:
 
     async def _move(self, id: str, state: Any) -> bool:
         verb, said = self._next(id, state)
-        attempt = self._attempts[verb, id]
+        # What was taken back is done once more, as a request of its own.
+        attempt = self._attempts[verb, id] + state.told
         answer = await self._client.put(requests.on_placement(verb, id, attempt, **said))
         self._attempts[verb, id] += answer is None
         # Refused: somebody else was faster, or the day has not come.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shared.clock import derived_id, short_hash
+from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
+from shared.identity.sealing import SealBroken
+from shared.intake.proofs import decided_receipt
 from shared.intake.receipts import signed_bytes
 from shared.store.port import Document
-from tests.simulation.cast import PURPOSE
+from tests.simulation.cast import LEAST_YEARS, PURPOSE
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.journal import Journal
 from tests.simulation.stream_checks import mark_of
@@ -154,6 +159,35 @@ def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("I6", f"placement/{placement['_id']}", "a running return was broken off by a message")
 
 
+def check_decided(evidence: Evidence) -> Iterator[Violation]:
+    """I12: what was decided on an expert is what the criteria say of the newest profile, or the case is flagged.
+
+    Who is flagged stands on an offer; a case on its way back to screening has arrived there.
+    """
+    registration = evidence.documents["registration"]
+    offered = {
+        one["state"]["parties"]["expert"]
+        for one in _with_state(evidence.documents["matching"]["matches"])
+        if one["state"]["status"] in ("offered", "accepted", "retracting")
+    }
+    years = {one["_id"]: _newest(one)["experience_years"] for one in _with_state(registration["persons"])}
+    for one in _with_state(registration["experts"]):
+        state, name = one["state"], f"expert/{one['_id']}"
+        meets, flagged = years[state["person"]] >= LEAST_YEARS, bool(state["failing"])
+        if state["status"] == "eligible" and meets == flagged:
+            yield Violation("I12", name, f"is eligible, {'flagged' if flagged else 'and meets the criteria no longer'}")
+        if state["status"] == "ineligible" and meets:
+            yield Violation("I12", name, "is ineligible and meets the criteria")
+        if flagged and one["_id"] not in offered:
+            yield Violation("I12", name, "is flagged, and no offer is out")
+
+
+def _newest(person: Document) -> Mapping[str, Any]:
+    entries = person["state"]["entries"]
+    attributes: Mapping[str, Any] = max(entries, key=lambda one: (one["valid_from"], one["recorded_at"]))["attributes"]
+    return attributes
+
+
 def check_submissions(evidence: Evidence, journal: Journal, keys: Keys) -> Iterator[Violation]:
     """I1: each receipt that was handed out is the stored one and verifies; what it stands for is decided."""
     for service in ("registration", "matching"):
@@ -162,19 +196,39 @@ def check_submissions(evidence: Evidence, journal: Journal, keys: Keys) -> Itera
             collection: {one["_id"]: one["applied"] for one in evidence.documents[service].get(collection, [])}
             for collection, _ in DECIDED_AS.values()
         }
-        for one in evidence.documents[service]["submissions"]:
+        submissions = evidence.documents[service]["submissions"]
+        for one, receipt in zip(submissions, receipts_of(submissions, keys, service), strict=True):
             name = f"submissions/{one['_id']}"
-            receipt = one["receipt"]
-            if not verify_receipt(public, receipt["key_id"], signed_bytes(receipt), receipt["signature"]):
+            if one["status"] == "pending":
+                yield Violation("I12", name, "was never decided")
+                continue
+            if receipt is None or not verify_receipt(
+                public, receipt["key_id"], signed_bytes(receipt), receipt["signature"]
+            ):
                 yield Violation("I1", name, "the receipt does not verify")
             if any(handed_out != receipt for handed_out in journal.receipts.get(one["_id"], ())):
                 yield Violation("I1", name, "another receipt was handed out than the stored one")
-            if one["status"] == "pending":
-                yield Violation("I12", name, "was never decided")
             collection, step = DECIDED_AS[one["kind"]]
             command = short_hash(derived_id(one["_id"], step))
             if one["status"] == "accepted" and command not in applied[collection].get(one["subject"], {}):
                 yield Violation("I1", name, f"was accepted, and {collection} has nothing of it")
+
+
+def receipts_of(submissions: Sequence[Document], keys: Keys, service: str) -> list[dict[str, Any] | None]:
+    """The receipts of decided submissions, opened; None for one that does not open, or is not decided."""
+
+    async def one(document: Document) -> dict[str, Any] | None:
+        try:
+            return await decided_receipt(keys, service, document) if document["status"] != "pending" else None
+        except (KeyDestroyed, SealBroken):
+            return None
+
+    async def each() -> list[dict[str, Any] | None]:
+        return [await one(document) for document in submissions]
+
+    # In a thread of its own: a checker may be called within a running loop, and is a plain function.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(each())).result()
 
 
 def check_parked(evidence: Evidence) -> Iterator[Violation]:

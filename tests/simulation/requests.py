@@ -116,7 +116,13 @@ def register(person: Person, journal: Journal) -> Step:
         channel = "self" if person.self_registered else "officer"
         subject = derived_id(person_of(channel, cause), CODE)
         receipt = await service.replica.intake.submit(
-            EXPERT_REGISTRATION, subject, person.registration(), cause, office=OFFICE, channel=channel
+            EXPERT_REGISTRATION,
+            subject,
+            person.registration(),
+            cause,
+            office=OFFICE,
+            channel=channel,
+            person=person_of(channel, cause),
         )
         journal.receive(cause.command_id, receipt)
 
@@ -135,10 +141,10 @@ def on_expert(verb: str, person: Person, time: int = 1, account: str = OFFICER, 
     return step(f"{verb} {person.name} {time}", about, acting(EXPERT, verb, person.expert, **said))
 
 
-def correct(person: Person, **changes: Any) -> Step:
+def correct(person: Person, time: int = 1, **changes: Any) -> Step:
     said = {"attributes": person.attributes(**changes), "valid_from": "2025-01-01"}
     about = About("registration", PERSONS.name, person.id)
-    return step(f"correct {person.name}", about, acting(PERSON, "correct-profile", person.id, **said))
+    return step(f"correct {person.name} {time}", about, acting(PERSON, "correct-profile", person.id, **said))
 
 
 def withdraw_consent(person: Person) -> Step:
@@ -149,6 +155,22 @@ def withdraw_consent(person: Person) -> Step:
 def give_consent(person: Person) -> Step:
     command = PERSON.ask("give-consent", purpose=PURPOSE)
     return execute(f"give consent of {person.name}", "registration", PERSONS, person.id, command)
+
+
+def assign_accounts(person: Person) -> list[Step]:
+    """An officer's person signs in, and the host's contact is another one."""
+    named = (
+        (PERSON, PERSONS.name, person.id, "first_sign_in"),
+        (INSTITUTION_CASE, INSTITUTIONS.name, INSTITUTION, "contact_left"),
+    )
+    return [
+        step(
+            f"assign account of {subject}",
+            About("registration", collection, subject),
+            acting(case, "assign-account", subject, account=f"new {subject}", reason=reason),
+        )
+        for case, collection, subject, reason in named
+    ]
 
 
 # Matching.
@@ -228,7 +250,7 @@ def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
     account = SECOND_OFFICER if PLACEMENT.rows[verb][0].checked_by_another else OFFICER
     about = About("placement", PLACEMENTS.name, placement, account)
     name = " ".join((verb, placement, *(str(one) for one in said.values()), str(attempt)))
-    return step(name, about, acting(PLACEMENT, verb, placement, **said))
+    return step(name, about, acting(PLACEMENT, verb, placement, **said), happened_at=said.get("happened_at"))
 
 
 def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:

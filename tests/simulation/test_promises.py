@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +14,9 @@ import pytest
 from shared.clock import derived_id, short_hash, text_of
 from shared.contracts.base import Envelope
 from shared.contracts.matching import OfferDeclined
+from shared.identity.digests import derived_key
 from shared.identity.keys import Keys
+from shared.identity.sealing import seal
 from shared.intake.receipts import signed_receipt
 from shared.messaging.port import Record
 from shared.testing.loop import SeededLoop
@@ -125,17 +129,22 @@ def test_a_broken_promise_is_red(name: str) -> None:
     assert invariant in red(documents)
 
 
-def submission(keys: Keys, **changes: Any) -> dict[str, Any]:
-    receipt = signed_receipt(keys, "matching", "s", "application", ONE, "2026-01-05T09:00:00.000000Z", "digest")
-    document = {"_id": "s", "kind": "application", "subject": ONE, "status": "accepted", "receipt": receipt}
+RECEIPT = ("matching", "s", "application", ONE, "2026-01-05T09:00:00.000000Z", "digest", "salt")
+
+
+def submission(keys: Keys, receipt: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    key = derived_key(keys.command_key("matching"), "receipts")
+    proof = seal(key, json.dumps(receipt), person="s", field="proof", rng=random.Random(1))
+    document = {"_id": "s", "kind": "application", "subject": ONE, "status": "accepted", "person": None, "proof": proof}
     return {**document, **changes}
 
 
 def test_submissions() -> None:
     keys = Keys.in_memory(SeededRuntime(SeededLoop(1), "keys").rng)
     opened = {"_id": ONE, "applied": {short_hash(derived_id("s", "match")): ["", 1]}}
-    right = submission(keys)
-    journal = Journal(receipts={"s": [right["receipt"]]})
+    receipt = signed_receipt(keys, *RECEIPT)
+    right = submission(keys, receipt)
+    journal = Journal(receipts={"s": [receipt]})
 
     def rules(submitted: dict[str, Any], matches: list[dict[str, Any]], journal: Journal) -> set[str]:
         documents: Documents = {
@@ -145,11 +154,12 @@ def test_submissions() -> None:
         return {one.invariant for one in promise_checks.check_submissions(Evidence(documents), journal, keys)}
 
     assert rules(right, [opened], journal) == set()
-    assert rules(submission(keys, status="pending"), [opened], journal) == {"I12"}
+    assert rules(submission(keys, receipt, status="pending"), [opened], journal) == {"I12"}
     assert rules(right, [], journal) == {"I1"}
-    forged = submission(keys, receipt={**right["receipt"], "digest": "another"})
-    assert rules(forged, [opened], Journal()) == {"I1"}
-    assert rules(right, [opened], Journal(receipts={"s": [forged["receipt"]]})) == {"I1"}
+    forged = {**receipt, "digest": "another"}
+    assert rules(submission(keys, forged), [opened], Journal()) == {"I1"}
+    assert rules({**right, "proof": None}, [opened], Journal()) == {"I1"}
+    assert rules(right, [opened], Journal(receipts={"s": [forged]})) == {"I1"}
 
 
 def test_what_is_parked_for_a_person_is_red() -> None:

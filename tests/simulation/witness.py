@@ -18,6 +18,7 @@ VOIDED = frozenset({"hold_lapsed", "hold_expired"})
 COUNTED = {
     ("matches", "expired"): "offers_expired",
     ("matches", "declined"): "offers_declined",
+    ("experts", "appealed"): "appeals",
     ("placements", "completed"): "returns_completed",
     ("placements", "refused"): "placements_refused",
     ("placements", "cancelled"): "placements_cancelled",
@@ -48,6 +49,8 @@ class Witness:
         state, earlier = document.get("state") or {}, before.get("state") or {}
         if state.get("status") != earlier.get("status"):
             self._turned(collection, state, earlier.get("status"))
+        if collection == "experts" and state.get("failing") and not earlier.get("failing"):
+            self.counts["decisions_flagged"] += 1
         if _held(document) - _held(before):
             self._on_hold(service)
         match collection:
@@ -71,6 +74,8 @@ class Witness:
             self.counts[name] += 1
         if (collection, before, state.get("status")) == ("matches", "retracting", "accepted"):
             self.counts["matches_kept"] += 1
+        if collection == "experts" and (state.get("status"), state.get("reason")) == ("screening", "profile_changed"):
+            self.counts["screened_anew"] += 1
 
     def _seat(self, match: str, state: Mapping[str, Any]) -> None:
         assignment = state["parties"]["assignment"]

@@ -21,6 +21,7 @@ from shared.contracts.base import Envelope, Event
 from shared.contracts.placement import (
     PlacementCancelled,
     PlacementEndedEarly,
+    PlacementFactTakenBack,
     PlacementOpened,
     PlacementRefused,
     ReturnCompleted,
@@ -34,7 +35,9 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    InstitutionAccountAssigned,
     InstitutionRegistered,
+    PersonAccountAssigned,
     PersonRecorded,
     Profile,
 )
@@ -49,7 +52,9 @@ Return = Literal["not begun", "begun", "over"]
 Answer = Literal["return_begun", "return_over", "ended"]
 
 
-def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
+def person(known: Knowledge, event: PersonRecorded | PersonAccountAssigned, _envelope: Envelope) -> Knowledge:
+    if isinstance(event, PersonAccountAssigned):
+        return {**known, "account": event.account}
     return {**known, "account": event.account, "office": event.office}
 
 
@@ -81,9 +86,10 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
         suspended = isinstance(event, ExpertSuspended)
         return {**known, "person": event.person, "suspended": suspended, "turned": _order(envelope)}
     changed = {**known, "screening": event.leads_to}
-    if isinstance(event, AppealUpheld | ExpertScreeningReopened):
+    lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
+    if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.
-        changed["suspended"] = False
+        changed |= {"suspended": False, "turned": _order(envelope)}
     if isinstance(event, ExpertRegistered):
         changed |= event.model_dump(include={"person", "programme", "office"})
         changed.setdefault("suspended", False)
@@ -91,6 +97,8 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 
 
 def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
+    if isinstance(event, InstitutionAccountAssigned):
+        return {**known, "account": event.account}
     changed = {**known, "status": event.leads_to}
     if isinstance(event, InstitutionRegistered):
         changed |= event.model_dump(include={"account", "office", "country", "area", "sector", "host_type"})
@@ -111,7 +119,18 @@ def placement(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
             return {**known, "completed": True}
         case PlacementEndedEarly():
             return {**known, "ended": {"party": event.party, "reason": event.reason}}
+        case PlacementFactTakenBack():
+            gone = _TOLD_BY.get(event.of)
+            return {**{name: value for name, value in known.items() if name != gone}, "status": event.status}
     return known
+
+
+# What is known by a fact of a placement, and no more once it is taken back.
+_TOLD_BY = {
+    ReturnStarted.__name__: "returned",
+    ReturnCompleted.__name__: "completed",
+    PlacementEndedEarly.__name__: "ended",
+}
 
 
 def return_of(known: Mapping[str, Any]) -> Return:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from services.matching.domain.assignments import ASSIGNMENT, Assignment, ShortlistRequest
+from services.matching.domain.knowledge import expert_status
 from services.matching.domain.matches import MATCH, Match
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.matching.work.promises import Promises, SeatsFull, standing
@@ -98,6 +99,7 @@ class Allocation:
 
     async def offer(self, call: Call[Change]) -> Saved[Match]:
         assignment = await self._under_way(call)
+        await self._still_eligible(call)
         return await self._execute(
             call, self._selection.definition(assignment).section(SelectionSection).offers.expires_days
         )
@@ -109,6 +111,18 @@ class Allocation:
     async def _execute(self, call: Call[Change], given: Any) -> Saved[Match]:
         command = Asked(call.verb, call.body, given)
         return await self._kernel.execute(MATCHES, call.id, command, call.cause, expected_version=call.expected_version)
+
+    async def _still_eligible(self, call: Call[Change]) -> None:
+        """Raises Refusal `expert_screening`, `expert_ineligible`, `expert_suspended` before an offer is made."""
+        document, state = await self._kernel.load(MATCHES, call.id)
+        if document is None or state is None or settled(document, call.cause):
+            return
+        status = expert_status(await self._selection.knowledge(state.parties.expert))
+        if status == "unknown":
+            raise TooEarly("expert")
+        if status != "eligible":
+            detail = "an offer is made to an expert who is eligible; registration decides, or the match is retracted"
+            raise Refusal(f"expert_{status}", detail)
 
     async def _under_way(self, call: Call[Change]) -> Assignment:
         """The match's assignment. Raises Refusal `work_is_over`; a repetition of what was done is never refused."""

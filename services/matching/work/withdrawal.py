@@ -10,24 +10,28 @@ from services.matching.domain.knowledge import (
     PLACEMENT_PURPOSE,
     Consent,
     consent_to_placement,
+    expert_status,
     is_suspended,
     return_of,
 )
-from services.matching.domain.matches import MATCH
+from services.matching.domain.matches import MATCH, WITHOUT_SEAT
 from services.matching.store import MATCHES, POOLS, SHADOWS
 from services.matching.work.promises import Promises
 from shared.contracts.registration import (
     AppealUpheld,
     ConsentGiven,
     ConsentWithdrawn,
+    ExpertDeclaredIneligible,
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
 )
+from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
+from shared.store.aggregates import ATTEMPTS, Cause
 
-EXPERT_SUSPENDED = "expert_suspended"
+EXPERT_SUSPENDED, EXPERT_INELIGIBLE = "expert_suspended", "expert_ineligible"
 AGAINST: Mapping[Consent, str] = {"not_given": NO_CONSENT, "withdrawn": CONSENT_WITHDRAWN}
 
 
@@ -53,6 +57,38 @@ class Withdrawal:
         # Without a pool there is nothing to reopen, and whoever closes one later asks why once more.
         if isinstance(event, ExpertSuspended) or await self._store.load(POOLS.name, event.person):
             await self._align(event.person, delivery)
+
+    async def ineligible(self, delivery: Delivery) -> None:
+        """What was not offered yet ends; what follows from an offer that is out is for an officer to decide."""
+        event = delivery.event
+        if not isinstance(event, ExpertDeclaredIneligible) or expert_status(delivery.knowledge) != "ineligible":
+            return
+        for match in await self._of_expert(event.person, delivery.subject):
+            await self._stop_before_offer(match, delivery.cause(f"stop:{match}"))
+
+    async def _of_expert(self, person: str, expert: str) -> list[str]:
+        found: list[str] = []
+        after: str | None = None
+        while True:
+            page = await self._store.find(MATCHES.name, "own", person, after=after)
+            found += [one["_id"] for one in page if one["state"]["parties"]["expert"] == expert]
+            if not page:
+                return found
+            after = page[-1]["ix"]["own"]["o"]
+
+    async def _stop_before_offer(self, match: str, cause: Cause) -> None:
+        for _ in range(ATTEMPTS):
+            document, state = await self._kernel.load(MATCHES, match)
+            if document is None or state is None or state.status not in WITHOUT_SEAT | {"allocated"}:
+                return
+            command = MATCH.ask("stop", reason=EXPERT_INELIGIBLE)
+            try:
+                await self._kernel.execute(MATCHES, match, command, cause, expected_version=document["version"])
+                return
+            except PreconditionFailed:
+                # Perhaps it was offered in between.
+                continue
+        raise Conflict
 
     async def _align(self, person: str, delivery: Delivery) -> None:
         """Closes first, then stops what the pool listed; or reopens. Two topics can turn the pool side by side.

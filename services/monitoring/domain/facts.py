@@ -13,12 +13,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from services.monitoring.domain.dates import local_date
-from services.monitoring.domain.rows import EventRow, day_of
+from services.monitoring.domain.rows import FACT, EventRow, day_of
 from shared.contracts.catalogue import CATALOGUE, Catalogue
+from shared.contracts.corrections import Revises
 from shared.contracts.facts import ITEM, DaysSince, FactField, Family, Length, Ordinal, Said, Subject, Tells
 
 # Raised with any change of what the declarations mean here: a stored read model of another version is built anew.
-RULES_VERSION = 2
+RULES_VERSION = 3
 
 
 class Fact(NamedTuple):
@@ -87,6 +88,7 @@ class _Case:
         self._days: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._open: list[tuple[int, frozenset[str]]] = []
+        self._told: dict[int, _Telling] = {}
         self._known_ms = 0
 
     def take(self, row: EventRow) -> None:
@@ -96,8 +98,11 @@ class _Case:
         self._frame |= {name: body[name] for name in self._family.frame if name in body}
         if self._open:
             self._end(row.type)
-        for tells in self._catalogue.tells.get((row.topic, row.type), ()):
-            self._tell(tells, row, body)
+        if revises := self._catalogue.revises.get((row.topic, row.type)):
+            self._revise(revises, row, body)
+        elif told := self._catalogue.tells.get((row.topic, row.type), ()):
+            self._told[row.sequence] = _Telling(row, body, dict(self._before), told)
+            self._tell_all(row.sequence)
         # What a later event's dates are reckoned from, whether or not it stands for the whole case.
         self._before |= body
 
@@ -111,17 +116,46 @@ class _Case:
                 still.append((index, ended_by))
         self._open = still
 
-    def _tell(self, tells: Tells, row: EventRow, body: Mapping[str, Any]) -> None:
+    def _revise(self, revises: Revises, row: EventRow, body: Mapping[str, Any]) -> None:
+        """What the revised event told is known until now, and told anew where it is not taken back."""
+        telling = self._told.get(body[FACT])
+        if telling is None:
+            return
+        for index in telling.facts:
+            fact = self.facts[index]
+            if fact.known_to is None:
+                self.facts[index] = fact._replace(known_to=max(self._known_ms, fact.known_from))
+        self._open = [one for one in self._open if one[0] not in telling.facts]
+        for kind in telling.counted:
+            self._counts[kind] -= 1
+        if revises == "existence":
+            del self._told[body[FACT]]
+            return
+        when = row.happened_us if revises == "time" else telling.row.happened_us
+        said = body if revises == "content" else telling.body
+        place = telling.row._replace(epoch=row.epoch, sequence=row.sequence, happened_us=when)
+        self._told[body[FACT]] = _Telling(place, said, telling.before, telling.tells)
+        self._tell_all(body[FACT])
+
+    def _tell_all(self, fact: int) -> None:
+        telling, first = self._told[fact], len(self.facts)
+        counted = [tells.kind for tells in telling.tells if self._tell(tells, telling)]
+        self._told[fact] = telling._replace(facts=range(first, len(self.facts)), counted=counted)
+
+    def _tell(self, tells: Tells, telling: _Telling) -> bool:
+        """Whether the event is one of the kind."""
+        row, body = telling.row, telling.body
         family, count = self._family, self._counts.get(tells.kind, 0)
         # An event that lists no item tells nothing, and is none of its kind.
         items = body.get(tells.each, ()) if tells.each else ({},)
         if (tells.once and count) or self._frame.get(family.opened) is None or not items:
-            return
+            return False
         self._counts[tells.kind] = count + 1
         day, year = local_date(row.happened_us, self._zone_of(row))
-        self._days.setdefault(tells.kind, day)
+        # The last one: an earlier one of a kind that a case tells once was put right.
+        self._days[tells.kind] = day
         for number, item in enumerate(items):
-            said = _Told(row, {**body, **self._frame, ITEM: item}, self._before, count + 1, day, self._days)
+            said = _Told(row, {**body, **self._frame, ITEM: item}, telling.before, count + 1, day, self._days)
             values = tuple(value for one in family.fields for value in said.values(one, tells))
             if tells.ended_by:
                 self._open.append((len(self.facts), tells.ended_by))
@@ -129,6 +163,19 @@ class _Case:
             scope = (row.office, row.programme, row.programme_version, row.happened_us, day, year)
             framed = self._frame.get(family.framed) is not None
             self.facts.append(Fact._make((*place, *scope, framed, values, self._known_ms, None)))
+        return True
+
+
+class _Telling(NamedTuple):
+    """An event that told facts, in the version that stands: `row` says where and when, `body` what, `before` what the
+    case had said before it. `facts`: their places; `counted`: the kinds that it is one of."""
+
+    row: EventRow
+    body: Mapping[str, Any]
+    before: Mapping[str, Any]
+    tells: Sequence[Tells]
+    facts: range = range(0)
+    counted: Sequence[str] = ()
 
 
 class _Told(NamedTuple):

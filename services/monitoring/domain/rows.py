@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 from shared.contracts.base import Event
 from shared.contracts.catalogue import CATALOGUE, Catalogue
+from shared.contracts.corrections import Revising
 from shared.contracts.facts import ITEM, Family, Length, Said
 from shared.contracts.registration import ProfileChanged
 
+# Where a revising event says which fact it puts right: the sequence of the event that told it first.
+FACT = "fact"
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -91,6 +94,8 @@ def needed_of(event: type[Event], family: Family) -> dict[str, Any]:
                     needed[step] = True
         elif isinstance(one.source, Length):
             needed |= {one.source.starts: True, one.source.ends: True}
+    if issubclass(event, Revising):
+        needed[FACT] = True
     for name in (*family.frame, *(tells.each for tells in event.tells if tells.each is not None)):
         needed.setdefault(name, True)
     return {name: part for name, part in needed.items() if name in event.model_fields}

@@ -8,27 +8,59 @@ the programme's definition lists for the modality, training for virtual work inc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import date
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
-from services.placement.domain.calendars import VIRTUAL, in_order
-from shared.cases.bodies import REASON, Change, Input, Noted, Reason
+from services.placement.domain.dates import (
+    OTHER_DAYS,
+    Contract,
+    Extension,
+    arrived_in_time,
+    contract_has_begun,
+    later_than_the_contract,
+    prepared,
+    within_the_terms,
+    work_is_over,
+)
+from services.placement.domain.revisions import (
+    MISTAKES,
+    REVISABLE,
+    ContractCorrection,
+    Correction,
+    TakingBack,
+    at_its_right_time,
+    may_be_corrected,
+    may_be_taken_back,
+    on_its_right_days,
+    without_it,
+)
+from services.placement.domain.standing import (
+    ANYWHERE,
+    BEFORE_ARRIVAL,
+    PREPARING,
+    RUNNING,
+    Party,
+    Placement,
+    is_virtual,
+)
+from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Date, Id, Instant, TimeZone
-from shared.contracts.frame import Listed
+from shared.contracts.base import Code, Id, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
     HostCertified,
     NoShowReported,
     PlacementCancelled,
+    PlacementContractCorrected,
     PlacementContracted,
     PlacementEndedEarly,
     PlacementExtended,
+    PlacementFactTakenBack,
     PlacementOpened,
     PlacementRefused,
+    PlacementTimeCorrected,
     PreparationStep,
     PreparationStepCompleted,
     ReportAccepted,
@@ -38,77 +70,9 @@ from shared.contracts.placement import (
     ReturnStarted,
     TravelStarted,
 )
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 from shared.texts import lines
-from shared.zones import zone
-
-Status = Literal[
-    "host_confirmed",
-    "contracted",
-    "pre_departure",
-    "travelling",
-    "active",
-    "reports_due",
-    "completed",
-    "ended_early",
-    "no_show",
-    "cancelled",
-    "refused",
-]
-Party = Literal["expert", "host", "programme"]
-PREPARING = states("contracted", "pre_departure")
-BEFORE_ARRIVAL = PREPARING | {"host_confirmed", "travelling"}
-RUNNING = states("active", "reports_due")
-UNDER_CONTRACT = PREPARING | RUNNING | {"travelling", "completed"}
-GIVES_DAYS_BACK = states("ended_early", "no_show", "cancelled", "refused")
-ANYWHERE = UNDER_CONTRACT | BEFORE_ARRIVAL | GIVES_DAYS_BACK
-
-
-class Placement(BaseModel):
-    """`terms` is None for one that never opened; the dates are the contract's, once there is one.
-
-    Dates are the office's own: `time_zone` says on which of them something happened (None: UTC). `report`: number of
-    the last report, `accepted_report` of the last accepted one.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    match: str
-    parties: MatchParties
-    terms: Terms | None = None
-    status: Status
-    starts_on: Date | None = None
-    ends_on: Date | None = None
-    contracts: int = 0
-    steps: tuple[PreparationStep, ...] = ()
-    opened_at: Instant
-    time_zone: str | None = None
-    reason: str | None = None
-    party: Party | None = None
-    report: int = 0
-    accepted_report: int = 0
-    certified: bool = False
-
-    def day_of(self, instant: datetime) -> date:
-        """The office's calendar day at that instant."""
-        return instant.astimezone(zone(self.time_zone) if self.time_zone else UTC).date()
-
-
-@dataclass(frozen=True)
-class Days:
-    """Half-open: `ends_on` is the first day after."""
-
-    starts_on: date
-    ends_on: date
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What the programme asks for before somebody departs, and how many days before the contract one may arrive."""
-
-    steps: tuple[PreparationStep, ...] = ()
-    early_arrival_days: int = 0
 
 
 class Opening(Input):
@@ -130,23 +94,8 @@ class Retraction(Refused):
     running: bool = True
 
 
-class Contract(Noted):
-    """`override_reason`: why the dates lie outside those of the terms or of the programme."""
-
-    starts_on: Date
-    ends_on: Date
-    override_reason: Annotated[Code | None, Listed(REASON)] = None
-
-
 class Step(Change):
     step: PreparationStep
-
-
-class Extension(Noted):
-    """`override_reason`: why it lasts beyond the programme."""
-
-    ends_on: Date
-    override_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 class EarlyEnd(Reason):
@@ -157,10 +106,6 @@ class Report(Change):
     """What was done and what came of it, in the expert's words, which stay in this service."""
 
     text: Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=20_000)]
-
-
-def is_virtual(state: Placement) -> bool:
-    return state.terms is not None and state.terms.modality == VIRTUAL
 
 
 def travels(state: Placement) -> None:
@@ -175,23 +120,6 @@ def works_from_home(state: Placement) -> None:
         raise Refusal("illegal_transition", f"possible from travelling; the case is {state.status}")
 
 
-def within_the_terms(turn: Turn[Placement, Contract]) -> Told:
-    """A contract ends after it begins, within the terms' days and the programme's; other days need a reason."""
-    body, terms, programme = turn.body, turn.state.terms, turn.given
-    in_order(body.starts_on, body.ends_on)
-    bounds = [one for one in (terms and Days(terms.starts_on, terms.ends_on), programme) if one is not None]
-    outside = ["/starts_on"] if any(body.starts_on < one.starts_on for one in bounds) else []
-    outside += ["/ends_on"] if any(body.ends_on > one.ends_on for one in bounds) else []
-    if outside and body.override_reason is None:
-        raise _outside("dates_outside_terms", outside)
-    return {"override_reason": body.override_reason if outside else None}
-
-
-def _outside(rule: str, pointers: list[str]) -> Refusal:
-    text = "other days than those of the terms and of the programme need a reason"
-    return Refusal(rule, text, problems=tuple(Problem(rule, one) for one in pointers), status=422)
-
-
 def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
     """Each step once; for virtual work only those that its modality lists."""
     if turn.body.step in turn.state.steps:
@@ -199,29 +127,6 @@ def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
     if is_virtual(turn.state) and turn.body.step not in turn.given.steps:
         raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
     return {}
-
-
-def prepared(turn: Turn[Placement, Change]) -> Told:
-    """Nobody departs, or begins virtual work, before the obligatory steps of the programme are done."""
-    if set(turn.given.steps) - set(turn.state.steps):
-        raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
-    return {}
-
-
-def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
-    """Prepared, not before the contract's first day, or the days before it that the programme allows, and before its
-    end."""
-    starts_on, day = turn.state.starts_on, turn.state.day_of(turn.now)
-    if starts_on is not None and day < starts_on - timedelta(days=turn.given.early_arrival_days):
-        raise Refusal("arrival_before_start", f"the contract begins on {starts_on}")
-    if turn.state.ends_on is not None and day >= turn.state.ends_on:
-        raise Refusal("arrival_after_end", "the contract was over by that day")
-    return prepared(turn)
-
-
-def contract_has_begun(turn: Turn[Placement, Change]) -> Told:
-    """Who is not there before the contract's first day is no no-show."""
-    return _begun(turn, "no_show_before_start")
 
 
 def reports_are_in(state: Placement) -> None:
@@ -232,28 +137,6 @@ def reports_are_in(state: Placement) -> None:
         raise Refusal("report_not_accepted", "a report is due and none is accepted")
     if not state.certified:
         raise Refusal("certificate_missing", "the host has not certified the work")
-
-
-def work_is_over(turn: Turn[Placement, Change]) -> Told:
-    """No completion before the contract begins."""
-    return _begun(turn, "completed_before_start")
-
-
-def _begun(turn: Turn[Placement, Change], rule: str) -> Told:
-    if turn.state.starts_on is not None and turn.state.day_of(turn.now) < turn.state.starts_on:
-        raise Refusal(rule, "the contract begins on a later day")
-    return {}
-
-
-def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
-    """An extension ends after the contract that it extends, and within the programme unless there is a reason."""
-    if turn.state.ends_on is None or turn.body.ends_on <= turn.state.ends_on:
-        raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
-    in_order(turn.state.ends_on, turn.body.ends_on)
-    outside = turn.given is not None and turn.body.ends_on > turn.given.ends_on
-    if outside and turn.body.override_reason is None:
-        raise _outside("dates_outside_programme", ["/ends_on"])
-    return {"override_reason": turn.body.override_reason if outside else None}
 
 
 def the_next_report(turn: Turn[Placement, Report]) -> Told:
@@ -291,8 +174,6 @@ ALL_THREE: By = {"expert": "own", "host": "institution", "officer": "office"}
 DEFINITION = states("definition")
 CALENDAR = frozenset({"guard:calendar"})
 DATED = CALENDAR | DEFINITION
-# Why a contract or an extension has other days than the terms and the programme.
-OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
 DATES: Mapping[str, Any] = {"starts_on": "2027-03-01", "ends_on": "2027-05-01"}
 OF_THE_EXPERT = ("family", "health", "work", "other_offer", "expert_withdrew")
 OF_THE_HOST = ("host_closed", "host_withdrew", "no_funds", "security")
@@ -306,6 +187,8 @@ def fold(state: Placement | None, event: Any) -> Mapping[str, Any]:
             return {"starts_on": event.terms.starts_on, "ends_on": event.terms.ends_on}
         case PlacementContracted():
             return {"contracts": 1}
+        case PlacementContractCorrected():
+            return {"reason": state.reason if state else None}
         case PlacementExtended():
             return {"contracts": (state.contracts if state else 0) + 1}
         case PreparationStepCompleted():
@@ -324,6 +207,19 @@ def _cut_short(state: Placement, event: PlacementEndedEarly) -> date | None:
     if state.starts_on is None or state.ends_on is None:
         return state.ends_on
     return max(state.starts_on, min(state.ends_on, state.day_of(event.happened_at)))
+
+
+# Where a placement may have stood before the fact that led it where it stands; nowhere: that is not taken back.
+LEFT_BY: Mapping[str, tuple[str, ...]] = {
+    "contracted": ("host_confirmed",),
+    "pre_departure": ("contracted", "pre_departure"),
+    "travelling": ("contracted", "pre_departure"),
+    "active": ("contracted", "pre_departure", "travelling", "active"),
+    "reports_due": ("active", "reports_due"),
+    "completed": ("active", "reports_due"),
+    "ended_early": ("active", "reports_due"),
+    "no_show": (),
+}
 
 
 MOVES: tuple[Move, ...] = (
@@ -459,6 +355,66 @@ MOVES: tuple[Move, ...] = (
         reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "visa_refused", "document_missing", "no_answer", "mistake"),
         example={"reason": "host_closed"},
     ),
+    Move(
+        "correct-contract",
+        PREPARING | {"travelling"},
+        PlacementContractCorrected,
+        body=ContractCorrection,
+        by=BY_OFFICER,
+        rule=on_its_right_days,
+        reasons=(*MISTAKES, *OTHER_DAYS),
+        needs=DATED,
+        refuses=(
+            "dates_reversed",
+            "dates_too_far_apart",
+            "dates_outside_terms",
+            "placement_overlaps",
+            "another_fact_since",
+        ),
+        example={**DATES, "reason": "typing_error"},
+    ),
+    Move(
+        "correct-time",
+        states(*LEFT_BY),
+        PlacementTimeCorrected,
+        body=Correction,
+        by=BY_OFFICER,
+        rule=at_its_right_time,
+        reasons=MISTAKES,
+        needs=DATED,
+        when=may_be_corrected,
+        refuses=(
+            "fact_not_revisable",
+            "another_fact_since",
+            "arrival_before_start",
+            "arrival_after_end",
+            "completed_before_start",
+            "no_show_before_start",
+            "preparation_incomplete",
+            "happened_before_last",
+            "placement_overlaps",
+        ),
+        example={"happened_at": "2027-01-12T09:00:00Z", "reason": "wrong_date"},
+    ),
+    *(
+        Move(
+            "take-back",
+            states(left_by),
+            PlacementFactTakenBack,
+            to=states(*stood),
+            body=TakingBack,
+            by=BY_OFFICER,
+            rule=without_it,
+            reasons=MISTAKES,
+            needs=DATED,
+            when=may_be_taken_back,
+            named=dict.fromkeys(("no_show", "cancelled", "refused"), "acted_on"),
+            refuses=("fact_not_revisable", "another_fact_since", "consent_withdrawn", "placement_overlaps"),
+            example={"reason": "wrong_case"},
+        )
+        for left_by, stood in LEFT_BY.items()
+        if stood
+    ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),
     Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),
     # The consent was given anew: a flag outside the state goes, and nothing happens to the case.
@@ -470,5 +426,6 @@ PLACEMENT = Case(
     Placement,
     MOVES,
     fold,
+    revisable=REVISABLE,
     readers={**ALL_THREE, "finance": "office"},
 )

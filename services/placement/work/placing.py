@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from services.placement.domain import calendars
-from services.placement.domain.placements import (
-    GIVES_DAYS_BACK,
-    PLACEMENT,
-    UNDER_CONTRACT,
-    Contract,
-    Days,
-    Extension,
-    Placement,
-    Preparation,
-    Report,
-)
+from services.placement.domain.placements import PLACEMENT, Report
+from services.placement.domain.revisions import Revision
+from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Days, Placement, Preparation
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
 from shared.clock import derived_id, short_hash
@@ -32,11 +23,14 @@ from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
+from shared.store.streams import id_at
 from shared.web.acting import Call
 
 PURPOSE = "placement"
 CONSENT_FLAG = "consent_withdrawn"
 REPORT = "report"
+REVISING = frozenset({"correct-contract", "correct-time", "take-back"})
+PLACEMENTS_TOPIC = "placement.placements"
 
 
 def placement_of(match: str) -> str:
@@ -160,50 +154,74 @@ class Placing:
                 command = PLACEMENT.ask("note-consent")
                 await self._kernel.execute(PLACEMENTS, placement_id, command, cause, private={CONSENT_FLAG: False})
 
-    async def contract(self, call: Call[Contract]) -> Saved[Placement]:
-        """A contract outside the held dates widens the hold first."""
-        return await self._promise(call, call.body.starts_on, call.body.ends_on)
+    async def promise(self, call: Call[Any]) -> Saved[Placement]:
+        """What changes the days of a placement, or may: asks the rules, then the calendar, then saves.
 
-    async def extend(self, call: Call[Extension]) -> Saved[Placement]:
-        """An extension widens the hold before anything is promised."""
-        return await self._promise(call, call.body.ends_on, call.body.ends_on)
-
-    async def _promise(self, call: Call[Any], starts_on: date, ends_on: date) -> Saved[Placement]:
-        """Asks the rules, then the calendar, then saves. A repetition is answered, and asks neither again."""
-        id, cause, expected = call.id, call.cause, call.expected_version
-        document, state = await self._kernel.load(PLACEMENTS, id)
-        command = Asked(call.verb, call.body, self._programme_days(state))
-        if document is not None and state is not None and not settled(document, cause):
+        A repetition is answered, and asks neither again.
+        """
+        document, state = await self._kernel.load(PLACEMENTS, call.id)
+        if document is None or state is None:
+            raise Refusal("not_found", status=404)
+        command, expected = Asked(call.verb, call.body, self._given(call, document, state)), call.expected_version
+        if not settled(document, call.cause):
             if expected is not None and expected != document["version"]:
                 raise PreconditionFailed
-            PLACEMENT.decide(state, command, cause.happened_at or self._replica.ports.runtime.now())
-            await self._replica.guards.extend(
-                self.guard,
-                state.parties.person,
-                id,
-                lambda claim: calendars.widened(claim, starts_on, ends_on, short_hash(cause.command_id)),
-            )
+            await self._hold_before(call, command, state)
+            if call.verb in REVISING:
+                # What is put right was looked at with the flag of a withdrawn consent, which is none of the state.
+                expected = int(document["version"])
         try:
-            saved = await self._kernel.execute(PLACEMENTS, id, command, cause, expected_version=expected)
-        except Refusal:
-            # Another request came between: the days that were just added may belong to nobody now.
-            _, state = await self._kernel.load(PLACEMENTS, id)
-            if state is not None and state.status in GIVES_DAYS_BACK:
-                await self._give_back(id, state)
+            return await self._kernel.execute(PLACEMENTS, call.id, command, call.cause, expected_version=expected)
+        except PreconditionFailed:
+            if call.expected_version is None:
+                raise Refusal("another_fact_since", "another fact was recorded meanwhile") from None
             raise
-        await self._hold_contract(saved.document, saved.state)
-        return saved
+        finally:
+            # Also where another request came between: the days that were just added may belong to nobody now.
+            await self._align_days(call.id)
+
+    def _given(self, call: Call[Any], document: Document, state: Placement) -> Any:
+        programme = self._programme_days(state)
+        if call.verb not in REVISING:
+            return programme
+        ids = {past.standing: id_at(document, PLACEMENTS_TOPIC, past.standing) for past in state.trail}
+        return Revision(ids, self.preparation(state), programme, bool(document["private"].get(CONSENT_FLAG)))
+
+    async def _hold_before(self, call: Call[Any], command: Asked, state: Placement) -> None:
+        """Has the calendar hold the days that the placement will have beside those that it has."""
+        at, after = call.cause.happened_at or self._replica.ports.runtime.now(), state
+        for event in PLACEMENT.decide(state, command, at):
+            after = PLACEMENT.evolve(after, event)
+        starts_on, ends_on = after.starts_on, after.ends_on
+        held = call.verb in REVISING and (state.starts_on, state.ends_on) == (starts_on, ends_on)
+        if starts_on is None or ends_on is None or held:
+            return
+        asked = short_hash(call.cause.command_id)
+        await self._replica.guards.extend(
+            self.guard,
+            state.parties.person,
+            call.id,
+            lambda claim: calendars.widened(claim, starts_on, ends_on, asked),
+        )
+
+    async def _align_days(self, placement_id: str) -> None:
+        """The calendar holds the days of the placement as it stands, or gives back what it gave up."""
+        document, state = await self._kernel.load(PLACEMENTS, placement_id)
+        if document is None or state is None:
+            return
+        if state.status in GIVES_DAYS_BACK:
+            await self._give_back(placement_id, state)
+        else:
+            await self._hold_contract(document, state)
 
     async def promised(self, delivery: Delivery) -> None:
         """The own topic: what a crash left between a contract and its calendar is done here."""
-        document, state = await self._kernel.load(PLACEMENTS, delivery.subject)
-        if document is not None and state is not None:
-            await self._hold_contract(document, state)
+        await self._align_days(delivery.subject)
 
     async def _hold_contract(self, document: Document, state: Placement) -> None:
         """The calendar holds the contract's days and no others, unless a further promise is on its way."""
         starts_on, ends_on = state.starts_on, state.ends_on
-        if state.status not in UNDER_CONTRACT or starts_on is None or ends_on is None:
+        if state.status not in HOLDS_DAYS or starts_on is None or ends_on is None:
             return
         applied = document["applied"]
         try:

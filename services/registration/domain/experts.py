@@ -40,6 +40,7 @@ from shared.contracts.registration import (
     ExpertAppealed,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
+    ExpertEligibilityChanged,
     ExpertInfoProvided,
     ExpertInfoRequested,
     ExpertRegistered,
@@ -52,6 +53,8 @@ from shared.identity.roles import BY_EXPERT, BY_OFFICER
 
 Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended", "appealed", "dismissed"]
 Channel = Literal["self", "officer"]
+# Why screening begins anew by itself.
+PROFILE_CHANGED = "profile_changed"
 AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 
@@ -59,6 +62,7 @@ class Expert(BaseModel):
     """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
     (`resumes_until`: its `appeal_until`).
 
+    `failing`: criteria that an eligible expert no longer meets, while the case goes on with an offer.
     `appeal_until`: from when on the last decision can no longer be appealed. `against`, `ground`, `appealed_at` and
     `appeal`: of the last appeal, the state that it contests, why, when, and what became of it.
     """
@@ -74,6 +78,7 @@ class Expert(BaseModel):
     status: Status = "screening"
     items: tuple[str, ...] = ()
     criteria: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
     reason: str | None = None
     resumes: Status | None = None
     resumes_until: Instant | None = None
@@ -170,6 +175,42 @@ def fails_some(turn: Turn[Expert, Change]) -> Told:
     return {"criteria": turn.given.failed, "appeal_until": turn.given.appeal_until}
 
 
+@dataclass(frozen=True)
+class Review:
+    """What the criteria say now: names of those not met. `offered`: the expert stands on an offer, or on a return."""
+
+    failed: tuple[str, ...]
+    offered: bool = False
+
+
+def as_the_criteria_say_now(turn: Turn[Expert, Change]) -> Told:
+    """A change of the profile that turns what was decided brings the case back to screening.
+
+    Once an offer is out, others rely on the decision: the case goes on, and an officer is told.
+    """
+    state, review = turn.state, turn.given
+    if turns(state.status, review) and not (state.status == "eligible" and review.offered):
+        return [_reopened(turn)]
+    if state.status == "eligible" and review.failed != state.failing:
+        return [ExpertEligibilityChanged(happened_at=turn.now, person=state.person, failing=review.failed)]
+    return []
+
+
+def turns(decided: str | None, review: Review) -> bool:
+    """Whether the criteria now say otherwise than was decided."""
+    return bool(review.failed) if decided == "eligible" else decided == "ineligible" and not review.failed
+
+
+def as_before(turn: Turn[Expert, Change]) -> Told:
+    """A suspension ends where it began, unless the profile has changed so that the decision no longer holds."""
+    ended = ExpertReinstated(happened_at=turn.now, person=turn.state.person)
+    return [ended, _reopened(turn)] if turns(turn.state.resumes, turn.given) else [ended]
+
+
+def _reopened(turn: Turn[Expert, Any]) -> ExpertScreeningReopened:
+    return ExpertScreeningReopened(happened_at=turn.now, person=turn.state.person, reason=PROFILE_CHANGED)
+
+
 def may_be_appealed(turn: Turn[Expert, Reason]) -> Told:
     """A suspension names the last day of an appeal, by the case's version."""
     return {"appeal_until": turn.given}
@@ -183,12 +224,13 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
         case ExpertInfoProvided():
             return {"items": ()}
         case ExpertDeclaredEligible():
-            return {"criteria": (), "reason": None, "appeal_until": None}
+            return {"criteria": (), "failing": (), "reason": None, "appeal_until": None}
         case ExpertDeclaredIneligible():
-            return {"reason": None, "appeal_until": event.appeal_until}
+            return {"failing": (), "reason": None, "appeal_until": event.appeal_until}
         case ExpertScreeningReopened() | AppealUpheld():
             upheld = {"appeal": "upheld"} if isinstance(event, AppealUpheld) else {}
-            return {"criteria": (), "resumes": None, "resumes_until": None, "appeal_until": None, **upheld}
+            undone = dict.fromkeys(("resumes", "resumes_until", "appeal_until"))
+            return {**undone, **upheld, "criteria": (), "failing": ()}
         case ExpertSuspended() if state:
             return {"resumes": state.status, "resumes_until": state.appeal_until}
         case ExpertReinstated() if state:
@@ -230,6 +272,7 @@ MOVES: tuple[Move, ...] = (
         rule=by_the_newest_version,
         needs=frozenset({"definition", "person", "guard:document"}),
         refuses=(
+            "account_handed_over",
             "already_registered",
             "code_not_listed",
             "document_held_elsewhere",
@@ -314,7 +357,30 @@ MOVES: tuple[Move, ...] = (
         reasons=("unreachable", "false_statement", "conduct", "under_inquiry", "own_request"),
         example={"reason": "unreachable"},
     ),
-    Move("reinstate", states("suspended"), ExpertReinstated, to=SCREENING | ASKED | SCREENED, by=BY_OFFICER),
+    Move(
+        "reinstate",
+        states("suspended"),
+        ExpertReinstated,
+        then=(ExpertScreeningReopened,),
+        to=SCREENING | ASKED | SCREENED,
+        by=BY_OFFICER,
+        rule=as_before,
+        needs=CRITERIA,
+    ),
+    Move(
+        "reconsider",
+        states("eligible"),
+        (ExpertScreeningReopened, ExpertEligibilityChanged),
+        rule=as_the_criteria_say_now,
+        overtaken="nothing",
+    ),
+    Move(
+        "reconsider",
+        states("ineligible"),
+        ExpertScreeningReopened,
+        rule=as_the_criteria_say_now,
+        overtaken="nothing",
+    ),
     # Whoever writes an appeal down for somebody does not decide on it either.
     Move(
         "appeal",

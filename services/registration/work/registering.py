@@ -7,17 +7,17 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
-from shared.clock import derived_id
+from shared.clock import derived_id, together
 from shared.errors import Problem, Refusal
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
@@ -36,13 +36,16 @@ AGAIN = "already_registered"
 class Registering:
     """Registrations of experts, and the guard of their document numbers."""
 
-    def __init__(self, replica: Replica, publishing: Publishing, identifiers: Identifiers) -> None:
+    def __init__(
+        self, replica: Replica, publishing: Publishing, identifiers: Identifiers, handing_over: HandingOver
+    ) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._publishing = publishing
         self._identifiers = identifiers
+        self._handing_over = handing_over
         self.guard = Guard(DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission)
 
     async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
@@ -60,12 +63,13 @@ class Registering:
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
-        subject = derived_id(person_of(channel, cause), body.programme)
+        person_id = await self._person_of(channel, cause)
+        subject = derived_id(person_id, body.programme)
         if channel == "self":
             await self._not_again(subject, cause)
         stored = body.model_dump(mode="json", exclude_none=True)
         return await self._replica.submissions.submit(
-            EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel
+            EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel, person=person_id
         )
 
     async def _not_again(self, expert_id: str, cause: Cause) -> None:
@@ -86,18 +90,39 @@ class Registering:
         """
         body = ExpertRegistration.model_validate(submission.body)
         channel: Channel = "self" if submission.channel == "self" else "officer"
-        person_id = person_of(channel, submission.cause)
+        person_id = await self._person_of(channel, submission.cause)
+        if derived_id(person_id, body.programme) != submission.subject:
+            raise handed_over()
         cause = submission.cause.step("expert")
         # An officer's submission names a person of its own, whom only a repetition of it finds there.
         known = await self._unless_second(submission.subject, cause) if channel == "self" else None
         _, version = await self._publishing.newest(body.programme)
-        guard = await self._hold(body.person.document, person_id, submission)
-        person = await self._record(body, person_id, guard["_id"] if guard else None, submission)
-        if guard:
-            await self._replica.guards.settle(self.guard, guard["_id"], person_id, known=guard, target=person)
-        private = {"possible_duplicate": True} if await self._resembles(person) else None
+        document = body.person.document
+        guard_id = self._identifiers.guard_id(document) if document else None
+        # The hold and the person's key wait for the disk side by side; so do the hold's settling and the expert.
+        guard, private = await together(
+            self._hold(guard_id, person_id, submission), self._identifiers.sealed(person_id, body.person, guard_id)
+        )
+        person = await self._record(body, person_id, private, submission)
+        flags = {"possible_duplicate": True} if await self._resembles(person) else None
         command = Asked("create", body, Applicant(person_id, version, channel))
-        await self._kernel.execute(EXPERTS, submission.subject, command, cause, private=private, known=known)
+        await together(
+            self._settle(guard, person),
+            self._kernel.execute(EXPERTS, submission.subject, command, cause, private=flags, known=known),
+        )
+
+    async def _person_of(self, channel: str, cause: Cause) -> str:
+        """The person whom the registration is about. Refusal for an account whose person was handed to another one."""
+        if channel != "self":
+            return person_of(channel, cause)
+        person_id = await self._handing_over.person_of(cause.account or "")
+        if person_id is None:
+            raise handed_over()
+        return person_id
+
+    async def _settle(self, guard: Document | None, person: Document) -> None:
+        if guard is not None:
+            await self._replica.guards.settle(self.guard, guard["_id"], person["_id"], known=guard, target=person)
 
     async def _unless_second(self, expert_id: str, cause: Cause) -> Document | None:
         document = await self._store.load(EXPERTS.name, expert_id)
@@ -105,10 +130,10 @@ class Registering:
             raise Refusal(AGAIN, "the person is registered in this programme")
         return document
 
-    async def _hold(self, document: IdentityDocument | None, person_id: str, submission: Submission) -> Document | None:
-        if document is None:
+    async def _hold(self, guard_id: str | None, person_id: str, submission: Submission) -> Document | None:
+        if guard_id is None:
             return None
-        guard_id, claim = self._identifiers.guard_id(document), {"submission": submission.id}
+        claim = {"submission": submission.id}
         try:
             # Most numbers come once; one that is held already conflicts, and its guard answers.
             return await self._replica.guards.take(self.guard, guard_id, person_id, claim, known=None)
@@ -118,11 +143,10 @@ class Registering:
             raise
 
     async def _record(
-        self, body: ExpertRegistration, person_id: str, guard_id: str | None, submission: Submission
+        self, body: ExpertRegistration, person_id: str, sealed: Mapping[str, str], submission: Submission
     ) -> Document:
         itself, known = submission.channel == "self", body.person
-        private: dict[str, Any] = await self._identifiers.sealed(person_id, known, guard_id)
-        private[office_mark(body.office)] = True
+        private = {**sealed, office_mark(body.office): True}
         command = PERSON.ask(
             "record",
             account=submission.cause.account if itself else None,
@@ -146,6 +170,10 @@ class Registering:
         """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""
         if self._replica.intake is not None:
             await self._replica.intake.decide(claim["submission"])
+
+
+def handed_over() -> Refusal:
+    return Refusal("account_handed_over", "another account stands for the person whom this one registered")
 
 
 def person_of(channel: str, cause: Cause) -> str:

@@ -81,7 +81,7 @@ class Owner:
     async def acknowledged(self) -> Document:
         """A send that has been acknowledged and whose `sent` is on its way; gives what it sent."""
         document = await self.document()
-        for topic, partition, messages in self.relay._batches(document):
+        for topic, partition, messages in self.relay._batches(document["_id"], document["outbox"]):
             await self.case.log.append(topic, partition, messages)
         return document
 

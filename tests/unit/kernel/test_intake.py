@@ -37,9 +37,11 @@ class Desk:
         if self.answer:
             raise self.answer
 
-    async def submit(self, name: str = "k", body: dict[str, Any] | None = None, digest: str = "d") -> dict[str, Any]:
-        why = cause(name, digest=digest, account="acc")
-        return await self.intake.submit("registration", "e1", body or {"n": 1}, why, office="NL", channel="officer")
+    async def submit(
+        self, name: str = "k", body: dict[str, Any] | None = None, digest: str = "d", person: str | None = None
+    ) -> dict[str, Any]:
+        why, sent = cause(name, digest=digest, account="acc"), body or {"n": 1}
+        return await self.intake.submit("registration", "e1", sent, why, office="NL", channel="officer", person=person)
 
     async def stored(self, id: str) -> dict[str, Any]:
         document = await self.case.store.load(SUBMISSIONS.name, id)
@@ -240,6 +242,29 @@ async def test_a_decider_that_fails_is_tried_again_after_a_pause() -> None:
         waiting = await desk.stored(receipt["id"])
         assert (waiting["status"], waiting["timed"]) == ("pending", True)
         assert waiting["next_at"] > before
+
+
+async def test_decisions_that_come_together_begin_together_and_the_first_at_once() -> None:
+    async with Case() as case:
+        desk, began = Desk(case), list[float]()
+
+        async def decide(_submission: Submission) -> None:
+            began.append(asyncio.get_running_loop().time())
+
+        desk.intake._deciders = {"registration": decide}
+        desk.intake.start()
+        asked = asyncio.get_running_loop().time()
+        await desk.submit("k0")
+        for n in range(1, 5):
+            await asyncio.sleep(0.005)
+            await desk.submit(f"k{n}")
+        async with asyncio.timeout(10):
+            while len(began) < 5:
+                await asyncio.sleep(0.01)
+        await desk.intake.stop()
+        first, *others = began
+        assert min(others) - first > submissions.ROUND_SECONDS * 0.9 > first - asked
+        assert max(others) - min(others) < submissions.ROUND_SECONDS / 2
 
 
 async def test_what_was_left_is_decided_beside_one_another_and_each_once() -> None:

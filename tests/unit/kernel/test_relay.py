@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from shared.errors import Unavailable, UnknownOutcome
-from shared.messaging.port import Message
+from shared.messaging.port import Batch
 from shared.messaging.reading import parse
+from shared.messaging.relay import Relay
 from shared.store.sweeper import Sweeper
 from tests.unit.kernel.case import INSTITUTIONS, Activate, Case, Register, cause
 
@@ -37,7 +39,7 @@ async def test_the_whole_outbox_goes_in_order_and_is_emptied() -> None:
         assert await case.store.count("institutions", "outbox", "pending") == 0
 
 
-async def test_a_stale_sender_repeats_and_empties_nothing() -> None:
+async def test_a_stale_sender_empties_nothing_and_another_process_repeats() -> None:
     async with Case() as case:
         old = (await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))).document
         new = (await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))).document
@@ -45,29 +47,64 @@ async def test_a_stale_sender_repeats_and_empties_nothing() -> None:
         stored = await case.store.load("institutions", "i1")
         assert stored
         assert stored["pending"]
-        await case.relay.send("institutions", new)
+        await Relay(case.store, case.log, case.clock).send("institutions", new)
         seen = sequences(await case.topic(TOPIC))
         assert seen == [1, 1, 2]
         assert list(dict.fromkeys(seen)) == [1, 2]
 
 
+async def test_what_this_process_saw_acknowledged_is_not_sent_again() -> None:
+    """Neither with what came after it, nor by a sweep that had found the outbox before it was emptied."""
+    async with Case() as case:
+        old = (await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))).document
+        new = (await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))).document
+        for document in (old, new, new):
+            await case.relay.send("institutions", document)
+        assert sequences(await case.topic(TOPIC)) == [1, 2]
+        stored = await case.store.load("institutions", "i1")
+        assert stored
+        assert not stored["pending"]
+
+
+async def test_an_unknown_outcome_is_sent_again() -> None:
+    async with Case() as case:
+        document = (await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))).document
+        append = case.log.append_in_order
+
+        async def landed(batches: Sequence[Batch]) -> None:
+            await append(batches)
+            raise UnknownOutcome("log")
+
+        case.log.append_in_order = landed  # type: ignore[method-assign]
+        with pytest.raises(UnknownOutcome):
+            await case.relay.send("institutions", document)
+        case.log.append_in_order = append  # type: ignore[method-assign]
+        await case.relay.send("institutions", document)
+        assert sequences(await case.topic(TOPIC)) == [1, 1]
+
+
+async def test_a_sweep_leaves_what_waits_here_for_its_turn() -> None:
+    async with Case() as case:
+        await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        case.clock.ahead += timedelta(seconds=3)
+        await Sweeper(case.store, case.relay, case.clock, ["institutions"], {}).sweep()
+        assert sequences(await case.topic(TOPIC)) == []
+
+
 @pytest.mark.parametrize("error", [Unavailable, UnknownOutcome])
-async def test_a_failed_send_leaves_the_outbox_and_sends_nothing_after_it(error: type[Exception]) -> None:
+async def test_a_failed_send_leaves_the_outbox(error: type[Exception]) -> None:
     async with Case() as case:
         document = await two_events(case)
-        document["outbox"][1]["topic"] = "registration.experts"  # type: ignore[index]
-        append, sent = case.log.append, []
+        asked: list[str] = []
 
-        async def failing(topic: str, partition: int, messages: list[Message]) -> None:
-            sent.append(topic)
-            if topic == TOPIC:
-                raise error("down")
-            await append(topic, partition, messages)
+        async def failing(batches: Sequence[Batch]) -> None:
+            asked.extend(topic for topic, _, _ in batches)
+            raise error("down")
 
-        case.log.append = failing  # type: ignore[method-assign,assignment]
+        case.log.append_in_order = failing  # type: ignore[method-assign]
         with pytest.raises(error):
             await case.relay.send("institutions", document)
-        assert sent == [TOPIC]
+        assert asked == [TOPIC]
         stored = await case.store.load("institutions", "i1")
         assert stored
         assert stored["pending"]
@@ -84,7 +121,9 @@ async def test_what_is_offered_is_sent_and_the_sweeper_brings_what_was_missed() 
         assert sequences(await case.topic(TOPIC)) == [1]
         await case.relay.stop()
         await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
-        sweeper = Sweeper(case.store, case.relay, case.clock, ["institutions"], {})
+        # The process that saved it is gone.
+        relay = Relay(case.store, case.log, case.clock)
+        sweeper = Sweeper(case.store, relay, case.clock, ["institutions"], {})
         await sweeper.sweep()
         assert sequences(await case.topic(TOPIC)) == [1]
         case.clock.ahead += timedelta(seconds=3)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.monitoring.domain.derivation import NEVER_MS
+from services.monitoring.domain.rows import microseconds_of
 from shared.clock import derived_id as id_of
 from shared.contracts.matching import (
     AssignmentCancelled,
@@ -22,11 +23,15 @@ from shared.contracts.matching import (
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
+    PlacementContractCorrected,
     PlacementEndedEarly,
     PlacementExtended,
+    PlacementFactTakenBack,
     PlacementRefused,
+    PlacementTimeCorrected,
     ReturnCompleted,
     ReturnStarted,
+    TravelStarted,
 )
 from shared.contracts.registration import (
     AppealUpheld,
@@ -278,3 +283,66 @@ def test_124_persons_hold_172_contracts() -> None:
     contracts = [row for row in derived(story.records) if row["kind"] == "contract"]
     assert len(contracts) == 172
     assert len({row["person"] for row in contracts}) == 124
+
+
+def put_right(story: Story, placement: str, fact: int, at: datetime) -> None:
+    named: dict[str, Any] = {"fact": fact, "of": "Fact", "replaces": id_of("event"), "reason": "wrong_date"}
+    story.tell(placement, PlacementTimeCorrected(happened_at=at, **named))
+
+
+def taken_back(story: Story, placement: str, fact: int, at: datetime, **says: Any) -> None:
+    named: dict[str, Any] = {"fact": fact, "of": "Fact", "replaces": id_of("event"), "reason": "mistake"}
+    story.tell(placement, PlacementFactTakenBack(happened_at=at, status="active", **named, **says))
+
+
+def test_a_corrected_fact_counts_at_the_right_instant_from_when_that_is_known_and_before_as_it_was() -> None:
+    story = Story()
+    placement = story.opened("p")
+    began, right = START + timedelta(days=40), START + timedelta(days=9)
+    story.tell(placement, ReturnStarted(happened_at=began))
+    put_right(story, placement, 3, right)
+    first, second = (row for row in derived(story.records) if row["kind"] == "return_started")
+    assert (first["happened_us"], second["happened_us"]) == (microseconds_of(began), microseconds_of(right))
+    assert (first["sequence"], second["sequence"]) == (3, 4)
+    assert first["known_to"] == second["known_from"]
+    assert second["known_to"] == NEVER_MS
+    # Days are counted from the right arrival.
+    story.tell(placement, ReturnCompleted(happened_at=right + timedelta(days=2)))
+    assert one(story.records, "return_completed")["days_worked"] == 3
+
+
+def test_a_fact_that_was_taken_back_counts_no_more_and_may_be_told_again() -> None:
+    story = Story()
+    placement = story.opened("p")
+    story.tell(placement, ReturnStarted(happened_at=START + timedelta(days=1)))
+    taken_back(story, placement, 3, START)
+    assert kinds(story.records, open_only=True)["return_started"] == 0
+    assert kinds(story.records)["return_started"] == 1
+    story.tell(placement, ReturnStarted(happened_at=START + timedelta(days=5)))
+    assert kinds(story.records, open_only=True)["return_started"] == 1
+
+
+def test_an_extension_after_one_that_was_taken_back_is_the_second_contract_and_adds_its_own_days() -> None:
+    story = Story()
+    placement = story.opened("p")
+    ends_on = terms().ends_on
+    story.tell(placement, ReturnStarted(happened_at=START))
+    story.tell(placement, PlacementExtended(happened_at=START, ends_on=ends_on + timedelta(days=60)))
+    taken_back(story, placement, 4, START, ends_on=ends_on)
+    story.tell(placement, PlacementExtended(happened_at=START, ends_on=ends_on + timedelta(days=10)))
+    found = [row for row in derived(story.records) if row["kind"] == "contract" and row["known_to"] == NEVER_MS]
+    assert [(row["contract_number"], row["days"]) for row in found][-1] == (2, 10)
+    assert len(found) == 2
+
+
+def test_a_contract_on_its_right_days_counts_when_it_was_signed() -> None:
+    story = Story()
+    placement = story.opened("p")
+    story.tell(placement, TravelStarted(happened_at=START + timedelta(days=30)))
+    named: dict[str, Any] = {"fact": 2, "of": "PlacementContracted", "replaces": id_of("e"), "reason": "mistake"}
+    days = {"starts_on": date(2026, 3, 1), "ends_on": date(2026, 3, 21)}
+    story.tell(placement, PlacementContractCorrected(happened_at=START + timedelta(days=31), **named, **days))
+    found = [row for row in derived(story.records) if row["kind"] == "contract" and row["known_to"] == NEVER_MS]
+    assert [(row["happened_us"], row["days"], row["contract_number"]) for row in found] == [
+        (microseconds_of(START), 20, 1)
+    ]

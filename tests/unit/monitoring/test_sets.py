@@ -4,7 +4,7 @@ known as of an instant is what the events before it say."""
 from __future__ import annotations
 
 import random
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 
 from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of
+from shared.contracts.base import Event
 from shared.contracts.matching import AssignmentFilled, AssignmentReopened, MatchRetracted, OfferDeclined
-from shared.contracts.placement import PlacementCancelled, PlacementExtended, ReturnCompleted, ReturnStarted
+from shared.contracts.placement import (
+    PlacementCancelled,
+    PlacementContractCorrected,
+    PlacementExtended,
+    PlacementFactTakenBack,
+    PlacementTimeCorrected,
+    ReturnCompleted,
+    ReturnStarted,
+)
 from shared.contracts.registration import ExpertDeclaredIneligible
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, batch_of, derived, entry, model_of, stored
@@ -24,7 +33,10 @@ VERSION = ("known_from", "known_to")
 
 
 def random_story(seed: int) -> Story:
-    """Some persons on their way, with corrections, retractions and cancellations; some instants coincide."""
+    """Some persons on their way, with corrections, retractions and cancellations; some instants coincide.
+
+    The last fact of a placement is put right now and then, and so are a contract's days.
+    """
     dice = random.Random(seed)
     story = Story(office=dice.choice(["kabul", "bogota"]))
     story.published()
@@ -33,11 +45,17 @@ def random_story(seed: int) -> Story:
     for name in names:
         story.person(name, sex="male", birth_year=1980, country_of_residence="NL")
     placements: dict[str, str] = {}
+    trails: dict[str, list[int]] = {}
+
+    def on_placement(name: str, event: Event, pause: int, *, last: bool = False) -> None:
+        story.tell(placements[name], event, step_ms=pause)
+        trails[name] = [] if last else [*trails[name], story.sequences[event.topic, placements[name]]]
+
     for step in range(dice.randint(0, 14)):
         name = dice.choice(names)
         happened = START + timedelta(days=step)
         pause = dice.choice([0, 1, 500])
-        match dice.randint(0, 9):
+        match dice.randint(0, 13):
             case 0:
                 newer = entry(
                     name,
@@ -53,17 +71,13 @@ def random_story(seed: int) -> Story:
             case 1 | 2 if name not in placements:
                 story.accepted(name, at=happened)
                 placements[name] = story.opened(name, at=happened)
-            case 3 if name in placements:
-                story.tell(placements[name], ReturnStarted(happened_at=happened), step_ms=pause)
-            case 4 if name in placements:
-                story.tell(placements[name], ReturnCompleted(happened_at=happened), step_ms=pause)
-            case 5 if name in placements:
-                extended = PlacementExtended(happened_at=happened, ends_on=date(2026, 6, 1) + timedelta(days=step))
-                story.tell(placements[name], extended, step_ms=pause)
+                trails[name] = [2]
+            case (3 | 4 | 5) as number if name in placements:
+                on_placement(name, running(number, happened, step), pause)
             case 6 if name in placements:
                 match = id_of("match", name, name)
                 cancelled = PlacementCancelled(happened_at=happened, match=match, reason="visa")
-                story.tell(placements[name], cancelled, step_ms=pause)
+                on_placement(name, cancelled, pause, last=True)
                 story.tell(match, MatchRetracted(happened_at=happened, reason="cancelled"), step_ms=pause)
             case 7:
                 for event in (AssignmentFilled(happened_at=happened), AssignmentReopened(happened_at=happened)):
@@ -73,9 +87,29 @@ def random_story(seed: int) -> Story:
                     happened_at=happened, person=id_of("person", name), criteria=("age",)
                 )
                 story.tell(id_of("expert", name), ineligible, step_ms=pause)
+            case (9 | 10 | 11 | 12) as number if trails.get(name):
+                story.tell(placements[name], revising(number, trails[name], happened, dice), step_ms=pause)
             case _:
                 story.tell(id_of("match", name, name), OfferDeclined(happened_at=happened, reason="no"), step_ms=pause)
     return story
+
+
+def running(number: int, at: datetime, step: int) -> Event:
+    """What happens to a placement under its contract."""
+    extended = PlacementExtended(happened_at=at, ends_on=date(2026, 6, 1) + timedelta(days=step))
+    return {3: ReturnStarted(happened_at=at), 4: ReturnCompleted(happened_at=at), 5: extended}[number]
+
+
+def revising(number: int, trail: list[int], at: datetime, dice: random.Random) -> Event:
+    """Puts the last fact of the trail right, or takes it back, or the contract's days."""
+    named: dict[str, Any] = {"of": "Fact", "replaces": id_of("event"), "reason": "mistake"}
+    ends_on = date(2026, 4, 1) + timedelta(days=dice.randint(0, 9))
+    if number == 11:
+        return PlacementFactTakenBack(happened_at=at, status="active", fact=trail.pop(), ends_on=ends_on, **named)
+    if number == 12:
+        named |= {"starts_on": date(2026, 2, 1), "ends_on": ends_on}
+        return PlacementContractCorrected(happened_at=at, fact=2, **named)
+    return PlacementTimeCorrected(happened_at=at - timedelta(days=dice.randint(0, 3)), fact=trail[-1], **named)
 
 
 def mixed(story: Story, dice: random.Random) -> list[Record]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.placement.domain import calendars
-from services.placement.domain.placements import PLACEMENT, Days, Placement, Preparation
+from services.placement.domain.placements import PLACEMENT
+from services.placement.domain.standing import Days, Placement, Preparation
 from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.contracts.matching import MatchParties, Terms

@@ -18,6 +18,7 @@ from shared.messaging.topics import TOPICS
 from shared.replica import Ports
 from shared.store.collection import Collection
 from shared.store.local import LocalStore
+from tests.declared import Declared
 
 PATIENCE_SECONDS = 5.0
 
@@ -48,7 +49,7 @@ class Serving:
         self.store = LocalStore(None, collections, self.clock)
         self.service = build(Ports(self.store, self.log, self.clock, self.keys), NoIssuer())
         self.issuer = DevelopmentIssuer(self.keys, self.clock)
-        transport = httpx.ASGITransport(app=self.service.app)
+        transport = Declared({"": name}, httpx.ASGITransport(app=self.service.app))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
 
     async def __aenter__(self) -> Serving:

@@ -12,7 +12,7 @@ import rfc8785
 from services.registration.domain import appeals, documents
 from services.registration.domain.examples import EXPERT as REGISTRATION
 from services.registration.domain.examples import INSTITUTION as PROPOSED
-from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo, Screened
+from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo, Review, Screened
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.lives import RULES, beyond_a_life
 from services.registration.domain.names import fold_name
@@ -198,7 +198,40 @@ def test_a_suspension_ends_where_it_began(before: tuple[Asked, ...]) -> None:
     suspended, _ = run(EXPERT, state, suspend())
     assert (suspended.status, suspended.reason) == ("suspended", "unreachable")
     assert rule_of(EXPERT, suspended, suspend("again")) == "illegal_transition"
-    assert run(EXPERT, suspended, EXPERT.ask("reinstate"))[0] == state
+    assert run(EXPERT, suspended, EXPERT.ask("reinstate", Review(state.criteria)))[0] == state
+
+
+def review(*failed: str, offered: bool = False) -> Asked:
+    return EXPERT.ask("reconsider", Review(failed, offered))
+
+
+def test_a_change_that_turns_the_decision_brings_the_case_back_to_screening() -> None:
+    eligible, _ = run(EXPERT, registered(), screen())
+    ineligible, _ = run(EXPERT, registered(), screen("education"))
+    for state, changed in ((eligible, review("residence")), (ineligible, review()), (ineligible, review(offered=True))):
+        again, names = run(EXPERT, state, changed)
+        assert (again.status, again.reason, names) == ("screening", "profile_changed", ["ExpertScreeningReopened"])
+        assert run(EXPERT, again, changed)[1] == []
+    for state, same in ((eligible, review()), (ineligible, review("age"))):
+        assert run(EXPERT, state, same)[1] == []
+
+
+def test_a_change_after_an_offer_flags_the_case_until_it_is_decided() -> None:
+    eligible, _ = run(EXPERT, registered(), screen())
+    flagged, names = run(EXPERT, eligible, review("residence", offered=True))
+    assert (flagged.status, flagged.failing, names) == ("eligible", ("residence",), ["ExpertEligibilityChanged"])
+    assert run(EXPERT, flagged, review("residence", offered=True))[1] == []
+    assert run(EXPERT, flagged, review(offered=True))[0] == eligible
+    freed, _ = run(EXPERT, flagged, review("residence"))
+    assert (freed.status, freed.failing) == ("screening", ())
+    assert run(EXPERT, flagged, AGAIN, screen())[0].failing == ()
+
+
+def test_a_suspension_ends_in_screening_where_the_decision_no_longer_holds() -> None:
+    for decision, now in ((screen(), ("education",)), (screen("education"), ())):
+        suspended, _ = run(EXPERT, registered(), decision, suspend())
+        again, names = run(EXPERT, suspended, EXPERT.ask("reinstate", Review(now)))
+        assert (again.status, names) == ("screening", ["ExpertReinstated", "ExpertScreeningReopened"])
 
 
 AGAIN = EXPERT.ask("screen-again", reason="mistaken_entry")
@@ -239,7 +272,8 @@ def test_an_appeal_comes_by_the_last_day_that_the_decision_named() -> None:
         # A decision from before there were appeals named no day.
         assert run(EXPERT, state.model_copy(update={"appeal_until": None}), APPEAL)[0].status == "appealed"
     ineligible, _ = run(EXPERT, registered(), screen("education"))
-    assert run(EXPERT, ineligible, suspend(), EXPERT.ask("reinstate"))[0] == ineligible
+    back = EXPERT.ask("reinstate", Review(("education",)))
+    assert run(EXPERT, ineligible, suspend(), back)[0] == ineligible
 
 
 def test_the_last_day_of_an_appeal_is_a_whole_day_of_the_office() -> None:
@@ -300,6 +334,20 @@ def test_a_refusal_says_what_would_be_possible() -> None:
     with pytest.raises(Refusal) as raised:
         INSTITUTION.decide(state, INSTITUTION.ask("activate"), NOW)
     assert raised.value.detail == "possible from on_hold, partner; the case is proposed"
+
+
+def test_another_account_comes_to_stand_for_a_person_or_an_institution() -> None:
+    other = derived_id("other")
+    assign = {"account": "somebody@example.org", "reason": "first_sign_in"}
+    state, names = run(PERSON, recorded(), PERSON.ask("assign-account", other, **assign))
+    assert (state.account, names) == (other, ["PersonAccountAssigned"])
+    assert rule_of(PERSON, state, PERSON.ask("assign-account", other, **assign)) == "account_unchanged"
+    proposed, _ = run(INSTITUTION, None, INSTITUTION.ask("create", WHOSE, **PROPOSED))
+    road = [INSTITUTION.ask(verb) for verb in ("assess", "accept-partner", "activate")]
+    held, _ = run(INSTITUTION, proposed, *road, INSTITUTION.ask("put-on-hold", reason="relocating"))
+    after, names = run(INSTITUTION, held, INSTITUTION.ask("assign-account", other, **assign))
+    assert (after.account, after.reason, after.status) == (other, "relocating", "on_hold")
+    assert names == ["InstitutionAccountAssigned"]
 
 
 def published(definition: dict[str, Any]) -> Asked:

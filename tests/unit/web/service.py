@@ -19,6 +19,7 @@ from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.matching import Terms
 from shared.identity.accounts import Accounts
+from shared.identity.digests import Digests
 from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, token_verifier
 from shared.identity.keys import Keys
 from shared.identity.policy import Policy, Row, Subjects
@@ -202,7 +203,7 @@ async def small_service() -> Small:
 
     accounts = keys.accounts(DEVELOPMENT_ISSUER)
     tokens, cursor_key = token_verifier(keys, clock), keys.cursor_key("matching")
-    edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS))
+    edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS), Digests("matching", keys))
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []

@@ -216,14 +216,52 @@ async def test_a_body_that_says_that_it_is_too_large_is_refused_before_it_is_rea
 
     path = f"/v1/cases/{await small.case('kabul')}/approve"
     headers = {**small.bearer("officer", "kabul"), **JSON, "Content-Length": str(BODY_BYTES_AT_MOST + 1)}
-    scope = {
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await small.app(scope_of(path, raw), receive, send)
+    assert (sent[0]["status"], asked) == (413, [])
+
+
+async def test_many_large_bodies_at_once_are_bounded_together(small: Small) -> None:
+    """Two uploads wait for their ends; a third byte too many is told to come again, and the place comes free."""
+    reading = small.app.state.edge.reading
+    reading.at_most = 1_000
+    path, open_ends = f"/v1/cases/{await small.case('kabul')}/approve", asyncio.Event()
+
+    async def uploaded(first: bytes) -> int:
+        parts = [first]
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            if parts:
+                return {"type": "http.request", "body": parts.pop(), "more_body": True}
+            await open_ends.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = {**small.bearer("officer", "kabul"), **JSON}
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await small.app(scope_of(path, raw), receive, send)
+        return int(sent[0]["status"])
+
+    first, second = (asyncio.ensure_future(uploaded(b'{"seats": "' + b"x" * 450)) for _ in range(2))
+    while reading.held < 900 and not first.done():
+        await asyncio.sleep(0)
+    assert await uploaded(b" " * 200) == 503
+    open_ends.set()
+    assert [await first, await second] == [422, 422]
+    assert reading.held == 0
+    assert await uploaded(b" " * 200) == 422
+
+
+def scope_of(path: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    return {
         "type": "http",
         "method": "POST",
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "headers": headers,
     }
-    await small.app(scope, receive, send)
-    assert (sent[0]["status"], asked) == (413, [])

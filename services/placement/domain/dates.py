@@ -1,0 +1,97 @@
+"""Dates of a placement: within which days contracts lie, and what may be said on which day.
+
+`given` of a turn: the `Days` of the programme for what names dates, a `Preparation` for what happens on a day.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from services.placement.domain.calendars import in_order
+from services.placement.domain.standing import Days, Placement
+from shared.cases.bodies import REASON, Change, Noted
+from shared.cases.case import Told, Turn
+from shared.contracts.base import Code, Date
+from shared.contracts.frame import Listed
+from shared.errors import Problem, Refusal
+
+# Why a contract or an extension has other days than the terms and the programme.
+OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
+
+
+class Contract(Noted):
+    """`override_reason`: why the dates lie outside those of the terms or of the programme."""
+
+    starts_on: Date
+    ends_on: Date
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
+
+
+class Extension(Noted):
+    """`override_reason`: why it lasts beyond the programme."""
+
+    ends_on: Date
+    override_reason: Annotated[Code | None, Listed(REASON)] = None
+
+
+def within_the_terms(turn: Turn[Placement, Any]) -> Told:
+    """A contract ends after it begins, within the terms' days and the programme's; other days need a reason."""
+    body, terms, programme = turn.body, turn.state.terms, turn.given
+    in_order(body.starts_on, body.ends_on)
+    bounds = [one for one in (terms and Days(terms.starts_on, terms.ends_on), programme) if one is not None]
+    outside = ["/starts_on"] if any(body.starts_on < one.starts_on for one in bounds) else []
+    outside += ["/ends_on"] if any(body.ends_on > one.ends_on for one in bounds) else []
+    if outside and body.override_reason is None:
+        raise _outside("dates_outside_terms", outside)
+    return {"override_reason": body.override_reason if outside else None}
+
+
+def _outside(rule: str, pointers: list[str]) -> Refusal:
+    text = "other days than those of the terms and of the programme need a reason"
+    return Refusal(rule, text, problems=tuple(Problem(rule, one) for one in pointers), status=422)
+
+
+def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
+    """An extension ends after the contract that it extends, and within the programme unless there is a reason."""
+    if turn.state.ends_on is None or turn.body.ends_on <= turn.state.ends_on:
+        raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
+    in_order(turn.state.ends_on, turn.body.ends_on)
+    outside = turn.given is not None and turn.body.ends_on > turn.given.ends_on
+    if outside and turn.body.override_reason is None:
+        raise _outside("dates_outside_programme", ["/ends_on"])
+    return {"override_reason": turn.body.override_reason if outside else None}
+
+
+def prepared(turn: Turn[Placement, Change]) -> Told:
+    """Nobody departs, or begins virtual work, before the obligatory steps of the programme are done."""
+    if set(turn.given.steps) - set(turn.state.steps):
+        raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
+    return {}
+
+
+def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
+    """Prepared, not before the contract's first day, or the days before it that the programme allows, and before its
+    end."""
+    starts_on, day = turn.state.starts_on, turn.state.day_of(turn.now)
+    if starts_on is not None and day < starts_on - timedelta(days=turn.given.early_arrival_days):
+        raise Refusal("arrival_before_start", f"the contract begins on {starts_on}")
+    if turn.state.ends_on is not None and day >= turn.state.ends_on:
+        raise Refusal("arrival_after_end", "the contract was over by that day")
+    return prepared(turn)
+
+
+def contract_has_begun(turn: Turn[Placement, Change]) -> Told:
+    """Who is not there before the contract's first day is no no-show."""
+    return _begun(turn, "no_show_before_start")
+
+
+def work_is_over(turn: Turn[Placement, Change]) -> Told:
+    """No completion before the contract begins."""
+    return _begun(turn, "completed_before_start")
+
+
+def _begun(turn: Turn[Placement, Change], rule: str) -> Told:
+    if turn.state.starts_on is not None and turn.state.day_of(turn.now) < turn.state.starts_on:
+        raise Refusal(rule, "the contract begins on a later day")
+    return {}

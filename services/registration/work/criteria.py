@@ -1,0 +1,106 @@
+"""What a programme's criteria say of an expert, by the version that the case was opened under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any
+
+from services.registration.domain.appeals import until
+from services.registration.domain.experts import Expert
+from services.registration.domain.persons import Person
+from services.registration.store import PERSONS
+from shared.contracts.registration import attributes_on
+from shared.errors import Refusal
+from shared.programmes.eligibility import FailedCriterion, failed_criteria
+from shared.programmes.model import Definition
+from shared.programmes.sections.selection import SelectionSection
+from shared.replica import Replica
+from shared.store.aggregates import Cause
+
+# In the expert's private part: the last screening.
+SCREENING = "screening"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The day, the definition's version, the person's version, and what is not met."""
+
+    on: date
+    version: int
+    person_version: int
+    failed: tuple[FailedCriterion, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(one.criterion for one in self.failed)
+
+    def kept(self) -> Mapping[str, Any]:
+        """For the expert's private part: what was required and stated, which no event carries."""
+        rows = [{"criterion": f.criterion, "required": f.required, "actual": f.actual} for f in self.failed]
+        return {SCREENING: {"on": self.on.isoformat(), "version": self.version, "failed": rows}}
+
+
+class Criteria:
+    """Asks the definition and the person's timeline."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+
+    def appeal_until(self, expert: Expert, cause: Cause) -> datetime:
+        """From when on an appeal against a decision of that cause comes too late."""
+        definition, _ = self._definition(expert)
+        within = definition.section(SelectionSection).appeals.within_days
+        return until(self._instant(cause), _zone(definition, expert), within)
+
+    async def at(self, expert: Expert, cause: Cause) -> Found:
+        """As of the cause's day in the office's time zone. Raises Refusal `profile_begins_later`."""
+        found = await self._as_of(expert, self._day(expert, cause))
+        if found is None:
+            raise Refusal("profile_begins_later", "nothing is known of the person as of that day")
+        return found
+
+    async def failed_now(self, expert: Expert, private: Mapping[str, Any], cause: Cause) -> tuple[str, ...] | None:
+        """Names of what is not met on the cause's day, or on that of the last screening if it was later.
+
+        None where nothing is known of the person as of that day.
+        """
+        day, screened = self._day(expert, cause), private.get(SCREENING, {}).get("on")
+        found = await self._as_of(expert, max(day, date.fromisoformat(screened)) if screened else day)
+        return None if found is None else found.names
+
+    async def person(self, id: str) -> tuple[int, Person]:
+        """The person with its document's version. Raises Refusal 404."""
+        document, person = await self._kernel.load(PERSONS, id)
+        if document is None or person is None:
+            raise Refusal("not_found", status=404)
+        return int(document["version"]), person
+
+    async def _as_of(self, expert: Expert, on: date) -> Found | None:
+        definition, version = self._definition(expert)
+        person_version, person = await self.person(expert.person)
+        attributes = attributes_on(person.entries, on)
+        if attributes is None:
+            return None
+        return Found(on, version, person_version, failed_criteria(definition, attributes, on))
+
+    def _definition(self, expert: Expert) -> tuple[Definition, int]:
+        """TooEarly where the version has not arrived here."""
+        definitions = self._replica.definitions
+        version = expert.programme_version or definitions.newest_version(expert.programme)
+        return definitions.version(expert.programme, version), version
+
+    def _day(self, expert: Expert, cause: Cause) -> date:
+        definition, _ = self._definition(expert)
+        return self._instant(cause).astimezone(_zone(definition, expert)).date()
+
+    def _instant(self, cause: Cause) -> datetime:
+        return cause.happened_at or self._kernel.runtime.now()
+
+
+def _zone(definition: Definition, expert: Expert) -> tzinfo:
+    """The office's; UTC for an office that the version does not list."""
+    office = definition.office(expert.office)
+    return office.zone if office else UTC

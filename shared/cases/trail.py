@@ -1,0 +1,70 @@
+"""The facts that a case's state stands on, so that the last one can be put right without reading the log again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.base import Event, Instant
+from shared.contracts.corrections import TimeCorrected
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class Past(BaseModel):
+    """A fact of the case. `sequence`: of the event that told it first, `standing`: of the one that stands for it now.
+
+    `said`: the event's body, of which the fact is told anew with another time; `before`: what of the state it changed,
+    as it was. Both are empty where the case does not allow the fact to be put right.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    sequence: int
+    standing: int
+    happened_at: Instant
+    corrected: bool = False
+    said: dict[str, Any] = {}
+    before: dict[str, Any] = {}
+
+
+class Trailed(BaseModel):
+    """A state that remembers its facts. `told`: how many events the case has told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    told: int = 0
+    trail: tuple[Past, ...] = ()
+
+    @property
+    def last(self) -> Past | None:
+        """The last fact that stands; None before there is one."""
+        return self.trail[-1] if self.trail else None
+
+
+def noted(state: Trailed | None, event: Event, changes: Mapping[str, Any], *, revisable: bool) -> dict[str, Any]:
+    """What the event adds to the trail of the state that it changes."""
+    number = (state.told if state else 0) + 1
+    past: dict[str, Any] = {"name": type(event).__name__, "sequence": number, "standing": number}
+    past["happened_at"] = event.happened_at
+    if revisable and state is not None:
+        past["said"] = event.model_dump(mode="json", exclude_none=True)
+        past["before"] = state.model_dump(mode="json", include=set(changes))
+    return {"told": number, "trail": (*(state.trail if state else ()), Past(**past))}
+
+
+def restored(state: S, past: Past) -> S:
+    """The state as it was before its last fact."""
+    plain = {**state.model_dump(mode="json"), **past.before}
+    return type(state).model_validate(plain)
+
+
+def corrected(past: Past, event: TimeCorrected, number: int) -> Past:
+    """The fact at its right time."""
+    said = {**past.said, "happened_at": event.model_dump(mode="json")["happened_at"]}
+    return past.model_copy(
+        update={"happened_at": event.happened_at, "standing": number, "corrected": True, "said": said}
+    )
