@@ -123,11 +123,12 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
     assert asked.json()["open"] == ["provide-info", "suspend"]
     seen = (await published.get(f"/persons/{person}")).json()
-    assert (seen["state"], seen["open"]) == ("recorded", ["correct-profile", "give-consent", "withdraw-consent"])
+    open_now = ["assign-account", "correct-profile", "give-consent", "withdraw-consent"]
+    assert (seen["state"], seen["open"]) == ("recorded", open_now)
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
     institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
-    assert institution["open"] == ["assess", "close"]
+    assert institution["open"] == ["assign-account", "assess", "close"]
     hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
     assert hosts.json()["open"] == []
     refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")

@@ -272,6 +272,7 @@ MOVES: tuple[Move, ...] = (
         rule=by_the_newest_version,
         needs=frozenset({"definition", "person", "guard:document"}),
         refuses=(
+            "account_handed_over",
             "already_registered",
             "code_not_listed",
             "document_held_elsewhere",

@@ -12,6 +12,7 @@ from services.registration.domain.persons import PERSON
 from services.registration.identifiers import Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
@@ -35,13 +36,16 @@ AGAIN = "already_registered"
 class Registering:
     """Registrations of experts, and the guard of their document numbers."""
 
-    def __init__(self, replica: Replica, publishing: Publishing, identifiers: Identifiers) -> None:
+    def __init__(
+        self, replica: Replica, publishing: Publishing, identifiers: Identifiers, handing_over: HandingOver
+    ) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._publishing = publishing
         self._identifiers = identifiers
+        self._handing_over = handing_over
         self.guard = Guard(DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission)
 
     async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
@@ -59,7 +63,7 @@ class Registering:
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
-        person_id = person_of(channel, cause)
+        person_id = await self._person_of(channel, cause)
         subject = derived_id(person_id, body.programme)
         if channel == "self":
             await self._not_again(subject, cause)
@@ -86,7 +90,9 @@ class Registering:
         """
         body = ExpertRegistration.model_validate(submission.body)
         channel: Channel = "self" if submission.channel == "self" else "officer"
-        person_id = person_of(channel, submission.cause)
+        person_id = await self._person_of(channel, submission.cause)
+        if derived_id(person_id, body.programme) != submission.subject:
+            raise handed_over()
         cause = submission.cause.step("expert")
         # An officer's submission names a person of its own, whom only a repetition of it finds there.
         known = await self._unless_second(submission.subject, cause) if channel == "self" else None
@@ -104,6 +110,15 @@ class Registering:
             self._settle(guard, person),
             self._kernel.execute(EXPERTS, submission.subject, command, cause, private=flags, known=known),
         )
+
+    async def _person_of(self, channel: str, cause: Cause) -> str:
+        """The person whom the registration is about. Refusal for an account whose person was handed to another one."""
+        if channel != "self":
+            return person_of(channel, cause)
+        person_id = await self._handing_over.person_of(cause.account or "")
+        if person_id is None:
+            raise handed_over()
+        return person_id
 
     async def _settle(self, guard: Document | None, person: Document) -> None:
         if guard is not None:
@@ -155,6 +170,10 @@ class Registering:
         """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""
         if self._replica.intake is not None:
             await self._replica.intake.decide(claim["submission"])
+
+
+def handed_over() -> Refusal:
+    return Refusal("account_handed_over", "another account stands for the person whom this one registered")
 
 
 def person_of(channel: str, cause: Cause) -> str:
