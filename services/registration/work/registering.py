@@ -7,7 +7,8 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
+from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration, PersonInput
+from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import Identifiers
 from services.registration.listed import refuse_unlisted
@@ -31,6 +32,8 @@ from shared.web.acting import Call
 EXPERT_REGISTRATION = "expert-registration"
 ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
+# Of a person's private part what says who it is.
+IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "likeness"})
 
 
 class Registering:
@@ -103,8 +106,13 @@ class Registering:
         guard, private = await together(
             self._hold(guard_id, person_id, submission), self._identifiers.sealed(person_id, body.person, guard_id)
         )
+        # Only whoever registers itself may have done so before.
+        kept = await self._kept(person_id, body.person) if channel == "self" else None
+        if kept is not None:
+            private = {name: text for name, text in private.items() if name not in IDENTITY}
+            body = body.model_copy(update={"person": kept})
         person = await self._record(body, person_id, private, submission)
-        flags = {"possible_duplicate": True} if await self._resembles(person) else None
+        flags = {"possible_duplicate": await self._resembles(person), "identity_differs": kept is not None}
         command = Asked("create", body, Applicant(person_id, version, channel))
         await together(
             self._settle(guard, person),
@@ -119,6 +127,24 @@ class Registering:
         if person_id is None:
             raise handed_over()
         return person_id
+
+    async def _kept(self, person_id: str, said: PersonInput) -> PersonInput | None:
+        """What is recorded where the account's person has another name or year of birth than said; else None.
+
+        Who that is stays as it was, for the first case was decided on it, and an officer looks at both.
+        """
+        document, person = await self._kernel.load(PERSONS, person_id)
+        if document is None or person is None:
+            return None
+        years = [year for one in person.entries if (year := one.attributes.birth_year) is not None]
+        names = await self._identifiers.names(person_id, document["private"])
+        said_names = (name for name in (said.given_name, said.family_name) if name)
+        another_name = bool(names) and fold_name(*names.values()) != fold_name(*said_names)
+        another_year = bool(years) and said.attributes.birth_year not in (None, *years)
+        if not (another_name or another_year):
+            return None
+        known = said.attributes.model_copy(update={"birth_year": years[-1]} if years else {})
+        return said.model_copy(update={"attributes": known})
 
     async def _settle(self, guard: Document | None, person: Document) -> None:
         if guard is not None:
