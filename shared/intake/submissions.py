@@ -279,11 +279,12 @@ class Intake:
 
     async def _begun(self) -> None:
         """Waits for the next round; not where so many wait that all deciders are busy anyway."""
-        opens = self._next_round
-        early = opens - self._runtime.monotonic()
-        if early > 0 and self._queue.qsize() < DECIDERS:
-            await self._runtime.sleep(early)
-        self._next_round = max(self._next_round, max(opens, opens - early) + ROUND_SECONDS)
+        begins, opens = self._runtime.monotonic(), self._next_round
+        if opens > begins and self._queue.qsize() < DECIDERS:
+            await self._runtime.sleep(opens - begins)
+            begins = opens
+        # Who did not wait puts it off by no more than a round: many of them would put it off by minutes.
+        self._next_round = max(self._next_round, begins + ROUND_SECONDS)
 
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""

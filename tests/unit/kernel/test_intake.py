@@ -292,3 +292,16 @@ async def test_what_was_left_is_decided_beside_one_another_and_each_once() -> No
         assert sorted(begun) == sorted(left)
         assert another.admission.waiting == 0
         await another.stop()
+
+
+async def test_many_decisions_at_once_put_the_next_round_off_by_one_round() -> None:
+    """Else the last ones of a burst, as many as there are deciders, would wait for a round of each before them."""
+    async with Case() as case:
+        desk = Desk(case)
+        desk.intake.start()
+        many = range(6 * submissions.DECIDERS)
+        receipts = await asyncio.gather(*(desk.submit(f"k{number}") for number in many))
+        for receipt in receipts:
+            await desk.until_decided(receipt["id"])
+        assert desk.intake._next_round <= case.clock.monotonic() + submissions.ROUND_SECONDS
+        await desk.intake.stop()
