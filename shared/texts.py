@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StringConstraints
@@ -15,21 +17,27 @@ LINE_ENDS_AND_TABS = "\n\t"
 
 
 def one_line(value: Any) -> Any:
-    """NFC, single spaces, for a `BeforeValidator`; control and formatting characters are refused, not dropped.
+    """NFC, single spaces, for a `BeforeValidator`; control characters are refused, not dropped.
 
-    Tabs and line ends count as spaces, as forms and copied cells bring them.
+    Tabs and line ends count as spaces, as forms and copied cells bring them. Invisible marks, such as those of
+    direction, come with pasted text, say nothing and are taken out.
     """
     if not isinstance(value, str):
         return value
     # Checked first: `split` takes some control characters for spaces too.
-    return " ".join(_checked(unicodedata.normalize("NFC", value), "\r" + LINE_ENDS_AND_TABS).split())
+    return " ".join(_checked(unicodedata.normalize("NFC", visible(value)), "\r" + LINE_ENDS_AND_TABS).split())
 
 
 def lines(value: Any) -> Any:
     """A text of several lines in NFC, for a `BeforeValidator`; of control characters it may hold tabs and line ends."""
     if not isinstance(value, str):
         return value
-    return _checked(unicodedata.normalize("NFC", value).replace("\r\n", "\n"), LINE_ENDS_AND_TABS)
+    return _checked(unicodedata.normalize("NFC", visible(value)).replace("\r\n", "\n"), LINE_ENDS_AND_TABS)
+
+
+def visible(text: str) -> str:
+    """The text without formatting characters, but for the joiners that belong to a spelling."""
+    return "".join(one for one in text if one in _JOINERS or unicodedata.category(one) != "Cf")
 
 
 def exact(value: str) -> str:
@@ -38,8 +46,12 @@ def exact(value: str) -> str:
 
 
 def fold_number(number: str) -> str:
-    """A document number as it is compared: NFKC, one case, digits of any script, without separators."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).casefold())
+    """A document number as it is compared: NFKC, capitals, digits of any script, without separators.
+
+    Of characters that look alike (Unicode Technical Standard 39) one stands for all: Latin, Greek and Cyrillic A, or O
+    and 0.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).upper())
     return "".join(_folded(character) for character in folded if unicodedata.category(character)[0] in "LN")
 
 
@@ -50,13 +62,28 @@ def has_control_character(text: str, allowed: str = "") -> bool:
 
 def _checked(text: str, allowed: str = "") -> str:
     if has_control_character(text, allowed):
-        raise PydanticCustomError(CONTROL_CHARACTER, "the value breaks the rule")
+        raise PydanticCustomError(CONTROL_CHARACTER, "text without control characters")
     return text
 
 
 def _folded(character: str) -> str:
     digit = unicodedata.decimal(character, None)
-    return character if digit is None else str(digit)
+    plain = character if digit is None else str(digit)
+    return _look_alikes().get(plain, plain)
+
+
+@cache
+def _look_alikes() -> Mapping[str, str]:
+    """Each character that is taken for another one -> the least of those that look like it."""
+    from confusable_homoglyphs.confusables import confusables_data
+
+    kin: dict[str, set[str]] = {}
+    for character, rows in confusables_data.items():
+        alike = {one for row in rows if len(one := visible(row["c"])) == 1}
+        if len(character) == 1 and alike:
+            group = set().union({character}, alike, *(kin.get(one, ()) for one in {character, *alike}))
+            kin.update(dict.fromkeys(group, group))
+    return {character: min(group) for character, group in kin.items()}
 
 
 # A line by which people tell one thing from another; no event carries it.

@@ -14,6 +14,7 @@ from deploy.cli import (
     doctor,
     figures,
     history,
+    issuer,
     parked,
     readmodel,
     receipt,
@@ -36,6 +37,7 @@ app.command("up", epilog="Example: sankofa up --log kafka --store mongodb --data
 app.command("serve", epilog="Example: sankofa serve matching placement --port 8001")(running.serve_services)
 app.command("demo", epilog="Example: sankofa demo --exit")(demo.demo)
 app.command("figures", epilog="Example: sankofa figures trqn-1 --period first-report")(figures.figures)
+app.command("issuer", epilog="Example: sankofa issuer --port 8002")(issuer.issuer)
 app.command("token", epilog="Example: sankofa token --role officer --office NL --subject officer-1")(token.token)
 app.command("doctor", epilog="Example: sankofa doctor --url http://127.0.0.1:8000")(doctor.doctor)
 app.command("backup", epilog="Example: sankofa backup /srv/backup-1 --data data")(backup.backup)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from deploy.cli.figures import indicators
 from deploy.cli.files import read_history
 from deploy.cli.runner import Journal, Runner
 from deploy.cli.settings import Settings
-from deploy.cli.token import LIFETIME, issuer_of
+from deploy.cli.token import issued_of
 from deploy.replay.expansion import planned
 from deploy.replay.history import Figure, History
 from deploy.replay.returns.hosts import HistoryImpossible
@@ -26,7 +25,6 @@ from deploy.replay.steps import Step
 from shared.errors import SettingsError
 from shared.identity.roles import Role
 
-Issued = Callable[[Role, str | None, str], str]
 Row = dict[str, Any]
 Shown = Mapping[str, Any]
 
@@ -44,7 +42,7 @@ class Replay:
         journal = Journal(settings.data / "histories" / f"{self.known_as}.jsonl")
         try:
             await client.wait_ready()
-            issued = _issued(settings)
+            issued = issued_of(settings)
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             with Progress(*columns, console=console) as bar:
                 task = bar.add_task(self.known_as, total=len(self.steps))
@@ -114,13 +112,6 @@ def _value(figure: Figure, item: Shown) -> Decimal | None:
         if found is None:
             return None if item["unit"] == "percent" else Decimal(0)
     return None if found is None or found["value"] is None else Decimal(str(found["value"]))
-
-
-def _issued(settings: Settings) -> Issued:
-    """Tokens of the system's development issuer. SettingsError where a real one is configured."""
-    if settings.issuer:
-        raise SettingsError("a history plays many people; no issuer but the development one signs for all of them")
-    return cache(partial(issuer_of(settings).issue, lifetime=LIFETIME))
 
 
 def _who(step: Step) -> tuple[Role, str | None, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import SettingsError
 from shared.web.connections import Patience
@@ -28,6 +28,10 @@ class Settings(BaseModel):
     base_url: str
     issuer: str | None = None
     token_file: str | None = None
+    token: str | None = Field(default=None, repr=False)
+    client_id: str | None = None
+    client_secret: str | None = Field(default=None, repr=False)
+    sign_in_url: str | None = None
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
@@ -58,6 +62,10 @@ def read_settings(
         base_url=(url or environment.get("SANKOFA_BASE_URL") or f"http://127.0.0.1:{port or DEFAULT_PORT}").rstrip("/"),
         issuer=environment.get("SANKOFA_ISSUER") or None,
         token_file=environment.get("SANKOFA_TOKEN_FILE") or None,
+        token=environment.get("SANKOFA_TOKEN") or None,
+        client_id=environment.get("SANKOFA_CLIENT_ID") or None,
+        client_secret=environment.get("SANKOFA_CLIENT_SECRET") or None,
+        sign_in_url=environment.get("SANKOFA_SIGN_IN_URL") or None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_connections(environment.get("SANKOFA_CONNECTIONS")),

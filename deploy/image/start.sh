@@ -5,4 +5,8 @@ if [ -f /run/secrets/mongodb_url ]; then
     MONGODB_URL="$(cat /run/secrets/mongodb_url)"
     export MONGODB_URL
 fi
+if [ -f /run/secrets/client_secret ]; then
+    SANKOFA_CLIENT_SECRET="$(cat /run/secrets/client_secret)"
+    export SANKOFA_CLIENT_SECRET
+fi
 exec sankofa "$@"

@@ -15,13 +15,14 @@ from services.matching import views
 from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
 from services.matching.domain.knowledge import OfAnotherOffice
 from services.matching.domain.matches import MATCH
-from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.store import ASSIGNMENTS, MATCHES, last_day_over_everywhere
 from services.matching.work.selection import APPLICATION
 from services.matching.work.works import Works
 from shared.cases.bodies import Change
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Id
 from shared.errors import Refusal
+from shared.identity.policy import Grant
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
@@ -124,16 +125,33 @@ class Api:
         )
 
     async def _vacancies(self, request: Request, granted: Granted) -> Response:
-        return await page(
-            request, ASSIGNMENTS.name, OPEN_VACANCIES, lambda document: representation(views.vacancy(document))
-        )
+        """Without those whose work is over: the index has them by their last day."""
+        now = self._kernel.runtime.now()
+
+        async def seen(document: Document) -> Mapping[str, Any]:
+            return representation(views.vacancy(document, await self._standing(document, granted)))
+
+        def offered(document: Document) -> bool:
+            state = ASSIGNMENTS.read(document)
+            return state is not None and not state.is_over(now)
+
+        over_everywhere = last_day_over_everywhere(now)
+        return await page(request, ASSIGNMENTS.name, OPEN_VACANCIES, seen, first=over_everywhere, keep=offered)
+
+    async def _standing(self, document: Document, granted: Granted) -> str | None:
+        """Where the calling expert's own match on the assignment stands."""
+        own = await granted.equalities_of([Grant(MATCH.name, "own")]) if granted.principal.role == "expert" else ()
+        programme = document["state"].get("programme") or ""
+        for _, person in own:
+            return await self._selection.standing(document["_id"], derived_id(person, programme))
+        return None
 
     async def _vacancy(self, request: Request, granted: Granted) -> Response:
         query(request)
         document = await self._store.load(ASSIGNMENTS.name, id_of(request.path_params["id"]))
         if document is None or not _is_open(document):
             raise Refusal("not_found", status=404)
-        return JSONResponse(representation(views.vacancy(document)))
+        return JSONResponse(representation(views.vacancy(document, await self._standing(document, granted))))
 
     async def _shortlist(self, request: Request, granted: Granted) -> Response:
         """The matches of every round by rank, all on one page: a round has five at most."""

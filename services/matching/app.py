@@ -42,7 +42,13 @@ class Matching:
         """Who registers itself is the person that follows from the account, also before that was heard of here."""
         found = await self.ports.store.find(SHADOWS.name, "account", account)
         ids = {who: one["_id"] for one in found for who in one["knowledge"]}
-        return Subjects(ids.get("person") or derived_id("account-person", account), ids.get("institution"))
+        return Subjects(ids.get("person") or await self._follows_from(account), ids.get("institution"))
+
+    async def _follows_from(self, account: str) -> str | None:
+        """None where another account stands for that person by now."""
+        person = derived_id("account-person", account)
+        shadow = await self.ports.store.load(SHADOWS.name, person)
+        return None if shadow and "person" in shadow["knowledge"] else person
 
     async def start(self) -> None:
         await self.replica.start()

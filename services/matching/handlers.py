@@ -43,12 +43,14 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
     InstitutionBecamePartner,
     InstitutionClosed,
     InstitutionPutOnHold,
     InstitutionRegistered,
+    PersonAccountAssigned,
     PersonRecorded,
     Profile,
 )
@@ -65,6 +67,7 @@ def _of_registration(works: Works) -> Handlers:
     consent = {"withdrawal": works.withdrawal.consent}
     return {
         PersonRecorded: Handler(know=knowledge.person),
+        PersonAccountAssigned: Handler(know=knowledge.person),
         Profile: Handler(know=knowledge.profile, wakes=heard),
         ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
         ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
@@ -76,6 +79,7 @@ def _of_registration(works: Works) -> Handlers:
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
         InstitutionRegistered: Handler(know=knowledge.institution),
+        InstitutionAccountAssigned: Handler(know=knowledge.institution),
         InstitutionAssessed: Handler(know=knowledge.institution),
         InstitutionBecamePartner: Handler(know=knowledge.institution),
         InstitutionActivated: Handler(know=knowledge.institution),

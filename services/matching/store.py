@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment
@@ -10,9 +11,11 @@ from services.matching.domain.knowledge import expert_status
 from services.matching.domain.matches import MATCH, Match
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
-from shared.store.collection import Collection, Index
+from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document
 
+# Sorts behind the separator and whatever id follows it.
+AFTER_EVERY_ID = "\x7f"
 Texts = Callable[[Document], list[str]]
 
 
@@ -32,6 +35,19 @@ def _at(*path: str) -> Texts:
     return texts
 
 
+# No clock on earth is further behind UTC.
+WESTERNMOST = timedelta(hours=12)
+
+
+def _by_last_day(document: Document) -> str:
+    return f"{document['state']['terms']['ends_on']}{SEPARATOR}{document['_id']}"
+
+
+def last_day_over_everywhere(now: datetime) -> str:
+    """Before this in the order of vacancies are those whose work is over in every time zone."""
+    return f"{(now - WESTERNMOST).date().isoformat()}{AFTER_EVERY_ID}"
+
+
 def _vacant(document: Document) -> list[str]:
     state = document.get("state")
     return ["all"] if state and state["status"] in OPEN_TO_EXPERTS else []
@@ -47,7 +63,7 @@ ASSIGNMENTS: Aggregate[Assignment] = Aggregate.of(
             "institution": Index(_at("terms", "institution")),
             "own": Index(lambda d: []),
             "assigned": Index(lambda d: []),
-            "vacant": Index(_vacant),
+            "vacant": Index(_vacant, _by_last_day, version=2),
         },
     ),
 )

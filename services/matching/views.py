@@ -42,7 +42,7 @@ class AssignmentSeen(Seen):
 
 
 class VacancySeen(BaseModel):
-    """An assignment that is open to applications."""
+    """An assignment that is open to applications. `standing`: where the calling expert's own match on it stands."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,6 +53,7 @@ class VacancySeen(BaseModel):
     terms: Terms
     title: str | None
     description: str | None
+    standing: str | None = None
 
 
 class PlacementTold(BaseModel):
@@ -85,6 +86,8 @@ class MatchSeen(Seen):
     position: int | None = None
     expires_at: Instant | None
     reason: str | None
+    previous: str | None
+    again_reason: str | None
     placement: PlacementTold | None = None
 
 
@@ -103,8 +106,8 @@ def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
     )
 
 
-def vacancy(document: Document) -> VacancySeen:
-    return VacancySeen(**_offered(document))
+def vacancy(document: Document, standing: str | None = None) -> VacancySeen:
+    return VacancySeen(**_offered(document), standing=standing)
 
 
 def _offered(document: Document) -> dict[str, Any]:

@@ -29,7 +29,7 @@ RETRY_SECONDS = 1.0
 PATIENCE_DOUBLINGS = 4
 Parts = dict[Position, list[Record]]
 # So many at once make the pause after them twice as long.
-RECORDS_DOUBLE = 40
+RECORDS_DOUBLE = 10
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Pace:
     """
 
     linger_seconds: float = 0.2
-    longest_linger_seconds: float = 1.0
+    longest_linger_seconds: float = 1.5
     idle_seconds: float = 1.0
     batch_records: int = 5_000
 

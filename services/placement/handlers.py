@@ -15,14 +15,23 @@ from shared.contracts.placement import (
     PlacementFactTakenBack,
     PlacementTimeCorrected,
 )
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, InstitutionRegistered, PersonRecorded
+from shared.contracts.registration import (
+    ConsentGiven,
+    ConsentWithdrawn,
+    InstitutionAccountAssigned,
+    InstitutionRegistered,
+    PersonAccountAssigned,
+    PersonRecorded,
+)
 from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(placing: Placing) -> Handlers:
     return {
         PersonRecorded: Handler(know=knowledge.person),
+        PersonAccountAssigned: Handler(know=knowledge.person),
         InstitutionRegistered: Handler(know=knowledge.institution),
+        InstitutionAccountAssigned: Handler(know=knowledge.institution),
         ConsentGiven: Handler(effect=placing.consent),
         ConsentWithdrawn: Handler(effect=placing.withdraw, stops=True),
         OfferAccepted: Handler(effect=placing.open),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.registration import views
@@ -12,6 +13,7 @@ from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -19,7 +21,7 @@ from services.registration.work.registering import Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
-from shared.web.acting import Served
+from shared.web.acting import Served, Work
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,15 @@ class Works:
     screening: Screening
     proposing: Proposing
     reviewing: Reviewing
+    handing_over: HandingOver
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
-    screen = works.screening.screen
+    handing_over = works.handing_over
+    of_institutions: Mapping[str, Work] = {
+        "create": works.proposing.create,
+        "assign-account": handing_over.of_institution,
+    }
     return (
         Served(PROGRAMME, PROGRAMMES, ProgrammeSeen, views.programme, {"publish": works.publishing.publish}),
         Served(
@@ -43,7 +50,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             PERSONS,
             PersonSeen,
             views.person,
-            {"correct-profile": works.profiles.correct},
+            {"correct-profile": works.profiles.correct, "assign-account": handing_over.of_person},
             unsealed=Named(identifiers).to_its_owner,
             about=lambda person: str(person["_id"]),
         ),
@@ -52,17 +59,19 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             EXPERTS,
             ExpertSeen,
             views.expert,
-            {
-                "screen": screen,
-                "declare-eligible": screen,
-                "declare-ineligible": screen,
-                "provide-info": works.screening.provide_info,
-                "suspend": works.screening.suspend,
-                "reinstate": works.screening.reinstate,
-            },
+            _of_experts(works.screening),
             taken={"create": works.registering.take},
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
-        Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, {"create": works.proposing.create}),
+        Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
     )
+
+
+def _of_experts(screening: Screening) -> Mapping[str, Work]:
+    return {
+        **dict.fromkeys(("screen", "declare-eligible", "declare-ineligible"), screening.screen),
+        "provide-info": screening.provide_info,
+        "suspend": screening.suspend,
+        "reinstate": screening.reinstate,
+    }

@@ -6,18 +6,17 @@ from services.registration.api import Works, served_cases
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
+from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work.criteria import Criteria
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
-from shared.clock import derived_id
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER
-from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
 from shared.web.served import served
 
@@ -34,13 +33,9 @@ class Registration:
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.cases = served_cases(self.work, identifiers)
-        self.app = served(self.replica, settings.issuer, cases=self.cases, subjects_of=self._subjects_of)
-
-    async def _subjects_of(self, account: str) -> Subjects:
-        """Who registers itself is the person that follows from the account, also before it is recorded."""
-        found = await self.ports.store.find(INSTITUTIONS.name, "account", account, limit=1)
-        person = derived_id("account-person", account)
-        return Subjects(person, found[0]["_id"] if found else None)
+        self.app = served(
+            self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
+        )
 
     async def start(self) -> None:
         await self.replica.start()
@@ -51,15 +46,16 @@ class Registration:
 
 def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
-    criteria = Criteria(replica)
+    criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
     reviewing = Reviewing(replica, criteria)
     return Works(
         publishing,
         profiles,
-        Registering(replica, publishing, identifiers),
+        Registering(replica, publishing, identifiers, handing_over),
         Screening(replica, profiles, criteria, reviewing),
         Proposing(replica, accounts),
         reviewing,
+        handing_over,
     )
 
 

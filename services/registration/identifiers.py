@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from services.registration.domain.documents import IdentityDocument
+from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.experts import PersonInput
 from services.registration.domain.names import fold_name
 from shared.clock import short_hash
@@ -31,7 +31,7 @@ class Identifiers:
     def guard_id(self, document: IdentityDocument) -> str:
         """The blind index of type, country and number; the guard's id."""
         key = self._keys.blind_index_key(SERVICE)
-        return blind(key, document.type, document.country, fold_number(document.number))
+        return blind(key, numbered_as(document.type), document.country, fold_number(document.number))
 
     async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, str]:
         """The private fields of the person; what was not given stays as it is in the document.
@@ -40,13 +40,15 @@ class Identifiers:
         """
         key = await self._keys.persons(SERVICE).key(person_id)
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
+        # A name is one whole: half of an older one beside half of a newer one is nobody's.
+        unnamed = {f"sealed_{name}": "" for name in NAMES if getattr(person, name) is None}
         if person.document is not None and guard_id is not None:
             text = json.dumps(person.document.model_dump(), ensure_ascii=False)
             texts[f"document_{short_hash(guard_id)}"] = text
         sealed = seal_all(key, texts, person=person_id, rng=self._rng)
-        return {f"sealed_{name}": text for name, text in sealed.items()} | self._likeness(
-            (person.given_name, person.family_name), person.attributes
-        )
+        names = tuple(name for name in (person.given_name, person.family_name) if name)
+        named = {f"sealed_{name}": text for name, text in sealed.items()}
+        return unnamed | named | self._likeness(names, person.attributes)
 
     async def names(self, person_id: str, private: Mapping[str, Any]) -> dict[str, str]:
         """Given and family name. Raises KeyDestroyed, SealBroken, Unavailable."""
@@ -56,7 +58,7 @@ class Identifiers:
         return {
             name: open_sealed(key, private[f"sealed_{name}"], person=person_id, field=name)
             for name in NAMES
-            if f"sealed_{name}" in private
+            if private.get(f"sealed_{name}")
         }
 
     async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:

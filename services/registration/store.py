@@ -54,8 +54,10 @@ PERSONS: Aggregate[Person] = Aggregate.of(
             "all": Index(_everybody),
             "office": Index(_offices),
             "own": Index(_itself),
+            "account": Index(lambda d: _state(d, "account")),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
+        unique=lambda d: _state(d, "account"),
     ),
 )
 EXPERTS: Aggregate[Expert] = Aggregate.of(

@@ -65,7 +65,8 @@ class AppealSeen(BaseModel):
 
 
 class ExpertSeen(Seen):
-    """`possible_duplicate`: somebody else has the same name, year of birth and origin.
+    """`possible_duplicate`: somebody else has the same name, year of birth and origin. `identity_differs`: the account
+    registered under another name or year of birth than before; what was recorded first is kept.
 
     `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
@@ -84,6 +85,7 @@ class ExpertSeen(Seen):
     appeal_until: Instant | None
     appeal: AppealSeen | None
     possible_duplicate: bool = False
+    identity_differs: bool = False
 
 
 class InstitutionSeen(Seen):
@@ -145,7 +147,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     appeal = None
     if against and ground and appealed_at and outcome:
         appeal = AppealSeen(against=against, ground=ground, appealed_at=appealed_at, outcome=outcome)
-    of_officers = {"possible_duplicate": bool(private.get("possible_duplicate"))}
+    of_officers = {name: bool(private.get(name)) for name in ("possible_duplicate", "identity_differs")}
     return ExpertSeen(
         id=document["_id"],
         version=document["version"],

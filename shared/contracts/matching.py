@@ -195,13 +195,18 @@ class ApplicationReceived(Event):
 
 
 class ExpertSourced(Event):
-    """An officer put the expert on the longlist without an application; `terms` as for an application."""
+    """An officer put the expert on the longlist without an application; `terms` as for an application.
+
+    `previous`: the pair's match before this one, which has ended; `again_reason`: why there is a new round.
+    """
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "sourced"
     version: ClassVar[int] = 2
     parties: MatchParties
     terms: Terms | None
+    previous: Id | None = None
+    again_reason: Code | None = None
 
 
 class ScoreComponent(Contract):

@@ -79,6 +79,14 @@ class PersonRecorded(Event):
     office: Code
 
 
+class PersonAccountAssigned(Event):
+    """Another account stands for the person from now on; the one before stands for nobody any more."""
+
+    topic: ClassVar[str] = "registration.persons"
+    account: Id
+    reason: Code
+
+
 class ProfileChanged(Event):
     """The profile has a new entry; its content is on the compacted topic alone."""
 
@@ -287,6 +295,14 @@ class InstitutionRegistered(Event):
     sector: Code
     host_type: Code
     area: Code | None = None
+
+
+class InstitutionAccountAssigned(Event):
+    """Another account stands for the institution from now on, as when its contact person leaves."""
+
+    topic: ClassVar[str] = "registration.institutions"
+    account: Id
+    reason: Code
 
 
 class InstitutionAssessed(Event):

@@ -114,7 +114,7 @@ class OpenIdKeys:
         discovered = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         if discovered.get("issuer") != self._issuer:
             raise Unavailable("the issuer's discovery document names another issuer")
-        self._keys = _read_keys(await self._get(_checked(str(discovered.get("jwks_uri", "")), self._issuer)))
+        self._keys = _read_keys(await self._get(checked_address(str(discovered.get("jwks_uri", "")), self._issuer)))
 
     async def _get(self, url: str) -> dict[str, Any]:
         async with self._client.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:
@@ -137,23 +137,19 @@ def token_verifier(
     """The verifier that the settings ask for: a real issuer where one is configured, else the embedded one."""
     if not configured_issuer:
         accounts = keys.accounts(DEVELOPMENT_ISSUER)
-        return Verifier(accounts, ("Ed25519",), IssuedKey(_public_half(keys.issuer_key())))
-    issuer = _checked(configured_issuer, configured_issuer)
+        return Verifier(accounts, ("Ed25519",), IssuedKey(keys.issuer_public_key()))
+    issuer = checked_address(configured_issuer, configured_issuer)
     source = OpenIdKeys(issuer, client or httpx.AsyncClient(), runtime)
     return Verifier(keys.accounts(issuer), ("RS256", "ES256"), source)
 
 
-def _checked(url: str, issuer: str) -> str:
+def checked_address(url: str, issuer: str) -> str:
     """The address if it is HTTPS, or as plain as the issuer's own on this machine."""
     parts, home = urlsplit(url), urlsplit(issuer)
     local = parts.scheme == home.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
     if not parts.hostname or parts.username or not (parts.scheme == "https" or local):
         raise SettingsError("the issuer and its keys need an https address")
     return url
-
-
-def _public_half(key: OKPKey) -> OKPKey:
-    return OKPKey.import_key({k: v for k, v in key.as_dict(private=False).items() if isinstance(v, str)})
 
 
 def _read_keys(found: dict[str, Any]) -> dict[str, PublicKey]:

@@ -35,6 +35,10 @@ class KeyBytes(Protocol):
 
     def find(self, name: str) -> bytes | None: ...
 
+    def put(self, name: str, key: bytes) -> None:
+        """Keeps these bytes under the name, durably, whatever stood there. Raises Unavailable."""
+        ...
+
     def names(self, folder: str) -> list[str]:
         """The names directly below the folder, in order."""
         ...
@@ -60,6 +64,9 @@ class KeysInMemory:
 
     def find(self, name: str) -> bytes | None:
         return self._keys.get(name)
+
+    def put(self, name: str, key: bytes) -> None:
+        self._keys[name] = key
 
     def names(self, folder: str) -> list[str]:
         return sorted(name for name in self._keys if name.rpartition("/")[0] == folder)
@@ -110,6 +117,18 @@ class KeyFolder:
         self._read[name] = state, raw
         return raw
 
+    def put(self, name: str, key: bytes) -> None:
+        path = self.folder / name
+        private_folder(path.parent)
+        draft = self._draft(path)
+
+        def write_and_replace() -> None:
+            _write_private(draft, key)
+            draft.replace(path)
+            _sync_folder(path.parent)
+
+        _guarded(write_and_replace, name)
+
     def names(self, folder: str) -> list[str]:
         path = self.folder / folder
         return sorted(f"{folder}/{entry.name}" for entry in path.glob("*.key")) if path.is_dir() else []
@@ -137,10 +156,13 @@ class KeyFolder:
         _sync_folder(target.parent)
         _sync_folder(source.parent)
 
+    def _draft(self, path: Path) -> Path:
+        return path.with_name(f".{path.name}.{os.getpid()}.{self._rng.getrandbits(64):016x}")
+
     def _make(self, name: str) -> bytes:
         path = self.folder / name
         private_folder(path.parent)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.{self._rng.getrandbits(64):016x}")
+        draft = self._draft(path)
 
         def write_and_link() -> None:
             try:

@@ -9,6 +9,7 @@
 | `<service>/persons.sqlite` | AES-256, one a person |
 | `identity/account.key` | HMAC-SHA256 of accounts, one for all services; never another one |
 | `issuer/current.key` | Ed25519 seed of the embedded development issuer |
+| `issuer-public/current.key` | its public half, all that services need of it |
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from shared.identity.keyfiles import KeyBytes, KeyFolder, KeysInMemory
 from shared.identity.personkeys import PersonKeyFile, PersonKeys, PersonKeysInMemory
 
 _SERVICE = re.compile(r"[a-z]{1,32}")
+_ISSUER_PUBLIC = "issuer-public/current.key"
 _IDENTITY = "identity/account.key"
 
 
@@ -123,8 +125,26 @@ class Keys:
         return self._identity is not None or self._bytes.find(_IDENTITY) is not None
 
     def issuer_key(self) -> OKPKey:
-        """The private key of the embedded development issuer."""
-        return _jwk(Ed25519PrivateKey.from_private_bytes(self._bytes.take("issuer/current.key")))
+        """The private key of the development issuer, for it alone; its public half is put where services find it."""
+        key = Ed25519PrivateKey.from_private_bytes(self._bytes.take("issuer/current.key"))
+        public = key.public_key().public_bytes_raw()
+        if self._bytes.find(_ISSUER_PUBLIC) != public:
+            self._bytes.put(_ISSUER_PUBLIC, public)
+        return _jwk(key)
+
+    def issuer_public_key(self) -> OKPKey:
+        """The public half, with which services verify. Where there is none yet, the embedded issuer makes its key."""
+        return OKPKey.import_key(_public(self._issuer_public()))
+
+    def issuer_public_jwk(self) -> dict[str, Any]:
+        """The public half as the issuer publishes it."""
+        return public_jwk(self._issuer_public())
+
+    def _issuer_public(self) -> Ed25519PublicKey:
+        raw = self._bytes.find(_ISSUER_PUBLIC)
+        if raw is None:
+            return Ed25519PublicKey.from_public_bytes(self.issuer_key().public_key.public_bytes_raw())
+        return Ed25519PublicKey.from_public_bytes(raw)
 
     async def close(self) -> None:
         for persons in self._persons.values():

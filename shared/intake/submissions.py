@@ -46,7 +46,7 @@ CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
 DECIDERS = 32
 # Decisions begin in rounds, which share their commits; the first after a pause begins at once.
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.25
 
 SUBMISSIONS = Collection(
     "submissions",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import count as count_from_zero
 from typing import Any, Protocol
 
-from shared.clock import Runtime, stop_tasks, text_of
+from shared.clock import Runtime, stop_tasks, text_of, together
 from shared.errors import Conflict, Unavailable, UnknownOutcome
 from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Document, Store
 from shared.telemetry.observability import count, logger
@@ -28,7 +28,7 @@ class Sender(Protocol):
 
 
 class Sweeper:
-    """Visits due documents slot by slot in random order and leaves a slot at its first version conflict.
+    """Visits due documents slot by slot and leaves a slot at its first version conflict; slots go side by side.
 
     No lease: another replica's sweep of the same slot costs a conflict, never a wrong effect. `outboxes`: the
     collections whose documents emit. `fires` says for each collection what a due timer does; firing is a command
@@ -81,39 +81,49 @@ class Sweeper:
         until = text_of(self._runtime.now() - timedelta(seconds=OUTBOX_GRACE_SECONDS))
         page: Sequence[Document] | None = None
         while page := await self._next_page(collection, OUTBOX_INDEX, "pending", until, page):
-            for document in self._by_slot(page):
-                # Under load an outbox waits for its turn here: two sends of it would only make duplicates.
-                if self._sender.has(collection, document["_id"]):
-                    continue
-                try:
-                    await self._sender.send(collection, document)
-                except (Unavailable, UnknownOutcome) as error:
-                    # The log is away for all of them: the next round tries again.
-                    logger.warning("outbox_waits", collection=collection, error=type(error).__name__)
-                    return
-                except Exception as error:
-                    # One bad outbox must not keep the others from their topics; it stays and is counted.
-                    count("outbox_failed")
-                    logger.error("outbox_failed", collection=collection, id=document["_id"], error=type(error).__name__)
+            # A log that is away is away for all of them: the next round tries again.
+            if not all(await together(*(self._send_slot(collection, slot) for slot in self._slots(page)))):
+                return
+
+    async def _send_slot(self, collection: str, slot: Sequence[Document]) -> bool:
+        """Whether the log took what it was given."""
+        for document in slot:
+            # Under load an outbox waits for its turn here: two sends of it would only make duplicates.
+            if self._sender.has(collection, document["_id"]):
+                continue
+            try:
+                await self._sender.send(collection, document)
+            except (Unavailable, UnknownOutcome) as error:
+                logger.warning("outbox_waits", collection=collection, error=type(error).__name__)
+                return False
+            except Exception as error:
+                # One bad outbox must not keep the others from their topics; it stays and is counted.
+                count("outbox_failed")
+                logger.error("outbox_failed", collection=collection, id=document["_id"], error=type(error).__name__)
+        return True
 
     async def _fire_timers(self, collection: str, fire: Fire) -> None:
         until = text_of(self._runtime.now())
         left: set[int] = set()
         page: Sequence[Document] | None = None
         while page := await self._next_page(collection, TIMER_INDEX, "timed", until, page):
-            for document in self._by_slot(page):
-                if document["slot"] in left:
-                    continue
-                try:
-                    await fire(document)
-                except Conflict:
-                    left.add(document["slot"])
-                except (Unavailable, UnknownOutcome):
-                    raise
-                except Exception as error:
-                    # One bad case must not keep the others from their timers; it stays due and is counted.
-                    count("timer_failed")
-                    logger.error("timer_failed", collection=collection, id=document["_id"], error=type(error).__name__)
+            await together(*(self._fire_slot(collection, fire, slot, left) for slot in self._slots(page)))
+
+    async def _fire_slot(self, collection: str, fire: Fire, slot: Sequence[Document], left: set[int]) -> None:
+        """Fires one after the other until the first conflict, and notes the slot as left there."""
+        for document in slot:
+            if document["slot"] in left:
+                return
+            try:
+                await fire(document)
+            except Conflict:
+                left.add(document["slot"])
+            except (Unavailable, UnknownOutcome):
+                raise
+            except Exception as error:
+                # One bad case must not keep the others from their timers; it stays due and is counted.
+                count("timer_failed")
+                logger.error("timer_failed", collection=collection, id=document["_id"], error=type(error).__name__)
 
     async def _next_page(
         self, collection: str, index: str, equals: str, until: str, page: Sequence[Document] | None
@@ -124,11 +134,11 @@ class Sweeper:
         after = page[-1]["ix"][index]["o"] if page else None
         return await self._store.find(collection, index, equals, after=after, until=until, limit=PAGE)
 
-    def _by_slot(self, page: Sequence[Document]) -> Iterator[Document]:
-        """The slots in random order."""
+    def _slots(self, page: Sequence[Document]) -> list[list[Document]]:
+        """The documents of each slot; the slots in random order."""
         slots: dict[int, list[Document]] = {}
         for document in page:
             slots.setdefault(document["slot"], []).append(document)
-        order = list(slots)
-        self._runtime.rng.shuffle(order)
-        return (document for slot in order for document in slots[slot])
+        found = list(slots.values())
+        self._runtime.rng.shuffle(found)
+        return found

@@ -10,8 +10,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import Request
@@ -27,7 +28,7 @@ LIMIT_AT_MOST = 200
 MAC_BYTES = 16
 CURSOR_CHARACTERS_AT_MOST = 2_048
 
-Represent = Callable[[Document], Mapping[str, Any]]
+Represent = Callable[[Document], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
 PARAMETERS: list[dict[str, Any]] = [
     {
@@ -59,21 +60,36 @@ def limit_of(parameters: Mapping[str, str]) -> int:
     return int(text)
 
 
+def _everything(_document: Document) -> bool:
+    return True
+
+
 async def page(
-    request: Request, collection: str, equality: Equality | None, represent: Represent, *filters: str
+    request: Request,
+    collection: str,
+    equality: Equality | None,
+    represent: Represent,
+    *,
+    first: str = "",
+    keep: Callable[[Document], bool] = _everything,
 ) -> JSONResponse:
-    """One page of the documents under `equality` (None: an empty list). `filters`: further parameters allowed."""
-    parameters = query(request, "limit", "after", *filters)
+    """One page of the documents under `equality` (None: an empty list), in the index's order behind `first`.
+
+    What `keep` leaves out makes a page shorter, and is not looked for on the next one.
+    """
+    parameters = query(request, "limit", "after")
     limit = limit_of(parameters)
     if equality is None:
         return JSONResponse({"items": [], "next": None})
     edge = edge_of(request)
     scope = (edge.service, collection, *equality)
     after = read_cursor(edge.cursor_key, scope, parameters["after"]) if "after" in parameters else None
+    after = max(after or "", first) or None
     documents = await _find(edge.store, collection, equality, after, limit + 1)
     items, more = documents[:limit], len(documents) > limit
     following = cursor(edge.cursor_key, scope, items[-1]["ix"][equality[0]]["o"]) if more else None
-    return JSONResponse({"items": [represent(document) for document in items], "next": following})
+    shown = [represent(document) for document in items if keep(document)]
+    return JSONResponse({"items": [await one if inspect.isawaitable(one) else one for one in shown], "next": following})
 
 
 async def _find(store: Store, collection: str, equality: Equality, after: str | None, limit: int) -> list[Document]:

@@ -164,6 +164,8 @@ class Cases:
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),
+            "persons_assign_account": self._person,
+            "institutions_assign_account": lambda: self._institution("proposed"),
             "experts_appeal": self._ineligible,
             "experts_uphold_appeal": self._appealed,
             "experts_dismiss_appeal": self._appealed,

@@ -70,8 +70,12 @@ def _sending(
 def answered(people: People, service: str, case: Case, ids: dict[str, Any], caller: Caller) -> httpx.Response:
     """The case's body and query under a real id, so that it comes further than 404."""
     path = case.operation.path
-    collection = path.split("/")[2]
-    path = path.replace("{code}", str(ids["code"])).replace("{id}", str(ids["id"].get(collection) or ids["code"]))
+    collection = path.split("/")[-1] if path.count("/") < 2 else path.split("/")[2]
+    path = (
+        path.replace("{file}", "registration.PersonRecorded.1.json")
+        .replace("{code}", str(ids["code"]))
+        .replace("{id}", str(ids["id"].get(collection) or ids["code"]))
+    )
     path = path.replace("{indicator}", "registrations")
     headers = {str(name): str(value) for name, value in (case.headers or {}).items()}
     headers = {name: value for name, value in headers.items() if sendable(value) and name.lower() != "authorization"}

@@ -39,6 +39,7 @@ class Story:
         await self.suspended_and_reinstated()
         await self.decided_anew()
         await self.eligible_no_longer()
+        await self.handed_over()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
@@ -235,6 +236,16 @@ class Story:
         await self.town.settle()
         await self.corrected("gil", education=2)
         await self._match(gil, "decline")
+        await self.town.settle()
+
+    async def handed_over(self) -> None:
+        """The host's contact leaves, and Ben, whom an officer registered, signs in."""
+        for case, named, reason in (
+            (f"institutions/{self.host}", "host2", "contact_left"),
+            (f"persons/{self.persons['ben']}", "ben-signs-in", "first_sign_in"),
+        ):
+            body = {"account": named, "reason": reason}
+            await self.town.do(f"/registration/v1/{case}/assign-account", body)
         await self.town.settle()
 
     async def corrected(self, name: str, **attributes: Any) -> None:

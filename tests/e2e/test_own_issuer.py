@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from joserfc import jwt
@@ -18,6 +21,7 @@ from joserfc.jwk import ECKey
 from tests.e2e.system import SANKOFA, System
 
 KEY = ECKey.generate_key("P-256", parameters={"kid": "operator-1"})
+CLIENT, SECRET = "command-line", "a secret: 100 %"
 PROGRAMME = str(Path(__file__).parents[2] / "deploy/programmes/trqn-1.yaml")
 
 
@@ -34,13 +38,23 @@ def issuer() -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            granted = granted_to(documents["address"], self.headers.get("Authorization", ""), form)
+            content = json.dumps(granted).encode()
+            self.send_response(400 if "error" in granted else 200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
         def log_message(self, *_words: object) -> None:
             """Nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        documents["/.well-known/openid-configuration"] = {"issuer": address, "jwks_uri": f"{address}/keys"}
+        discovered = {"issuer": address, "jwks_uri": f"{address}/keys", "token_endpoint": f"{address}/token"}
+        documents |= {"address": address, "/.well-known/openid-configuration": discovered}
         yield address
         server.shutdown()
 
@@ -55,18 +69,31 @@ def system(tmp_path: Path, issuer: str) -> Iterator[System]:
     system.stop()
 
 
-def token(issuer: str, role: str) -> str:
+def token(issuer: str, role: str, office: str | None = None, subject: str = "operator") -> str:
     now = int(time.time())
     claims = {
         "iss": issuer,
         "aud": "sankofa",
-        "sub": "operator",
+        "sub": subject,
         "iat": now,
         "exp": now + 600,
-        "jti": "1",
+        "jti": str(uuid.uuid4()),
         "role": role,
+        **({"office": office} if office else {}),
     }
     return str(jwt.encode({"alg": "ES256", "kid": "operator-1"}, claims, KEY, algorithms=["ES256"]))
+
+
+def granted_to(issuer: str, authorization: str, form: dict[str, str]) -> dict[str, Any]:
+    """What its token endpoint answers: the client's own token, or for that one another person's."""
+    if base64.b64decode(authorization.removeprefix("Basic ")).decode() != f"{CLIENT}:{quote(SECRET, safe='')}":
+        return {"error": "invalid_client"}
+    if form["grant_type"] == "client_credentials":
+        return {"access_token": token(issuer, "administrator", subject=CLIENT), "expires_in": 600}
+    assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:token-exchange"
+    assert jwt.decode(form["subject_token"], KEY, algorithms=["ES256"]).claims["sub"] == CLIENT
+    played = token(issuer, form["role"], form.get("office"), form["requested_subject"])
+    return {"access_token": played, "expires_in": 600}
 
 
 def refused(system: System, *words: str) -> str:
@@ -76,20 +103,23 @@ def refused(system: System, *words: str) -> str:
     return line
 
 
+VERBS = (
+    ("doctor",),
+    ("programme", "publish", PROGRAMME),
+    ("figures", "trqn-1"),
+    ("parked", "list"),
+    ("rebuild", "monitoring", "--verify"),
+)
+
+
 def test_the_operators_token_carries_the_verbs(system: System, issuer: str, tmp_path: Path) -> None:
-    for words in (("doctor",), ("figures", "trqn-1"), ("parked", "list"), ("programme", "publish", PROGRAMME)):
-        assert "SANKOFA_TOKEN_FILE" in refused(system, *words)
+    for words in VERBS:
+        assert "SANKOFA_CLIENT_ID" in refused(system, *words)
     assert "many people" in refused(system, "history", "run", "trqn-1")
     file = tmp_path / "token"
     file.write_text(token(issuer, "administrator") + "\n")
     system.environment["SANKOFA_TOKEN_FILE"] = str(file)
-    for words in (
-        ("doctor",),
-        ("programme", "publish", PROGRAMME),
-        ("figures", "trqn-1"),
-        ("parked", "list"),
-        ("rebuild", "monitoring", "--verify"),
-    ):
+    for words in VERBS:
         ran = system.sankofa(*words)
         assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
     file.write_text(token(issuer, "officer"))
@@ -111,3 +141,25 @@ def test_it_comes_from_standard_input_too_and_is_never_quoted(system: System, is
         assert (ran.returncode, ran.stderr.strip()) == (2, "sankofa: SANKOFA_TOKEN_FILE=- holds no token")
     system.environment["SANKOFA_TOKEN_FILE"] = str(tmp_path / "missing")
     assert "cannot be read" in refused(system, "doctor")
+
+
+def test_a_token_from_the_environment_carries_them_too(system: System, issuer: str) -> None:
+    system.environment["SANKOFA_TOKEN"] = token(issuer, "administrator")
+    for words in VERBS:
+        ran = system.sankofa(*words)
+        assert ran.returncode == 0, (words, ran.stdout, ran.stderr)
+    assert "many people" in refused(system, "history", "run", "trqn-1")
+    system.environment["SANKOFA_TOKEN"] = "no token"
+    assert refused(system, "doctor") == "sankofa: SANKOFA_TOKEN holds no token"
+
+
+def test_a_client_of_the_issuer_runs_every_verb_and_a_history(system: System) -> None:
+    system.environment |= {"SANKOFA_CLIENT_ID": CLIENT, "SANKOFA_CLIENT_SECRET": SECRET}
+    for words in (*VERBS, ("history", "run", "trqn-1", "--scale", "0.05")):
+        ran = system.sankofa(*words, timeout=240)
+        assert ran.returncode == 0, (words, ran.stdout[-2000:], ran.stderr[-2000:])
+    assert system.sankofa("token", "--role", "officer", "--office", "kabul").stdout.count(".") == 2
+    system.environment["SANKOFA_CLIENT_SECRET"] = "another"
+    assert refused(system, "doctor") == "sankofa: the issuer gives no token: 400 invalid_client"
+    del system.environment["SANKOFA_CLIENT_SECRET"]
+    assert "go together" in refused(system, "doctor")

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 OWN = ("registration", "matching", "placement", "monitoring")
 SERVERS = ("kafka", "mongodb")
-COMMAND_LINE = "sankofa"
+COMMAND_LINE, ISSUER = "sankofa", "issuer"
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|_KEY\b|MONGODB_URL", re.IGNORECASE)
 CREDENTIALS = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
-PINNED = re.compile(r"\$\{[A-Z_]+:-[a-z/-]+:\d+(\.\d+)+(-[a-z]+)?\}")
+PINNED = re.compile(r"\$\{[A-Z_]+:-[a-z/-]+:\d+(\.\d+)+(-[a-z]+)?(@sha256:[0-9a-f]{64})?\}")
 NUMBERED_USER = re.compile(r"[1-9]\d*:[1-9]\d*")
 
 File = Mapping[str, Any]
@@ -36,8 +36,8 @@ def findings(file: File) -> list[str]:
 def _of_service(name: str, service: File) -> Iterator[str]:
     yield from _closed(service)
     yield from _limited(service)
-    if not PINNED.fullmatch(service["image"]):
-        yield "its image is not pinned, or no variable overrides it"
+    if not PINNED.fullmatch(service["image"]) or ("build" not in service and "@sha256:" not in service["image"]):
+        yield "its image is not pinned by its digest, or no variable overrides it"
     if name == COMMAND_LINE:
         return
     if not service.get("healthcheck", {}).get("test"):
@@ -100,9 +100,14 @@ def _of_volumes(file: File) -> Iterator[str]:
                 continue
             used.add(source)
             owner = source.removeprefix("keys-")
-            shared = owner == "issuer" or (owner == "identity" and name in OWN)
+            shared = owner == "identity" and name in OWN
             if source.startswith("keys-") and owner != name and not shared:
                 yield f"{name}: has the keys of {owner}"
+        writes_public = [one for one in service.get("volumes", ()) if one.startswith("issuer-public:")]
+        if name != ISSUER and any(not one.endswith(":ro") for one in writes_public):
+            yield f"{name}: writes the public half of the issuer's key"
+        if name in OWN and not writes_public:
+            yield f"{name}: lacks the public half of the issuer's key"
         if name in OWN and not any(one.startswith("keys-identity:") for one in service.get("volumes", ())):
             yield f"{name}: lacks the identity key, without which its accounts are others"
     if used != set(file["volumes"]):
@@ -117,3 +122,6 @@ def _of_secrets(file: File) -> Iterator[str]:
         given = file["services"][service].get("secrets")
         if given != [{"source": f"{service}_mongodb_url", "target": "mongodb_url"}]:
             yield f"{service}: reads other secrets than its own"
+    for name, service in file["services"].items():
+        if "client_secret" in str(service.get("secrets", ())) and name not in (COMMAND_LINE, ISSUER):
+            yield f"{name}: reads the secret of the command line"

@@ -29,7 +29,7 @@ Change = Callable[[dict[str, Any]], object]
 def test_the_file_keeps_its_rules() -> None:
     file = parsed()
     assert findings(file) == []
-    assert set(file["services"]) == {"kafka", "mongodb", "proxy", "sankofa", *OWN}
+    assert set(file["services"]) == {"kafka", "mongodb", "proxy", "issuer", "sankofa", *OWN}
     assert not CREDENTIALS.search(COMPOSE.read_text())
 
 
@@ -44,7 +44,13 @@ def test_the_file_keeps_its_rules() -> None:
         (lambda s: s["proxy"].update(cap_drop=[]), "proxy: it keeps capabilities"),
         (lambda s: s["proxy"].update(cap_add=["SYS_ADMIN"]), "proxy: it takes capabilities"),
         (lambda s: s["sankofa"].pop("security_opt"), "sankofa: it may gain privileges"),
-        (lambda s: s["kafka"].update(image="apache/kafka:latest"), "kafka: its image is not pinned, or"),
+        (lambda s: s["kafka"].update(image="apache/kafka:latest"), "kafka: its image is not pinned by its digest"),
+        (lambda s: s["kafka"].update(image="${A:-apache/kafka:4.1.0}"), "kafka: its image is not pinned by its digest"),
+        (lambda s: s["monitoring"]["volumes"].append("keys-issuer:/k"), "monitoring: has the keys of issuer"),
+        (lambda s: s["sankofa"]["volumes"].append("keys-issuer:/k"), "sankofa: has the keys of issuer"),
+        (lambda s: s["matching"]["volumes"].append("issuer-public:/k"), "matching: writes the public half"),
+        (lambda s: s["placement"]["volumes"].pop(), "placement: lacks the public half"),
+        (lambda s: s["proxy"].update(secrets=["client_secret"]), "proxy: reads the secret of the command line"),
         (lambda s: s["monitoring"].pop("restart"), "monitoring: nobody starts it again"),
         (lambda s: s["mongodb"].update(ports=["27017:27017"]), "mongodb: a port on the machine"),
         (lambda s: s["proxy"].update(ports=["8000:8080"]), "proxy: 8000:8080 is open"),
@@ -81,7 +87,7 @@ def test_every_variable_of_the_file_is_in_the_example_environment() -> None:
 def test_the_same_kafka_is_tested_and_deployed() -> None:
     tested = re.search(r"<artifactId>kafka_2.13</artifactId>\s*<version>([\d.]+)<", POM.read_text())
     assert tested
-    assert f":-apache/kafka:{tested[1]}}}" in parsed()["services"]["kafka"]["image"]
+    assert f":-apache/kafka:{tested[1]}@" in parsed()["services"]["kafka"]["image"]
 
 
 def test_one_image_is_built_from_locked_requirements_for_a_user_without_rights() -> None:
@@ -91,7 +97,7 @@ def test_one_image_is_built_from_locked_requirements_for_a_user_without_rights()
     assert "--require-hashes -r requirements/runtime.txt" in lines
     user = re.findall(r"^USER (\S+)$", lines, re.MULTILINE)
     own = [service for service in parsed()["services"].values() if "build" in service]
-    assert [service["user"] for service in own] == user * 5
+    assert [service["user"] for service in own] == user * 6
     assert {service["build"]["dockerfile"] for service in own} == {"deploy/image/Dockerfile"}
     # Whatever is not named stays out: keys, data, secrets, the repository's history.
     ignored = (ROOT / ".dockerignore").read_text().splitlines()

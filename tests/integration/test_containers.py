@@ -25,7 +25,7 @@ from tests.integration.container_engine import BASE, Engine, EngineAway, Images
 pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(2400)]
 
 HISTORY = Path(__file__).with_name("real_history.yaml")
-RUNNING = (*SERVERS, *OWN, "proxy")
+RUNNING = (*SERVERS, *OWN, "proxy", "issuer")
 HEALTHY_SECONDS = 180.0
 # The stand-in for the store is another one member set than `rs0`, and slow where writes are retried by the driver.
 STAND_IN_OPTIONS = "directConnection=true&retryWrites=false&w=1&journal=true&authSource=admin"

@@ -568,3 +568,17 @@ async def test_nobody_applies_for_work_that_is_over_but_who_records_late_may(tol
     assert rule(over) == (409, "work_is_over")
     assert "2027-08-01" in over.json()["detail"]
     assert (await told.post(path, "officer", body | {"happened_at": "2027-06-01T09:00:00Z"})).status_code == 202
+
+
+async def test_vacancies_do_not_offer_what_is_over_and_say_where_the_caller_stands(told: Serving) -> None:
+    assignment = await published(told)
+    longer = await published(told, ends_on="2027-12-01")
+    await applied(told, longer, "anna", role="expert", subject="anna")
+    listed = (await told.get("/vacancies", "expert", subject="anna")).json()["items"]
+    # In the order of their last days; where the caller stands is said of the caller's own matches alone.
+    assert [(one["id"], one["standing"]) for one in listed] == [(assignment, None), (longer, "longlisted")]
+    assert (await told.get(f"/vacancies/{longer}", "expert", subject="anna")).json()["standing"] == "longlisted"
+    assert (await told.get(f"/vacancies/{longer}", "expert", subject="bela")).json()["standing"] is None
+    told.clock.ahead = datetime(2027, 9, 1, tzinfo=UTC) - told.clock.now()
+    listed = (await told.get("/vacancies", "host", subject="college")).json()["items"]
+    assert [one["id"] for one in listed] == [longer]

@@ -123,6 +123,8 @@ async def test_a_correction_shows_in_the_figures(edge: Serving) -> None:
 async def test_a_rebuild_says_what_it_found_and_the_answers_go_on(edge: Serving, tmp_path: Path) -> None:
     await known(edge, told(3, 3))
     assert (await edge.post("/read-model/rebuild", "officer")).status_code == 403
+    for body in ({"tables": []}, [], "all", 1, [{}]):
+        assert (await edge.post("/read-model/rebuild", "administrator", body)).status_code == 422, body
     for _ in range(2):
         answer = await edge.post("/read-model/rebuild", "administrator")
         assert answer.status_code == 200

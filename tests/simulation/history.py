@@ -128,6 +128,9 @@ class History:
     async def _found(self) -> None:
         for step in requests.found_institution():
             await self.client.put(step)
+        await self._until_recorded(PERSONS.name, CHANGING.id)
+        for step in requests.assign_accounts(CHANGING):
+            await self.client.put(step)
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))

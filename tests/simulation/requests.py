@@ -157,6 +157,22 @@ def give_consent(person: Person) -> Step:
     return execute(f"give consent of {person.name}", "registration", PERSONS, person.id, command)
 
 
+def assign_accounts(person: Person) -> list[Step]:
+    """An officer's person signs in, and the host's contact is another one."""
+    named = (
+        (PERSON, PERSONS.name, person.id, "first_sign_in"),
+        (INSTITUTION_CASE, INSTITUTIONS.name, INSTITUTION, "contact_left"),
+    )
+    return [
+        step(
+            f"assign account of {subject}",
+            About("registration", collection, subject),
+            acting(case, "assign-account", subject, account=f"new {subject}", reason=reason),
+        )
+        for case, collection, subject, reason in named
+    ]
+
+
 # Matching.
 
 

@@ -117,12 +117,13 @@ def _case(document: Mapping[str, Any]) -> tuple[str, str]:
     return document["state"]["person"], document["state"]["programme"]
 
 
-def _pair(document: Mapping[str, Any]) -> tuple[str, str] | None:
+def _pair(document: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """A pair's every round is a match of its own, which follows from the one before."""
     if document["state"] is None:
         # Nothing but refused applications is remembered there.
         return None
     parties = document["state"]["parties"]
-    return parties["assignment"], parties["expert"]
+    return parties["assignment"], parties["expert"], document["state"].get("previous", "")
 
 
 def _check_streams(evidence: Evidence) -> Iterator[Violation]:

@@ -70,14 +70,23 @@ class Assignment(BaseModel):
     items: tuple[str, ...] = ()
     reason: str | None = None
 
+    def is_over(self, at: datetime) -> bool:
+        """Whether by that instant the work had ended, on the office's calendar."""
+        return is_over(self.terms, self.time_zone, at)
+
     def refuse_over(self, at: datetime) -> None:
         """Raises Refusal `work_is_over` (409) where by that instant the work had ended, on the office's calendar."""
         refuse_over(self.terms, self.time_zone, at)
 
 
+def is_over(terms: Terms, time_zone: str | None, at: datetime) -> bool:
+    """As `Assignment.is_over`."""
+    return at.astimezone(zone(time_zone) if time_zone else UTC).date() >= terms.ends_on
+
+
 def refuse_over(terms: Terms, time_zone: str | None, at: datetime) -> None:
     """As `Assignment.refuse_over`. What is recorded late is asked at the time at which it happened."""
-    if at.astimezone(zone(time_zone) if time_zone else UTC).date() >= terms.ends_on:
+    if is_over(terms, time_zone, at):
         raise Refusal("work_is_over", f"the work was to last until the day before {terms.ends_on}")
 
 
@@ -104,10 +113,14 @@ class EditItems(Noted):
 
 
 class ShortlistRequest(Noted):
-    """`experts`: whom the officer puts on the longlist; `override_reason`: why the shortlist may be too short."""
+    """`experts`: whom the officer puts on the longlist; `override_reason`: why the shortlist may be too short.
+
+    `again_reason`: why those of them whose match has ended (retracted, or not selected) stand in a new round.
+    """
 
     experts: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
     override_reason: Annotated[Code | None, Listed(REASON)] = None
+    again_reason: Annotated[Code | None, Listed(REASON)] = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +195,8 @@ DRAFT: dict[str, Any] = {
     "description": "Trains the host's own trainers and hands over the material.",
 }
 OVER = ("work_is_over",)
+# Why an expert whose match has ended stands once more.
+AGAIN = ("visa_granted", "profile_corrected", "available_again", "mistake")
 OF_THE_HOST = ("host_withdrew", "host_closed", "no_funds", "security")
 UNFIT = (
     "institution_unknown",
@@ -273,8 +288,8 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=enough_experts,
         needs=states("longlist", "guard:pools"),
-        refuses=("shortlist_too_short", *OVER, *UNKNOWN_EXPERT),
-        reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent"),
+        refuses=("shortlist_too_short", "match_ended", *OVER, *UNKNOWN_EXPERT),
+        reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent", *AGAIN),
         example={"experts": [EXPERT]},
     ),
     Move(

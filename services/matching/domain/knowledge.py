@@ -35,7 +35,9 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    InstitutionAccountAssigned,
     InstitutionRegistered,
+    PersonAccountAssigned,
     PersonRecorded,
     Profile,
 )
@@ -50,7 +52,9 @@ Return = Literal["not begun", "begun", "over"]
 Answer = Literal["return_begun", "return_over", "ended"]
 
 
-def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
+def person(known: Knowledge, event: PersonRecorded | PersonAccountAssigned, _envelope: Envelope) -> Knowledge:
+    if isinstance(event, PersonAccountAssigned):
+        return {**known, "account": event.account}
     return {**known, "account": event.account, "office": event.office}
 
 
@@ -93,6 +97,8 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 
 
 def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
+    if isinstance(event, InstitutionAccountAssigned):
+        return {**known, "account": event.account}
     changed = {**known, "status": event.leads_to}
     if isinstance(event, InstitutionRegistered):
         changed |= event.model_dump(include={"account", "office", "country", "area", "sector", "host_type"})

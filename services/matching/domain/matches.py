@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from services.matching.domain.assessment import Assessment
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
-from shared.contracts.base import Code, Event, Instant
+from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.matching import (
     ApplicationReceived,
     AssignmentMatched,
@@ -60,10 +60,13 @@ GIVES_UP_AT_ONCE = states("allocated", "offered")
 # What stands on a seat, and what has come to its end.
 SEATED = GIVES_UP_AT_ONCE | {"accepted", "retracting"}
 ENDED = states("not_selected", "declined", "expired", "retracted")
+# After which the pair may stand in a new round.
+OPEN_TO_ANOTHER = states("not_selected", "retracted")
 
 
 class Match(BaseModel):
-    """`position`: its number among the reserves, kept when it moves up."""
+    """`position`: its number among the reserves, kept when it moves up. `previous`: the pair's match before this one,
+    where this is a new round, for `again_reason`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,6 +79,8 @@ class Match(BaseModel):
     rank: int | None = None
     position: int | None = None
     offered_at: Instant | None = None
+    previous: str | None = None
+    again_reason: str | None = None
     expires_at: Instant | None = None
 
 
@@ -85,6 +90,8 @@ class Entry(Input):
     parties: MatchParties
     terms: Terms
     assessment: Assessment
+    previous: Id | None = None
+    again_reason: Code | None = None
 
 
 class Rank(Input):
@@ -135,7 +142,9 @@ def applied(turn: Turn[Match, Entry]) -> Told:
 
 def sourced(turn: Turn[Match, Entry]) -> Told:
     """The filters are those of an application."""
-    opening = ExpertSourced(happened_at=turn.now, parties=turn.body.parties, terms=turn.body.terms)
+    body = turn.body
+    again = {"previous": body.previous, "again_reason": body.again_reason}
+    opening = ExpertSourced(happened_at=turn.now, parties=body.parties, terms=body.terms, **again)
     return [opening, _assessed(turn)]
 
 

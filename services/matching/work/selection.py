@@ -15,7 +15,7 @@ from services.matching.domain.knowledge import (
     expert_status,
     return_of,
 )
-from services.matching.domain.matches import MATCH, Entry, Match
+from services.matching.domain.matches import ENDED, MATCH, OPEN_TO_ANOTHER, Entry, Match
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, returns_key
 from services.matching.work.promises import Promises
 from services.matching.work.refusals import Refusals, raise_refused
@@ -87,7 +87,7 @@ class Selection:
         known = await self._store.load(MATCHES.name, submission.subject)
         if known is None or not settled(known, cause):
             if known is not None and known["state"] is not None:
-                raise Refusal("already_matched", "the expert stands on this assignment already")
+                raise await self._standing_already(submission.subject)
             raise_refused(known, submission.id)
             self.waiting.note(expert, submission.id)
             state = await self._open_assignment(submission.body["assignment"])
@@ -201,7 +201,7 @@ class Selection:
         if expected is not None and expected != document["version"]:
             raise PreconditionFailed
         ASSIGNMENT.move(state, call.verb)
-        entries = [await self._sourced(id, state, one, place, cause) for place, one in enumerate(call.body.experts)]
+        entries = [await self._sourced(call, state, place) for place in range(len(call.body.experts))]
         for entry in (entry for entry in entries if entry):
             await self._source(entry, _sourcing(cause, _match_of(entry)))
         return await self._start_matching(call)
@@ -214,28 +214,56 @@ class Selection:
             if refusal.rule != "already_matched":
                 raise
 
-    async def _sourced(self, id: str, state: Assignment, expert: str, place: int, cause: Cause) -> Entry | None:
+    async def _sourced(self, call: Call[ShortlistRequest], state: Assignment, place: int) -> Entry | None:
         """What sourcing the expert will write; None for one who stands on the assignment already."""
-        match = derived_id(id, expert)
-        document, standing = await self._kernel.load(MATCHES, match)
+        id, cause, expert, reason = call.id, call.cause, call.body.experts[place], call.body.again_reason
+        match, document, standing = await self._last_match(derived_id(id, expert))
         if document is not None and standing is not None:
             own = _sourcing(cause, match)
             if settled(document, own):
                 # An earlier try of this request was cut off; what it had left to do here is done now.
                 await self._entered(match, document, own)
-            return None
+                return None
+            if standing.status not in ENDED:
+                return None
+            if standing.status not in OPEN_TO_ANOTHER or reason is None:
+                raise _ended(standing, Problem("match_ended", f"/experts/{place}"))
         knowledge = await self.knowledge(expert)
         try:
             check_office(knowledge, state.office)
             self._check_expert(state, knowledge)
             person = knowledge["expert"]["person"]
             await self._check_consent(person)
-            return await self._entry(id, state, expert, person, cause)
+            entry = await self._entry(id, state, expert, person, cause)
+            again = {"previous": match, "again_reason": reason} if standing is not None else {}
+            return entry.model_copy(update=again)
         except OfAnotherOffice:
             rule = "expert_unknown"
         except TooEarly as early:
             rule = SOURCED_TOO_EARLY.get(early.reason, "expert_unknown")
         raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
+
+    async def _last_match(self, match: str) -> tuple[str, Document | None, Match | None]:
+        """The pair's newest round, whose first one has that id."""
+        document, state = await self._kernel.load(MATCHES, match)
+        while state is not None and state.status in OPEN_TO_ANOTHER:
+            following, next_state = await self._kernel.load(MATCHES, _next_round(match))
+            if next_state is None:
+                break
+            match, document, state = _next_round(match), following, next_state
+        return match, document, state
+
+    async def _standing_already(self, first: str) -> Refusal:
+        """Why the expert cannot apply: the pair stands, or stood, on the assignment."""
+        _, _, standing = await self._last_match(first)
+        if standing is not None and standing.status in ENDED:
+            return _ended(standing, Problem("match_ended", "/expert"))
+        return Refusal("already_matched", "the expert stands on this assignment already")
+
+    async def standing(self, assignment: str, expert: str) -> str | None:
+        """Where the expert stands on the assignment, by the newest round; None where the expert never did."""
+        _, _, state = await self._last_match(derived_id(assignment, expert))
+        return state.status if state else None
 
     async def _start_matching(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
         id, cause = call.id, call.cause
@@ -287,7 +315,20 @@ class Selection:
 
 
 def _match_of(entry: Entry) -> str:
+    """Every round of a pair is a match of its own, named by the one before: two requests open the same one."""
+    if entry.previous is not None:
+        return _next_round(entry.previous)
     return derived_id(entry.parties.assignment, entry.parties.expert)
+
+
+def _next_round(match: str) -> str:
+    return derived_id(match, "round")
+
+
+def _ended(standing: Match, problem: Problem) -> Refusal:
+    what = "an officer may open a new round for them with `again_reason`"
+    detail = what if standing.status in OPEN_TO_ANOTHER else "the expert's own answer ended it"
+    return Refusal("match_ended", f"the match of the pair is {standing.status}: {detail}", problems=(problem,))
 
 
 def _sourcing(cause: Cause, match: str) -> Cause:

@@ -8,14 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 from shared.contracts.base import Envelope
-from shared.contracts.registration import InstitutionRegistered, PersonRecorded
+from shared.contracts.registration import (
+    InstitutionAccountAssigned,
+    InstitutionRegistered,
+    PersonAccountAssigned,
+    PersonRecorded,
+)
 
 Knowledge = dict[str, Any]
 
 
-def person(known: Knowledge, event: PersonRecorded, _envelope: Envelope) -> Knowledge:
+def person(known: Knowledge, event: PersonRecorded | PersonAccountAssigned, _envelope: Envelope) -> Knowledge:
     return {**known, "account": event.account}
 
 
-def institution(known: Knowledge, event: InstitutionRegistered, _envelope: Envelope) -> Knowledge:
+def institution(
+    known: Knowledge, event: InstitutionRegistered | InstitutionAccountAssigned, _envelope: Envelope
+) -> Knowledge:
     return {**known, "account": event.account}

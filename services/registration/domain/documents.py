@@ -7,21 +7,52 @@ a number belongs to whoever brought it first, and a doubtful case is for the pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from services.registration.domain.fields import DocumentNumber, KnownCountry
+from pydantic import AfterValidator, Field
+
+from services.registration.domain.fields import DocumentNumber, KnownCountry, broken
 from shared.cases.bodies import Input
 from shared.contracts.base import Code
 from shared.errors import Problem, Refusal
 
+DOCUMENT_TYPES: Mapping[str, str] = {
+    "passport": "Passport of any kind.",
+    "travel_document": "Travel document of a refugee or a stateless person, laissez-passer, emergency passport.",
+    "identity_card": "National identity card.",
+    "residence_permit": "Residence permit.",
+    "driving_licence": "Driving licence.",
+    "birth_certificate": "Birth certificate, or an extract of a register.",
+    "voter_card": "Voter's card.",
+    "other": "Any other document with a number of its own.",
+}
+EXPECTED_TYPE = f"one of {', '.join(DOCUMENT_TYPES)}"
+# Whoever holds one of these may call it by the other's name, and their numbers are given out together.
+NUMBERED_TOGETHER: Mapping[str, str] = {"travel_document": "passport"}
 RULE = "document_held_elsewhere"
 POINTER = "/person/document/number"
 
 
-class IdentityDocument(Input):
-    """`type`: passport, identity-card, ...; `country`: the issuing one."""
+def _listed(value: str) -> str:
+    if value not in DOCUMENT_TYPES:
+        raise broken("document_type_unknown", EXPECTED_TYPE)
+    return value
 
-    type: Code
+
+DocumentType = Annotated[
+    Code,
+    AfterValidator(_listed),
+    Field(
+        json_schema_extra={"enum": list(DOCUMENT_TYPES)},
+        description=" ".join(f"`{type}`: {sentence}" for type, sentence in DOCUMENT_TYPES.items()),
+    ),
+]
+
+
+class IdentityDocument(Input):
+    """`country`: the issuing one."""
+
+    type: DocumentType
     country: KnownCountry
     number: DocumentNumber
 
@@ -30,6 +61,11 @@ def admit(_document: Mapping[str, Any], standing: Mapping[str, Any], _claim: Map
     """Refuses a second person; it never says where or by whom the number is held."""
     if standing:
         raise held_elsewhere()
+
+
+def numbered_as(type: str) -> str:
+    """Under which type the number is told from others."""
+    return NUMBERED_TOGETHER.get(type, type)
 
 
 def held_elsewhere() -> Refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any, LiteralString
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -15,14 +15,14 @@ from shared.programmes.checks import country_codes, language_codes
 from shared.texts import fold_number, one_line
 
 
-def broken(rule: str) -> PydanticCustomError:
-    """The error of a field that breaks the rule; it never carries the value."""
-    return PydanticCustomError(rule, "the value breaks the rule")
+def broken(rule: LiteralString, expected: str = "the value breaks the rule") -> PydanticCustomError:
+    """The error of a field that breaks the rule; `expected`: what would be right. It never carries the value."""
+    return PydanticCustomError(rule, expected)
 
 
 def _numbered(value: str) -> str:
     if not fold_number(value):
-        raise broken("no_letter_or_digit")
+        raise broken("no_letter_or_digit", "a number with letters or digits, as it stands in the document")
     return value
 
 
@@ -52,15 +52,21 @@ def _plausible_day(value: date) -> date:
     return value
 
 
+def _said(value: Any) -> Any:
+    """None for a text of nothing but spaces."""
+    line = one_line(value)
+    return None if line == "" else line
+
+
 Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=120)]
 Email = Annotated[
     str,
     BeforeValidator(one_line),
     StringConstraints(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$"),
 ]
-Telephone = Annotated[
-    str, BeforeValidator(one_line), StringConstraints(min_length=4, max_length=32, pattern=r"^\+?[0-9][0-9 ().-]*$")
-]
+# One name is enough, whichever it is: many people have but one.
+Name = Annotated[Annotated[str, StringConstraints(max_length=120)] | None, BeforeValidator(_said)]
+Telephone = Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=64)]
 DocumentNumber = Annotated[
     str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
 ]

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from services.registration.domain import examples
 from services.registration.domain.fields import KnownCountry
+from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, SignsInAs, to_another
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Instant
 from shared.contracts.registration import (
+    InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
     InstitutionBecamePartner,
@@ -24,7 +26,7 @@ from shared.contracts.registration import (
     InstitutionRegistered,
 )
 from shared.identity.roles import BY_HOST, BY_OFFICER
-from shared.texts import exact, one_line
+from shared.texts import one_line
 
 Status = Literal["proposed", "assessed", "partner", "active", "on_hold", "closed"]
 
@@ -54,7 +56,7 @@ class InstitutionRegistration(Change):
     sector: Code
     host_type: Code
     office: Code
-    account: Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(exact)] | None = None
+    account: SignsInAs | None = None
 
 
 def under_its_account(turn: Turn[Institution, InstitutionRegistration]) -> Told:
@@ -62,15 +64,20 @@ def under_its_account(turn: Turn[Institution, InstitutionRegistration]) -> Told:
     return {"account": turn.given}
 
 
-def fold(_state: Institution | None, event: Any) -> Mapping[str, Any]:
+def fold(state: Institution | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
     match event:
         case InstitutionRegistered():
             return {"registered_at": event.happened_at}
         case InstitutionActivated():
             return {"reason": None}
+        case InstitutionAccountAssigned() if state:
+            # The case's own reason is why it is on hold.
+            return {"reason": state.reason}
     return {}
 
+
+OPEN = states("proposed", "assessed", "partner", "active", "on_hold")
 
 MOVES: tuple[Move, ...] = (
     Move(
@@ -83,6 +90,18 @@ MOVES: tuple[Move, ...] = (
         needs=states("account", "private"),
         refuses=("account_held_elsewhere", "account_is_the_callers", "other_office"),
         example=examples.INSTITUTION,
+    ),
+    Move(
+        "assign-account",
+        OPEN,
+        InstitutionAccountAssigned,
+        body=AccountAssignment,
+        by=BY_OFFICER,
+        rule=to_another,
+        needs=states("account"),
+        refuses=(CALLERS, HELD, UNCHANGED),
+        reasons=("contact_left", "first_sign_in", "sign_in_lost", "mistaken_entry"),
+        example={"account": "new-contact@example.org", "reason": "contact_left"},
     ),
     Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),
     Move("accept-partner", states("assessed"), InstitutionBecamePartner, by=BY_OFFICER),
@@ -98,7 +117,7 @@ MOVES: tuple[Move, ...] = (
     ),
     Move(
         "close",
-        states("proposed", "assessed", "partner", "active", "on_hold"),
+        OPEN,
         InstitutionClosed,
         body=Reason,
         by=BY_OFFICER,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.examples import PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
+from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
 from services.registration.domain.lives import RULES as LIVES
 from shared.cases.bodies import Change, Input
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
@@ -21,6 +22,7 @@ from shared.contracts.base import Code, Event, Id
 from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
+    PersonAccountAssigned,
     PersonRecorded,
     Profile,
     ProfileChanged,
@@ -28,7 +30,7 @@ from shared.contracts.registration import (
     attributes_on,
 )
 from shared.errors import Problem, Refusal
-from shared.identity.roles import By
+from shared.identity.roles import BY_OFFICER, By
 
 ENTRIES_AT_MOST = 200
 Consent = Literal["given", "withdrawn"]
@@ -152,6 +154,18 @@ MOVES: tuple[Move, ...] = (
         rule=as_registered,
     ),
     Move("reissue", RECORDED, Profile, rule=as_it_stands),
+    Move(
+        "assign-account",
+        RECORDED,
+        PersonAccountAssigned,
+        body=AccountAssignment,
+        by=BY_OFFICER,
+        rule=to_another,
+        needs=states("account"),
+        refuses=(CALLERS, HELD, UNCHANGED),
+        reasons=("first_sign_in", "sign_in_lost", "mistaken_entry"),
+        example={"account": "somebody@example.org", "reason": "first_sign_in"},
+    ),
     Move(
         "correct-profile",
         RECORDED,

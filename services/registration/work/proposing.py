@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.registration.domain.handover import HELD
 from services.registration.domain.institutions import Institution, InstitutionRegistration
 from services.registration.store import INSTITUTIONS
 from services.registration.work.limits import own_office
@@ -11,8 +12,6 @@ from shared.identity.accounts import Accounts
 from shared.replica import Replica
 from shared.store.aggregates import Saved
 from shared.web.acting import Call
-
-HELD = "account_held_elsewhere"
 
 
 class Proposing:

@@ -7,11 +7,13 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
+from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration, PersonInput
+from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
@@ -30,18 +32,23 @@ from shared.web.acting import Call
 EXPERT_REGISTRATION = "expert-registration"
 ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
+# Of a person's private part what says who it is.
+IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "likeness"})
 
 
 class Registering:
     """Registrations of experts, and the guard of their document numbers."""
 
-    def __init__(self, replica: Replica, publishing: Publishing, identifiers: Identifiers) -> None:
+    def __init__(
+        self, replica: Replica, publishing: Publishing, identifiers: Identifiers, handing_over: HandingOver
+    ) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._publishing = publishing
         self._identifiers = identifiers
+        self._handing_over = handing_over
         self.guard = Guard(DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission)
 
     async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
@@ -59,7 +66,7 @@ class Registering:
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
-        person_id = person_of(channel, cause)
+        person_id = await self._person_of(channel, cause)
         subject = derived_id(person_id, body.programme)
         if channel == "self":
             await self._not_again(subject, cause)
@@ -86,7 +93,9 @@ class Registering:
         """
         body = ExpertRegistration.model_validate(submission.body)
         channel: Channel = "self" if submission.channel == "self" else "officer"
-        person_id = person_of(channel, submission.cause)
+        person_id = await self._person_of(channel, submission.cause)
+        if derived_id(person_id, body.programme) != submission.subject:
+            raise handed_over()
         cause = submission.cause.step("expert")
         # An officer's submission names a person of its own, whom only a repetition of it finds there.
         known = await self._unless_second(submission.subject, cause) if channel == "self" else None
@@ -97,13 +106,45 @@ class Registering:
         guard, private = await together(
             self._hold(guard_id, person_id, submission), self._identifiers.sealed(person_id, body.person, guard_id)
         )
+        # Only whoever registers itself may have done so before.
+        kept = await self._kept(person_id, body.person) if channel == "self" else None
+        if kept is not None:
+            private = {name: text for name, text in private.items() if name not in IDENTITY}
+            body = body.model_copy(update={"person": kept})
         person = await self._record(body, person_id, private, submission)
-        flags = {"possible_duplicate": True} if await self._resembles(person) else None
+        flags = {"possible_duplicate": await self._resembles(person), "identity_differs": kept is not None}
         command = Asked("create", body, Applicant(person_id, version, channel))
         await together(
             self._settle(guard, person),
             self._kernel.execute(EXPERTS, submission.subject, command, cause, private=flags, known=known),
         )
+
+    async def _person_of(self, channel: str, cause: Cause) -> str:
+        """The person whom the registration is about. Refusal for an account whose person was handed to another one."""
+        if channel != "self":
+            return person_of(channel, cause)
+        person_id = await self._handing_over.person_of(cause.account or "")
+        if person_id is None:
+            raise handed_over()
+        return person_id
+
+    async def _kept(self, person_id: str, said: PersonInput) -> PersonInput | None:
+        """What is recorded where the account's person has another name or year of birth than said; else None.
+
+        Who that is stays as it was, for the first case was decided on it, and an officer looks at both.
+        """
+        document, person = await self._kernel.load(PERSONS, person_id)
+        if document is None or person is None:
+            return None
+        years = [year for one in person.entries if (year := one.attributes.birth_year) is not None]
+        names = await self._identifiers.names(person_id, document["private"])
+        said_names = (name for name in (said.given_name, said.family_name) if name)
+        another_name = bool(names) and fold_name(*names.values()) != fold_name(*said_names)
+        another_year = bool(years) and said.attributes.birth_year not in (None, *years)
+        if not (another_name or another_year):
+            return None
+        known = said.attributes.model_copy(update={"birth_year": years[-1]} if years else {})
+        return said.model_copy(update={"attributes": known})
 
     async def _settle(self, guard: Document | None, person: Document) -> None:
         if guard is not None:
@@ -155,6 +196,10 @@ class Registering:
         """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""
         if self._replica.intake is not None:
             await self._replica.intake.decide(claim["submission"])
+
+
+def handed_over() -> Refusal:
+    return Refusal("account_handed_over", "another account stands for the person whom this one registered")
 
 
 def person_of(channel: str, cause: Cause) -> str:

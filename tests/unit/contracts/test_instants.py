@@ -18,7 +18,7 @@ import deploy
 import services
 import shared
 from shared.clock import instant_of, text_of
-from shared.contracts.base import DATE_FORM, TIME_FORM, YEARS, Date, Form, Instant
+from shared.contracts.base import DATE_FORM, TIME_FORM, Date, Form, Instant
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 DATE: TypeAdapter[date] = TypeAdapter(Date)
@@ -48,7 +48,7 @@ def test_an_instant_outside_of_all_that_is_recorded_is_refused(text: str) -> Non
 
 
 def test_the_years_at_the_edges_are_taken() -> None:
-    for year in (YEARS[0], YEARS[-1]):
+    for year in (1900, 2999):
         assert INSTANT.validate_json(f'"{year}-06-01T00:00:00+02:00"').tzinfo is UTC
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from shared.contracts.base import Event
 from shared.contracts.registration import InstitutionRegistered
 from shared.errors import Conflict, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
+from shared.messaging.relay import Relay
 from shared.replica import Ports, Replica, shadows_collection
 from shared.store.aggregates import Aggregate, Saved
 from shared.store.guards import Guard
@@ -200,3 +202,46 @@ async def test_a_page_is_not_the_end_of_what_is_due(monkeypatch: pytest.MonkeyPa
         await sweeper_of(case, replica_of(case)).sweep()
         active = [document["state"]["active"] async for document in case.store.scan("institutions")]
         assert active == [True] * 11
+
+
+async def test_slots_are_fired_side_by_side_and_each_slot_in_turn() -> None:
+    """What an overload or a stop has left drains as fast as it came, not one by one."""
+    async with Case() as case:
+        documents = [(await registered(case, f"i{n}")).document for n in range(40)]
+        slots = {document["slot"] for document in documents}
+        case.clock.ahead = HOUR
+        gathered, under_way, fired = asyncio.Barrier(len(slots)), list[int](), list[str]()
+
+        async def fire(document: dict[str, Any]) -> None:
+            assert document["slot"] not in under_way
+            if len(fired) < len(slots):
+                fired.append(document["_id"])
+                under_way.append(document["slot"])
+                await gathered.wait()
+                under_way.remove(document["slot"])
+            else:
+                fired.append(document["_id"])
+
+        sweeper = Sweeper(case.store, case.relay, case.clock, ["institutions"], {"institutions": fire})
+        await asyncio.wait_for(sweeper.sweep(), 10)
+        assert sorted(fired) == sorted(document["_id"] for document in documents)
+
+
+async def test_outboxes_that_a_stop_left_are_sent_side_by_side() -> None:
+    async with Case() as case:
+        documents = [(await registered(case, f"i{n}")).document for n in range(40)]
+        slots = {document["slot"] for document in documents}
+        case.clock.ahead = timedelta(seconds=3)
+        append, gathered, sent = case.log.append_in_order, asyncio.Barrier(len(slots)), list[str]()
+
+        async def together(batches: Any) -> None:
+            sent.append(batches[0][2][0].key)
+            if len(sent) <= len(slots):
+                await gathered.wait()
+            await append(batches)
+
+        case.log.append_in_order = together  # type: ignore[method-assign]
+        another = Relay(case.store, case.log, case.clock)
+        await asyncio.wait_for(Sweeper(case.store, another, case.clock, ["institutions"], {}).sweep(), 10)
+        assert sorted(sent) == sorted(document["_id"] for document in documents)
+        assert await case.store.count("institutions", "outbox", "pending") == 0

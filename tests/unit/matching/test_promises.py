@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.domain.matches import MATCH, SEATED
 from services.matching.store import MATCHES
 from shared.clock import derived_id
@@ -389,7 +390,7 @@ async def test_a_match_that_is_not_there_yet_is_created_as_retracted() -> None:
         # The replica that held the pool wakes up and can no longer create the match.
         late = await world.apply(assignment, "fara")
         await world.decide(late)
-        assert await world.status_of(late) == ("refused", ["already_matched"])
+        assert await world.status_of(late) == ("refused", ["match_ended"])
 
 
 async def test_two_reasons_keep_the_pool_closed_until_both_are_gone() -> None:
@@ -484,3 +485,76 @@ async def test_a_decider_that_slept_makes_no_match_of_a_refused_application() ->
         await world.decide(again)
         assert await world.status_of(again) == ("accepted", [])
         assert await world.states(assignment, "anna") == ["longlisted"]
+
+
+async def cancelled_after_the_acceptance(world: World) -> tuple[str, str]:
+    """Anna accepted, and her placement was cancelled because her visa was refused: the assignment, the ended match."""
+    assignment = await world.shortlisted(["anna"], reason="single_candidate")
+    await accepted(world, assignment, "anna")
+    await world.run()
+    match = match_id(assignment, "anna")
+    parties = (await world.match(assignment, "anna")).parties  # type: ignore[union-attr]
+    opened = PlacementOpened(happened_at=LONG_AGO, match=match, parties=parties, terms=terms())
+    cancelled = PlacementCancelled(happened_at=LONG_AGO, match=match, reason="visa_refused")
+    await world.others.tell(derived_id(match, "placement"), opened, cancelled)
+    await world.run()
+    assert await world.states(assignment, "anna") == ["retracted"]
+    return assignment, match
+
+
+async def test_a_pair_whose_placement_was_cancelled_stands_again_in_a_new_round_with_a_reason() -> None:
+    async with World() as world:
+        assignment, match = await cancelled_after_the_acceptance(world)
+        call = world.call(
+            ASSIGNMENT,
+            "shortlist",
+            assignment,
+            world.cause("again"),
+            experts=(expert_id("anna"),),
+            override_reason="single_candidate",
+            again_reason="visa_granted",
+        )
+        await world.works.allocation.shortlist(call)
+        await world.works.allocation.shortlist(call)
+        await world.run(twice=True)
+        following = derived_id(match, "round")
+        _, state = await world.kernel.load(MATCHES, following)
+        assert state
+        assert (state.status, state.previous, state.again_reason) == ("allocated", match, "visa_granted")
+        for verb in ("offer", "accept"):
+            await getattr(world.works.allocation, verb)(world.call(MATCH, verb, following))
+        await world.run(twice=True)
+        assert (await world.kernel.load(MATCHES, following))[1].status == "accepted"  # type: ignore[union-attr]
+        assert (await world.of(assignment)).status == "filled"
+        # Her placement is another one, so that nothing of the cancelled one stands in its way.
+        assert derived_id(following, "placement") != derived_id(match, "placement")
+        assert await world.pool(person_id("anna")) == {match: "released", following: "confirmed"}
+
+
+async def test_a_pair_whose_match_has_ended_is_refused_with_what_would_be_right() -> None:
+    async with World() as world:
+        assignment, _ = await cancelled_after_the_acceptance(world)
+        call = world.call(
+            ASSIGNMENT, "shortlist", assignment, experts=(expert_id("anna"),), override_reason="single_candidate"
+        )
+        with pytest.raises(Refusal, match="match_ended") as refused:
+            await world.works.allocation.shortlist(call)
+        assert (refused.value.problems[0].pointer, "again_reason" in refused.value.detail) == ("/experts/0", True)
+        submission = await world.apply(assignment, "anna")
+        await world.decide(submission)
+        assert await world.status_of(submission) == ("refused", ["match_ended"])
+        assert await world.works.selection.standing(assignment, expert_id("anna")) == "retracted"
+        assert await world.works.selection.standing(assignment, expert_id("bela")) is None
+
+
+async def test_an_expert_who_declined_is_not_asked_again_by_a_new_round() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        await world.offer(assignment, "anna")
+        await world.do(assignment, "anna", "decline", reason="family")
+        await world.run()
+        call = world.call(
+            ASSIGNMENT, "shortlist", assignment, experts=(expert_id("anna"),), again_reason="available_again"
+        )
+        assert await world.raising(lambda: world.works.allocation.shortlist(call)) == "match_ended"

@@ -179,14 +179,14 @@ class World:
         call = self.call(ASSIGNMENT, "shortlist", assignment, experts=experts, override_reason=reason)
         await self.works.allocation.shortlist(call)
 
-    async def shortlisted(self, names: list[str], *, seats: int = 1) -> str:
+    async def shortlisted(self, names: list[str], *, seats: int = 1, reason: str | None = None) -> str:
         """An assignment with these experts on its shortlist, in their order."""
         await self.others.host()
         for place, name in enumerate(names):
             await self.others.expert(name, experience_years=12 - place)
         await self.run()
         assignment = await self.assignment(seats=seats)
-        await self.shortlist(assignment, *names)
+        await self.shortlist(assignment, *names, reason=reason)
         await self.run()
         return assignment
 

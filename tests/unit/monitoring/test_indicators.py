@@ -258,7 +258,7 @@ async def test_an_officer_sees_the_own_office_alone() -> None:
         (Asked(by=("residence", "sex", "age", "sector", "colour")), "dimensions_too_many", 422),
         (Asked(as_of="yesterday"), "time_malformed", 422),
         (Asked(as_of="2026-01-01"), "time_malformed", 422),
-        (Asked(as_of="0001-01-01T00:00:00+14:00"), "time_out_of_range", 422),
+        (Asked(as_of="0001-01-01T00:00:00+14:00"), "time_malformed", 422),
         (Asked(as_of="20260101T000000Z"), "time_malformed", 422),
         (Asked(as_of="1199523600"), "time_malformed", 422),
         (Asked(as_of="2026-01-01T00:00:00Z"), "as_of_beyond_watermark", 422),

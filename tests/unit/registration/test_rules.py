@@ -336,6 +336,20 @@ def test_a_refusal_says_what_would_be_possible() -> None:
     assert raised.value.detail == "possible from on_hold, partner; the case is proposed"
 
 
+def test_another_account_comes_to_stand_for_a_person_or_an_institution() -> None:
+    other = derived_id("other")
+    assign = {"account": "somebody@example.org", "reason": "first_sign_in"}
+    state, names = run(PERSON, recorded(), PERSON.ask("assign-account", other, **assign))
+    assert (state.account, names) == (other, ["PersonAccountAssigned"])
+    assert rule_of(PERSON, state, PERSON.ask("assign-account", other, **assign)) == "account_unchanged"
+    proposed, _ = run(INSTITUTION, None, INSTITUTION.ask("create", WHOSE, **PROPOSED))
+    road = [INSTITUTION.ask(verb) for verb in ("assess", "accept-partner", "activate")]
+    held, _ = run(INSTITUTION, proposed, *road, INSTITUTION.ask("put-on-hold", reason="relocating"))
+    after, names = run(INSTITUTION, held, INSTITUTION.ask("assign-account", other, **assign))
+    assert (after.account, after.reason, after.status) == (other, "relocating", "on_hold")
+    assert names == ["InstitutionAccountAssigned"]
+
+
 def published(definition: dict[str, Any]) -> Asked:
     return PROGRAMME.ask("publish", definition, definition=definition)
 
@@ -415,7 +429,7 @@ def test_texts_are_brought_into_one_form() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"given_name": "a\u202eb"},
+        {"given_name": "a\u0007b"},
         {"family_name": "x" * 121},
         {"email": "a@b"},
         {"telephone": "call me"},
