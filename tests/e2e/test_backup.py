@@ -59,10 +59,9 @@ def counted(people: People, as_of: str | None = None) -> dict[str, Any]:
     return {row["code"]: (row["value"], row["final"]) for row in answer.json()["items"]}
 
 
-def submissions(data: Path) -> set[str]:
-    with closing(sqlite3.connect(data / "registration.sqlite")) as file:
-        rows = file.execute("SELECT id FROM documents WHERE collection = 'submissions'").fetchall()
-    return {id for (id,) in rows}
+async def submissions(data: Path) -> set[str]:
+    evidence = await evidence_of(data)
+    return {one["_id"] for one in evidence.documents["registration"]["submissions"]}
 
 
 def done(ran: Any) -> str:
@@ -110,7 +109,7 @@ async def test_a_backup_under_load_is_restored_whole_in_a_new_epoch(system: Syst
     words = ("restore", "--data", str(again), "--from", str(tmp_path / "backup"), "--since", str(old))
     assert "published since: registration.experts" in done(system.sankofa(*words))
     system.environment |= {"SANKOFA_KEYS": str(system.keys), "SANKOFA_DATA": str(again)}
-    system.data, kept = again, submissions(again)
+    system.data, kept = again, await submissions(again)
     # Whatever was acknowledged before the backup began is in it, and something that came later is not.
     assert acknowledged
     assert set(acknowledged) <= kept

@@ -14,6 +14,7 @@ from unittest import mock
 from shared.clock import derived_id
 from shared.messaging.handlers import Delivery, Handler
 from shared.messaging.heads import Heads
+from shared.messaging.held import Held
 from shared.messaging.relay import Relay
 from shared.messaging.shadow import has_gap, key_of, scheduled
 from shared.messaging.shadows import Consumer
@@ -45,16 +46,15 @@ class Bug:
 def mark_before_effects() -> Any:
     """The shadow's mark is saved before the effects: a crash between the two loses them."""
 
-    async def apply(
-        self: Any, shadow: Document, envelope: Any, event: Any, position: Any, *, forced: bool = False
-    ) -> Document:
-        if not forced and has_gap(shadow, envelope, position[0]):
+    async def apply(self: Any, held: Held, envelope: Any, event: Any, position: Any, *, forced: bool = False) -> None:
+        if not forced and has_gap(held.shadow, envelope, position[0]):
             raise ValueError("gap")
         handler = self._handlers.get(type(event), Handler())
-        knowledge = handler.known(shadow["knowledge"], event, envelope)
-        saved: Document = await self._mark({**shadow, "knowledge": knowledge}, envelope, position)
+        knowledge = handler.known(held.shadow["knowledge"], event, envelope)
+        held.change(knowledge=knowledge)
+        self._mark(held, envelope, position)
+        await held.save()
         await handler.act(Delivery(envelope, event, knowledge))
-        return saved
 
     return mock.patch.object(Consumer, "_apply", apply)
 
@@ -100,20 +100,20 @@ class CarelessStore:
 
 def a_reissue_for_each_stale_record() -> Any:
     """Whoever reads an old record says the current one again at once; each moves the version, and feeds the next."""
-    passes = Consumer._pass_over
+    takes = Consumer._take
 
     def goes_on(document: Document) -> bool:
         # It has no end of its own, and takes minutes of processor time to 40,000.
         return all(head["count"] < ENOUGH for head in document["emitted"].values())
 
-    async def reissue(self: Any, shadow: Document, envelope: Any, position: Any) -> None:
-        await passes(self, shadow, envelope, position)
-        mark = shadow["marks"][key_of(position[0])]
+    async def reissue(self: Any, held: Held, read: Any, position: Any) -> None:
+        await takes(self, held, read, position)
+        envelope, mark = read[0], held.shadow["marks"].get(key_of(position[0]), [0, 0])
         if [envelope.epoch, envelope.sequence] < mark and (said := self._heads._reissues.get(position[0])):
             cause = Cause(derived_id(*map(str, position)))
-            await self._kernel.fire(said.aggregate, shadow["_id"], said.command, cause, goes_on)
+            await self._kernel.fire(said.aggregate, held.subject, said.command, cause, goes_on)
 
-    return mock.patch.object(Consumer, "_pass_over", reissue)
+    return mock.patch.object(Consumer, "_take", reissue)
 
 
 def outbox_not_empty_so_forget() -> Any:
@@ -139,13 +139,10 @@ def the_stop_moves_the_mark() -> Any:
     """What was heard ahead of its turn counts as applied, and whatever waits before it as well."""
     stops = Consumer._stop_ahead
 
-    async def stop(self: Any, shadow: Document, envelope: Any, event: Any) -> Document:
-        shadow = await stops(self, shadow, envelope, event)
-        if not self._handlers.get(type(event), Handler()).stops:
-            return shadow
-        marks = {**shadow["marks"], key_of(event.topic): [envelope.epoch, envelope.sequence]}
-        saved: Document = await self._save({**shadow, "marks": marks})
-        return saved
+    async def stop(self: Any, held: Held, envelope: Any, event: Any) -> None:
+        await stops(self, held, envelope, event)
+        if self._handlers.get(type(event), Handler()).stops:
+            held.change(marks={**held.shadow["marks"], key_of(event.topic): [envelope.epoch, envelope.sequence]})
 
     return mock.patch.object(Consumer, "_stop_ahead", stop)
 
@@ -153,8 +150,8 @@ def the_stop_moves_the_mark() -> Any:
 def the_stop_waits_for_its_turn() -> Any:
     """A withdrawal behind a record that nobody mends is not heard."""
 
-    async def stop(_self: Any, shadow: Document, _envelope: Any, _event: Any) -> Document:
-        return shadow
+    async def stop(_self: Any, _held: Held, _envelope: Any, _event: Any) -> None:
+        return None
 
     return mock.patch.object(Consumer, "_stop_ahead", stop)
 
