@@ -130,7 +130,7 @@ class LocalStore:
         while True:
             arguments = (collection, after, SCAN_PAGE)
             rows = self._file.read(lambda c, a=arguments: c.execute(statements.SCAN, a).fetchall())  # type: ignore[misc]
-            for id, *parts in rows:
+            for *parts, id in rows:
                 yield document_of(*parts)
                 after = id
             if len(rows) < SCAN_PAGE:

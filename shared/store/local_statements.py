@@ -41,11 +41,11 @@ BARRIER = "CREATE VIEW IF NOT EXISTS documents AS SELECT 'of a newer file' AS do
 OLDER = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='documents'"
 OLDER_ROWS = "SELECT collection, body, ix, uq FROM documents"
 DROP_OLDER = "DROP TABLE documents"
-PARTS = "d.body, d.ix, d.uq, d.emits, o.ord, o.events, p.fields"
+WHOLE = "SELECT d.body, d.ix, d.uq, d.emits, o.ord, o.events, p.fields"
 APART = "LEFT JOIN outboxes o ON o.number=d.number LEFT JOIN passing p ON p.number=d.number"
-HEAD = f"""SELECT d.number, d.version, d.ix, d.uq, o.ord, p.number FROM contents d {APART}
-    WHERE d.collection=? AND d.id=?"""
-BODY = f"SELECT {PARTS} FROM contents d {APART} WHERE d.collection=? AND d.id=?"
+OF_ONE = f"FROM contents d {APART} WHERE d.collection=? AND d.id=?"
+HEAD = f"SELECT d.number, d.version, d.ix, d.uq, o.ord, p.number {OF_ONE}"
+BODY = f"{WHOLE} {OF_ONE}"
 INSERT = "INSERT INTO contents (collection, id, version, body, ix, uq, emits) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_NEW = f"{INSERT} ON CONFLICT DO NOTHING"
 UPDATE = "UPDATE contents SET version=?, body=?, ix=?, uq=?, emits=? WHERE number=?"
@@ -53,14 +53,13 @@ PUT_OUTBOX = "INSERT OR REPLACE INTO outboxes (number, ord, events) VALUES (?, ?
 DROP_OUTBOX = "DELETE FROM outboxes WHERE number=?"
 PUT_PASSING = "INSERT OR REPLACE INTO passing (number, fields) VALUES (?, ?)"
 DROP_PASSING = "DELETE FROM passing WHERE number=?"
-FIND = f"""SELECT {PARTS} FROM entries e
+FIND = f"""{WHOLE} FROM entries e
     CROSS JOIN contents d ON d.collection=e.collection AND d.id=e.id {APART}
     WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {{until}} ORDER BY e.ord LIMIT ?"""
 FIND_ON = FIND.format(until="")
 FIND_UNTIL = FIND.format(until="AND e.ord<?")
 COUNT = "SELECT count(*) FROM entries WHERE collection=? AND name=? AND equals=?"
-SCAN = f"""SELECT d.id, {PARTS} FROM contents d {APART}
-    WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"""
+SCAN = f"{WHOLE}, d.id FROM contents d {APART} WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"
 ADD_ENTRY = "INSERT INTO entries (collection, name, equals, ord, id) VALUES (?, ?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE collection=? AND name=? AND equals=? AND ord=? AND id=?"
 ADD_KEY = "INSERT INTO uniques (collection, key, id) VALUES (?, ?, ?)"
