@@ -87,6 +87,27 @@ class PersonAccountAssigned(Event):
     reason: Code
 
 
+class IdentityChangeRequested(Event):
+    """Another name, year of birth or document is to be recorded; what was asked stays in registration, sealed."""
+
+    topic: ClassVar[str] = "registration.persons"
+    reason: Code
+
+
+class IdentityChangeConfirmed(Event):
+    """Another account than the one that asked confirmed it: the person is recorded as was asked."""
+
+    topic: ClassVar[str] = "registration.persons"
+    reason: Code
+
+
+class IdentityChangeRefused(Event):
+    """Another account than the one that asked refused it: the person is recorded as before."""
+
+    topic: ClassVar[str] = "registration.persons"
+    reason: Code
+
+
 class ProfileChanged(Event):
     """The profile has a new entry; its content is on the compacted topic alone."""
 

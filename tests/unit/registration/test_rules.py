@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import rfc8785
 
-from services.registration.domain import appeals, documents
+from services.registration.domain import appeals, documents, timeline
 from services.registration.domain.examples import EXPERT as REGISTRATION
 from services.registration.domain.examples import INSTITUTION as PROPOSED
 from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo, Review, Screened
@@ -348,6 +348,31 @@ def test_another_account_comes_to_stand_for_a_person_or_an_institution() -> None
     after, names = run(INSTITUTION, held, INSTITUTION.ask("assign-account", other, **assign))
     assert (after.account, after.reason, after.status) == (other, "relocating", "on_hold")
     assert names == ["InstitutionAccountAssigned"]
+
+
+def test_a_change_of_identity_is_one_at_a_time_and_corrects_the_year_of_birth_on_every_day() -> None:
+    asked = PERSON.ask("request-identity-change", birth_year=1970, reason="mistaken_entry")
+    confirm = PERSON.ask("confirm-identity-change", reason="document_seen")
+    refuse = PERSON.ask("refuse-identity-change", reason="not_proven")
+    two, _ = run(PERSON, recorded(birth_year=1971), correct(entry("2", "2008-01-01", birth_year=1971, education=6)))
+    assert {rule_of(PERSON, two, one) for one in (confirm, refuse)} == {"identity_change_not_asked"}
+    waiting, names = run(PERSON, two, asked)
+    assert (waiting.identity_change, names, waiting.entries) == ("pending", ["IdentityChangeRequested"], two.entries)
+    assert rule_of(PERSON, waiting, asked) == "identity_change_pending"
+    new = [
+        entry(f"{day}", day.isoformat(), **known.model_dump()) for day, known in timeline.born_in(waiting.entries, 1970)
+    ]
+    done, names = run(PERSON, waiting, Asked(confirm.verb, confirm.body, new))
+    assert names == ["IdentityChangeConfirmed", "Profile", "ProfileChanged", "ProfileChanged"]
+    found = [attributes_on(done.entries, date.fromisoformat(day)) for day in ("2007-12-31", "2008-01-01")]
+    assert [(one.birth_year, one.education) for one in found if one] == [(1970, None), (1970, 6)]
+    assert (done.identity_change, done.identity_reason) == ("confirmed", "document_seen")
+    # A name or a document alone leaves the timeline as it is; a refused change may be asked for again.
+    assert run(PERSON, waiting, confirm)[1] == ["IdentityChangeConfirmed"]
+    again, names = run(PERSON, waiting, refuse, asked)
+    assert (again.identity_change, names) == ("pending", ["IdentityChangeRefused", "IdentityChangeRequested"])
+    full = waiting.model_copy(update={"entries": two.entries * (timeline.ENTRIES_AT_MOST // 2)})
+    assert rule_of(PERSON, full, Asked(confirm.verb, confirm.body, new)) == "timeline_full"
 
 
 def published(definition: dict[str, Any]) -> Asked:
