@@ -90,7 +90,7 @@ class Story:
         expert = await self._registered(name, **attributes)
         await self.town.do(f"/registration/v1/experts/{expert}/screen")
 
-    async def _assignment(self, title: str, begins: int, ends: int) -> str:
+    async def _assignment(self, title: str, begins: int, ends: int, **more: Any) -> str:
         terms = {
             "institution": self.host,
             "country": "AF",
@@ -101,6 +101,7 @@ class Story:
             "seats": 1,
             "starts_on": day(begins),
             "ends_on": day(ends),
+            **more,
         }
         body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms, "title": title}
         answer = await self.town.do("/matching/v1/assignments", body, subject=title)

@@ -469,6 +469,74 @@ def test_what_does_not_fit_is_refused_without_its_value(changes: dict[str, Any])
     assert all(problem.pointer.startswith("/person/") for problem in raised.value.problems)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "pointer", "rule"),
+    [
+        ({"nationality": "QQ"}, "nationality", "country_unknown"),
+        ({"nationality": "XXD"}, "nationality", "string_pattern_mismatch"),
+        ({"nationality": "NL", "other_nationalities": ["AF", "NL"]}, "other_nationalities/1", "nationality_repeated"),
+        ({"nationality": "NL", "other_nationalities": ["AF", "AF"]}, "other_nationalities/1", "nationality_repeated"),
+        ({"nationality": "NL", "other_nationalities": ["QQ"]}, "other_nationalities/0", "country_unknown"),
+        ({"nationality": "NL", "other_nationalities": ["XXA"]}, "other_nationalities/0", "string_pattern_mismatch"),
+        ({"nationality": "NL", "other_nationalities": ["AF"] * 9}, "other_nationalities", "too_long"),
+        ({"nationality": "XXA", "other_nationalities": ["AF"]}, "other_nationalities", "without_a_state"),
+        ({"other_nationalities": ["AF"]}, "nationality", "nationality_missing"),
+        ({"country_of_residence": "CS"}, "country_of_residence", "country_unknown"),
+        ({"country_of_residence": "QQ"}, "country_of_residence", "country_unknown"),
+        ({"country_of_origin": "QQ"}, "country_of_origin", "country_unknown"),
+        ({"country_of_origin": "XXA"}, "country_of_origin", "string_pattern_mismatch"),
+        ({"occupation": "9999"}, "occupation", "occupation_unknown"),
+        ({"languages": [{"language": "und", "level": "B1"}]}, "languages/0/language", "language_unknown"),
+        (
+            {"languages": [{"language": one, "level": "B1"} for one in ("en", "haz", "eng")]},
+            "languages/2/language",
+            "language_repeated",
+        ),
+    ],
+)
+def test_a_code_that_does_not_exist_is_refused_at_its_field(
+    attributes: dict[str, Any], pointer: str, rule: str
+) -> None:
+    with pytest.raises(Refusal) as raised:
+        validated(ExpertRegistration, body(attributes=attributes))
+    (problem,) = raised.value.problems
+    assert (problem.pointer, problem.rule) == (f"/person/attributes/{pointer}", rule)
+    assert not any(code in problem.detail for code in ("QQ", "9999", "und"))
+
+
+def test_two_unknown_codes_are_two_refusals_that_say_what_is_expected() -> None:
+    with pytest.raises(Refusal) as raised:
+        validated(ExpertRegistration, body(attributes={"nationality": "QQ", "country_of_residence": "YU"}))
+    said = {problem.pointer.rsplit("/", 1)[1]: problem.detail for problem in raised.value.problems}
+    assert said.keys() == {"nationality", "country_of_residence"}
+    assert "XXA (stateless)" in said["nationality"]
+    assert "ISO 3166-1" in said["country_of_residence"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"nationality": "AF", "other_nationalities": ["NL", "SU"]},
+        {"nationality": "XXA"},
+        {"nationality": "XXB"},
+        {"nationality": "CS", "country_of_origin": "YU", "country_of_residence": "XK"},
+        {"languages": [{"language": one, "level": "C2"} for one in ("prs", "haz", "kri", "en")]},
+    ],
+)
+def test_several_nationalities_statelessness_former_states_and_rarer_languages_are_accepted(
+    known: dict[str, Any],
+) -> None:
+    held = validated(ExpertRegistration, body(attributes=known)).person.attributes
+    assert held.model_dump(mode="json", include=set(known)) == known
+
+
+def test_a_document_may_be_of_a_state_that_is_gone() -> None:
+    document = {"type": "passport", "country": "CS", "number": "X0000000"}
+    held = validated(ExpertRegistration, body(document=document)).person.document
+    assert held is not None
+    assert held.country == "CS"
+
+
 def test_attributes_come_with_their_day() -> None:
     with pytest.raises(Refusal):
         validated(ProvidedInfo, b'{"valid_from":"2007-03-05"}')
