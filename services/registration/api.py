@@ -12,8 +12,9 @@ from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
-from services.registration.views import ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.handing_over import HandingOver
+from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -35,6 +36,7 @@ class Works:
     proposing: Proposing
     reviewing: Reviewing
     handing_over: HandingOver
+    identity_changes: IdentityChanges
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -50,8 +52,8 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             PERSONS,
             PersonSeen,
             views.person,
-            {"correct-profile": works.profiles.correct, "assign-account": handing_over.of_person},
-            unsealed=Named(identifiers).to_its_owner,
+            _of_persons(works),
+            unsealed=Named(identifiers).to_those_concerned,
             about=lambda person: str(person["_id"]),
         ),
         Served(
@@ -60,12 +62,23 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             ExpertSeen,
             views.expert,
             _of_experts(works.screening),
+            unsealed=Flagged(works.identity_changes.is_pending).to_officers,
             taken={"create": works.registering.take},
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
     )
+
+
+def _of_persons(works: Works) -> Mapping[str, Work]:
+    return {
+        "correct-profile": works.profiles.correct,
+        "assign-account": works.handing_over.of_person,
+        "request-identity-change": works.identity_changes.request,
+        "confirm-identity-change": works.identity_changes.confirm,
+        "refuse-identity-change": works.identity_changes.refuse,
+    }
 
 
 def _of_experts(screening: Screening) -> Mapping[str, Work]:

@@ -9,6 +9,7 @@ from services.registration.settings import Issued
 from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work.criteria import Criteria
 from services.registration.work.handing_over import HandingOver
+from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -48,14 +49,16 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
     reviewing = Reviewing(replica, criteria)
+    registering = Registering(replica, publishing, identifiers, handing_over)
     return Works(
         publishing,
         profiles,
-        Registering(replica, publishing, identifiers, handing_over),
+        registering,
         Screening(replica, profiles, criteria, reviewing),
         Proposing(replica, accounts),
         reviewing,
         handing_over,
+        IdentityChanges(replica, identifiers, registering.guard),
     )
 
 
