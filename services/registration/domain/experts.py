@@ -438,4 +438,6 @@ MOVES: tuple[Move, ...] = (
     ),
 )
 
-EXPERT = Case("experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, second="already_registered")
+EXPERT = Case(
+    "experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, filters=("programme", "person"), second="already_registered"
+)
