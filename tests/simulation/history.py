@@ -125,9 +125,13 @@ class History:
         await self.client.pause(1.0)
         await self.client.put(requests.publish_programme(2))
 
-    async def _found(self) -> None:
+    async def begin_institution(self) -> None:
+        """The host institution, from its registration until it is active."""
         for step in requests.found_institution():
             await self.client.put(step)
+
+    async def _found(self) -> None:
+        await self.begin_institution()
         await self._until_recorded(PERSONS.name, CHANGING.id)
         for step in requests.assign_accounts(CHANGING):
             await self.client.put(step)
