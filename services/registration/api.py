@@ -13,6 +13,7 @@ from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.work.claiming import Claiming
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
@@ -35,6 +36,7 @@ class Works:
     proposing: Proposing
     reviewing: Reviewing
     handing_over: HandingOver
+    claiming: Claiming
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -59,8 +61,9 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             EXPERTS,
             ExpertSeen,
             views.expert,
-            _of_experts(works.screening),
+            {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
             taken={"create": works.registering.take},
+            unsealed=works.claiming.holder_for,
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),

@@ -7,6 +7,7 @@ from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
 from services.registration.store import COLLECTIONS, SHADOWS
+from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.profiles import Profiles
@@ -29,7 +30,7 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
         self.work = _works(self.replica, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER))
-        self.replica.listens(handlers(self.work.reviewing))
+        self.replica.listens(handlers(self.work.reviewing, self.work.claiming))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.cases = served_cases(self.work, identifiers)
@@ -48,14 +49,16 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
     reviewing = Reviewing(replica, criteria)
+    registering = Registering(replica, publishing, identifiers, handing_over)
     return Works(
         publishing,
         profiles,
-        Registering(replica, publishing, identifiers, handing_over),
+        registering,
         Screening(replica, profiles, criteria, reviewing),
         Proposing(replica, accounts),
         reviewing,
         handing_over,
+        Claiming(replica, registering.guard),
     )
 
 

@@ -19,6 +19,8 @@ from shared.texts import fold_number
 SERVICE = "registration"
 NAMES = ("given_name", "family_name")
 TEXTS = (*NAMES, "email", "telephone")
+# What the private fields of sealed documents begin with.
+SEALED_DOCUMENT = "sealed_document_"
 
 
 class Identifiers:

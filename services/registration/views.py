@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
+from services.registration.domain.claims import Settled
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
@@ -21,7 +22,7 @@ from shared.web.acting import Seen
 from shared.web.callers import Granted
 
 # Of an expert's state what the reader sees under another name, or not at all.
-HIDDEN = {"status", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
+HIDDEN = {"status", "identity", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
 
@@ -34,11 +35,15 @@ class ProgrammeSeen(Seen):
 
 
 class PersonSeen(Seen):
-    """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded."""
+    """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
+
+    `document_claim`: somebody else claimed the person's document number, and what was decided.
+    """
 
     office: str | None
     consents: Mapping[str, Consent]
     profile: tuple[ProfileEntry, ...]
+    document_claim: Settled | None = None
     given_name: str = ""
     family_name: str = ""
 
@@ -70,6 +75,8 @@ class ExpertSeen(Seen):
 
     `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
+    `identity`: what was decided of a document number that was another person's; `holder`: that person, where one case
+    is read before it is decided, by somebody who may read the person.
     """
 
     person: str
@@ -84,6 +91,8 @@ class ExpertSeen(Seen):
     failing: tuple[str, ...]
     appeal_until: Instant | None
     appeal: AppealSeen | None
+    identity: Settled | None
+    holder: str = ""
     possible_duplicate: bool = False
     identity_differs: bool = False
 
@@ -121,6 +130,7 @@ def person(document: Document, _principal: Principal) -> PersonSeen:
         office=state.office,
         consents=state.consents,
         profile=state.entries,
+        document_claim=state.claim,
     )
 
 
@@ -151,9 +161,10 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     return ExpertSeen(
         id=document["_id"],
         version=document["version"],
-        state=state.status,
+        state=EXPERT.veiled.get(state.status, state.status) if principal.role == "expert" else state.status,
         failed_criteria=tuple(FailedSeen(**row) for row in failed),
         appeal=appeal,
+        identity=state.identity,
         **state.model_dump(exclude=HIDDEN),
         **(of_officers if principal.role == "officer" else {}),
     )

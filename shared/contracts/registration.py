@@ -87,6 +87,14 @@ class PersonAccountAssigned(Event):
     reason: Code
 
 
+class DocumentClaimSettled(Event):
+    """Somebody else claimed the document number that the person held; `outcome` as in `ExpertIdentitySettled`."""
+
+    topic: ClassVar[str] = "registration.persons"
+    outcome: Literal["holds", "moves", "same_person"]
+    reason: Code
+
+
 class ProfileChanged(Event):
     """The profile has a new entry; its content is on the compacted topic alone."""
 
@@ -176,6 +184,36 @@ class ExpertRegistered(Event):
     programme_version: int | None = None
     office: Code
     channel: Literal["self", "officer"]
+
+
+class ExpertIdentityClashed(Event):
+    """Somebody registers with a document number that another person holds: no expert yet, and counted nowhere.
+
+    The data-protection role decides; `ExpertRegistered` is said only then.
+    """
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "identity_clash"
+    person: Id
+    programme: Code
+    programme_version: int | None = None
+    office: Code
+    channel: Literal["self", "officer"]
+
+
+class ExpertIdentitySettled(Event):
+    """The data-protection role decided whose the claimed number is. `holder`: the person who held it until then.
+
+    `holds`: it stays the holder's; `moves`: it is the claimant's from now on; `same_person`: both are one human being.
+    Where the claimant is a person of its own, `ExpertRegistered` follows in the same save.
+    """
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "duplicate"
+    person: Id
+    holder: Id
+    outcome: Literal["holds", "moves", "same_person"]
+    reason: Code
 
 
 class ExpertInfoRequested(Event):

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.cases.holds import Usage
-from shared.clock import instant_of, text_of
+from shared.clock import instant_of, short_hash, text_of
 from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
 from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel
 from shared.store.collection import Collection
@@ -164,6 +164,29 @@ class Guards:
             usage = await self._usage(guard, target_id)
         if usage != "pending":
             await self._mark(guard, document, target_id, "confirmed" if usage == "used" else "released")
+
+    async def move(self, guard: Guard, guard_id: str, from_id: str, to_id: str, decision: str) -> None:
+        """Gives a standing hold to another target, in one save; what the guard answered that one before is overruled.
+
+        `decision`: the id of what somebody decided, which moves a hold once, however often it is heard of. Raises
+        Refusal `hold_missing` where `from_id` holds nothing any more, Overloaded.
+        """
+
+        def change(draft: Document) -> bool:
+            moved = draft.get("moved", [])
+            if short_hash(decision) in moved:
+                return False
+            hold = draft["holds"].get(from_id)
+            if hold is None or hold["status"] not in ("held", "confirmed"):
+                raise Refusal("hold_missing")
+            if max(len(draft["holds"]), len(moved)) >= HOLDS_AT_MOST:
+                raise Overloaded("holds of this guard", retry_after_seconds=3600)
+            released = {"status": "released", "claim": hold["claim"]}
+            draft["holds"] = {**draft["holds"], from_id: released, to_id: {**released, "status": "confirmed"}}
+            draft["moved"] = [*moved, short_hash(decision)]
+            return True
+
+        await self._change(guard, guard_id, change)
 
     async def _usage(self, guard: Guard, target_id: str) -> Usage:
         return guard.usage(await self._kernel.store.load(guard.target, target_id))

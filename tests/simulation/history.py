@@ -24,6 +24,7 @@ from tests.simulation.cast import (
     CORRECTED,
     LEAST_YEARS,
     POSTS,
+    PROTECTION,
     SECOND_OFFICER,
     WITHDRAWING,
     Person,
@@ -134,11 +135,21 @@ class History:
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))
-        if await self._decided("registration", person.command_id) == "accepted":
+        if await self._decided("registration", person.command_id) == "accepted" and await self._is_expert(person):
             await self.client.put(requests.screen(person))
             self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
+
+    async def _is_expert(self, person: Person) -> bool:
+        """Whose document number somebody else holds waits for a decision, which may end the case."""
+        if await self._stands(person) != "identity_clash":
+            return True
+        await self.client.pause(3.0)
+        outcome = self.client.rng.choice(("holds", "moves", "same_person"))
+        said = {"outcome": outcome, "reason": "documents_compared"}
+        await self.client.put(requests.on_expert("settle-identity", person, account=PROTECTION, **said))
+        return outcome != "same_person"
 
     async def _contest(self, person: Person) -> None:
         """An appeal, decided by another officer, and screening anew; now and then the first officer tries it too."""

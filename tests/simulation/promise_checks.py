@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from shared.clock import derived_id, short_hash
+from shared.contracts.registry import read as read_event
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
 from shared.identity.sealing import SealBroken
@@ -30,6 +31,7 @@ GUARDS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
     ("placement", "calendars", "placements", NEVER_BEGUN),
 )
 MATCHES_TOPIC = "matching.matches"
+EXPERTS_TOPIC = "registration.experts"
 # After each of them matching settles the match's hold in the person's pool.
 ENDINGS = frozenset({"ExpertNotSelected", "OfferDeclined", "OfferExpired", "MatchRetracted"})
 DECIDED_AS = {"expert-registration": ("experts", "expert"), "application": ("matches", "match")}
@@ -66,7 +68,29 @@ def check_given_back(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:
+    """A person is one without a document too; whose number it is now, `check_moved` asks."""
+    if collection == "documents":
+        return True
     return collection == "assignments" and state is not None and state["status"] not in SEATED
+
+
+def check_moved(evidence: Evidence) -> Iterator[Violation]:
+    """I10: a number that was decided to be another's is that person's, and whoever held it was told, once."""
+    persons = {one["_id"]: one for one in evidence.documents["registration"]["persons"]}
+    holds = {one["_id"]: one["holds"] for one in evidence.documents["registration"]["documents"]}
+    for read in evidence.reads(EXPERTS_TOPIC):
+        if read.name != "ExpertIdentitySettled":
+            continue
+        event: Any = read_event(read.envelope, read.record.value or b"")
+        case = next(one for one in evidence.documents["registration"]["experts"] if one["_id"] == read.envelope.subject)
+        name = f"{EXPERTS_TOPIC}/{read.envelope.subject}"
+        standing = holds[case["private"]["claimed"]]
+        right = {"moves": ("released", "confirmed")}.get(event.outcome, ("confirmed", "refused"))
+        found = tuple(standing[one]["status"] for one in (event.holder, event.person))
+        if found != right:
+            yield Violation("I10", name, f"{event.outcome}, and holder and claimant are {', '.join(found)}")
+        if persons[event.holder]["state"].get("claim", {}).get("outcome") != event.outcome:
+            yield Violation("I10", name, "the holder was not told")
 
 
 def check_held(evidence: Evidence) -> Iterator[Violation]:

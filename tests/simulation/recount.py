@@ -83,7 +83,7 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         return sum(state["status"] in statuses for state in states)
 
     return {
-        "registrations": len(experts),
+        "registrations": len(experts) - count(experts, "identity_clash", "duplicate"),
         "eligible": count(experts, "eligible"),
         "ineligible": count(experts, "ineligible"),
         "appeals": sum(state.get("appeal") is not None for state in experts),

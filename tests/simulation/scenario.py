@@ -142,6 +142,7 @@ PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     promise_checks.check_holds,
     promise_checks.check_held,
     promise_checks.check_given_back,
+    promise_checks.check_moved,
     promise_checks.check_succession,
     promise_checks.check_both_sides,
     promise_checks.check_withdrawn,

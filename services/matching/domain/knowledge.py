@@ -31,6 +31,7 @@ from shared.contracts.registration import (
     AppealUpheld,
     ConsentGiven,
     ConsentWithdrawn,
+    ExpertIdentityClashed,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
@@ -85,12 +86,14 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
             return known
         suspended = isinstance(event, ExpertSuspended)
         return {**known, "person": event.person, "suspended": suspended, "turned": _order(envelope)}
-    changed = {**known, "screening": event.leads_to}
+    # Until the identity is settled, and for whoever applies, it is as if screening had not ended.
+    clashes = isinstance(event, ExpertIdentityClashed)
+    changed = {**known, "screening": "screening" if clashes else event.leads_to}
     lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
     if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.
         changed |= {"suspended": False, "turned": _order(envelope)}
-    if isinstance(event, ExpertRegistered):
+    if clashes or isinstance(event, ExpertRegistered):
         changed |= event.model_dump(include={"person", "programme", "office"})
         changed.setdefault("suspended", False)
     return changed

@@ -1,7 +1,7 @@
 """The guard `documents`: one document number, one person (docs/kernel.md, section 3).
 
-The guard's id is the blind index of type, country and number; a hold is named by the person. It is never released:
-a number belongs to whoever brought it first, and a doubtful case is for the protection role to resolve.
+The guard's id is the blind index of type, country and number; a hold is named by the person. A number belongs to
+whoever brought it first, until the protection role decides that it is another's (`claims`); no clock takes it away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from services.registration.domain.fields import DocumentNumber, KnownCountry, broken
 from shared.cases.bodies import Input
 from shared.contracts.base import Code
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 
 DOCUMENT_TYPES: Mapping[str, str] = {
     "passport": "Passport of any kind.",
@@ -29,8 +29,9 @@ DOCUMENT_TYPES: Mapping[str, str] = {
 EXPECTED_TYPE = f"one of {', '.join(DOCUMENT_TYPES)}"
 # Whoever holds one of these may call it by the other's name, and their numbers are given out together.
 NUMBERED_TOGETHER: Mapping[str, str] = {"travel_document": "passport"}
-RULE = "document_held_elsewhere"
-POINTER = "/person/document/number"
+HELD = "document_held_elsewhere"
+# What the guard answers a person to whom the number does not belong, or does so no longer.
+NOT_THEIRS = frozenset({HELD, "hold_released"})
 
 
 def _listed(value: str) -> str:
@@ -58,9 +59,9 @@ class IdentityDocument(Input):
 
 
 def admit(_document: Mapping[str, Any], standing: Mapping[str, Any], _claim: Mapping[str, Any]) -> None:
-    """Refuses a second person; it never says where or by whom the number is held."""
+    """Refuses a second person."""
     if standing:
-        raise held_elsewhere()
+        raise Refusal(HELD)
 
 
 def numbered_as(type: str) -> str:
@@ -68,8 +69,10 @@ def numbered_as(type: str) -> str:
     return NUMBERED_TOGETHER.get(type, type)
 
 
-def held_elsewhere() -> Refusal:
-    return Refusal(RULE, problems=(Problem(RULE, POINTER),))
+def holder_of(guard: Mapping[str, Any] | None) -> str | None:
+    """The person whose the number is now."""
+    holds = guard["holds"] if guard else {}
+    return next((person for person, hold in holds.items() if hold["status"] in ("held", "confirmed")), None)
 
 
 def usage(person: Mapping[str, Any] | None) -> Literal["pending", "used"]:

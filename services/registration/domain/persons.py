@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from services.registration.domain.claims import Heard, Settled, settled
 from services.registration.domain.examples import PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
@@ -22,6 +23,7 @@ from shared.contracts.base import Code, Event, Id
 from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
+    DocumentClaimSettled,
     PersonAccountAssigned,
     PersonRecorded,
     Profile,
@@ -37,7 +39,10 @@ Consent = Literal["given", "withdrawn"]
 
 
 class Person(BaseModel):
-    """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer."""
+    """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer.
+
+    `claim`: what was decided last where somebody else claimed the person's document number.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,6 +51,7 @@ class Person(BaseModel):
     office: str | None = None
     consents: dict[str, Consent] = {}
     entries: tuple[ProfileEntry, ...] = ()
+    claim: Settled | None = None
 
 
 class Recording(Input):
@@ -136,6 +142,8 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
             return {"consents": {**consents, event.purpose: "given"}}
         case ConsentWithdrawn():
             return {"consents": {**consents, event.purpose: "withdrawn"}}
+        case DocumentClaimSettled():
+            return {"claim": settled(event)}
     return {}
 
 
@@ -154,6 +162,7 @@ MOVES: tuple[Move, ...] = (
         rule=as_registered,
     ),
     Move("reissue", RECORDED, Profile, rule=as_it_stands),
+    Move("hear-claim", RECORDED, DocumentClaimSettled, body=Heard),
     Move(
         "assign-account",
         RECORDED,

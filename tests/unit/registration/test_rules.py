@@ -174,6 +174,44 @@ def test_an_expert_is_screened_once() -> None:
     assert rule_of(EXPERT, state, create()) == "already_registered"
 
 
+def settle(outcome: str) -> Asked:
+    return EXPERT.ask("settle-identity", derived_id("holder"), outcome=outcome, reason="documents_compared")
+
+
+def clashing() -> Any:
+    body, who = ExpertRegistration.model_validate(REGISTRATION), Applicant(WHOSE, 3, "officer", clashes=True)
+    state, names = run(EXPERT, None, Asked("create", body, who))
+    assert (state.status, names) == ("identity_clash", ["ExpertIdentityClashed"])
+    return state
+
+
+def test_whoever_claims_a_number_of_somebody_else_is_registered_once_that_is_decided() -> None:
+    for outcome in ("holds", "moves"):
+        state, names = run(EXPERT, clashing(), settle(outcome))
+        assert names == ["ExpertIdentitySettled", "ExpertRegistered"]
+        assert (state.status, state.identity.outcome, state.reason) == ("screening", outcome, None)
+        plain = registered().model_dump()
+        assert {**state.model_dump(), "identity": None} == plain
+        assert rule_of(EXPERT, state, settle(outcome)) == "illegal_transition"
+
+
+def test_a_claim_of_the_same_person_ends_the_case_until_it_is_found_otherwise() -> None:
+    state, names = run(EXPERT, clashing(), settle("same_person"))
+    assert (state.status, names) == ("duplicate", ["ExpertIdentitySettled"])
+    assert rule_of(EXPERT, state, settle("same_person")) == "outcome_unchanged"
+    assert rule_of(EXPERT, state, screen()) == "illegal_transition"
+    assert run(EXPERT, state, settle("holds"))[0].status == "screening"
+
+
+def test_a_refusal_names_a_clash_as_what_the_person_reads() -> None:
+    details = []
+    for state in (clashing(), registered()):
+        with pytest.raises(Refusal) as raised:
+            EXPERT.decide(state, Asked("provide-info", ProvidedInfo()), NOW)
+        details.append((raised.value.rule, raised.value.detail))
+    assert details[0] == details[1]
+
+
 def test_a_declaration_says_what_the_criteria_say() -> None:
     state = registered()
     assert run(EXPERT, state, screen(verb="declare-eligible"))[0].status == "eligible"
@@ -395,7 +433,9 @@ def test_a_number_is_held_by_one_person() -> None:
     documents.admit({}, {}, {})
     with pytest.raises(Refusal) as raised:
         documents.admit({}, {"somebody": {"claim": {}}}, {})
-    assert (raised.value.rule, raised.value.problems[0].pointer) == (documents.RULE, "/person/document/number")
+    assert raised.value.rule in documents.NOT_THEIRS
+    guard = {"holds": {"one": {"status": "released"}, "other": {"status": "confirmed"}, "third": {"status": "refused"}}}
+    assert [documents.holder_of(one) for one in (None, {"holds": {}}, guard)] == [None, None, "other"]
     assert [documents.usage(one) for one in (None, {"state": None}, {"state": {}})] == ["pending", "pending", "used"]
 
 
