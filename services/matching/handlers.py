@@ -40,6 +40,7 @@ from shared.contracts.registration import (
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertIdentityClashed,
+    ExpertIdentitySettled,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
@@ -80,6 +81,7 @@ def _of_experts(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
     return {
         ExpertIdentityClashed: Handler(know=knowledge.expert),
+        ExpertIdentitySettled: Handler(know=knowledge.expert, wakes=heard),
         ExpertRegistered: Handler(know=knowledge.expert),
         ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
         ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),

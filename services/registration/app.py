@@ -10,6 +10,7 @@ from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.handing_over import HandingOver
+from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -59,6 +60,7 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),
+        IdentityChanges(replica, identifiers, registering.guard),
     )
 
 

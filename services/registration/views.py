@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -10,21 +10,26 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from services.registration.domain.appeals import Outcome
 from services.registration.domain.claims import Settled
 from services.registration.domain.experts import EXPERT, Channel
+from services.registration.domain.identity import Identity
+from services.registration.domain.identity import Outcome as IdentityOutcome
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from shared.contracts.base import Instant
 from shared.contracts.registration import ProfileEntry
+from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
 from shared.store.port import Document
-from shared.web.acting import Seen
+from shared.web.acting import Seen, Unsealed
 from shared.web.callers import Granted
 
 # Of an expert's state what the reader sees under another name, or not at all.
 HIDDEN = {"status", "identity", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
+# Who may see that another identity is to be recorded.
+SEES_IDENTITY_CHANGES = ("expert", "officer")
 
 
 class ProgrammeSeen(Seen):
@@ -34,10 +39,24 @@ class ProgrammeSeen(Seen):
     definition: dict[str, Any]
 
 
+class IdentityChangeSeen(BaseModel):
+    """The last change of identity that was asked for: how it stands (`pending` at first), and why.
+
+    `asked`: what is to be recorded, for the person and the office's officers, while it waits.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: IdentityOutcome
+    reason: str
+    asked: Identity | None = None
+
+
 class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
-    `document_claim`: somebody else claimed the person's document number, and what was decided.
+    `document_claim`: somebody else claimed the person's document number, and what was decided. The name is shown to the
+    person; to officers, who decide on it, while another one waits to be recorded.
     """
 
     office: str | None
@@ -46,6 +65,7 @@ class PersonSeen(Seen):
     document_claim: Settled | None = None
     given_name: str = ""
     family_name: str = ""
+    identity_change: IdentityChangeSeen | None = None
 
 
 class FailedSeen(BaseModel):
@@ -73,6 +93,8 @@ class ExpertSeen(Seen):
     """`possible_duplicate`: somebody else has the same name, year of birth and origin. `identity_differs`: the account
     registered under another name or year of birth than before; what was recorded first is kept.
 
+    `identity_change_pending`: the person is to be recorded under another name, year of birth or document.
+
     `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
     `identity`: what was decided of a document number that was another person's; `holder`: that person, where one case
@@ -95,6 +117,7 @@ class ExpertSeen(Seen):
     holder: str = ""
     possible_duplicate: bool = False
     identity_differs: bool = False
+    identity_change_pending: bool = False
 
 
 class InstitutionSeen(Seen):
@@ -121,8 +144,11 @@ def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
     )
 
 
-def person(document: Document, _principal: Principal) -> PersonSeen:
+def person(document: Document, principal: Principal) -> PersonSeen:
     state = PERSON.state.model_validate(document["state"])
+    change = None
+    if state.identity_change and state.identity_reason and principal.role in SEES_IDENTITY_CHANGES:
+        change = IdentityChangeSeen(outcome=state.identity_change, reason=state.identity_reason)
     return PersonSeen(
         id=document["_id"],
         version=document["version"],
@@ -131,20 +157,50 @@ def person(document: Document, _principal: Principal) -> PersonSeen:
         consents=state.consents,
         profile=state.entries,
         document_claim=state.claim,
+        **({"identity_change": change} if change else {}),
     )
 
 
 class Named:
-    """A person's name is shown where one case is read, and to the person alone."""
+    """A person's name is shown where one case is read: to the person, and to officers while a change of it waits."""
 
     def __init__(self, identifiers: Identifiers) -> None:
         self._identifiers = identifiers
 
-    async def to_its_owner(self, document: Document, granted: Granted) -> Mapping[str, str]:
+    async def to_those_concerned(self, document: Document, granted: Granted) -> Mapping[str, Any]:
         """Raises KeyDestroyed, SealBroken, Unavailable."""
-        if not any(grant.relation == "own" for grant in granted.grants):
+        own = any(grant.relation == "own" for grant in granted.grants)
+        seen, id, private = person(document, granted.principal), document["_id"], document["private"]
+        change = seen.identity_change
+        if not (own or (change is not None and change.outcome == "pending")):
             return {}
-        return await self._identifiers.names(document["_id"], document["private"])
+        try:
+            names = await self._identifiers.names(id, private)
+            asked = await self._identifiers.asked_for(id, private)
+        except KeyDestroyed:
+            if own:
+                raise
+            return {}
+        if change is None or asked is None:
+            return names
+        return {**names, "identity_change": change.model_copy(update={"asked": asked})}
+
+
+class Flagged:
+    """While a change of the person's identity waits, each of the person's cases says so to officers.
+
+    `holder_for`: of a case that waits for whose its document number is, the holder, for whoever may read that person.
+    """
+
+    def __init__(self, is_pending: Callable[[str], Awaitable[bool]], holder_for: Unsealed) -> None:
+        self._is_pending = is_pending
+        self._holder_for = holder_for
+
+    async def to_its_reader(self, document: Document, granted: Granted) -> Mapping[str, Any]:
+        holder = await self._holder_for(document, granted)
+        if granted.principal.role != "officer":
+            return holder
+        return {**holder, "identity_change_pending": await self._is_pending(document["state"]["person"])}
 
 
 def expert(document: Document, principal: Principal) -> ExpertSeen:

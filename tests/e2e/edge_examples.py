@@ -83,6 +83,12 @@ class Cases:
     def _person(self) -> Ready:
         return Ready(self._people.person_of(self._people.expert("registered")))
 
+    def _renaming(self) -> Ready:
+        """A change of identity that another account decides."""
+        person, body = self._person(), {"family_name": "Other", "reason": "marriage"}
+        self._people.done(f"/registration/v1/persons/{person.id}/request-identity-change", body)
+        return Ready(person.id, subject="checker")
+
     def _withdrawn(self) -> Ready:
         person = self._person()
         self._people.done(f"/registration/v1/persons/{person.id}/withdraw-consent", {"purpose": "placement"})
@@ -153,6 +159,9 @@ class Cases:
         registration: dict[str, Callable[[], Ready]] = {
             "programmes_publish": lambda: by_administrator,
             "persons_correct_profile": self._person,
+            "persons_request_identity_change": self._person,
+            "persons_confirm_identity_change": self._renaming,
+            "persons_refuse_identity_change": self._renaming,
             "persons_give_consent": self._withdrawn,
             "persons_withdraw_consent": self._person,
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),

@@ -32,6 +32,7 @@ from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
     ExpertIdentityClashed,
+    ExpertIdentitySettled,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
@@ -89,6 +90,9 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
     # Until the identity is settled, and for whoever applies, it is as if screening had not ended.
     clashes = isinstance(event, ExpertIdentityClashed)
     changed = {**known, "screening": "screening" if clashes else event.leads_to}
+    if isinstance(event, ExpertIdentitySettled):
+        # Whose case ended with that is nobody to be placed; anybody else is told as registered after it.
+        changed["screening"] = "ineligible"
     lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
     if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from services.registration.domain.fields import DocumentNumber, KnownCountry, broken
+from services.registration.domain.fields import DocumentNumber, KnownState, broken
 from shared.cases.bodies import Input
 from shared.contracts.base import Code
 from shared.errors import Refusal
@@ -54,7 +54,7 @@ class IdentityDocument(Input):
     """`country`: the issuing one."""
 
     type: DocumentType
-    country: KnownCountry
+    country: KnownState
     number: DocumentNumber
 
 
