@@ -105,6 +105,8 @@ async def everything_said_to(edge: Serving, subject: str, number: dict[str, str]
         await edge.get(f"/receipts/{receipt['id']}", **how),
         case,
         await edge.get("/experts", **how),
+        await edge.get("/experts?status=screening", **how),
+        await edge.get("/experts?status=identity_clash&programme=example-1", **how),
         await edge.get(person, **how),
         await edge.post("/experts", body=registration(document=number), key=f"key-of-{subject}", **how),
         await edge.post("/experts", body=registration(document=number), **how),
@@ -137,10 +139,27 @@ async def test_whoever_registers_is_answered_the_same_whether_the_number_is_held
     await registers(edge, "first", document=NUMBER)
     free = await everything_said_to(edge, "second", document("ZZ 999"))
     held = await everything_said_to(edge, "third", NUMBER)
-    assert [status for status, _, _ in free] == [202, 200, 200, 200, 200, 202, 409, 409, 409, 403, 200, 200, 200]
+    assert [status for status, _, _ in free] == [
+        202,
+        200,
+        200,
+        200,
+        200,
+        200,
+        200,
+        202,
+        409,
+        409,
+        409,
+        403,
+        200,
+        200,
+        200,
+    ]
     for one, other in zip(free, held, strict=True):
         assert other == one
     assert held[2][1]["state"] == "screening"
+    assert [len(held[number][1]["items"]) for number in (3, 4, 5)] == [1, 1, 0]
 
 
 async def test_a_second_claimant_is_no_expert_until_the_protection_role_decides(edge: Serving) -> None:

@@ -232,3 +232,18 @@ async def test_a_change_of_identity_says_what_and_why(
     assert (answer.status_code, found.get("rule") if pointer is None else found["errors"][0]["rule"]) == (status, rule)
     if pointer is not None:
         assert [row["pointer"] for row in found["errors"]] == [pointer]
+
+
+async def test_what_is_provided_for_one_case_does_not_change_the_year_that_another_was_decided_on(
+    edge: Serving,
+) -> None:
+    await eligible(edge)
+    second = await registers(edge, programme=SECOND, document=None)
+    path = f"/experts/{second}"
+    await edge.post(f"{path}/request-info", "officer", {"items": ["birth_year"]})
+    provided = {"attributes": {**ATTRIBUTES, "birth_year": 1960}, "valid_from": "2007-03-05"}
+    refused = await edge.post(f"{path}/provide-info", "expert", provided, subject="me")
+    assert (refused.status_code, refused.json()["rule"]) == (409, "identity_change_needed")
+    assert (await edge.get(path)).json()["state"] == "needs_info"
+    same = {**provided, "attributes": {**ATTRIBUTES, "experience_years": 13}}
+    assert (await edge.post(f"{path}/provide-info", "expert", same, subject="me")).json()["state"] == "screening"

@@ -485,6 +485,7 @@ EXPERT = Case(
     MOVES,
     fold,
     readers=OWN_OR_OFFICE,
+    filters=("programme", "person"),
     second="already_registered",
     # Whoever registers learns nothing of the numbers that others brought.
     veiled={claims.CLASH: "screening"},
