@@ -43,6 +43,7 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertWithdrawn,
     InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
@@ -51,6 +52,7 @@ from shared.contracts.registration import (
     InstitutionPutOnHold,
     InstitutionRegistered,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
     Profile,
 )
@@ -58,16 +60,17 @@ from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(works: Works) -> Handlers:
-    return {**_of_registration(works), **_of_matching(works), **_of_placement(works)}
+    return {**_of_people(works), **_of_institutions(), **_of_matching(works), **_of_placement(works)}
 
 
-def _of_registration(works: Works) -> Handlers:
+def _of_people(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
     # Named, although there is one: a name is part of the ids of the commands that follow.
     consent = {"withdrawal": works.withdrawal.consent}
     return {
         PersonRecorded: Handler(know=knowledge.person),
         PersonAccountAssigned: Handler(know=knowledge.person),
+        PersonErased: Handler(know=knowledge.person, effect=works.withdrawal.erased, stops=True),
         Profile: Handler(know=knowledge.profile, wakes=heard),
         ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
         ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
@@ -78,6 +81,12 @@ def _of_registration(works: Works) -> Handlers:
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
+        ExpertWithdrawn: Handler(know=knowledge.expert, wakes=heard),
+    }
+
+
+def _of_institutions() -> Handlers:
+    return {
         InstitutionRegistered: Handler(know=knowledge.institution),
         InstitutionAccountAssigned: Handler(know=knowledge.institution),
         InstitutionAssessed: Handler(know=knowledge.institution),

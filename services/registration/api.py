@@ -13,6 +13,7 @@ from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
@@ -35,6 +36,7 @@ class Works:
     proposing: Proposing
     reviewing: Reviewing
     handing_over: HandingOver
+    erasing: Erasing
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -50,9 +52,14 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             PERSONS,
             PersonSeen,
             views.person,
-            {"correct-profile": works.profiles.correct, "assign-account": handing_over.of_person},
+            {
+                "correct-profile": works.profiles.correct,
+                "assign-account": handing_over.of_person,
+                "erase": works.erasing.erase,
+            },
             unsealed=Named(identifiers).to_its_owner,
             about=lambda person: str(person["_id"]),
+            outlasting=frozenset({"erase"}),
         ),
         Served(
             EXPERT,

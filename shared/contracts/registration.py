@@ -156,10 +156,23 @@ def attributes_on(entries: Iterable[ProfileEntry], day: date, *, before: Before 
 
 
 class Profile(Event):
-    """The person's whole short timeline: the last record of the subject on the compacted topic."""
+    """The person's whole short timeline: the last record of the subject on the compacted topic.
+
+    `erased`: true where the person's data were erased. The entries then have the attributes that programmes list as
+    statistical, for what is counted, and nobody is chosen by them.
+    """
 
     topic: ClassVar[str] = "registration.profiles"
     entries: tuple[ProfileEntry, ...]
+    erased: bool | None = None
+
+
+class PersonErased(Event):
+    """The person's data are erased: every service stops what stands of the person, and forgets."""
+
+    topic: ClassVar[str] = "registration.persons"
+    leads_to: ClassVar[str | None] = "erased"
+    reason: Code
 
 
 class ExpertRegistered(Event):
@@ -282,6 +295,15 @@ class ExpertReinstated(Event):
 
     topic: ClassVar[str] = "registration.experts"
     person: Id
+
+
+class ExpertWithdrawn(Event):
+    """The case is closed for good, as when the person's data are erased; what was decided stays counted."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "withdrawn"
+    person: Id
+    reason: Code
 
 
 class InstitutionRegistered(Event):

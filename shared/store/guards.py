@@ -179,6 +179,20 @@ class Guards:
 
         await self._change(guard, document["_id"], change, document)
 
+    async def forget(self, guard: Guard, guard_id: str, target_id: str) -> None:
+        """Takes the target's hold away, and what was answered to it: the target is erased and is named nowhere.
+
+        The target must be spent for good: a replica that slept may take a hold once more, which its timer gives back.
+        """
+
+        def change(draft: Document) -> bool:
+            if target_id not in draft["holds"]:
+                return False
+            draft["holds"] = {id: hold for id, hold in draft["holds"].items() if id != target_id}
+            return True
+
+        await self._change(guard, guard_id, change)
+
     async def settle_due(self, guard: Guard, document: Document) -> None:
         """The sweeper's part: settles each unconfirmed hold whose time is over."""
         now = text_of(self._kernel.runtime.now())

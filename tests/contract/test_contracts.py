@@ -75,6 +75,7 @@ CAME_LATER = {
     "placement.PlacementContracted.1": {"override_reason"},
     "placement.PlacementExtended.1": {"override_reason"},
     "placement.PlacementOpened.1": {"time_zone"},
+    "registration.Profile.1": {"erased"},
 }
 
 

@@ -1,18 +1,20 @@
 """The guard `documents`: one document number, one person (docs/kernel.md, section 3).
 
-The guard's id is the blind index of type, country and number; a hold is named by the person. It is never released:
-a number belongs to whoever brought it first, and a doubtful case is for the protection role to resolve.
+The guard's id is the blind index of type, country and number; a hold is named by the person. It is never released while
+the person is recorded: a number belongs to whoever brought it first, and a doubtful case is for the protection role to
+resolve. With the person's erasure it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from services.registration.domain.fields import DocumentNumber, KnownCountry, broken
 from shared.cases.bodies import Input
+from shared.cases.holds import Usage
 from shared.contracts.base import Code
 from shared.errors import Problem, Refusal
 
@@ -72,6 +74,9 @@ def held_elsewhere() -> Refusal:
     return Refusal(RULE, problems=(Problem(RULE, POINTER),))
 
 
-def usage(person: Mapping[str, Any] | None) -> Literal["pending", "used"]:
-    """A person that is recorded uses the number; there is no state in which one could no longer do so."""
-    return "used" if person is not None and person.get("state") is not None else "pending"
+def usage(person: Mapping[str, Any] | None) -> Usage:
+    """A person that is recorded uses the number; one that is erased never does again."""
+    state = person.get("state") if person is not None else None
+    if state is None:
+        return "pending"
+    return "spent" if state["status"] == "erased" else "used"

@@ -48,11 +48,12 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertWithdrawn,
 )
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER
 
-Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended", "appealed", "dismissed"]
+Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended", "appealed", "dismissed", "withdrawn"]
 Channel = Literal["self", "officer"]
 # Why screening begins anew by itself.
 PROFILE_CHANGED = "profile_changed"
@@ -61,7 +62,7 @@ AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 class Expert(BaseModel):
     """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
-    (`resumes_until`: its `appeal_until`).
+    (`resumes_until`: its `appeal_until`), or before the withdrawal.
 
     `failing`: criteria that an eligible expert no longer meets, while the case goes on with an offer.
     `appeal_until`: from when on the last decision can no longer be appealed. `against`, `ground`, `appealed_at` and
@@ -255,6 +256,9 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
             return {"against": state.status, "appealed_at": event.happened_at, "appeal": "pending"}
         case AppealDismissed():
             return {"appeal": "dismissed", "appeal_until": None}
+        case ExpertWithdrawn() if state:
+            gone: Mapping[str, Any] = dict.fromkeys(("criteria", "failing", "items"), ())
+            return {**gone, "resumes": state.resumes or state.status, "resumes_until": None, "appeal_until": None}
     return {}
 
 
@@ -432,6 +436,13 @@ MOVES: tuple[Move, ...] = (
         reasons=VERDICTS,
         note_to=("expert",),
         example={"reason": VERDICTS[0]},
+    ),
+    Move(
+        "withdraw",
+        SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"},
+        ExpertWithdrawn,
+        body=Reason,
+        overtaken="nothing",
     ),
 )
 

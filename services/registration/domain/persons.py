@@ -7,8 +7,9 @@ Every change of the profile emits the whole timeline for the compacted topic and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,13 +17,16 @@ from services.registration.domain.examples import PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
 from services.registration.domain.lives import RULES as LIVES
-from shared.cases.bodies import Change, Input
+from shared.cases.bodies import REASON, Change, Input
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
+from shared.contracts.frame import Listed
 from shared.contracts.registration import (
+    Attributes,
     ConsentGiven,
     ConsentWithdrawn,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
     Profile,
     ProfileChanged,
@@ -41,7 +45,7 @@ class Person(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    status: Literal["recorded"] = "recorded"
+    status: Literal["recorded", "erased"] = "recorded"
     account: str | None = None
     office: str | None = None
     consents: dict[str, Consent] = {}
@@ -67,6 +71,22 @@ class ProfileCorrection(Change):
 
 class ConsentTo(Change):
     purpose: ConsentPurpose
+
+
+class ErasureFor(Change):
+    """No note: nothing more is written about the person."""
+
+    reason: Annotated[Code, Listed(REASON)]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`statistical`: the attributes that stay, by the person's programmes. `offered`, `placed`: what was heard of any
+    of the person's cases, an offer that is out or was accepted, and a placement."""
+
+    statistical: frozenset[str]
+    offered: bool = False
+    placed: bool = False
 
 
 def as_registered(turn: Turn[Person, Recording]) -> Told:
@@ -102,8 +122,33 @@ def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
 
 def as_it_stands(turn: Turn[Person, Change]) -> Told:
     """An older record stands at the head of the compacted topic: the current one has to follow it."""
-    entries = turn.state.entries
-    return [Profile(happened_at=turn.now, entries=entries)] if entries else []
+    entries, erased = turn.state.entries, turn.state.status == "erased" or None
+    return [Profile(happened_at=turn.now, entries=entries, erased=erased)] if entries or erased else []
+
+
+def nothing_but_statistics(turn: Turn[Person, ErasureFor]) -> Told:
+    """What stays are the attributes that the person's programmes list as statistical. Every consent ends with it.
+
+    Nobody whose case has reached a placement is erased yet, and nobody who stands on an offer.
+    """
+    state, now, stands = turn.state, turn.now, turn.given
+    if stands.placed:
+        raise Refusal("placement_reached", "a case of the person has reached a placement; erasing those is not built")
+    if stands.offered:
+        raise Refusal("offer_stands", "the person stands on an offer; take the consent to placement back first")
+    given = [purpose for purpose, answer in state.consents.items() if answer == "given"]
+    kept = tuple(_statistics_of(entry, stands.statistical) for entry in state.entries) if stands.statistical else ()
+    return [
+        *(ConsentWithdrawn(happened_at=now, purpose=purpose) for purpose in given),
+        Profile(happened_at=now, entries=kept, erased=True),
+        PersonErased(happened_at=now, reason=turn.body.reason),
+    ]
+
+
+def _statistics_of(entry: ProfileEntry, statistical: frozenset[str]) -> ProfileEntry:
+    known = entry.attributes
+    kept = Attributes(**{name: getattr(known, name) for name in Attributes.model_fields if name in statistical})
+    return entry.model_copy(update={"attributes": kept})
 
 
 def not_given_yet(turn: Turn[Person, ConsentTo]) -> Told:
@@ -141,6 +186,8 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
 
 OWN_OR_OFFICE: By = {"expert": "own", "officer": "office", "protection": "all"}
 RECORDED = states("recorded")
+# Who signs with an account that is not the own one could undo nothing of it, so the role that is asked does it.
+BY_PROTECTION: By = {"protection": "all"}
 
 MOVES: tuple[Move, ...] = (
     # Of two topics either may be read first, so a profile can be the first that is known of a person.
@@ -153,7 +200,7 @@ MOVES: tuple[Move, ...] = (
         body=Recording,
         rule=as_registered,
     ),
-    Move("reissue", RECORDED, Profile, rule=as_it_stands),
+    Move("reissue", RECORDED | {"erased"}, Profile, rule=as_it_stands),
     Move(
         "assign-account",
         RECORDED,
@@ -205,6 +252,20 @@ MOVES: tuple[Move, ...] = (
         rule=given_before,
         refuses=("consent_not_given",),
         example={"purpose": "placement"},
+    ),
+    Move(
+        "erase",
+        RECORDED,
+        PersonErased,
+        then=(ConsentWithdrawn, Profile),
+        body=ErasureFor,
+        by=BY_PROTECTION,
+        rule=nothing_but_statistics,
+        needs=states("definition", "private"),
+        already=states("erased"),
+        refuses=("offer_stands", "placement_reached"),
+        reasons=("own_request", "retention_over", "unlawful_processing", "mistaken_entry"),
+        example={"reason": "own_request"},
     ),
 )
 
