@@ -150,7 +150,9 @@ FOURTH = Person("fourth", 5, self_registered=False)
 NOVICE = Person("novice", 1, document="P 5")
 # The same document under another account: only one of the two can be recorded, whoever comes first.
 DOUBLE = Person("double", 1, document="P 5")
-PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE)
+# Never put on a list; her data are erased.
+LEAVING = Person("leaving", 4, document="P 7")
+PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE, LEAVING)
 CORRECTED, WITHDRAWING = THIRD, SECOND
 # Too little experience at first, which was a mistake.
 CONTESTING = NOVICE
