@@ -62,6 +62,9 @@ DEFINITION = definition_of(
             "work_kinds": [{"code": "water_system", "name": {"en": "Water system"}}],
             "reached": ["families"],
         },
+        "dimensions": [
+            {"code": "sex", "name": {"en": "Sex"}, "attribute": "sex", "at": "now", "statistical": True},
+        ],
         "indicators": [
             _indicator("registrations", "expert_registered", {"distinct": "expert"}),
             _indicator("eligible", "expert_eligible", {"distinct": "expert"}),
