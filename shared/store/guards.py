@@ -36,6 +36,7 @@ class Guard:
     `usage` says of the target's document whether it still may use the hold (`pending`, also when it does not
     exist yet), does use it (`used`), or can no longer do so (`spent`). `void` saves the target in a spent state,
     creating it so where it is missing; it has to be idempotent and may leave the target `used` when it was late.
+    `forgets`: what a spent target held is taken away and not remembered, since the target may be named nowhere.
     """
 
     collection: Collection
@@ -44,6 +45,7 @@ class Guard:
     usage: Callable[[Document | None], Usage]
     void: Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
     aggregate: Aggregate[Any] | None = None
+    forgets: bool = False
 
 
 class Guards:
@@ -162,7 +164,9 @@ class Guards:
                 return
             await guard.void(guard_id, target_id, hold["claim"])
             usage = await self._usage(guard, target_id)
-        if usage != "pending":
+        if usage == "spent" and guard.forgets:
+            await self.forget(guard, guard_id, target_id)
+        elif usage != "pending":
             await self._mark(guard, document, target_id, "confirmed" if usage == "used" else "released")
 
     async def _usage(self, guard: Guard, target_id: str) -> Usage:
@@ -182,7 +186,7 @@ class Guards:
     async def forget(self, guard: Guard, guard_id: str, target_id: str) -> None:
         """Takes the target's hold away, and what was answered to it: the target is erased and is named nowhere.
 
-        The target must be spent for good: a replica that slept may take a hold once more, which its timer gives back.
+        The target must be spent for good: a replica that slept may take a hold once more, whose timer ends here too.
         """
 
         def change(draft: Document) -> bool:
