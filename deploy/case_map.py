@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.cases.case import NEW, Case, Move
 from shared.identity.roles import ROLES
+from shared.store.relations import STATUS
 
 HEAD = """# Cases
 
@@ -91,3 +92,5 @@ def _roles(case: Case[Any]) -> Iterator[str]:
     yield f"|---|{'---|' * len(roles)}"
     for verb, by in rights.items():
         yield f"| `{verb}` | {' | '.join(by.get(role, '') for role in roles)} |"
+    yield ""
+    yield f"Lists are narrowed by {', '.join(f'`{name}`' for name in (STATUS, *case.filters))}."

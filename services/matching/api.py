@@ -36,7 +36,7 @@ from shared.web.callers import Granted, may
 from shared.web.commands import CREATES, cause_of, refuse_if_match
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
-from shared.web.lists import PARAMETERS, page, query
+from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 
 OPEN_VACANCIES = ("vacant", "all")
 # What is published is for everybody who may apply; drafts and reasons stay in `assignments`.
@@ -136,7 +136,8 @@ class Api:
             return state is not None and not state.is_over(now)
 
         over_everywhere = last_day_over_everywhere(now)
-        return await page(request, ASSIGNMENTS.name, OPEN_VACANCIES, seen, first=over_everywhere, keep=offered)
+        query(request, *OF_EVERY_LIST)
+        return await page(request, ASSIGNMENTS.name, Paged.of(OPEN_VACANCIES, offered), seen, first=over_everywhere)
 
     async def _standing(self, document: Document, granted: Granted) -> str | None:
         """Where the calling expert's own match on the assignment stands."""

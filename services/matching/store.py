@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment
 from services.matching.domain.knowledge import expert_status
@@ -13,26 +12,15 @@ from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document
+from shared.store.relations import indexes_of
 
 # Sorts behind the separator and whatever id follows it.
 AFTER_EVERY_ID = "\x7f"
 Texts = Callable[[Document], list[str]]
 
 
-def _everything(document: Document) -> list[str]:
-    return ["all"] if document.get("state") else []
-
-
-def _at(*path: str) -> Texts:
-    """The one text at that place of the state; none where it is missing."""
-
-    def texts(document: Document) -> list[str]:
-        found: Any = document.get("state")
-        for name in path:
-            found = (found or {}).get(name)
-        return [found] if found else []
-
-    return texts
+def _nobody(_document: Document) -> list[str]:
+    return []
 
 
 # No clock on earth is further behind UTC.
@@ -58,29 +46,12 @@ ASSIGNMENTS: Aggregate[Assignment] = Aggregate.of(
     Collection(
         ASSIGNMENT.name,
         {
-            "all": Index(_everything),
-            "office": Index(_at("office")),
-            "institution": Index(_at("terms", "institution")),
-            "own": Index(lambda d: []),
-            "assigned": Index(lambda d: []),
+            **indexes_of(ASSIGNMENT, own=_nobody, assigned=_nobody),
             "vacant": Index(_vacant, _by_last_day, version=2),
         },
     ),
 )
-MATCHES: Aggregate[Match] = Aggregate.of(
-    MATCH,
-    Collection(
-        MATCH.name,
-        {
-            "all": Index(_everything),
-            "office": Index(_at("parties", "office")),
-            "institution": Index(_at("parties", "institution")),
-            "own": Index(_at("parties", "person")),
-            "assigned": Index(lambda d: []),
-            "assignment": Index(_at("parties", "assignment")),
-        },
-    ),
-)
+MATCHES: Aggregate[Match] = Aggregate.of(MATCH, Collection(MATCH.name, indexes_of(MATCH, assigned=_nobody)))
 # The guard of persons: `_id` is the person's id, every open match of the person holds there.
 POOLS = Collection("pools")
 

@@ -12,9 +12,10 @@ from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
-from services.registration.views import ExpertSeen, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
+from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -36,6 +37,7 @@ class Works:
     proposing: Proposing
     reviewing: Reviewing
     handing_over: HandingOver
+    identity_changes: IdentityChanges
     erasing: Erasing
 
 
@@ -52,12 +54,8 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             PERSONS,
             PersonSeen,
             views.person,
-            {
-                "correct-profile": works.profiles.correct,
-                "assign-account": handing_over.of_person,
-                "erase": works.erasing.erase,
-            },
-            unsealed=Named(identifiers).to_its_owner,
+            _of_persons(works),
+            unsealed=Named(identifiers).to_those_concerned,
             about=lambda person: str(person["_id"]),
             outlasting=frozenset({"erase"}),
         ),
@@ -67,12 +65,24 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             ExpertSeen,
             views.expert,
             _of_experts(works.screening),
+            unsealed=Flagged(works.identity_changes.is_pending).to_officers,
             taken={"create": works.registering.take},
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
     )
+
+
+def _of_persons(works: Works) -> Mapping[str, Work]:
+    return {
+        "correct-profile": works.profiles.correct,
+        "assign-account": works.handing_over.of_person,
+        "erase": works.erasing.erase,
+        "request-identity-change": works.identity_changes.request,
+        "confirm-identity-change": works.identity_changes.confirm,
+        "refuse-identity-change": works.identity_changes.refuse,
+    }
 
 
 def _of_experts(screening: Screening) -> Mapping[str, Work]:

@@ -13,6 +13,7 @@ from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work.criteria import Criteria
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
+from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -65,6 +66,7 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
         Proposing(replica, accounts),
         reviewing,
         handing_over,
+        IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.experts import PersonInput
+from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
@@ -19,6 +20,9 @@ from shared.texts import fold_number
 SERVICE = "registration"
 NAMES = ("given_name", "family_name")
 TEXTS = (*NAMES, "email", "telephone")
+# A change of identity that waits for a decision.
+ASKED = "identity_asked"
+NOTHING_ASKED: Mapping[str, str] = {f"sealed_{ASKED}": ""}
 
 
 class Identifiers:
@@ -38,17 +42,40 @@ class Identifiers:
 
         `guard_id`: of the person's document, None without one. Raises KeyDestroyed for an erased person, Unavailable.
         """
-        key = await self._keys.persons(SERVICE).key(person_id)
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
-        # A name is one whole: half of an older one beside half of a newer one is nobody's.
-        unnamed = {f"sealed_{name}": "" for name in NAMES if getattr(person, name) is None}
-        if person.document is not None and guard_id is not None:
-            text = json.dumps(person.document.model_dump(), ensure_ascii=False)
-            texts[f"document_{short_hash(guard_id)}"] = text
+        names = {name: texts[name] for name in NAMES if name in texts}
+        sealed = await self._sealed(person_id, texts | _numbered(person.document, guard_id))
+        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), person.attributes)
+
+    async def asked(self, person_id: str, identity: Identity) -> dict[str, str]:
+        """The private field of a change that is asked for. Raises KeyDestroyed, Unavailable."""
+        said = {name: getattr(identity, name) for name in Identity.model_fields}
+        return await self._sealed(person_id, {ASKED: Identity(**said).model_dump_json(exclude_none=True)})
+
+    async def asked_for(self, person_id: str, private: Mapping[str, Any]) -> Identity | None:
+        """The change that waits for a decision; None without one. Raises KeyDestroyed, SealBroken, Unavailable."""
+        key = await self._keys.persons(SERVICE).existing(person_id)
+        sealed = private.get(f"sealed_{ASKED}")
+        if key is None or not sealed:
+            return None
+        return Identity.model_validate_json(open_sealed(key, sealed, person=person_id, field=ASKED))
+
+    async def changed(
+        self, person_id: str, private: Mapping[str, Any], identity: Identity, attributes: Attributes
+    ) -> dict[str, str]:
+        """The private fields of whoever is somebody else by name or document from now on; nothing is asked any more.
+
+        `attributes`: as they are with the change.
+        """
+        guard_id = self.guard_id(identity.document) if identity.document else None
+        sealed = await self._sealed(person_id, identity.names | _numbered(identity.document, guard_id))
+        names = identity.names or await self.names(person_id, private)
+        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
+
+    async def _sealed(self, person_id: str, texts: Mapping[str, str]) -> dict[str, str]:
+        key = await self._keys.persons(SERVICE).key(person_id)
         sealed = seal_all(key, texts, person=person_id, rng=self._rng)
-        names = tuple(name for name in (person.given_name, person.family_name) if name)
-        named = {f"sealed_{name}": text for name, text in sealed.items()}
-        return unnamed | named | self._likeness(names, person.attributes)
+        return {f"sealed_{name}": text for name, text in sealed.items()}
 
     async def names(self, person_id: str, private: Mapping[str, Any]) -> dict[str, str]:
         """Given and family name. Raises KeyDestroyed, SealBroken, Unavailable."""
@@ -66,6 +93,10 @@ class Identifiers:
         names = await self.names(person_id, private)
         return self._likeness(tuple(names.values()), attributes) if names else {}
 
+    def holds(self, private: Mapping[str, Any], document: IdentityDocument) -> bool:
+        """Whether the document is one of the person's already."""
+        return f"sealed_{_document_field(self.guard_id(document))}" in private
+
     def _likeness(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, str]:
         # Without a year of birth or an origin half of the pool would resemble somebody.
         if attributes.birth_year is None or attributes.country_of_origin is None:
@@ -73,3 +104,19 @@ class Identifiers:
         compared = f"{fold_name(*names)}\x1f{attributes.birth_year}"
         key = self._keys.blind_index_key(SERVICE)
         return {"likeness": blind(key, "likeness", attributes.country_of_origin, compared)}
+
+
+def _one_whole(names: Mapping[str, str]) -> dict[str, str]:
+    """Half of an older name beside half of a newer one is nobody's."""
+    return {f"sealed_{name}": "" for name in NAMES if name not in names}
+
+
+def _document_field(guard_id: str) -> str:
+    return f"document_{short_hash(guard_id)}"
+
+
+def _numbered(document: IdentityDocument | None, guard_id: str | None) -> dict[str, str]:
+    """The document as a text by its field. `guard_id`: the document's."""
+    if document is None or guard_id is None:
+        return {}
+    return {_document_field(guard_id): json.dumps(document.model_dump(), ensure_ascii=False)}

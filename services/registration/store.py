@@ -10,6 +10,7 @@ from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document
+from shared.store.relations import indexes_of
 
 OFFICE_MARK = "office:"
 
@@ -22,10 +23,6 @@ def office_mark(code: str) -> str:
 def _state(document: Document, field: str) -> list[str]:
     value = (document.get("state") or {}).get(field)
     return [value] if value else []
-
-
-def _everybody(document: Document) -> list[str]:
-    return ["all"] if document.get("state") else []
 
 
 def _offices(document: Document) -> list[str]:
@@ -44,16 +41,14 @@ def _by_registration(document: Document) -> str:
 
 PROGRAMMES: Aggregate[Programme] = Aggregate.of(
     PROGRAMME,
-    Collection(PROGRAMME.name, {"all": Index(_everybody)}),
+    Collection(PROGRAMME.name, indexes_of(PROGRAMME)),
 )
 PERSONS: Aggregate[Person] = Aggregate.of(
     PERSON,
     Collection(
         PERSON.name,
         {
-            "all": Index(_everybody),
-            "office": Index(_offices),
-            "own": Index(_itself),
+            **indexes_of(PERSON, office=_offices, own=_itself),
             "account": Index(lambda d: _state(d, "account")),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
@@ -62,23 +57,14 @@ PERSONS: Aggregate[Person] = Aggregate.of(
 )
 EXPERTS: Aggregate[Expert] = Aggregate.of(
     EXPERT,
-    Collection(
-        EXPERT.name,
-        {
-            "all": Index(_everybody, _by_registration),
-            "office": Index(lambda d: _state(d, "office"), _by_registration),
-            "own": Index(lambda d: _state(d, "person"), _by_registration),
-        },
-    ),
+    Collection(EXPERT.name, indexes_of(EXPERT, _by_registration)),
 )
 INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
     INSTITUTION,
     Collection(
         INSTITUTION.name,
         {
-            "all": Index(_everybody, _by_registration),
-            "office": Index(lambda d: _state(d, "office"), _by_registration),
-            "institution": Index(_itself, _by_registration),
+            **indexes_of(INSTITUTION, _by_registration, institution=_itself),
             "account": Index(lambda d: _state(d, "account"), _by_registration),
         },
         # An account that stood for two institutions would see whichever was found first, in any of the services.

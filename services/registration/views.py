@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
 from services.registration.domain.experts import EXPERT, Channel
+from services.registration.domain.identity import Identity
+from services.registration.domain.identity import Outcome as IdentityOutcome
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from shared.contracts.base import Instant
 from shared.contracts.registration import ProfileEntry
+from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen
@@ -24,6 +27,8 @@ from shared.web.callers import Granted
 HIDDEN = {"status", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
+# Who may see that another identity is to be recorded.
+SEES_IDENTITY_CHANGES = ("expert", "officer")
 
 
 class ProgrammeSeen(Seen):
@@ -33,14 +38,31 @@ class ProgrammeSeen(Seen):
     definition: dict[str, Any]
 
 
+class IdentityChangeSeen(BaseModel):
+    """The last change of identity that was asked for: how it stands (`pending` at first), and why.
+
+    `asked`: what is to be recorded, for the person and the office's officers, while it waits.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: IdentityOutcome
+    reason: str
+    asked: Identity | None = None
+
+
 class PersonSeen(Seen):
-    """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded."""
+    """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
+
+    The name is shown to the person; to officers, who decide on it, while another one waits to be recorded.
+    """
 
     office: str | None
     consents: Mapping[str, Consent]
     profile: tuple[ProfileEntry, ...]
     given_name: str = ""
     family_name: str = ""
+    identity_change: IdentityChangeSeen | None = None
 
 
 class FailedSeen(BaseModel):
@@ -68,6 +90,8 @@ class ExpertSeen(Seen):
     """`possible_duplicate`: somebody else has the same name, year of birth and origin. `identity_differs`: the account
     registered under another name or year of birth than before; what was recorded first is kept.
 
+    `identity_change_pending`: the person is to be recorded under another name, year of birth or document.
+
     `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
     """
@@ -86,6 +110,7 @@ class ExpertSeen(Seen):
     appeal: AppealSeen | None
     possible_duplicate: bool = False
     identity_differs: bool = False
+    identity_change_pending: bool = False
 
 
 class InstitutionSeen(Seen):
@@ -112,8 +137,11 @@ def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
     )
 
 
-def person(document: Document, _principal: Principal) -> PersonSeen:
+def person(document: Document, principal: Principal) -> PersonSeen:
     state = PERSON.state.model_validate(document["state"])
+    change = None
+    if state.identity_change and state.identity_reason and principal.role in SEES_IDENTITY_CHANGES:
+        change = IdentityChangeSeen(outcome=state.identity_change, reason=state.identity_reason)
     return PersonSeen(
         id=document["_id"],
         version=document["version"],
@@ -121,20 +149,45 @@ def person(document: Document, _principal: Principal) -> PersonSeen:
         office=state.office,
         consents=state.consents,
         profile=state.entries,
+        **({"identity_change": change} if change else {}),
     )
 
 
 class Named:
-    """A person's name is shown where one case is read, and to the person alone."""
+    """A person's name is shown where one case is read: to the person, and to officers while a change of it waits."""
 
     def __init__(self, identifiers: Identifiers) -> None:
         self._identifiers = identifiers
 
-    async def to_its_owner(self, document: Document, granted: Granted) -> Mapping[str, str]:
+    async def to_those_concerned(self, document: Document, granted: Granted) -> Mapping[str, Any]:
         """Raises KeyDestroyed, SealBroken, Unavailable."""
-        if not any(grant.relation == "own" for grant in granted.grants):
+        own = any(grant.relation == "own" for grant in granted.grants)
+        seen, id, private = person(document, granted.principal), document["_id"], document["private"]
+        change = seen.identity_change
+        if not (own or (change is not None and change.outcome == "pending")):
             return {}
-        return await self._identifiers.names(document["_id"], document["private"])
+        try:
+            names = await self._identifiers.names(id, private)
+            asked = await self._identifiers.asked_for(id, private)
+        except KeyDestroyed:
+            if own:
+                raise
+            return {}
+        if change is None or asked is None:
+            return names
+        return {**names, "identity_change": change.model_copy(update={"asked": asked})}
+
+
+class Flagged:
+    """While a change of the person's identity waits, each of the person's cases says so to officers."""
+
+    def __init__(self, is_pending: Callable[[str], Awaitable[bool]]) -> None:
+        self._is_pending = is_pending
+
+    async def to_officers(self, document: Document, granted: Granted) -> Mapping[str, Any]:
+        if granted.principal.role != "officer":
+            return {}
+        return {"identity_change_pending": await self._is_pending(document["state"]["person"])}
 
 
 def expert(document: Document, principal: Principal) -> ExpertSeen:

@@ -226,6 +226,8 @@ class Case(Generic[S]):
     `fold` gives what an event changes beside the status, the fields that it shares with the state by name, and
     `opened_at`, the instant of the first one.
     `readers` may read a case, `lists` (None: the same) a list of them.
+    `filters`: what a list is narrowed by beside `status`: `programme`, and what the case refers to, by the names under
+    which its state, its parties or its frame say it. Indexes, query and contract follow (shared.store.relations).
     `revisable`: the events whose facts may be put right while they are the last one; the state is then a `Trailed`.
     """
 
@@ -235,6 +237,7 @@ class Case(Generic[S]):
     fold: Fold = nothing_more
     readers: By = field(default_factory=dict)
     lists: By | None = None
+    filters: tuple[str, ...] = ()
     timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = scope_of
     second: str = "already_exists"

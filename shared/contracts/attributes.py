@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-Listed = Literal["countries", "sectors", "categories", "residence_statuses"]
+Listed = Literal["countries", "states", "nationalities", "sectors", "categories", "residence_statuses"]
 E = TypeVar("E")
 Before = Literal["nothing", "first"]
 
@@ -17,7 +17,8 @@ Before = Literal["nothing", "first"]
 class Attribute:
     """What facts are joined with and figures can ask for. An attribute without this mark stays in the profile.
 
-    `listed`: whose list its codes come from, a programme's or ISO 3166 (`countries`); None: the contract's own type.
+    `listed`: whose list its codes come from, a programme's or a standard's (`countries`, `states` and `nationalities`,
+    in `shared/contracts/iso_codes.py`); None: the contract's own type.
     `word`: the name under which figures ask for it, where what they want is worked out of it.
     """
 

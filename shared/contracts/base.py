@@ -86,6 +86,8 @@ Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}
 # An IANA name.
 TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+# A country, or what ICAO Doc 9303 has for people without the nationality of a state.
+Nationality = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|XX[A-C])$")]
 
 
 class Contract(BaseModel):

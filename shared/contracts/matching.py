@@ -77,6 +77,7 @@ class AssignmentDrafted(Event):
 
     topic: ClassVar[str] = "matching.assignments"
     leads_to: ClassVar[str | None] = "draft"
+    version: ClassVar[int] = 2
     terms: Terms
     office: Code | None = None
     programme: Code | None = None
@@ -105,6 +106,7 @@ class AssignmentRevised(Event):
     """The terms were changed before their approval."""
 
     topic: ClassVar[str] = "matching.assignments"
+    version: ClassVar[int] = 2
     terms: Terms
 
 
@@ -188,7 +190,7 @@ class ApplicationReceived(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "applied"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     tells: ClassVar[tuple[Tells, ...]] = (Tells("application_received", once=True),)
     parties: MatchParties
     terms: Terms | None
@@ -202,7 +204,7 @@ class ExpertSourced(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "sourced"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     parties: MatchParties
     terms: Terms | None
     previous: Id | None = None
@@ -274,6 +276,7 @@ class OfferAccepted(Event):
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "accepted"
+    version: ClassVar[int] = 2
     tells: ClassVar[tuple[Tells, ...]] = (Tells("offer_accepted", ended_by=_RETRACTED),)
     parties: MatchParties
     terms: Terms

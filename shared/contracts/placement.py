@@ -46,6 +46,7 @@ class PlacementOpened(Event):
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "host_confirmed"
+    version: ClassVar[int] = 2
     match: Id
     parties: MatchParties
     terms: Terms

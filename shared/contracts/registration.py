@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.contracts.attributes import Attribute, Before, as_of, declared
-from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant
+from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, Nationality
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
+from shared.contracts.iso_codes import language_code
 
 Sex = Literal["female", "male", "other", "not_stated"]
 Cefr = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
@@ -87,6 +88,27 @@ class PersonAccountAssigned(Event):
     reason: Code
 
 
+class IdentityChangeRequested(Event):
+    """Another name, year of birth or document is to be recorded; what was asked stays in registration, sealed."""
+
+    topic: ClassVar[str] = "registration.persons"
+    reason: Code
+
+
+class IdentityChangeConfirmed(Event):
+    """Another account than the one that asked confirmed it: the person is recorded as was asked."""
+
+    topic: ClassVar[str] = "registration.persons"
+    reason: Code
+
+
+class IdentityChangeRefused(Event):
+    """Another account than the one that asked refused it: the person is recorded as before."""
+
+    topic: ClassVar[str] = "registration.persons"
+    reason: Code
+
+
 class ProfileChanged(Event):
     """The profile has a new entry; its content is on the compacted topic alone."""
 
@@ -110,22 +132,32 @@ class ConsentWithdrawn(Event):
 
 # More languages than anybody is asked for.
 LANGUAGES_AT_MOST = 40
+# More nationalities than anybody has.
+OTHER_NATIONALITIES_AT_MOST = 8
+
+
+SpokenLanguage = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(language_code)]
 
 
 class LanguageSkill(Contract):
-    """`language`: ISO 639-1; `level`: CEFR."""
+    """`language`: ISO 639-1, or ISO 639-3 where that has none; `eng` is read as `en`. `level`: CEFR."""
 
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")]
+    language: SpokenLanguage
     level: Cefr
 
 
 class Attributes(Contract):
-    """A person's coded attributes: ISO 3166 countries, ISCED 2011 level, ISCO-08 code, whole years."""
+    """A person's coded attributes: ISO 3166 countries, ISCED 2011 level, ISCO-08 code, whole years.
+
+    `nationality`: the one that figures count, so that nobody counts twice; whoever has several says which it is.
+    `other_nationalities`: criteria look at them too. A nationality and the origin may be of a state that is gone.
+    """
 
     sex: Annotated[Sex, Attribute("code")] = "not_stated"
     birth_year: Annotated[Annotated[int, Field(ge=1900, le=2100)] | None, Attribute("number", word="age")] = None
-    nationality: Annotated[Country | None, Attribute("code", "countries")] = None
-    country_of_origin: Annotated[Country | None, Attribute("code", "countries")] = None
+    nationality: Annotated[Nationality | None, Attribute("code", "nationalities")] = None
+    other_nationalities: Annotated[tuple[Country, ...], Field(max_length=OTHER_NATIONALITIES_AT_MOST)] = ()
+    country_of_origin: Annotated[Country | None, Attribute("code", "states")] = None
     country_of_residence: Annotated[Country | None, Attribute("code", "countries")] = None
     residence_status: Annotated[Code | None, Attribute("code", "residence_statuses")] = None
     education: Annotated[Annotated[int, Field(ge=0, le=8)] | None, Attribute("number")] = None
@@ -134,6 +166,11 @@ class Attributes(Contract):
     sector: Annotated[Code | None, Attribute("code", "sectors")] = None
     languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()
     category: Annotated[Code | None, Attribute("code", "categories")] = None
+
+    @property
+    def nationalities(self) -> tuple[str, ...]:
+        """Every one that is stated, the one that figures count first."""
+        return (*(() if self.nationality is None else (self.nationality,)), *self.other_nationalities)
 
 
 ATTRIBUTES = declared(Attributes)
@@ -163,6 +200,7 @@ class Profile(Event):
     """
 
     topic: ClassVar[str] = "registration.profiles"
+    version: ClassVar[int] = 2
     entries: tuple[ProfileEntry, ...]
     erased: bool | None = None
 

@@ -56,6 +56,7 @@ SUBMISSIONS = Collection(
         "own": Index(lambda d: [d["account"]], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
         "undecided": Index(lambda d: ["undecided", d["day"]] if d["status"] == "pending" else []),
     },
+    passing=("body",),
 )
 
 

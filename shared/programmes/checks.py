@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import get_args
 
-import pycountry
-
+from shared.contracts.attributes import Listed
+from shared.contracts.iso_codes import (
+    country_codes,
+    language_codes,
+    nationality_codes,
+    state_codes,
+    text_language_codes,
+)
 from shared.contracts.registration import ATTRIBUTES, Attributes, Sex
 from shared.programmes.indicator_checks import indicator_checks
 from shared.programmes.indicators import Declared
@@ -18,9 +23,14 @@ from shared.zones import zone_names
 
 # By which of its fields an item of a list is told from the others.
 KEYS = ("code", "criterion", "component")
+# The lists that are no programme's.
+STANDARD: Mapping[Listed, Callable[[], frozenset[str]]] = {
+    "countries": country_codes,
+    "states": state_codes,
+    "nationalities": nationality_codes,
+}
 # A person's attribute goes onto topics that are kept, so it takes a listed code alone: from an empty list, none.
-PERSONS_LISTS = tuple(name for name, one in ATTRIBUTES.items() if one.listed not in (None, "countries"))
-COUNTRIES = frozenset(name for name, one in ATTRIBUTES.items() if one.listed == "countries")
+PERSONS_LISTS = tuple(name for name, one in ATTRIBUTES.items() if one.listed not in (None, *STANDARD))
 
 
 def check(definition: Definition) -> list[Broken]:
@@ -38,24 +48,13 @@ def check(definition: Definition) -> list[Broken]:
     ]
 
 
-@cache
-def country_codes() -> frozenset[str]:
-    """ISO 3166-1 alpha-2, and XK, which users' systems know."""
-    return frozenset({one.alpha_2 for one in pycountry.countries} | {"XK"})
-
-
-@cache
-def language_codes() -> frozenset[str]:
-    """ISO 639-1."""
-    return frozenset(one.alpha_2 for one in pycountry.languages if hasattr(one, "alpha_2"))
-
-
 def known_codes(definition: Definition) -> dict[str, frozenset[str]]:
     """Attribute or field -> the codes that it can have here; no entry where any code may come.
 
     The words of a section that the programme lacks have no entry.
     """
-    codes: dict[str, frozenset[str]] = {name: country_codes() for name in (*COUNTRIES, "country")}
+    codes = {name: STANDARD[one.listed]() for name, one in ATTRIBUTES.items() if one.listed and one.listed in STANDARD}
+    codes["country"] = country_codes()
     codes["language"] = language_codes()
     codes["sex"] = frozenset(get_args(Sex))
     codes["office"] = frozenset(one.code for one in definition.offices)
@@ -143,7 +142,7 @@ def _predecessors(definition: Definition) -> Iterator[Broken]:
 def _texts(definition: Definition) -> Iterator[Broken]:
     """Every text is there in each language of the title."""
     for language in definition.title:
-        if language not in language_codes():
+        if language not in text_language_codes():
             yield Broken(f"/title/{language}", "unknown_language", "no language of ISO 639-1 has this code")
     wanted = set(definition.title)
     for pointer, texts in _named(definition, ""):

@@ -46,6 +46,20 @@ class Definitions:
     def codes(self) -> list[str]:
         return sorted(self._versions)
 
+    def offices(self) -> dict[str, frozenset[str]]:
+        """The offices that any version of each programme names. Raises TooEarly while this replica starts."""
+        if not self.ready:
+            raise TooEarly("programmes")
+        return {
+            code: frozenset(
+                name
+                for one in versions.values()
+                for office in one.offices
+                for name in (office.code, *office.predecessors)
+            )
+            for code, versions in self._versions.items()
+        }
+
     def newest(self, code: str) -> Definition:
         """Raises Refusal (404) for a code that nobody published; TooEarly while this replica starts."""
         return self._of(code)[self.newest_version(code)]

@@ -71,7 +71,12 @@ def _codes(one: Criterion) -> tuple[object, ...]:
 
 
 def _one_of(one: Criterion, attributes: Attributes, on: date) -> bool:
-    return getattr(attributes, one.attribute) in _codes(one)
+    return any(code in _codes(one) for code in _held(one, attributes))
+
+
+def _held(one: Criterion, attributes: Attributes) -> tuple[str | None, ...]:
+    """The person's codes: of nationalities each one counts, whichever is counted in figures."""
+    return attributes.nationalities if one.attribute == "nationality" else (getattr(attributes, one.attribute),)
 
 
 def _at_least(one: Criterion, attributes: Attributes, on: date) -> bool:
@@ -114,6 +119,8 @@ def _required(one: Criterion) -> JsonValue:
 def _actual(one: Criterion, attributes: Attributes, on: date) -> JsonValue:
     if one.operator == "age_at_least":
         return None if attributes.birth_year is None else on.year - attributes.birth_year
+    if one.attribute == "nationality" and attributes.other_nationalities:
+        return _json_of(attributes.nationalities)
     return _json_of(getattr(attributes, one.attribute))
 
 

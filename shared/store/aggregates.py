@@ -264,7 +264,7 @@ class Kernel:
         draft = new_document(id) if document is None else dict(document)
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
-        beside = {**_seen_by(draft, aggregate.eyes(command), cause), **_noted(draft, cause, at)}
+        beside = {**seen_by(draft, aggregate.eyes(command), cause), **_noted(draft, cause, at)}
         merged = {**draft["private"], **(private or {}), **beside}
         draft["private"] = {name: value for name, value in merged.items() if value is not None}
         if events:
@@ -284,7 +284,7 @@ def _remember(draft: Document, cause: Cause) -> None:
     }
 
 
-def _seen_by(document: Document, eyes: Eyes, cause: Cause) -> Mapping[str, Any]:
+def seen_by(document: Document, eyes: Eyes, cause: Cause) -> Mapping[str, Any]:
     """Who wrote what stands, kept with it. Raises Refusal `four_eyes` for one of them who approves it.
 
     In the very save: between a look and a save, somebody else may have written.

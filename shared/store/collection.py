@@ -55,11 +55,16 @@ class Indexed(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection of one service: its name, its indexes by name, its unique keys."""
+    """A collection of one service: its name, its indexes by name, its unique keys.
+
+    `passing`: fields that are long while they stand and soon become None for good. An adapter may keep them apart, so
+    that their room is used again; a document is the same either way.
+    """
 
     name: str
     indexes: Mapping[str, Index] = field(default_factory=dict)
     unique: Equals | None = None
+    passing: tuple[str, ...] = ()
 
     @cached_property
     def all_indexes(self) -> Mapping[str, Index]:

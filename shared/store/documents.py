@@ -15,6 +15,8 @@ from shared.store.collection import Collection, Index, Indexed
 from shared.store.port import Document
 
 MAX_DEPTH = 80
+# As deep as `is_plain` looks.
+PLAIN_DEPTH = 40
 MAX_INTEGER = 2**63 - 1
 EXACT_INTEGER = 2**53 - 1
 SLOTS = 64
@@ -88,24 +90,67 @@ def check(value: Any, depth: int = 0) -> None:
         raise NotStorable("not_json")
 
 
-def _check_text(value: str) -> None:
+def is_plain(document: dict[str, Any]) -> bool:
+    """Whether `check` surely passes: in one pass that knows no places, since this runs on every save.
+
+    False says nothing: the document is deeper than most, or something in it is wrong, and `check` says what and where.
+    """
+    keys: list[Any] = []
+    level: list[Any] = [document]
+    for _ in range(PLAIN_DEPTH):
+        below: list[Any] = []
+        for held in level:
+            items = held
+            if type(held) is dict:
+                keys += held
+                items = held.values()
+            for item in items:
+                kind = type(item)
+                if kind is str:
+                    if not (item.isascii() or _is_encodable(item)):
+                        return False
+                elif kind is dict or kind is list:
+                    if item:
+                        below.append(item)
+                elif item is not None and kind is not bool and not _is_number(kind, item):
+                    return False
+        if not below:
+            return TEXT.issuperset(map(type, keys)) and _are_plain_keys("".join(keys))
+        level = below
+    return False
+
+
+def _is_number(kind: type, value: Any) -> bool:
+    if kind is int:
+        return bool(-MAX_INTEGER - 1 <= value <= MAX_INTEGER)
+    return kind is float and math.isfinite(value)
+
+
+def _is_encodable(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise NotStorable("lone_surrogate") from None
+        return False
+    return True
+
+
+def _are_plain_keys(keys: str) -> bool:
+    # MongoDB reads the first two as operators and paths, and ends a key at the third.
+    return not ("$" in keys or "." in keys or "\0" in keys) and (keys.isascii() or _is_encodable(keys))
+
+
+def _check_text(value: str) -> None:
+    if not _is_encodable(value):
+        raise NotStorable("lone_surrogate")
 
 
 def _check_keys(value: dict[Any, Any]) -> None:
     if not TEXT.issuperset(map(type, value)):
         raise NotStorable("key_not_text")
-    # All keys at once: this runs on every save, and one by one it would cost as much as the write.
-    keys = "".join(value)
-    # MongoDB reads the first two as operators and paths, and ends a key at the third.
-    if "$" in keys or "." in keys or "\0" in keys:
+    for key in value:
+        _check_text(key)
+    if not _are_plain_keys("".join(value)):
         raise NotStorable("key_with_dollar_dot_or_nul")
-    if not keys.isascii():
-        for key in value:
-            _check_text(key)
 
 
 def _check_items(items: Iterable[tuple[str | int, Any]], depth: int) -> None:
@@ -114,10 +159,6 @@ def _check_items(items: Iterable[tuple[str | int, Any]], depth: int) -> None:
     place: str | int = ""
     try:
         for place, item in items:  # noqa: B007 - the handler below says where it was
-            kind = type(item)
-            # Most of what a document holds; a call for each would cost as much as encoding it.
-            if (kind is str and item.isascii()) or item is None or kind is bool:
-                continue
             check(item, depth + 1)
     except NotStorable as error:
         name = str(place).replace("~", "~0").replace("/", "~1")
@@ -173,13 +214,17 @@ class Declared:
         version = document.get("version")
         if type(version) is not int or version <= expected_version:
             raise NotStorable("version_not_raised", "/version")
-        # What a caller wrote as index entries is replaced; what replaces it is checked below.
-        check({name: value for name, value in document.items() if name not in ("ix", "uq")})
-        indexed = document if isinstance(document, Indexed) and document.by is declared else declared.indexed(document)
+        has_entries = isinstance(document, Indexed) and document.by is declared
+        plain = has_entries and is_plain(dict(document))
+        if not plain:
+            # What a caller wrote as index entries is replaced; what replaces it is checked below.
+            check({name: value for name, value in document.items() if name not in ("ix", "uq")})
+        indexed = document if has_entries else declared.indexed(document)
         for name, entry in indexed["ix"].items():
             # Two documents with one order text would hide one another at the edge of a page.
             if not entry["o"].endswith(document["_id"]):
                 raise NotStorable("order_without_id", f"/ix/{name}/o")
-        check(indexed["ix"])
-        check(indexed.get("uq"))
+        if not plain:
+            check(indexed["ix"])
+            check(indexed.get("uq"))
         return dict(indexed)

@@ -59,7 +59,7 @@ class LocalStore:
         written, rows = 0, list[Row]()
         async for document in self.scan(name):
             if entries := changed_entries(collection, document, missing):
-                rows.append(Row(with_entries(document, entries)))
+                rows.append(Row(with_entries(document, entries), collection.passing))
                 written += 1
             if len(rows) >= building.BATCH:
                 await self._rewrite(name, rows)
@@ -82,17 +82,21 @@ class LocalStore:
         return document_of(*row) if row else None
 
     async def save(self, collection: str, document: Document, expected_version: int) -> None:
-        row = Row(self._declared.storable(collection, document, expected_version))
+        row = self._row(collection, document, expected_version)
         await self._file.submit(lambda c: statements.save(c, collection, row, expected_version))
 
     async def append(self, collection: str, documents: Sequence[Document]) -> list[Appended]:
-        rows = [Row(self._declared.storable(collection, document, 0)) for document in documents]
+        rows = [self._row(collection, document, 0) for document in documents]
         if not rows:
             return []
         try:
             return await self._file.submit(lambda c: statements.append(c, collection, rows))
         except UniqueViolated as error:
             raise UnknownOutcome("a unique key of the batch belongs to another document") from error
+
+    def _row(self, collection: str, document: Document, expected_version: int) -> Row:
+        storable = self._declared.storable(collection, document, expected_version)
+        return Row(storable, self._declared.collection(collection).passing)
 
     async def sent(self, collection: str, id: str, version: int) -> bool:
         self._declared.collection(collection)
@@ -126,7 +130,7 @@ class LocalStore:
         while True:
             arguments = (collection, after, SCAN_PAGE)
             rows = self._file.read(lambda c, a=arguments: c.execute(statements.SCAN, a).fetchall())  # type: ignore[misc]
-            for id, *parts in rows:
+            for *parts, id in rows:
                 yield document_of(*parts)
                 after = id
             if len(rows) < SCAN_PAGE:

@@ -13,6 +13,8 @@ from shared.store.port import OUTBOX_INDEX, Appended, Document
 
 # `ix` and `uq` stand apart from the body: a save compares them without parsing the document. So does an outbox, whose
 # events leave as soon as they are sent: nothing else of the document is written then, and their room is used again.
+# What passes (`Collection.passing`) stands apart for the same reason: documents that shrink in their pages leave holes
+# that no other one fits into, since each new one goes to the end.
 # Rows by number: among those sorted by key a document longer than a quarter of a page takes a page of its own.
 SETUP = """
 CREATE TABLE IF NOT EXISTS contents (
@@ -21,6 +23,8 @@ CREATE TABLE IF NOT EXISTS contents (
     UNIQUE (collection, id));
 CREATE TABLE IF NOT EXISTS outboxes (
     number INTEGER PRIMARY KEY, ord TEXT NOT NULL, events TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS passing (
+    number INTEGER PRIMARY KEY, fields TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (
     collection TEXT NOT NULL, name TEXT NOT NULL, equals TEXT NOT NULL, ord TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (collection, name, equals, ord, id)) WITHOUT ROWID;
@@ -37,24 +41,25 @@ BARRIER = "CREATE VIEW IF NOT EXISTS documents AS SELECT 'of a newer file' AS do
 OLDER = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='documents'"
 OLDER_ROWS = "SELECT collection, body, ix, uq FROM documents"
 DROP_OLDER = "DROP TABLE documents"
-HEAD = """SELECT d.number, d.version, d.ix, d.uq, o.ord FROM contents d LEFT JOIN outboxes o ON o.number=d.number
-    WHERE d.collection=? AND d.id=?"""
-BODY = """SELECT d.body, d.ix, d.uq, d.emits, o.ord, o.events FROM contents d
-    LEFT JOIN outboxes o ON o.number=d.number WHERE d.collection=? AND d.id=?"""
+WHOLE = "SELECT d.body, d.ix, d.uq, d.emits, o.ord, o.events, p.fields"
+APART = "LEFT JOIN outboxes o ON o.number=d.number LEFT JOIN passing p ON p.number=d.number"
+OF_ONE = f"FROM contents d {APART} WHERE d.collection=? AND d.id=?"
+HEAD = f"SELECT d.number, d.version, d.ix, d.uq, o.ord, p.number {OF_ONE}"
+BODY = f"{WHOLE} {OF_ONE}"
 INSERT = "INSERT INTO contents (collection, id, version, body, ix, uq, emits) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_NEW = f"{INSERT} ON CONFLICT DO NOTHING"
 UPDATE = "UPDATE contents SET version=?, body=?, ix=?, uq=?, emits=? WHERE number=?"
 PUT_OUTBOX = "INSERT OR REPLACE INTO outboxes (number, ord, events) VALUES (?, ?, ?)"
 DROP_OUTBOX = "DELETE FROM outboxes WHERE number=?"
-FIND = """SELECT d.body, d.ix, d.uq, d.emits, o.ord, o.events FROM entries e
-    CROSS JOIN contents d ON d.collection=e.collection AND d.id=e.id
-    LEFT JOIN outboxes o ON o.number=d.number
-    WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {until} ORDER BY e.ord LIMIT ?"""
+PUT_PASSING = "INSERT OR REPLACE INTO passing (number, fields) VALUES (?, ?)"
+DROP_PASSING = "DELETE FROM passing WHERE number=?"
+FIND = f"""{WHOLE} FROM entries e
+    CROSS JOIN contents d ON d.collection=e.collection AND d.id=e.id {APART}
+    WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {{until}} ORDER BY e.ord LIMIT ?"""
 FIND_ON = FIND.format(until="")
 FIND_UNTIL = FIND.format(until="AND e.ord<?")
 COUNT = "SELECT count(*) FROM entries WHERE collection=? AND name=? AND equals=?"
-SCAN = """SELECT d.id, d.body, d.ix, d.uq, d.emits, o.ord, o.events FROM contents d
-    LEFT JOIN outboxes o ON o.number=d.number WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"""
+SCAN = f"{WHOLE}, d.id FROM contents d {APART} WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"
 ADD_ENTRY = "INSERT INTO entries (collection, name, equals, ord, id) VALUES (?, ?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE collection=? AND name=? AND equals=? AND ord=? AND id=?"
 ADD_KEY = "INSERT INTO uniques (collection, key, id) VALUES (?, ?, ?)"
@@ -65,7 +70,7 @@ KEY_HOLDER = "SELECT 1 FROM uniques WHERE collection=? AND key=?"
 
 PENDING = "pending"
 OUTBOX_FIELDS = ("outbox", PENDING)
-APART = frozenset({"ix", "uq", *OUTBOX_FIELDS})
+NOT_IN_BODY = frozenset({"ix", "uq", *OUTBOX_FIELDS})
 Entry = tuple[str, str, str]
 
 
@@ -80,21 +85,23 @@ def _loads(text: str) -> Any:
 
 
 class Row:
-    """A document ready to be written: encoded once, on the caller's side of the queue."""
+    """A document ready to be written: encoded once, on the caller's side of the queue; `passing` of its collection."""
 
-    __slots__ = ("body", "emits", "entries", "events", "id", "ix", "keys", "ord", "uq", "version")
+    __slots__ = ("body", "emits", "entries", "events", "fields", "id", "ix", "keys", "ord", "uq", "version")
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, passing: tuple[str, ...] = ()) -> None:
         self.id: str = document["_id"]
         self.version: int = document["version"]
         ix = dict(document["ix"])
         pending = ix.pop(OUTBOX_INDEX, None)
         self.entries = _entries(ix)
         self.keys: set[str] = set(document.get("uq", ()))
-        body = {name: value for name, value in document.items() if name not in APART}
+        body = {name: value for name, value in document.items() if name not in NOT_IN_BODY}
         self.emits = document.get("pending") is (pending is not None) and "outbox" in document
         if not self.emits:
             body |= {name: document[name] for name in OUTBOX_FIELDS if name in document}
+        apart = {name: body.pop(name) for name in passing if body.get(name) is not None}
+        self.fields = _dumps(apart)[1:-1] if apart else None
         self.body = _dumps(body)
         self.ix = _dumps(ix)
         self.uq = _dumps(document["uq"]) if "uq" in document else None
@@ -110,12 +117,16 @@ def _entries(ix: dict[str, Any]) -> set[Entry]:
     return {(name, equals, entry["o"]) for name, entry in ix.items() for equals in entry["e"]}
 
 
-def document_of(body: str, ix: str, uq: str | None, emits: int, ord: str | None, events: str | None) -> Document:
+def document_of(
+    body: str, ix: str, uq: str | None, emits: int, ord: str | None, events: str | None, fields: str | None
+) -> Document:
     """The document whole again."""
     # One text is parsed sooner than several; neither a body nor its index entries are ever an empty text.
     parts = [body[:-1]]
     if emits:
         parts.append(f'"outbox":{events or "[]"},"pending":{"false" if ord is None else "true"}')
+    if fields is not None:
+        parts.append(fields)
     if uq is not None:
         parts.append(f'"uq":{uq}')
     if ord is not None:
@@ -135,13 +146,15 @@ def save(connection: sqlite3.Connection, collection: str, row: Row, expected_ver
         number = connection.execute(INSERT, (collection, row.id, *row.values)).lastrowid
         _move(connection, collection, row, set(), set())
         _outbox(connection, collection, row, number, None)
+        _passing(connection, row, number, None)
         return
-    number, _, ix, uq, ord = head
+    number, _, ix, uq, ord, passing = head
     connection.execute(UPDATE, (*row.values, number))
     entries = row.entries if ix == row.ix else _entries(_loads(ix))
     keys = row.keys if uq == row.uq else set(_loads(uq or "[]"))
     _move(connection, collection, row, entries, keys)
     _outbox(connection, collection, row, number, ord)
+    _passing(connection, row, number, passing)
 
 
 def _outbox(connection: sqlite3.Connection, collection: str, row: Row, number: int | None, ord: str | None) -> None:
@@ -154,6 +167,14 @@ def _outbox(connection: sqlite3.Connection, collection: str, row: Row, number: i
         connection.execute(DROP_ENTRY, (collection, OUTBOX_INDEX, PENDING, ord, row.id))
     if row.ord is not None and ord != row.ord:
         connection.execute(ADD_ENTRY, (collection, OUTBOX_INDEX, PENDING, row.ord, row.id))
+
+
+def _passing(connection: sqlite3.Connection, row: Row, number: int | None, stood: int | None) -> None:
+    """Writes what passes of the row, where something does; `stood`: the number again, where something did."""
+    if row.fields is not None:
+        connection.execute(PUT_PASSING, (number, row.fields))
+    elif stood is not None:
+        connection.execute(DROP_PASSING, (stood,))
 
 
 def _move(connection: sqlite3.Connection, collection: str, row: Row, entries: set[Entry], keys: set[str]) -> None:
@@ -179,6 +200,7 @@ def append(connection: sqlite3.Connection, collection: str, rows: Iterable[Row])
             continue
         _move(connection, collection, row, set(), set())
         _outbox(connection, collection, row, inserted.lastrowid, None)
+        _passing(connection, row, inserted.lastrowid, None)
         answers.append("written")
     return answers
 
@@ -191,6 +213,7 @@ def rewrite_entries(connection: sqlite3.Connection, collection: str, rows: Itera
             connection.execute(UPDATE, (*row.values, head[0]))
             _move(connection, collection, row, _entries(_loads(head[2])), row.keys)
             _outbox(connection, collection, row, head[0], head[4])
+            _passing(connection, row, head[0], head[5])
 
 
 def note_built(connection: sqlite3.Connection, collection: str, versions: dict[str, int]) -> None:
@@ -203,7 +226,7 @@ def sent(connection: sqlite3.Connection, collection: str, id: str, version: int)
     head = connection.execute(HEAD, (collection, id)).fetchone()
     if head is None or head[1] != version:
         return False
-    number, _, _, _, ord = head
+    number, _, _, _, ord, _ = head
     if ord is not None:
         connection.execute(DROP_OUTBOX, (number,))
         connection.execute(DROP_ENTRY, (collection, OUTBOX_INDEX, PENDING, ord, id))

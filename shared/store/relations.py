@@ -1,4 +1,10 @@
-"""A case's collection from its table: an index for each relation in which somebody may read it or act on it."""
+"""A case's indexes from its table: one for each relation in which somebody may read it or act on it, and what its
+lists are narrowed by (docs/decisions/0033-lists-are-narrowed-over-declared-indexes.md).
+
+A list that may be long (of an office, of everybody) has in its own index, beside the text that all of it stands under,
+one for the programme and one for programme and status. What a case refers to has an index of its own, or that of
+the relation that names it.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +17,13 @@ from shared.cases.case import Case
 from shared.identity.roles import Relation
 from shared.programmes.sections.base import Section
 from shared.store.aggregates import Aggregate
-from shared.store.collection import SEPARATOR, Collection, Equals, Index
+from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order, by_id
 from shared.store.port import Document
 
+STATUS, PROGRAMME = "status", "programme"
 # Under which name the state, its parties or its frame say to whom the case stands in that relation.
 _NAMED: Mapping[Relation, str] = {"own": "person", "institution": "institution", "office": "office"}
+_LONG: frozenset[Relation] = frozenset({"all", "office"})
 
 
 @dataclass(frozen=True)
@@ -31,26 +39,91 @@ class Plain:
 
 
 def collection_of(case: Case[Any]) -> Collection:
-    """Lists are in the order of the openings, which stays. ValueError for a relation that no name is of."""
+    """A collection with the case's indexes alone. Lists are in the order of the openings, which stays."""
+    return Collection(case.name, indexes_of(case, _by_opening))
+
+
+def indexes_of(case: Case[Any], order: Order = by_id, **otherwise: Equals) -> dict[str, Index]:
+    """The indexes of the relations and references. `otherwise`: what finds a document in a relation of that name
+    where no field of it says so. ValueError for a relation that nothing is of."""
+    at: dict[str, Equals] = {"all": everybody, **{one: _at(name) for one, name in _NAMED.items()}, **otherwise}
     rights = (case.readers, case.lists or {}, *(move.by for move in case.moves))
-    relations = {relation for by in rights for relation in by.values()} - {"all"}
-    if strange := relations - set(_NAMED):
+    relations = {relation for by in rights for relation in by.values()} | set(otherwise)
+    if strange := relations - set(at):
         raise ValueError(f"{case.name}: {', '.join(sorted(strange))} needs an index of its own")
-    named: dict[str, Index] = {relation: Index(_at(_NAMED[relation]), _by_opening) for relation in sorted(relations)}
-    return Collection(case.name, {"all": Index(_everybody, _by_opening), **named})
+    narrowed = narrowed_of(case)
+    found = {one: Index(at[one], order) for one in sorted(relations - narrowed)}
+    found |= {one: Index(_narrowed(case, at[one]), order, version=2) for one in sorted(narrowed)}
+    references = (name for name in references_of(case) if reference_index(case, name) not in found)
+    return {**found, **{name: Index(_at(name), order) for name in references}}
 
 
-def _everybody(document: Document) -> list[str]:
+def narrowed_of(case: Case[Any]) -> frozenset[Relation]:
+    """The relations whose indexes have texts for programme and status. Everybody's list is narrowed office by office
+    where there is a programme, which names its offices."""
+    if PROGRAMME not in case.filters:
+        return lists_of(case) & _LONG if len(case.statuses) > 1 else frozenset()
+    return lists_of(case) & _LONG - ({"all"} if "office" in lists_of(case) else set())
+
+
+def lists_of(case: Case[Any]) -> frozenset[Relation]:
+    """The relations in which somebody may list the case."""
+    return frozenset((case.readers if case.lists is None else case.lists).values())
+
+
+def references_of(case: Case[Any]) -> tuple[str, ...]:
+    """What lists of the case are narrowed by of what it refers to."""
+    return tuple(name for name in case.filters if name != PROGRAMME)
+
+
+def reference_index(case: Case[Any], name: str) -> str:
+    """The index that finds the cases which refer to one of that name."""
+    rights = (case.readers, case.lists or {}, *(move.by for move in case.moves))
+    relations = {relation for by in rights for relation in by.values()}
+    return next((one for one, named in _NAMED.items() if named == name and one in relations), name)
+
+
+def value_at(document: Document, name: str) -> str | None:
+    """What the state, its parties or its frame say under that name; the terms of a case that has neither."""
+    state = document.get("state") or {}
+    named = state.get("parties") or state.get("frame")
+    for part in (named or {}, state, {} if named else state.get("terms") or {}):
+        if name in part:
+            value: str | None = part[name]
+            return value
+    return None
+
+
+def everybody(document: Document) -> list[str]:
+    """Under this every document stands that is more than a guard so far."""
     return ["all"] if document.get("state") else []
 
 
 def _at(name: str) -> Equals:
     def texts(document: Document) -> list[str]:
-        state = document.get("state") or {}
-        value = (state.get("parties") or state.get("frame") or state).get(name)
+        value = value_at(document, name)
         return [value] if value else []
 
     return texts
+
+
+def _narrowed(case: Case[Any], at: Equals) -> Equals:
+    def texts(document: Document) -> list[str]:
+        whole = at(document)
+        status = value_at(document, STATUS)
+        if status is None:
+            return whole
+        if PROGRAMME not in case.filters:
+            return [*whole, *(text(one, status) for one in whole)]
+        programme = value_at(document, PROGRAMME) or ""
+        return [*whole, *(part for one in whole for part in (text(one, programme), text(one, programme, status)))]
+
+    return texts
+
+
+def text(*parts: str) -> str:
+    """What a document stands under in an index by several values."""
+    return SEPARATOR.join(parts)
 
 
 def _by_opening(document: Document) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from shared.cases.bodies import Change, Noted
-from shared.cases.case import Asked, Case
+from shared.cases.case import Asked, Case, person_of
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
 from shared.identity.tokens import Principal
@@ -109,10 +109,12 @@ class Served:
     def name(self) -> str:
         return self.case.name
 
-    def person_of(self, document: Document, verb: str) -> str | None:
-        """The person with whose key the digest of the verb's body ends; None where it ends with none's."""
-        ends = self.about is not None and document and verb not in self.outlasting
-        return self.about(document) if self.about is not None and ends else None
+    def person_of(self, document: Document, verb: str = "") -> str | None:
+        """The person whom the case is about; None for other cases, and for one that is about to be opened.
+
+        `verb`: None as well where the digest of what it says does not end with the person's key.
+        """
+        return self.about(document) if self.about is not None and document and verb not in self.outlasting else None
 
 
 @dataclass(frozen=True)
@@ -135,14 +137,19 @@ async def act(served: Served, behind: Behind, call: Call[Any]) -> Saved[Any]:
     """Does what the verb says, once. Raises Refusal, PreconditionFailed, CommandReused, Overloaded, Unavailable."""
     check_codes(served.case.rows[call.verb][0], call.body, _part_of(served, behind, call.document))
     if isinstance(call.body, Noted) and call.body.note:
-        state = served.aggregate.read(call.document)
-        call = replace(call, cause=await behind.notes.write(state, call.verb, call.body.note, call.cause))
+        person = _noted_about(served, call.document)
+        call = replace(call, cause=await behind.notes.write(person, call.verb, call.body.note, call.cause))
     if work := served.works.get(call.verb):
         return await work(call)
     command = Asked(call.verb, call.body)
     return await behind.kernel.execute(
         served.aggregate, call.id, command, call.cause, expected_version=call.expected_version
     )
+
+
+def _noted_about(served: Served, document: Document) -> str | None:
+    """Under whose key notes on the case are sealed."""
+    return served.person_of(document) or person_of(served.aggregate.read(document))
 
 
 def _part_of(served: Served, behind: Behind, document: Document) -> Section | None:
@@ -164,8 +171,7 @@ async def seen(served: Served, behind: Behind, id: str, granted: Granted) -> tup
     found = await shown(served, document, granted)
     if served.unsealed is not None:
         found = found.model_copy(update=await served.unsealed(document, granted))
-    state = served.aggregate.read(document)
-    if notes := await behind.notes.read(served.case, state, document, granted.principal):
+    if notes := await behind.notes.read(served.case, _noted_about(served, document), document, granted.principal):
         found = found.model_copy(update={"notes": notes})
     return document, found
 

@@ -26,7 +26,8 @@ from shared.web.callers import Granted, may
 from shared.web.codes import described
 from shared.web.commands import CREATES, cause_of, etag, expected_version, refuse_if_match
 from shared.web.doors import entered
-from shared.web.lists import PARAMETERS, page, query
+from shared.web.filters import asked_of, filters_of, paged_of
+from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
@@ -35,7 +36,7 @@ def case_routes(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>`, `GET /<name>/{id}`, and for each verb `POST /<name>/{id}/<verb>`; what opens a case is a
     `POST /<name>`."""
     router = APIRouter()
-    _list(router, served)
+    _list(router, served, behind)
     _item(router, served, behind)
     for verb in served.case.verbs:
         _verb(router, served, behind, verb)
@@ -61,14 +62,16 @@ async def opened(served: Served, saved: Saved[Any], granted: Granted) -> JSONRes
     return answered
 
 
-def _list(router: APIRouter, served: Served) -> None:
+def _list(router: APIRouter, served: Served, behind: Behind) -> None:
     async def endpoint(request: Request, granted: Granted = Depends(may(served.name, "list"))) -> Response:
+        asked = asked_of(request, served.case, behind.definitions)
         equalities = await granted.equalities()
 
         def represent(document: Document) -> Mapping[str, Any]:
             return representation(served.represent(document, granted.principal))
 
-        return await page(request, served.aggregate.name, equalities[0] if equalities else None, represent)
+        paged = paged_of(served.case, equalities[0], asked, behind.definitions) if equalities else None
+        return await page(request, served.aggregate.name, paged, represent)
 
     router.add_api_route(
         f"/{served.name}",
@@ -77,7 +80,7 @@ def _list(router: APIRouter, served: Served) -> None:
         summary=f"The {served.name} that the caller may see",
         description=f"Roles: {_by(served.case.readers if served.case.lists is None else served.case.lists)}.",
         operation_id=f"{served.name}_list",
-        openapi_extra={"parameters": PARAMETERS, "responses": listed_answers(served.seen)},
+        openapi_extra={"parameters": [*PARAMETERS, *filters_of(served.case)], "responses": listed_answers(served.seen)},
         tags=[served.name],
     )
 
@@ -261,7 +264,9 @@ def listing(router: APIRouter, *, path: str, resource: Resource, verb: str = "li
         def represent(document: Document) -> Mapping[str, Any]:
             return resource.represent(document, granted.principal)
 
-        return await page(request, resource.collection, equalities[0] if equalities else None, represent)
+        query(request, *OF_EVERY_LIST)
+        paged = Paged.of(equalities[0]) if equalities else None
+        return await page(request, resource.collection, paged, represent)
 
     router.add_api_route(
         path,

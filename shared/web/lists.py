@@ -1,7 +1,7 @@
-"""Lists: `?limit=&after=`, answered `{"items": [...], "next": cursor or null}`.
+"""Lists: `?limit=&after=` and the filters of the list, answered `{"items": [...], "next": cursor or null}`.
 
-A cursor names the place of the last item in one list and is signed for that list: with another caller's, another
-index's or an invented one nothing can be read (422).
+A cursor names a place in one list and is signed for that list: with another caller's, another filter's or an
+invented one nothing can be read (422).
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import hmac
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from shared.identity.policy import Equality
-from shared.store.port import Document, Store
+from shared.store.narrowing import Listed, everything, read
+from shared.store.port import Document
 from shared.web.callers import edge_of
 from shared.web.strict_json import refuse
 
@@ -30,6 +32,7 @@ CURSOR_CHARACTERS_AT_MOST = 2_048
 
 Represent = Callable[[Document], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
+OF_EVERY_LIST = ("limit", "after")
 PARAMETERS: list[dict[str, Any]] = [
     {
         "name": "limit",
@@ -45,7 +48,8 @@ def query(request: Request, *names: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in names:
-            refuse("unknown_parameter", "query")
+            # What somebody wrote in a name's place may be a value, so only the right names are told.
+            refuse("unknown_parameter", "query", f"one of {', '.join(names)}" if names else "takes none")
         if name in found:
             refuse("duplicate_parameter", f"query/{name}")
         found[name] = value
@@ -60,40 +64,35 @@ def limit_of(parameters: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _everything(_document: Document) -> bool:
-    return True
+@dataclass(frozen=True)
+class Paged:
+    """What a list is of: where it stands, and whose list it is, so that its cursors are good for no other."""
+
+    listed: Listed
+    scope: tuple[str, ...]
+
+    @staticmethod
+    def of(equality: Equality, keep: Callable[[Document], bool] = everything) -> Paged:
+        """All that one relation finds, or what `keep` keeps of it."""
+        return Paged(Listed(equality[0], (equality[1],), keep), equality)
 
 
 async def page(
-    request: Request,
-    collection: str,
-    equality: Equality | None,
-    represent: Represent,
-    *,
-    first: str = "",
-    keep: Callable[[Document], bool] = _everything,
+    request: Request, collection: str, paged: Paged | None, represent: Represent, *, first: str = ""
 ) -> JSONResponse:
-    """One page of the documents under `equality` (None: an empty list), in the index's order behind `first`.
-
-    What `keep` leaves out makes a page shorter, and is not looked for on the next one.
-    """
-    parameters = query(request, "limit", "after")
-    limit = limit_of(parameters)
-    if equality is None:
+    """One page of the list (None: an empty one) in the index's order behind `first`; the query's filters are its
+    caller's to read."""
+    limit = limit_of(request.query_params)
+    if paged is None:
         return JSONResponse({"items": [], "next": None})
     edge = edge_of(request)
-    scope = (edge.service, collection, *equality)
-    after = read_cursor(edge.cursor_key, scope, parameters["after"]) if "after" in parameters else None
-    after = max(after or "", first) or None
-    documents = await _find(edge.store, collection, equality, after, limit + 1)
-    items, more = documents[:limit], len(documents) > limit
-    following = cursor(edge.cursor_key, scope, items[-1]["ix"][equality[0]]["o"]) if more else None
-    shown = [represent(document) for document in items if keep(document)]
-    return JSONResponse({"items": [await one if inspect.isawaitable(one) else one for one in shown], "next": following})
-
-
-async def _find(store: Store, collection: str, equality: Equality, after: str | None, limit: int) -> list[Document]:
-    return await store.find(collection, equality[0], equality[1], after=after, limit=limit)
+    scope = (edge.service, collection, *paged.scope)
+    sent = request.query_params.get("after")
+    after = None if sent is None else read_cursor(edge.cursor_key, scope, sent)
+    documents, last = await read(edge.store, collection, paged.listed, max(after or "", first) or None, limit)
+    shown = [represent(document) for document in documents]
+    items = [await one if inspect.isawaitable(one) else one for one in shown]
+    return JSONResponse({"items": items, "next": None if last is None else cursor(edge.cursor_key, scope, last)})
 
 
 def cursor(key: bytes, scope: tuple[str, ...], order: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.cases.case import Case, person_of
+from shared.cases.case import Case
 from shared.clock import short_hash
 from shared.contracts.base import Instant
 from shared.errors import Refusal
@@ -44,12 +44,12 @@ class Notes:
         self._service = kernel.service
         self._rng = kernel.runtime.rng
 
-    async def write(self, state: Any, verb: str, text: str, cause: Cause) -> Cause:
+    async def write(self, person: str | None, verb: str, text: str, cause: Cause) -> Cause:
         """The cause with the note. Its digest is keyed, for a plain one would tell whether a guessed note is right.
 
-        `state`: of the case before. Raises Refusal `person_erased`, Unavailable.
+        `person`: whom the case is about, None for one about nobody. Raises Refusal `person_erased`, Unavailable.
         """
-        id, person = short_hash(cause.command_id), person_of(state)
+        id = short_hash(cause.command_id)
         if person is None:
             key, kept = self._keys.blind_index_key(self._service), {"text": text}
         else:
@@ -61,23 +61,28 @@ class Notes:
         digest = hmac.new(key, cause.digest.encode(), hashlib.sha256).hexdigest()
         return cause.noting({"id": id, "verb": verb, "account": cause.account, **kept}, digest)
 
-    async def read(self, case: Case[Any], state: Any, document: Document, principal: Principal) -> tuple[Note, ...]:
+    async def read(
+        self, case: Case[Any], person: str | None, document: Document, principal: Principal
+    ) -> tuple[Note, ...]:
         """The notes that the caller may read, in the order in which they were written; none of an erased person.
 
         Raises SealBroken, Unavailable.
         """
         rows = [one for one in document["private"].get(NOTES, ()) if _may_read(case, one, principal)]
-        person = person_of(state)
         if not rows or person is None:
-            return tuple(Note(verb=one["verb"], at=one["at"], text=one["text"]) for one in rows)
+            return tuple(_read(one, one["text"]) for one in rows)
         try:
             key = await self._keys.persons(self._service).existing(person)
         except KeyDestroyed:
             return ()
         if key is None:
             return ()
-        opened = [open_sealed(key, one["sealed"], person=person, field=_field(one["id"])) for one in rows]
-        return tuple(Note(verb=one["verb"], at=one["at"], text=text) for one, text in zip(rows, opened, strict=True))
+        # One that was written before notes on persons were sealed is as it was.
+        opened = [
+            one["text"] if "text" in one else open_sealed(key, one["sealed"], person=person, field=_field(one["id"]))
+            for one in rows
+        ]
+        return tuple(_read(one, text) for one, text in zip(rows, opened, strict=True))
 
 
 def _may_read(case: Case[Any], note: Mapping[str, Any], principal: Principal) -> bool:
@@ -85,6 +90,10 @@ def _may_read(case: Case[Any], note: Mapping[str, Any], principal: Principal) ->
     row = case.rows.get(note["verb"], (None,))[0]
     told = row.note_to if row else ()
     return principal.role in (READ_ALL, *told) or note["account"] == principal.account
+
+
+def _read(row: Mapping[str, Any], text: str) -> Note:
+    return Note(verb=row["verb"], at=row["at"], text=text)
 
 
 def _field(id: str) -> str:

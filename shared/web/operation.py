@@ -44,7 +44,7 @@ class Drop(Input):
     will never allow what follows from it; `settled_otherwise`: what should follow was done by hand.
     """
 
-    topic: Annotated[str, StringConstraints(max_length=100)]
+    topic: Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z_.-]+$")]
     partition: Annotated[int, Field(ge=0, lt=2**31)]
     offset: Annotated[int, Field(ge=0, lt=2**63)]
     reason: DropReason

@@ -47,9 +47,9 @@ def parsed(raw: bytes) -> Any:
     return value
 
 
-def refuse(rule: str, pointer: str = "") -> NoReturn:
-    """Raises the refusal of bad input."""
-    raise Refusal(rule, problems=(Problem(rule, pointer),), status=422) from None
+def refuse(rule: str, pointer: str = "", detail: str = "") -> NoReturn:
+    """Raises the refusal of bad input. `detail`: what would be right, in words."""
+    raise Refusal(rule, problems=(Problem(rule, pointer, detail),), status=422) from None
 
 
 def pointer_to(parts: tuple[str | int, ...]) -> str:

@@ -16,6 +16,7 @@ CASES = Collection(
         "tag": Index(lambda d: list(d.get("tags", ()))),
     },
     unique=lambda d: list(d.get("numbers", ())),
+    passing=("letter", "answer"),
 )
 OTHERS = Collection("others")
 COLLECTIONS = (CASES, OTHERS)

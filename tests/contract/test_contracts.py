@@ -70,12 +70,9 @@ def test_every_event_is_registered_on_a_declared_topic_of_its_owner() -> None:
 
 # Optional fields keep the version, and samples are never edited.
 CAME_LATER = {
-    "matching.ExpertSourced.2": {"previous", "again_reason"},
-    "matching.AssignmentDrafted.1": {"time_zone"},
     "placement.PlacementContracted.1": {"override_reason"},
     "placement.PlacementExtended.1": {"override_reason"},
-    "placement.PlacementOpened.1": {"time_zone"},
-    "registration.Profile.1": {"erased"},
+    "registration.Profile.2": {"erased"},
 }
 
 

@@ -174,6 +174,25 @@ async def test_any_other_error_makes_the_batch_unknown(store: Store) -> None:
     assert await store.load("cases", "c") is None
 
 
+async def test_what_passes_is_there_until_it_is_none(store: Store) -> None:
+    """A field that is long while it stands: saved, appended, found, changed and gone like any other."""
+    await store.save("cases", case("a", office="x", letter="first", answer=None), 0)
+    assert await store.append("cases", [case("b", office="x", letter="other", answer={"n": 1})]) == ["written"]
+    assert await store.append("cases", [case("b", office="x", letter="again")]) == ["existed"]
+    assert [one["letter"] for one in await store.find("cases", "office", "x")] == ["first", "other"]
+    changed = unsent("a", 2, office="x", letter="second", answer="yes")
+    await store.save("cases", changed, 1)
+    with pytest.raises(Conflict):
+        await store.save("cases", case("a", 3, letter="late"), 1)
+    assert await store.load("cases", "a") == CASES.indexed(changed)
+    assert await store.sent("cases", "a", 2)
+    assert await store.load("cases", "a") == CASES.indexed(case("a", 2, office="x", letter="second", answer="yes"))
+    ended = case("a", 3, office="x", letter=None)
+    await store.save("cases", ended, 2)
+    assert await store.load("cases", "a") == CASES.indexed(ended)
+    assert {one["_id"]: one["letter"] async for one in store.scan("cases")} == {"a": None, "b": "other"}
+
+
 async def test_sent_empties_the_outbox_of_that_very_version(store: Store) -> None:
     await store.save("cases", unsent("a", office="x"), 0)
     await store.save("cases", unsent("a", 2, office="x"), 1)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
 from tests.e2e.edge_world import OFFICE, People, terms
@@ -86,6 +88,12 @@ class Cases:
     def _person(self) -> Ready:
         return Ready(self._people.person_of(self._people.expert("registered")))
 
+    def _renaming(self) -> Ready:
+        """A change of identity that another account decides."""
+        person, body = self._person(), {"family_name": "Other", "reason": "marriage"}
+        self._people.done(f"/registration/v1/persons/{person.id}/request-identity-change", body)
+        return Ready(person.id, subject="checker")
+
     def _withdrawn(self) -> Ready:
         person = self._person()
         self._people.done(f"/registration/v1/persons/{person.id}/withdraw-consent", {"purpose": "placement"})
@@ -141,8 +149,22 @@ class Cases:
     def _match(self, state: str) -> Ready:
         return Ready(self.match(state))
 
+    def _offer_that_is_over(self) -> Ready:
+        """Recorded long after it was over."""
+        with self._people.days_ago(60):
+            return self._match("offered")
+
     def _placement(self, state: str, *, begun: bool = True) -> Ready:
         return Ready(self._people.placement(self.match("accepted"), state, begun=begun))
+
+    def _dated(self, state: str) -> Ready:
+        """A contract within the terms, whose days follow from today."""
+        placement, days = self._placement(state), terms(self.host)
+        return replace(placement, ids={f"/{name}": days[name] for name in ("starts_on", "ends_on")})
+
+    def _arrived(self) -> Ready:
+        """An arrival that happened a moment later."""
+        return replace(self._placement("active"), ids={"/happened_at": text_of(datetime.now(UTC))})
 
     def _reported(self) -> Ready:
         """A report that another account accepts."""
@@ -156,6 +178,9 @@ class Cases:
         registration: dict[str, Callable[[], Ready]] = {
             "programmes_publish": lambda: by_administrator,
             "persons_correct_profile": self._person,
+            "persons_request_identity_change": self._person,
+            "persons_confirm_identity_change": self._renaming,
+            "persons_refuse_identity_change": self._renaming,
             "persons_give_consent": self._withdrawn,
             "persons_withdraw_consent": self._person,
             "persons_erase": self._by_protection,
@@ -195,10 +220,14 @@ class Cases:
             "matches_offer": lambda: self._match("allocated"),
             "matches_accept": lambda: self._match("offered"),
             "matches_decline": lambda: self._match("offered"),
+            "matches_expire": self._offer_that_is_over,
             "matches_retract": lambda: self._match("allocated"),
         }
         placement: dict[str, Callable[[], Ready]] = {
-            "placements_contract": lambda: self._placement("host_confirmed"),
+            "placements_contract": lambda: self._dated("host_confirmed"),
+            "placements_correct_contract": lambda: self._dated("contracted"),
+            "placements_correct_time": self._arrived,
+            "placements_take_back": lambda: self._placement("active"),
             "placements_complete_step": lambda: self._placement("contracted"),
             "placements_depart": lambda: self._placement("ready"),
             "placements_confirm_arrival": lambda: self._placement("travelling"),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW, Case, Move
 from shared.cases.opening import Opening
-from tests.e2e.edge_world import DEFINITION_FILE, OFFICE, People
+from tests.e2e.edge_world import OFFICE, People, running_programme
 
 # Another office of the programmes, so that one office has a case of each kind.
 KABUL = {"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}
@@ -25,7 +23,7 @@ def plain_cases() -> dict[str, tuple[str, Case[Any]]]:
 def publish(people: People) -> None:
     """The programmes that the examples are of."""
     for _, case in plain_cases().values():
-        definition = yaml.safe_load((DEFINITION_FILE.parent / f"{_example(case)['programme']}.yaml").read_text())
+        definition = running_programme(_example(case)["programme"])
         if OFFICE not in {one["code"] for one in definition["offices"]}:
             definition["offices"] = [*definition["offices"], KABUL]
         people.publish(definition)

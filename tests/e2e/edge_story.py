@@ -40,6 +40,7 @@ class Story:
         await self.decided_anew()
         await self.eligible_no_longer()
         await self.handed_over()
+        await self.named_otherwise()
         await self.consent_withdrawn_and_given()
 
     async def beginning(self) -> None:
@@ -89,7 +90,7 @@ class Story:
         expert = await self._registered(name, **attributes)
         await self.town.do(f"/registration/v1/experts/{expert}/screen")
 
-    async def _assignment(self, title: str, begins: int, ends: int) -> str:
+    async def _assignment(self, title: str, begins: int, ends: int, **more: Any) -> str:
         terms = {
             "institution": self.host,
             "country": "AF",
@@ -100,6 +101,7 @@ class Story:
             "seats": 1,
             "starts_on": day(begins),
             "ends_on": day(ends),
+            **more,
         }
         body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms, "title": title}
         answer = await self.town.do("/matching/v1/assignments", body, subject=title)
@@ -246,6 +248,18 @@ class Story:
         ):
             body = {"account": named, "reason": reason}
             await self.town.do(f"/registration/v1/{case}/assign-account", body)
+        await self.town.settle()
+
+    async def named_otherwise(self) -> None:
+        """Eve's document and year of birth are another one's than was recorded; Fay's change is refused."""
+        document = {"type": "passport", "country": "NL", "number": "X0900001"}
+        for name, verb, reason, said in (
+            ("eve", "confirm", "document_seen", {"family_name": "Other", "birth_year": 1972, "document": document}),
+            ("fay", "refuse", "not_proven", {"family_name": "Other"}),
+        ):
+            path = f"/registration/v1/persons/{self.persons[name]}"
+            await self.town.do(f"{path}/request-identity-change", {**said, "reason": "new_document"})
+            await self.town.do(f"{path}/{verb}-identity-change", {"reason": reason}, subject="checker")
         await self.town.settle()
 
     async def corrected(self, name: str, **attributes: Any) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
 
-from shared.clock import RealRuntime, derived_id
+from shared.clock import RealRuntime, derived_id, text_of
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
@@ -65,11 +66,19 @@ class People:
         self._issuer = DevelopmentIssuer(Keys(system.keys), self._runtime)
         self._tokens: dict[tuple[Any, ...], str] = {}
         self._numbers = itertools.count(1)
+        self._happened: dict[str, str] = {}
         self.http = httpx.Client(base_url=system.url, timeout=30)
 
     def close(self) -> None:
         self.http.close()
         self._runtime.close()
+
+    @contextmanager
+    def days_ago(self, days: int) -> Iterator[None]:
+        """What is posted in the block happened then."""
+        self._happened = {"happened_at": text_of(datetime.now(UTC) - timedelta(days=days))}
+        yield
+        self._happened = {}
 
     def token(self, role: Role, office: str | None, subject: str = "", hours: float = 8) -> str:
         key = (role, office, subject, hours)
@@ -94,7 +103,8 @@ class People:
     ) -> httpx.Response:
         """Header names are given with underscores: `idempotency_key`, `if_match`."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent = {} if body is None else body
+        asked = {} if body is None else body
+        sent = {**self._happened, **asked} if isinstance(asked, dict) else asked
         return self.http.post(path, json=sent, headers=self.headers(role, office, subject) | more)
 
     def done(self, path: str, body: Any = None, **how: Any) -> dict[str, Any]:
@@ -233,9 +243,9 @@ class People:
         return id
 
 
-def running_programme() -> dict[str, Any]:
-    """The programme as its file has it, but for its end: people act in it today."""
-    content: dict[str, Any] = yaml.safe_load(DEFINITION_FILE.read_text())
+def running_programme(code: str = PROGRAMME) -> dict[str, Any]:
+    """A programme as its file has it, but for its end: people act in it today."""
+    content: dict[str, Any] = yaml.safe_load((DEFINITION_FILE.parent / f"{code}.yaml").read_text())
     return content | {"dates": {**content["dates"], "ends": date.today() + timedelta(days=2_000)}}
 
 

@@ -123,7 +123,7 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
     assert asked.json()["open"] == ["provide-info", "suspend"]
     seen = (await published.get(f"/persons/{person}")).json()
-    open_now = ["assign-account", "correct-profile", "give-consent", "withdraw-consent"]
+    open_now = ["assign-account", "correct-profile", "request-identity-change", "give-consent", "withdraw-consent"]
     assert (seen["state"], seen["open"]) == ("recorded", open_now)
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
@@ -234,7 +234,8 @@ async def test_the_same_name_year_and_origin_only_flag(published: Serving) -> No
         ({"email": "no address"}, "/person/email"),
         ({"valid_from": "1800-01-01"}, "/person/valid_from"),
         ({"valid_from": "2999-01-01"}, "/person/valid_from"),
-        ({"attributes": {**ATTRIBUTES, "nationality": "QQ"}}, "/person/attributes"),
+        ({"attributes": {**ATTRIBUTES, "nationality": "QQ"}}, "/person/attributes/nationality"),
+        ({"attributes": {**ATTRIBUTES, "country_of_residence": "YU"}}, "/person/attributes/country_of_residence"),
         ({"attributes": {**ATTRIBUTES, "birth_year": 2100}}, "/person/attributes/birth_year"),
         ({"attributes": {**ATTRIBUTES, "birth_year": 1994}}, "/person/attributes/experience_years"),
         ({"attributes": {**ATTRIBUTES, "birth_year": 1994}}, "/person/attributes/education"),

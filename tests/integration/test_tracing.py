@@ -266,8 +266,8 @@ def placement_refused(subject: str, changes: dict[str, str]) -> Message:
 
 async def test_live_is_not_ready(four: Four) -> None:
     monitoring = four.services["monitoring"]
-    monitoring.follower._failed = True
+    monitoring.follower._failures = 1
     assert (await four.http.get("/monitoring/health/live")).status_code == 200
     answer = await four.http.get("/monitoring/health/ready")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["read_model"])
-    monitoring.follower._failed = False
+    monitoring.follower._failures = 0

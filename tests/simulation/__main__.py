@@ -54,6 +54,7 @@ EFFECTS = (
     "appeals",
     "screened_anew",
     "decisions_flagged",
+    "identities_changed",
     "returns_completed",
 )
 MUST_HAPPEN = (*FAULTS, *EFFECTS)

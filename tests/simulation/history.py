@@ -133,6 +133,17 @@ class History:
         await self._until_recorded(PERSONS.name, CHANGING.id)
         for step in requests.assign_accounts(CHANGING):
             await self.client.put(step)
+        await self._named_otherwise(CHANGING)
+
+    async def _named_otherwise(self, person: Person) -> None:
+        """Asked for by an officer, confirmed by another one; the first one tries it too."""
+        document = {"type": "passport", "country": "AF", "number": "P 9"}
+        said = {"family_name": "Other", "birth_year": 1981, "document": document, "reason": "new_document"}
+        await self.client.put(requests.change_identity("request", person, **said))
+        seen = {"reason": "document_seen"}
+        if await self.client.put(requests.change_identity("confirm", person, **seen)):
+            raise AssertionError("an officer confirmed the change of identity that the officer asked for")
+        await self.client.put(requests.change_identity("confirm", person, 2, SECOND_OFFICER, **seen))
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))

@@ -198,8 +198,9 @@ def check_erased(evidence: Evidence) -> Iterator[Violation]:
     if LEAVING.id in {one["_id"] for one in owner["persons"]} - set(erased):
         yield Violation("I12", f"person/{LEAVING.id}", "was to be erased")
     for id, one in erased.items():
+        known = [entry["attributes"] for entry in one["state"]["entries"]]
         left = [name for name in one["private"] if not name.startswith(OFFICE_MARK)]
-        left += [name for entry in one["state"]["entries"] for name in set(entry["attributes"]) - {"sex", "languages"}]
+        left += [name for each in known for name, value in each.items() if name != "sex" and value != []]
         if left:
             yield Violation("I12", f"person/{id}", f"keeps {', '.join(left)}")
         for service, guards in (("matching", "pools"), ("placement", "calendars")):

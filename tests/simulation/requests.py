@@ -180,6 +180,12 @@ def assign_accounts(person: Person) -> list[Step]:
     ]
 
 
+def change_identity(verb: str, person: Person, time: int = 1, account: str = OFFICER, **said: Any) -> Step:
+    about = About("registration", PERSONS.name, person.id, account)
+    verb = f"{verb}-identity-change"
+    return step(f"{verb} {person.name} {time}", about, acting(PERSON, verb, person.id, **said))
+
+
 # Matching.
 
 

@@ -51,6 +51,8 @@ class Witness:
             self._turned(collection, state, earlier.get("status"))
         if collection == "experts" and state.get("failing") and not earlier.get("failing"):
             self.counts["decisions_flagged"] += 1
+        if collection == "persons" and state.get("identity_change") != earlier.get("identity_change"):
+            self.counts["identities_changed"] += state["identity_change"] == "confirmed"
         if _held(document) - _held(before):
             self._on_hold(service)
         match collection:

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterator
 from deploy.replay.cases.tables import tables
 from deploy.replay.returns.model import Returns
 from shared.cases.bodies import REASON
-from shared.programmes.checks import country_codes, language_codes
+from shared.contracts.iso_codes import (
+    A_COUNTRY,
+    A_LANGUAGE,
+    A_NATIONALITY,
+    country_codes,
+    language_codes,
+    nationality_codes,
+)
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
 from shared.programmes.reasons import CODE_NOT_LISTED, own_codes
@@ -18,23 +25,30 @@ Named = Iterator[tuple[str, str | None, Collection[str]]]
 
 
 def known_everywhere(chapter: Returns) -> Iterator[Broken]:
-    """Countries of ISO 3166 and languages of ISO 639-1."""
+    """Countries, nationalities and languages."""
     population = chapter.population
     countries = [(f"/hosts/{n}/country", one.country) for n, one in enumerate(chapter.hosts)]
-    for name in ("residences", "nationalities"):
-        countries += [(f"/population/{name}/{n}/code", one.code) for n, one in enumerate(getattr(population, name))]
+    countries += [(f"/population/residences/{n}/code", one.code) for n, one in enumerate(population.residences)]
+    nationalities = [
+        (f"/population/nationalities/{n}/code", one.code) for n, one in enumerate(population.nationalities)
+    ]
     languages = [(f"/population/languages/{one}", one) for one in population.languages]
     for n, group in enumerate(population.groups):
         pointer = f"/population/groups/{n}"
-        stated = {"origin": group.origin, "residence": group.residence, "nationality": group.nationality}
+        stated = {"origin": group.origin, "residence": group.residence}
         countries += [(f"{pointer}/{name}", code) for name, code in stated.items() if code is not None]
+        if group.nationality is not None:
+            nationalities.append((f"{pointer}/nationality", group.nationality))
         languages += [(f"{pointer}/languages/{one}", one) for one in group.languages]
     for pointer, code in countries:
         if code not in country_codes():
-            yield Broken(pointer, "unknown_country", "no country of ISO 3166 has this code")
+            yield Broken(pointer, "unknown_country", A_COUNTRY)
+    for pointer, code in nationalities:
+        if code not in nationality_codes():
+            yield Broken(pointer, "unknown_country", A_NATIONALITY)
     for pointer, code in languages:
         if code not in language_codes():
-            yield Broken(pointer, "unknown_language", "no language of ISO 639-1 has this code")
+            yield Broken(pointer, "unknown_language", A_LANGUAGE)
 
 
 def codes_of_programme(chapter: Returns, definition: Definition) -> Iterator[Broken]:

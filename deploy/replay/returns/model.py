@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.contracts.base import Code, Country, Date
+from shared.contracts.base import Code, Country, Date, Nationality
 from shared.contracts.matching import Modality
-from shared.contracts.registration import Cefr, Purpose, Sex
-from shared.programmes.indicators import Declared, Language
+from shared.contracts.registration import Cefr, Purpose, Sex, SpokenLanguage
+from shared.programmes.indicators import Declared
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 Occupation = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}$")]
@@ -65,10 +65,10 @@ class Group(Declared):
     office: Code
     origin: Country
     residence: Country | None = None
-    nationality: Country | None = None
+    nationality: Nationality | None = None
     category: Code | None = None
     youngest: bool = False
-    languages: dict[Language, Cefr] = {}
+    languages: dict[SpokenLanguage, Cefr] = {}
     female: Count = 0
     male: Count = 0
     other: Count = 0
@@ -130,7 +130,7 @@ class Population(Declared):
     nationalities: tuple[Coded, ...] = ()
     residence_statuses: tuple[Coded, ...] = ()
     professions: tuple[Profession, ...]
-    languages: dict[Language, tuple[Level, ...]] = {}
+    languages: dict[SpokenLanguage, tuple[Level, ...]] = {}
     corrections: tuple[Correction, ...] = ()
     withdrawn: tuple[Withdrawal, ...] = ()
 

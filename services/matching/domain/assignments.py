@@ -307,4 +307,4 @@ MOVES: tuple[Move, ...] = (
     Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),
 )
 
-ASSIGNMENT = Case("assignments", Assignment, MOVES, fold, readers=READERS)
+ASSIGNMENT = Case("assignments", Assignment, MOVES, fold, readers=READERS, filters=("programme", "institution"))

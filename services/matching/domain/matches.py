@@ -344,4 +344,13 @@ def offer_timer(state: Match) -> Timer | None:
     return Timer(state.expires_at, MATCH.ask("expire"), waits)
 
 
-MATCH = Case("matches", Match, MOVES, fold, readers=READERS, timer=offer_timer, second="already_matched")
+MATCH = Case(
+    "matches",
+    Match,
+    MOVES,
+    fold,
+    readers=READERS,
+    filters=("programme", "assignment", "person"),
+    timer=offer_timer,
+    second="already_matched",
+)

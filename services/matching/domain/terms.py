@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared.contracts.iso_codes import A_LANGUAGE, language_codes
 from shared.contracts.matching import Terms
 from shared.contracts.occupations import occupation_codes
 from shared.errors import Problem, Refusal
-from shared.programmes.checks import language_codes
 from shared.programmes.model import Definition, Office
 from shared.programmes.sections.placement import PlacementSection
 from shared.programmes.sections.selection import SelectionSection
@@ -53,7 +53,7 @@ def _standards(terms: Terms) -> Iterator[Problem]:
         yield Problem("occupation_unknown", "/terms/occupation")
     for number, skill in enumerate(terms.languages):
         if skill.language not in language_codes():
-            yield Problem("language_unknown", f"/terms/languages/{number}/language")
+            yield Problem("language_unknown", f"/terms/languages/{number}/language", A_LANGUAGE)
 
 
 def _dates(definition: Definition, terms: Terms) -> Iterator[Problem]:

@@ -428,4 +428,5 @@ PLACEMENT = Case(
     fold,
     revisable=REVISABLE,
     readers={**ALL_THREE, "finance": "office"},
+    filters=("programme", "match", "assignment", "person"),
 )

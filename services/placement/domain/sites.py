@@ -159,4 +159,5 @@ SITE = Case(
     ),
     fold,
     readers={**BY_OFFICER, "host": "institution"},
+    filters=("programme", "institution"),
 )

@@ -183,4 +183,5 @@ TRAINING = Case(
     ),
     fold,
     readers={**BY_OFFICER, "host": "institution"},
+    filters=("programme", "institution"),
 )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from services.registration.domain.fields import DocumentNumber, KnownCountry, broken
+from services.registration.domain.fields import DocumentNumber, KnownState, broken
 from shared.cases.bodies import Input
 from shared.cases.holds import Usage
 from shared.contracts.base import Code
@@ -55,7 +55,7 @@ class IdentityDocument(Input):
     """`country`: the issuing one."""
 
     type: DocumentType
-    country: KnownCountry
+    country: KnownState
     number: DocumentNumber
 
 

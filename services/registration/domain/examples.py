@@ -31,6 +31,12 @@ EXPERT: dict[str, Any] = {
     },
     "consents": ["placement"],
 }
+CHANGED_IDENTITY: dict[str, Any] = {
+    "given_name": "Given",
+    "family_name": "Other",
+    "document": {"type": "passport", "country": "NL", "number": "X0000009"},
+    "reason": "marriage",
+}
 INSTITUTION: dict[str, Any] = {
     "name": "Teacher training college",
     "country": "AF",

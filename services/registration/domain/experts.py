@@ -26,6 +26,7 @@ from services.registration.domain.fields import (
     Telephone,
     broken,
 )
+from services.registration.domain.identity import NEEDED
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.telephones import read_telephone
@@ -266,6 +267,8 @@ SCREENING = states("screening")
 SCREENED = states("eligible", "ineligible")
 ASKED = states("needs_info")
 APPEALED = states("appealed")
+# Something was decided on the person in them, which others may rely on.
+DECIDED = SCREENED | APPEALED | {"suspended", "dismissed"}
 CRITERIA = states("definition", "person")
 VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
 
@@ -352,7 +355,7 @@ MOVES: tuple[Move, ...] = (
         body=ProvidedInfo,
         by=BY_EXPERT,
         needs=states("person"),
-        refuses=("code_not_listed", "timeline_full", "valid_in_the_future", *LIVES),
+        refuses=("code_not_listed", NEEDED, "timeline_full", "valid_in_the_future", *LIVES),
         example=examples.PROFILE,
     ),
     Move(
@@ -446,4 +449,6 @@ MOVES: tuple[Move, ...] = (
     ),
 )
 
-EXPERT = Case("experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, second="already_registered")
+EXPERT = Case(
+    "experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, filters=("programme", "person"), second="already_registered"
+)

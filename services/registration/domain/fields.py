@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Annotated, Any, LiteralString
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.contracts.base import Country, Date
+from shared.contracts.iso_codes import (
+    A_COUNTRY,
+    A_LANGUAGE,
+    A_NATIONALITY,
+    A_STATE,
+    WITHOUT_A_STATE,
+    country_codes,
+    language_codes,
+    nationality_codes,
+    state_codes,
+)
 from shared.contracts.occupations import occupation_codes
 from shared.contracts.registration import PURPOSES, Attributes, Purpose
-from shared.programmes.checks import country_codes, language_codes
 from shared.texts import fold_number, one_line
 
 
@@ -26,24 +37,65 @@ def _numbered(value: str) -> str:
     return value
 
 
-def _known_country(value: str) -> str:
-    if value not in country_codes():
-        raise broken("country_unknown")
-    return value
+def _known(codes: Callable[[], frozenset[str]], expected: LiteralString) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in codes():
+            raise broken("country_unknown", expected)
+        return value
+
+    return AfterValidator(check)
+
+
+Wrong = Iterator[tuple[tuple[str | int, ...], PydanticCustomError]]
 
 
 def _known_codes(attributes: Attributes) -> Attributes:
-    named = (attributes.nationality, attributes.country_of_origin, attributes.country_of_residence)
-    if any(one is not None and one not in country_codes() for one in named):
-        raise broken("country_unknown")
-    if attributes.occupation is not None and attributes.occupation not in occupation_codes():
-        raise broken("occupation_unknown")
-    languages = [skill.language for skill in attributes.languages]
-    if any(one not in language_codes() for one in languages):
-        raise broken("language_unknown")
-    if len(set(languages)) < len(languages):
-        raise broken("languages_repeated")
+    wrong = [*_countries(attributes), *_nationalities(attributes), *_occupation(attributes), *_languages(attributes)]
+    if wrong:
+        # Errors that are raised so stand at the fields, with `loc` below that of the attributes.
+        rows = [InitErrorDetails(type=error, loc=loc, input=None) for loc, error in wrong]
+        raise ValidationError.from_exception_data("Attributes", rows)
     return attributes
+
+
+def _countries(attributes: Attributes) -> Wrong:
+    origin, residence = attributes.country_of_origin, attributes.country_of_residence
+    if origin is not None and origin not in state_codes():
+        yield ("country_of_origin",), broken("country_unknown", A_STATE)
+    if residence is not None and residence not in country_codes():
+        yield ("country_of_residence",), broken("country_unknown", A_COUNTRY)
+
+
+def _nationalities(attributes: Attributes) -> Wrong:
+    """Whoever has no state's nationality has no other one."""
+    first, others = attributes.nationality, attributes.other_nationalities
+    if first is not None and first not in nationality_codes():
+        yield ("nationality",), broken("country_unknown", A_NATIONALITY)
+    if others and first is None:
+        yield ("nationality",), broken("nationality_missing", "the nationality that figures count, beside the others")
+    if others and first in WITHOUT_A_STATE:
+        yield ("other_nationalities",), broken("without_a_state", "XXA, XXB and XXC stand alone")
+    for number, code in enumerate(others):
+        place = ("other_nationalities", number)
+        if code not in state_codes():
+            yield place, broken("country_unknown", A_STATE)
+        elif code == first or code in others[:number]:
+            yield place, broken("nationality_repeated", "a nationality is stated once")
+
+
+def _occupation(attributes: Attributes) -> Wrong:
+    if attributes.occupation is not None and attributes.occupation not in occupation_codes():
+        yield ("occupation",), broken("occupation_unknown", "an occupation is a code of ISCO-08, of any level")
+
+
+def _languages(attributes: Attributes) -> Wrong:
+    languages = [skill.language for skill in attributes.languages]
+    for number, code in enumerate(languages):
+        place = ("languages", number, "language")
+        if code not in language_codes():
+            yield place, broken("language_unknown", A_LANGUAGE)
+        elif code in languages[:number]:
+            yield place, broken("language_repeated", "a language is stated once, by one code")
 
 
 def _plausible_day(value: date) -> date:
@@ -70,7 +122,9 @@ Telephone = Annotated[str, BeforeValidator(one_line), StringConstraints(max_leng
 DocumentNumber = Annotated[
     str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
 ]
-KnownCountry = Annotated[Country, AfterValidator(_known_country)]
+KnownCountry = Annotated[Country, _known(country_codes, A_COUNTRY)]
+# Whose document somebody still holds.
+KnownState = Annotated[Country, _known(state_codes, A_STATE)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
 Day = Annotated[Date, AfterValidator(_plausible_day)]
 ConsentPurpose = Annotated[

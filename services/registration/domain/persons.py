@@ -8,16 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from services.registration.domain.examples import PROFILE
+from services.registration.domain.examples import CHANGED_IDENTITY, PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
+from services.registration.domain.identity import (
+    GROUNDS,
+    NEEDED,
+    PROOFS,
+    REFUSALS,
+    IdentityChange,
+    Outcome,
+    is_pending,
+    none_pending,
+)
+from services.registration.domain.identity import (
+    UNCHANGED as SAME_IDENTITY,
+)
 from services.registration.domain.lives import RULES as LIVES
-from shared.cases.bodies import REASON, Change, Input
+from services.registration.domain.timeline import ENTRIES_AT_MOST, changed
+from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.frame import Listed
@@ -25,6 +38,9 @@ from shared.contracts.registration import (
     Attributes,
     ConsentGiven,
     ConsentWithdrawn,
+    IdentityChangeConfirmed,
+    IdentityChangeRefused,
+    IdentityChangeRequested,
     PersonAccountAssigned,
     PersonErased,
     PersonRecorded,
@@ -34,14 +50,16 @@ from shared.contracts.registration import (
     attributes_on,
 )
 from shared.errors import Problem, Refusal
-from shared.identity.roles import BY_OFFICER, By
+from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
 
-ENTRIES_AT_MOST = 200
 Consent = Literal["given", "withdrawn"]
 
 
 class Person(BaseModel):
-    """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer."""
+    """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer.
+
+    `identity_change`, `identity_reason`: how the last change of identity that was asked for stands, and why.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,6 +68,8 @@ class Person(BaseModel):
     office: str | None = None
     consents: dict[str, Consent] = {}
     entries: tuple[ProfileEntry, ...] = ()
+    identity_change: Outcome | None = None
+    identity_reason: Code | None = None
 
 
 class Recording(Input):
@@ -97,7 +117,7 @@ def as_registered(turn: Turn[Person, Recording]) -> Told:
         events.append(PersonRecorded(happened_at=now, account=body.account, office=body.office))
     entries = found.entries if found else ()
     if attributes_on(entries, body.entry.valid_from) != body.entry.attributes and len(entries) < ENTRIES_AT_MOST:
-        events += _changed(entries, body.entry, now)
+        events += changed(entries, (body.entry,), now)
     given = found.consents if found else {}
     wanted = dict.fromkeys(body.consents)
     return [*events, *(ConsentGiven(happened_at=now, purpose=one) for one in wanted if given.get(one) != "given")]
@@ -106,8 +126,6 @@ def as_registered(turn: Turn[Person, Recording]) -> Told:
 def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
     """An entry that says something new; one that corrects takes the place of that entry and keeps its day."""
     entries, entry = turn.state.entries, turn.given
-    if len(entries) >= ENTRIES_AT_MOST:
-        raise Refusal("timeline_full")
     if turn.body.corrects is not None:
         corrected = next((one for one in entries if one.id == turn.body.corrects), None)
         if corrected is None:
@@ -117,7 +135,13 @@ def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
             raise Refusal("correction_keeps_valid_from", problems=pointed)
     if attributes_on(entries, entry.valid_from) == entry.attributes:
         raise Refusal("profile_unchanged")
-    return _changed(entries, entry, turn.now)
+    return changed(entries, (entry,), turn.now)
+
+
+def as_asked_for(turn: Turn[Person, Reason]) -> Told:
+    """What is not in the timeline changes with the sealed identifiers; the year of birth is corrected on every day."""
+    events: list[Event] = [IdentityChangeConfirmed(happened_at=turn.now, reason=turn.body.reason)]
+    return [*events, *changed(turn.state.entries, turn.given, turn.now)] if turn.given else events
 
 
 def as_it_stands(turn: Turn[Person, Change]) -> Told:
@@ -165,14 +189,6 @@ def given_before(turn: Turn[Person, ConsentTo]) -> Told:
     return {}
 
 
-def _changed(entries: tuple[ProfileEntry, ...], new: ProfileEntry, now: datetime) -> list[Event]:
-    entry = new
-    if entries and new.recorded_at <= entries[-1].recorded_at:
-        # Of two entries of one day the later recorded one counts, so their order must not hang on two clocks.
-        entry = new.model_copy(update={"recorded_at": entries[-1].recorded_at + timedelta(microseconds=1)})
-    return [Profile(happened_at=now, entries=(*entries, entry)), ProfileChanged(happened_at=now, entry=new.id)]
-
-
 def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
     consents: Mapping[str, Consent] = state.consents if state else {}
@@ -181,6 +197,14 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
             return {"consents": {**consents, event.purpose: "given"}}
         case ConsentWithdrawn():
             return {"consents": {**consents, event.purpose: "withdrawn"}}
+        case PersonErased():
+            return {"identity_change": None, "identity_reason": None}
+        case IdentityChangeRequested():
+            return {"identity_change": "pending", "identity_reason": event.reason}
+        case IdentityChangeConfirmed():
+            return {"identity_change": "confirmed", "identity_reason": event.reason}
+        case IdentityChangeRefused():
+            return {"identity_change": "refused", "identity_reason": event.reason}
     return {}
 
 
@@ -226,12 +250,57 @@ MOVES: tuple[Move, ...] = (
             "code_not_listed",
             "correction_keeps_valid_from",
             "entry_unknown",
+            NEEDED,
             "profile_unchanged",
             "timeline_full",
             "valid_in_the_future",
             *LIVES,
         ),
         example=PROFILE,
+    ),
+    Move(
+        "request-identity-change",
+        RECORDED,
+        IdentityChangeRequested,
+        body=IdentityChange,
+        by=BY_EXPERT,
+        needs=states("private"),
+        when=none_pending,
+        writes=True,
+        refuses=("identity_change_pending", SAME_IDENTITY, *LIVES),
+        reasons=GROUNDS,
+        note_to=("expert",),
+        example=CHANGED_IDENTITY,
+    ),
+    Move(
+        "confirm-identity-change",
+        RECORDED,
+        IdentityChangeConfirmed,
+        then=(Profile, ProfileChanged),
+        body=Reason,
+        by=BY_OFFICER,
+        rule=as_asked_for,
+        needs=states("private", "guard:document"),
+        when=is_pending,
+        checked_by_another=True,
+        refuses=("document_held_elsewhere", "four_eyes", "identity_change_not_asked", "timeline_full", *LIVES),
+        reasons=PROOFS,
+        note_to=("expert",),
+        example={"reason": PROOFS[0]},
+    ),
+    Move(
+        "refuse-identity-change",
+        RECORDED,
+        IdentityChangeRefused,
+        body=Reason,
+        by=BY_OFFICER,
+        needs=states("private"),
+        when=is_pending,
+        checked_by_another=True,
+        refuses=("four_eyes", "identity_change_not_asked"),
+        reasons=REFUSALS,
+        note_to=("expert",),
+        example={"reason": REFUSALS[0]},
     ),
     Move(
         "give-consent",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from datetime import date
 
+from services.registration.domain.experts import DECIDED
+from services.registration.domain.identity import NEEDED
 from services.registration.domain.persons import Person, ProfileCorrection
+from services.registration.domain.timeline import birth_year
 from services.registration.identifiers import Identifiers
 from services.registration.listed import definitions_of, refuse_unlisted
-from services.registration.store import PERSONS
+from services.registration.store import EXPERTS, PERSONS
 from services.registration.work.limits import lived, not_ahead
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
 from shared.contracts.registration import Attributes, ProfileEntry
+from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
+from shared.store.port import Document
 from shared.web.acting import Call
 
 
@@ -47,9 +52,22 @@ class Profiles:
         if document is not None and not settled(document, cause):
             definitions = await definitions_of(self._store, self._replica.definitions, person_id)
             refuse_unlisted(definitions, body.attributes, "/attributes")
+            await self._refuse_another_birth_year(document, body.attributes, cause)
         private = await self._identifiers.likeness(person_id, (document or {}).get("private", {}), body.attributes)
         entry = entry_of(cause, body.valid_from, body.attributes, self._runtime)
         command = Asked("correct-profile", body, entry)
         return await self._kernel.execute(
             PERSONS, person_id, command, cause, expected_version=expected_version, private=private
         )
+
+    async def _refuse_another_birth_year(self, document: Document, said: Attributes, cause: Cause) -> None:
+        """What decisions stand on is not the person's own to correct. Refusal `identity_change_needed`."""
+        person = PERSONS.read(document)
+        if person is None or person.account is None or cause.account != person.account:
+            return
+        if said.birth_year in (None, known := birth_year(person.entries)) or known is None:
+            return
+        cases = [EXPERTS.read(one) for one in await self._store.find(EXPERTS.name, "own", document["_id"])]
+        if any(case is not None and case.status in DECIDED for case in cases):
+            detail = "decisions stand on the year of birth that is recorded: request-identity-change asks for another"
+            raise Refusal(NEEDED, detail, problems=(Problem(NEEDED, "/attributes/birth_year"),))

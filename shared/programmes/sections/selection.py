@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code
+from shared.contracts.iso_codes import A_LANGUAGE
 from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 from shared.programmes.indicators import Declared, Listing, Texts
 from shared.programmes.marked_yaml import Broken
@@ -131,7 +132,7 @@ def _criterion(one: Criterion, pointer: str, known: Known) -> Iterator[Broken]:
             yield Broken(f"{pointer}/{place}", "unknown_code", "the programme does not list this code")
     skills = one.required if isinstance(one.required, tuple) else (one.required,)
     if any(isinstance(skill, LanguageSkill) and skill.language not in known["language"] for skill in skills):
-        yield Broken(pointer, "unknown_language", "no language of ISO 639-1 has this code")
+        yield Broken(pointer, "unknown_language", A_LANGUAGE)
 
 
 def _fits(one: Criterion) -> bool:

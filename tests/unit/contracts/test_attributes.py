@@ -62,7 +62,7 @@ def test_of_an_empty_timeline_nothing_is_known(before: Before) -> None:
 
 
 def test_what_figures_can_ask_of_a_person_is_declared_on_the_attributes() -> None:
-    assert set(Attributes.model_fields) - set(ATTRIBUTES) == {"languages"}
+    assert set(Attributes.model_fields) - set(ATTRIBUTES) == {"languages", "other_nationalities"}
     assert ATTRIBUTES["birth_year"].word == "age"
     assert {name for name, one in ATTRIBUTES.items() if one.type == "number"} == {
         "birth_year",

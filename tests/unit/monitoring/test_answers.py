@@ -67,6 +67,25 @@ async def test_a_person_of_two_ages_is_in_two_cells_and_the_answer_says_so() -> 
     assert (answer["value"], sum(cell["value"] for cell in answer["by"]), answer["adds_up"]) == (1, 2, False)
 
 
+async def test_who_has_several_nationalities_counts_once_under_the_first() -> None:
+    story = Story()
+    story.person("a", nationality="AF", other_nationalities=("NL", "SU"))
+    story.person("b", nationality="XXA")
+    for name in ("a", "b"):
+        story.returned(name)
+    by = {"code": "nationality", "name": {"en": "Nationality"}, "attribute": "nationality", "at": "now"}
+    changes = {
+        "dimensions": [*DEFINITION["dimensions"], by],
+        "indicators": [
+            one | ({"by": ["nationality"]} if one["code"] == "persons" else {}) for one in DEFINITION["indicators"]
+        ],
+    }
+    known = figures(model_of(story.records), changes)
+    answer = await known.indicator(PROGRAMME, "persons", Asked(by=("nationality",)), LIVE)
+    assert {cell["nationality"]: cell["value"] for cell in answer["by"]} == {"AF": 1, "XXA": 1}
+    assert (answer["value"], answer["adds_up"]) == (2, True)
+
+
 async def test_an_answer_without_a_breakdown_says_nothing_of_cells() -> None:
     assert "adds_up" not in await asked(Story(), "returns")
 

@@ -1,4 +1,4 @@
-"""The read model's file where the disk has no room: a checkpoint that fails gives the database up for good."""
+"""The read model's file: its size, and a full disk, where a failed checkpoint gives the database up for good."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from services.monitoring.database import Database
 from services.monitoring.records import Batch, Mark
 from services.monitoring.store import ReadModel
 from shared.errors import Unavailable
@@ -46,3 +47,20 @@ def test_after_a_checkpoint_without_room_it_is_opened_anew_and_read_again(tmp_pa
         again = ReadModel(disk.folder / "model.duckdb")
         assert again.marks == {PLACE: Mark(8, 12, 14)}
         again.close()
+
+
+def test_a_few_rows_in_many_tables_take_little_of_the_disk(tmp_path: Path) -> None:
+    """A file that was made with larger blocks is written on as it is."""
+    older = tmp_path / "older.duckdb"
+    duckdb.connect(str(older)).close()
+    sizes = []
+    for path in (older, tmp_path / "new.duckdb"):
+        database = Database(path)
+        for number in range(12):
+            database.writer.execute(f"CREATE TABLE t{number} AS SELECT range AS n, 'text' AS word FROM range(200)")
+        database.close()
+        sizes.append(path.stat().st_size)
+        again = Database(path)
+        assert again.writer.execute("SELECT count(*) FROM t11").fetchone() == (200,)
+        again.close()
+    assert sizes[1] < sizes[0] / 2, sizes

@@ -150,6 +150,25 @@ def test_each_failed_criterion_says_what_it_requires_and_what_there_is() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "others", "actual"),
+    [("AF", [], None), ("NL", ["AF"], None), ("NL", ["SU"], ["NL", "SU"]), ("NL", [], "NL"), (None, [], None)],
+)
+def test_a_criterion_on_nationality_looks_at_every_one(first: str | None, others: list[str], actual: Any) -> None:
+    criterion = {
+        "criterion": "tested",
+        "name": {"en": "Tested"},
+        "attribute": "nationality",
+        "operator": "one_of",
+        "required": ["AF", "XXA"],
+    }
+    definition = TRQN.model_validate({**TRQN.as_json(), "selection": {"eligibility": [criterion]}})
+    person = Attributes.model_validate({"nationality": first, "other_nationalities": others})
+    failed = failed_criteria(definition, person, date(2007, 1, 1))
+    assert (failed == ()) is ("AF" in (first, *others))
+    assert [one.actual for one in failed] == ([] if failed == () else [actual])
+
+
 @given(attributes, st.dates(date(2006, 1, 1), date(2030, 1, 1)))
 def test_sex_never_matters_to_eligibility_and_who_fails_nothing_meets_all(person: Attributes, on: date) -> None:
     failed = failed_criteria(TRQN, person, on)
@@ -171,6 +190,9 @@ def test_sex_never_matters_to_eligibility_and_who_fails_nothing_meets_all(person
     [
         ("language_at_least", "languages", {"language": "en", "level": "B2"}, [("en", "C1")], True),
         ("language_at_least", "languages", {"language": "en", "level": "B2"}, [("en", "B1"), ("fr", "C2")], False),
+        ("language_at_least", "languages", {"language": "haz", "level": "B2"}, [("haz", "C1")], True),
+        ("language_at_least", "languages", {"language": "eng", "level": "B2"}, [("en", "C1")], True),
+        ("language_at_least", "languages", {"language": "fa", "level": "B2"}, [("prs", "C2")], False),
         ("any_of", "languages", [{"language": "en", "level": "B1"}, {"language": "so", "level": "C1"}], [], False),
         (
             "any_of",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import rfc8785
 
-from services.registration.domain import appeals, documents
+from services.registration.domain import appeals, documents, timeline
 from services.registration.domain.examples import EXPERT as REGISTRATION
 from services.registration.domain.examples import INSTITUTION as PROPOSED
 from services.registration.domain.experts import EXPERT, Applicant, ExpertRegistration, ProvidedInfo, Review, Screened
@@ -389,6 +389,31 @@ def test_another_account_comes_to_stand_for_a_person_or_an_institution() -> None
     assert names == ["InstitutionAccountAssigned"]
 
 
+def test_a_change_of_identity_is_one_at_a_time_and_corrects_the_year_of_birth_on_every_day() -> None:
+    asked = PERSON.ask("request-identity-change", birth_year=1970, reason="mistaken_entry")
+    confirm = PERSON.ask("confirm-identity-change", reason="document_seen")
+    refuse = PERSON.ask("refuse-identity-change", reason="not_proven")
+    two, _ = run(PERSON, recorded(birth_year=1971), correct(entry("2", "2008-01-01", birth_year=1971, education=6)))
+    assert {rule_of(PERSON, two, one) for one in (confirm, refuse)} == {"identity_change_not_asked"}
+    waiting, names = run(PERSON, two, asked)
+    assert (waiting.identity_change, names, waiting.entries) == ("pending", ["IdentityChangeRequested"], two.entries)
+    assert rule_of(PERSON, waiting, asked) == "identity_change_pending"
+    new = [
+        entry(f"{day}", day.isoformat(), **known.model_dump()) for day, known in timeline.born_in(waiting.entries, 1970)
+    ]
+    done, names = run(PERSON, waiting, Asked(confirm.verb, confirm.body, new))
+    assert names == ["IdentityChangeConfirmed", "Profile", "ProfileChanged", "ProfileChanged"]
+    found = [attributes_on(done.entries, date.fromisoformat(day)) for day in ("2007-12-31", "2008-01-01")]
+    assert [(one.birth_year, one.education) for one in found if one] == [(1970, None), (1970, 6)]
+    assert (done.identity_change, done.identity_reason) == ("confirmed", "document_seen")
+    # A name or a document alone leaves the timeline as it is; a refused change may be asked for again.
+    assert run(PERSON, waiting, confirm)[1] == ["IdentityChangeConfirmed"]
+    again, names = run(PERSON, waiting, refuse, asked)
+    assert (again.identity_change, names) == ("pending", ["IdentityChangeRefused", "IdentityChangeRequested"])
+    full = waiting.model_copy(update={"entries": two.entries * (timeline.ENTRIES_AT_MOST // 2)})
+    assert rule_of(PERSON, full, Asked(confirm.verb, confirm.body, new)) == "timeline_full"
+
+
 def published(definition: dict[str, Any]) -> Asked:
     return PROGRAMME.ask("publish", definition, definition=definition)
 
@@ -482,6 +507,74 @@ def test_what_does_not_fit_is_refused_without_its_value(changes: dict[str, Any])
     with pytest.raises(Refusal) as raised:
         validated(ExpertRegistration, body(**changes))
     assert all(problem.pointer.startswith("/person/") for problem in raised.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "pointer", "rule"),
+    [
+        ({"nationality": "QQ"}, "nationality", "country_unknown"),
+        ({"nationality": "XXD"}, "nationality", "string_pattern_mismatch"),
+        ({"nationality": "NL", "other_nationalities": ["AF", "NL"]}, "other_nationalities/1", "nationality_repeated"),
+        ({"nationality": "NL", "other_nationalities": ["AF", "AF"]}, "other_nationalities/1", "nationality_repeated"),
+        ({"nationality": "NL", "other_nationalities": ["QQ"]}, "other_nationalities/0", "country_unknown"),
+        ({"nationality": "NL", "other_nationalities": ["XXA"]}, "other_nationalities/0", "string_pattern_mismatch"),
+        ({"nationality": "NL", "other_nationalities": ["AF"] * 9}, "other_nationalities", "too_long"),
+        ({"nationality": "XXA", "other_nationalities": ["AF"]}, "other_nationalities", "without_a_state"),
+        ({"other_nationalities": ["AF"]}, "nationality", "nationality_missing"),
+        ({"country_of_residence": "CS"}, "country_of_residence", "country_unknown"),
+        ({"country_of_residence": "QQ"}, "country_of_residence", "country_unknown"),
+        ({"country_of_origin": "QQ"}, "country_of_origin", "country_unknown"),
+        ({"country_of_origin": "XXA"}, "country_of_origin", "string_pattern_mismatch"),
+        ({"occupation": "9999"}, "occupation", "occupation_unknown"),
+        ({"languages": [{"language": "und", "level": "B1"}]}, "languages/0/language", "language_unknown"),
+        (
+            {"languages": [{"language": one, "level": "B1"} for one in ("en", "haz", "eng")]},
+            "languages/2/language",
+            "language_repeated",
+        ),
+    ],
+)
+def test_a_code_that_does_not_exist_is_refused_at_its_field(
+    attributes: dict[str, Any], pointer: str, rule: str
+) -> None:
+    with pytest.raises(Refusal) as raised:
+        validated(ExpertRegistration, body(attributes=attributes))
+    (problem,) = raised.value.problems
+    assert (problem.pointer, problem.rule) == (f"/person/attributes/{pointer}", rule)
+    assert not any(code in problem.detail for code in ("QQ", "9999", "und"))
+
+
+def test_two_unknown_codes_are_two_refusals_that_say_what_is_expected() -> None:
+    with pytest.raises(Refusal) as raised:
+        validated(ExpertRegistration, body(attributes={"nationality": "QQ", "country_of_residence": "YU"}))
+    said = {problem.pointer.rsplit("/", 1)[1]: problem.detail for problem in raised.value.problems}
+    assert said.keys() == {"nationality", "country_of_residence"}
+    assert "XXA (stateless)" in said["nationality"]
+    assert "ISO 3166-1" in said["country_of_residence"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"nationality": "AF", "other_nationalities": ["NL", "SU"]},
+        {"nationality": "XXA"},
+        {"nationality": "XXB"},
+        {"nationality": "CS", "country_of_origin": "YU", "country_of_residence": "XK"},
+        {"languages": [{"language": one, "level": "C2"} for one in ("prs", "haz", "kri", "en")]},
+    ],
+)
+def test_several_nationalities_statelessness_former_states_and_rarer_languages_are_accepted(
+    known: dict[str, Any],
+) -> None:
+    held = validated(ExpertRegistration, body(attributes=known)).person.attributes
+    assert held.model_dump(mode="json", include=set(known)) == known
+
+
+def test_a_document_may_be_of_a_state_that_is_gone() -> None:
+    document = {"type": "passport", "country": "CS", "number": "X0000000"}
+    held = validated(ExpertRegistration, body(document=document)).person.document
+    assert held is not None
+    assert held.country == "CS"
 
 
 def test_attributes_come_with_their_day() -> None:

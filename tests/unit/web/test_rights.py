@@ -33,6 +33,7 @@ OPEN = {
     "/health/backlog",
     "/openapi.json",
     "/asyncapi.json",
+    "/schemas/{file}",
     "/v1/keys",
 }
 NOBODY = derived_id("nobody")

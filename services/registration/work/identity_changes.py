@@ -1,0 +1,140 @@
+"""A change of identity: asked for, then confirmed or refused by another account; the document's guard comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.registration.domain.identity import UNCHANGED, Identity, IdentityChange
+from services.registration.domain.lives import RULES, beyond_a_life
+from services.registration.domain.persons import PERSON, Person
+from services.registration.domain.timeline import birth_year, born_in
+from services.registration.identifiers import NOTHING_ASKED, Identifiers
+from services.registration.store import PERSONS
+from shared.cases.bodies import Reason
+from shared.cases.case import Asked
+from shared.clock import derived_id
+from shared.contracts.registration import ProfileEntry
+from shared.errors import Conflict, PreconditionFailed, Problem, Refusal
+from shared.replica import Replica
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, seen_by, settled
+from shared.store.guards import Guard
+from shared.store.port import Document
+from shared.web.acting import Call
+
+# In the private part: the account of the officer who decided on the last change.
+DECIDED_BY = "identity_decided_by"
+
+
+class IdentityChanges:
+    """`guard`: of the numbers of documents."""
+
+    def __init__(self, replica: Replica, identifiers: Identifiers, guard: Guard) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._identifiers = identifiers
+        self._guard = guard
+
+    async def request(self, call: Call[IdentityChange]) -> Saved[Person]:
+        """What is asked is sealed. Refusals: `identity_unchanged`; 422 for a year that is none of this life."""
+        document, person = await self._kernel.load(PERSONS, call.id)
+        if document is None or person is None or settled(document, call.cause):
+            return await self._execute(call)
+        PERSON.move(person, call.verb)
+        await self._refuse_the_same(call.id, document, person, call.body)
+        self._born(person, call.body, call.cause, "/birth_year")
+        return await self._execute(call, private=await self._identifiers.asked(call.id, call.body))
+
+    async def confirm(self, call: Call[Reason]) -> Saved[Person]:
+        """The number of the document is held before the person is changed.
+
+        What was read is what is saved: somebody may ask for something else in between. Refusal
+        `document_held_elsewhere`. A crash in between leaves the number with the person, and the verb comes again.
+        """
+        for _ in range(ATTEMPTS):
+            document, person = await self._kernel.load(PERSONS, call.id)
+            if document is None or person is None or settled(document, call.cause):
+                return await self._execute(call)
+            version = document["version"]
+            if call.expected_version not in (None, version):
+                raise PreconditionFailed
+            PERSON.move(person, call.verb)
+            # Whoever may not confirm takes no number for it either.
+            seen_by(document, "checks", call.cause)
+            try:
+                return await self._confirmed(call, document, person)
+            except PreconditionFailed:
+                if call.expected_version is not None:
+                    raise
+        raise Conflict
+
+    async def refuse(self, call: Call[Reason]) -> Saved[Person]:
+        """What was asked is kept no longer."""
+        return await self._execute(call, private={**NOTHING_ASKED, DECIDED_BY: call.cause.account})
+
+    async def is_pending(self, person_id: str) -> bool:
+        """Whether a change of the person's identity waits for a decision."""
+        _, person = await self._kernel.load(PERSONS, person_id)
+        return person is not None and person.identity_change == "pending"
+
+    async def _confirmed(self, call: Call[Reason], document: Document, person: Person) -> Saved[Person]:
+        identity = await self._identifiers.asked_for(call.id, document["private"])
+        if identity is None:
+            raise Refusal("identity_change_not_asked")
+        entries = self._born(person, identity, call.cause)
+        known = (entries or person.entries)[-1].attributes
+        # Before the guard: a key that cannot be had now takes no number.
+        private = await self._identifiers.changed(call.id, document["private"], identity, known)
+        guard = await self._hold(call.id, identity)
+        saved = await self._kernel.execute(
+            PERSONS,
+            call.id,
+            Asked(call.verb, call.body, entries),
+            call.cause,
+            expected_version=document["version"],
+            private={**private, DECIDED_BY: call.cause.account},
+        )
+        if guard is not None:
+            guards = self._replica.guards
+            await guards.settle(self._guard, guard["_id"], call.id, known=guard, target=saved.document)
+        return saved
+
+    async def _hold(self, person_id: str, identity: Identity) -> Document | None:
+        if identity.document is None:
+            return None
+        guard_id = self._identifiers.guard_id(identity.document)
+        return await self._replica.guards.take(self._guard, guard_id, person_id, {})
+
+    async def _refuse_the_same(self, person_id: str, document: Document, person: Person, said: Identity) -> None:
+        private, same = document["private"], list[bool]()
+        if said.names:
+            same.append(said.names == await self._identifiers.names(person_id, private))
+        if said.birth_year is not None:
+            same.append(birth_year(person.entries) == said.birth_year)
+        if said.document is not None:
+            same.append(self._identifiers.holds(private, said.document))
+        if all(same):
+            raise Refusal(UNCHANGED, "the person is recorded so already")
+
+    def _born(self, person: Person, said: Identity, cause: Cause, pointer: str | None = None) -> Sequence[ProfileEntry]:
+        """The entries that correct the year of birth on each day from which something was known."""
+        if said.birth_year is None:
+            return ()
+        now, found = self._kernel.runtime.now(), list[ProfileEntry]()
+        for day, attributes in born_in(person.entries, said.birth_year):
+            for rule in beyond_a_life(attributes, day).values():
+                problems = (Problem(rule, pointer),) if pointer else ()
+                raise Refusal(rule, RULES[rule], problems=problems, status=422 if pointer else 409)
+            id = derived_id(cause.command_id, "entry", day.isoformat())
+            found.append(ProfileEntry(id=id, valid_from=day, recorded_at=now, attributes=attributes))
+        return found
+
+    async def _execute(self, call: Call[Any], private: Mapping[str, Any] | None = None) -> Saved[Person]:
+        return await self._kernel.execute(
+            PERSONS,
+            call.id,
+            Asked(call.verb, call.body),
+            call.cause,
+            expected_version=call.expected_version,
+            private=private,
+        )

@@ -1,0 +1,137 @@
+"""Where a list that is narrowed stands in the store, and how it is read in the order of its index.
+
+Texts of one list share no document: a case's programme and office stay, so none is missed or met twice while they are
+read one after the other. What is short by nature (a person's cases, a host's, those of one reference) is read through,
+and what does not fit is left out.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.cases.case import Case
+from shared.store.collection import belongs
+from shared.store.port import Document, Store
+from shared.store.relations import (
+    PROGRAMME,
+    STATUS,
+    narrowed_of,
+    reference_index,
+    references_of,
+    text,
+    value_at,
+)
+
+# One request reads no further than this; its page may then be shorter, and the next goes on from there.
+LOOKED_AT_MOST = 1_000
+SHARE_AT_LEAST = 4
+Offices = Mapping[str, Iterable[str]]
+Page = list[Document]
+
+
+def everything(_document: Document) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The documents under any of these texts of one index that `keep` keeps."""
+
+    index: str
+    equals: tuple[str, ...]
+    keep: Callable[[Document], bool] = everything
+
+
+def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str], offices: Offices) -> Listed:
+    """Where the part of a relation's list stands that has the values asked for.
+
+    `offices`: the programmes that there are, each with its offices.
+    """
+
+    def fits(document: Document) -> bool:
+        return belongs(document, index, equals) and all(value_at(document, name) == asked[name] for name in asked)
+
+    if reference := next((name for name in references_of(case) if name in asked), ""):
+        return Listed(reference_index(case, reference), (asked[reference],), fits)
+    if not asked or not narrowed_of(case):
+        return Listed(index, (equals,), fits)
+    if index in narrowed_of(case):
+        return Listed(index, tuple(_texts(case, equals, asked, offices)))
+    if index == "all":
+        return Listed("office", tuple(_office_by_office(asked, offices)))
+    return Listed(index, (equals,), fits)
+
+
+def _texts(case: Case[Any], whole: str, asked: Mapping[str, str], offices: Offices) -> Iterator[str]:
+    """One text, or where a status alone is asked for one of each programme, and of the cases that have none."""
+    status = (asked[STATUS],) if STATUS in asked else ()
+    if PROGRAMME not in case.filters:
+        yield text(whole, *status)
+        return
+    for programme in (asked[PROGRAMME],) if PROGRAMME in asked else ("", *sorted(offices)):
+        yield text(whole, programme, *status)
+
+
+def _office_by_office(asked: Mapping[str, str], offices: Offices) -> Iterator[str]:
+    status = (asked[STATUS],) if STATUS in asked else ()
+    for programme in (asked[PROGRAMME],) if PROGRAMME in asked else sorted(offices):
+        for office in sorted(set(offices.get(programme, ()))):
+            yield text(office, programme, *status)
+
+
+async def read(store: Store, collection: str, listed: Listed, after: str | None, limit: int) -> tuple[Page, str | None]:
+    """At most `limit` documents behind `after`, and the place to go on from; None at the end of the list."""
+    runs = [_Run(store, collection, listed.index, one, after, limit, len(listed.equals)) for one in listed.equals]
+    heads = [(place, number) for number, run in enumerate(runs) if (place := await run.place())]
+    heapq.heapify(heads)
+    found: Page = []
+    last = after
+    for _ in range(LOOKED_AT_MOST):
+        if not heads:
+            return found, None
+        place, number = heads[0]
+        document = runs[number].take()
+        if listed.keep(document):
+            if len(found) == limit:
+                return found, last
+            found.append(document)
+        last = place
+        following = await runs[number].place()
+        if following:
+            heapq.heapreplace(heads, (following, number))
+        else:
+            heapq.heappop(heads)
+    return found, last if heads else None
+
+
+class _Run:
+    """The documents under one text, read on by shares, the smaller the more texts a list has."""
+
+    def __init__(
+        self, store: Store, collection: str, index: str, equals: str, after: str | None, limit: int, among: int
+    ) -> None:
+        self._store = store
+        self._of = collection, index, equals
+        self._after = after
+        self._share = max(SHARE_AT_LEAST, -(-limit // among)) + 1
+        self._waiting: deque[Document] = deque()
+        self._ended = False
+
+    async def place(self) -> str:
+        """Where the next document stands; empty where there is none."""
+        if not self._waiting and not self._ended:
+            found = await self._store.find(*self._of, after=self._after, limit=self._share)
+            self._ended = len(found) < self._share
+            self._waiting.extend(found)
+            self._after = self._place_of(found[-1]) if found else self._after
+        return self._place_of(self._waiting[0]) if self._waiting else ""
+
+    def take(self) -> Document:
+        return self._waiting.popleft()
+
+    def _place_of(self, document: Document) -> str:
+        return str(document["ix"][self._of[1]]["o"])
