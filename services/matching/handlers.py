@@ -45,6 +45,7 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertWithdrawn,
     InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
@@ -53,6 +54,7 @@ from shared.contracts.registration import (
     InstitutionPutOnHold,
     InstitutionRegistered,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
     Profile,
 )
@@ -71,6 +73,7 @@ def _of_persons(works: Works) -> Handlers:
     return {
         PersonRecorded: Handler(know=knowledge.person),
         PersonAccountAssigned: Handler(know=knowledge.person),
+        PersonErased: Handler(know=knowledge.person, effect=works.withdrawal.erased, stops=True),
         Profile: Handler(know=knowledge.profile, wakes=heard),
         ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
         ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
@@ -89,6 +92,7 @@ def _of_experts(works: Works) -> Handlers:
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
+        ExpertWithdrawn: Handler(know=knowledge.expert, wakes=heard),
     }
 
 

@@ -14,6 +14,7 @@ from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
+from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
@@ -39,6 +40,7 @@ class Works:
     handing_over: HandingOver
     claiming: Claiming
     identity_changes: IdentityChanges
+    erasing: Erasing
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -57,6 +59,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             _of_persons(works),
             unsealed=Named(identifiers).to_those_concerned,
             about=lambda person: str(person["_id"]),
+            outlasting=frozenset({"erase"}),
         ),
         Served(
             EXPERT,
@@ -77,6 +80,7 @@ def _of_persons(works: Works) -> Mapping[str, Work]:
     return {
         "correct-profile": works.profiles.correct,
         "assign-account": works.handing_over.of_person,
+        "erase": works.erasing.erase,
         "request-identity-change": works.identity_changes.request,
         "confirm-identity-change": works.identity_changes.confirm,
         "refuse-identity-change": works.identity_changes.refuse,

@@ -226,7 +226,7 @@ class Case(Generic[S]):
     `fold` gives what an event changes beside the status, the fields that it shares with the state by name, and
     `opened_at`, the instant of the first one.
     `readers` may read a case, `lists` (None: the same) a list of them.
-    `veiled`: a state that whoever the case is about reads as another one, in filters too; refusals name that one to all.
+    `veiled`: a state that whoever the case is about reads as another one, in filters too; refusals name that one.
     `filters`: what a list is narrowed by beside `status`: `programme`, and what the case refers to, by the names under
     which its state, its parties or its frame say it. Indexes, query and contract follow (shared.store.relations).
     `revisable`: the events whose facts may be put right while they are the last one; the state is then a `Trailed`.

@@ -201,11 +201,24 @@ def attributes_on(entries: Iterable[ProfileEntry], day: date, *, before: Before 
 
 
 class Profile(Event):
-    """The person's whole short timeline: the last record of the subject on the compacted topic."""
+    """The person's whole short timeline: the last record of the subject on the compacted topic.
+
+    `erased`: true where the person's data were erased. The entries then have the attributes that programmes list as
+    statistical, for what is counted, and nobody is chosen by them.
+    """
 
     topic: ClassVar[str] = "registration.profiles"
     version: ClassVar[int] = 2
     entries: tuple[ProfileEntry, ...]
+    erased: bool | None = None
+
+
+class PersonErased(Event):
+    """The person's data are erased: every service stops what stands of the person, and forgets."""
+
+    topic: ClassVar[str] = "registration.persons"
+    leads_to: ClassVar[str | None] = "erased"
+    reason: Code
 
 
 class ExpertRegistered(Event):
@@ -240,7 +253,7 @@ class ExpertIdentityClashed(Event):
 
 
 class ExpertIdentitySettled(Event):
-    """The data-protection role decided whose the claimed number is. `holder`: the person who held it until then.
+    """The data-protection role decided whose the claimed number is. `holder`: who held it until then, if anybody.
 
     `holds`: it stays the holder's; `moves`: it is the claimant's from now on; `same_person`: both are one human being.
     Where the claimant is a person of its own, `ExpertRegistered` follows in the same save.
@@ -249,7 +262,7 @@ class ExpertIdentitySettled(Event):
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "duplicate"
     person: Id
-    holder: Id
+    holder: Id | None = None
     outcome: Literal["holds", "moves", "same_person"]
     reason: Code
 
@@ -358,6 +371,15 @@ class ExpertReinstated(Event):
 
     topic: ClassVar[str] = "registration.experts"
     person: Id
+
+
+class ExpertWithdrawn(Event):
+    """The case is closed for good, as when the person's data are erased; what was decided stays counted."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "withdrawn"
+    person: Id
+    reason: Code
 
 
 class InstitutionRegistered(Event):

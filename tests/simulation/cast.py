@@ -63,6 +63,9 @@ DEFINITION = definition_of(
             "work_kinds": [{"code": "water_system", "name": {"en": "Water system"}}],
             "reached": ["families"],
         },
+        "dimensions": [
+            {"code": "sex", "name": {"en": "Sex"}, "attribute": "sex", "at": "now", "statistical": True},
+        ],
         "indicators": [
             _indicator("registrations", "expert_registered", {"distinct": "expert"}),
             _indicator("eligible", "expert_eligible", {"distinct": "expert"}),
@@ -151,7 +154,9 @@ FOURTH = Person("fourth", 5, self_registered=False)
 NOVICE = Person("novice", 1, document="P 5")
 # The same document under another account: whoever comes second waits until somebody has decided whose it is.
 DOUBLE = Person("double", 1, document="P 5")
-PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE)
+# Never put on a list; her data are erased.
+LEAVING = Person("leaving", 4, document="P 7")
+PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE, LEAVING)
 CORRECTED, WITHDRAWING = THIRD, SECOND
 # Too little experience at first, which was a mistake.
 CONTESTING = NOVICE

@@ -23,6 +23,7 @@ from tests.simulation.cast import (
     CONTESTING,
     CORRECTED,
     LEAST_YEARS,
+    LEAVING,
     POSTS,
     PROTECTION,
     SECOND_OFFICER,
@@ -83,6 +84,7 @@ class History:
             self._correct(CORRECTED),
             self._change(CHANGING),
             self._withdraw(WITHDRAWING),
+            self._erase(LEAVING),
             self._glance(),
             *self._plain.plays(),
         )
@@ -212,6 +214,13 @@ class History:
         if self.client.rng.random() < COMES_BACK:
             await self.client.pause(5.0)
             await self.client.put(requests.give_consent(person))
+
+    async def _erase(self, person: Person) -> None:
+        """As soon as the case is there, or when it was decided long ago."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        if self.client.rng.random() >= EARLY:
+            await self.client.pause(9.0)
+        await self.client.put(requests.erase(person))
 
     async def _until_placed(self, person: Person) -> None:
         async def placements(service: Any) -> int:

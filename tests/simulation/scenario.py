@@ -147,6 +147,7 @@ PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     promise_checks.check_both_sides,
     promise_checks.check_withdrawn,
     promise_checks.check_decided,
+    promise_checks.check_erased,
     promise_checks.check_parked,
 )
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.cases.bodies import Change, Reason
-from shared.cases.case import Told, Turn
+from shared.cases.case import Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Instant
 from shared.contracts.registration import ExpertIdentityClashed, ExpertIdentitySettled, ExpertRegistered
 from shared.errors import Refusal
@@ -71,3 +71,19 @@ def as_decided(turn: Turn[Any, IdentitySettlement]) -> Told:
 
 def settled(event: Any) -> Settled:
     return Settled(outcome=event.outcome, reason=event.reason, decided_at=event.happened_at)
+
+
+SETTLES = Move(
+    "settle-identity",
+    states(CLASH, DUPLICATE),
+    ExpertIdentitySettled,
+    then=(ExpertRegistered,),
+    to=states("screening", DUPLICATE),
+    body=IdentitySettlement,
+    by={"protection": "all"},
+    rule=as_decided,
+    needs=frozenset({"guard:document"}),
+    refuses=(UNCHANGED,),
+    reasons=REASONS,
+    example={"outcome": "holds", "reason": "documents_compared"},
+)

@@ -2,17 +2,19 @@
 
 The guard's id is the blind index of type, country and number; a hold is named by the person. A number belongs to
 whoever brought it first, until the protection role decides that it is another's (`claims`); no clock takes it away.
+With the person's erasure it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from services.registration.domain.fields import DocumentNumber, KnownState, broken
 from shared.cases.bodies import Input
+from shared.cases.holds import Usage
 from shared.contracts.base import Code
 from shared.errors import Refusal
 
@@ -75,6 +77,9 @@ def holder_of(guard: Mapping[str, Any] | None) -> str | None:
     return next((person for person, hold in holds.items() if hold["status"] in ("held", "confirmed")), None)
 
 
-def usage(person: Mapping[str, Any] | None) -> Literal["pending", "used"]:
-    """A person that is recorded uses the number; there is no state in which one could no longer do so."""
-    return "used" if person is not None and person.get("state") is not None else "pending"
+def usage(person: Mapping[str, Any] | None) -> Usage:
+    """A person that is recorded uses the number; one that is erased never does again."""
+    state = person.get("state") if person is not None else None
+    if state is None:
+        return "pending"
+    return "spent" if state["status"] == "erased" else "used"

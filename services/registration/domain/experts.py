@@ -51,6 +51,7 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertWithdrawn,
 )
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER
@@ -65,6 +66,7 @@ Status = Literal[
     "suspended",
     "appealed",
     "dismissed",
+    "withdrawn",
 ]
 Channel = Literal["self", "officer"]
 # Why screening begins anew by itself.
@@ -74,7 +76,7 @@ AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 class Expert(BaseModel):
     """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
-    (`resumes_until`: its `appeal_until`).
+    (`resumes_until`: its `appeal_until`), or before the withdrawal.
 
     `failing`: criteria that an eligible expert no longer meets, while the case goes on with an offer.
     `appeal_until`: from when on the last decision can no longer be appealed. `against`, `ground`, `appealed_at` and
@@ -283,6 +285,9 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
             return {"against": state.status, "appealed_at": event.happened_at, "appeal": "pending"}
         case AppealDismissed():
             return {"appeal": "dismissed", "appeal_until": None}
+        case ExpertWithdrawn() if state:
+            gone: Mapping[str, Any] = dict.fromkeys(("criteria", "failing", "items"), ())
+            return {**gone, "resumes": state.resumes or state.status, "resumes_until": None, "appeal_until": None}
     return {}
 
 
@@ -331,20 +336,7 @@ MOVES: tuple[Move, ...] = (
         ),
         example=examples.EXPERT,
     ),
-    Move(
-        "settle-identity",
-        states(claims.CLASH, claims.DUPLICATE),
-        ExpertIdentitySettled,
-        then=(ExpertRegistered,),
-        to=SCREENING | {claims.DUPLICATE},
-        body=claims.IdentitySettlement,
-        by={"protection": "all"},
-        rule=claims.as_decided,
-        needs=frozenset({"guard:document"}),
-        refuses=(claims.UNCHANGED, "hold_missing"),
-        reasons=claims.REASONS,
-        example={"outcome": "holds", "reason": "documents_compared"},
-    ),
+    claims.SETTLES,
     Move(
         "screen",
         SCREENING,
@@ -476,6 +468,13 @@ MOVES: tuple[Move, ...] = (
         reasons=VERDICTS,
         note_to=("expert",),
         example={"reason": VERDICTS[0]},
+    ),
+    Move(
+        "withdraw",
+        SCREENING | ASKED | SCREENED | APPEALED | {claims.CLASH, claims.DUPLICATE, "suspended", "dismissed"},
+        ExpertWithdrawn,
+        body=Reason,
+        overtaken="nothing",
     ),
 )
 

@@ -11,11 +11,11 @@ from typing import Any
 from services.registration.domain import documents
 from services.registration.domain.claims import CLASH, IdentitySettlement
 from services.registration.domain.experts import EXPERT, Expert
-from services.registration.domain.persons import PERSON
+from services.registration.domain.persons import PERSON, Person
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS
 from shared.cases.case import Asked
 from shared.contracts.registration import ExpertIdentitySettled
-from shared.errors import Refusal, TooEarly
+from shared.errors import TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import Saved
@@ -39,11 +39,9 @@ class Claiming:
         self._guard = guard
 
     async def settle(self, call: Call[IdentitySettlement]) -> Saved[Expert]:
-        """Decides on the claim. Refusal `hold_missing` where nobody holds the number any more."""
+        """Decides on the claim; whoever held the number may have been erased meanwhile."""
         document = await self._store.load(EXPERTS.name, call.id)
         holder = await self._holder(document) if document else None
-        if holder is None and document is not None and document["private"].get(CLAIMED):
-            raise Refusal("hold_missing")
         return await self._kernel.execute(
             EXPERTS,
             call.id,
@@ -58,17 +56,26 @@ class Claiming:
         event, expert = delivery.event, await self._store.load(EXPERTS.name, delivery.subject)
         if not isinstance(event, ExpertIdentitySettled) or expert is None:
             return
-        if await self._store.load(PERSONS.name, event.holder) is None:
-            # The holder's own registration took the number and is still under way.
-            raise TooEarly("holder")
-        if event.outcome == "moves":
-            guard_id, decision = expert["private"][CLAIMED], delivery.envelope.id
-            await self._guards.move(self._guard, guard_id, event.holder, event.person, decision)
-        if event.holder == event.person:
-            # By another decision the number is the claimant's already.
+        holder = await self._person(event.holder)
+        guard_id = expert["private"].get(CLAIMED)
+        # Of a claimant who was erased nothing is left that could have the number.
+        if event.outcome == "moves" and guard_id:
+            await self._guards.move(self._guard, guard_id, event.holder, event.person, delivery.envelope.id)
+            # Erased just now, that person's hold goes once more.
+            await self._guards.settle(self._guard, guard_id, event.person)
+        if event.holder is None or event.holder == event.person or holder is None or holder.status == "erased":
             return
         told = PERSON.ask("hear-claim", outcome=event.outcome, reason=event.reason)
         await self._kernel.execute(PERSONS, event.holder, told, delivery.cause("hear-claim"))
+
+    async def _person(self, id: str | None) -> Person | None:
+        """Raises TooEarly for one whose own registration took the number and is still under way."""
+        if id is None:
+            return None
+        person = PERSONS.read(await self._store.load(PERSONS.name, id))
+        if person is None:
+            raise TooEarly("holder")
+        return person
 
     async def holder_for(self, document: Document, granted: Granted) -> Mapping[str, str]:
         """Of a case whose identity is not settled: the number's holder, where the reader may read that person."""

@@ -53,7 +53,9 @@ class Registering:
         self._publishing = publishing
         self._identifiers = identifiers
         self._handing_over = handing_over
-        self.guard = Guard(DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission)
+        self.guard = Guard(
+            DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission, forgets=True
+        )
 
     async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
         """The receipt. Whatever could turn out otherwise at the second decision is refused before it is given."""
