@@ -73,7 +73,8 @@ class _Play:
     async def __call__(self) -> None:
         client = self.client
         await client.put(requests.publish_programme(1))
-        await self.steps._found()
+        for step in requests.found_institution():
+            await client.put(step)
         await self.steps._join(PERSON)
         for request in (requests.draft, requests.submit, requests.approve, requests.publish):
             await client.put(request(POST))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -210,3 +211,20 @@ async def test_a_decision_moves_a_hold_in_one_save_once_whatever_the_guard_answe
         assert [await seats.status(one) for one in ("t1", "t2")] == ["confirmed", "released"]
         with pytest.raises(Refusal, match="hold_missing"):
             await seats.guards.move(seats.guard, "g", "t2", "t3", "third")
+
+
+async def test_a_guard_that_forgets_names_no_spent_target_whoever_slept_meanwhile() -> None:
+    """A hold that is taken once more after it was forgotten goes by its timer, and leaves no name behind."""
+    async with Case() as case:
+        seats = Seats(case)
+        seats.guard = replace(seats.guard, forgets=True)
+        await seats.guards.take(seats.guard, "g", "t1", {})
+        await seats.void("g", "t1", {})
+        await seats.guards.forget(seats.guard, "g", "t1")
+        await seats.guards.forget(seats.guard, "g", "t1")
+        await seats.guards.take(seats.guard, "g", "t1", {})
+        await seats.guards.settle(seats.guard, "g", "t1")
+        guard = await case.store.load("calendars", "g")
+        assert guard
+        assert guard["holds"] == {}
+        await seats.guards.take(seats.guard, "g", "t2", {})
