@@ -39,10 +39,13 @@ from shared.contracts.registration import (
     ConsentWithdrawn,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
+    ExpertIdentityClashed,
+    ExpertIdentitySettled,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertWithdrawn,
     InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
@@ -51,6 +54,7 @@ from shared.contracts.registration import (
     InstitutionPutOnHold,
     InstitutionRegistered,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
     Profile,
 )
@@ -58,19 +62,29 @@ from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(works: Works) -> Handlers:
-    return {**_of_registration(works), **_of_matching(works), **_of_placement(works)}
+    of_registration = {**_of_persons(works), **_of_experts(works), **_of_institutions()}
+    return {**of_registration, **_of_matching(works), **_of_placement(works)}
 
 
-def _of_registration(works: Works) -> Handlers:
-    heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
+def _of_persons(works: Works) -> Handlers:
+    heard = works.selection.waiting.heard
     # Named, although there is one: a name is part of the ids of the commands that follow.
     consent = {"withdrawal": works.withdrawal.consent}
     return {
         PersonRecorded: Handler(know=knowledge.person),
         PersonAccountAssigned: Handler(know=knowledge.person),
+        PersonErased: Handler(know=knowledge.person, effect=works.withdrawal.erased, stops=True),
         Profile: Handler(know=knowledge.profile, wakes=heard),
         ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
         ConsentWithdrawn: Handler(know=knowledge.consents, effects=consent, wakes=heard, stops=True),
+    }
+
+
+def _of_experts(works: Works) -> Handlers:
+    heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
+    return {
+        ExpertIdentityClashed: Handler(know=knowledge.expert),
+        ExpertIdentitySettled: Handler(know=knowledge.expert, wakes=heard),
         ExpertRegistered: Handler(know=knowledge.expert),
         ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
         ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
@@ -78,6 +92,12 @@ def _of_registration(works: Works) -> Handlers:
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
+        ExpertWithdrawn: Handler(know=knowledge.expert, wakes=heard),
+    }
+
+
+def _of_institutions() -> Handlers:
+    return {
         InstitutionRegistered: Handler(know=knowledge.institution),
         InstitutionAccountAssigned: Handler(know=knowledge.institution),
         InstitutionAssessed: Handler(know=knowledge.institution),

@@ -21,6 +21,7 @@ from shared.contracts.registration import (
     InstitutionAccountAssigned,
     InstitutionRegistered,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
 )
 from shared.messaging.handlers import Handler, Handlers
@@ -34,6 +35,7 @@ def handlers(placing: Placing) -> Handlers:
         InstitutionAccountAssigned: Handler(know=knowledge.institution),
         ConsentGiven: Handler(effect=placing.consent),
         ConsentWithdrawn: Handler(effect=placing.withdraw, stops=True),
+        PersonErased: Handler(effect=placing.erase, stops=True),
         OfferAccepted: Handler(effect=placing.open),
         MatchRetracting: Handler(effect=placing.retract),
         PlacementContracted: Handler(effect=placing.promised),

@@ -13,6 +13,8 @@ from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.work.claiming import Claiming
+from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
@@ -36,7 +38,9 @@ class Works:
     proposing: Proposing
     reviewing: Reviewing
     handing_over: HandingOver
+    claiming: Claiming
     identity_changes: IdentityChanges
+    erasing: Erasing
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -55,15 +59,16 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             _of_persons(works),
             unsealed=Named(identifiers).to_those_concerned,
             about=lambda person: str(person["_id"]),
+            outlasting=frozenset({"erase"}),
         ),
         Served(
             EXPERT,
             EXPERTS,
             ExpertSeen,
             views.expert,
-            _of_experts(works.screening),
-            unsealed=Flagged(works.identity_changes.is_pending).to_officers,
+            {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
             taken={"create": works.registering.take},
+            unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
         ),
@@ -75,6 +80,7 @@ def _of_persons(works: Works) -> Mapping[str, Work]:
     return {
         "correct-profile": works.profiles.correct,
         "assign-account": works.handing_over.of_person,
+        "erase": works.erasing.erase,
         "request-identity-change": works.identity_changes.request,
         "confirm-identity-change": works.identity_changes.confirm,
         "refuse-identity-change": works.identity_changes.refuse,

@@ -20,6 +20,8 @@ from shared.texts import fold_number
 SERVICE = "registration"
 NAMES = ("given_name", "family_name")
 TEXTS = (*NAMES, "email", "telephone")
+# What the private fields of sealed documents begin with.
+SEALED_DOCUMENT = "sealed_document_"
 # A change of identity that waits for a decision.
 ASKED = "identity_asked"
 NOTHING_ASKED: Mapping[str, str] = {f"sealed_{ASKED}": ""}

@@ -71,7 +71,8 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
         unique=lambda d: _state(d, "account"),
     ),
 )
-DOCUMENTS = Collection("documents")
+# By holder, so that an erasure finds what names the person without knowing a number.
+DOCUMENTS = Collection("documents", {"holder": Index(lambda d: list(d["holds"]))})
 
 COLLECTIONS = (PROGRAMMES.collection, PERSONS.collection, EXPERTS.collection, INSTITUTIONS.collection, DOCUMENTS)
 
@@ -82,4 +83,10 @@ def _offered(document: Document) -> list[str]:
     return [known["expert"]] if known.get("offered") and known.get("expert") else []
 
 
-SHADOWS = shadows_collection({"offered": Index(_offered)})
+def _placed(document: Document) -> list[str]:
+    """The expert who is placed, or was: what came of the placement afterwards does not matter."""
+    expert = document["knowledge"].get("placement", {}).get("expert")
+    return [expert] if expert else []
+
+
+SHADOWS = shadows_collection({"offered": Index(_offered), "placed": Index(_placed)})

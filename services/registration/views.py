@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
+from services.registration.domain.claims import Settled
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.identity import Identity
 from services.registration.domain.identity import Outcome as IdentityOutcome
@@ -20,11 +21,11 @@ from shared.contracts.registration import ProfileEntry
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
 from shared.store.port import Document
-from shared.web.acting import Seen
+from shared.web.acting import Seen, Unsealed
 from shared.web.callers import Granted
 
 # Of an expert's state what the reader sees under another name, or not at all.
-HIDDEN = {"status", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
+HIDDEN = {"status", "identity", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
 # Who may see that another identity is to be recorded.
@@ -54,12 +55,14 @@ class IdentityChangeSeen(BaseModel):
 class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
-    The name is shown to the person; to officers, who decide on it, while another one waits to be recorded.
+    `document_claim`: somebody else claimed the person's document number, and what was decided. The name is shown to the
+    person; to officers, who decide on it, while another one waits to be recorded.
     """
 
     office: str | None
     consents: Mapping[str, Consent]
     profile: tuple[ProfileEntry, ...]
+    document_claim: Settled | None = None
     given_name: str = ""
     family_name: str = ""
     identity_change: IdentityChangeSeen | None = None
@@ -94,6 +97,8 @@ class ExpertSeen(Seen):
 
     `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
+    `identity`: what was decided of a document number that was another person's; `holder`: that person, where one case
+    is read before it is decided, by somebody who may read the person.
     """
 
     person: str
@@ -108,6 +113,8 @@ class ExpertSeen(Seen):
     failing: tuple[str, ...]
     appeal_until: Instant | None
     appeal: AppealSeen | None
+    identity: Settled | None
+    holder: str = ""
     possible_duplicate: bool = False
     identity_differs: bool = False
     identity_change_pending: bool = False
@@ -149,6 +156,7 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         office=state.office,
         consents=state.consents,
         profile=state.entries,
+        document_claim=state.claim,
         **({"identity_change": change} if change else {}),
     )
 
@@ -179,15 +187,20 @@ class Named:
 
 
 class Flagged:
-    """While a change of the person's identity waits, each of the person's cases says so to officers."""
+    """While a change of the person's identity waits, each of the person's cases says so to officers.
 
-    def __init__(self, is_pending: Callable[[str], Awaitable[bool]]) -> None:
+    `holder_for`: of a case that waits for whose its document number is, the holder, for whoever may read that person.
+    """
+
+    def __init__(self, is_pending: Callable[[str], Awaitable[bool]], holder_for: Unsealed) -> None:
         self._is_pending = is_pending
+        self._holder_for = holder_for
 
-    async def to_officers(self, document: Document, granted: Granted) -> Mapping[str, Any]:
+    async def to_its_reader(self, document: Document, granted: Granted) -> Mapping[str, Any]:
+        holder = await self._holder_for(document, granted)
         if granted.principal.role != "officer":
-            return {}
-        return {"identity_change_pending": await self._is_pending(document["state"]["person"])}
+            return holder
+        return {**holder, "identity_change_pending": await self._is_pending(document["state"]["person"])}
 
 
 def expert(document: Document, principal: Principal) -> ExpertSeen:
@@ -204,9 +217,10 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     return ExpertSeen(
         id=document["_id"],
         version=document["version"],
-        state=state.status,
+        state=EXPERT.veiled.get(state.status, state.status) if principal.role == "expert" else state.status,
         failed_criteria=tuple(FailedSeen(**row) for row in failed),
         appeal=appeal,
+        identity=state.identity,
         **state.model_dump(exclude=HIDDEN),
         **(of_officers if principal.role == "officer" else {}),
     )

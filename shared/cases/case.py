@@ -226,6 +226,7 @@ class Case(Generic[S]):
     `fold` gives what an event changes beside the status, the fields that it shares with the state by name, and
     `opened_at`, the instant of the first one.
     `readers` may read a case, `lists` (None: the same) a list of them.
+    `veiled`: a state that whoever the case is about reads as another one, in filters too; refusals name that one.
     `filters`: what a list is narrowed by beside `status`: `programme`, and what the case refers to, by the names under
     which its state, its parties or its frame say it. Indexes, query and contract follow (shared.store.relations).
     `revisable`: the events whose facts may be put right while they are the last one; the state is then a `Trailed`.
@@ -242,6 +243,7 @@ class Case(Generic[S]):
     scope: Callable[[S], Scope] = scope_of
     second: str = "already_exists"
     revisable: frozenset[type[Event]] = frozenset()
+    veiled: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for verb, rows in self.rows.items():
@@ -306,7 +308,7 @@ class Case(Generic[S]):
         if not before:
             raise Refusal(self.second)
         rule = named.get(status, "illegal_transition")
-        raise Refusal(rule, f"possible from {', '.join(before)}; the case is {status}")
+        raise Refusal(rule, f"possible from {', '.join(before)}; the case is {self.veiled.get(status, status)}")
 
     def evolve(self, state: S | None, event: Event) -> S:
         """The state after the event. TypeError for an event that is none of the case's, or cannot open it."""

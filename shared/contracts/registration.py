@@ -88,6 +88,14 @@ class PersonAccountAssigned(Event):
     reason: Code
 
 
+class DocumentClaimSettled(Event):
+    """Somebody else claimed the document number that the person held; `outcome` as in `ExpertIdentitySettled`."""
+
+    topic: ClassVar[str] = "registration.persons"
+    outcome: Literal["holds", "moves", "same_person"]
+    reason: Code
+
+
 class IdentityChangeRequested(Event):
     """Another name, year of birth or document is to be recorded; what was asked stays in registration, sealed."""
 
@@ -193,11 +201,24 @@ def attributes_on(entries: Iterable[ProfileEntry], day: date, *, before: Before 
 
 
 class Profile(Event):
-    """The person's whole short timeline: the last record of the subject on the compacted topic."""
+    """The person's whole short timeline: the last record of the subject on the compacted topic.
+
+    `erased`: true where the person's data were erased. The entries then have the attributes that programmes list as
+    statistical, for what is counted, and nobody is chosen by them.
+    """
 
     topic: ClassVar[str] = "registration.profiles"
     version: ClassVar[int] = 2
     entries: tuple[ProfileEntry, ...]
+    erased: bool | None = None
+
+
+class PersonErased(Event):
+    """The person's data are erased: every service stops what stands of the person, and forgets."""
+
+    topic: ClassVar[str] = "registration.persons"
+    leads_to: ClassVar[str | None] = "erased"
+    reason: Code
 
 
 class ExpertRegistered(Event):
@@ -214,6 +235,36 @@ class ExpertRegistered(Event):
     programme_version: int | None = None
     office: Code
     channel: Literal["self", "officer"]
+
+
+class ExpertIdentityClashed(Event):
+    """Somebody registers with a document number that another person holds: no expert yet, and counted nowhere.
+
+    The data-protection role decides; `ExpertRegistered` is said only then.
+    """
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "identity_clash"
+    person: Id
+    programme: Code
+    programme_version: int | None = None
+    office: Code
+    channel: Literal["self", "officer"]
+
+
+class ExpertIdentitySettled(Event):
+    """The data-protection role decided whose the claimed number is. `holder`: who held it until then, if anybody.
+
+    `holds`: it stays the holder's; `moves`: it is the claimant's from now on; `same_person`: both are one human being.
+    Where the claimant is a person of its own, `ExpertRegistered` follows in the same save.
+    """
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "duplicate"
+    person: Id
+    holder: Id | None = None
+    outcome: Literal["holds", "moves", "same_person"]
+    reason: Code
 
 
 class ExpertInfoRequested(Event):
@@ -320,6 +371,15 @@ class ExpertReinstated(Event):
 
     topic: ClassVar[str] = "registration.experts"
     person: Id
+
+
+class ExpertWithdrawn(Event):
+    """The case is closed for good, as when the person's data are erased; what was decided stays counted."""
+
+    topic: ClassVar[str] = "registration.experts"
+    leads_to: ClassVar[str | None] = "withdrawn"
+    person: Id
+    reason: Code
 
 
 class InstitutionRegistered(Event):

@@ -42,6 +42,10 @@ class PersonKeys(Protocol):
         """Destroys the key for good; also where there was none yet."""
         ...
 
+    async def destroyed(self) -> list[str]:
+        """The persons whose keys were destroyed: what no backup of data holds, and no restore brings back."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -68,6 +72,9 @@ class PersonKeysInMemory:
 
     async def destroy(self, person: str) -> None:
         self._keys[person] = None
+
+    async def destroyed(self) -> list[str]:
+        return sorted(person for person, key in self._keys.items() if key is None)
 
     async def close(self) -> None:
         return None
@@ -110,6 +117,9 @@ class PersonKeyFile:
 
     async def destroy(self, person: str) -> None:
         await self._run(lambda connection: _destroy(connection, person))
+
+    async def destroyed(self) -> list[str]:
+        return await self._run(_destroyed)
 
     async def close(self) -> None:
         """Closes the file; the next call opens it again."""
@@ -213,6 +223,11 @@ def _select(connection: sqlite3.Connection, person: str) -> bytes | None:
     if row[0] is None:
         raise KeyDestroyed
     return bytes(row[0])
+
+
+def _destroyed(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT person FROM person_keys WHERE key IS NULL ORDER BY person").fetchall()
+    return [str(person) for (person,) in rows]
 
 
 def _destroy(connection: sqlite3.Connection, person: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Code, Country, Date
+from shared.contracts.registration import ATTRIBUTES
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
@@ -130,7 +131,8 @@ class Definition(Declared):
 
     def statistical_attributes(self) -> frozenset[str]:
         """Attributes that the last profile record of an erased person keeps."""
-        return frozenset(str(d.attribute) for d in self.dimensions if d.statistical and d.attribute is not None)
+        words = {str(d.attribute) for d in self.dimensions if d.statistical and d.attribute is not None}
+        return frozenset(name for name, one in ATTRIBUTES.items() if (one.word or name) in words)
 
 
 def section_kinds() -> dict[str, type[Section]]:

@@ -168,7 +168,7 @@ class Kernel:
         private: Mapping[str, Any] | None = None,
         known: Document | None = UNREAD,
     ) -> Saved[S]:
-        """Applies the command once. `private` is merged into the private part in the same save.
+        """Applies the command once. `private` is merged into the private part in the same save; None removes a field.
 
         `known`: the document as the caller has just read or saved it, None where it found none. It spares the
         first attempt its load; the save names its version, and what is refused on it is asked of the store again.
@@ -265,7 +265,8 @@ class Kernel:
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
         beside = {**seen_by(draft, aggregate.eyes(command), cause), **_noted(draft, cause, at)}
-        draft["private"] = {**draft["private"], **(private or {}), **beside}
+        merged = {**draft["private"], **(private or {}), **beside}
+        draft["private"] = {name: value for name, value in merged.items() if value is not None}
         if events:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(events[-1].happened_at)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.cases.holds import Usage
-from shared.clock import instant_of, text_of
+from shared.clock import instant_of, short_hash, text_of
 from shared.errors import Conflict, Overloaded, Refusal, UnknownOutcome
 from shared.store.aggregates import ATTEMPTS, UNREAD, Aggregate, Kernel
 from shared.store.collection import Collection
@@ -36,6 +36,7 @@ class Guard:
     `usage` says of the target's document whether it still may use the hold (`pending`, also when it does not
     exist yet), does use it (`used`), or can no longer do so (`spent`). `void` saves the target in a spent state,
     creating it so where it is missing; it has to be idempotent and may leave the target `used` when it was late.
+    `forgets`: what a spent target held is taken away and not remembered, since the target may be named nowhere.
     """
 
     collection: Collection
@@ -44,6 +45,7 @@ class Guard:
     usage: Callable[[Document | None], Usage]
     void: Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
     aggregate: Aggregate[Any] | None = None
+    forgets: bool = False
 
 
 class Guards:
@@ -162,8 +164,34 @@ class Guards:
                 return
             await guard.void(guard_id, target_id, hold["claim"])
             usage = await self._usage(guard, target_id)
-        if usage != "pending":
+        if usage == "spent" and guard.forgets:
+            await self.forget(guard, guard_id, target_id)
+        elif usage != "pending":
             await self._mark(guard, document, target_id, "confirmed" if usage == "used" else "released")
+
+    async def move(self, guard: Guard, guard_id: str, from_id: str | None, to_id: str, decision: str) -> None:
+        """Gives a hold to another target, in one save; what the guard answered that one before is overruled.
+
+        `from_id`: who held it when that was decided, if anybody did. `decision`: the id of what was decided, which
+        moves a hold once, however often it is heard of. Raises Refusal `hold_missing` where another target holds it by
+        now, Overloaded.
+        """
+
+        def change(draft: Document) -> bool:
+            moved, holds = draft.get("moved", []), draft["holds"]
+            if short_hash(decision) in moved:
+                return False
+            standing = {id for id, hold in holds.items() if hold["status"] in ("held", "confirmed")}
+            if standing - {from_id, to_id}:
+                raise Refusal("hold_missing")
+            if max(len(holds), len(moved)) >= HOLDS_AT_MOST:
+                raise Overloaded("holds of this guard", retry_after_seconds=3600)
+            released = {id: {"status": "released", "claim": holds[id]["claim"]} for id in standing}
+            draft["holds"] = {**holds, **released, to_id: {"status": "confirmed", "claim": {}}}
+            draft["moved"] = [*moved, short_hash(decision)]
+            return True
+
+        await self._change(guard, guard_id, change)
 
     async def _usage(self, guard: Guard, target_id: str) -> Usage:
         return guard.usage(await self._kernel.store.load(guard.target, target_id))
@@ -178,6 +206,20 @@ class Guards:
             return True
 
         await self._change(guard, document["_id"], change, document)
+
+    async def forget(self, guard: Guard, guard_id: str, target_id: str) -> None:
+        """Takes the target's hold away, and what was answered to it: the target is erased and is named nowhere.
+
+        The target must be spent for good: a replica that slept may take a hold once more, whose timer ends here too.
+        """
+
+        def change(draft: Document) -> bool:
+            if target_id not in draft["holds"]:
+                return False
+            draft["holds"] = {id: hold for id, hold in draft["holds"].items() if id != target_id}
+            return True
+
+        await self._change(guard, guard_id, change)
 
     async def settle_due(self, guard: Guard, document: Document) -> None:
         """The sweeper's part: settles each unconfirmed hold whose time is over."""

@@ -242,6 +242,9 @@ class MongoStore:
         finally:
             await settled(cursor.close())
 
+    async def truncate(self) -> None:
+        """Nothing is embedded here: what the server's files keep of older values is the server's to say."""
+
     async def clock(self) -> str:
         """The server's time, to the millisecond."""
         if self._client is None:

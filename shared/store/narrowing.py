@@ -52,8 +52,12 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     `offices`: the programmes that there are, each with its offices.
     """
 
+    def read_as(document: Document, name: str) -> str | None:
+        value = value_at(document, name)
+        return case.veiled.get(value or "", value) if (index, name) == ("own", STATUS) else value
+
     def fits(document: Document) -> bool:
-        return belongs(document, index, equals) and all(value_at(document, name) == asked[name] for name in asked)
+        return belongs(document, index, equals) and all(read_as(document, name) == asked[name] for name in asked)
 
     if reference := next((name for name in references_of(case) if name in asked), ""):
         return Listed(reference_index(case, reference), (asked[reference],), fits)

@@ -74,6 +74,10 @@ class Store(Protocol):
         """Every document, in no order; for checkers, rebuild and restore, never for an answer to a user."""
         ...
 
+    async def truncate(self) -> None:
+        """After it no file of an embedded store holds what a save overwrote. Unavailable: a reader was in the way."""
+        ...
+
     async def clock(self) -> str:
         """The store's own time as RFC 3339 text; intake is refused where the process is more than 2 s off."""
         ...

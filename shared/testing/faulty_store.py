@@ -70,6 +70,9 @@ class FaultyStore:
         """Without faults: only checkers, rebuild and restore read so."""
         return self._store.scan(collection)
 
+    async def truncate(self) -> None:
+        await self._wire.carry("store.truncate", self._store.truncate)
+
     async def clock(self) -> str:
         return await self._wire.ask("store.clock", self._store.clock)
 

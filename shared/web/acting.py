@@ -81,7 +81,8 @@ class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
     `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model.
-    `about`: the person that a case is about, with whose key the digests of its bodies end.
+    `about`: the person that a case is about, with whose key the digests of its bodies end. `outlasting`: the verbs that
+    may be asked again after that, and whose bodies say nothing of a person.
     `section`: the part of a programme that adds reasons and items to those of the verbs.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
@@ -94,6 +95,7 @@ class Served:
     taken: Mapping[str, Taking] = field(default_factory=dict)
     unsealed: Unsealed | None = None
     about: Callable[[Document], str] | None = None
+    outlasting: frozenset[str] = frozenset()
     section: type[Section] | None = None
 
     def __post_init__(self) -> None:
@@ -107,9 +109,12 @@ class Served:
     def name(self) -> str:
         return self.case.name
 
-    def person_of(self, document: Document) -> str | None:
-        """The person whom the case is about; None for other cases, and for one that is about to be opened."""
-        return self.about(document) if self.about is not None and document else None
+    def person_of(self, document: Document, verb: str = "") -> str | None:
+        """The person whom the case is about; None for other cases, and for one that is about to be opened.
+
+        `verb`: None as well where the digest of what it says does not end with the person's key.
+        """
+        return self.about(document) if self.about is not None and document and verb not in self.outlasting else None
 
 
 @dataclass(frozen=True)

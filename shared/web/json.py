@@ -171,7 +171,7 @@ async def _call(
     body: Any = sent.model
     # What is taken in keeps no digest but the receipt's, which is the submitter's to check.
     taken = move.verb in served.taken
-    digest = sent.digest if taken else await granted.edge.digests.of(sent.digest, served.person_of(document))
+    digest = sent.digest if taken else await granted.edge.digests.of(sent.digest, served.person_of(document, move.verb))
     cause = cause_of(request, granted, digest, body.happened_at)
     return Call(id or cause.command_id, move.verb, body, cause, expected_version(request), document, granted)
 

@@ -78,6 +78,9 @@ class Cases:
     def _expert(self, state: str) -> Ready:
         return Ready(self._people.expert(state))
 
+    def _by_protection(self) -> Ready:
+        return replace(self._person(), role="protection", office=None)
+
     def _unfit(self) -> Ready:
         """Fails one of the programme's criteria."""
         return Ready(self._people.expert("registered", attributes={"education": 1}))
@@ -180,6 +183,7 @@ class Cases:
             "persons_refuse_identity_change": self._renaming,
             "persons_give_consent": self._withdrawn,
             "persons_withdraw_consent": self._person,
+            "persons_erase": self._by_protection,
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
             "experts_declare_eligible": lambda: self._expert("registered"),

@@ -39,6 +39,7 @@ class Story:
         await self.suspended_and_reinstated()
         await self.decided_anew()
         await self.eligible_no_longer()
+        await self.identity_settled()
         await self.handed_over()
         await self.named_otherwise()
         await self.consent_withdrawn_and_given()
@@ -65,11 +66,11 @@ class Story:
             await self.town.do(f"/registration/v1/institutions/{answer['id']}/{verb}")
         return str(answer["id"])
 
-    async def _registered(self, name: str, **attributes: Any) -> str:
+    async def _registered(self, name: str, number: str = "", **attributes: Any) -> str:
         person = {
             "given_name": name,
             "family_name": "of the story",
-            "document": {"type": "passport", "country": "NL", "number": f"N{name}"},
+            "document": {"type": "passport", "country": "NL", "number": number or f"N{name}"},
             "attributes": ATTRIBUTES | attributes,
             "valid_from": "2020-01-01",
         }
@@ -238,6 +239,17 @@ class Story:
         await self.town.settle()
         await self.corrected("gil", education=2)
         await self._match(gil, "decline")
+        await self.town.settle()
+
+    async def identity_settled(self) -> None:
+        """Hal, Ian and Jo claim Gil's number: it moves to Hal, Ian goes on without it, and Jo is Hal."""
+        for name, outcome in (("hal", "moves"), ("ian", "holds"), ("jo", "same_person")):
+            path = f"/registration/v1/experts/{await self._registered(name, number='Ngil')}"
+            body = {"outcome": outcome, "reason": "documents_compared"}
+            await self.town.do(f"{path}/settle-identity", body, "protection", None)
+            await self.town.settle()
+            if outcome != "same_person":
+                await self.town.do(f"{path}/screen")
         await self.town.settle()
 
     async def handed_over(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,10 @@ from typer.testing import CliRunner
 from deploy.cli.client import StepFailed
 from deploy.cli.history import app
 from deploy.replay.steps import Step
+from services.registration.work.registering import EXPERT_REGISTRATION
 from shared.clock import RealRuntime
+from shared.errors import Refusal
+from shared.intake.submission import Submission
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from tests.integration.four import Four, small_history
@@ -56,18 +58,28 @@ def test_a_figure_that_is_off_is_said(tmp_path: Path) -> None:
     assert off(rows_of("--folder", str(folder), "--only", "plain")) == ["families {}: 1681, not 1682"]
 
 
-async def test_a_refused_submission_ends_the_run_at_once_with_its_rules(tmp_path: Path) -> None:
+async def test_a_refused_submission_ends_the_run_at_once_with_its_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     steps = small_history("publish")
     people = [step for step in small_history("shortlist") if "person" in step.body][:2]
     assert len(people) == 2
-    number = _number(people[0])
-    second = replace(people[1], body=_numbered(people[1], number))
-    screens = [step for step in small_history("shortlist") if step.id == second.id.replace("register", "screen")]
+    screens = [step for step in small_history("shortlist") if step.id == people[1].id.replace("register", "screen")]
+    number = _number(people[1])
     runtime = RealRuntime()
     began = time.monotonic()
     async with Four(LocalLog(None, list(TOPICS.values()), runtime), runtime) as four:
-        with pytest.raises(StepFailed, match=r"refused.*held_elsewhere"):
-            await four.put([*steps, people[0], second, *screens], tmp_path)
+        deciders = four.services["registration"].replica.intake._deciders
+        registers = deciders[EXPERT_REGISTRATION]
+
+        async def unless_second(submission: Submission) -> None:
+            if submission.body["person"]["document"]["number"] == number:
+                raise Refusal("already_registered", "the person is registered in this programme")
+            await registers(submission)
+
+        monkeypatch.setitem(deciders, EXPERT_REGISTRATION, unless_second)
+        with pytest.raises(StepFailed, match=r"refused.*already_registered"):
+            await four.put([*steps, *people, *screens], tmp_path)
     runtime.close()
     assert time.monotonic() - began < 30
 
@@ -75,8 +87,3 @@ async def test_a_refused_submission_ends_the_run_at_once_with_its_rules(tmp_path
 def _number(step: Step) -> str:
     person: Any = step.body["person"]
     return str(person["document"]["number"])
-
-
-def _numbered(step: Step, number: str) -> dict[str, Any]:
-    person: Any = step.body["person"]
-    return {**step.body, "person": {**person, "document": {**person["document"], "number": number}}}

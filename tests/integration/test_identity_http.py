@@ -126,7 +126,8 @@ async def test_a_change_of_identity_is_asked_for_seen_and_confirmed_by_another_o
     assert await events(edge) == thin
     # The number is this person's now: nobody else registers with it.
     stranger = await edge.post("/experts", "expert", registration(document=PASSPORT), subject="stranger")
-    assert (await decided(edge, stranger.json(), role="expert", subject="stranger"))["status"] == "refused"
+    assert (await decided(edge, stranger.json(), role="expert", subject="stranger"))["status"] == "accepted"
+    assert (await edge.get(f"/experts/{stranger.json()['subject']}")).json()["state"] == "identity_clash"
     late = await edge.post(f"{path}/confirm-identity-change", "officer", SEEN, subject="b")
     assert (late.status_code, late.json()["rule"]) == (409, "identity_change_not_asked")
 

@@ -15,6 +15,7 @@ from services.placement.domain.placements import PLACEMENT
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from shared.clock import derived_id, short_hash
 from shared.contracts.registry import read
+from shared.identity.keyfiles import KeyDestroyed
 from shared.messaging.reading import Unreadable, parse
 from shared.replica import stored
 from shared.store.aggregates import Cause
@@ -99,6 +100,25 @@ async def test_a_withdrawn_consent_closes_the_calendar_and_opens_again(edge: Ser
     await arrivals.append((arriving.match(3), arriving.accepted(MAY, AUGUST, number=3)))
     await edge.quiet()
     assert (await state_of(edge, 3))["status"] == "host_confirmed"
+
+
+@pytest.mark.parametrize("behind_a_gap", [False, True])
+async def test_an_erasure_closes_the_calendar_for_good(edge: Serving, behind_a_gap: bool) -> None:
+    arrivals = Arriving(edge.log)
+    await edge.keys.persons("placement").key(PERSON)
+    if behind_a_gap:
+        arrivals.lose(PERSON, "registration.persons")
+    erased = arriving.erased()
+    await arrivals.append(arriving.consent_given(), arriving.consent_withdrawn(), erased, arriving.consent_given())
+    await edge.quiet()
+    await arrivals.append((arriving.match(), arriving.accepted(MAY, AUGUST)))
+    await edge.quiet()
+    refused = await state_of(edge)
+    if behind_a_gap:
+        # What would open it waits for somebody who looks.
+        assert (refused["status"], refused["reason"]) == ("refused", "person_erased")
+    with pytest.raises(KeyDestroyed):
+        await edge.keys.persons("placement").existing(PERSON)
 
 
 async def test_a_withdrawal_behind_a_gap_stops_at_once_and_an_earlier_consent_turns_nothing_back(edge: Serving) -> None:

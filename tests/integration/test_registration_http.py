@@ -185,15 +185,6 @@ async def test_the_receipt_is_the_same_and_can_be_verified(published: Serving) -
     assert len(await published.topic("registration.experts")) == 1
 
 
-async def test_one_document_one_person(published: Serving) -> None:
-    await registered(published, document=document("AB 123"))
-    answer = await published.post("/experts", "officer", registration(document=document("ab-123")))
-    status = await decided(published, answer.json())
-    assert status["status"] == "refused"
-    assert status["problems"] == [{"pointer": "/person/document/number", "rule": "document_held_elsewhere"}]
-    assert (await published.get(f"/experts/{answer.json()['subject']}")).status_code == 404
-
-
 async def test_a_second_registration_in_the_programme_is_refused_and_says_what_is_possible(published: Serving) -> None:
     low = registration(attributes={**ATTRIBUTES, "education": 3})
     first = await published.post("/experts", "expert", low, subject="me", key="k1")

@@ -17,6 +17,7 @@ LEAST_YEARS = 2
 STARTS_ON = "2026-01-05"
 OFFICER = derived_id("account", "officer")
 SECOND_OFFICER = derived_id("account", "second officer")
+PROTECTION = derived_id("account", "data-protection officer")
 HOST = derived_id("account", "host")
 
 
@@ -62,6 +63,9 @@ DEFINITION = definition_of(
             "work_kinds": [{"code": "water_system", "name": {"en": "Water system"}}],
             "reached": ["families"],
         },
+        "dimensions": [
+            {"code": "sex", "name": {"en": "Sex"}, "attribute": "sex", "at": "now", "statistical": True},
+        ],
         "indicators": [
             _indicator("registrations", "expert_registered", {"distinct": "expert"}),
             _indicator("eligible", "expert_eligible", {"distinct": "expert"}),
@@ -148,9 +152,11 @@ SECOND = Person("second", 9, self_registered=False, document="P 2")
 THIRD = Person("third", 7, sex="male")
 FOURTH = Person("fourth", 5, self_registered=False)
 NOVICE = Person("novice", 1, document="P 5")
-# The same document under another account: only one of the two can be recorded, whoever comes first.
+# The same document under another account: whoever comes second waits until somebody has decided whose it is.
 DOUBLE = Person("double", 1, document="P 5")
-PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE)
+# Never put on a list; her data are erased.
+LEAVING = Person("leaving", 4, document="P 7")
+PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE, LEAVING)
 CORRECTED, WITHDRAWING = THIRD, SECOND
 # Too little experience at first, which was a mistake.
 CONTESTING = NOVICE

@@ -23,7 +23,9 @@ from tests.simulation.cast import (
     CONTESTING,
     CORRECTED,
     LEAST_YEARS,
+    LEAVING,
     POSTS,
+    PROTECTION,
     SECOND_OFFICER,
     WITHDRAWING,
     Person,
@@ -82,6 +84,7 @@ class History:
             self._correct(CORRECTED),
             self._change(CHANGING),
             self._withdraw(WITHDRAWING),
+            self._erase(LEAVING),
             self._glance(),
             *self._plain.plays(),
         )
@@ -149,11 +152,21 @@ class History:
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))
-        if await self._decided("registration", person.command_id) == "accepted":
+        if await self._decided("registration", person.command_id) == "accepted" and await self._is_expert(person):
             await self.client.put(requests.screen(person))
             self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
+
+    async def _is_expert(self, person: Person) -> bool:
+        """Whose document number somebody else holds waits for a decision, which may end the case."""
+        if await self._stands(person) != "identity_clash":
+            return True
+        await self.client.pause(3.0)
+        outcome = self.client.rng.choice(("holds", "moves", "same_person"))
+        said = {"outcome": outcome, "reason": "documents_compared"}
+        await self.client.put(requests.on_expert("settle-identity", person, account=PROTECTION, **said))
+        return outcome != "same_person"
 
     async def _contest(self, person: Person) -> None:
         """An appeal, decided by another officer, and screening anew; now and then the first officer tries it too."""
@@ -205,6 +218,13 @@ class History:
         if self.client.rng.random() < COMES_BACK:
             await self.client.pause(5.0)
             await self.client.put(requests.give_consent(person))
+
+    async def _erase(self, person: Person) -> None:
+        """As soon as the case is there, or when it was decided long ago."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        if self.client.rng.random() >= EARLY:
+            await self.client.pause(9.0)
+        await self.client.put(requests.erase(person))
 
     async def _until_placed(self, person: Person) -> None:
         async def placements(service: Any) -> int:

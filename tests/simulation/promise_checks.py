@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from services.registration.store import OFFICE_MARK
 from shared.clock import derived_id, short_hash
+from shared.contracts.registry import read as read_event
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
 from shared.identity.sealing import SealBroken
 from shared.intake.proofs import decided_receipt
 from shared.intake.receipts import signed_bytes
 from shared.store.port import Document
-from tests.simulation.cast import LEAST_YEARS, PURPOSE
+from tests.simulation.cast import LEAST_YEARS, LEAVING, PURPOSE
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.journal import Journal
 from tests.simulation.stream_checks import mark_of
@@ -30,6 +32,7 @@ GUARDS: tuple[tuple[str, str, str, frozenset[str]], ...] = (
     ("placement", "calendars", "placements", NEVER_BEGUN),
 )
 MATCHES_TOPIC = "matching.matches"
+EXPERTS_TOPIC = "registration.experts"
 # After each of them matching settles the match's hold in the person's pool.
 ENDINGS = frozenset({"ExpertNotSelected", "OfferDeclined", "OfferExpired", "MatchRetracted"})
 DECIDED_AS = {"expert-registration": ("experts", "expert"), "application": ("matches", "match")}
@@ -66,7 +69,31 @@ def check_given_back(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:
+    """A person is one without a document too; whose number it is now, `check_moved` asks."""
+    if collection == "documents":
+        return True
     return collection == "assignments" and state is not None and state["status"] not in SEATED
+
+
+def check_moved(evidence: Evidence) -> Iterator[Violation]:
+    """I10: a number that was decided to be another's is that person's, and whoever held it was told, once."""
+    persons = {one["_id"]: one for one in evidence.documents["registration"]["persons"]}
+    holds = {one["_id"]: one["holds"] for one in evidence.documents["registration"]["documents"]}
+    for read in evidence.reads(EXPERTS_TOPIC):
+        if read.name != "ExpertIdentitySettled":
+            continue
+        event: Any = read_event(read.envelope, read.record.value or b"")
+        case = next(one for one in evidence.documents["registration"]["experts"] if one["_id"] == read.envelope.subject)
+        name = f"{EXPERTS_TOPIC}/{read.envelope.subject}"
+        if any(persons[one]["state"]["status"] == "erased" for one in (event.holder, event.person)):
+            continue
+        standing = holds[case["private"]["claimed"]]
+        right = {"moves": ("released", "confirmed")}.get(event.outcome, ("confirmed", "refused"))
+        found = tuple(standing[one]["status"] for one in (event.holder, event.person))
+        if found != right:
+            yield Violation("I10", name, f"{event.outcome}, and holder and claimant are {', '.join(found)}")
+        if persons[event.holder]["state"].get("claim", {}).get("outcome") != event.outcome:
+            yield Violation("I10", name, "the holder was not told")
 
 
 def check_held(evidence: Evidence) -> Iterator[Violation]:
@@ -170,8 +197,11 @@ def check_decided(evidence: Evidence) -> Iterator[Violation]:
         for one in _with_state(evidence.documents["matching"]["matches"])
         if one["state"]["status"] in ("offered", "accepted", "retracting")
     }
-    years = {one["_id"]: _newest(one)["experience_years"] for one in _with_state(registration["persons"])}
+    standing = [one for one in _with_state(registration["persons"]) if one["state"]["status"] != "erased"]
+    years = {one["_id"]: _newest(one)["experience_years"] for one in standing}
     for one in _with_state(registration["experts"]):
+        if one["state"]["person"] not in years:
+            continue
         state, name = one["state"], f"expert/{one['_id']}"
         meets, flagged = years[state["person"]] >= LEAST_YEARS, bool(state["failing"])
         if state["status"] == "eligible" and meets == flagged:
@@ -182,6 +212,38 @@ def check_decided(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("I12", name, "is flagged, and no offer is out")
 
 
+def _erased(evidence: Evidence) -> list[Document]:
+    persons = evidence.documents["registration"].get("persons", [])
+    return [one for one in _with_state(persons) if one["state"]["status"] == "erased"]
+
+
+def check_erased(evidence: Evidence) -> Iterator[Violation]:
+    """I12: of an erased person nothing is left but what is counted, in any service, and nothing is open."""
+    owner = evidence.documents["registration"]
+    erased = {one["_id"]: one for one in _erased(evidence)}
+    if LEAVING.id in {one["_id"] for one in owner["persons"]} - set(erased):
+        yield Violation("I12", f"person/{LEAVING.id}", "was to be erased")
+    for id, one in erased.items():
+        known = [entry["attributes"] for entry in one["state"]["entries"]]
+        left = [name for name in one["private"] if not name.startswith(OFFICE_MARK)]
+        left += [name for each in known for name, value in each.items() if name != "sex" and value != []]
+        if left:
+            yield Violation("I12", f"person/{id}", f"keeps {', '.join(left)}")
+        for service, guards in (("matching", "pools"), ("placement", "calendars")):
+            closed = {guard["_id"]: guard["closed"] for guard in evidence.documents[service][guards]}
+            if not closed.get(id):
+                yield Violation("I12", f"{guards}/{id}", "is not closed")
+    for guard in owner["documents"]:
+        if set(guard["holds"]) & set(erased):
+            yield Violation("I12", f"document/{guard['_id']}", "names somebody who was erased")
+    for one in _with_state(owner["experts"]):
+        if one["state"]["person"] in erased and (one["state"]["status"] != "withdrawn" or one["private"]):
+            yield Violation("I12", f"expert/{one['_id']}", f"is {one['state']['status']} with {list(one['private'])}")
+    for shadow in evidence.documents["matching"]["shadows"]:
+        if shadow["_id"] in erased and shadow["knowledge"].get("profile", {}).get("entries"):
+            yield Violation("I12", f"shadow/{shadow['_id']}", "knows attributes of somebody who was erased")
+
+
 def _newest(person: Document) -> Mapping[str, Any]:
     entries = person["state"]["entries"]
     attributes: Mapping[str, Any] = max(entries, key=lambda one: (one["valid_from"], one["recorded_at"]))["attributes"]
@@ -189,7 +251,11 @@ def _newest(person: Document) -> Mapping[str, Any]:
 
 
 def check_submissions(evidence: Evidence, journal: Journal, keys: Keys) -> Iterator[Violation]:
-    """I1: each receipt that was handed out is the stored one and verifies; what it stands for is decided."""
+    """I1: each receipt that was handed out is the stored one and verifies; what it stands for is decided.
+
+    That of an erased person is opened by nobody any more (I12).
+    """
+    erased = {one["_id"] for one in _erased(evidence)}
     for service in ("registration", "matching"):
         public = keys.receipt_public_keys(service)
         applied = {
@@ -201,6 +267,10 @@ def check_submissions(evidence: Evidence, journal: Journal, keys: Keys) -> Itera
             name = f"submissions/{one['_id']}"
             if one["status"] == "pending":
                 yield Violation("I12", name, "was never decided")
+                continue
+            if one["person"] in erased:
+                if receipt is not None:
+                    yield Violation("I12", name, "the receipt of somebody who was erased opens")
                 continue
             if receipt is None or not verify_receipt(
                 public, receipt["key_id"], signed_bytes(receipt), receipt["signature"]

@@ -79,13 +79,16 @@ def counted_from_documents(evidence: Evidence) -> Figures:
     women = _women(evidence)
     by_women = sum(state["parties"]["person"] in women for state in begun)
 
+    # What a case had come to is counted on after it was withdrawn.
+    decided = [{"status": state["resumes"] if state["status"] == "withdrawn" else state["status"]} for state in experts]
+
     def count(states: Sequence[Mapping[str, Any]], *statuses: str) -> int:
         return sum(state["status"] in statuses for state in states)
 
     return {
-        "registrations": len(experts),
-        "eligible": count(experts, "eligible"),
-        "ineligible": count(experts, "ineligible"),
+        "registrations": len(experts) - count(decided, "identity_clash", "duplicate"),
+        "eligible": count(decided, "eligible"),
+        "ineligible": count(decided, "ineligible"),
         "appeals": sum(state.get("appeal") is not None for state in experts),
         "hosts": count(_states(evidence, "registration", "institutions"), "active"),
         "requests": len(assignments) - count(assignments, "draft"),

@@ -157,6 +157,13 @@ def give_consent(person: Person) -> Step:
     return execute(f"give consent of {person.name}", "registration", PERSONS, person.id, command)
 
 
+def erase(person: Person) -> Step:
+    about = About("registration", PERSONS.name, person.id)
+    work = acting(PERSON, "erase", person.id, reason="own_request")
+    # The definition is on its way to this replica still.
+    return step(f"erase {person.name}", about, work, patient=frozenset({"programme_unknown"}))
+
+
 def assign_accounts(person: Person) -> list[Step]:
     """An officer's person signs in, and the host's contact is another one."""
     named = (

@@ -142,10 +142,12 @@ PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     promise_checks.check_holds,
     promise_checks.check_held,
     promise_checks.check_given_back,
+    promise_checks.check_moved,
     promise_checks.check_succession,
     promise_checks.check_both_sides,
     promise_checks.check_withdrawn,
     promise_checks.check_decided,
+    promise_checks.check_erased,
     promise_checks.check_parked,
 )
 

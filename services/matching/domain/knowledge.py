@@ -4,7 +4,7 @@ What a function knows stands in the subject's shadow under the function's name:
 
 | name | fields |
 |---|---|
-| person | account, office |
+| person | account, office, erased |
 | consents | by purpose: whether it stands, and the (epoch, sequence) that said so |
 | profile | entries |
 | expert | person, programme, office, screening (screening, eligible, ineligible), suspended, turned (by what) |
@@ -31,6 +31,8 @@ from shared.contracts.registration import (
     AppealUpheld,
     ConsentGiven,
     ConsentWithdrawn,
+    ExpertIdentityClashed,
+    ExpertIdentitySettled,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
@@ -38,6 +40,7 @@ from shared.contracts.registration import (
     InstitutionAccountAssigned,
     InstitutionRegistered,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
     Profile,
 )
@@ -52,7 +55,12 @@ Return = Literal["not begun", "begun", "over"]
 Answer = Literal["return_begun", "return_over", "ended"]
 
 
-def person(known: Knowledge, event: PersonRecorded | PersonAccountAssigned, _envelope: Envelope) -> Knowledge:
+def person(
+    known: Knowledge, event: PersonRecorded | PersonAccountAssigned | PersonErased, _envelope: Envelope
+) -> Knowledge:
+    """An erasure is for ever, whatever is heard after it."""
+    if isinstance(event, PersonErased):
+        return {**known, "erased": True}
     if isinstance(event, PersonAccountAssigned):
         return {**known, "account": event.account}
     return {**known, "account": event.account, "office": event.office}
@@ -75,6 +83,9 @@ def _is_overtaken(by: list[int], envelope: Envelope) -> bool:
 
 
 def profile(known: Knowledge, event: Profile, _envelope: Envelope) -> Knowledge:
+    """What is left of an erased person is for counting alone."""
+    if event.erased:
+        return {**known, "entries": []}
     return {**known, "entries": [entry.model_dump(mode="json", exclude_none=True) for entry in event.entries]}
 
 
@@ -85,12 +96,17 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
             return known
         suspended = isinstance(event, ExpertSuspended)
         return {**known, "person": event.person, "suspended": suspended, "turned": _order(envelope)}
-    changed = {**known, "screening": event.leads_to}
+    # Until the identity is settled, and for whoever applies, it is as if screening had not ended.
+    clashes = isinstance(event, ExpertIdentityClashed)
+    changed = {**known, "screening": "screening" if clashes else event.leads_to}
+    if isinstance(event, ExpertIdentitySettled):
+        # Whose case ended with that is nobody to be placed; anybody else is told as registered after it.
+        changed["screening"] = "ineligible"
     lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
     if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.
         changed |= {"suspended": False, "turned": _order(envelope)}
-    if isinstance(event, ExpertRegistered):
+    if clashes or isinstance(event, ExpertRegistered):
         changed |= event.model_dump(include={"person", "programme", "office"})
         changed.setdefault("suspended", False)
     return changed
@@ -157,7 +173,7 @@ def answer_to(known: Mapping[str, Any], retraction: str) -> Answer | None:
     return "return_over" if return_of(known) == "over" else None
 
 
-ExpertStatus = Literal["unknown", "screening", "eligible", "ineligible", "suspended"]
+ExpertStatus = Literal["unknown", "screening", "eligible", "ineligible", "suspended", "withdrawn"]
 
 
 def expert_status(known: Mapping[str, Any]) -> ExpertStatus:
@@ -169,6 +185,11 @@ def expert_status(known: Mapping[str, Any]) -> ExpertStatus:
         return "suspended"
     status: ExpertStatus = found["screening"]
     return status
+
+
+def is_erased(known: Mapping[str, Any]) -> bool:
+    """Of a person: also of one of whom nothing else has been heard."""
+    return bool(known.get("person", {}).get("erased"))
 
 
 def is_suspended(known: Mapping[str, Any]) -> bool:

@@ -1,4 +1,5 @@
-"""A consent that is taken back, or a suspension, stops everything of the person; a new consent lets it begin anew."""
+"""A consent that is taken back, a suspension or an erasure stops everything of the person; a new consent lets it begin
+anew."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from services.matching.domain.knowledge import (
     Consent,
     consent_to_placement,
     expert_status,
+    is_erased,
     is_suspended,
     return_of,
 )
@@ -31,7 +33,7 @@ from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause
 
-EXPERT_SUSPENDED, EXPERT_INELIGIBLE = "expert_suspended", "expert_ineligible"
+EXPERT_SUSPENDED, EXPERT_INELIGIBLE, PERSON_ERASED = "expert_suspended", "expert_ineligible", "person_erased"
 AGAINST: Mapping[Consent, str] = {"not_given": NO_CONSENT, "withdrawn": CONSENT_WITHDRAWN}
 
 
@@ -41,7 +43,14 @@ class Withdrawal:
     def __init__(self, replica: Replica, promises: Promises) -> None:
         self._kernel = replica.kernel
         self._store = replica.ports.store
+        self._keys = replica.ports.keys.persons(replica.service)
         self._promises = promises
+
+    async def erased(self, delivery: Delivery) -> None:
+        """The pool closes for good; what was written beside the person's cases goes with the person's key in here."""
+        await self._align(delivery.subject, delivery)
+        await self._keys.destroy(delivery.subject)
+        await self._store.truncate()
 
     async def consent(self, delivery: Delivery) -> None:
         """Only the consent to be placed matters here."""
@@ -120,11 +129,13 @@ class Withdrawal:
         return stage == "over" or (stage == "begun" and reason in AGAINST.values())
 
     async def _reason(self, person: str) -> str | None:
-        """What stands against it now: the person's own word, or the suspension of any of the person's experts."""
+        """What stands against it now: the person's word or erasure, or a suspension of one of the person's experts."""
         shadow = await self._store.load(SHADOWS.name, person)
         consent = consent_to_placement(shadow["knowledge"]) if shadow else "unknown"
         if consent in AGAINST:
             return AGAINST[consent]
+        if shadow and is_erased(shadow["knowledge"]):
+            return PERSON_ERASED
         experts = await self._store.find(SHADOWS.name, "person", person)
         if any(is_suspended(one["knowledge"]) for one in experts):
             return EXPERT_SUSPENDED

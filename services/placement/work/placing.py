@@ -28,6 +28,7 @@ from shared.web.acting import Call
 
 PURPOSE = "placement"
 CONSENT_FLAG = "consent_withdrawn"
+ERASED = "person_erased"
 REPORT = "report"
 REVISING = frozenset({"correct-contract", "correct-time", "take-back"})
 PLACEMENTS_TOPIC = "placement.placements"
@@ -136,6 +137,16 @@ class Placing:
             cause = delivery.cause(f"withdraw:{placement_id}")
             await self._kernel.execute(PLACEMENTS, placement_id, command, cause, private={CONSENT_FLAG: True})
             await self._settle(person, placement_id)
+
+    async def erase(self, delivery: Delivery) -> None:
+        """PersonErased: the calendar closes for good, and what was written beside the placements goes with the key.
+
+        The consents that ended before it have cancelled whatever had not begun.
+        """
+        order = (delivery.envelope.epoch, delivery.envelope.sequence)
+        await self._replica.guards.close(self.guard, delivery.subject, ERASED, order)
+        await self._replica.ports.keys.persons(self._replica.service).destroy(delivery.subject)
+        await self._store.truncate()
 
     async def consent(self, delivery: Delivery) -> None:
         """ConsentGiven: the calendar takes placements again, and the flag goes from what still runs."""

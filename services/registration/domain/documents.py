@@ -1,20 +1,22 @@
 """The guard `documents`: one document number, one person (docs/kernel.md, section 3).
 
-The guard's id is the blind index of type, country and number; a hold is named by the person. It is never released:
-a number belongs to whoever brought it first, and a doubtful case is for the protection role to resolve.
+The guard's id is the blind index of type, country and number; a hold is named by the person. A number belongs to
+whoever brought it first, until the protection role decides that it is another's (`claims`); no clock takes it away.
+With the person's erasure it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from services.registration.domain.fields import DocumentNumber, KnownState, broken
 from shared.cases.bodies import Input
+from shared.cases.holds import Usage
 from shared.contracts.base import Code
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 
 DOCUMENT_TYPES: Mapping[str, str] = {
     "passport": "Passport of any kind.",
@@ -29,8 +31,9 @@ DOCUMENT_TYPES: Mapping[str, str] = {
 EXPECTED_TYPE = f"one of {', '.join(DOCUMENT_TYPES)}"
 # Whoever holds one of these may call it by the other's name, and their numbers are given out together.
 NUMBERED_TOGETHER: Mapping[str, str] = {"travel_document": "passport"}
-RULE = "document_held_elsewhere"
-POINTER = "/person/document/number"
+HELD = "document_held_elsewhere"
+# What the guard answers a person to whom the number does not belong, or does so no longer.
+NOT_THEIRS = frozenset({HELD, "hold_released"})
 
 
 def _listed(value: str) -> str:
@@ -58,9 +61,9 @@ class IdentityDocument(Input):
 
 
 def admit(_document: Mapping[str, Any], standing: Mapping[str, Any], _claim: Mapping[str, Any]) -> None:
-    """Refuses a second person; it never says where or by whom the number is held."""
+    """Refuses a second person."""
     if standing:
-        raise held_elsewhere()
+        raise Refusal(HELD)
 
 
 def numbered_as(type: str) -> str:
@@ -68,10 +71,15 @@ def numbered_as(type: str) -> str:
     return NUMBERED_TOGETHER.get(type, type)
 
 
-def held_elsewhere() -> Refusal:
-    return Refusal(RULE, problems=(Problem(RULE, POINTER),))
+def holder_of(guard: Mapping[str, Any] | None) -> str | None:
+    """The person whose the number is now."""
+    holds = guard["holds"] if guard else {}
+    return next((person for person, hold in holds.items() if hold["status"] in ("held", "confirmed")), None)
 
 
-def usage(person: Mapping[str, Any] | None) -> Literal["pending", "used"]:
-    """A person that is recorded uses the number; there is no state in which one could no longer do so."""
-    return "used" if person is not None and person.get("state") is not None else "pending"
+def usage(person: Mapping[str, Any] | None) -> Usage:
+    """A person that is recorded uses the number; one that is erased never does again."""
+    state = person.get("state") if person is not None else None
+    if state is None:
+        return "pending"
+    return "spent" if state["status"] == "erased" else "used"

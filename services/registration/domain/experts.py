@@ -1,8 +1,8 @@
 """An expert: a person in one programme, screened by the criteria that the programme declares (domain.md, section 3).
 
-screening <> needs_info; screening > eligible | ineligible > screening again; any > suspended > what it was before;
-ineligible | suspended > appealed > screening | dismissed. Whether somebody is on assignment or an alumnus follows from
-placements and is never stored here.
+identity_clash > screening | duplicate; screening <> needs_info; screening > eligible | ineligible > screening again;
+any > suspended > what it was before; ineligible | suspended > appealed > screening | dismissed. Whether somebody is on
+assignment or an alumnus follows from placements and is never stored here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from services.registration.domain import examples
+from services.registration.domain import claims, examples
 from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import (
@@ -32,7 +32,7 @@ from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.telephones import read_telephone
 from shared.cases.bodies import ITEM, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Instant
+from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration import (
     PURPOSES,
@@ -43,17 +43,31 @@ from shared.contracts.registration import (
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertEligibilityChanged,
+    ExpertIdentityClashed,
+    ExpertIdentitySettled,
     ExpertInfoProvided,
     ExpertInfoRequested,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertWithdrawn,
 )
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER
 
-Status = Literal["screening", "needs_info", "eligible", "ineligible", "suspended", "appealed", "dismissed"]
+Status = Literal[
+    "screening",
+    "identity_clash",
+    "duplicate",
+    "needs_info",
+    "eligible",
+    "ineligible",
+    "suspended",
+    "appealed",
+    "dismissed",
+    "withdrawn",
+]
 Channel = Literal["self", "officer"]
 # Why screening begins anew by itself.
 PROFILE_CHANGED = "profile_changed"
@@ -62,11 +76,12 @@ AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 class Expert(BaseModel):
     """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
-    (`resumes_until`: its `appeal_until`).
+    (`resumes_until`: its `appeal_until`), or before the withdrawal.
 
     `failing`: criteria that an eligible expert no longer meets, while the case goes on with an offer.
     `appeal_until`: from when on the last decision can no longer be appealed. `against`, `ground`, `appealed_at` and
     `appeal`: of the last appeal, the state that it contests, why, when, and what became of it.
+    `identity`: what was decided of a document number that came with the registration and was another person's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +104,7 @@ class Expert(BaseModel):
     ground: str | None = None
     appealed_at: Instant | None = None
     appeal: Outcome | None = None
+    identity: claims.Settled | None = None
 
 
 class PersonInput(Input):
@@ -118,21 +134,29 @@ class PersonInput(Input):
 
 
 class ExpertRegistration(Change):
-    """A person registers for a programme, alone or through an officer."""
+    """A person registers for a programme, alone or through an officer.
+
+    `known_person`: whom an officer registers in a further programme, as one whom that officer may read.
+    """
 
     programme: Code
     office: Code
+    known_person: Id | None = None
     person: PersonInput
     consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES))] = ()
 
 
 @dataclass(frozen=True)
 class Applicant:
-    """Who the registered person is, under which version of the definition, and through whom it came."""
+    """Who the registered person is, under which version of the definition, and through whom it came.
+
+    `clashes`: the document number that came with it is another person's.
+    """
 
     person: str
     programme_version: int
     channel: Channel
+    clashes: bool = False
 
 
 class RequestedItems(Noted):
@@ -156,8 +180,10 @@ class ProvidedInfo(Change):
 
 def by_the_newest_version(turn: Turn[Expert, ExpertRegistration]) -> Told:
     """A case keeps the version of the definition under which it is opened."""
-    who: Applicant = turn.given
-    return {"person": who.person, "programme_version": who.programme_version, "channel": who.channel}
+    who, body = turn.given, turn.body
+    said = {"person": who.person, "programme_version": who.programme_version, "channel": who.channel}
+    frame = {"programme": body.programme, "office": body.office}
+    return [claims.registered_as(turn, said | frame, clashes=who.clashes)]
 
 
 @dataclass(frozen=True)
@@ -235,8 +261,11 @@ def may_be_appealed(turn: Turn[Expert, Reason]) -> Told:
 def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
     match event:
-        case ExpertRegistered():
-            return {"registered_at": event.happened_at}
+        case ExpertRegistered() | ExpertIdentityClashed():
+            # Lists are in this order, in which no case may move later.
+            return {"registered_at": state.registered_at if state else event.happened_at}
+        case ExpertIdentitySettled():
+            return {"reason": None, "identity": claims.settled(event)}
         case ExpertInfoProvided():
             return {"items": ()}
         case ExpertDeclaredEligible():
@@ -256,6 +285,9 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
             return {"against": state.status, "appealed_at": event.happened_at, "appeal": "pending"}
         case AppealDismissed():
             return {"appeal": "dismissed", "appeal_until": None}
+        case ExpertWithdrawn() if state:
+            gone: Mapping[str, Any] = dict.fromkeys(("criteria", "failing", "items"), ())
+            return {**gone, "resumes": state.resumes or state.status, "resumes_until": None, "appeal_until": None}
     return {}
 
 
@@ -284,7 +316,7 @@ MOVES: tuple[Move, ...] = (
     Move(
         "create",
         states(NEW),
-        ExpertRegistered,
+        (ExpertRegistered, ExpertIdentityClashed),
         body=ExpertRegistration,
         by=BY_EXPERT,
         rule=by_the_newest_version,
@@ -293,8 +325,8 @@ MOVES: tuple[Move, ...] = (
             "account_handed_over",
             "already_registered",
             "code_not_listed",
-            "document_held_elsewhere",
             "not_in_programme",
+            "known_person_unknown",
             "office_unknown",
             "other_office",
             "programme_is_over",
@@ -304,6 +336,7 @@ MOVES: tuple[Move, ...] = (
         ),
         example=examples.EXPERT,
     ),
+    claims.SETTLES,
     Move(
         "screen",
         SCREENING,
@@ -436,8 +469,23 @@ MOVES: tuple[Move, ...] = (
         note_to=("expert",),
         example={"reason": VERDICTS[0]},
     ),
+    Move(
+        "withdraw",
+        SCREENING | ASKED | SCREENED | APPEALED | {claims.CLASH, claims.DUPLICATE, "suspended", "dismissed"},
+        ExpertWithdrawn,
+        body=Reason,
+        overtaken="nothing",
+    ),
 )
 
 EXPERT = Case(
-    "experts", Expert, MOVES, fold, readers=OWN_OR_OFFICE, filters=("programme", "person"), second="already_registered"
+    "experts",
+    Expert,
+    MOVES,
+    fold,
+    readers=OWN_OR_OFFICE,
+    filters=("programme", "person"),
+    second="already_registered",
+    # Whoever registers learns nothing of the numbers that others brought.
+    veiled={claims.CLASH: "screening"},
 )

@@ -7,10 +7,12 @@ Every change of the profile emits the whole timeline for the compacted topic and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from services.registration.domain.claims import Heard, Settled, settled
 from services.registration.domain.examples import CHANGED_IDENTITY, PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
@@ -29,16 +31,20 @@ from services.registration.domain.identity import (
 )
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.timeline import ENTRIES_AT_MOST, changed
-from shared.cases.bodies import Change, Input, Reason
+from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
+from shared.contracts.frame import Listed
 from shared.contracts.registration import (
+    Attributes,
     ConsentGiven,
     ConsentWithdrawn,
+    DocumentClaimSettled,
     IdentityChangeConfirmed,
     IdentityChangeRefused,
     IdentityChangeRequested,
     PersonAccountAssigned,
+    PersonErased,
     PersonRecorded,
     Profile,
     ProfileChanged,
@@ -54,16 +60,18 @@ Consent = Literal["given", "withdrawn"]
 class Person(BaseModel):
     """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer.
 
+    `claim`: what was decided last where somebody else claimed the person's document number.
     `identity_change`, `identity_reason`: how the last change of identity that was asked for stands, and why.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    status: Literal["recorded"] = "recorded"
+    status: Literal["recorded", "erased"] = "recorded"
     account: str | None = None
     office: str | None = None
     consents: dict[str, Consent] = {}
     entries: tuple[ProfileEntry, ...] = ()
+    claim: Settled | None = None
     identity_change: Outcome | None = None
     identity_reason: Code | None = None
 
@@ -87,6 +95,22 @@ class ProfileCorrection(Change):
 
 class ConsentTo(Change):
     purpose: ConsentPurpose
+
+
+class ErasureFor(Change):
+    """No note: nothing more is written about the person."""
+
+    reason: Annotated[Code, Listed(REASON)]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`statistical`: the attributes that stay, by the person's programmes. `offered`, `placed`: what was heard of any
+    of the person's cases, an offer that is out or was accepted, and a placement."""
+
+    statistical: frozenset[str]
+    offered: bool = False
+    placed: bool = False
 
 
 def as_registered(turn: Turn[Person, Recording]) -> Told:
@@ -126,8 +150,33 @@ def as_asked_for(turn: Turn[Person, Reason]) -> Told:
 
 def as_it_stands(turn: Turn[Person, Change]) -> Told:
     """An older record stands at the head of the compacted topic: the current one has to follow it."""
-    entries = turn.state.entries
-    return [Profile(happened_at=turn.now, entries=entries)] if entries else []
+    entries, erased = turn.state.entries, turn.state.status == "erased" or None
+    return [Profile(happened_at=turn.now, entries=entries, erased=erased)] if entries or erased else []
+
+
+def nothing_but_statistics(turn: Turn[Person, ErasureFor]) -> Told:
+    """What stays are the attributes that the person's programmes list as statistical. Every consent ends with it.
+
+    Nobody whose case has reached a placement is erased yet, and nobody who stands on an offer.
+    """
+    state, now, stands = turn.state, turn.now, turn.given
+    if stands.placed:
+        raise Refusal("placement_reached", "a case of the person has reached a placement; erasing those is not built")
+    if stands.offered:
+        raise Refusal("offer_stands", "the person stands on an offer; take the consent to placement back first")
+    given = [purpose for purpose, answer in state.consents.items() if answer == "given"]
+    kept = tuple(_statistics_of(entry, stands.statistical) for entry in state.entries) if stands.statistical else ()
+    return [
+        *(ConsentWithdrawn(happened_at=now, purpose=purpose) for purpose in given),
+        Profile(happened_at=now, entries=kept, erased=True),
+        PersonErased(happened_at=now, reason=turn.body.reason),
+    ]
+
+
+def _statistics_of(entry: ProfileEntry, statistical: frozenset[str]) -> ProfileEntry:
+    known = entry.attributes
+    kept = Attributes(**{name: getattr(known, name) for name in Attributes.model_fields if name in statistical})
+    return entry.model_copy(update={"attributes": kept})
 
 
 def not_given_yet(turn: Turn[Person, ConsentTo]) -> Told:
@@ -152,6 +201,10 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
             return {"consents": {**consents, event.purpose: "given"}}
         case ConsentWithdrawn():
             return {"consents": {**consents, event.purpose: "withdrawn"}}
+        case DocumentClaimSettled():
+            return {"claim": settled(event)}
+        case PersonErased():
+            return {"identity_change": None, "identity_reason": None}
         case IdentityChangeRequested():
             return {"identity_change": "pending", "identity_reason": event.reason}
         case IdentityChangeConfirmed():
@@ -163,6 +216,8 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
 
 OWN_OR_OFFICE: By = {"expert": "own", "officer": "office", "protection": "all"}
 RECORDED = states("recorded")
+# Who signs with an account that is not the own one could undo nothing of it, so the role that is asked does it.
+BY_PROTECTION: By = {"protection": "all"}
 
 MOVES: tuple[Move, ...] = (
     # Of two topics either may be read first, so a profile can be the first that is known of a person.
@@ -175,7 +230,8 @@ MOVES: tuple[Move, ...] = (
         body=Recording,
         rule=as_registered,
     ),
-    Move("reissue", RECORDED, Profile, rule=as_it_stands),
+    Move("reissue", RECORDED | {"erased"}, Profile, rule=as_it_stands),
+    Move("hear-claim", RECORDED, DocumentClaimSettled, body=Heard),
     Move(
         "assign-account",
         RECORDED,
@@ -272,6 +328,20 @@ MOVES: tuple[Move, ...] = (
         rule=given_before,
         refuses=("consent_not_given",),
         example={"purpose": "placement"},
+    ),
+    Move(
+        "erase",
+        RECORDED,
+        PersonErased,
+        then=(ConsentWithdrawn, Profile),
+        body=ErasureFor,
+        by=BY_PROTECTION,
+        rule=nothing_but_statistics,
+        needs=states("definition", "private"),
+        already=states("erased"),
+        refuses=("offer_stands", "placement_reached"),
+        reasons=("own_request", "retention_over", "unlawful_processing", "mistaken_entry"),
+        example={"reason": "own_request"},
     ),
 )
 

@@ -72,10 +72,13 @@ class Criteria:
         return None if found is None else found.names
 
     async def person(self, id: str) -> tuple[int, Person]:
-        """The person with its document's version. Raises Refusal 404."""
+        """The person with its document's version. Raises Refusal 404, and 410 for one that is erased."""
         document, person = await self._kernel.load(PERSONS, id)
         if document is None or person is None:
             raise Refusal("not_found", status=404)
+        if person.status == "erased":
+            # The key may still be there for a moment, and would be what refuses.
+            raise Refusal("erased", status=410)
         return int(document["version"]), person
 
     async def _as_of(self, expert: Expert, on: date) -> Found | None:

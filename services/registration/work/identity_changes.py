@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.registration.domain import documents
 from services.registration.domain.identity import UNCHANGED, Identity, IdentityChange
 from services.registration.domain.lives import RULES, beyond_a_life
 from services.registration.domain.persons import PERSON, Person
@@ -103,7 +104,12 @@ class IdentityChanges:
         if identity.document is None:
             return None
         guard_id = self._identifiers.guard_id(identity.document)
-        return await self._replica.guards.take(self._guard, guard_id, person_id, {})
+        try:
+            return await self._replica.guards.take(self._guard, guard_id, person_id, {})
+        except Refusal as refusal:
+            if refusal.rule in documents.NOT_THEIRS:
+                raise Refusal(documents.HELD) from None
+            raise
 
     async def _refuse_the_same(self, person_id: str, document: Document, person: Person, said: Identity) -> None:
         private, same = document["private"], list[bool]()

@@ -10,9 +10,10 @@ from services.registration.domain.appeals import is_open
 from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration, PersonInput
 from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
-from services.registration.identifiers import Identifiers
+from services.registration.identifiers import SEALED_DOCUMENT, Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
+from services.registration.work.claiming import CLAIMED
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
@@ -25,13 +26,16 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, settled
+from shared.store.collection import belongs
 from shared.store.guards import Guard
 from shared.store.port import Document
 from shared.web.acting import Call
+from shared.web.callers import Granted
 
 EXPERT_REGISTRATION = "expert-registration"
 ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
+UNKNOWN = "known_person_unknown"
 # Of a person's private part what says who it is.
 IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "likeness"})
 
@@ -49,7 +53,9 @@ class Registering:
         self._publishing = publishing
         self._identifiers = identifiers
         self._handing_over = handing_over
-        self.guard = Guard(DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission)
+        self.guard = Guard(
+            DOCUMENTS, PERSONS.name, documents.admit, documents.usage, self._finish_submission, forgets=True
+        )
 
     async def take(self, call: Call[ExpertRegistration]) -> Mapping[str, Any]:
         """The receipt. Whatever could turn out otherwise at the second decision is refused before it is given."""
@@ -66,14 +72,24 @@ class Registering:
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
-        person_id = await self._person_of(channel, cause)
+        if body.known_person is not None:
+            await self._readable(body.known_person, call.granted)
+        person_id = await self._person_of(channel, body, cause)
         subject = derived_id(person_id, body.programme)
-        if channel == "self":
+        if may_be_known(channel, body):
             await self._not_again(subject, cause)
         stored = body.model_dump(mode="json", exclude_none=True)
         return await self._replica.submissions.submit(
             EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel, person=person_id
         )
+
+    async def _readable(self, person_id: str, granted: Granted) -> None:
+        """An officer names a person of the own office; whoever registers itself names nobody. Refusal (422)."""
+        readable = granted.edge.policy.allowed(granted.principal, PERSONS.name, "read")
+        found = await granted.equalities_of(readable) if granted.principal.role == "officer" else ()
+        person = await self._store.load(PERSONS.name, person_id)
+        if person is None or not any(belongs(person, index, equals) for index, equals in found):
+            raise Refusal(UNKNOWN, problems=(Problem(UNKNOWN, "/known_person"),), status=422)
 
     async def _not_again(self, expert_id: str, cause: Cause) -> None:
         """A second registration is no way round a decision: the refusal says what is possible instead."""
@@ -82,23 +98,25 @@ class Registering:
             return
         now = self._runtime.now()
         verbs = [one for one in EXPERT.open_to(state, "expert") if one != "appeal" or is_open(state, now)]
-        detail = f"the person's case in this programme is {state.status}; possible now: {', '.join(verbs) or 'nothing'}"
+        status = EXPERT.veiled.get(state.status, state.status)
+        detail = f"the person's case in this programme is {status}; possible now: {', '.join(verbs) or 'nothing'}"
         raise Refusal(AGAIN, f"{detail}; an officer may screen again, with a reason")
 
     async def register(self, submission: Submission) -> None:
         """Decides a submission: the document guard, the person, the guard again, the expert.
 
         Whatever could turn out otherwise the second time is checked before the submission is taken, so that
-        what one replica began, another one finishes. Refusals: `already_registered`, `document_held_elsewhere`.
+        what one replica began, another one finishes. A number that another person holds is kept with the case alone,
+        which is no expert's until that is decided (`Claiming`). Refusal: `already_registered`.
         """
         body = ExpertRegistration.model_validate(submission.body)
         channel: Channel = "self" if submission.channel == "self" else "officer"
-        person_id = await self._person_of(channel, submission.cause)
+        person_id = await self._person_of(channel, body, submission.cause)
         if derived_id(person_id, body.programme) != submission.subject:
             raise handed_over()
         cause = submission.cause.step("expert")
-        # An officer's submission names a person of its own, whom only a repetition of it finds there.
-        known = await self._unless_second(submission.subject, cause) if channel == "self" else None
+        # Any other submission of an officer makes a person of its own, whom only a repetition of it finds there.
+        known = await self._unless_second(submission.subject, cause) if may_be_known(channel, body) else None
         _, version = await self._publishing.newest(body.programme)
         document = body.person.document
         guard_id = self._identifiers.guard_id(document) if document else None
@@ -106,23 +124,29 @@ class Registering:
         guard, private = await together(
             self._hold(guard_id, person_id, submission), self._identifiers.sealed(person_id, body.person, guard_id)
         )
-        # Only whoever registers itself may have done so before.
-        kept = await self._kept(person_id, body.person) if channel == "self" else None
+        clashes = guard_id is not None and guard is None
+        claimed = {name: private.pop(name) for name in [*private] if clashes and name.startswith(SEALED_DOCUMENT)}
+        kept = await self._kept(person_id, body.person) if may_be_known(channel, body) else None
         if kept is not None:
             private = {name: text for name, text in private.items() if name not in IDENTITY}
             body = body.model_copy(update={"person": kept})
         person = await self._record(body, person_id, private, submission)
-        flags = {"possible_duplicate": await self._resembles(person), "identity_differs": kept is not None}
-        command = Asked("create", body, Applicant(person_id, version, channel))
+        flags: dict[str, Any] = {
+            "possible_duplicate": await self._resembles(person),
+            "identity_differs": kept is not None,
+        }
+        if clashes:
+            flags |= {CLAIMED: guard_id, **claimed}
+        command = Asked("create", body, Applicant(person_id, version, channel, clashes))
         await together(
             self._settle(guard, person),
             self._kernel.execute(EXPERTS, submission.subject, command, cause, private=flags, known=known),
         )
 
-    async def _person_of(self, channel: str, cause: Cause) -> str:
+    async def _person_of(self, channel: str, body: ExpertRegistration, cause: Cause) -> str:
         """The person whom the registration is about. Refusal for an account whose person was handed to another one."""
         if channel != "self":
-            return person_of(channel, cause)
+            return body.known_person or person_of(channel, cause)
         person_id = await self._handing_over.person_of(cause.account or "")
         if person_id is None:
             raise handed_over()
@@ -157,6 +181,7 @@ class Registering:
         return document
 
     async def _hold(self, guard_id: str | None, person_id: str, submission: Submission) -> Document | None:
+        """The guard with the person's hold; None without a number, and where it is another person's."""
         if guard_id is None:
             return None
         claim = {"submission": submission.id}
@@ -164,14 +189,15 @@ class Registering:
             # Most numbers come once; one that is held already conflicts, and its guard answers.
             return await self._replica.guards.take(self.guard, guard_id, person_id, claim, known=None)
         except Refusal as refusal:
-            if refusal.rule == documents.RULE:
-                raise documents.held_elsewhere() from None
+            if refusal.rule in documents.NOT_THEIRS:
+                return None
             raise
 
     async def _record(
         self, body: ExpertRegistration, person_id: str, sealed: Mapping[str, str], submission: Submission
     ) -> Document:
         itself, known = submission.channel == "self", body.person
+        may_stand = may_be_known(submission.channel, body)
         private = {**sealed, office_mark(body.office): True}
         command = PERSON.ask(
             "record",
@@ -180,7 +206,7 @@ class Registering:
             entry=entry_of(submission.cause, known.valid_from, known.attributes, self._runtime),
             consents=body.consents,
         )
-        cause, document = submission.cause.step("person"), UNREAD if itself else None
+        cause, document = submission.cause.step("person"), UNREAD if may_stand else None
         saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
         return saved.document
 
@@ -196,6 +222,11 @@ class Registering:
         """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""
         if self._replica.intake is not None:
             await self._replica.intake.decide(claim["submission"])
+
+
+def may_be_known(channel: str, body: ExpertRegistration) -> bool:
+    """Whether the person may have been recorded before; else the submission makes one of its own."""
+    return channel == "self" or body.known_person is not None
 
 
 def handed_over() -> Refusal:

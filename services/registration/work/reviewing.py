@@ -7,9 +7,9 @@ heard of yet; then the case is in screening, and matching offers nothing more un
 from __future__ import annotations
 
 from services.registration.domain.experts import EXPERT, Review
-from services.registration.store import EXPERTS, SHADOWS
+from services.registration.store import EXPERTS
 from services.registration.work.criteria import Criteria
-from shared.clock import derived_id
+from services.registration.work.standing import is_offered
 from shared.contracts.registration import Profile
 from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
@@ -17,7 +17,6 @@ from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause
 
 DECIDED = ("eligible", "ineligible")
-OFFERS_AT_MOST = 1_000
 
 
 class Reviewing:
@@ -31,7 +30,7 @@ class Reviewing:
     async def changed(self, delivery: Delivery) -> None:
         """Profile: each of the person's cases, once more than one entry is known."""
         event = delivery.event
-        if isinstance(event, Profile) and len(event.entries) > 1:
+        if isinstance(event, Profile) and len(event.entries) > 1 and not event.erased:
             for document in await self._store.find(EXPERTS.name, "own", delivery.subject):
                 await self.reconsider(document["_id"], delivery.cause(f"reconsider:{document['_id']}"))
 
@@ -51,7 +50,7 @@ class Reviewing:
             # One who is eligible and meets everything, or ineligible and does not, is as was decided.
             if failed is None or (bool(failed) == (expert.status == "ineligible") and not expert.failing):
                 return
-            command = EXPERT.ask("reconsider", Review(failed, await self._is_offered(id)))
+            command = EXPERT.ask("reconsider", Review(failed, await is_offered(self._store, id)))
             try:
                 # Screened in between, it was decided by what is known now.
                 await self._kernel.execute(EXPERTS, id, command, cause, expected_version=document["version"])
@@ -59,11 +58,3 @@ class Reviewing:
             except PreconditionFailed:
                 continue
         raise Conflict
-
-    async def _is_offered(self, expert: str) -> bool:
-        """By what was heard: an offer is out, or was accepted and the return is not over."""
-        for shadow in await self._store.find(SHADOWS.name, "offered", expert, limit=OFFERS_AT_MOST):
-            placement = await self._store.load(SHADOWS.name, derived_id(shadow["_id"], "placement"))
-            if placement is None or not placement["knowledge"].get("placement", {}).get("over"):
-                return True
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -187,3 +188,43 @@ async def test_a_guard_that_the_caller_knew_may_be_out_of_date(known: str) -> No
         again = await seats.guards.take(seats.guard, "g", "t1", {}, known=stale)
         assert again["holds"]["t1"]["status"] == "held"
         assert [await seats.status(target) for target in ("t1", "t2", "t3")] == ["held", "held", "refused"]
+
+
+async def test_a_decision_moves_a_hold_in_one_save_once_whatever_the_guard_answered_before() -> None:
+    async with Case() as case:
+        seats = Seats(case)
+        await use(case, "t1")
+        await seats.guards.take(seats.guard, "g", "t1", {"of": "t1"})
+        await seats.guards.settle(seats.guard, "g", "t1")
+        with pytest.raises(Refusal, match="no_seat"):
+            await seats.guards.take(seats.guard, "g", "t2", {})
+        before = (await case.store.load("calendars", "g") or {})["version"]
+        await seats.guards.move(seats.guard, "g", "t1", "t2", "decision")
+        assert (await case.store.load("calendars", "g") or {})["version"] == before + 1
+        assert [await seats.status(one) for one in ("t1", "t2")] == ["released", "confirmed"]
+        # What held it is told so, and what the decision says once more moves nothing, also after it moved back.
+        with pytest.raises(Refusal, match="hold_released"):
+            await seats.guards.take(seats.guard, "g", "t1", {})
+        await seats.guards.take(seats.guard, "g", "t2", {})
+        await seats.guards.move(seats.guard, "g", "t2", "t1", "another")
+        await seats.guards.move(seats.guard, "g", "t1", "t2", "decision")
+        assert [await seats.status(one) for one in ("t1", "t2")] == ["confirmed", "released"]
+        with pytest.raises(Refusal, match="hold_missing"):
+            await seats.guards.move(seats.guard, "g", "t2", "t3", "third")
+
+
+async def test_a_guard_that_forgets_names_no_spent_target_whoever_slept_meanwhile() -> None:
+    """A hold that is taken once more after it was forgotten goes by its timer, and leaves no name behind."""
+    async with Case() as case:
+        seats = Seats(case)
+        seats.guard = replace(seats.guard, forgets=True)
+        await seats.guards.take(seats.guard, "g", "t1", {})
+        await seats.void("g", "t1", {})
+        await seats.guards.forget(seats.guard, "g", "t1")
+        await seats.guards.forget(seats.guard, "g", "t1")
+        await seats.guards.take(seats.guard, "g", "t1", {})
+        await seats.guards.settle(seats.guard, "g", "t1")
+        guard = await case.store.load("calendars", "g")
+        assert guard
+        assert guard["holds"] == {}
+        await seats.guards.take(seats.guard, "g", "t2", {})

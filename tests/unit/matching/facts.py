@@ -13,6 +13,7 @@ from shared.contracts.registration import (
     Attributes,
     ConsentGiven,
     ExpertDeclaredEligible,
+    ExpertIdentityClashed,
     ExpertRegistered,
     InstitutionActivated,
     InstitutionRegistered,
@@ -170,6 +171,12 @@ class Others:
             happened_at=LONG_AGO, person=person_id(name), programme=programme, office=office, channel="officer"
         )
         await self.tell(expert_id(name, programme), event)
+
+    async def clashing(self, name: str) -> None:
+        event = ExpertIdentityClashed(
+            happened_at=LONG_AGO, person=person_id(name), programme=CODE, office=OFFICE, channel="self"
+        )
+        await self.tell(expert_id(name), event)
 
     async def eligible(self, name: str, programme: str = CODE) -> None:
         event = ExpertDeclaredEligible(happened_at=LONG_AGO, person=person_id(name))

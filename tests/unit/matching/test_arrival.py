@@ -310,6 +310,18 @@ async def test_what_is_known_follows_the_events() -> None:
         assert [one["_id"] for one in found] == [person_id("anna")]
 
 
+async def test_whose_identity_is_not_settled_is_known_as_one_who_is_screened() -> None:
+    """What an application is answered tells nothing of a document number that others hold."""
+    async with World() as world:
+        await world.others.registered("anna")
+        await world.others.clashing("bela")
+        await world.run(twice=True)
+        known = [await world.store.load(SHADOWS.name, expert_id(name)) for name in ("anna", "bela")]
+        plain, clashing = [{**one["knowledge"]["expert"], "person": ""} for one in known if one]
+        assert clashing == plain
+        assert await world.store.find(SHADOWS.name, "pool", "example-1") == []
+
+
 async def test_an_event_is_applied_although_the_application_that_waited_for_it_fails() -> None:
     async with World() as world:
         assignment = await world.assignment()

@@ -8,7 +8,16 @@ import pytest
 
 from services.matching.domain import knowledge
 from services.matching.domain.knowledge import consent_to_placement, expert_status, is_suspended
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended, Profile
+from shared.contracts.registration import (
+    ConsentGiven,
+    ConsentWithdrawn,
+    ExpertReinstated,
+    ExpertSuspended,
+    ExpertWithdrawn,
+    PersonErased,
+    Profile,
+)
+from shared.identity.keyfiles import KeyDestroyed
 from shared.messaging.shadow import parked_at
 from tests.unit.matching.facts import LONG_AGO, expert_id, person_id
 from tests.unit.matching.world import World
@@ -127,3 +136,60 @@ async def test_a_suspension_heard_before_the_expert_is_known_stops_the_person_an
         await world.others.tell(expert_id("anna"), reinstated)
         await world.hear()
         assert await closed(world) is None
+
+
+ERASURE = (
+    ConsentWithdrawn(happened_at=LONG_AGO, purpose="placement"),
+    Profile(happened_at=LONG_AGO, entries=(), erased=True),
+    PersonErased(happened_at=LONG_AGO, reason="own_request"),
+)
+
+
+async def forgotten(world: World) -> None:
+    known = (await shadow(world))["knowledge"]
+    assert known.get("profile", {}).get("entries", []) == []
+    assert knowledge.is_erased(known)
+    assert await closed(world) in ("consent_withdrawn", "no_consent", "person_erased")
+    with pytest.raises(KeyDestroyed):
+        await world.replica.ports.keys.persons("matching").existing(ANNA)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_an_erasure_stops_the_person_and_is_for_ever_delivered_twice_and_in_any_order(seed: int) -> None:
+    """The topics of persons, profiles and experts share no order; each record may come again."""
+    async with World() as world:
+        world.rng.seed(seed)
+        assignment = await world.shortlisted(["anna", "berta"], reason="few_candidates")
+        await world.replica.ports.keys.persons("matching").key(ANNA)
+        withdrawn = ExpertWithdrawn(happened_at=LONG_AGO, person=ANNA, reason="person_erased")
+        await world.others.tell(ANNA, *ERASURE)
+        await world.others.tell(expert_id("anna"), withdrawn)
+        await world.run(twice=True)
+        assert await world.states(assignment, "anna", "berta") == ["not_selected", "shortlisted"]
+        await forgotten(world)
+        assert expert_status((await shadow(world, expert_id("anna")))["knowledge"]) == "withdrawn"
+        # Nothing opens the pool again.
+        await world.others.consents("anna")
+        await world.run()
+        await forgotten(world)
+
+
+async def test_an_erasure_of_somebody_who_never_consented_closes_the_pool_too() -> None:
+    async with World() as world:
+        await world.others.tell(ANNA, ERASURE[2])
+        await world.run()
+        await forgotten(world)
+
+
+async def test_an_erasure_behind_a_record_that_nobody_mends_stops_the_person_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unmendable(monkeypatch)
+    async with World() as world:
+        assignment = await shortlisted(world)
+        await world.others.tell(ANNA, ERASURE[0], ERASURE[2])
+        await world.hear()
+        assert await world.states(assignment, "anna") == ["not_selected"]
+        found = await shadow(world)
+        assert [entry["reason"] for entry in found["parked"]] == ["ArithmeticError", "behind", "behind"]
+        assert knowledge.is_erased(found["knowledge"])

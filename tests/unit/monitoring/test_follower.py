@@ -20,7 +20,8 @@ from services.monitoring.rebuild import rebuild
 from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
-from shared.contracts.registration import PersonRecorded
+from shared.contracts.base import Event
+from shared.contracts.registration import ExpertWithdrawn, PersonErased, PersonRecorded, Profile
 from shared.contracts.registry import UnregisteredType
 from shared.errors import Unavailable
 from shared.messaging.local import LocalLog
@@ -288,6 +289,42 @@ async def test_a_rebuild_after_compaction_gives_the_same(log: LocalLog, clock: C
     await log.compact("registration.profiles")
     assert len(await everything(log)) < before
     assert (await rebuilt(log, clock, follower))[0].equal
+
+
+async def test_an_erasure_keeps_what_is_counted_by_statistical_dimensions(log: LocalLog, clock: Clock) -> None:
+    """Before it, after it, and from offset 0 once the timeline of before is compacted away."""
+    story = Story()
+    story.published()
+    for name, sex in (("a", "male"), ("b", "female")):
+        story.person(name, sex=sex, country_of_residence="NL", birth_year=1971)
+        story.returned(name)
+    follower = Follower(log, ReadModel(None), clock)
+    await send(log, clock, story.records)
+    await follower.catch_up()
+    before = by_sex(follower.model)
+    person, at, kept = id_of("person", "b"), {"happened_at": START}, entry("b", "first", sex="female")
+    erased: list[tuple[str, Event]] = [
+        (person, Profile(**at, entries=(kept,), erased=True)),
+        (person, PersonErased(**at, reason="own_request")),
+        (id_of("expert", "b"), ExpertWithdrawn(**at, person=person, reason="person_erased")),
+    ]
+    await send(log, clock, [story.tell(*one) for one in erased])
+    await follower.catch_up()
+    assert by_sex(follower.model) == before
+    assert {row["country_of_residence_at_now"] for row in facts(follower.model, "b")} == {None}
+    await log.compact("registration.profiles")
+    report, target = await rebuilt(log, clock, follower)
+    assert report.equal
+    assert by_sex(target) == before
+
+
+def facts(model: ReadModel, name: str) -> list[dict[str, Any]]:
+    return [row for row in stored(model) if str(row.get("person")) == id_of("person", name)]
+
+
+def by_sex(model: ReadModel) -> list[tuple[str, str, str]]:
+    rows = [row for row in stored(model) if row.get("person")]
+    return sorted((row["kind"], str(row["sex_at_now"]), str(row["sex_at_event"])) for row in rows)
 
 
 async def test_a_rebuild_tries_unreadable_records_again(

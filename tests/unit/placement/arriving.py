@@ -14,6 +14,7 @@ from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
     InstitutionRegistered,
+    PersonErased,
     PersonRecorded,
     ProgrammePublished,
 )
@@ -98,6 +99,10 @@ def consent_given() -> tuple[str, Event]:
 
 def consent_withdrawn() -> tuple[str, Event]:
     return PERSON, ConsentWithdrawn(happened_at=WHEN, purpose="placement")
+
+
+def erased() -> tuple[str, Event]:
+    return PERSON, PersonErased(happened_at=WHEN, reason="own_request")
 
 
 def retracting(number: int = 0, reason: str = "host_withdrew") -> tuple[str, Event]:

@@ -1,0 +1,123 @@
+"""Erasing a person: what says who it is goes in one save, what is left by whoever gets to it, the key last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.registration.domain.experts import EXPERT
+from services.registration.domain.persons import ErasureFor, Person, Standing
+from services.registration.identifiers import SERVICE
+from services.registration.listed import definitions_of
+from services.registration.store import DOCUMENTS, EXPERTS, OFFICE_MARK, PERSONS
+from services.registration.work.standing import is_offered, is_placed
+from shared.cases.case import Asked
+from shared.clock import derived_id
+from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly, Unavailable, UnknownOutcome
+from shared.messaging.handlers import Delivery
+from shared.replica import Replica
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.guards import Guard
+from shared.store.port import Document
+from shared.telemetry.observability import count, logger
+from shared.web.acting import Call
+
+ERASED, ERASED_BEFORE = "person_erased", "erased_before"
+WAIT_SECONDS = 1.0
+
+
+class Erasing:
+    """Erases, finishes what a crash left of it, and erases again whom a restore brought back.
+
+    `guard`: that of the document numbers.
+    """
+
+    def __init__(self, replica: Replica, guard: Guard) -> None:
+        self._replica = replica
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self._keys = replica.ports.keys.persons(SERVICE)
+        self._guard = guard
+
+    async def erase(self, call: Call[ErasureFor]) -> Saved[Person]:
+        """Answered once nothing of the person can be opened here; asked again, it is answered the same.
+
+        Raises Refusal `placement_reached`, `offer_stands`; TooEarly while a definition has not arrived here.
+        """
+        saved = await self._save(call.id, call.body, call.cause, call.expected_version)
+        await self._finish(call.id)
+        return saved
+
+    async def heard(self, delivery: Delivery) -> None:
+        """PersonErased: what a crash left is finished, and no older page of the store's file is left."""
+        await self._finish(delivery.subject)
+        await self._store.truncate()
+
+    async def again(self) -> None:
+        """Erases whoever has no key any more and stands in the store all the same, as in one that was restored.
+
+        The keys are no part of a backup, so a destroyed one is what outlives it: the ledger of erasures.
+        """
+        while True:
+            try:
+                if not self._replica.not_ready():
+                    return await self._follow_the_keys()
+            except (Unavailable, UnknownOutcome, TooEarly, Conflict) as error:
+                logger.warning("erasing_waits", error=type(error).__name__)
+            await self._replica.ports.runtime.sleep(WAIT_SECONDS)
+
+    async def _follow_the_keys(self) -> None:
+        for person_id in await self._keys.destroyed():
+            state = PERSONS.read(await self._store.load(PERSONS.name, person_id))
+            if state is not None and state.status != "erased":
+                cause = Cause(derived_id(person_id, ERASED_BEFORE, str(self._kernel.epoch)))
+                await self._save(person_id, ErasureFor(reason=ERASED_BEFORE), cause, None, ledger=True)
+                count("erased_again")
+
+    async def _save(
+        self, id: str, body: ErasureFor, cause: Cause, expected: int | None, *, ledger: bool = False
+    ) -> Saved[Person]:
+        for _ in range(ATTEMPTS):
+            document, person = await self._kernel.load(PERSONS, id)
+            if document is None or person is None:
+                raise Refusal("not_found", status=404)
+            if expected not in (None, document["version"]) and not settled(document, cause):
+                raise PreconditionFailed
+            stands = await self._stands(id, ledger) if person.status == "recorded" else None
+            command, version = Asked("erase", body, stands), int(document["version"])
+            try:
+                return await self._kernel.execute(
+                    PERSONS, id, command, cause, expected_version=version, private=_nothing_of(document)
+                )
+            except PreconditionFailed:
+                # What was written meanwhile has to go as well.
+                continue
+        raise Conflict
+
+    async def _stands(self, id: str, ledger: bool) -> Standing:
+        definitions = await definitions_of(self._store, self._replica.definitions, id)
+        kept = frozenset(name for one in definitions for name in one.statistical_attributes())
+        if ledger:
+            # It was decided before, when nothing stood against it.
+            return Standing(kept)
+        experts = [one["_id"] for one in await self._store.find(EXPERTS.name, "own", id)]
+        offered = [await is_offered(self._store, expert) for expert in experts]
+        placed = [await is_placed(self._store, expert) for expert in experts]
+        return Standing(kept, any(offered), any(placed))
+
+    async def _finish(self, person_id: str) -> None:
+        """The numbers, the cases, the key: each may be done already, and the key is what ends it."""
+        while held := await self._store.find(DOCUMENTS.name, "holder", person_id):
+            for guard in held:
+                await self._replica.guards.forget(self._guard, guard["_id"], person_id)
+        for expert in await self._store.find(EXPERTS.name, "own", person_id):
+            cause = Cause(derived_id(expert["_id"], ERASED))
+            command = EXPERT.ask("withdraw", reason=ERASED)
+            private = dict.fromkeys(expert["private"])
+            await self._kernel.execute(EXPERTS, expert["_id"], command, cause, private=private)
+        await self._keys.destroy(person_id)
+
+
+def _nothing_of(document: Document) -> Mapping[str, Any]:
+    """The private part without a field but the offices that may see the case."""
+    return {name: None for name in document["private"] if not name.startswith(OFFICE_MARK)}

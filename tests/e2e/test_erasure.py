@@ -1,0 +1,164 @@
+"""A canary person is erased: afterwards nothing that is stored, and no key that is left, says who she was.
+
+The order is that of docs/faults.md, section 6: backup, erasure, search, another backup, rebuild, restore, search again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.edge_canary import files_with, found_in, identity
+from tests.e2e.edge_world import PROGRAMME, People
+from tests.e2e.system import System
+
+ME = "canary-account"
+REASON = {"reason": "own_request"}
+FIGURES = f"/monitoring/v1/programmes/{PROGRAMME}/indicators"
+NOTE = "Quixévaraself showed a diploma that was hardly legible."
+
+
+class Canary:
+    """What the stores and the keys held of her while she was registered."""
+
+    def __init__(self, system: System, person: str, expert: str) -> None:
+        self.person, self.expert = person, expert
+        private = document_of(system.data, "persons", person)["private"]
+        note = document_of(system.data, "experts", expert)["private"]["noted"][0]["sealed"]
+        self.sealed = [text.encode() for name, text in private.items() if name.startswith("sealed_")]
+        self.sealed += [note.encode(), private["likeness"].encode()]
+        self.keys = keys_of(system.keys, "registration", person)
+
+    def traces(self, folders: list[Path]) -> dict[str, list[bytes]]:
+        """The files in which something stands that was sealed, or a key, in each form in which bytes are written."""
+        forms = [*self.sealed]
+        for key in self.keys:
+            forms += [key, key.hex().encode(), base64.b64encode(key), base64.urlsafe_b64encode(key)]
+        found: dict[str, list[bytes]] = {}
+        for path in (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()):
+            content = path.read_bytes()
+            if hits := [form for form in forms if form in content]:
+                found[str(path)] = hits
+        return found
+
+
+def document_of(data: Path, collection: str, id: str) -> dict[str, Any]:
+    """Read beside the running system."""
+    with closing(sqlite3.connect(f"file:{data}/registration.sqlite?mode=ro", uri=True)) as connection:
+        (row,) = connection.execute(
+            "SELECT body FROM contents WHERE collection = ? AND id = ?", (collection, id)
+        ).fetchall()
+    found: dict[str, Any] = json.loads(row[0])
+    return found
+
+
+def keys_of(keys: Path, service: str, person: str) -> list[bytes]:
+    with closing(sqlite3.connect(f"file:{keys}/{service}/persons.sqlite?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT key FROM person_keys WHERE person = ?", (person,)).fetchall()
+    return [bytes(key) for (key,) in rows if key is not None]
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    system = System(tmp_path)
+    system.start()
+    try:
+        system.wait_ready()
+        yield system
+    finally:
+        system.stop()
+
+
+def counted(people: People) -> dict[str, Any]:
+    """Every indicator by the two dimensions that the programme lists as statistical."""
+    found = {}
+    for by in ("sex", "origin"):
+        answer = people.get(f"{FIGURES}/registrations?by={by}", "administrator", None)
+        assert answer.is_success, answer.text
+        said = answer.json()
+        found[by] = {name: said[name] for name in ("value", "cells") if name in said}
+    return found
+
+
+def done(ran: Any) -> str:
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return str(ran.stdout)
+
+
+def canary(people: People) -> Canary:
+    """Registers herself, is screened, written about, and stands on a list; another one stays."""
+    expert = people.expert(subject=ME, **identity("self") | {"telephone": "+31 6 8675 3099"})
+    people.expert()
+    assignment = people.assignment(people.institution())
+    people.match(assignment, expert, "shortlisted")
+    people.done(f"/registration/v1/experts/{expert}/suspend", {"reason": "under_inquiry", "note": NOTE})
+    people.done(f"/registration/v1/experts/{expert}/reinstate")
+    people.quiet()
+    return Canary(people.system, people.person_of(expert), expert)
+
+
+@pytest.mark.timeout(300)
+def test_an_erased_person_stands_nowhere_and_does_not_come_back(system: System, tmp_path: Path) -> None:
+    people = People(system)
+    people.publish()
+    her = canary(people)
+    live = [system.data, system.keys]
+    assert len(her.keys) == 1
+    # What is searched for stood there before.
+    before = her.traces(live)
+    assert {hit for hits in before.values() for hit in hits} >= {*her.sealed, *her.keys}
+    figures = counted(people)
+    done(system.sankofa("backup", str(tmp_path / "before")))
+
+    path = f"/registration/v1/persons/{her.person}"
+    erased = people.post(f"{path}/erase", REASON, "protection", None, idempotency_key="once")
+    assert (erased.status_code, erased.json()["state"]) == (200, "erased"), erased.text
+    people.quiet()
+    again = people.post(f"{path}/erase", REASON, "protection", None, idempotency_key="once")
+    assert (again.status_code, again.json()["state"]) == (200, "erased")
+    for other, body in (
+        (f"{path}/give-consent", {"purpose": "placement"}),
+        (f"/registration/v1/experts/{her.expert}/screen", {}),
+    ):
+        gone = people.post(other, body)
+        assert (gone.status_code, gone.json()["rule"]) == (410, "erased")
+    assert people.get(path, "expert", None, ME).status_code == 410
+
+    done(system.sankofa("backup", str(tmp_path / "after")))
+    after = [*live, tmp_path / "after"]
+    assert her.traces(after) == {}
+    assert files_with([*after, tmp_path / "before"]) == {}
+    system.kill()
+    assert her.traces(after) == {}
+    assert not found_in(system.errors.read_bytes())
+
+    # From offset 0.
+    shutil.rmtree(system.data / "monitoring")
+    system.start()
+    system.wait_ready()
+    people.quiet()
+    assert counted(people) == figures
+    system.stop()
+
+    restored = tmp_path / "restored"
+    done(system.sankofa("restore", "--data", str(restored), "--from", str(tmp_path / "before")))
+    # She is in that backup, and opened by no key that is left.
+    assert her.traces([restored]) != {}
+    assert not {*her.keys} & {hit for hits in her.traces([restored, system.keys]).values() for hit in hits}
+    system.environment |= {"SANKOFA_KEYS": str(system.keys), "SANKOFA_DATA": str(restored)}
+    system.data = restored
+    system.start()
+    system.wait_ready()
+    people.eventually(lambda: people.get(path).json()["state"] == "erased", "the erasure")
+    people.quiet()
+    assert her.traces([restored, system.keys]) == {}
+    assert counted(people) == figures
+    people.close()
