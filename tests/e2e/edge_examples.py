@@ -81,6 +81,13 @@ class Cases:
     def _by_protection(self) -> Ready:
         return replace(self._person(), role="protection", office=None)
 
+    def _clashing(self) -> Ready:
+        """Brings the document number of another person."""
+        document = {"type": "passport", "country": "NL", "number": "X0000002"}
+        self._people.expert("registered", document=document)
+        clashing = self._people.expert("registered", document=document, given_name="Other")
+        return Ready(clashing, role="protection", office=None)
+
     def _unfit(self) -> Ready:
         """Fails one of the programme's criteria."""
         return Ready(self._people.expert("registered", attributes={"education": 1}))
@@ -190,6 +197,7 @@ class Cases:
             "experts_declare_ineligible": self._unfit,
             "experts_provide_info": self._asked,
             "experts_request_info": lambda: self._expert("registered"),
+            "experts_settle_identity": self._clashing,
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),

@@ -43,6 +43,7 @@ class Story:
         await self.handed_over()
         await self.named_otherwise()
         await self.consent_withdrawn_and_given()
+        await self.erased()
 
     async def beginning(self) -> None:
         sent = {"definition": yaml_as_json(running_programme())}
@@ -296,6 +297,12 @@ class Story:
         await self.town.settle()
         path = f"/registration/v1/persons/{self.persons['cy']}"
         await self.town.do(f"{path}/give-consent", {"purpose": "placement"})
+        await self.town.settle()
+
+    async def erased(self) -> None:
+        """Ian, who was never placed."""
+        path = f"/registration/v1/persons/{self.persons['ian']}/erase"
+        await self.town.do(path, {"reason": "own_request"}, "protection", None)
         await self.town.settle()
 
     async def withdraws(self, name: str) -> None:

@@ -328,3 +328,28 @@ async def test_whoever_registers_alone_in_a_second_programme_is_the_same_person(
     second, same = await registers(edge, "me", programme=SECOND, document=NUMBER)
     assert same == person
     assert (await edge.get(f"/experts/{second}")).json()["state"] == "screening"
+
+
+async def erased(edge: Serving, person: str) -> None:
+    answer = await edge.post(f"/persons/{person}/erase", "protection", {"reason": "own_request"})
+    assert (answer.status_code, answer.json()["state"]) == (200, "erased"), answer.text
+    await edge.quiet()
+
+
+@pytest.mark.parametrize("outcome", ["holds", "moves"])
+async def test_a_claim_is_decided_although_the_holder_was_erased(edge: Serving, outcome: str) -> None:
+    expert, claimant, holder = await clash(edge)
+    await erased(edge, holder)
+    assert (await settle(edge, expert, outcome)).json()["state"] == "screening"
+    await edge.quiet()
+    assert await holds(edge) == {claimant: "refused" if outcome == "holds" else "confirmed"}
+    assert await told(edge, "registration.persons", "DocumentClaimSettled") == []
+
+
+async def test_of_a_claimant_who_is_erased_nothing_of_the_claim_is_left(edge: Serving) -> None:
+    expert, claimant, holder = await clash(edge)
+    await erased(edge, claimant)
+    case = await edge.store.load("experts", expert)
+    assert case["state"]["status"] == "withdrawn"
+    assert not any(case["private"].values())
+    assert await holds(edge) == {holder: "confirmed"}
