@@ -187,7 +187,8 @@ def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:
 
 
 def check_decided(evidence: Evidence) -> Iterator[Violation]:
-    """I12: what was decided on an expert is what the criteria say of the newest profile, or the case is flagged.
+    """I12: what was decided on an expert is what the simulated programme's one criterion says of the newest profile,
+    or the case is flagged.
 
     Who is flagged stands on an offer; a case on its way back to screening has arrived there.
     """

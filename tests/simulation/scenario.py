@@ -146,7 +146,6 @@ PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     promise_checks.check_succession,
     promise_checks.check_both_sides,
     promise_checks.check_withdrawn,
-    promise_checks.check_decided,
     promise_checks.check_erased,
     promise_checks.check_parked,
 )
@@ -161,6 +160,7 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
     yield from _check_streams(evidence)
     for promise in PROMISES:
         yield from promise(evidence)
+    yield from promise_checks.check_decided(evidence)
     yield from promise_checks.check_submissions(evidence, journal, world.keys)
     followers = {
         node.name: node.replica.follower for node in world.nodes if node.service.name == "monitoring" and node.replica
