@@ -58,7 +58,7 @@ class Lived:
         return {"assignments": assignment, "matches": match, "placements": placement, "receipts": application["id"]}
 
     def _refused(self) -> Iterator[httpx.Response]:
-        """Answers about bodies that hold the canaries: bad, doubled, a number held elsewhere, by somebody who may not."""
+        """Answers about bodies that hold the canaries: bad, doubled, with a held number, by somebody who may not."""
         people = self.people
         body = people.registration(**identity("officer"))
         yield people.post("/registration/v1/experts", {**body, "person": {**body["person"], "title": GIVEN}})
