@@ -26,17 +26,9 @@ from tests.simulation.client import Client
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.history import History
 from tests.simulation.journal import Journal
-from tests.simulation.scenario import COMPACTED, FOLDED, READERS
+from tests.simulation.scenario import check_all_streams
 from tests.simulation.schedule import Scenario
 from tests.simulation.services import services, without_edges
-from tests.simulation.stream_checks import (
-    check_causes,
-    check_fold,
-    check_known,
-    check_outboxes,
-    check_reader,
-    check_streams,
-)
 from tests.simulation.world import World
 
 PERSON = Person("withdrawn", 9)
@@ -135,7 +127,7 @@ def check_dropped(evidence: Evidence) -> Iterator[Violation]:
         if shadow["_id"] != PERSON.id:
             if reasons:
                 yield Violation("I12", f"shadow/{shadow['_id']}", f"{reasons} parked")
-        elif not reasons if not dropped else reasons and not _said_again(shadow):
+        elif bool(reasons) == bool(dropped) and not (reasons and _said_again(shadow)):
             yield Violation("I10", f"shadow/{shadow['_id']}", f"{reasons} parked, {len(dropped)} dropped")
 
 
@@ -147,15 +139,7 @@ def _said_again(shadow: Document) -> bool:
 
 
 def _check(_world: World, evidence: Evidence, _journal: Journal) -> Iterator[Violation]:
-    yield from check_causes(evidence)
-    for service in evidence.documents:
-        yield from check_outboxes(evidence, service)
-        yield from check_streams(evidence, service, COMPACTED)
-    for service, aggregate, topics in FOLDED:
-        yield from check_fold(evidence, service, aggregate.name, topics, aggregate.evolve)
-    for reader in READERS:
-        yield from check_reader(evidence, reader)
-        yield from check_known(evidence, reader)
+    yield from check_all_streams(evidence)
     for promise in (promise_checks.check_holds, promise_checks.check_both_sides, promise_checks.check_withdrawn):
         yield from promise(evidence)
     yield from check_dropped(evidence)

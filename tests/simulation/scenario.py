@@ -126,7 +126,8 @@ def _pair(document: Mapping[str, Any]) -> tuple[str, str, str] | None:
     return parties["assignment"], parties["expert"], document["state"].get("previous", "")
 
 
-def _check_streams(evidence: Evidence) -> Iterator[Violation]:
+def check_all_streams(evidence: Evidence) -> Iterator[Violation]:
+    """What every topic, document and reader keeps, whatever the history was."""
     yield from check_causes(evidence)
     for service in evidence.documents:
         yield from check_outboxes(evidence, service)
@@ -157,7 +158,7 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
     yield from check_calendar(stays(evidence))
     yield from check_seats(evidence)
     yield from check_histories(evidence)
-    yield from _check_streams(evidence)
+    yield from check_all_streams(evidence)
     for promise in PROMISES:
         yield from promise(evidence)
     yield from promise_checks.check_decided(evidence)
