@@ -39,28 +39,14 @@ from shared.web import problems
 from shared.web.bodies import documented
 from shared.web.callers import guarded_routes
 from shared.web.problems import MEDIA_TYPE, SCHEMA
-from tests.unit.web.service import ROWS, TERMS, ApproveBody, Small, small_service
+from tests.unit.web.service import ROWS, TERMS, ApproveBody, Small
 
-pytest_plugins = ["tests.spans"]
+pytest_plugins = ["tests.spans", "tests.unit.web.small"]
 
 CANARY = "Kanarienvogel"
 CORRELATION = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 JSON = {"Content-Type": "application/json"}
 PERSON = "5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e"
-
-
-@pytest.fixture
-async def small() -> AsyncIterator[Small]:
-    service = await small_service()
-    yield service
-    await service.store.stop()
-    service.clock.close()
-
-
-@pytest.fixture
-async def http(small: Small) -> AsyncIterator[httpx.AsyncClient]:
-    async with small.client() as client:
-        yield client
 
 
 def problem(answer: httpx.Response, status: int, rule: str) -> dict[str, Any]:

@@ -18,22 +18,10 @@ from shared.telemetry.tracing import record_spans
 from shared.web.callers import guarded_routes
 from tests.unit.web.service import Small, small_service
 
+pytest_plugins = ["tests.unit.web.small"]
+
 CASES = "/matching/v1/cases"
 NAMED = "Amina-Example"
-
-
-@pytest.fixture
-async def small() -> AsyncIterator[Small]:
-    service = await small_service()
-    yield service
-    await service.store.stop()
-    service.clock.close()
-
-
-@pytest.fixture
-async def http(small: Small) -> AsyncIterator[httpx.AsyncClient]:
-    async with small.client() as client:
-        yield client
 
 
 async def test_a_method_that_a_path_lacks_is_told_all_that_it_has(small: Small, http: httpx.AsyncClient) -> None:
