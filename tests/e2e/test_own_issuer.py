@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import base64
-import http.server
-import json
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from tests.e2e.system import SANKOFA, System
+from tests.openid import openid_issuer
 
 KEY = ECKey.generate_key("P-256", parameters={"kid": "operator-1"})
 CLIENT, SECRET = "command-line", "a secret: 100 %"
@@ -28,35 +26,8 @@ PROGRAMME = str(Path(__file__).parents[2] / "deploy/programmes/trqn-1.yaml")
 @pytest.fixture
 def issuer() -> Iterator[str]:
     """The address of an OpenID issuer on this machine."""
-    documents: dict[str, Any] = {"/keys": {"keys": [KEY.as_dict(private=False)]}}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = json.dumps(documents[self.path]).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def do_POST(self) -> None:
-            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-            granted = granted_to(documents["address"], self.headers.get("Authorization", ""), form)
-            content = json.dumps(granted).encode()
-            self.send_response(400 if "error" in granted else 200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_words: object) -> None:
-            """Nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_address[1]}"
-        discovered = {"issuer": address, "jwks_uri": f"{address}/keys", "token_endpoint": f"{address}/token"}
-        documents |= {"address": address, "/.well-known/openid-configuration": discovered}
+    with openid_issuer(KEY, granted_to) as address:
         yield address
-        server.shutdown()
 
 
 @pytest.fixture
