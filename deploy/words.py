@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
@@ -24,11 +24,15 @@ from jinja2.ext import babel_extract
 
 from deploy.generate import GROUPS, ROOT, built
 from shared.cases.case import Case
+from shared.contracts.registration import Attributes
 from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES
+from shared.programmes.eligibility import FailedCriterion
+from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
 from shared.web.pages.words import CATALOGUES, LANGUAGES, Language, catalogue, code_key
+from shared.web.problems import REFUSED, RULE_OF_STATUS
 
 SERVICES = (*GROUPS, "monitoring")
 PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code")
@@ -67,6 +71,8 @@ _NAMES_A_RULE: Mapping[str, int] = {
     "_always": 1,
     "problem": 1,
 }
+# Functions of matching whose answer becomes the reason of a match.
+_GIVE_A_REASON = frozenset({"_reason", "answer_to"})
 # Where rules are of a file that somebody writes, or of a token that a program sends: no page names them.
 _NOT_ON_PAGES = (
     "shared/identity/tokens.py",
@@ -75,6 +81,8 @@ _NOT_ON_PAGES = (
     "shared/programmes",
     "shared/testing",
 )
+# What only programs and those who run the system ask for.
+_OF_PROGRAMS = frozenset({*(resource for resource, _, _ in OPERATION), "operation", "read-model", "schemas"})
 _SENTENCES = {"_": None, "gettext": None, "ngettext": (1, 2)}
 HEADER = """msgid ""
 msgstr ""
@@ -95,11 +103,14 @@ def needed() -> frozenset[Message]:
 def keys() -> Iterator[str]:
     """The keys of what the tables name: cases, verbs, events, states, fields, codes, rules, roles."""
     yield from (f"role:{role}" for role in ROLES)
+    yield from (code_key("component", component) for component in get_args(Component))
+    yield from (code_key("education", str(level)) for level in _levels())
+    yield from (code_key("criteria", criterion) for criterion in _hard_filters())
     for service in SERVICES:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
         yield from _of_contract(contract(built(service).app, service))
-    yield from (f"rule:{rule}" for rule in _named_rules())
+    yield from (f"rule:{rule}" for rule in (*_named_rules(), *RULE_OF_STATUS.values(), REFUSED))
     yield from (code_key("reason", reason) for reason in _own_reasons())
 
 
@@ -140,10 +151,9 @@ def _of_case(case: Case[Any]) -> Iterator[str]:
 def _of_contract(document: Mapping[str, Any]) -> Iterator[str]:
     """Fields, their codes and their rules, of every operation that is no program's alone."""
     parts = document["components"]["schemas"]
-    machines = {resource for resource, _, _ in OPERATION}
     for path in document["paths"].values():
         for operation in path.values():
-            if isinstance(operation, dict) and machines.isdisjoint(operation.get("tags", ("operation",))):
+            if isinstance(operation, dict) and _OF_PROGRAMS.isdisjoint(operation.get("tags", ())):
                 body = [one["schema"] for one in operation.get("requestBody", {}).get("content", {}).values()]
                 answers = [
                     one["schema"]
@@ -212,6 +222,28 @@ def _own_reasons() -> Iterator[str]:
                 pairs = zip(node.keys, node.values, strict=True)
                 said = (one for key, one in pairs if isinstance(key, ast.Constant) and key.value == "reason")
                 yield from (reason for one in said if (reason := _text(one, path)))
+            if isinstance(node, ast.FunctionDef) and node.name in _GIVE_A_REASON:
+                yield from _returned(node)
+
+
+def _returned(function: ast.FunctionDef) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return):
+            found = (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else (node.value,)
+            yield from (str(one.value) for one in found if isinstance(one, ast.Constant) and one.value is not None)
+
+
+def _hard_filters() -> Iterator[str]:
+    """The criteria that terms of reference set, whatever the programme's own are."""
+    for node in _nodes(ROOT / "shared/programmes/eligibility.py"):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == FailedCriterion.__name__:
+            yield from (one.value for one in node.args[:1] if isinstance(one, ast.Constant))
+
+
+def _levels() -> range:
+    """The levels of education that a person's attributes may name."""
+    (schema, *_) = Attributes.model_json_schema()["properties"]["education"]["anyOf"]
+    return range(schema["minimum"], schema["maximum"] + 1)
 
 
 def _sources(*folders: str) -> list[Path]:
