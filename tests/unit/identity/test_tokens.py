@@ -256,7 +256,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def real(issuer: Issuer, clock: Clock) -> AsyncIterator[Verifier]:
     async with httpx.AsyncClient(transport=httpx.MockTransport(issuer)) as client:
-        yield Verifier(KEYS.accounts(ISSUER), ("RS256", "ES256"), OpenIdKeys(ISSUER, client, clock))
+        yield Verifier(KEYS.accounts(ISSUER), Signed(ISSUER, ALGORITHMS, OpenIdKeys(ISSUER, client, clock)))
 
 
 def by(key: RSAKey | ECKey | OKPKey | OctKey, alg: str, kid: str, **changes: Any) -> str:
