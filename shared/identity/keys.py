@@ -34,7 +34,7 @@ from shared.identity.personkeys import PersonKeyFile, PersonKeys, PersonKeysInMe
 
 _SERVICE = re.compile(r"[a-z]{1,32}")
 _ISSUER_PUBLIC = "issuer-public/current.key"
-_PASS_PUBLIC = "pass-public/current.key"
+_PASS_PUBLIC = "pass-public/current.key"  # noqa: S105
 _IDENTITY = "identity/account.key"
 
 

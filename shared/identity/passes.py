@@ -6,19 +6,17 @@ for another service's audience says nothing here: what reaches one service's pro
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from joserfc import jwt
 
-from shared.identity.digests import derived_key
+from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.keys import Keys
 from shared.identity.tokens import Principal, PublicKey, Signed
 
-PASS_ISSUER = "urn:sankofa:sign-in"
+PASS_ISSUER = "urn:sankofa:sign-in"  # noqa: S105
 LIFETIME_SECONDS = 300
 REQUIRED = ("iss", "aud", "sub", "exp", "iat", "sid", "role")
 
@@ -69,12 +67,11 @@ class Readers:
     """How one service knows its readers, and that a form which they send is one of its own."""
 
     signed: Signed
-    forms_key: bytes
+    keys: Keys
 
     @staticmethod
     def of(service: str, keys: Keys) -> Readers:
-        signed = Signed(PASS_ISSUER, ("Ed25519",), PassKeys(keys), audience_of(service), REQUIRED)
-        return Readers(signed, derived_key(keys.cursor_key(service), "forms"))
+        return Readers(Signed(PASS_ISSUER, ("Ed25519",), PassKeys(keys), audience_of(service), REQUIRED), keys)
 
     async def read(self, text: str, now: datetime) -> Pass:
         """Raises TokenRefused for what is no pass of this service now."""
@@ -83,5 +80,9 @@ class Readers:
         return Pass(principal, claims["sid"], claims.get("locale"))
 
     def forms_of(self, session: str) -> str:
-        """64 hexadecimal digits that stand in the forms of one session, and that no other site can know."""
-        return hmac.digest(self.forms_key, session.encode(), hashlib.sha256).hex()
+        """64 hexadecimal digits that stand in the forms of one session, and that no other site can know.
+
+        The same in every service: each page has the form that signs out, which is registration's.
+        """
+        # Asked for at each use: a store that was made under another key has to be found before this one is made.
+        return keyed_digest(derived_key(self.keys.identity_key(), "forms"), session)

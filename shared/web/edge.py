@@ -22,6 +22,7 @@ from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.doors import Door
 from shared.web.envelope import Envelope
+from shared.web.pages import readers
 from shared.web.pages.static import static_router
 from shared.web.schemas import schemas_router
 
@@ -64,6 +65,7 @@ def create_app(
     )
     app.state.edge = edge
     problems.install(app)
+    readers.install(app)
     app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime)
     for router in routers:
         app.include_router(router, prefix="/v1")

@@ -22,9 +22,9 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from shared.clock import RealRuntime
 from shared.errors import SettingsError, Unavailable
-from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, OpenIdKeys, token_verifier
+from shared.identity.issuers import ALGORITHMS, DEVELOPMENT_ISSUER, DevelopmentIssuer, OpenIdKeys, token_verifier
 from shared.identity.keys import Keys
-from shared.identity.tokens import TokenRefused, Verifier
+from shared.identity.tokens import Signed, TokenRefused, Verifier
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ISSUER = "https://issuer.example.org/realm"
