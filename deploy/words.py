@@ -237,7 +237,7 @@ def _hard_filters() -> Iterator[str]:
     """The criteria that terms of reference set, whatever the programme's own are."""
     for node in _nodes(ROOT / "shared/programmes/eligibility.py"):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == FailedCriterion.__name__:
-            yield from (one.value for one in node.args[:1] if isinstance(one, ast.Constant))
+            yield from (str(one.value) for one in node.args[:1] if isinstance(one, ast.Constant))
 
 
 def _levels() -> range:
