@@ -24,6 +24,7 @@ from jinja2.ext import babel_extract
 
 from deploy.generate import GROUPS, ROOT, built
 from shared.cases.case import Case
+from shared.contracts.iso_codes import WITHOUT_A_STATE
 from shared.contracts.registration import Attributes
 from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
@@ -31,6 +32,7 @@ from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
+from shared.web.pages.standard_names import former_states
 from shared.web.pages.words import CATALOGUES, LANGUAGES, Language, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
@@ -106,6 +108,8 @@ def keys() -> Iterator[str]:
     yield from (code_key("component", component) for component in get_args(Component))
     yield from (code_key("education", str(level)) for level in _levels())
     yield from (code_key("criteria", criterion) for criterion in _hard_filters())
+    yield from (code_key("country", code) for code in former_states())
+    yield from (code_key("nationality", code) for code in WITHOUT_A_STATE)
     for service in SERVICES:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
