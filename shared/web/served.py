@@ -21,6 +21,7 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
 
 
@@ -47,7 +48,7 @@ def served(
     rows = [row for one in cases for row in rows_of(one.case)]
     policy = policy_of(rows, rights, intake=replica.intake is not None)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
-    return create_app(
+    app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
         routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
@@ -55,6 +56,8 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
+    app.include_router(today_router(cases, behind))
+    return app
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:

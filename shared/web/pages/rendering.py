@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from shared.web.callers import edge_of
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
+from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.static import address, packed
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -48,7 +49,8 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
     """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
-    address of this page in it), `static(name)`. A name that is missing raises, it is never empty.
+    address of this page in it), `static(name)`, `renewal` (the address that gives another pass). A name that is
+    missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
     service = edge_of(request).service
@@ -62,6 +64,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         product=PRODUCT,
         reader=reader,
         static=lambda name: address(service, name),
+        renewal=f"{PASS_PATH}?service={service}",
         **context,
     )
     answer = packed(request, page.encode(), None, HTML, HEADERS, status)
