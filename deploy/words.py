@@ -32,8 +32,9 @@ from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
+from shared.web.pages.languages import LANGUAGES
 from shared.web.pages.standard_names import former_states
-from shared.web.pages.words import CATALOGUES, LANGUAGES, Language, catalogue, code_key
+from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
 SERVICES = (*GROUPS, "monitoring")
@@ -270,7 +271,7 @@ def _text(node: ast.expr, path: Path) -> str:
     return value if isinstance(value, str) else ""
 
 
-def brought_up(language: Language, wanted: Iterable[Message]) -> Catalog:
+def brought_up(language: str, wanted: Iterable[Message]) -> Catalog:
     """The catalogue with these messages alone, keys before sentences; empty where nobody wrote one yet.
 
     English has the keys: a sentence is its own text.

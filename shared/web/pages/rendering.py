@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from shared.web.callers import edge_of
+from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
 from shared.web.pages.static import address, packed
+from shared.web.pages.words import translations
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A service's own templates stand in its folder.
@@ -48,7 +49,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
     """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
-    address of this page in it), `static(name)`. A name that is missing raises, it is never empty.
+    address of this page in it), `static(name)`, `formats` (dates, numbers, names in the language). A name that is missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
     service = edge_of(request).service
@@ -61,6 +62,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         here=request.url.path,
         product=PRODUCT,
         reader=reader,
+        formats=Formats(language),
         static=lambda name: address(service, name),
         **context,
     )
@@ -86,6 +88,6 @@ def _environment(service: str, language: str) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    translations = gettext.NullTranslations()
-    vars(found)["install_gettext_translations"](translations, newstyle=True)
+    # Newstyle formats every text, so that one with a percent sign would raise.
+    vars(found)["install_gettext_translations"](translations(language), newstyle=False)
     return found

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from deploy.words import brought_up, is_key, keys, missing, needed, written
-from shared.web.pages.words import CATALOGUES, LANGUAGES, Language, catalogue, code_key, reason_words, translations
+from shared.web.pages.languages import LANGUAGES
+from shared.web.pages.words import CATALOGUES, catalogue, code_key, reason_words, translations
 
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 # What Arabic texts keep in Latin letters: names of standards and codes, and the product's.
 LATIN = re.compile(r"\b(Sankofa|ISO|ISCO|ISCED|CEFR|PDF|CSV|XLSX|[ABC][12]|XX[ABC]|XK|\+|@)\b")
 
 
-def texts(language: Language) -> list[tuple[Any, tuple[str, ...]]]:
+def texts(language: str) -> list[tuple[Any, tuple[str, ...]]]:
     """Each message's id with its text, or with those of its plural forms."""
     forms = ((one.id, one.string) for one in catalogue(language) if one.id)
     return [(id, string if isinstance(string, tuple) else (string,)) for id, string in forms]
@@ -28,7 +29,7 @@ def wanted() -> frozenset[Any]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_catalogue_is_whole_and_has_nothing_else(language: Language) -> None:
+def test_the_catalogue_is_whole_and_has_nothing_else(language: str) -> None:
     found = brought_up(language, wanted())
     assert missing(found) == []
     # `python -m deploy.words` mends the order and what nobody needs.
@@ -42,7 +43,7 @@ def test_words_of_tables_are_keys_and_sentences_are_none() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_text_has_the_placeholders_of_its_english_one(language: Language) -> None:
+def test_every_text_has_the_placeholders_of_its_english_one(language: str) -> None:
     english = {id: forms[-1] for id, forms in texts("en")}
     for id, forms in texts(language):
         said = english.get(id) or (id if isinstance(id, str) else id[1])
@@ -64,7 +65,7 @@ def test_arabic_has_its_six_plural_forms_and_its_own_letters() -> None:
 
 
 @pytest.mark.parametrize("language", ["fr", "ar"])
-def test_sentences_are_not_left_in_english(language: Language) -> None:
+def test_sentences_are_not_left_in_english(language: str) -> None:
     assert [id for id, forms in texts(language) if id in forms and len(str(id)) > 12] == []
 
 
