@@ -49,7 +49,8 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
     """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
-    address of this page in it), `static(name)`, `formats` (dates, numbers, names in the language). A name that is missing raises, it is never empty.
+    address of this page in it), `static(name)`, `formats` (dates, numbers and names in the language). A name that is
+    missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
     service = edge_of(request).service
