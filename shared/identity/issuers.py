@@ -17,10 +17,12 @@ from shared.clock import Runtime
 from shared.errors import SettingsError, Unavailable
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
-from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Tokens, Verifier
+from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Signed, Tokens, Verifier
 from shared.telemetry.observability import logger
 
 DEVELOPMENT_ISSUER = "urn:sankofa:development-issuer"
+# Of a real issuer's signatures.
+ALGORITHMS = ("RS256", "ES256")
 KEPT_SECONDS = 600.0
 # How soon an unknown key id, or a first set that could not be had, has the issuer asked again.
 UNKNOWN_SECONDS, AWAY_SECONDS = 60.0, 10.0
@@ -137,10 +139,10 @@ def token_verifier(
     """The verifier that the settings ask for: a real issuer where one is configured, else the embedded one."""
     if not configured_issuer:
         accounts = keys.accounts(DEVELOPMENT_ISSUER)
-        return Verifier(accounts, ("Ed25519",), IssuedKey(keys.issuer_public_key()))
+        return Verifier(accounts, Signed(DEVELOPMENT_ISSUER, ("Ed25519",), IssuedKey(keys.issuer_public_key())))
     issuer = checked_address(configured_issuer, configured_issuer)
     source = OpenIdKeys(issuer, client or httpx.AsyncClient(), runtime)
-    return Verifier(keys.accounts(issuer), ("RS256", "ES256"), source)
+    return Verifier(keys.accounts(issuer), Signed(issuer, ALGORITHMS, source))
 
 
 def checked_address(url: str, issuer: str) -> str:

@@ -22,6 +22,8 @@ from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.doors import Door
 from shared.web.envelope import Envelope
+from shared.web.pages import readers
+from shared.web.pages.static import static_router
 from shared.web.schemas import schemas_router
 
 # Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
@@ -46,7 +48,8 @@ def create_app(
     received: Received | None = None,
     version: str = "1",
 ) -> FastAPI:
-    """The service's app. Its routes are `/v1/...` of the routers, `/health/...`, `/openapi.json`, `/asyncapi.json`.
+    """The service's app. Its routes are `/v1/...` of the routers, `/health/...`, `/openapi.json`, `/asyncapi.json`,
+    `/static/...` of pages.
 
     `ready` gives the reasons why the service cannot serve yet (empty: it can), `backlog` what is not finished.
     `received`: what it consumes, for the AsyncAPI document; there is none without.
@@ -62,10 +65,12 @@ def create_app(
     )
     app.state.edge = edge
     problems.install(app)
+    readers.install(app)
     app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime)
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(schemas_router(edge.service))
+    app.include_router(static_router())
     app.include_router(_operation(app, edge, ready, backlog))
     if received is not None:
         app.include_router(_events(edge.service, received))

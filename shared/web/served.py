@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from shared.contracts.base import Event
 from shared.identity.digests import Digests
 from shared.identity.issuers import token_verifier
+from shared.identity.passes import Readers
 from shared.identity.policy import Policy, SubjectsOf, policy_of
 from shared.identity.rights import Rights
 from shared.replica import Replica
@@ -66,6 +67,7 @@ def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy:
         store=ports.store,
         tokens=token_verifier(ports.keys, ports.runtime, issuer),
         cursor_key=ports.keys.cursor_key(service),
+        readers=Readers.of(service, ports.keys),
         subjects_of=subjects_of,
         policy=policy,
         digests=Digests(service, ports.keys),

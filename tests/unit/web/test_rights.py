@@ -26,7 +26,7 @@ from shared.web.callers import guarded_routes
 from shared.web.front import Front
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
-# Open on purpose: health, the contracts, the keys that verify receipts.
+# Open on purpose: health, the contracts, the style of pages, the keys that verify receipts.
 OPEN = {
     "/health/live",
     "/health/ready",
@@ -34,6 +34,7 @@ OPEN = {
     "/openapi.json",
     "/asyncapi.json",
     "/schemas/{file}",
+    "/static/{file}",
     "/v1/keys",
 }
 NOBODY = derived_id("nobody")
