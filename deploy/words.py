@@ -32,12 +32,13 @@ from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
+from shared.web.pages.languages import LANGUAGES
 from shared.web.pages.standard_names import former_states
-from shared.web.pages.words import CATALOGUES, LANGUAGES, Language, catalogue, code_key
+from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
 SERVICES = (*GROUPS, "monitoring")
-PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code")
+PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code", "service")
 # A message's text, or its singular and its plural.
 Message = str | tuple[str, str]
 # What Pydantic calls the break of what a body's schema says.
@@ -105,6 +106,7 @@ def needed() -> frozenset[Message]:
 def keys() -> Iterator[str]:
     """The keys of what the tables name: cases, verbs, events, states, fields, codes, rules, roles."""
     yield from (f"role:{role}" for role in ROLES)
+    yield from (f"service:{service}" for service in SERVICES)
     yield from (code_key("component", component) for component in get_args(Component))
     yield from (code_key("education", str(level)) for level in _levels())
     yield from (code_key("criteria", criterion) for criterion in _hard_filters())
@@ -270,7 +272,7 @@ def _text(node: ast.expr, path: Path) -> str:
     return value if isinstance(value, str) else ""
 
 
-def brought_up(language: Language, wanted: Iterable[Message]) -> Catalog:
+def brought_up(language: str, wanted: Iterable[Message]) -> Catalog:
     """The catalogue with these messages alone, keys before sentences; empty where nobody wrote one yet.
 
     English has the keys: a sentence is its own text.

@@ -9,14 +9,14 @@ from email.message import Message
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import rfc8785
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from shared.canonical import EXACT_INTEGER, canonical_json
 from shared.errors import Overloaded, Refusal
 from shared.web.callers import edge_of
 from shared.web.problems import validation_problems
-from shared.web.strict_json import EXACT_INTEGER, parsed
+from shared.web.strict_json import parsed
 
 BODY_BYTES_AT_MOST = 1_048_576
 # A body of this size takes a millisecond or two; a larger one is read and validated away from the event loop.
@@ -53,7 +53,7 @@ async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYT
 def body_of(model: type[M], raw: bytes) -> Body[M]:
     """The model and the digest. Raises Refusal 422."""
     # One form for both: in it 6.0 and 1.97e3 are the integers that JSON Schema takes them for.
-    canonical = rfc8785.dumps(parsed(raw))
+    canonical = canonical_json(parsed(raw))
     return Body(validated(model, canonical), hashlib.sha256(canonical).hexdigest())
 
 
@@ -70,7 +70,7 @@ def validated(model: type[M], raw: bytes) -> M:
 def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
     """`openapi_extra` for a route whose body is read by `read_body`. ValueError for an example that is refused."""
     try:
-        validated(model, rfc8785.dumps(dict(example)))
+        validated(model, canonical_json(dict(example)))
     except Refusal as refusal:
         rules = ", ".join(f"{problem.pointer}: {problem.rule}" for problem in refusal.problems)
         raise ValueError(f"the example of {model.__name__} is not accepted ({rules})") from None

@@ -47,11 +47,13 @@ def served(
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
     rows = [row for one in cases for row in rows_of(one.case)]
     policy = policy_of(rows, rights, intake=replica.intake is not None)
+    # A request is held against one route after the other: what comes by the thousand stands first.
+    ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
+        routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),

@@ -21,10 +21,10 @@ from babel.numbers import format_decimal
 from babel.units import format_unit
 from markupsafe import Markup, escape
 
-from shared.web.pages.words import Language, translations
+from shared.web.pages.words import translations
 
 # Dates in the order that most readers of English here write them in.
-_LOCALES: Mapping[Language, str] = {"en": "en_GB", "fr": "fr", "ar": "ar"}
+_LOCALES: Mapping[str, str] = {"en": "en_GB", "fr": "fr", "ar": "ar"}
 # ISO 4217's minor units where they are not two. CLDR's differ (SOS, AFN, MGA: none), and payment files go by ISO.
 _MINOR_UNITS: Mapping[str, int] = {
     code: decimals
@@ -41,7 +41,7 @@ _LEFT = ((_DAY, "duration-day"), (_HOUR, "duration-hour"), (_MINUTE, "duration-m
 
 
 @cache
-def locale_of(language: Language) -> Locale:
+def locale_of(language: str) -> Locale:
     return Locale.parse(_LOCALES[language])
 
 
@@ -73,7 +73,7 @@ telephone = reference
 class Formats:
     """`own`: the reader's time zone, if it is known; it is said second, after the office's."""
 
-    language: Language
+    language: str
     own: tzinfo | None = None
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from shared.web.callers import edge_of
+from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.static import address, packed
+from shared.web.pages.words import translations
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A service's own templates stand in its folder.
@@ -49,7 +50,8 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
     """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
-    address of this page in it), `static(name)`, `renewal` (the address that gives another pass). A name that is
+    address of this page in it), `static(name)`, `renewal` (the address that gives another pass), `formats` (dates,
+    numbers and names in the language). A name that is
     missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
@@ -63,6 +65,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         here=request.url.path,
         product=PRODUCT,
         reader=reader,
+        formats=Formats(language),
         static=lambda name: address(service, name),
         renewal=f"{PASS_PATH}?service={service}",
         **context,
@@ -89,6 +92,6 @@ def _environment(service: str, language: str) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    translations = gettext.NullTranslations()
-    vars(found)["install_gettext_translations"](translations, newstyle=True)
+    # Newstyle formats every text, so that one with a percent sign would raise.
+    vars(found)["install_gettext_translations"](translations(language), newstyle=False)
     return found

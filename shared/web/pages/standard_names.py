@@ -10,32 +10,32 @@ import pycountry
 
 from shared.contracts.iso_codes import WITHOUT_A_STATE, country_codes, language_codes, state_codes
 from shared.web.pages.formatting import locale_of
-from shared.web.pages.words import Language, code_key, translations
+from shared.web.pages.words import code_key, translations
 
 # What CLDR calls otherwise than ISO 639 does.
 _CLDR: Mapping[str, str] = {"prs": "fa_AF", "cmn": "zh", "kmr": "ku"}
 
 
-def country(language: Language, code: str) -> str:
+def country(language: str, code: str) -> str:
     """Of ISO 3166-1, of XK, and of a former state of ISO 3166-3."""
     found = locale_of(language).territories.get(code)
     return str(found) if found else translations(language).gettext(code_key("country", code))
 
 
-def nationality(language: Language, code: str) -> str:
+def nationality(language: str, code: str) -> str:
     """The state's name; for people without one's nationality what ICAO Doc 9303 has."""
     without = code in WITHOUT_A_STATE
     return translations(language).gettext(code_key("nationality", code)) if without else country(language, code)
 
 
-def spoken(language: Language, code: str) -> str:
+def spoken(language: str, code: str) -> str:
     """The language's name; where CLDR has none, that of ISO 639-3, which is English."""
     named = locale_of(language).languages
     found = named.get(_CLDR.get(code, code))
     return str(found) if found else _in_english(code)
 
 
-def currency(language: Language, code: str) -> str:
+def currency(language: str, code: str) -> str:
     """The currency's name; its code for one that is in use no more and that CLDR does not name."""
     return str(locale_of(language).currencies.get(code, code))
 
@@ -46,19 +46,19 @@ def former_states() -> frozenset[str]:
 
 
 @cache
-def countries(language: Language) -> tuple[tuple[str, str], ...]:
+def countries(language: str) -> tuple[tuple[str, str], ...]:
     """Code and name of every country of today, by name."""
     return _by_name((code, country(language, code)) for code in country_codes())
 
 
 @cache
-def states(language: Language) -> tuple[tuple[str, str], ...]:
+def states(language: str) -> tuple[tuple[str, str], ...]:
     """As `countries`, with those that are gone."""
     return _by_name((code, country(language, code)) for code in state_codes())
 
 
 @cache
-def languages(language: Language) -> tuple[tuple[str, str], ...]:
+def languages(language: str) -> tuple[tuple[str, str], ...]:
     """Code and name of the languages that CLDR names: some six hundred of the seven thousand that may be stated."""
     named = locale_of(language).languages
     return _by_name((code, spoken(language, code)) for code in language_codes() if _CLDR.get(code, code) in named)

@@ -11,14 +11,11 @@ from functools import cache
 from gettext import GNUTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, get_args
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-Language = Literal["en", "fr", "ar"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
 CATALOGUES = Path(__file__).parent / "catalogues"
 # Fields whose codes are of a list that other fields name codes of as well.
 _LISTS: Mapping[str, str] = {
@@ -29,14 +26,14 @@ _LISTS: Mapping[str, str] = {
 }
 
 
-def catalogue(language: Language) -> Catalog:
+def catalogue(language: str) -> Catalog:
     """The catalogue as it is written."""
     with (CATALOGUES / f"{language}.po").open("rb") as file:
         return read_po(file, locale=language)
 
 
 @cache
-def translations(language: Language) -> GNUTranslations:
+def translations(language: str) -> GNUTranslations:
     """For Jinja's extension `i18n`. A key that nobody has words for comes back as it is, and fails a test before."""
     compiled = BytesIO()
     write_mo(compiled, catalogue(language))
@@ -49,7 +46,7 @@ def code_key(field: str, code: str) -> str:
     return f"code:{_LISTS.get(field, field)}:{code}"
 
 
-def reason_words(language: Language, code: str) -> str:
+def reason_words(language: str, code: str) -> str:
     """The words of what stands as the reason of a case: a listed code, or the rule by which a service refused it.
 
     The code itself where a programme added it: its definition has the name.

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from shared.contracts.iso_codes import country_codes, nationality_codes, state_codes
 from shared.web.pages import standard_names
 from shared.web.pages.formatting import Formats, name, reference, rounded, week_of
-from shared.web.pages.words import LANGUAGES, Language
+from shared.web.pages.languages import LANGUAGES
 from shared.zones import zone
 
 EN, FR, AR = (Formats(language) for language in ("en", "fr", "ar"))
@@ -134,7 +134,7 @@ def test_a_programme_s_text_is_the_reader_s_or_marked() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_country_and_nationality_has_a_name(language: Language) -> None:
+def test_every_country_and_nationality_has_a_name(language: str) -> None:
     assert len(standard_names.countries(language)) == len(country_codes()) == 250
     assert {code for code, _ in standard_names.states(language)} == state_codes()
     for code in nationality_codes():
