@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -13,9 +12,9 @@ from services.registration.entrance.entering import Entrance, reader_from, to_si
 from services.registration.entrance.people import everybody as everybody_there_is
 from services.registration.entrance.people import offices_of
 from shared.programmes.definitions import Definitions
+from shared.programmes.model import Definition
 from shared.web.callers import everybody
 from shared.web.front import SERVICES
-from shared.web.pages.languages import DEFAULT, language_of
 from shared.web.pages.rendering import render
 
 
@@ -25,7 +24,7 @@ def front_router(entrance: Entrance) -> APIRouter:
 
     async def front(request: Request) -> Response:
         reader = reader_from(request, await entrance.signed_in(request))
-        known = programmes(request, entrance.definitions)
+        known = programmes(entrance.definitions)
         return page_to_enter(entrance, request, "front.html", reader=reader, programmes=known, services=SERVICES)
 
     async def today(request: Request) -> Response:
@@ -53,7 +52,7 @@ def page_to_enter(entrance: Entrance, request: Request, template: str, status: i
         development=entrance.development,
         issuer=entrance.openid is not None,
         people=tuple(everybody_there_is(offices)) if entrance.development else (),
-        offices={code: said(office.name, request) for code, office in offices.items()},
+        offices={code: office.name for code, office in offices.items()},
         entry=entrance.edge.readers.forms_of(entry),
         **shown,
     )
@@ -62,12 +61,6 @@ def page_to_enter(entrance: Entrance, request: Request, template: str, status: i
     return answer
 
 
-def programmes(request: Request, definitions: Definitions) -> list[dict[str, Any]]:
-    """Code, title and dates of each programme's newest version; none while they are still being read."""
-    newest = [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
-    return [{"code": one.code, "title": said(one.title, request), "dates": one.dates} for one in newest]
-
-
-def said(texts: Mapping[str, str], request: Request) -> str:
-    """The text in the reader's language, else in English, else in the first that it is written in."""
-    return texts.get(language_of(request)) or texts.get(DEFAULT) or next(iter(texts.values()))
+def programmes(definitions: Definitions) -> list[Definition]:
+    """The newest version of each programme; none while they are still being read."""
+    return [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from datetime import UTC
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
@@ -113,7 +114,8 @@ class SigningIn:
         found = await self._entrance.sessions.looked(found)
         now, epoch = self._entrance.edge.runtime.now(), found.session.epoch
         live = [(one, one.id in told) for one in found.account.live(now, epoch)]
-        return render(request, "sessions.html", reader=reader_from(request, found), live=live, own=found.session.id)
+        reader, own = reader_from(request, found), found.session.id
+        return render(request, "sessions.html", reader=reader, live=live, own=own, utc=UTC)
 
     async def end_session(self, request: Request) -> Response:
         """Ends one session of the account, which the form names."""
