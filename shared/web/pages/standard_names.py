@@ -1,10 +1,12 @@
-"""Names of countries, nationalities, languages and currencies in the reader's language, by the codes of standards."""
+"""Names of countries, nationalities, languages, currencies and occupations, by the codes of standards."""
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 
 import pycountry
 
@@ -12,6 +14,8 @@ from shared.contracts.iso_codes import WITHOUT_A_STATE, country_codes, language_
 from shared.web.pages.formatting import locale_of
 from shared.web.pages.words import code_key, translations
 
+UNIT_GROUP_DIGITS = 4
+_TITLES = Path(__file__).parent / "occupations"
 # What CLDR calls otherwise than ISO 639 does.
 _CLDR: Mapping[str, str] = {"prs": "fa_AF", "cmn": "zh", "kmr": "ku"}
 
@@ -38,6 +42,23 @@ def spoken(language: str, code: str) -> str:
 def currency(language: str, code: str) -> str:
     """The currency's name; its code for one that is in use no more and that CLDR does not name."""
     return str(locale_of(language).currencies.get(code, code))
+
+
+def occupation(language: str, code: str) -> str:
+    """The title of a group of ISCO-08, of any level: in English the standard's own, in other languages ours."""
+    return _occupations(language)[code]
+
+
+@cache
+def occupations(language: str) -> tuple[tuple[str, str], ...]:
+    """Code and title of the unit groups, by title: what somebody's occupation is chosen from."""
+    return _by_name((code, title) for code, title in _occupations(language).items() if len(code) == UNIT_GROUP_DIGITS)
+
+
+@cache
+def _occupations(language: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads((_TITLES / f"{language}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def former_states() -> frozenset[str]:

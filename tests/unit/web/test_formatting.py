@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from markupsafe import Markup
 
 from shared.contracts.iso_codes import country_codes, nationality_codes, state_codes
+from shared.contracts.occupations import occupation_codes
 from shared.web.pages import standard_names
 from shared.web.pages.formatting import Formats, name, reference, rounded, week_of
 from shared.web.pages.languages import LANGUAGES
@@ -147,6 +149,22 @@ def test_names_that_libraries_have_otherwise() -> None:
     assert standard_names.spoken("ar", "aiw") == "Aari"
     assert standard_names.currency("ar", "SOS") == "شلن صومالي"
     assert standard_names.currency("en", "QQQ") == "QQQ"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_group_of_isco_has_a_title(language: str) -> None:
+    titles = {code: standard_names.occupation(language, code) for code in occupation_codes()}
+    assert all(titles.values())
+    assert len(standard_names.occupations(language)) == 436
+    assert len(set(titles.values())) > 550
+    latin = [code for code, title in titles.items() if language == "ar" and re.search("[A-Za-z]", title)]
+    assert latin == []
+
+
+def test_a_group_s_title_is_the_standard_s() -> None:
+    assert standard_names.occupation("en", "2310") == "University and Higher Education Teachers"
+    assert standard_names.occupation("fr", "2211") == "Médecins généralistes"
+    assert standard_names.occupation("ar", "26") == "الاختصاصيون القانونيون والاجتماعيون والثقافيون"
 
 
 def test_countries_are_in_the_order_of_the_language() -> None:
