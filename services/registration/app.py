@@ -17,9 +17,10 @@ from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
+from services.registration.work.drafting import Drafting
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -48,13 +49,17 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self._tasks: list[asyncio.Task[Any]] = []
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
-        self.work = _works(self.replica, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER))
+        self.drafting = Drafting(self.replica)
+        self.work = _works(
+            self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
+        )
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.cases = served_cases(self.work, identifiers)
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
+        self.replica.sweeps(DRAFTS, self.drafting.fire)
         self.app = served(
             self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
         )
@@ -64,14 +69,18 @@ class Registration:
 
     async def start(self) -> None:
         await self.replica.start()
-        self._tasks = [self.ports.runtime.spawn(self.work.erasing.again(), "erasing again")]
+        spawn = self.ports.runtime.spawn
+        self._tasks = [
+            spawn(self.work.erasing.again(), "erasing again"),
+            spawn(self.drafting.run(), "draft-keys", lasting=True),
+        ]
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
         await self.replica.stop()
 
 
-def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Works:
+def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
     reviewing = Reviewing(replica, criteria)
@@ -86,7 +95,7 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
-        Erasing(replica, registering.guard),
+        Erasing(replica, registering.guard, drafting),
     )
 
 

@@ -6,6 +6,7 @@
 | `<service>/receipts/retired/<key id>.key` | seeds that signed before; their public halves stay published |
 | `<service>/blind-index.key`, `<service>/commands.key`, `<service>/cursor.key` | HMAC-SHA256 |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
+| `<service>/drafts/<day>.key` | AES-256 of the drafts that were last edited on that day |
 | `<service>/persons.sqlite` | AES-256, one a person |
 | `registration/passes/current.key` | Ed25519 seed that signs the passes of people who signed in |
 | `pass-public/current.key` | its public half, with which every service verifies |
@@ -92,15 +93,26 @@ class Keys:
 
     def intake_day_key(self, service: str, day: str) -> bytes:
         """The key of the day, `YYYY-MM-DD` in UTC; made where there is none. ValueError for no date."""
-        return self._bytes.take(_day_name(service, day))
+        return self._bytes.take(_day_name(service, "intake", day))
 
     def intake_days(self, service: str) -> list[str]:
         """The days whose keys still stand, in order."""
-        return [Path(name).stem for name in self._bytes.names(f"{_named(service)}/intake")]
+        return self._days(service, "intake")
 
     def destroy_intake_day(self, service: str, day: str) -> None:
         """What is still sealed under the day's key can never be opened again."""
-        self._bytes.destroy(_day_name(service, day))
+        self._bytes.destroy(_day_name(service, "intake", day))
+
+    def draft_day_key(self, service: str, day: str) -> bytes:
+        """As `intake_day_key`, of the drafts that were last edited on the day."""
+        return self._bytes.take(_day_name(service, "drafts", day))
+
+    def draft_days(self, service: str) -> list[str]:
+        return self._days(service, "drafts")
+
+    def destroy_draft_day(self, service: str, day: str) -> None:
+        """No draft that was last edited on the day can be opened again."""
+        self._bytes.destroy(_day_name(service, "drafts", day))
 
     def persons(self, service: str) -> PersonKeys:
         """The person keys of the service, one object however often it is asked for."""
@@ -166,6 +178,9 @@ class Keys:
             return Ed25519PublicKey.from_public_bytes(self.issuer_key().public_key.public_bytes_raw())
         return Ed25519PublicKey.from_public_bytes(raw)
 
+    def _days(self, service: str, kind: str) -> list[str]:
+        return [Path(name).stem for name in self._bytes.names(f"{_named(service)}/{kind}")]
+
     async def close(self) -> None:
         for persons in self._persons.values():
             await persons.close()
@@ -213,5 +228,5 @@ def _named(service: str) -> str:
     return service
 
 
-def _day_name(service: str, day: str) -> str:
-    return f"{_named(service)}/intake/{date.fromisoformat(day).isoformat()}.key"
+def _day_name(service: str, kind: str, day: str) -> str:
+    return f"{_named(service)}/{kind}/{date.fromisoformat(day).isoformat()}.key"

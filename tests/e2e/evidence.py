@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from deploy.cli.files import histories_folder, read_history
+from deploy.cli.files import histories_folder
+from deploy.cli.replaying import prepared
 from deploy.cli.runner import Journal as RunnersJournal
-from deploy.replay.expansion import expand
 from deploy.replay.steps import Step
 from shared.clock import RealRuntime
 from shared.identity.keys import Keys
@@ -124,12 +125,12 @@ def _together(values: Sequence[Any]) -> Any:
 Answered = tuple[Iterable[Step], Mapping[str, Mapping[str, str]]]
 
 
-def answered(code: str, folder: Path) -> Answered:
+def answered(code: str, folder: Path, scale: Decimal | None = None) -> Answered:
     """The steps of a history of deploy/histories, and what the journal in the command line's folder says of them."""
-    history, definition = read_history(histories_folder() / f"{code}.yaml")
-    journal = RunnersJournal(folder / "histories" / f"{code}.jsonl")
+    replay = prepared(histories_folder() / f"{code}.yaml", scale=scale)
+    journal = RunnersJournal(folder / "histories" / f"{replay.known_as}.jsonl")
     journal.close()
-    return expand(history, definition), journal.answers
+    return replay.steps, journal.answers
 
 
 def journal_violations(

@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from shared.identity.keys import Keys
 from tests.e2e.evidence import answered, evidence_of, journal_violations, violations
 from tests.e2e.system import System
 
-KILLS = 10
-RUNNER_KILLS = 2
+# By the scale of the history: how often the system and the runner are killed at least.
+KILLS = {"1": (10, 2), "0.1": (4, 1)}
 EXAMPLES = Path(__file__).parents[1] / "unit/replay"
 PUBLISHED = {
     ("assignments", "first-report"): "160",
@@ -49,22 +50,29 @@ def test_the_demo_prints_every_figure_beside_its_published_one(system: System) -
 
 
 @pytest.mark.timeout(1500)
-def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System) -> None:
+@pytest.mark.parametrize("scale", [pytest.param("1", marks=pytest.mark.long), "0.1"])
+def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System, scale: str) -> None:
     seed = random.SystemRandom().randrange(10**6)
-    figures, kills = _run_with_kills(system, random.Random(seed))
-    assert kills["system"] >= KILLS, f"only {kills}"
-    assert kills["runner"] >= RUNNER_KILLS, f"only {kills}"
+    figures, kills = _run_with_kills(system, random.Random(seed), scale)
+    system_kills, runner_kills = KILLS[scale]
+    assert kills["system"] >= system_kills, f"only {kills}"
+    assert kills["runner"] >= runner_kills, f"only {kills}"
     shown = {(row["code"], row["period"]): row["ours"] for row in figures}
     assert all(row["right"] for row in figures), f"seed {seed}: {figures}"
-    assert {key: shown[key] for key in PUBLISHED} == PUBLISHED
-    _check_receipts(system)
+    if scale == "1":
+        assert {key: shown[key] for key in PUBLISHED} == PUBLISHED
+    registered = int(shown["registrations", "whole"])
+    _check_receipts(system, registered)
     system.stop()
     evidence = asyncio.run(evidence_of(system.data))
-    runs, keys = [answered("trqn-1", system.data)], Keys(system.data.with_name("data-keys"))
+    runs, keys = (
+        [answered("trqn-1", system.data, None if scale == "1" else Decimal(scale))],
+        Keys(system.data.with_name("data-keys")),
+    )
     found = [*violations(evidence), *journal_violations(evidence, keys, runs)]
     assert [str(violation) for violation in found] == [], f"seed {seed}"
     counted = Counter(document["status"] for document in evidence.documents["registration"]["submissions"])
-    assert counted == {"accepted": 512}
+    assert counted == {"accepted": registered}
 
 
 def test_a_history_anywhere_on_disk_runs_in_small(system: System) -> None:
@@ -84,23 +92,24 @@ def test_a_history_anywhere_on_disk_runs_in_small(system: System) -> None:
     assert [str(violation) for violation in violations(evidence)] == []
 
 
-def _run_with_kills(system: System, rng: random.Random) -> tuple[list[dict[str, Any]], Counter[str]]:
+def _run_with_kills(system: System, rng: random.Random, scale: str) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The history under SIGKILL at random moments, until it ends; the figures and what was really killed."""
     kills: Counter[str] = Counter()
     system.start()
     system.wait_ready()
-    words = ("history", "run", "trqn-1", "--json")
+    words = ("history", "run", "trqn-1", "--json", *(("--scale", scale) if scale != "1" else ()))
+    at_most, of_the_runner = KILLS[scale]
     runner = system.begin(*words)
     while runner.poll() is None:
-        time.sleep(rng.uniform(0.5, 4.0))
+        time.sleep(rng.uniform(0.5, 4.0) if scale == "1" else rng.uniform(0.2, 1.5))
         if runner.poll() is not None:
             break
-        if kills["system"] < KILLS + 4:
+        if kills["system"] < at_most + (4 if scale == "1" else 1):
             system.kill()
             kills["system"] += 1
             system.start()
             system.wait_ready()
-        if kills["system"] % 5 == 4 and kills["runner"] < RUNNER_KILLS:
+        if kills["system"] % 5 == 2 and kills["runner"] < of_the_runner:
             runner.kill()
             runner.communicate()
             kills["runner"] += 1
@@ -110,17 +119,18 @@ def _run_with_kills(system: System, rng: random.Random) -> tuple[list[dict[str, 
     return json.loads(out), kills
 
 
-def _check_receipts(system: System) -> None:
+def _check_receipts(system: System, registered: int) -> None:
     """Receipts that the runner was given are honoured: the office that sent them in finds each accepted."""
-    lines = (system.data / "histories" / "trqn-1.jsonl").read_text().splitlines()
+    [journal] = (system.data / "histories").glob("trqn-1*.jsonl")
+    lines = journal.read_text().splitlines()
     steps = [json.loads(line) for line in lines if line.startswith("{")]
     receipts = {row["answer"]["id"] for row in steps if row["answer"].get("subject")}
-    assert len(receipts) >= 512
+    assert len(receipts) >= registered
     officer = system.token("officer", "kabul", "officer-kabul")
     statuses = Counter(_status(system, receipt, officer) for receipt in receipts)
-    # 178 experts are registered through Kabul; another office's receipt is not found.
+    # Another office's receipt is not found; of all 512 experts 178 are registered through Kabul.
     assert set(statuses) == {"accepted", "404"}
-    assert statuses["accepted"] == 178
+    assert registered != 512 or statuses["accepted"] == 178
 
 
 def _status(system: System, receipt: str, headers: dict[str, str]) -> str:

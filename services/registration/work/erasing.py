@@ -10,6 +10,7 @@ from services.registration.domain.persons import ErasureFor, Person, Standing
 from services.registration.identifiers import SERVICE
 from services.registration.listed import definitions_of
 from services.registration.store import DOCUMENTS, EXPERTS, OFFICE_MARK, PERSONS
+from services.registration.work.drafting import Drafting
 from services.registration.work.standing import is_offered, is_placed
 from shared.cases.case import Asked
 from shared.clock import derived_id
@@ -32,12 +33,13 @@ class Erasing:
     `guard`: that of the document numbers.
     """
 
-    def __init__(self, replica: Replica, guard: Guard) -> None:
+    def __init__(self, replica: Replica, guard: Guard, drafting: Drafting) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._keys = replica.ports.keys.persons(SERVICE)
         self._guard = guard
+        self._drafting = drafting
 
     async def erase(self, call: Call[ErasureFor]) -> Saved[Person]:
         """Answered once nothing of the person can be opened here; asked again, it is answered the same.
@@ -106,7 +108,7 @@ class Erasing:
         return Standing(kept, any(offered), any(placed))
 
     async def _finish(self, person_id: str) -> None:
-        """The numbers, the cases, the key: each may be done already, and the key is what ends it."""
+        """The numbers, the cases, the drafts, the key: each may be done already, and the key is what ends it."""
         while held := await self._store.find(DOCUMENTS.name, "holder", person_id):
             for guard in held:
                 await self._replica.guards.forget(self._guard, guard["_id"], person_id)
@@ -115,6 +117,7 @@ class Erasing:
             command = EXPERT.ask("withdraw", reason=ERASED)
             private = dict.fromkeys(expert["private"])
             await self._kernel.execute(EXPERTS, expert["_id"], command, cause, private=private)
+        await self._drafting.forget(person_id)
         await self._keys.destroy(person_id)
 
 

@@ -1,0 +1,85 @@
+"""A draft of an application: kept from the first field on, before any account, and found again by its code.
+
+A code is twelve characters of Crockford's base 32, which no one letter of another can be read for: 60 bits. A draft
+ends 30 days after its last edit; what was typed is then destroyed with the key of that day.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from services.registration.domain.names import fold_name
+from shared.contracts.base import Instant
+from shared.texts import fold_number
+
+KEPT = timedelta(days=30)
+CODE_CHARACTERS = 12
+GROUP = 4
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# As somebody reads them off paper (https://www.crockford.com/base32.html).
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "‐": None, "–": None})
+# What whoever comes back on another device is asked to repeat, the first of them that was typed.
+FACTS = ("/person/family_name", "/person/given_name", "/person/email", "/person/telephone")
+
+Status = Literal["open", "submitted", "ended"]
+# What was typed: the names of the form's fields and their values, as browsers send them.
+Typed = tuple[tuple[str, str], ...]
+
+
+class Draft(BaseModel):
+    """What is known of a draft without opening it. `finished`: the parts of which the person said so.
+
+    `receipt`: of what was submitted from it, and `person`: who it is of.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    programme: str
+    status: Status = "open"
+    began_at: Instant
+    edited_at: Instant
+    finished: tuple[str, ...] = ()
+    receipt: str | None = None
+    person: str | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.edited_at + KEPT
+
+    @property
+    def day(self) -> str:
+        """The day in UTC, `YYYY-MM-DD`, with whose key it is sealed."""
+        return self.edited_at.date().isoformat()
+
+
+def new_code(rng: random.Random) -> str:
+    """Twelve characters in groups of four, such as `7K2M-QX9D-4WTN`."""
+    drawn = [_ALPHABET[one % len(_ALPHABET)] for one in rng.randbytes(CODE_CHARACTERS)]
+    return "-".join("".join(drawn[at : at + GROUP]) for at in range(0, CODE_CHARACTERS, GROUP))
+
+
+def read_code(text: str) -> str | None:
+    """The code as it is compared: one case, no separators, look-alikes read as what they stand for; None for none."""
+    code = text.strip()[:64].upper().translate(_READ_AS)
+    return code if len(code) == CODE_CHARACTERS and set(code) <= set(_ALPHABET) else None
+
+
+def merged(before: Typed, sent: Typed, names: Iterable[str]) -> Typed:
+    """What was typed, with the fields of these names as they were sent now; the others stay."""
+    replaced = frozenset(names)
+    return (*((name, value) for name, value in before if name not in replaced), *sent)
+
+
+def fact_to_repeat(said: Mapping[str, str]) -> str | None:
+    """Of what was typed, by pointer, the fact that whoever comes back repeats; None where there is none yet."""
+    return next((pointer for pointer in FACTS if folded(pointer, said.get(pointer, ""))), None)
+
+
+def folded(pointer: str, fact: str) -> str:
+    """The fact as it is compared: names as elsewhere, the rest by its letters and digits."""
+    return fold_name(fact) if pointer.endswith("_name") else fold_number(fact)
