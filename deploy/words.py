@@ -30,6 +30,7 @@ from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
+from shared.programmes.model import editor_schema
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
 from shared.web.pages.languages import LANGUAGES
@@ -38,7 +39,7 @@ from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
 SERVICES = (*GROUPS, "monitoring")
-PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code")
+PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code", "service")
 # A message's text, or its singular and its plural.
 Message = str | tuple[str, str]
 # What Pydantic calls the break of what a body's schema says.
@@ -71,17 +72,17 @@ _NAMES_A_RULE: Mapping[str, int] = {
     "refuse": 0,
     "_refuse": 0,
     "_later": 0,
+    "Broken": 1,
     "_always": 1,
     "problem": 1,
 }
 # Functions of matching whose answer becomes the reason of a match.
 _GIVE_A_REASON = frozenset({"_reason", "answer_to"})
-# Where rules are of a file that somebody writes, or of a token that a program sends: no page names them.
+# Where rules are of a token that a program sends, or of the log: no page names them.
 _NOT_ON_PAGES = (
     "shared/identity/tokens.py",
     "shared/identity/issuers.py",
     "shared/messaging",
-    "shared/programmes",
     "shared/testing",
 )
 # What only programs and those who run the system ask for.
@@ -106,6 +107,7 @@ def needed() -> frozenset[Message]:
 def keys() -> Iterator[str]:
     """The keys of what the tables name: cases, verbs, events, states, fields, codes, rules, roles."""
     yield from (f"role:{role}" for role in ROLES)
+    yield from (f"service:{service}" for service in SERVICES)
     yield from (code_key("component", component) for component in get_args(Component))
     yield from (code_key("education", str(level)) for level in _levels())
     yield from (code_key("criteria", criterion) for criterion in _hard_filters())
@@ -115,6 +117,8 @@ def keys() -> Iterator[str]:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
         yield from _of_contract(contract(built(service).app, service))
+    definition = editor_schema()
+    yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))
     yield from (f"rule:{rule}" for rule in (*_named_rules(), *RULE_OF_STATUS.values(), REFUSED))
     yield from (code_key("reason", reason) for reason in _own_reasons())
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from shared.web.callers import edge_of
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
+from shared.web.pages.standard_names import Names
 from shared.web.pages.static import address, packed
 from shared.web.pages.words import translations
 
@@ -49,8 +50,8 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
     """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
-    address of this page in it), `static(name)`, `formats` (dates, numbers and names in the language). A name that is
-    missing raises, it is never empty.
+    address of this page in it), `static(name)`, `formats` (dates, numbers, lists in the language), `names` (of codes).
+    A name that is missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
     service = edge_of(request).service
@@ -64,6 +65,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         product=PRODUCT,
         reader=reader,
         formats=Formats(language),
+        names=Names(language),
         static=lambda name: address(service, name),
         **context,
     )

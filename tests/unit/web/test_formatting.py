@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 from markupsafe import Markup
 
 from shared.contracts.iso_codes import country_codes, nationality_codes, state_codes
+from shared.contracts.occupations import occupation_codes
 from shared.web.pages import standard_names
 from shared.web.pages.formatting import Formats, name, reference, rounded, week_of
 from shared.web.pages.languages import LANGUAGES
+from shared.web.pages.standard_names import Names
 from shared.zones import zone
 
 EN, FR, AR = (Formats(language) for language in ("en", "fr", "ar"))
@@ -138,15 +141,36 @@ def test_every_country_and_nationality_has_a_name(language: str) -> None:
     assert len(standard_names.countries(language)) == len(country_codes()) == 250
     assert {code for code, _ in standard_names.states(language)} == state_codes()
     for code in nationality_codes():
-        assert ":" not in standard_names.nationality(language, code)
+        assert ":" not in Names(language).nationality(code)
 
 
 def test_names_that_libraries_have_otherwise() -> None:
-    assert [standard_names.country(language, "XK") for language in LANGUAGES] == ["Kosovo", "Kosovo", "كوسوفو"]
-    assert [standard_names.spoken(language, "prs") for language in LANGUAGES] == ["Dari", "dari", "الدارية"]
-    assert standard_names.spoken("ar", "aiw") == "Aari"
-    assert standard_names.currency("ar", "SOS") == "شلن صومالي"
-    assert standard_names.currency("en", "QQQ") == "QQQ"
+    assert [Names(language).country("XK") for language in LANGUAGES] == ["Kosovo", "Kosovo", "كوسوفو"]
+    assert [Names(language).spoken("prs") for language in LANGUAGES] == ["Dari", "dari", "الدارية"]
+    assert Names("ar").spoken("aiw") == "Aari"
+    assert Names("ar").currency("SOS") == "شلن صومالي"
+    assert Names("en").currency("QQQ") == "QQQ"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_group_of_isco_has_a_title(language: str) -> None:
+    titles = {code: Names(language).occupation(code) for code in occupation_codes()}
+    assert all(titles.values())
+    assert len(standard_names.occupations(language)) == 436
+    assert len(set(titles.values())) > 550
+    latin = [code for code, title in titles.items() if language == "ar" and re.search("[A-Za-z]", title)]
+    assert latin == []
+
+
+def test_a_group_s_title_is_the_standard_s() -> None:
+    assert Names("en").occupation("2310") == "University and Higher Education Teachers"
+    assert Names("fr").occupation("2211") == "Médecins généralistes"
+    assert Names("ar").occupation("26") == "الاختصاصيون القانونيون والاجتماعيون والثقافيون"
+
+
+def test_a_code_and_a_reason_are_named_by_the_catalogue() -> None:
+    assert Names("fr").code("step", "ticket") == "Billet"
+    assert Names("ar").reason("family") == "أسباب عائلية"
 
 
 def test_countries_are_in_the_order_of_the_language() -> None:
