@@ -23,11 +23,15 @@ REQUIRED = ("iss", "aud", "sub", "exp", "iat", "sid", "role")
 
 @dataclass(frozen=True)
 class Pass:
-    """Who reads, in which session, and in which language where the person chose one."""
+    """Who reads, in which session, in which language where the person chose one.
+
+    `news`: the account was signed in to elsewhere, and whoever is in this session has not been told.
+    """
 
     principal: Principal
     session: str
     language: str | None = None
+    news: bool = False
 
 
 def audience_of(service: str) -> str:
@@ -46,7 +50,7 @@ def sign_pass(keys: Keys, service: str, given: Pass, now: datetime) -> str:
         "iat": at,
         "exp": at + LIFETIME_SECONDS,
     }
-    said = {"office": principal.office, "locale": given.language}
+    said = {"office": principal.office, "locale": given.language, "news": given.news or None}
     claims |= {name: value for name, value in said.items() if value is not None}
     return jwt.encode({"alg": "Ed25519", "kid": key.thumbprint()}, claims, key, algorithms=["Ed25519"])
 
@@ -77,7 +81,7 @@ class Readers:
         """Raises TokenRefused for what is no pass of this service now."""
         claims = await self.signed.claims(text, now)
         principal = Principal(claims["sub"], claims["role"], claims.get("office"))
-        return Pass(principal, claims["sid"], claims.get("locale"))
+        return Pass(principal, claims["sid"], claims.get("locale"), "news" in claims)
 
     def forms_of(self, session: str) -> str:
         """64 hexadecimal digits that stand in the forms of one session, and that no other site can know.

@@ -84,13 +84,17 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class Signed:
-    """What one issuer signs for one audience. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`."""
+    """What one issuer signs for one audience. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`.
+
+    `required`: the claims that must be there; `kinds`: what its header may say that it is.
+    """
 
     issuer: str
     algorithms: tuple[str, ...]
     keys: IssuerKeys
     audience: str = AUDIENCE
     required: tuple[str, ...] = REQUIRED
+    kinds: tuple[str, ...] = ("jwt", "at+jwt")
 
     async def claims(self, token: str, now: datetime) -> Mapping[str, Any]:
         """The claims, each of a kind that can be relied on.
@@ -120,7 +124,7 @@ class Signed:
         algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
         if not isinstance(algorithm, str) or algorithm not in self.algorithms:
             raise TokenRefused("algorithm_not_allowed")
-        if not isinstance(kind, str) or kind.lower() not in ("jwt", "at+jwt"):
+        if not isinstance(kind, str) or kind.lower() not in self.kinds:
             raise TokenRefused("type_not_allowed")
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
             raise TokenRefused("unknown_key")

@@ -41,8 +41,7 @@ class Body(Generic[M]):
 
 async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYTES_AT_MOST) -> Body[M]:
     """The body as `model`; an empty one counts as `{}`. Raises Refusal 413, 415 or 422."""
-    _check_length(request, at_most)
-    raw = await _bytes(request, at_most)
+    raw = await bounded_body(request, at_most)
     if raw:
         _check_media_type(request.headers.get("content-type", ""))
     raw = raw or b"{}"
@@ -101,6 +100,12 @@ def closed(schema: Any) -> None:
             closed(part)
 
 
+async def bounded_body(request: Request, at_most: int) -> bytes:
+    """The body's bytes. Raises Refusal 413; Overloaded where many large ones are read at once."""
+    _check_length(request, at_most)
+    return await _bytes(request, at_most)
+
+
 def _check_length(request: Request, at_most: int) -> None:
     """By what the header says, before anything is read."""
     declared = request.headers.get("content-length", "")
@@ -109,7 +114,7 @@ def _check_length(request: Request, at_most: int) -> None:
 
 
 async def _bytes(request: Request, at_most: int) -> bytes:
-    """The body, read no further than the limit. Raises Overloaded where many large ones are read at once."""
+    """Read no further than the limit, whatever was declared."""
     reading, raw = edge_of(request).reading, bytearray()
     try:
         async for part in request.stream():

@@ -21,6 +21,7 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
 
 
@@ -49,7 +50,7 @@ def served(
     # A request is held against one route after the other: what comes by the thousand stands first.
     ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
-    return create_app(
+    app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
         routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
@@ -57,6 +58,8 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
+    app.include_router(today_router(cases, behind))
+    return app
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:

@@ -335,6 +335,7 @@ MOVES: tuple[Move, ...] = (
         needs=CALENDAR,
         reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "consent_withdrawn", "conduct"),
         example=EARLY,
+        aside=True,
     ),
     Move(
         "report-no-show",
@@ -354,6 +355,7 @@ MOVES: tuple[Move, ...] = (
         needs=CALENDAR,
         reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "visa_refused", "document_missing", "no_answer", "mistake"),
         example={"reason": "host_closed"},
+        aside=True,
     ),
     Move(
         "correct-contract",
@@ -411,6 +413,7 @@ MOVES: tuple[Move, ...] = (
             named=dict.fromkeys(("no_show", "cancelled", "refused"), "acted_on"),
             refuses=("fact_not_revisable", "another_fact_since", "consent_withdrawn", "placement_overlaps"),
             example={"reason": "wrong_case"},
+            aside=True,
         )
         for left_by, stood in LEFT_BY.items()
         if stood

@@ -155,6 +155,7 @@ SITE = Case(
             by=BY_OFFICER,
             reasons=("spring_dried_up", "owners_disagree", "unsuitable", "no_funds", "security", "mistake"),
             example={"reason": "spring_dried_up"},
+            aside=True,
         ),
     ),
     fold,

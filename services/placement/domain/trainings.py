@@ -179,6 +179,7 @@ TRAINING = Case(
             by=BY_OFFICER,
             reasons=("trainer_ill", "few_participants", "host_withdrew", "no_funds", "security", "mistake"),
             example={"reason": "trainer_ill"},
+            aside=True,
         ),
     ),
     fold,

@@ -114,6 +114,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("relocating", "no_capacity", "no_answer", "security", "conduct", "under_inquiry"),
         example={"reason": "relocating"},
+        aside=True,
     ),
     Move(
         "close",
@@ -123,6 +124,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("merged", "dissolved", "own_request", "unsuitable", "conduct", "security", "registered_twice"),
         example={"reason": "merged"},
+        aside=True,
     ),
 )
 

@@ -26,9 +26,9 @@ def direction(language: str) -> str:
 
 
 def language_of(request: Request, chosen: str | None = None) -> str:
-    """By `?lang=`, then what the reader chose (`chosen`: for the account; else on this device), then what the browser
+    """By `?lang=`, then what was chosen on this device, then for the account (`chosen`), then what the browser
     prefers."""
-    for one in (request.query_params.get(PARAMETER), chosen, request.cookies.get(COOKIE)):
+    for one in (request.query_params.get(PARAMETER), request.cookies.get(COOKIE), chosen):
         if one in LANGUAGES:
             return str(one)
     return _preferred(request.headers.get("accept-language", ""))

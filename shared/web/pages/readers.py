@@ -11,31 +11,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import FastAPI, Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import Request
 
 from shared.errors import Refusal
+from shared.identity.passes import Pass
 from shared.identity.tokens import Principal, TokenRefused
 from shared.web.callers import Edge, Granted, Right, allowed, check_no_body, edge_of
 from shared.web.pages.languages import language_of
-from shared.web.problems import problem
 
 PASS_COOKIE = "sankofa-pass"  # noqa: S105
 PASS_PATH = "/registration/pass"  # noqa: S105
 FORGERY_FIELD = "csrf"
 FORGED = "forged"
+FETCH_SITE, SAME_ORIGIN = "sec-fetch-site", "same-origin"
 # What is longer is left out of the way back: a page's own address never is.
 RETURN_CHARACTERS_AT_MOST = 1_024
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads. `session`: a name of it that opens nothing; `csrf`: what stands in the forms that are sent to it."""
+    """Who reads. `session`: a name of it that opens nothing; `csrf`: what stands in the forms that are sent to it.
+
+    `news`: the account was signed in to elsewhere, and this session has not been told.
+    """
 
     principal: Principal
     session: str
     language: str
     csrf: str
+    news: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +62,14 @@ async def reader_of(request: Request) -> Reader:
         found = await edge.readers.read(text, edge.runtime.now())
     except TokenRefused:
         raise NoPass from None
+    return reader_with(request, found)
+
+
+def reader_with(request: Request, found: Pass) -> Reader:
+    """The reader of a page, by what a pass says."""
     language = language_of(request, found.language)
-    return Reader(found.principal, found.session, language, edge.readers.forms_of(found.session))
+    csrf = edge_of(request).readers.forms_of(found.session)
+    return Reader(found.principal, found.session, language, csrf, found.news)
 
 
 def reading_as(resource: str, verb: str) -> Callable[[Request], Awaitable[Admitted]]:
@@ -75,34 +85,31 @@ def reading_as(resource: str, verb: str) -> Callable[[Request], Awaitable[Admitt
     return permission
 
 
+class Stale(Refusal):
+    """A form of this site, by the browser's word, that no page of this session held: whoever sent it signed in anew."""
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(FORGED, status=403)
+        self.reader = reader
+
+
 def check_forgery(request: Request, form: Mapping[str, str], reader: Reader) -> None:
     """Refusal 403 `forged` for a form that was sent by another site, or that no page of this session held."""
     check_same_site(request)
     if not hmac.compare_digest(form.get(FORGERY_FIELD, "").encode(), reader.csrf.encode()):
-        raise Refusal(FORGED, status=403)
+        raise Stale(reader) if request.headers.get(FETCH_SITE) == SAME_ORIGIN else Refusal(FORGED, status=403)
 
 
 def check_same_site(request: Request) -> None:
     """Refusal 403 `forged` where the browser says that another site's page sends this."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin", "null")
+    site, origin = request.headers.get(FETCH_SITE), request.headers.get("origin", "null")
     if site is not None:
-        elsewhere = site != "same-origin"
+        elsewhere = site != SAME_ORIGIN
     else:
         # Our own pages tell no referrer, and then a browser's origin is null: the form's token decides alone.
         elsewhere = origin != "null" and urlsplit(origin).netloc != request.headers.get("host")
     if elsewhere:
         raise Refusal(FORGED, status=403)
-
-
-def install(app: FastAPI) -> None:
-    """Sends whoever reads without a pass where one is given, and back."""
-
-    async def without_pass(request: Request, _error: Exception) -> Response:
-        if request.method == "GET":
-            return RedirectResponse(for_a_pass(edge_of(request), request), 303)
-        return problem(401, "not_signed_in")
-
-    app.add_exception_handler(NoPass, without_pass)
 
 
 def for_a_pass(edge: Edge, request: Request) -> str:

@@ -25,3 +25,11 @@ for (const frame of document.querySelectorAll("iframe")) {
   frame.addEventListener("load", fit);
   fit();
 }
+
+// Whoever reads stays signed in for as long as the page lies open, an hour at most: a pass lives five minutes.
+const renewal = document.body.dataset.renewal;
+let rounds = 15;
+const renewing = renewal && setInterval(() => {
+  if (--rounds < 0) clearInterval(renewing);
+  else fetch(renewal, { credentials: "same-origin", cache: "no-store" }).catch(() => {});
+}, 240000);
