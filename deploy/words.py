@@ -30,6 +30,7 @@ from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
+from shared.programmes.model import editor_schema
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
 from shared.web.pages.languages import LANGUAGES
@@ -71,17 +72,17 @@ _NAMES_A_RULE: Mapping[str, int] = {
     "refuse": 0,
     "_refuse": 0,
     "_later": 0,
+    "Broken": 1,
     "_always": 1,
     "problem": 1,
 }
 # Functions of matching whose answer becomes the reason of a match.
 _GIVE_A_REASON = frozenset({"_reason", "answer_to"})
-# Where rules are of a file that somebody writes, or of a token that a program sends: no page names them.
+# Where rules are of a token that a program sends, or of the log: no page names them.
 _NOT_ON_PAGES = (
     "shared/identity/tokens.py",
     "shared/identity/issuers.py",
     "shared/messaging",
-    "shared/programmes",
     "shared/testing",
 )
 # What only programs and those who run the system ask for.
@@ -116,18 +117,28 @@ def keys() -> Iterator[str]:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
         yield from _of_contract(contract(built(service).app, service))
+    definition = editor_schema()
+    yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))
     yield from (f"rule:{rule}" for rule in (*_named_rules(), *RULE_OF_STATUS.values(), REFUSED))
     yield from (code_key("reason", reason) for reason in _own_reasons())
 
 
+def templates() -> list[Path]:
+    """Every template of a page."""
+    return sorted(path for folder in _folders() for path in folder.rglob("*.html"))
+
+
+def _folders() -> list[Path]:
+    return [ROOT / "shared/web/pages", *(ROOT / "services" / name for name in SERVICES)]
+
+
 def sentences() -> Iterator[Message]:
     """What templates and pages' code say in English."""
-    folders = [ROOT / "shared/web/pages", *(ROOT / "services" / name for name in SERVICES)]
-    for folder in folders:
-        for path in sorted(folder.rglob("*.html")):
-            with path.open("rb") as file:
-                found = babel_extract(file, ("_", "gettext", "ngettext"), (), {"trimmed": "true", "silent": "false"})
-                yield from (message for _, _, said, _ in found if (message := _message(said)))
+    for path in templates():
+        with path.open("rb") as file:
+            found = babel_extract(file, ("_", "gettext", "ngettext"), (), {"trimmed": "true", "silent": "false"})
+            yield from (message for _, _, said, _ in found if (message := _message(said)))
+    for folder in _folders():
         for path in sorted(folder.rglob("*.py")):
             with path.open("rb") as file:
                 called = extract_python(file, _SENTENCES, (), {})

@@ -15,6 +15,7 @@ from shared.web.callers import edge_of
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
 from shared.web.pages.readers import PASS_PATH
+from shared.web.pages.standard_names import Names
 from shared.web.pages.static import address, packed
 from shared.web.pages.words import translations
 
@@ -51,8 +52,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
     address of this page in it), `static(name)`, `renewal` (the address that gives another pass), `formats` (dates,
-    numbers and names in the language). A name that is
-    missing raises, it is never empty.
+    numbers, lists in the language), `names` (of codes). A name that is missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
     service = edge_of(request).service
@@ -66,6 +66,7 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         product=PRODUCT,
         reader=reader,
         formats=Formats(language),
+        names=Names(language),
         static=lambda name: address(service, name),
         renewal=f"{PASS_PATH}?service={service}",
         **context,

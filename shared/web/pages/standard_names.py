@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pycountry
 
 from shared.contracts.iso_codes import WITHOUT_A_STATE, country_codes, language_codes, state_codes
 from shared.web.pages.formatting import locale_of
-from shared.web.pages.words import code_key, translations
+from shared.web.pages.words import code_key, reason_words, translations
 
 UNIT_GROUP_DIGITS = 4
 _TITLES = Path(__file__).parent / "occupations"
@@ -20,33 +21,41 @@ _TITLES = Path(__file__).parent / "occupations"
 _CLDR: Mapping[str, str] = {"prs": "fa_AF", "cmn": "zh", "kmr": "ku"}
 
 
-def country(language: str, code: str) -> str:
-    """Of ISO 3166-1, of XK, and of a former state of ISO 3166-3."""
-    found = locale_of(language).territories.get(code)
-    return str(found) if found else translations(language).gettext(code_key("country", code))
+@dataclass(frozen=True)
+class Names:
+    """What codes are called in a language."""
 
+    language: str
 
-def nationality(language: str, code: str) -> str:
-    """The state's name; for people without one's nationality what ICAO Doc 9303 has."""
-    without = code in WITHOUT_A_STATE
-    return translations(language).gettext(code_key("nationality", code)) if without else country(language, code)
+    def country(self, code: str) -> str:
+        """Of ISO 3166-1, of XK, and of a former state of ISO 3166-3."""
+        found = locale_of(self.language).territories.get(code)
+        return str(found) if found else self.code("country", code)
 
+    def nationality(self, code: str) -> str:
+        """The state's name; for people without one's nationality what ICAO Doc 9303 has."""
+        return self.code("nationality", code) if code in WITHOUT_A_STATE else self.country(code)
 
-def spoken(language: str, code: str) -> str:
-    """The language's name; where CLDR has none, that of ISO 639-3, which is English."""
-    named = locale_of(language).languages
-    found = named.get(_CLDR.get(code, code))
-    return str(found) if found else _in_english(code)
+    def spoken(self, code: str) -> str:
+        """The language's name; where CLDR has none, that of ISO 639-3, which is English."""
+        found = locale_of(self.language).languages.get(_CLDR.get(code, code))
+        return str(found) if found else _in_english(code)
 
+    def currency(self, code: str) -> str:
+        """The currency's name; its code for one that is in use no more and that CLDR does not name."""
+        return str(locale_of(self.language).currencies.get(code, code))
 
-def currency(language: str, code: str) -> str:
-    """The currency's name; its code for one that is in use no more and that CLDR does not name."""
-    return str(locale_of(language).currencies.get(code, code))
+    def occupation(self, code: str) -> str:
+        """The title of a group of ISCO-08, of any level: in English the standard's own, in other languages ours."""
+        return _occupations(self.language)[code]
 
+    def code(self, field: str, code: str) -> str:
+        """What a code says in that field, as the tables declare it."""
+        return translations(self.language).gettext(code_key(field, code))
 
-def occupation(language: str, code: str) -> str:
-    """The title of a group of ISCO-08, of any level: in English the standard's own, in other languages ours."""
-    return _occupations(language)[code]
+    def reason(self, code: str) -> str:
+        """As `reason_words`."""
+        return reason_words(self.language, code)
 
 
 @cache
@@ -69,20 +78,20 @@ def former_states() -> frozenset[str]:
 @cache
 def countries(language: str) -> tuple[tuple[str, str], ...]:
     """Code and name of every country of today, by name."""
-    return _by_name((code, country(language, code)) for code in country_codes())
+    return _by_name((code, Names(language).country(code)) for code in country_codes())
 
 
 @cache
 def states(language: str) -> tuple[tuple[str, str], ...]:
     """As `countries`, with those that are gone."""
-    return _by_name((code, country(language, code)) for code in state_codes())
+    return _by_name((code, Names(language).country(code)) for code in state_codes())
 
 
 @cache
 def languages(language: str) -> tuple[tuple[str, str], ...]:
     """Code and name of the languages that CLDR names: some six hundred of the seven thousand that may be stated."""
     named = locale_of(language).languages
-    return _by_name((code, spoken(language, code)) for code in language_codes() if _CLDR.get(code, code) in named)
+    return _by_name((code, Names(language).spoken(code)) for code in language_codes() if _CLDR.get(code, code) in named)
 
 
 def _by_name(rows: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,7 @@ from shared.contracts.occupations import occupation_codes
 from shared.web.pages import standard_names
 from shared.web.pages.formatting import Formats, name, reference, rounded, week_of
 from shared.web.pages.languages import LANGUAGES
+from shared.web.pages.standard_names import Names
 from shared.zones import zone
 
 EN, FR, AR = (Formats(language) for language in ("en", "fr", "ar"))
@@ -126,6 +127,8 @@ def test_lists_are_joined_as_the_language_does_and_escaped() -> None:
 
 def test_references_run_from_left_to_right_and_names_by_their_letters() -> None:
     assert reference("+252 61 512 3456") == '<bdi dir="ltr">+252 61 512 3456</bdi>'
+    assert AR.telephone("+252 61 512 3456") == AR.reference("+252 61 512 3456") == reference("+252 61 512 3456")
+    assert name("<script>") == AR.name("<script>")
     assert name("<script>") == "<bdi>&lt;script&gt;</bdi>"
 
 
@@ -140,20 +143,20 @@ def test_every_country_and_nationality_has_a_name(language: str) -> None:
     assert len(standard_names.countries(language)) == len(country_codes()) == 250
     assert {code for code, _ in standard_names.states(language)} == state_codes()
     for code in nationality_codes():
-        assert ":" not in standard_names.nationality(language, code)
+        assert ":" not in Names(language).nationality(code)
 
 
 def test_names_that_libraries_have_otherwise() -> None:
-    assert [standard_names.country(language, "XK") for language in LANGUAGES] == ["Kosovo", "Kosovo", "كوسوفو"]
-    assert [standard_names.spoken(language, "prs") for language in LANGUAGES] == ["Dari", "dari", "الدارية"]
-    assert standard_names.spoken("ar", "aiw") == "Aari"
-    assert standard_names.currency("ar", "SOS") == "شلن صومالي"
-    assert standard_names.currency("en", "QQQ") == "QQQ"
+    assert [Names(language).country("XK") for language in LANGUAGES] == ["Kosovo", "Kosovo", "كوسوفو"]
+    assert [Names(language).spoken("prs") for language in LANGUAGES] == ["Dari", "dari", "الدارية"]
+    assert Names("ar").spoken("aiw") == "Aari"
+    assert Names("ar").currency("SOS") == "شلن صومالي"
+    assert Names("en").currency("QQQ") == "QQQ"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_group_of_isco_has_a_title(language: str) -> None:
-    titles = {code: standard_names.occupation(language, code) for code in occupation_codes()}
+    titles = {code: Names(language).occupation(code) for code in occupation_codes()}
     assert all(titles.values())
     assert len(standard_names.occupations(language)) == 436
     assert len(set(titles.values())) > 550
@@ -162,9 +165,14 @@ def test_every_group_of_isco_has_a_title(language: str) -> None:
 
 
 def test_a_group_s_title_is_the_standard_s() -> None:
-    assert standard_names.occupation("en", "2310") == "University and Higher Education Teachers"
-    assert standard_names.occupation("fr", "2211") == "Médecins généralistes"
-    assert standard_names.occupation("ar", "26") == "الاختصاصيون القانونيون والاجتماعيون والثقافيون"
+    assert Names("en").occupation("2310") == "University and Higher Education Teachers"
+    assert Names("fr").occupation("2211") == "Médecins généralistes"
+    assert Names("ar").occupation("26") == "الاختصاصيون القانونيون والاجتماعيون والثقافيون"
+
+
+def test_a_code_and_a_reason_are_named_by_the_catalogue() -> None:
+    assert Names("fr").code("step", "ticket") == "Billet"
+    assert Names("ar").reason("family") == "أسباب عائلية"
 
 
 def test_countries_are_in_the_order_of_the_language() -> None:
