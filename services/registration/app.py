@@ -9,7 +9,7 @@ from services.registration.api import Works, served_cases
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import COLLECTIONS, SHADOWS
+from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.erasing import Erasing
@@ -25,6 +25,7 @@ from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.replica import Ports, Replica
+from shared.web.revising import revising
 from shared.web.served import served
 
 
@@ -70,6 +71,7 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard),
+        revising(INSTITUTIONS, replica.kernel),
     )
 
 
