@@ -57,8 +57,8 @@ def _compare(named: Document, keys: Keys, service: str) -> None:
         )
     if (form := named.get("form", 1)) != FORM:
         raise SettingsError(
-            f"the store of {service} has documents of form {form}, and this version reads form {FORM} alone; begin with an"
-            " empty one, or run the version that made it"
+            f"the store of {service} has documents of form {form}, and this version reads form {FORM} alone; begin with"
+            " an empty one, or run the version that made it"
         )
 
 
