@@ -242,7 +242,7 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
 
 
 def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
-    """`allocate`, `offer`, `accept`, `decline`, `take-back`, or `retract` for the one reason that breaks off no return."""
+    """What an officer does; `retract` for the one reason that breaks off no return."""
 
     async def retract(service: Any, cause: Cause) -> None:
         # As a withdrawn consent does it, whether or not the return is over.
