@@ -67,6 +67,9 @@ class InMemory:
     """Settings of a service that keeps nothing."""
 
     issuer: str | None = None
+    base_url = "http://127.0.0.1:8000"
+    pages_client_id: str | None = None
+    pages_client_secret: str | None = None
     data: Path | None = None
     kafka: str | None = None
 

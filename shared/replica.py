@@ -148,6 +148,10 @@ class Replica:
         if guard:
             self._guarding.append(collection.name)
 
+    def sweeps(self, collection: Collection, fire: Fire) -> None:
+        """Documents that are no case, and what their due timers do."""
+        self._fires[collection.name] = fire
+
     async def _fire_programme_timer(self, aggregate: Aggregate[Any], document: Document) -> None:
         timer = programme_timer(aggregate, document)
         if timer is None or timer.at > self.ports.runtime.now():

@@ -37,6 +37,8 @@ def lines(value: Any) -> Any:
 
 def visible(text: str) -> str:
     """The text without formatting characters, but for the joiners that belong to a spelling."""
+    if text.isascii():
+        return text
     return "".join(one for one in text if one in _JOINERS or unicodedata.category(one) != "Cf")
 
 
@@ -57,6 +59,9 @@ def fold_number(number: str) -> str:
 
 def has_control_character(text: str, allowed: str = "") -> bool:
     """Whether a control, formatting or unassigned character other than the joiners and `allowed` stands in it."""
+    # Of what counts so, ASCII has none that can be printed.
+    if text.isascii() and text.isprintable():
+        return False
     return any(unicodedata.category(one)[0] == "C" and one not in _JOINERS and one not in allowed for one in text)
 
 

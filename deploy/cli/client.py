@@ -10,13 +10,14 @@ from typing import Any
 import httpx
 
 from shared.errors import SettingsError
+from shared.web.front import SERVICES
 
 NOT_YET_SECONDS = 90.0
 AWAY_SECONDS = 300.0
 REST_SECONDS = 240.0
 PAUSE_FIRST_SECONDS = 0.02
 PAUSE_LAST_SECONDS = 2.0
-SERVICES = ("registration", "matching", "placement", "monitoring")
+
 # What a step needs may still be on its way between two services; the edge answers these until it is there.
 NOT_YET = (404, 409, 412)
 AWAY = (429, 500, 502, 503, 504)

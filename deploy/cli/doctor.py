@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.cli.client import SERVICES, Call, Client, StepFailed, reason_of
+from deploy.cli.client import Call, Client, StepFailed, reason_of
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
 from deploy.cli.unsafe import unsafe_log, unsafe_store
 from shared.messaging.topics import DECIDED, TOPICS
+from shared.web.front import SERVICES
 
 
 def doctor(

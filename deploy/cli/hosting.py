@@ -11,7 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -34,12 +34,11 @@ from shared.telemetry.observability import count, logger
 from shared.web.connections import Connections, Patience
 from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
-from shared.web.front import Front
+from shared.web.front import SERVICES, Front
 from shared.web.problems import problem
 from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SERVICES = ("registration", "matching", "placement", "monitoring")
 LOG_FILE = "log.sqlite"
 GRACEFUL_SECONDS = 1
 STOP_SECONDS = 3.0
@@ -54,6 +53,13 @@ class Service(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class Entered(Protocol):
+    """A service that also answers outside its base path."""
+
+    entrance: ASGIApp
 
 
 class Host:
@@ -110,7 +116,9 @@ class Host:
     def app(self) -> ASGIApp:
         """All services behind one address, each under its own base path."""
 
-        return Front({name: service.app for name, service in self.services.items()}, self.hosts)
+        services = self.services.values()
+        entrance = next((one.entrance for one in services if isinstance(one, Entered)), None)
+        return Front({name: service.app for name, service in self.services.items()}, self.hosts, entrance)
 
     @property
     def doors(self) -> list[Door]:

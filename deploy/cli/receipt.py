@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.client import SERVICES
 from deploy.cli.keyring import keys_of
 from deploy.cli.settings import read_settings
 from shared.errors import SettingsError
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
+from shared.web.front import SERVICES
 
 app = typer.Typer(help="Receipts of what was submitted.", no_args_is_help=True)
 

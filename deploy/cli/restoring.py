@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.backup import FORMAT, MANIFEST, described, new_folder, refuse_servers, sync
-from deploy.cli.hosting import LOG_FILE, SERVICES
+from deploy.cli.hosting import LOG_FILE
 from deploy.cli.settings import read_settings
 from shared.clock import RealRuntime
 from shared.errors import SettingsError
@@ -24,6 +24,7 @@ from shared.messaging.reading import parse
 from shared.messaging.topics import TOPICS
 from shared.replica import EPOCH_ID, META, stored
 from shared.store.local import LocalStore
+from shared.web.front import SERVICES
 
 MINUTE_SECONDS = 60
 Published = dict[str, list[str]]

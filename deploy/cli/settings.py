@@ -32,6 +32,8 @@ class Settings(BaseModel):
     client_id: str | None = None
     client_secret: str | None = Field(default=None, repr=False)
     sign_in_url: str | None = None
+    pages_client_id: str | None = None
+    pages_client_secret: str | None = Field(default=None, repr=False)
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
@@ -55,6 +57,7 @@ def read_settings(
     keys = Path(given).absolute() if given else folder.with_name(f"{folder.name}-keys")
     if keys.resolve().is_relative_to(folder.resolve()):
         raise SettingsError("SANKOFA_KEYS is inside the data folder: a copy of the data would hold the keys to it")
+    pages_client = environment.get("SANKOFA_PAGES_CLIENT_ID") or None
     return Settings(
         data=folder,
         keys=keys,
@@ -66,6 +69,9 @@ def read_settings(
         client_id=environment.get("SANKOFA_CLIENT_ID") or None,
         client_secret=environment.get("SANKOFA_CLIENT_SECRET") or None,
         sign_in_url=environment.get("SANKOFA_SIGN_IN_URL") or None,
+        # One client may be both; a secret is never another one's.
+        pages_client_id=pages_client or environment.get("SANKOFA_CLIENT_ID") or None,
+        pages_client_secret=environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_connections(environment.get("SANKOFA_CONNECTIONS")),

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
+
 from services.registration.api import Works, served_cases
+from services.registration.entrance.cookies import Cookies
+from services.registration.entrance.entering import Entrance
+from services.registration.entrance.front import front_router
+from services.registration.entrance.passes import passes_router
+from services.registration.entrance.people import is_development
+from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import COLLECTIONS, INSTITUTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.erasing import Erasing
@@ -21,10 +29,14 @@ from services.registration.work.publishing import Publishing
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
+from services.registration.work.sessions import Sessions
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
-from shared.identity.issuers import DEVELOPMENT_ISSUER
+from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
+from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
+from shared.web.callers import Edge
+from shared.web.edge import create_entrance
 from shared.web.revising import revising
 from shared.web.served import served
 
@@ -42,9 +54,14 @@ class Registration:
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.cases = served_cases(self.work, identifiers)
+        sessions = Sessions(self.replica)
+        self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.app = served(
             self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
         )
+        entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
+        self.app.include_router(passes_router(entrance))
+        self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
     async def start(self) -> None:
         await self.replica.start()
@@ -72,6 +89,33 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard),
         revising(INSTITUTIONS, replica.kernel),
+    )
+
+
+def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued) -> Entrance:
+    ports, issuer = replica.ports, settings.issuer
+    accounts = ports.keys.accounts(issuer or DEVELOPMENT_ISSUER)
+    openid = None
+    if issuer and settings.pages_client_id:
+        http = httpx.AsyncClient()
+        openid = OpenIdClient(
+            issuer,
+            settings.pages_client_id,
+            settings.pages_client_secret,
+            f"{settings.base_url}{CALLBACK}",
+            accounts,
+            OpenIdKeys(issuer, http, ports.runtime),
+            http,
+            ports.runtime,
+        )
+    return Entrance(
+        edge,
+        sessions,
+        Cookies(ports.keys, ports.runtime, settings.base_url.startswith("https:")),
+        replica.definitions,
+        accounts,
+        openid,
+        is_development(issuer, settings.base_url),
     )
 
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from typing import Protocol
-
-from pydantic import BaseModel, ConfigDict
 
 
 class Issued(Protocol):
-    """Whoever builds the service says whose tokens count; None: the embedded development issuer's."""
+    """Whoever builds the service says whose tokens count (None: the embedded development issuer's), under which
+    address it is reached, and as which client of the issuer it signs people in (None: as none)."""
 
     @property
     def issuer(self) -> str | None: ...
 
+    @property
+    def base_url(self) -> str: ...
 
-class Settings(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    @property
+    def pages_client_id(self) -> str | None: ...
 
-    issuer: str | None = None
-
-
-def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """`SANKOFA_ISSUER` alone; folders and addresses belong to whoever gives the ports."""
-    return Settings(issuer=environment.get("SANKOFA_ISSUER") or None)
+    @property
+    def pages_client_secret(self) -> str | None: ...

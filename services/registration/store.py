@@ -74,7 +74,17 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
 # By holder, so that an erasure finds what names the person without knowing a number.
 DOCUMENTS = Collection("documents", {"holder": Index(lambda d: list(d["holds"]))})
 
-COLLECTIONS = (PROGRAMMES.collection, PERSONS.collection, EXPERTS.collection, INSTITUTIONS.collection, DOCUMENTS)
+# Of whoever signs in: found by the sessions that have not ended.
+ACCOUNTS = Collection("accounts", {"session": Index(lambda d: [one["id"] for one in d["state"]["sessions"]])})
+
+COLLECTIONS = (
+    PROGRAMMES.collection,
+    PERSONS.collection,
+    EXPERTS.collection,
+    INSTITUTIONS.collection,
+    DOCUMENTS,
+    ACCOUNTS,
+)
 
 
 def _offered(document: Document) -> list[str]:

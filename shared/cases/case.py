@@ -89,6 +89,7 @@ class Move:
     `refuses`: rules that it may be refused by, beside the state. `example`: a body that is accepted.
     `reasons`, `items`: the codes that a body may name for them (`Listed` on its field); a programme may add some.
     `note_to`: who reads the note beside officers and whoever wrote it.
+    `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     """
 
     verb: str
@@ -111,6 +112,7 @@ class Move:
     reasons: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     note_to: tuple[Role, ...] = ()
+    aside: bool = False
 
     @property
     def opens(self) -> bool:

@@ -125,6 +125,7 @@ class Revisions:
                 named=dict.fromkeys(sorted(self.final), ACTED_ON),
                 refuses=("fact_not_revisable", "another_fact_since", ACTED_ON, *self.refuses),
                 example={"reason": "wrong_case"},
+                aside=True,
             )
             for status, before in _left_by(table, self.undone).items()
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,10 +18,12 @@ from shared.clock import Runtime
 from shared.errors import SettingsError, Unavailable
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
-from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Tokens, Verifier
+from shared.identity.tokens import AUDIENCE, IssuedKey, PublicKey, Signed, Tokens, Verifier
 from shared.telemetry.observability import logger
 
 DEVELOPMENT_ISSUER = "urn:sankofa:development-issuer"
+# Of a real issuer's signatures.
+ALGORITHMS = ("RS256", "ES256")
 KEPT_SECONDS = 600.0
 # How soon an unknown key id, or a first set that could not be had, has the issuer asked again.
 UNKNOWN_SECONDS, AWAY_SECONDS = 60.0, 10.0
@@ -73,6 +76,7 @@ class OpenIdKeys:
         self._client = client
         self._runtime = runtime
         self._keys: dict[str, PublicKey] = {}
+        self._document: Mapping[str, Any] = {}
         self._asked: float | None = None
         self._asking: asyncio.Task[None] | None = None
 
@@ -90,6 +94,15 @@ class OpenIdKeys:
         if not known and asking and not asking.done():
             raise Unavailable("the issuer is asked for newer keys")
         return self._keys.get(key_id)
+
+    async def discovered(self) -> Mapping[str, Any]:
+        """The discovery document. Raises Unavailable where it was never had."""
+        asking = self._asked_again_after(KEPT_SECONDS if self._keys else AWAY_SECONDS)
+        if not self._keys and asking:
+            await asyncio.shield(asking)
+        if not self._keys:
+            raise Unavailable("the issuer's addresses are not known yet")
+        return self._document
 
     def _asked_again_after(self, seconds: float) -> asyncio.Task[None] | None:
         """What asks now, begun where the last asking began so long ago; None where nobody asks."""
@@ -115,20 +128,35 @@ class OpenIdKeys:
         if discovered.get("issuer") != self._issuer:
             raise Unavailable("the issuer's discovery document names another issuer")
         self._keys = _read_keys(await self._get(checked_address(str(discovered.get("jwks_uri", "")), self._issuer)))
+        self._document = discovered
 
     async def _get(self, url: str) -> dict[str, Any]:
-        async with self._client.stream("GET", url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:
-            if answer.status_code != 200:
-                raise Unavailable(f"the issuer answered {answer.status_code}")
-            body = b""
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > ANSWER_BYTES_AT_MOST:
-                    raise Unavailable("the issuer's answer is too large")
-        found = json.loads(body)
-        if not isinstance(found, dict):
-            raise ValueError("not an object")
+        status, found = await fetched(self._client, self._client.build_request("GET", url, timeout=TIMEOUT_SECONDS))
+        if status != 200:
+            raise Unavailable(f"the issuer answered {status}")
         return found
+
+
+async def fetched(client: httpx.AsyncClient, request: httpx.Request) -> tuple[int, dict[str, Any]]:
+    """Status and object of an issuer's answer, of a bounded size.
+
+    Raises httpx.HTTPError, ValueError for what is no JSON object, Unavailable for what is too large.
+    """
+    answer = await client.send(request, stream=True, follow_redirects=False)
+    try:
+        body = b""
+        async for part in answer.aiter_bytes():
+            body += part
+            if len(body) > ANSWER_BYTES_AT_MOST:
+                raise Unavailable("the issuer's answer is too large")
+    finally:
+        await answer.aclose()
+    if answer.status_code >= 500:
+        raise Unavailable(f"the issuer answered {answer.status_code}")
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("not an object")
+    return answer.status_code, found
 
 
 def token_verifier(
@@ -137,10 +165,10 @@ def token_verifier(
     """The verifier that the settings ask for: a real issuer where one is configured, else the embedded one."""
     if not configured_issuer:
         accounts = keys.accounts(DEVELOPMENT_ISSUER)
-        return Verifier(accounts, ("Ed25519",), IssuedKey(keys.issuer_public_key()))
+        return Verifier(accounts, Signed(DEVELOPMENT_ISSUER, ("Ed25519",), IssuedKey(keys.issuer_public_key())))
     issuer = checked_address(configured_issuer, configured_issuer)
     source = OpenIdKeys(issuer, client or httpx.AsyncClient(), runtime)
-    return Verifier(keys.accounts(issuer), ("RS256", "ES256"), source)
+    return Verifier(keys.accounts(issuer), Signed(issuer, ALGORITHMS, source))
 
 
 def checked_address(url: str, issuer: str) -> str:

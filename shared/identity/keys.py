@@ -7,6 +7,8 @@
 | `<service>/blind-index.key`, `<service>/commands.key`, `<service>/cursor.key` | HMAC-SHA256 |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
 | `<service>/persons.sqlite` | AES-256, one a person |
+| `registration/passes/current.key` | Ed25519 seed that signs the passes of people who signed in |
+| `pass-public/current.key` | its public half, with which every service verifies |
 | `identity/account.key` | HMAC-SHA256 of accounts, one for all services; never another one |
 | `issuer/current.key` | Ed25519 seed of the embedded development issuer |
 | `issuer-public/current.key` | its public half, all that services need of it |
@@ -32,6 +34,7 @@ from shared.identity.personkeys import PersonKeyFile, PersonKeys, PersonKeysInMe
 
 _SERVICE = re.compile(r"[a-z]{1,32}")
 _ISSUER_PUBLIC = "issuer-public/current.key"
+_PASS_PUBLIC = "pass-public/current.key"  # noqa: S105
 _IDENTITY = "identity/account.key"
 
 
@@ -46,13 +49,14 @@ class Keys:
         self._persons: dict[str, PersonKeys] = {}
         self._signing: dict[str, tuple[Ed25519PrivateKey, str]] = {}
         self._identity: bytes | None = None
+        self._pass_public: tuple[bytes, OKPKey] | None = None
 
     @classmethod
     def in_memory(cls, rng: random.Random) -> Keys:
         """Keys of one seeded run: no file, the same bytes for the same randomness."""
         keys = cls.__new__(cls)
         keys._bytes, keys._folder, keys._rng = KeysInMemory(rng), None, rng
-        keys._persons, keys._signing, keys._identity = {}, {}, None
+        keys._persons, keys._signing, keys._identity, keys._pass_public = {}, {}, None, None
         return keys
 
     def receipt_key_id(self, service: str) -> str:
@@ -126,10 +130,26 @@ class Keys:
 
     def issuer_key(self) -> OKPKey:
         """The private key of the development issuer, for it alone; its public half is put where services find it."""
-        key = Ed25519PrivateKey.from_private_bytes(self._bytes.take("issuer/current.key"))
-        public = key.public_key().public_bytes_raw()
-        if self._bytes.find(_ISSUER_PUBLIC) != public:
-            self._bytes.put(_ISSUER_PUBLIC, public)
+        return self._signing_pair("issuer/current.key", _ISSUER_PUBLIC)
+
+    def pass_key(self) -> OKPKey:
+        """The private key of passes, for registration alone; its public half is put where services find it."""
+        return self._signing_pair("registration/passes/current.key", _PASS_PUBLIC)
+
+    def pass_public_key(self) -> OKPKey | None:
+        """The public half, with which services verify; None where no pass was ever signed."""
+        raw = self._bytes.find(_PASS_PUBLIC)
+        if raw is None:
+            return None
+        if self._pass_public is None or self._pass_public[0] != raw:
+            self._pass_public = raw, OKPKey.import_key(_public(Ed25519PublicKey.from_public_bytes(raw)))
+        return self._pass_public[1]
+
+    def _signing_pair(self, private: str, public: str) -> OKPKey:
+        key = Ed25519PrivateKey.from_private_bytes(self._bytes.take(private))
+        half = key.public_key().public_bytes_raw()
+        if self._bytes.find(public) != half:
+            self._bytes.put(public, half)
         return _jwk(key)
 
     def issuer_public_key(self) -> OKPKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.identity.roles import Relation, Role
+from shared.identity.roles import ROLES, Relation, Role
 
 # A resource, its verbs, and which role has them under which relation.
 Rights = tuple[str, str, Mapping[Role, Relation]]
@@ -19,4 +19,6 @@ OPERATION: tuple[Rights, ...] = (
     ("settings", "read", {"administrator": "all"}),
     ("backlog", "read", {"administrator": "all"}),
     ("facts", "record-late", {"officer": "office", "administrator": "all"}),
+    # What waits for oneself: each part of it is under the rows of its cases.
+    ("today", "read", dict.fromkeys(ROLES, "own")),
 )

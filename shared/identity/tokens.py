@@ -33,6 +33,7 @@ INSTANT_AT_MOST = 9_007_199_254_740_992
 TOKEN_CHARACTERS_AT_MOST = 8_192
 MODULUS_BITS_AT_LEAST = 2_048
 REQUIRED = ("iss", "aud", "sub", "exp", "iat", "jti", "role")
+TEXTS = frozenset({"sub", "jti", "sid", "nonce"})
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_.=-]{1,128}")
 _OFFICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -82,16 +83,24 @@ class IssuedKey:
 
 
 @dataclass(frozen=True)
-class Verifier:
-    """Verifies tokens of the accounts' issuer. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`."""
+class Signed:
+    """What one issuer signs for one audience. `algorithms`: `Ed25519` alone, or `RS256` and `ES256`.
 
-    accounts: Accounts
+    `required`: the claims that must be there; `kinds`: what its header may say that it is.
+    """
+
+    issuer: str
     algorithms: tuple[str, ...]
     keys: IssuerKeys
     audience: str = AUDIENCE
+    required: tuple[str, ...] = REQUIRED
+    kinds: tuple[str, ...] = ("jwt", "at+jwt")
 
-    async def verify(self, token: str, now: datetime) -> Principal:
-        """Raises TokenRefused; Unavailable where the issuer's keys cannot be had."""
+    async def claims(self, token: str, now: datetime) -> Mapping[str, Any]:
+        """The claims, each of a kind that can be relied on.
+
+        Raises TokenRefused; Unavailable where the issuer's keys cannot be had.
+        """
         algorithm, key_id = self._header(token)
         key = await self.keys.find(key_id)
         if key is None or not _fits(key, algorithm):
@@ -102,7 +111,7 @@ class Verifier:
             raise TokenRefused("bad_signature") from None
         self._check_claims(claims)
         _check_times(claims, int(now.timestamp()))
-        return Principal(self.accounts.of(claims["sub"]), claims["role"], claims.get("office"))
+        return claims
 
     def _header(self, token: str) -> tuple[str, str]:
         """Algorithm and key id, before any key is touched."""
@@ -115,22 +124,22 @@ class Verifier:
         algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
         if not isinstance(algorithm, str) or algorithm not in self.algorithms:
             raise TokenRefused("algorithm_not_allowed")
-        if not isinstance(kind, str) or kind.lower() not in ("jwt", "at+jwt"):
+        if not isinstance(kind, str) or kind.lower() not in self.kinds:
             raise TokenRefused("type_not_allowed")
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
             raise TokenRefused("unknown_key")
         return algorithm, key_id
 
     def _check_claims(self, claims: Mapping[str, Any]) -> None:
-        missing = [name for name in REQUIRED if name not in claims]
+        missing = [name for name in self.required if name not in claims]
         if missing:
             raise TokenRefused(f"{missing[0]}_missing")
         audience = claims["aud"]
-        if claims["iss"] != self.accounts.issuer:
+        if claims["iss"] != self.issuer:
             raise TokenRefused("iss_wrong")
         if audience != self.audience and not (isinstance(audience, list) and self.audience in audience):
             raise TokenRefused("aud_wrong")
-        for name in ("sub", "jti"):
+        for name in TEXTS.intersection(self.required):
             if not isinstance(claims[name], str) or not 0 < len(claims[name]) <= 255 or not _is_text(claims[name]):
                 raise TokenRefused(f"{name}_malformed")
         if not isinstance(claims["role"], str) or claims["role"] not in ROLES:
@@ -138,6 +147,22 @@ class Verifier:
         office = claims.get("office")
         if office is not None and not (isinstance(office, str) and _OFFICE.fullmatch(office)):
             raise TokenRefused("office_malformed")
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Tells whom a token stands for."""
+
+    accounts: Accounts
+    signed: Signed
+
+    async def verify(self, token: str, now: datetime) -> Principal:
+        """Raises TokenRefused; Unavailable where the issuer's keys cannot be had."""
+        return self.principal(await self.signed.claims(token, now))
+
+    def principal(self, claims: Mapping[str, Any]) -> Principal:
+        """Whom verified claims stand for."""
+        return Principal(self.accounts.of(claims["sub"]), claims["role"], claims.get("office"))
 
 
 def _is_text(value: str) -> bool:

@@ -6,8 +6,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-import rfc8785
-
+from shared.canonical import canonical_json
 from shared.identity.digests import keyed_digest
 from shared.identity.keys import Keys
 
@@ -45,4 +44,4 @@ def is_of(receipt: Mapping[str, Any], digest: str) -> bool:
 
 def signed_bytes(receipt: Mapping[str, Any]) -> bytes:
     """The bytes that the signature covers. KeyError where a field is missing."""
-    return rfc8785.dumps({name: receipt[name] for name in SIGNED_FIELDS})
+    return canonical_json({name: receipt[name] for name in SIGNED_FIELDS})

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from shared.clock import instant_of, text_of
 from shared.store.aggregates import Cause
 from shared.store.port import Document
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A submission's body; `read`: as the edge read it, where this replica has just taken it in."""
+
+    body: Mapping[str, Any]
+    read: BaseModel | None = None
 
 
 @dataclass(frozen=True)
@@ -18,13 +30,22 @@ class Submission:
     id: str
     kind: str
     subject: str
-    body: Mapping[str, Any]
+    opened: Opened
     cause: Cause
     office: str | None
     channel: str
 
+    @property
+    def body(self) -> Mapping[str, Any]:
+        return self.opened.body
 
-def submission_of(document: Document, body: Mapping[str, Any], traceparent: str | None = None) -> Submission:
+    def as_model(self, model: type[M]) -> M:
+        """The body as that model. ValidationError for a stored one that is none."""
+        read = self.opened.read
+        return read if isinstance(read, model) else model.model_validate(self.opened.body)
+
+
+def submission_of(document: Document, opened: Opened, traceparent: str | None = None) -> Submission:
     """What a decider gets of the document and its opened body."""
     fields = document["cause"]
     cause = Cause(
@@ -40,7 +61,7 @@ def submission_of(document: Document, body: Mapping[str, Any], traceparent: str 
         acknowledged=True,
     )
     return Submission(
-        document["_id"], document["kind"], document["subject"], body, cause, document["office"], document["channel"]
+        document["_id"], document["kind"], document["subject"], opened, cause, document["office"], document["channel"]
     )
 
 

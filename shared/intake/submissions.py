@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from pydantic import BaseModel
+
 from shared.clock import Runtime, instant_of, stop_tasks, text_of
 from shared.errors import (
     CommandReused,
@@ -28,7 +30,7 @@ from shared.intake.admission import Admission
 from shared.intake.daykeys import DayKeys
 from shared.intake.proofs import Proofs, Receipt
 from shared.intake.receipts import is_of, signed_receipt
-from shared.intake.submission import Submission, cause_fields, submission_of
+from shared.intake.submission import Opened, Submission, cause_fields, submission_of
 from shared.store.aggregates import Cause
 from shared.store.collection import Collection, Index
 from shared.store.documents import slot_of
@@ -67,7 +69,7 @@ class Waiting:
     id: str
     account: str
     document: Document | None = None
-    body: Mapping[str, Any] | None = None
+    opened: Opened | None = None
 
 
 Decider = Callable[[Submission], Awaitable[None]]
@@ -124,13 +126,15 @@ class Intake:
         office: str | None,
         channel: str,
         person: str | None = None,
+        read: BaseModel | None = None,
     ) -> Receipt:
         """Stores the submission durably and gives its receipt; the same key and body give the same receipt.
 
         `cause.digest` is the plain one of the body as it was sent; it is not stored. `person`: whom the body is about,
-        with whose key the receipt dies. Raises CommandReused for another body under the key, KeyDestroyed for the
-        same after the person was erased, Overloaded when the queue is full or this process's clock is off,
-        Unavailable or UnknownOutcome when the store does not acknowledge.
+        with whose key the receipt dies. `read`: the body as its model, which is not read again to be decided here.
+        Raises CommandReused for another body under the key, KeyDestroyed for the same after the person was erased,
+        Overloaded when the queue is full or this process's clock is off, Unavailable or UnknownOutcome when the store
+        does not acknowledge.
         """
         if self._queue.full() or len(self._arriving) >= QUEUE_AT_MOST:
             raise Overloaded("intake", retry_after_seconds=self.admission.retry_after() or 1, status=429)
@@ -141,7 +145,7 @@ class Intake:
         if outcome == "existed":
             return await self._repeated(cause)
         count("submissions")
-        if not self._queue_up(Waiting(document["_id"], document["account"], document, body)):
+        if not self._queue_up(Waiting(document["_id"], document["account"], document, Opened(body, read))):
             # It is stored and acknowledged; its timer has any replica decide it.
             count("submissions_left_to_timer")
         return receipt
@@ -265,7 +269,7 @@ class Intake:
             try:
                 # Before its timer is due no other replica takes it up, so it still is as it was stored.
                 if document is not None and text_of(self._runtime.now()) < document["next_at"]:
-                    await self._decide(document, waiting.body)
+                    await self._decide(document, waiting.opened)
                 else:
                     await self.decide(id)
             except (Unavailable, UnknownOutcome, Conflict, TooEarly) as error:
@@ -293,15 +297,15 @@ class Intake:
         if document is not None and document["status"] == "pending":
             await self._decide(document, None)
 
-    async def _decide(self, document: Document, body: Mapping[str, Any] | None) -> None:
-        """`body`: as it was submitted, where this replica still has it; else the sealed one is opened."""
+    async def _decide(self, document: Document, opened: Opened | None) -> None:
+        """`opened`: as it was submitted, where this replica still has it; else the sealed one is opened."""
         parent, names = document["cause"]["traceparent"], {"service": self._service, "kind": document["kind"]}
         with step("decide", parent, **names) as traceparent:
-            await self._decide_once(document, body, traceparent)
+            await self._decide_once(document, opened, traceparent)
 
-    async def _decide_once(self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None) -> None:
+    async def _decide_once(self, document: Document, opened: Opened | None, traceparent: str | None) -> None:
         try:
-            problems = await self._problems(document, body, traceparent)
+            problems = await self._problems(document, opened, traceparent)
             proof = await self._proofs.for_good(document)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
@@ -316,11 +320,11 @@ class Intake:
         await self._save(document, {**ended, "proof": proof})
 
     async def _problems(
-        self, document: Document, body: Mapping[str, Any] | None, traceparent: str | None
+        self, document: Document, opened: Opened | None, traceparent: str | None
     ) -> tuple[Problem, ...] | None:
         """Why it is refused; None where it is accepted."""
         try:
-            opened = self._days.opened(document, BODY) if body is None else body
+            opened = opened or Opened(self._days.opened(document, BODY))
             await self._deciders[document["kind"]](submission_of(document, opened, traceparent))
         except Refusal as refusal:
             return refusal.problems

@@ -9,6 +9,7 @@ from typing import Any
 
 import rfc8785
 
+from shared.canonical import EXACT_INTEGER, canonical_json
 from shared.clock import short_hash
 from shared.errors import SankofaError
 from shared.store.collection import Collection, Index, Indexed
@@ -18,7 +19,6 @@ MAX_DEPTH = 80
 # As deep as `is_plain` looks.
 PLAIN_DEPTH = 40
 MAX_INTEGER = 2**63 - 1
-EXACT_INTEGER = 2**53 - 1
 SLOTS = 64
 TEXT = frozenset({str})
 
@@ -180,9 +180,9 @@ def _exact(value: Any) -> Any:
 def digest(document: Document) -> str:
     """SHA-256, in hexadecimal, of the canonical JSON (RFC 8785): the same whichever adapter gave the document."""
     try:
-        canonical = rfc8785.dumps(document)
+        canonical = canonical_json(document)
     except rfc8785.IntegerDomainError:
-        canonical = rfc8785.dumps(_exact(document))
+        canonical = canonical_json(_exact(document))
     return hashlib.sha256(canonical).hexdigest()
 
 

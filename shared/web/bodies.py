@@ -9,14 +9,14 @@ from email.message import Message
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-import rfc8785
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from shared.canonical import EXACT_INTEGER, canonical_json
 from shared.errors import Overloaded, Refusal
 from shared.web.callers import edge_of
 from shared.web.problems import validation_problems
-from shared.web.strict_json import EXACT_INTEGER, parsed
+from shared.web.strict_json import parsed
 
 BODY_BYTES_AT_MOST = 1_048_576
 # A body of this size takes a millisecond or two; a larger one is read and validated away from the event loop.
@@ -41,8 +41,7 @@ class Body(Generic[M]):
 
 async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYTES_AT_MOST) -> Body[M]:
     """The body as `model`; an empty one counts as `{}`. Raises Refusal 413, 415 or 422."""
-    _check_length(request, at_most)
-    raw = await _bytes(request, at_most)
+    raw = await bounded_body(request, at_most)
     if raw:
         _check_media_type(request.headers.get("content-type", ""))
     raw = raw or b"{}"
@@ -54,7 +53,7 @@ async def read_body(request: Request, model: type[M], *, at_most: int = BODY_BYT
 def body_of(model: type[M], raw: bytes) -> Body[M]:
     """The model and the digest. Raises Refusal 422."""
     # One form for both: in it 6.0 and 1.97e3 are the integers that JSON Schema takes them for.
-    canonical = rfc8785.dumps(parsed(raw))
+    canonical = canonical_json(parsed(raw))
     return Body(validated(model, canonical), hashlib.sha256(canonical).hexdigest())
 
 
@@ -71,7 +70,7 @@ def validated(model: type[M], raw: bytes) -> M:
 def documented(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
     """`openapi_extra` for a route whose body is read by `read_body`. ValueError for an example that is refused."""
     try:
-        validated(model, rfc8785.dumps(dict(example)))
+        validated(model, canonical_json(dict(example)))
     except Refusal as refusal:
         rules = ", ".join(f"{problem.pointer}: {problem.rule}" for problem in refusal.problems)
         raise ValueError(f"the example of {model.__name__} is not accepted ({rules})") from None
@@ -101,6 +100,12 @@ def closed(schema: Any) -> None:
             closed(part)
 
 
+async def bounded_body(request: Request, at_most: int) -> bytes:
+    """The body's bytes. Raises Refusal 413; Overloaded where many large ones are read at once."""
+    _check_length(request, at_most)
+    return await _bytes(request, at_most)
+
+
 def _check_length(request: Request, at_most: int) -> None:
     """By what the header says, before anything is read."""
     declared = request.headers.get("content-length", "")
@@ -109,7 +114,7 @@ def _check_length(request: Request, at_most: int) -> None:
 
 
 async def _bytes(request: Request, at_most: int) -> bytes:
-    """The body, read no further than the limit. Raises Overloaded where many large ones are read at once."""
+    """Read no further than the limit, whatever was declared."""
     reading, raw = edge_of(request).reading, bytearray()
     try:
         async for part in request.stream():

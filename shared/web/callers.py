@@ -13,6 +13,7 @@ from fastapi.routing import iter_route_contexts
 from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.identity.digests import Digests
+from shared.identity.passes import Readers
 from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
 from shared.intake.admission import Admission
@@ -43,6 +44,7 @@ class Edge:
     subjects_of: SubjectsOf
     policy: Policy
     digests: Digests
+    readers: Readers
     admission: Admission | None = None
     reading: Reading = field(default_factory=Reading)
 
@@ -112,23 +114,28 @@ def may(resource: str, verb: str) -> Permission:
 
     async def permission(request: Request) -> Granted:
         principal = await caller(request)
-        _check_no_body(request)
+        check_no_body(request)
         edge = edge_of(request)
-        grants = edge.policy.allowed(principal, resource, verb)
-        if not grants:
-            raise Refusal("role_may_not", status=403)
-        return Granted(edge, principal, grants)
+        return Granted(edge, principal, allowed(edge, principal, resource, verb))
 
     vars(permission)["right"] = Right(resource, verb)
     return permission
 
 
+def allowed(edge: Edge, principal: Principal, resource: str, verb: str) -> tuple[Grant, ...]:
+    """What the table grants. Raises Refusal 403 where that is nothing."""
+    grants = edge.policy.allowed(principal, resource, verb)
+    if not grants:
+        raise Refusal("role_may_not", status=403)
+    return grants
+
+
 async def everybody(request: Request) -> None:
     """The dependency that says of a route that it is open on purpose: health, contracts, public keys."""
-    _check_no_body(request)
+    check_no_body(request)
 
 
-def _check_no_body(request: Request) -> None:
+def check_no_body(request: Request) -> None:
     """What only reads takes no body (RFC 9110 gives one no meaning there). Raises Refusal 422 for one."""
     headers = request.headers
     if request.method == "GET" and (headers.get("content-length", "0") != "0" or "transfer-encoding" in headers):

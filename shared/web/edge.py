@@ -22,6 +22,8 @@ from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.doors import Door
 from shared.web.envelope import Envelope
+from shared.web.pages import kept
+from shared.web.pages.static import static_router
 from shared.web.schemas import schemas_router
 
 # Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
@@ -46,11 +48,35 @@ def create_app(
     received: Received | None = None,
     version: str = "1",
 ) -> FastAPI:
-    """The service's app. Its routes are `/v1/...` of the routers, `/health/...`, `/openapi.json`, `/asyncapi.json`.
+    """The service's app. Its routes are `/v1/...` of the routers, `/health/...`, `/openapi.json`, `/asyncapi.json`,
+    `/static/...` of pages.
 
     `ready` gives the reasons why the service cannot serve yet (empty: it can), `backlog` what is not finished.
     `received`: what it consumes, for the AsyncAPI document; there is none without.
     """
+    app = _bare(edge, title, version)
+    for router in routers:
+        app.include_router(router, prefix="/v1")
+    app.include_router(schemas_router(edge.service))
+    app.include_router(static_router())
+    app.include_router(_operation(app, edge, ready, backlog))
+    if received is not None:
+        app.include_router(_events(edge.service, received))
+    if edge.admission is not None:
+        app.state.door = Door(app, edge.service, edge.admission)
+    return app
+
+
+def create_entrance(edge: Edge, routers: Iterable[APIRouter]) -> FastAPI:
+    """The pages of the service that stand outside its base path: no contract names them."""
+    app = _bare(edge, "Sankofa", "1")
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def _bare(edge: Edge, title: str, version: str) -> FastAPI:
+    """Without a route: what every one of them is surrounded by."""
     app = FastAPI(
         title=title,
         version=version,
@@ -62,15 +88,8 @@ def create_app(
     )
     app.state.edge = edge
     problems.install(app)
+    kept.install(app)
     app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime)
-    for router in routers:
-        app.include_router(router, prefix="/v1")
-    app.include_router(schemas_router(edge.service))
-    app.include_router(_operation(app, edge, ready, backlog))
-    if received is not None:
-        app.include_router(_events(edge.service, received))
-    if edge.admission is not None:
-        app.state.door = Door(app, edge.service, edge.admission)
     return app
 
 

@@ -12,19 +12,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.web.envelope import SECURITY_HEADERS, bodiless
 from shared.web.problems import problem
 
+SERVICES = ("registration", "matching", "placement", "monitoring")
+# The first part of the paths that are no service's own; registration answers there.
+ENTRANCE = frozenset({"", "today", "sign-in", "sign-out"})
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.ASCII)
 
 
 class Front:
-    """Hands `/<service>/...` to that service's app; `/` lists the services, all else is a 404 problem.
+    """Hands `/<service>/...` to that service's app, and what is no service's own to the entrance, if it is here.
+
+    `/` lists the services as JSON for whoever asks for that, or where there is no entrance; all else is a 404 problem.
 
     A router's mount would do the same but answers what it does not know in plain text. `hosts`: the names under which
     it may be asked, at whatever port; without one, any. A page of another name that resolves to this address could
     otherwise ask in a visitor's browser.
     """
 
-    def __init__(self, apps: Mapping[str, ASGIApp], hosts: Iterable[str] = ()) -> None:
+    def __init__(self, apps: Mapping[str, ASGIApp], hosts: Iterable[str] = (), entrance: ASGIApp | None = None) -> None:
         self._apps = dict(apps)
+        self._entrance = entrance
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,12 +46,19 @@ class Front:
         if name in self._apps:
             root = f"{scope.get('root_path', '')}/{name}"
             await self._apps[name]({**scope, "root_path": root}, receive, send)
+        elif self._entrance and name in ENTRANCE and not (scope["path"] == "/" and _asks_for_json(scope)):
+            await self._entrance(scope, receive, send)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             services = {service: f"/{service}/openapi.json" for service in self._apps}
             answer = bodiless(send) if scope["method"] == "HEAD" else send
             await JSONResponse({"services": services}, headers=SECURITY_HEADERS)(scope, receive, answer)
         else:
             await problem(404, "not_found", headers=SECURITY_HEADERS)(scope, receive, send)
+
+
+def _asks_for_json(scope: Scope) -> bool:
+    accepted = Headers(scope=scope).get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
 
 
 def _host_of(scope: Scope) -> str | None:

@@ -66,7 +66,8 @@ SCHEMA: dict[str, Any] = {
 
 # What it says of these is not ours.
 _PYDANTICS = frozenset(get_args(ErrorType))
-_RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+REFUSED = "refused"
 
 
 class NotSignedIn(Exception):
@@ -130,7 +131,7 @@ def _request_invalid(error: RequestValidationError) -> Response:
 def _http(error: HTTPException, request: Request) -> Response:
     # The exception's own detail may quote the request, and its own header names the methods of one route.
     headers = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}
-    return problem(error.status_code, _RULE_OF_STATUS.get(error.status_code, "refused"), headers=headers)
+    return problem(error.status_code, RULE_OF_STATUS.get(error.status_code, REFUSED), headers=headers)
 
 
 def _methods(request: Request) -> list[str]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from shared.contracts.base import Event
 from shared.identity.digests import Digests
 from shared.identity.issuers import token_verifier
+from shared.identity.passes import Readers
 from shared.identity.policy import Policy, SubjectsOf, policy_of
 from shared.identity.rights import Rights
 from shared.replica import Replica
@@ -20,6 +21,7 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
 
 
@@ -45,15 +47,19 @@ def served(
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
     rows = [row for one in cases for row in rows_of(one.case)]
     policy = policy_of(rows, rights, intake=replica.intake is not None)
+    # A request is held against one route after the other: what comes by the thousand stands first.
+    ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
-    return create_app(
+    app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in cases), *routers, *_of_every_service(replica, report)],
+        routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
+    app.include_router(today_router(cases, behind))
+    return app
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:
@@ -64,6 +70,7 @@ def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy:
         store=ports.store,
         tokens=token_verifier(ports.keys, ports.runtime, issuer),
         cursor_key=ports.keys.cursor_key(service),
+        readers=Readers.of(service, ports.keys),
         subjects_of=subjects_of,
         policy=policy,
         digests=Digests(service, ports.keys),

@@ -7,13 +7,13 @@ import math
 import re
 from typing import Any, NoReturn
 
+from shared.canonical import EXACT_INTEGER
 from shared.errors import Problem, Refusal
 
 DEPTH_AT_MOST = 32
 # Texts, brackets and commas: several times what the largest definition has. Whatever is broken in a body is broken at
 # one of them, so this also bounds what a validator can find.
 TOKENS_AT_MOST = 20_000
-EXACT_INTEGER = 2**53 - 1
 INTEGER_DIGITS_AT_MOST = 16
 
 # A whole string, even one that is never closed, a bracket or a comma: possessive, so that it stays linear.

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator, FormatChecker
 
+from deploy.generate import InMemory
 from shared.clock import RealRuntime
 from shared.contracts.base import Envelope, Scope
 from shared.contracts.registry import EVENTS, declared_events, events_of
@@ -31,12 +32,6 @@ SERVICES = ("registration", "matching", "placement", "monitoring")
 READ_BY_ALL = {"registration.programmes"}
 
 
-class Settings:
-    issuer = None
-    data = None
-    kafka = None
-
-
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[RealRuntime]:
     runtime = RealRuntime()
@@ -50,7 +45,7 @@ def built(name: str, runtime: RealRuntime) -> Any:
     store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), runtime)
     log = LocalLog(None, list(TOPICS.values()), runtime)
     ports = Ports(store, log, runtime, Keys.in_memory(random.Random(1)))
-    return importlib.import_module(f"services.{name}.app").build(ports, Settings())
+    return importlib.import_module(f"services.{name}.app").build(ports, InMemory())
 
 
 async def fetched(name: str, runtime: RealRuntime) -> tuple[Any, dict[str, Any]]:

@@ -14,6 +14,7 @@ import httpx
 from deploy.cli.client import Client
 from deploy.cli.files import histories_folder, read_history
 from deploy.cli.runner import Journal, Runner
+from deploy.generate import InMemory
 from deploy.replay.expansion import expand
 from deploy.replay.steps import Step
 from shared.clock import RealRuntime
@@ -28,12 +29,6 @@ from tests.declared import Declared
 
 SERVICES = ("registration", "matching", "placement", "monitoring")
 CANARY = "zqanary"
-
-
-class Settings:
-    issuer = None
-    data = None
-    kafka = None
 
 
 class Inside(Client):
@@ -67,7 +62,7 @@ class Four:
         declared = importlib.import_module(f"services.{name}.store")
         store = LocalStore(None, stored(declared.COLLECTIONS, declared.SHADOWS), self.runtime)
         ports = Ports(store, self.log, self.runtime, self.keys)
-        return importlib.import_module(f"services.{name}.app").build(ports, Settings())
+        return importlib.import_module(f"services.{name}.app").build(ports, InMemory())
 
     async def __aenter__(self) -> Four:
         await self.log.start()

@@ -305,6 +305,7 @@ FACTS: tuple[Move, ...] = (
         reasons=(*OF_THE_HOST, "no_candidates", "filled_otherwise", "mistake"),
         note_to=("host",),
         example={"reason": "host_withdrew"},
+        aside=True,
     ),
     # These follow from counting the accepted offers; who counted late finds it done.
     Move("fill", states("matching"), AssignmentFilled, overtaken="nothing"),

@@ -313,6 +313,7 @@ FACTS: tuple[Move, ...] = (
         refuses=TOO_LATE,
         reasons=RETRACTED_FOR,
         example=FAMILY,
+        aside=True,
     ),
     # An accepted match keeps its seat until placement has answered.
     Move(
@@ -325,6 +326,7 @@ FACTS: tuple[Move, ...] = (
         refuses=TOO_LATE,
         reasons=RETRACTED_FOR,
         example=FAMILY,
+        aside=True,
     ),
     Move("stop", states(NEW), MatchRetracted, body=Stop, rule=never_to_be, refuses=("not_found",), overtaken="nothing"),
     Move("stop", WITHOUT_SEAT, ExpertNotSelected, body=Stop, overtaken="nothing"),

@@ -310,6 +310,7 @@ FACTS: tuple[Move, ...] = (
         needs=CALENDAR,
         reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "consent_withdrawn", "conduct"),
         example=EARLY,
+        aside=True,
     ),
     Move(
         "report-no-show",
@@ -329,6 +330,7 @@ FACTS: tuple[Move, ...] = (
         needs=CALENDAR,
         reasons=(*OF_THE_EXPERT, *OF_THE_HOST, "visa_refused", "document_missing", "no_answer", "mistake"),
         example={"reason": "host_closed"},
+        aside=True,
     ),
     Move(
         "correct-contract",

@@ -166,6 +166,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("spring_dried_up", "owners_disagree", "unsuitable", "no_funds", "security", "mistake"),
         example={"reason": "spring_dried_up"},
+        aside=True,
     ),
 )
 

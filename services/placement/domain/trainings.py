@@ -200,6 +200,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("trainer_ill", "few_participants", "host_withdrew", "no_funds", "security", "mistake"),
         example={"reason": "trainer_ill"},
+        aside=True,
     ),
 )
 

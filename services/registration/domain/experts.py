@@ -395,6 +395,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("mistaken_entry", "new_evidence", "rules_misread", "circumstances_changed", "own_request"),
         example={"reason": "mistaken_entry"},
+        aside=True,
     ),
     Move(
         "suspend",
@@ -407,6 +408,7 @@ MOVES: tuple[Move, ...] = (
         writes=True,
         reasons=("unreachable", "false_statement", "conduct", "under_inquiry", "own_request"),
         example={"reason": "unreachable"},
+        aside=True,
     ),
     Move(
         "reinstate",
@@ -417,6 +419,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=as_before,
         needs=CRITERIA,
+        aside=True,
     ),
     Move(
         "reconsider",
@@ -444,6 +447,7 @@ MOVES: tuple[Move, ...] = (
         refuses=("appeal_too_late",),
         note_to=("expert",),
         example={"ground": "facts", "note": "The diploma is of 2001, not of 2011."},
+        aside=True,
     ),
     Move(
         "uphold-appeal",

@@ -118,6 +118,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("relocating", "no_capacity", "no_answer", "security", "conduct", "under_inquiry"),
         example={"reason": "relocating"},
+        aside=True,
     ),
     Move(
         "close",
@@ -127,6 +128,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         reasons=("merged", "dissolved", "own_request", "unsuitable", "conduct", "security", "registered_twice"),
         example={"reason": "merged"},
+        aside=True,
     ),
 )
 

@@ -342,6 +342,7 @@ MOVES: tuple[Move, ...] = (
         refuses=("offer_stands", "placement_reached"),
         reasons=("own_request", "retention_over", "unlawful_processing", "mistaken_entry"),
         example={"reason": "own_request"},
+        aside=True,
     ),
 )
 

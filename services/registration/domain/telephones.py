@@ -24,7 +24,7 @@ def read_telephone(text: str, region: str | None) -> str:
     A number that exists in no list is taken as long as it has a possible length: numbering plans change, and old
     prefixes of new countries are still in use. Raises PydanticCustomError `telephone_unreadable`.
     """
-    written = "".join(_ascii(one) for one in text)
+    written = text if text.isascii() else "".join(_ascii(one) for one in text)
     if not _WRITTEN.fullmatch(written):
         raise _unreadable()
     international = re.sub(r"^\s*00", "+", written)

@@ -80,7 +80,14 @@ class Registering:
             await self._not_again(subject, cause)
         stored = body.model_dump(mode="json", exclude_none=True)
         return await self._replica.submissions.submit(
-            EXPERT_REGISTRATION, subject, stored, cause, office=body.office, channel=channel, person=person_id
+            EXPERT_REGISTRATION,
+            subject,
+            stored,
+            cause,
+            office=body.office,
+            channel=channel,
+            person=person_id,
+            read=body,
         )
 
     async def _readable(self, person_id: str, granted: Granted) -> None:
@@ -109,7 +116,7 @@ class Registering:
         what one replica began, another one finishes. A number that another person holds is kept with the case alone,
         which is no expert's until that is decided (`Claiming`). Refusal: `already_registered`.
         """
-        body = ExpertRegistration.model_validate(submission.body)
+        body = submission.as_model(ExpertRegistration)
         channel: Channel = "self" if submission.channel == "self" else "officer"
         person_id = await self._person_of(channel, body, submission.cause)
         if derived_id(person_id, body.programme) != submission.subject:

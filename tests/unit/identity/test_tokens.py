@@ -22,9 +22,9 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from shared.clock import RealRuntime
 from shared.errors import SettingsError, Unavailable
-from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, OpenIdKeys, token_verifier
+from shared.identity.issuers import ALGORITHMS, DEVELOPMENT_ISSUER, DevelopmentIssuer, OpenIdKeys, token_verifier
 from shared.identity.keys import Keys
-from shared.identity.tokens import TokenRefused, Verifier
+from shared.identity.tokens import Signed, TokenRefused, Verifier
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ISSUER = "https://issuer.example.org/realm"
@@ -256,7 +256,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def real(issuer: Issuer, clock: Clock) -> AsyncIterator[Verifier]:
     async with httpx.AsyncClient(transport=httpx.MockTransport(issuer)) as client:
-        yield Verifier(KEYS.accounts(ISSUER), ("RS256", "ES256"), OpenIdKeys(ISSUER, client, clock))
+        yield Verifier(KEYS.accounts(ISSUER), Signed(ISSUER, ALGORITHMS, OpenIdKeys(ISSUER, client, clock)))
 
 
 def by(key: RSAKey | ECKey | OKPKey | OctKey, alg: str, kid: str, **changes: Any) -> str:

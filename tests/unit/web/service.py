@@ -22,6 +22,7 @@ from shared.identity.accounts import Accounts
 from shared.identity.digests import Digests
 from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, token_verifier
 from shared.identity.keys import Keys
+from shared.identity.passes import Readers
 from shared.identity.policy import Policy, Row, Subjects
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
@@ -203,7 +204,8 @@ async def small_service() -> Small:
 
     accounts = keys.accounts(DEVELOPMENT_ISSUER)
     tokens, cursor_key = token_verifier(keys, clock), keys.cursor_key("matching")
-    edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS), Digests("matching", keys))
+    digests, readers = Digests("matching", keys), Readers.of("matching", keys)
+    edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS), digests, readers)
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []

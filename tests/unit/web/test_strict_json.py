@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.canonical import EXACT_INTEGER
 from shared.errors import Refusal
-from shared.web.strict_json import DEPTH_AT_MOST, EXACT_INTEGER, parsed
+from shared.web.strict_json import DEPTH_AT_MOST, parsed
 
 PLAIN = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00$."), max_size=6)

@@ -1,0 +1,98 @@
+"""Pages from templates: one layout, one content policy, the reader's language and direction."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+
+from shared.web.callers import edge_of
+from shared.web.pages.formatting import Formats
+from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
+from shared.web.pages.readers import PASS_PATH
+from shared.web.pages.standard_names import Names
+from shared.web.pages.static import address, packed
+from shared.web.pages.words import translations
+
+TEMPLATES = Path(__file__).parent / "templates"
+# A service's own templates stand in its folder.
+SERVICES = Path(__file__).resolve().parents[3] / "services"
+PRODUCT = "Sankofa"
+HTML = "text/html; charset=utf-8"
+# Nothing inline, nothing from elsewhere; a frame is another service's part of the page.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "form-action 'self'",
+        "frame-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'self'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Vary": "Accept-Encoding, Accept-Language, Cookie",
+}
+
+
+def render(request: Request, template: str, status: int = 200, *, reader: Any = None, **context: Any) -> Response:
+    """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
+
+    Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
+    address of this page in it), `static(name)`, `renewal` (the address that gives another pass), `formats` (dates,
+    numbers, lists in the language), `names` (of codes). A name that is missing raises, it is never empty.
+    """
+    language = language_of(request, reader.language if reader is not None else None)
+    service = edge_of(request).service
+    text = _environment(service, language).get_template(template)
+    page = text.render(
+        language=language,
+        dir=direction(language),
+        languages={code: named for code, (named, _) in LANGUAGES.items()},
+        switches={code: _in_language(request, code) for code in LANGUAGES},
+        here=request.url.path,
+        product=PRODUCT,
+        reader=reader,
+        formats=Formats(language),
+        names=Names(language),
+        static=lambda name: address(service, name),
+        renewal=f"{PASS_PATH}?service={service}",
+        **context,
+    )
+    answer = packed(request, page.encode(), None, HTML, HEADERS, status)
+    remember(request, answer)
+    return answer
+
+
+def _in_language(request: Request, language: str) -> str:
+    """The address of this page in that language: what it is narrowed by stays."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != PARAMETER]
+    return f"?{urlencode([*kept, (PARAMETER, language)])}"
+
+
+@cache
+def _environment(service: str, language: str) -> Environment:
+    found = Environment(
+        loader=FileSystemLoader([TEMPLATES, SERVICES / service / "templates"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    # Newstyle formats every text, so that one with a percent sign would raise.
+    vars(found)["install_gettext_translations"](translations(language), newstyle=False)
+    return found

@@ -1,0 +1,80 @@
+"""The style and the script of pages: files whose names hold the digest of what is in them, kept for ever."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from shared.errors import Refusal
+from shared.web.callers import everybody
+from shared.web.lists import query
+
+FOLDER = Path(__file__).parent / "static"
+KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+KEPT = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+DIGEST_CHARACTERS = 12
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is sent: plain, and as gzip."""
+
+    media_type: str
+    plain: bytes
+    packed: bytes
+
+
+def address(service: str, name: str) -> str:
+    """Where the service serves the file, such as `/matching/static/style.0123456789ab.css`."""
+    return f"/{service}/static/{_names()[name]}"
+
+
+def static_router() -> APIRouter:
+    """`GET /static/<name>.<digest>.<kind>`, open to everybody."""
+    router = APIRouter(include_in_schema=False)
+
+    async def static(file: str, request: Request) -> Response:
+        query(request)
+        found = _files().get(file)
+        if found is None:
+            raise Refusal("not_found", status=404)
+        return packed(request, found.plain, found.packed, found.media_type, KEPT)
+
+    router.add_api_route("/static/{file}", static, methods=["GET"], dependencies=[Depends(everybody)])
+    return router
+
+
+def packed(
+    request: Request, plain: bytes, small: bytes | None, media_type: str, headers: dict[str, str], status: int = 200
+) -> Response:
+    """The answer, as gzip where the browser takes it. `small`: made here where there is none yet."""
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(plain, status, headers, media_type)
+    content = gzip.compress(plain, 6, mtime=0) if small is None else small
+    return Response(content, status, {**headers, "Content-Encoding": "gzip"}, media_type)
+
+
+@cache
+def _names() -> dict[str, str]:
+    """The names in the folder -> those under which the files are served."""
+    return {
+        path.name: f"{path.stem}.{hashlib.sha256(path.read_bytes()).hexdigest()[:DIGEST_CHARACTERS]}{path.suffix}"
+        for path in sorted(FOLDER.iterdir())
+        if path.suffix in KINDS
+    }
+
+
+@cache
+def _files() -> dict[str, File]:
+    found = {}
+    for name, served in _names().items():
+        path = FOLDER / name
+        plain = path.read_bytes()
+        found[served] = File(KINDS[path.suffix], plain, gzip.compress(plain, 9, mtime=0))
+    return found

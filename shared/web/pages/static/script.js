@@ -1,0 +1,35 @@
+"use strict";
+// Everything works without this file: it spares a reader a step where a browser runs it.
+
+// What is wrong is told first to whoever hears or magnifies the page.
+const summary = document.querySelector(".problem[tabindex]");
+if (summary) summary.focus();
+
+// A second press sends nothing twice (the server would answer with the first result); Back makes it usable again.
+for (const form of document.querySelectorAll("form[method=post]")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "1";
+  });
+}
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+// Another service's part takes the height that it needs.
+for (const frame of document.querySelectorAll("iframe")) {
+  const fit = () => {
+    const part = frame.contentDocument;
+    if (part && part.documentElement) frame.style.blockSize = `${part.documentElement.scrollHeight + 4}px`;
+  };
+  frame.addEventListener("load", fit);
+  fit();
+}
+
+// Whoever reads stays signed in for as long as the page lies open, an hour at most: a pass lives five minutes.
+const renewal = document.body.dataset.renewal;
+let rounds = 15;
+const renewing = renewal && setInterval(() => {
+  if (--rounds < 0) clearInterval(renewing);
+  else fetch(renewal, { credentials: "same-origin", cache: "no-store" }).catch(() => {});
+}, 240000);

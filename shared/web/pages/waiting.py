@@ -1,0 +1,86 @@
+"""What waits for a reader in one service: cases by kind and state, with the oldest of each.
+
+It follows from the table of moves at each look and is stored nowhere: a state waits for a reader to whom it leaves a
+verb that leads on. Whatever stands in the store is counted up to a bound, and the oldest are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from shared.cases.case import Case
+from shared.identity.policy import Equality
+from shared.identity.roles import Role
+from shared.programmes.definitions import Definitions
+from shared.store.narrowing import narrowed, read
+from shared.store.port import Document
+from shared.store.relations import PROGRAMME, STATUS
+from shared.web.acting import Behind, Served, open_to
+from shared.web.callers import Granted
+from shared.web.pages.readers import Admitted, reading_as
+from shared.web.pages.rendering import render
+
+# So many of one state are counted; of more it is said that there are more.
+COUNTED_AT_MOST = 200
+OLDEST = 3
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Cases of one kind in one state. `more`: there are more than `number`."""
+
+    kind: str
+    status: str
+    number: int
+    more: bool
+    oldest: tuple[str, ...]
+
+
+def today_router(cases: Sequence[Served], behind: Behind) -> APIRouter:
+    """`GET /today`, a part of the page that tells what waits in every service."""
+    router = APIRouter(include_in_schema=False)
+
+    async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
+        found = [one for served in cases for one in await waiting_in(served, behind, admitted)]
+        return render(request, "waiting.html", reader=admitted.reader, waiting=found, service=admitted.edge.service)
+
+    router.add_api_route("/today", today, methods=["GET"])
+    return router
+
+
+def waits_in(case: Case[Any], role: Role) -> tuple[str, ...]:
+    """The states out of which a verb of the role leads on, in the order of the table."""
+    rows = [row for verb in case.verbs for row in case.rows[verb] if role in row.by and not row.aside]
+    begun = {status for row in rows for status in row.before if row.leads_to(status) != {status}}
+    return tuple(status for status in case.statuses if status in begun)
+
+
+async def waiting_in(served: Served, behind: Behind, granted: Granted) -> list[Waiting]:
+    """What waits for the reader among the cases that it may list. Raises Unavailable, TooEarly."""
+    lists = granted.edge.policy.allowed(granted.principal, served.name, "list")
+    equalities = await granted.equalities_of(lists)
+    statuses = waits_in(served.case, granted.principal.role) if equalities else ()
+    found = [await _counted(served, behind, granted, equalities[0], status) for status in statuses]
+    return [one for one in found if one.number]
+
+
+async def _counted(served: Served, behind: Behind, granted: Granted, equality: Equality, status: str) -> Waiting:
+    listed = narrowed(served.case, *equality, {STATUS: status}, _offices(served.case, behind.definitions))
+    documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
+    waiting = [one for one in documents if await open_to(served, one, granted)]
+    oldest = tuple(str(one["_id"]) for one in sorted(waiting, key=_since)[:OLDEST])
+    return Waiting(served.name, status, len(waiting), last is not None, oldest)
+
+
+def _offices(case: Case[Any], definitions: Definitions) -> dict[str, Iterable[str]]:
+    return dict(definitions.offices()) if PROGRAMME in case.filters else {}
+
+
+def _since(document: Document) -> str:
+    """Since when the case stands as it does: what happened last in it."""
+    return str(document.get("last_happened_at") or "")

@@ -1,0 +1,56 @@
+"""The words of pages in each language: gettext catalogues, read as they stand in the repository.
+
+Words of tables stand under keys in every language, English too; sentences of templates under the English sentence
+(docs/words.md says which keys there are and how a text is added).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from gettext import GNUTranslations
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+CATALOGUES = Path(__file__).parent / "catalogues"
+# Fields whose codes are of a list that other fields name codes of as well.
+_LISTS: Mapping[str, str] = {
+    "again_reason": "reason",
+    "override_reason": "reason",
+    "items": "item",
+    "steps": "step",
+}
+
+
+def catalogue(language: str) -> Catalog:
+    """The catalogue as it is written."""
+    with (CATALOGUES / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language)
+
+
+@cache
+def translations(language: str) -> GNUTranslations:
+    """For Jinja's extension `i18n`. A key that nobody has words for comes back as it is, and fails a test before."""
+    compiled = BytesIO()
+    write_mo(compiled, catalogue(language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def code_key(field: str, code: str) -> str:
+    """The key of a code that may stand in that field."""
+    return f"code:{_LISTS.get(field, field)}:{code}"
+
+
+def reason_words(language: str, code: str) -> str:
+    """The words of what stands as the reason of a case: a listed code, or the rule by which a service refused it.
+
+    The code itself where a programme added it: its definition has the name.
+    """
+    found = translations(language)
+    keys = (code_key("reason", code), f"rule:{code}")
+    return next((words for key in keys if (words := found.gettext(key)) != key), code)
