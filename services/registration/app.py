@@ -17,7 +17,7 @@ from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
@@ -38,6 +38,7 @@ from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
+from shared.web.revising import revising
 from shared.web.served import served
 
 
@@ -96,6 +97,7 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting),
+        revising(INSTITUTIONS, replica.kernel),
     )
 
 

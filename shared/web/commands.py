@@ -27,15 +27,23 @@ def cause_of(request: Request, granted: Granted, digest: str, happened_at: datet
     repetition is the same command; without the header every request is one of its own. With the ids in it, one
     key used for two cases is two commands.
     """
+    return cause(
+        request, granted, f"{request.method} {request.scope['path']}", _key(request, granted), digest, happened_at
+    )
+
+
+def cause(
+    request: Request, granted: Granted, what: str, key: str, digest: str, happened_at: datetime | None = None
+) -> Cause:
+    """As `cause_of`, of what is done by method and path of the JSON edge, and under that key."""
     account = granted.principal.account
-    late = _recorded_late(granted, happened_at)
     return Cause(
-        command_id=derived_id(account, f"{request.method} {request.scope['path']}", _key(request, granted)),
+        command_id=derived_id(account, what, key),
         digest=digest,
         correlation_id=request.state.correlation_id,
         traceparent=request.state.traceparent,
         happened_at=happened_at,
-        recorded_late=late,
+        recorded_late=_recorded_late(granted, happened_at),
         account=account,
     )
 

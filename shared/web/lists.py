@@ -82,17 +82,25 @@ async def page(
 ) -> JSONResponse:
     """One page of the list (None: an empty one) in the index's order behind `first`; the query's filters are its
     caller's to read."""
+    documents, following = await page_of(request, collection, paged, first=first)
+    shown = [represent(document) for document in documents]
+    items = [await one if inspect.isawaitable(one) else one for one in shown]
+    return JSONResponse({"items": items, "next": following})
+
+
+async def page_of(
+    request: Request, collection: str, paged: Paged | None, *, first: str = ""
+) -> tuple[list[Document], str | None]:
+    """The documents of the page that `limit` and `after` of the query ask for, and the cursor of the next one."""
     limit = limit_of(request.query_params)
     if paged is None:
-        return JSONResponse({"items": [], "next": None})
+        return [], None
     edge = edge_of(request)
     scope = (edge.service, collection, *paged.scope)
     sent = request.query_params.get("after")
     after = None if sent is None else read_cursor(edge.cursor_key, scope, sent)
     documents, last = await read(edge.store, collection, paged.listed, max(after or "", first) or None, limit)
-    shown = [represent(document) for document in documents]
-    items = [await one if inspect.isawaitable(one) else one for one in shown]
-    return JSONResponse({"items": items, "next": None if last is None else cursor(edge.cursor_key, scope, last)})
+    return documents, None if last is None else cursor(edge.cursor_key, scope, last)
 
 
 def cursor(key: bytes, scope: tuple[str, ...], order: str) -> str:

@@ -21,6 +21,8 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages.cases import pages_of
+from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
 
@@ -59,6 +61,10 @@ def served(
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
     app.include_router(today_router(cases, behind))
+    if replica.intake is not None:
+        app.include_router(receipt_page(service, replica.intake))
+    for one in cases:
+        app.include_router(pages_of(one, behind))
     return app
 
 

@@ -1,0 +1,324 @@
+"""People's pages of a case from its table of moves: the list, the case, and a form for each verb.
+
+They do what the JSON edge does, by the same functions and under the same ids: what was done on a page and is asked
+again through the edge under the same key is one command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from shared.cases.case import NEW, Move
+from shared.errors import (
+    CommandReused,
+    Conflict,
+    Overloaded,
+    PreconditionFailed,
+    Problem,
+    Refusal,
+    TooEarly,
+    Unavailable,
+    UnknownOutcome,
+)
+from shared.programmes.model import Definition
+from shared.store.port import Document
+from shared.store.relations import PROGRAMME, STATUS
+from shared.web import bodies
+from shared.web.acting import NOTHING_YET, Behind, Call, Served, act, id_of, open_to, seen
+from shared.web.codes import described
+from shared.web.commands import cause
+from shared.web.doors import entered
+from shared.web.filters import asked_of, paged_of
+from shared.web.lists import page_of, query
+from shared.web.pages.filled import Form, Option
+from shared.web.pages.forms import MORE, Field, Posted, fields_of, json_of
+from shared.web.pages.languages import PARAMETER
+from shared.web.pages.readers import Admitted, check_forgery, reading_as
+from shared.web.pages.rendering import render
+from shared.web.pages.sent import sent_form
+from shared.web.pages.shown import Shown
+
+KEY, VERSION, DONE = "idempotency-key", "version", "done"
+HAPPENED_AT = "happened_at"
+OPENING = "new"
+# What may pass by itself: the form stays, and the same key makes it the same command.
+LATER = (Overloaded, Conflict, Unavailable, UnknownOutcome, TooEarly)
+
+
+def pages_of(served: Served, behind: Behind) -> APIRouter:
+    """`GET /<name>`, `GET /<name>/{id}`; `GET` and `POST /<name>/new/<verb>` and `/<name>/{id}/<verb>`."""
+    router, pages = APIRouter(include_in_schema=False), CasePages(served, behind)
+    name, case = served.name, served.case
+    for verb in case.verbs:
+        path = f"/{name}/{OPENING if case.rows[verb][0].opens else '{id}'}/{verb}"
+        router.add_api_route(path, pages.asking(verb), methods=["GET"])
+        router.add_api_route(path, pages.acting(verb), methods=["POST"])
+    router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
+    return router
+
+
+class CasePages:
+    """The pages of one kind of case."""
+
+    def __init__(self, served: Served, behind: Behind) -> None:
+        self._served = served
+        self._behind = behind
+        self._fields = {verb: _fields(served, served.case.rows[verb][0]) for verb in served.case.verbs}
+
+    def listing(self) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
+            narrowing = _narrowing(request)
+            asked = asked_of(narrowing, case, self._behind.definitions)
+            equalities = await admitted.equalities()
+            paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
+            documents, following = await page_of(narrowing, served.aggregate.name, paged)
+            shown = [served.represent(document, admitted.principal) for document in documents]
+            return render(
+                request,
+                "list.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=case,
+                rows=shown,
+                cells=Shown(admitted.reader.language),
+                asked=asked,
+                filters=(STATUS, PROGRAMME) if PROGRAMME in case.filters else (STATUS,),
+                programmes=_programmes(self._behind, admitted.reader.language),
+                opening=[verb for verb in case.verbs if self._opens(verb) and _may(admitted, served, verb)],
+                following=following,
+            )
+
+        return endpoint
+
+    def showing(self) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            done = query(request, DONE, PARAMETER).get(DONE, "")
+            _, found = await seen(served, self._behind, id, admitted)
+            role = admitted.principal.role
+            others = {
+                verb: sorted({one for row in case.rows[verb] for one in row.before} - {NEW})
+                for verb in case.verbs
+                if role in case.rows[verb][0].by and verb not in found.open and not self._opens(verb)
+            }
+            return render(
+                request,
+                "case.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=case,
+                found=found,
+                rows=Shown(admitted.reader.language).rows(found),
+                cells=Shown(admitted.reader.language),
+                others=others,
+                done=done if done in case.verbs else "",
+            )
+
+        return endpoint
+
+    def asking(self, verb: str) -> Callable[..., Any]:
+        served = self._served
+
+        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, verb))) -> Response:
+            query(request, PARAMETER)
+            document = await self._document(request, admitted, verb)
+            posted = Posted({KEY: (admitted.edge.runtime.new_id(),), VERSION: (str(document.get("version", "")),)})
+            return await self._form(request, admitted, verb, document, posted)
+
+        return endpoint
+
+    def acting(self, verb: str) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, verb))) -> Response:
+            sent = await sent_form(request)
+            check_forgery(request, dict(sent), admitted.reader)
+            document = await self._document(request, admitted, verb)
+            posted = Posted.of(sent)
+            if MORE in posted.values:
+                return await self._form(request, admitted, verb, document, posted)
+            try:
+                return await self._act(request, admitted, case.rows[verb][0], document, posted)
+            except Refusal as refusal:
+                problems = refusal.problems or (Problem(refusal.rule),)
+                return await self._form(request, admitted, verb, document, posted, problems, refusal.status)
+            except CommandReused:
+                return await self._form(
+                    request, admitted, verb, document, posted, (Problem("idempotency_key_reused"),), 422
+                )
+            except PreconditionFailed:
+                now = await self._document(request, admitted, verb)
+                return await self._form(request, admitted, verb, now, posted, (Problem("version_is_another"),), 412)
+            except LATER as error:
+                return await self._later(request, admitted, verb, document, posted, error)
+
+        return endpoint
+
+    async def _act(
+        self, request: Request, admitted: Admitted, move: Move, document: Document, posted: Posted
+    ) -> Response:
+        """Does it, and sends on to the case or the receipt: a page that is loaded again does nothing again."""
+        served, service, verb = self._served, admitted.edge.service, move.verb
+        sent = bodies.body_of(move.body, json_of(self._shown_fields(admitted, verb), posted))
+        body, id = sent.model, request.path_params.get("id")
+        taken = verb in served.taken
+        digest = sent.digest if taken else await admitted.edge.digests.of(sent.digest, served.person_of(document, verb))
+        path = f"/{service}/v1/{served.name}" + (f"/{id}/{verb}" if id else "")
+        said = cause(request, admitted, f"POST {path}", _key_of(posted), digest, body.happened_at)
+        version = None if id is None else _version_of(posted)
+        call = Call(id or said.command_id, verb, body, said, version, document, admitted)
+        if taken:
+            with entered(admitted):
+                receipt = await served.taken[verb](call)
+            return RedirectResponse(f"/{service}/receipts/{receipt['id']}", 303)
+        saved = await act(served, self._behind, call)
+        return RedirectResponse(f"/{service}/{served.name}/{saved.document['_id']}?{DONE}={verb}", 303)
+
+    async def _document(self, request: Request, admitted: Admitted, verb: str) -> Document:
+        """The case that the verb is about, as the reader may see it. Raises Refusal 404."""
+        if self._opens(verb):
+            return NOTHING_YET
+        return await admitted.load(self._served.aggregate.name, id_of(request.path_params["id"]))
+
+    async def _form(
+        self,
+        request: Request,
+        admitted: Admitted,
+        verb: str,
+        document: Document,
+        posted: Posted,
+        problems: tuple[Problem, ...] = (),
+        status: int = 200,
+    ) -> Response:
+        served, language = self._served, admitted.reader.language
+        form = Form(
+            language,
+            self._shown_fields(admitted, verb),
+            posted,
+            problems,
+            self._lists(admitted, document, language),
+        )
+        is_open = not document or verb in await open_to(served, document, admitted)
+        return render(
+            request,
+            "act.html",
+            status,
+            reader=admitted.reader,
+            service=admitted.edge.service,
+            case=served.case,
+            verb=verb,
+            form=form,
+            failed=bool(problems),
+            is_open=is_open,
+            key=posted.text(KEY) or admitted.edge.runtime.new_id(),
+            version=str(document.get("version", "")),
+            id=document.get("_id", ""),
+            stands=Shown(language).rows(served.represent(document, admitted.principal)) if status == 412 else (),
+        )
+
+    async def _later(
+        self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
+    ) -> Response:
+        rules = {
+            Overloaded: "overloaded",
+            Conflict: "contended",
+            UnknownOutcome: "outcome_unknown",
+            TooEarly: "too_early",
+        }
+        rule = rules.get(type(error), "unavailable")
+        status = error.status if isinstance(error, Overloaded) else 503
+        answer = await self._form(request, admitted, verb, document, posted, (Problem(rule),), status)
+        answer.headers["Retry-After"] = str(error.retry_after_seconds if isinstance(error, Overloaded) else 2)
+        return answer
+
+    def _opens(self, verb: str) -> bool:
+        return any(row.opens for row in self._served.case.rows[verb])
+
+    def _shown_fields(self, admitted: Admitted, verb: str) -> tuple[Field, ...]:
+        """Without when it happened, for whoever may not record late."""
+        late = admitted.edge.policy.may_record_late(admitted.principal)
+        return tuple(one for one in self._fields[verb] if late or one.name != HAPPENED_AT)
+
+    def _lists(self, admitted: Admitted, document: Document, language: str) -> Mapping[str, list[Option]]:
+        """By the names of fields the codes of the case's programme; before there is a case, of every programme."""
+        definitions = self._behind.definitions
+        state = self._served.aggregate.read(document) if document else None
+        scope = self._served.case.scope(state) if state is not None else None
+        if scope is not None and scope.programme is not None:
+            known = [
+                definitions.version(
+                    scope.programme, scope.programme_version or definitions.newest_version(scope.programme)
+                )
+            ]
+        else:
+            known = [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
+        return lists_of(known, language, admitted.principal.office)
+
+
+def lists_of(known: list[Definition], language: str, office: str | None = None) -> dict[str, list[Option]]:
+    """Codes and texts of the definitions' lists, by the names of the fields that choose from them."""
+
+    def text(texts: Mapping[str, str]) -> str:
+        return texts.get(language) or texts.get("en") or next(iter(texts.values()))
+
+    found: dict[str, dict[str, str]] = {}
+    for one in known:
+        found.setdefault("programme", {})[one.code] = text(one.title)
+        offices = {row.code: text(row.name) for row in one.offices if office in (None, row.code)}
+        found.setdefault("office", {}).update(offices)
+        for name, rows in (
+            ("sector", one.sectors),
+            ("category", one.categories),
+            ("residence_status", one.residence_statuses),
+            ("area", one.areas),
+        ):
+            if rows:
+                found.setdefault(name, {}).update({row.code: text(row.name) for row in rows})
+    return {name: sorted(codes.items(), key=lambda row: row[1]) for name, codes in found.items() if codes}
+
+
+def _fields(served: Served, move: Move) -> tuple[Field, ...]:
+    """As the contract describes the body, with the codes that the verb lists."""
+    extra = described(served.case, move, served.section)
+    return fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
+
+
+def _narrowing(request: Request) -> Request:
+    """Without what a form sends that was left empty, and without the language."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if value and name != PARAMETER]
+    return Request({**request.scope, "query_string": urlencode(kept).encode()})
+
+
+def _programmes(behind: Behind, language: str) -> list[Option]:
+    definitions = behind.definitions
+    known = [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
+    return lists_of(known, language).get("programme", [])
+
+
+def _may(admitted: Admitted, served: Served, verb: str) -> bool:
+    return bool(admitted.edge.policy.allowed(admitted.principal, served.name, verb))
+
+
+def _key_of(posted: Posted) -> str:
+    key = posted.text(KEY)
+    if not key.isascii() or not key.isprintable() or not 0 < len(key) <= 255:
+        raise Refusal("idempotency_key_malformed", status=422)
+    return key
+
+
+def _version_of(posted: Posted) -> int:
+    version = posted.text(VERSION)
+    if not version.isascii() or not version.isdecimal() or len(version) > 15:
+        raise Refusal("if_match_malformed", status=422)
+    return int(version)

@@ -1,0 +1,91 @@
+"""A form with what was sent in it, and what is wrong with that, in the reader's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.errors import Problem
+from shared.web.pages.forms import Field, Posted
+from shared.web.pages.standard_names import Names, countries, languages, occupations, states
+from shared.web.pages.words import translations
+
+Option = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a template shows. `lists`: by the name of a field, the codes of the programme's list with their texts."""
+
+    language: str
+    fields: tuple[Field, ...]
+    posted: Posted
+    problems: Sequence[Problem] = ()
+    lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+
+    def options(self, one: Field) -> Sequence[Option]:
+        """What may be chosen, each code with its words."""
+        if one.name in self.lists:
+            return self.lists[one.name]
+        names = Names(self.language)
+        match one.listed:
+            case "countries":
+                return countries(self.language)
+            case "states":
+                return states(self.language)
+            case "nationalities":
+                return countries(self.language)
+            case "languages":
+                return languages(self.language)
+            case "occupations":
+                return occupations(self.language)
+        if one.codes == ("true", "false"):
+            words = translations(self.language)
+            return (("true", words.gettext("Yes")), ("false", words.gettext("No")))
+        return tuple(
+            (code, names.reason(code) if one.name == "reason" else names.code(one.name, code)) for code in one.codes
+        )
+
+    def is_chosen(self, one: Field) -> bool:
+        """Whether the field is a choice: of its own codes, or of the programme's list."""
+        return one.kind == "choice" or (one.kind == "text" and one.name in self.lists)
+
+    def value(self, one: Field) -> str:
+        return self.posted.text(one.pointer)
+
+    def values(self, one: Field) -> tuple[str, ...]:
+        return self.posted.all(one.pointer)
+
+    def rows(self, one: Field) -> list[Field]:
+        """The fields of the rows: those that were sent, and one at least."""
+        return [one.row(number) for number in range(max(self.posted.rows(one), 1))]
+
+    def wrong(self, one: Field) -> list[str]:
+        """What is wrong at the field itself, in words."""
+        return [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
+
+    @property
+    def summary(self) -> list[Option]:
+        """All that is wrong: the id of the field that it leads to, empty where there is none, and the same words."""
+        shown = {one.pointer: one.id for one in self._shown(self.fields)}
+        return [(_nearest(problem.pointer, shown), self._said(problem)) for problem in self.problems]
+
+    def _said(self, problem: Problem) -> str:
+        key = f"rule:{problem.rule}"
+        words = translations(self.language).gettext(key)
+        return translations(self.language).gettext("rule:invalid") if words == key else words
+
+    def _shown(self, fields: Sequence[Field]) -> Iterator[Field]:
+        for one in fields:
+            yield one
+            if one.kind == "group":
+                yield from self._shown(one.inner)
+            elif one.kind == "rows":
+                yield from self._shown(self.rows(one))
+
+
+def _nearest(pointer: str, shown: Mapping[str, str]) -> str:
+    """The field at the pointer, or the one that it lies in."""
+    while pointer and pointer not in shown:
+        pointer = pointer.rpartition("/")[0]
+    return shown.get(pointer, "")

@@ -1,0 +1,229 @@
+"""A form of a body: what its model lets somebody say, as fields, and what was sent of them as the body's JSON.
+
+The server decides by the same reading as at the JSON edge, so a form knows no rule of its own: what cannot be read as
+the field's type is sent on as it was typed, and refused by the rule that refuses it there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows"]
+# Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
+Listed = Literal["", "countries", "states", "nationalities", "languages", "occupations"]
+Sent = Sequence[tuple[str, str]]
+
+# What is longer is a text of several lines.
+LINE_CHARACTERS = 255
+ROWS_AT_MOST = 40
+# A button of this name shows one row more of the list that its value names, and sends nothing on.
+MORE = "more"
+_COUNTRY, _NATIONALITY, _LANGUAGE = "^[A-Z]{2}$", "^([A-Z]{2}|XX[A-C])$", "^[a-z]{2,3}$"
+_OCCUPATION = "^[0-9]{1,4}$"
+_BY_PATTERN: Mapping[str, Listed] = {
+    _COUNTRY: "countries",
+    _NATIONALITY: "nationalities",
+    _LANGUAGE: "languages",
+    _OCCUPATION: "occupations",
+}
+# Where somebody may be from a state that is gone.
+_OF_FORMER_STATES = frozenset({"country_of_origin", "other_nationalities"})
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+_FRACTION = re.compile(r"[+-]?[0-9]{1,15}\.[0-9]{1,6}", re.ASCII)
+_SEPARATORS = str.maketrans({"\u066b": ".", "\u066c": None, "\u00a0": None, "\u202f": None, " ": None})
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. `pointer`: its place in the body (RFC 6901), and the name of its input; `name`: the key of its words.
+
+    `codes`: what may be chosen; `listed`: of which standard; `inner`: the fields of a group, or of one row.
+    """
+
+    pointer: str
+    name: str
+    kind: Kind
+    required: bool = False
+    codes: tuple[str, ...] = ()
+    listed: Listed = ""
+    characters: int | None = None
+    inner: tuple[Field, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """For HTML, where no slash is wanted in an id that a style or a script may name."""
+        return "f" + self.pointer.replace("/", "-")
+
+    def at(self, pointer: str) -> Field:
+        """The same field at another place."""
+        inner = tuple(one.at(pointer + one.pointer.removeprefix(self.pointer)) for one in self.inner)
+        return replace(self, pointer=pointer, inner=inner)
+
+    def row(self, number: int) -> Field:
+        """Of a list, the field of one row."""
+        (one,) = self.inner
+        return one.at(f"{self.pointer}/{number}")
+
+
+def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
+    """The fields of a body by its JSON Schema, in the order in which the model has them."""
+    return _properties(schema, "", schema.get("$defs", {}))
+
+
+def _properties(schema: Mapping[str, Any], pointer: str, defs: Mapping[str, Any]) -> tuple[Field, ...]:
+    required = frozenset(schema.get("required", ()))
+    return tuple(
+        _field(part, f"{pointer}/{name}", name, name in required, defs)
+        for name, part in schema.get("properties", {}).items()
+    )
+
+
+def _field(said: Mapping[str, Any], pointer: str, name: str, required: bool, defs: Mapping[str, Any]) -> Field:
+    schema = _resolved(said, defs)
+    codes, pattern, characters = _codes(schema), schema.get("pattern", ""), schema.get("maxLength")
+    kind, form = schema.get("type"), schema.get("format")
+    if kind == "object" or "properties" in schema:
+        return Field(pointer, name, "group", required, inner=_properties(schema, pointer, defs))
+    if kind == "array":
+        item = _field(schema.get("items", {}), f"{pointer}/0", name, True, defs)
+        if item.codes:
+            return Field(pointer, name, "several", required, item.codes)
+        return Field(pointer, name, "rows", required, inner=(item,))
+    if codes:
+        return Field(pointer, name, "choice", required, codes)
+    if kind == "boolean":
+        return Field(pointer, name, "choice", required, ("true", "false"))
+    if kind in ("integer", "number"):
+        return Field(pointer, name, "number", required)
+    if form in ("date", "date-time"):
+        return Field(pointer, name, "date" if form == "date" else "instant", required)
+    if pattern in _BY_PATTERN:
+        listed: Listed = "states" if name in _OF_FORMER_STATES else _BY_PATTERN[pattern]
+        return Field(pointer, name, "choice", required, listed=listed)
+    long = characters is not None and characters > LINE_CHARACTERS
+    return Field(pointer, name, "lines" if long else "text", required, characters=characters)
+
+
+def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without references, and of what may be missing the part that may be there."""
+    if "$ref" in schema:
+        return _resolved(defs[schema["$ref"].rsplit("/", 1)[-1]], defs)
+    parts = [one for one in (*schema.get("anyOf", ()), *schema.get("allOf", ())) if one.get("type") != "null"]
+    if not parts:
+        return schema
+    found = [_resolved(one, defs) for one in parts]
+    enums = tuple(code for one in found for code in one.get("enum", ()))
+    return {**found[0], "enum": enums} if enums else found[0]
+
+
+def _codes(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    found = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return tuple(str(code) for code in found)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What was sent: values by the names of the inputs, in their order."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+    @staticmethod
+    def of(sent: Sent) -> Posted:
+        values: dict[str, tuple[str, ...]] = {}
+        for name, value in sent:
+            values[name] = (*values.get(name, ()), value)
+        return Posted(values)
+
+    def text(self, pointer: str) -> str:
+        return self.values.get(pointer, ("",))[-1]
+
+    def all(self, pointer: str) -> tuple[str, ...]:
+        return tuple(one for one in self.values.get(pointer, ()) if one)
+
+    def rows(self, field: Field) -> int:
+        """How many rows of the list were sent, empty ones with them; the form shows one at least."""
+        begin = f"{field.pointer}/"
+        numbers = (name.removeprefix(begin).partition("/")[0] for name in self.values if name.startswith(begin))
+        found = [int(one) for one in numbers if one.isascii() and one.isdecimal() and len(one) < 4]
+        return min(max(found, default=-1) + 1 + (field.pointer in self.values.get(MORE, ())), ROWS_AT_MOST)
+
+
+# That a field says nothing, which is not the same as null.
+_NOTHING = object()
+
+
+def json_of(fields: Iterable[Field], posted: Posted) -> bytes:
+    """The body's JSON: a field that is empty is left out, and so is a group or a row with nothing in it."""
+    body = _object(fields, posted)
+    return json.dumps({} if body is _NOTHING else body, ensure_ascii=False).encode(errors="replace")
+
+
+def _object(fields: Iterable[Field], posted: Posted) -> Any:
+    said = {one.name: value for one in fields if (value := _value(one, posted)) is not _NOTHING}
+    return said or _NOTHING
+
+
+def _value(field: Field, posted: Posted) -> Any:
+    if field.kind == "group":
+        found = _object(field.inner, posted)
+        # What must be there is refused field by field, not as a whole that is missing.
+        return {} if found is _NOTHING and field.required else found
+    if field.kind == "several":
+        return list(posted.all(field.pointer)) or _NOTHING
+    if field.kind == "rows":
+        rows = (_value(field.row(number), posted) for number in range(posted.rows(field)))
+        return [one for one in rows if one is not _NOTHING] or _NOTHING
+    text = posted.text(field.pointer)
+    if not text.strip():
+        return _NOTHING
+    if field.codes == ("true", "false") and text in field.codes:
+        return text == "true"
+    return _number(text) if field.kind == "number" else _date(text) if field.kind == "date" else text
+
+
+def _number(text: str) -> Any:
+    """A number of any script's digits; what is none as it was typed. A comma may stand for a point: 1,5."""
+    latin = "".join(str(unicodedata.digit(one, one)) for one in text.strip()).translate(_SEPARATORS)
+    if _WHOLE.fullmatch(latin):
+        return int(latin)
+    point = latin.replace(",", ".") if latin.count(",") == 1 and "." not in latin else latin
+    return float(point) if _FRACTION.fullmatch(point) else text
+
+
+def _date(text: str) -> str:
+    return "".join(str(unicodedata.digit(one, one)) for one in text.strip())
+
+
+def sent_of(fields: Iterable[Field], body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The inputs that say what the body says: a form that is filled already."""
+    for one in fields:
+        if (value := body.get(one.name)) is not None:
+            yield from _inputs(one, value)
+
+
+def _inputs(field: Field, value: Any) -> Iterator[tuple[str, str]]:
+    if field.kind == "group":
+        yield from sent_of(field.inner, value)
+    elif field.kind == "several":
+        yield from ((field.pointer, str(one)) for one in value)
+    elif field.kind == "rows":
+        for number, one in enumerate(value):
+            yield from _inputs(field.row(number), one)
+    else:
+        yield field.pointer, ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def leaves(fields: Iterable[Field], posted: Posted) -> Iterator[Field]:
+    """The fields in which something is typed or chosen, those of every row that was sent with them."""
+    for one in fields:
+        if one.kind == "group":
+            yield from leaves(one.inner, posted)
+        elif one.kind == "rows":
+            yield from leaves((one.row(number) for number in range(posted.rows(one))), posted)
+        else:
+            yield one

@@ -1,0 +1,136 @@
+"""What a reader sees of a case as pages show it: fields with their words, in the order of the model.
+
+Everything comes from what the JSON edge would answer to the same reader, so nothing that is hidden there is here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from markupsafe import Markup
+from pydantic import BaseModel
+
+from shared.messaging.topics import TABLE
+from shared.web.acting import Seen
+from shared.web.pages.formatting import Formats, reference
+from shared.web.pages.standard_names import Names
+from shared.web.pages.words import code_key, translations
+from shared.zones import zone
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+# As many characters of an id as tell one case from another to people; the whole one stands in the address.
+REFERENCE_CHARACTERS = 8
+COLUMNS_AT_MOST = 5
+# What the page shows in places of their own.
+APART = frozenset({"id", "version", "state", "open", "notes"})
+# Fields by whose name a code is one of a standard.
+_STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
+# The page of what a field names by its id: `expert` of `registration.experts`.
+_PAGES: Mapping[str, str] = {
+    name: f"/{owner}/{plural}"
+    for decided in TABLE
+    for owner, _, plural in [decided.topic.name.partition(".")]
+    for name in (plural.removesuffix("s"), plural.removesuffix("es"))
+    if plural in decided.aggregates
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One field with its words. `inner`: of what is made of fields itself; of a list its items, each in a row."""
+
+    label: str
+    value: Markup | str = ""
+    inner: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Writes fields for one reader."""
+
+    language: str
+
+    def rows(self, seen: Seen) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that the page shows apart."""
+        zoned = getattr(seen, "time_zone", None)
+        fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
+        return tuple(self._rows({name: value for name, value in fields.items() if name not in APART}, zoned))
+
+    def own(self, seen: Seen) -> Markup:
+        """What people call the case by."""
+        return reference(seen.id[:REFERENCE_CHARACTERS] if _ID.fullmatch(seen.id) else seen.id)
+
+    def columns(self, listed: Sequence[Seen]) -> tuple[str, ...]:
+        """Which fields a list shows: of the first ones that any case in it has, those that are one value."""
+        names = dict.fromkeys(name for seen in listed for name in type(seen).model_fields if name not in APART)
+        return tuple(name for name in names if any(_is_short(_found(seen, name)) for seen in listed))[:COLUMNS_AT_MOST]
+
+    def cell(self, seen: Seen, name: str) -> Markup | str:
+        value = _found(seen, name)
+        return self.value(name, value, getattr(seen, "time_zone", None)) if _is_short(value) else ""
+
+    def _rows(self, fields: Mapping[str, Any], zoned: str | None) -> Iterator[Row]:
+        for name, value in fields.items():
+            if value is None or value == () or value == "" or name == "time_zone":
+                continue
+            yield self._row(name, value, zoned)
+
+    def _row(self, name: str, value: Any, zoned: str | None) -> Row:
+        label = translations(self.language).gettext(f"field:{name}")
+        if isinstance(value, BaseModel):
+            fields = {one: getattr(value, one) for one in type(value).model_fields if one in value.model_fields_set}
+            return Row(label, inner=tuple(self._rows(fields, zoned)))
+        if isinstance(value, Mapping):
+            return Row(label, inner=tuple(self._rows(value, zoned)))
+        if isinstance(value, (tuple, list, frozenset)):
+            plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
+            if len(plain) == len(value):
+                return Row(label, Formats(self.language).listed([self.value(name, one, zoned) for one in plain]))
+            return Row(label, inner=tuple(self._row(name, one, zoned) for one in value))
+        return Row(label, self.value(name, value, zoned))
+
+    def value(self, name: str, value: Any, zoned: str | None = None) -> Markup | str:
+        """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page."""
+        formats = Formats(self.language)
+        if isinstance(value, bool):
+            return translations(self.language).gettext("Yes" if value else "No")
+        if isinstance(value, datetime):
+            return formats.instant(value, zone(zoned) if zoned else UTC)
+        if isinstance(value, date):
+            return formats.date(value)
+        if isinstance(value, int):
+            # A year is no quantity, so nothing stands between its thousands.
+            return reference(str(value)) if name.endswith("year") else formats.number(value)
+        text = str(value)
+        if _ID.fullmatch(text):
+            short = reference(text[:REFERENCE_CHARACTERS])
+            return Markup('<a href="{}/{}">{}</a>').format(_PAGES[name], text, short) if name in _PAGES else short
+        return self._code(name, text)
+
+    def _code(self, name: str, code: str) -> Markup | str:
+        names, words = Names(self.language), translations(self.language)
+        if name in _STANDARDS:
+            return str(getattr(names, _STANDARDS[name])(code))
+        if "nationalit" in name:
+            return names.nationality(code)
+        if _COUNTRY.fullmatch(code) and "countr" in name:
+            return names.country(code)
+        if name == "reason":
+            return names.reason(code)
+        for key in (code_key(name, code), f"rule:{code}"):
+            if (said := words.gettext(key)) != key:
+                return said
+        return reference(code)
+
+
+def _found(seen: Seen, name: str) -> Any:
+    return getattr(seen, name, None) if name in seen.model_fields_set else None
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, (str, int, date)) and not isinstance(value, bool) and value != ""
