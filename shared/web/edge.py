@@ -22,7 +22,7 @@ from shared.web.callers import Edge, everybody
 from shared.web.contract import contract
 from shared.web.doors import Door
 from shared.web.envelope import Envelope
-from shared.web.pages import kept
+from shared.web.pages import kept, refused
 from shared.web.pages.static import static_router
 from shared.web.schemas import schemas_router
 
@@ -88,6 +88,7 @@ def _bare(edge: Edge, title: str, version: str) -> FastAPI:
     )
     app.state.edge = edge
     problems.install(app)
+    refused.install(app)
     kept.install(app)
     app.add_middleware(Envelope, service=edge.service, runtime=edge.runtime)
     return app

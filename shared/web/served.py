@@ -62,7 +62,7 @@ def served(
     )
     app.include_router(today_router(cases, behind))
     if replica.intake is not None:
-        app.include_router(receipt_page(service, replica.intake))
+        app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
         app.include_router(pages_of(one, behind))
     return app

@@ -47,7 +47,14 @@ KEY, VERSION, DONE = "idempotency-key", "version", "done"
 HAPPENED_AT = "happened_at"
 OPENING = "new"
 # What may pass by itself: the form stays, and the same key makes it the same command.
-LATER = (Overloaded, Conflict, Unavailable, UnknownOutcome, TooEarly)
+LATER: Mapping[type[Exception], str] = {
+    Overloaded: "overloaded",
+    Conflict: "contended",
+    Unavailable: "unavailable",
+    UnknownOutcome: "outcome_unknown",
+    TooEarly: "too_early",
+}
+LATER_SECONDS = 2
 
 
 def pages_of(served: Served, behind: Behind) -> APIRouter:
@@ -69,7 +76,7 @@ class CasePages:
     def __init__(self, served: Served, behind: Behind) -> None:
         self._served = served
         self._behind = behind
-        self._fields = {verb: _fields(served, served.case.rows[verb][0]) for verb in served.case.verbs}
+        self._fields = {verb: fields_for(served, served.case.rows[verb][0]) for verb in served.case.verbs}
 
     def listing(self) -> Callable[..., Any]:
         served, case = self._served, self._served.case
@@ -151,8 +158,7 @@ class CasePages:
             try:
                 return await self._act(request, admitted, case.rows[verb][0], document, posted)
             except Refusal as refusal:
-                problems = refusal.problems or (Problem(refusal.rule),)
-                return await self._form(request, admitted, verb, document, posted, problems, refusal.status)
+                return await self._form(request, admitted, verb, document, posted, refusal.problems, refusal.status)
             except CommandReused:
                 return await self._form(
                     request, admitted, verb, document, posted, (Problem("idempotency_key_reused"),), 422
@@ -160,7 +166,7 @@ class CasePages:
             except PreconditionFailed:
                 now = await self._document(request, admitted, verb)
                 return await self._form(request, admitted, verb, now, posted, (Problem("version_is_another"),), 412)
-            except LATER as error:
+            except tuple(LATER) as error:
                 return await self._later(request, admitted, verb, document, posted, error)
 
         return endpoint
@@ -171,7 +177,8 @@ class CasePages:
         """Does it, and sends on to the case or the receipt: a page that is loaded again does nothing again."""
         served, service, verb = self._served, admitted.edge.service, move.verb
         sent = bodies.body_of(move.body, json_of(self._shown_fields(admitted, verb), posted))
-        body, id = sent.model, request.path_params.get("id")
+        body: Any = sent.model
+        id = request.path_params.get("id")
         taken = verb in served.taken
         digest = sent.digest if taken else await admitted.edge.digests.of(sent.digest, served.person_of(document, verb))
         path = f"/{service}/v1/{served.name}" + (f"/{id}/{verb}" if id else "")
@@ -230,16 +237,11 @@ class CasePages:
     async def _later(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
     ) -> Response:
-        rules = {
-            Overloaded: "overloaded",
-            Conflict: "contended",
-            UnknownOutcome: "outcome_unknown",
-            TooEarly: "too_early",
-        }
-        rule = rules.get(type(error), "unavailable")
-        status = error.status if isinstance(error, Overloaded) else 503
-        answer = await self._form(request, admitted, verb, document, posted, (Problem(rule),), status)
-        answer.headers["Retry-After"] = str(error.retry_after_seconds if isinstance(error, Overloaded) else 2)
+        status, seconds = 503, LATER_SECONDS
+        if isinstance(error, Overloaded):
+            status, seconds = error.status, error.retry_after_seconds
+        answer = await self._form(request, admitted, verb, document, posted, (Problem(LATER[type(error)]),), status)
+        answer.headers["Retry-After"] = str(seconds)
         return answer
 
     def _opens(self, verb: str) -> bool:
@@ -256,11 +258,8 @@ class CasePages:
         state = self._served.aggregate.read(document) if document else None
         scope = self._served.case.scope(state) if state is not None else None
         if scope is not None and scope.programme is not None:
-            known = [
-                definitions.version(
-                    scope.programme, scope.programme_version or definitions.newest_version(scope.programme)
-                )
-            ]
+            version = scope.programme_version or definitions.newest_version(scope.programme)
+            known = [definitions.version(scope.programme, version)]
         else:
             known = [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
         return lists_of(known, language, admitted.principal.office)
@@ -288,7 +287,7 @@ def lists_of(known: list[Definition], language: str, office: str | None = None) 
     return {name: sorted(codes.items(), key=lambda row: row[1]) for name, codes in found.items() if codes}
 
 
-def _fields(served: Served, move: Move) -> tuple[Field, ...]:
+def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     """As the contract describes the body, with the codes that the verb lists."""
     extra = described(served.case, move, served.section)
     return fields_of(extra["requestBody"]["content"]["application/json"]["schema"])

@@ -11,6 +11,8 @@ from shared.web.pages.standard_names import Names, countries, languages, occupat
 from shared.web.pages.words import translations
 
 Option = tuple[str, str]
+# What is said of a rule that no catalogue has words for.
+INVALID = "invalid"
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ class Form:
         return [(_nearest(problem.pointer, shown), self._said(problem)) for problem in self.problems]
 
     def _said(self, problem: Problem) -> str:
-        key = f"rule:{problem.rule}"
-        words = translations(self.language).gettext(key)
-        return translations(self.language).gettext("rule:invalid") if words == key else words
+        words = translations(self.language)
+        keys = (f"rule:{problem.rule}", f"rule:{INVALID}")
+        return next(said for key in keys if (said := words.gettext(key)) != key)
 
     def _shown(self, fields: Sequence[Field]) -> Iterator[Field]:
         for one in fields:

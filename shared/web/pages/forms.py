@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows"]
+Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows", "json"]
 # Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
 Listed = Literal["", "countries", "states", "nationalities", "languages", "occupations"]
 Sent = Sequence[tuple[str, str]]
@@ -87,7 +87,9 @@ def _field(said: Mapping[str, Any], pointer: str, name: str, required: bool, def
     schema = _resolved(said, defs)
     codes, pattern, characters = _codes(schema), schema.get("pattern", ""), schema.get("maxLength")
     kind, form = schema.get("type"), schema.get("format")
-    if kind == "object" or "properties" in schema:
+    if kind == "object" and "properties" not in schema:
+        return Field(pointer, name, "json", required)
+    if "properties" in schema:
         return Field(pointer, name, "group", required, inner=_properties(schema, pointer, defs))
     if kind == "array":
         item = _field(schema.get("items", {}), f"{pointer}/0", name, True, defs)
@@ -176,14 +178,15 @@ def _value(field: Field, posted: Posted) -> Any:
     if field.kind == "several":
         return list(posted.all(field.pointer)) or _NOTHING
     if field.kind == "rows":
-        rows = (_value(field.row(number), posted) for number in range(posted.rows(field)))
+        rows = (_value(replace(field.row(number), required=False), posted) for number in range(posted.rows(field)))
         return [one for one in rows if one is not _NOTHING] or _NOTHING
     text = posted.text(field.pointer)
     if not text.strip():
         return _NOTHING
     if field.codes == ("true", "false") and text in field.codes:
         return text == "true"
-    return _number(text) if field.kind == "number" else _date(text) if field.kind == "date" else text
+    read = _READ.get(field.kind)
+    return read(text) if read else text
 
 
 def _number(text: str) -> Any:
@@ -197,6 +200,16 @@ def _number(text: str) -> Any:
 
 def _date(text: str) -> str:
     return "".join(str(unicodedata.digit(one, one)) for one in text.strip())
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {"number": _number, "date": _date, "json": _json}
 
 
 def sent_of(fields: Iterable[Field], body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -214,6 +227,8 @@ def _inputs(field: Field, value: Any) -> Iterator[tuple[str, str]]:
     elif field.kind == "rows":
         for number, one in enumerate(value):
             yield from _inputs(field.row(number), one)
+    elif field.kind == "json":
+        yield field.pointer, json.dumps(value)
     else:
         yield field.pointer, ("true" if value else "false") if isinstance(value, bool) else str(value)
 

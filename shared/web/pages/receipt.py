@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC
 
 from fastapi import APIRouter, Depends, Request
@@ -10,19 +11,19 @@ from starlette.responses import Response
 
 from shared.clock import instant_of
 from shared.intake.submissions import SUBMISSIONS, Intake
-from shared.web.acting import id_of
+from shared.web.acting import Served, id_of
 from shared.web.lists import query
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.words import translations
 
-# Where a submission of that kind leads, once it was accepted: the page of its subject.
-_LEADS_TO = {"expert-registration": "experts", "application": "matches"}
 
+def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRouter:
+    """`GET /receipts/{id}`, for whoever sent it in and those who may read it through the JSON edge.
 
-def receipt_page(service: str, intake: Intake) -> APIRouter:
-    """`GET /receipts/{id}`, for whoever sent it in and those who may read it through the JSON edge."""
+    `cases`: of the service, of which one has the receipt's subject where it was accepted.
+    """
     router = APIRouter(include_in_schema=False)
 
     async def endpoint(
@@ -32,7 +33,6 @@ def receipt_page(service: str, intake: Intake) -> APIRouter:
         document = await admitted.load(SUBMISSIONS.name, id_of(id))
         receipt = await intake.receipt(document)
         words = translations(admitted.reader.language)
-        plural = _LEADS_TO.get(str(receipt["kind"]), "")
         return render(
             request,
             "receipt.html",
@@ -41,9 +41,17 @@ def receipt_page(service: str, intake: Intake) -> APIRouter:
             received=instant_of(str(receipt["received_at"])),
             zone=UTC,
             problems=[words.gettext(f"rule:{one['rule']}") for one in document["problems"]],
-            leads_to=f"/{service}/{plural}/{receipt['subject']}" if plural else "",
+            leads_to=await _case_of(str(receipt["subject"]), service, cases, admitted),
             signed=json.dumps(dict(receipt), indent=2),
         )
 
     router.add_api_route("/receipts/{id}", endpoint, methods=["GET"])
     return router
+
+
+async def _case_of(subject: str, service: str, cases: Sequence[Served], admitted: Admitted) -> str:
+    """The page of the case that the submission became; empty while there is none."""
+    for one in cases:
+        if await admitted.edge.store.load(one.aggregate.name, subject) is not None:
+            return f"/{service}/{one.name}/{subject}"
+    return ""

@@ -98,7 +98,8 @@ class Shown:
         """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page."""
         formats = Formats(self.language)
         if isinstance(value, bool):
-            return translations(self.language).gettext("Yes" if value else "No")
+            words = translations(self.language)
+            return words.gettext("Yes") if value else words.gettext("No")
         if isinstance(value, datetime):
             return formats.instant(value, zone(zoned) if zoned else UTC)
         if isinstance(value, date):

@@ -1,0 +1,53 @@
+"""Refusals as pages, for whoever asks a page: the same status, rule and headers as at the JSON edge, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from shared.errors import Unavailable
+from shared.web.pages.readers import NoPass, Reader, reader_of
+from shared.web.pages.rendering import render
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+# What programs ask, whatever they say that they accept.
+_OF_PROGRAMS = ("/v1", "/health", "/openapi.json", "/asyncapi.json", "/schemas", "/static")
+_KEPT_HEADERS = ("Retry-After", "Allow")
+
+
+def install(app: FastAPI) -> None:
+    """Puts a page in front of every answer to an error that is installed already."""
+    for kind, answer in [*app.exception_handlers.items()]:
+        app.add_exception_handler(kind, _as_page(answer))
+
+
+def _as_page(answer: Any) -> Handler:
+    async def handle(request: Request, error: Exception) -> Response:
+        said: Response = await answer(request, error)
+        if said.media_type == "text/html" or not asks_a_page(request):
+            return said
+        rule = json.loads(bytes(said.body))["rule"] if said.body else "refused"
+        page = render(request, "refused.html", said.status_code, reader=await _reader(request), rule=rule)
+        for name in _KEPT_HEADERS:
+            if name in said.headers:
+                page.headers[name] = said.headers[name]
+        return page
+
+    return handle
+
+
+def asks_a_page(request: Request) -> bool:
+    """Whether a person asks: a browser says so, and the path is no program's."""
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    return "text/html" in request.headers.get("accept", "") and not path.startswith(_OF_PROGRAMS)
+
+
+async def _reader(request: Request) -> Reader | None:
+    try:
+        return await reader_of(request)
+    except (NoPass, Unavailable):
+        return None

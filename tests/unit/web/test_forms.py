@@ -1,0 +1,89 @@
+"""A form says what the body's model lets somebody say, keeps what was typed, and knows no rule of its own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deploy.generate import GROUPS, built
+from shared.cases.case import Move
+from shared.errors import Problem, Refusal
+from shared.web.acting import Served
+from shared.web.bodies import body_of
+from shared.web.pages.cases import fields_for
+from shared.web.pages.filled import Form
+from shared.web.pages.forms import MORE, Posted, fields_of, json_of, leaves, sent_of
+from shared.web.pages.languages import LANGUAGES
+
+ANY = [
+    pytest.param(served, verb, id=f"{served.name} {verb}")
+    for service in GROUPS
+    for served in built(service).cases
+    for verb in served.case.verbs
+]
+# Names of fields and what is typed in them, as nobody but an attacker sends them together.
+NAMES = st.one_of(st.text(max_size=30), st.sampled_from(["/person/given_name", "/reason", "/items/0", "/items/999/x"]))
+
+
+def refused(move: Move, raw: bytes) -> tuple[Problem, ...]:
+    """What the JSON edge finds wrong with the body."""
+    try:
+        body_of(move.body, raw)
+    except Refusal as refusal:
+        return refusal.problems
+    return ()
+
+
+@pytest.mark.parametrize(("served", "verb"), ANY)
+def test_what_a_form_says_is_the_body_that_it_was_filled_from(served: Served, verb: str) -> None:
+    move = served.case.rows[verb][0]
+    fields = fields_for(served, move)
+    posted = Posted.of([*sent_of(fields, move.example)])
+    assert json.loads(json_of(fields, posted)) == json.loads(json.dumps(dict(move.example)))
+    assert refused(move, json_of(fields, posted)) == ()
+
+
+@pytest.mark.parametrize(("served", "verb"), ANY)
+def test_what_an_empty_form_lacks_is_said_in_words_at_fields_that_it_has(served: Served, verb: str) -> None:
+    move = served.case.rows[verb][0]
+    fields = fields_for(served, move)
+    problems = refused(move, json_of(fields, Posted({})))
+    for language in LANGUAGES:
+        summary = Form(language, fields, Posted({}), problems).summary
+        assert [words for _, words in summary if words.startswith("rule:")] == []
+        assert [words for id, words in summary if not id] == []
+
+
+@given(st.lists(st.tuples(NAMES, st.text(max_size=60)), max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_typed_is_kept_and_no_more_than_refused(sent: list[tuple[str, str]]) -> None:
+    for param in ANY[::9]:
+        served, verb = param.values
+        assert isinstance(served, Served)
+        move = served.case.rows[str(verb)][0]
+        fields, posted = fields_for(served, move), Posted.of(sent)
+        refused(move, json_of(fields, posted))
+        for one in leaves(fields, posted):
+            typed = [value for name, value in sent if name == one.pointer]
+            assert posted.text(one.pointer) == (typed[-1] if typed else "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("1,5", 1.5), ("١٢", 12), ("۱۲٫۵", 12.5), (" 7 ", 7), ("1 000", 1000), ("1.2.3", "1.2.3"), ("seven", "seven")],
+)
+def test_numbers_are_read_in_any_digits_and_what_is_none_is_left_to_the_rules(typed: str, read: object) -> None:
+    fields = fields_of({"properties": {"count": {"type": "number"}}})
+    assert json.loads(json_of(fields, Posted.of([("/count", typed)]))) == {"count": read}
+
+
+def test_a_row_is_added_without_a_script_and_an_empty_one_says_nothing() -> None:
+    item = {"type": "object", "properties": {"language": {"type": "string"}, "level": {"enum": ["A1", "B2"]}}}
+    fields = fields_of({"properties": {"languages": {"type": "array", "items": item}}})
+    sent = [("/languages/0/language", "so"), ("/languages/0/level", "B2"), ("/languages/1/language", "")]
+    posted = Posted.of([*sent, (MORE, "/languages")])
+    assert [row.pointer for row in Form("en", fields, posted).rows(fields[0])] == [f"/languages/{n}" for n in range(3)]
+    assert json.loads(json_of(fields, posted)) == {"languages": [{"language": "so", "level": "B2"}]}
