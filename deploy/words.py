@@ -123,14 +123,22 @@ def keys() -> Iterator[str]:
     yield from (code_key("reason", reason) for reason in _own_reasons())
 
 
+def templates() -> list[Path]:
+    """Every template of a page."""
+    return sorted(path for folder in _folders() for path in folder.rglob("*.html"))
+
+
+def _folders() -> list[Path]:
+    return [ROOT / "shared/web/pages", *(ROOT / "services" / name for name in SERVICES)]
+
+
 def sentences() -> Iterator[Message]:
     """What templates and pages' code say in English."""
-    folders = [ROOT / "shared/web/pages", *(ROOT / "services" / name for name in SERVICES)]
-    for folder in folders:
-        for path in sorted(folder.rglob("*.html")):
-            with path.open("rb") as file:
-                found = babel_extract(file, ("_", "gettext", "ngettext"), (), {"trimmed": "true", "silent": "false"})
-                yield from (message for _, _, said, _ in found if (message := _message(said)))
+    for path in templates():
+        with path.open("rb") as file:
+            found = babel_extract(file, ("_", "gettext", "ngettext"), (), {"trimmed": "true", "silent": "false"})
+            yield from (message for _, _, said, _ in found if (message := _message(said)))
+    for folder in _folders():
         for path in sorted(folder.rglob("*.py")):
             with path.open("rb") as file:
                 called = extract_python(file, _SENTENCES, (), {})

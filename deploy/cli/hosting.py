@@ -36,6 +36,7 @@ from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import SERVICES, Front
 from shared.web.problems import problem
+from shared.web.turns import Turns
 from shared.zones import check_zones
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -281,10 +282,12 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
 
 
 def _cut_off_quietly(app: ASGIApp) -> ASGIApp:
-    """The app; a request that the server's stop cuts off before its answer began is a 503, without an error line.
+    """The app, which begins a few requests in each turn of the loop.
 
-    Half an upload may wait for its other half for ever, and that is nobody's mistake here.
+    A request that the server's stop cuts off before its answer began is a 503, without an error line: half an upload
+    may wait for its other half for ever, and that is nobody's mistake here.
     """
+    turns = Turns()
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -295,6 +298,7 @@ def _cut_off_quietly(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         try:
+            await turns.begin()
             await app(scope, receive, noted)
         except asyncio.CancelledError:
             if started:

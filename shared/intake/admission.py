@@ -22,7 +22,7 @@ SHARE, SHARE_AT_LEAST = 0.05, 8
 # says nothing of how many could be made.
 FIRST_RATE, TELLING = 50.0, 32
 # So many are read and stored at once; with more, everybody's next step would wait for a step of each, and refusals too.
-KNOCKING_AT_MOST = 128
+KNOCKING_AT_MOST = 64
 MEMORY_SECONDS = 5.0
 RETRY_AT_MOST_SECONDS = 300
 
@@ -50,7 +50,10 @@ class Admission:
 
     def expected_wait(self) -> float:
         """Seconds until what waits now will be decided."""
-        return self.waiting / max(self.rate(), 0.01)
+        return self._time_for(self.waiting)
+
+    def _time_for(self, many: int) -> float:
+        return many / max(self.rate(), 0.01)
 
     def retry_after(self) -> int | None:
         """In how many seconds to come again; None while there is room."""
@@ -60,7 +63,8 @@ class Admission:
 
     def admit(self, account: str) -> None:
         """Raises Overloaded (429) where what waits takes too long, or the account has its share of a long wait."""
-        wait = self.expected_wait()
+        # Whoever knocks behind this one is not before it: counted, they would have it refused after it was let in.
+        wait = self._time_for(self._queued + self._entered)
         if wait > WAIT_AT_MOST_SECONDS:
             raise Overloaded("intake", retry_after_seconds=_whole(wait), status=429)
         share = max(SHARE * self.rate() * WAIT_AT_MOST_SECONDS, SHARE_AT_LEAST)

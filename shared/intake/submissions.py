@@ -46,7 +46,7 @@ GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
-DECIDERS = 32
+DECIDERS = 16
 # Decisions begin in rounds, which share their commits; the first after a pause begins at once.
 ROUND_SECONDS = 0.25
 

@@ -84,6 +84,12 @@ class Formats:
     def _words(self) -> GNUTranslations:
         return translations(self.language)
 
+    # As templates call them, which have one name for all that is formatted.
+    name = staticmethod(name)
+    reference = staticmethod(reference)
+    telephone = staticmethod(telephone)
+    week_of = staticmethod(week_of)
+
     def date(self, day: Day) -> Markup:
         """`4 March 2026`."""
         return Markup('<time datetime="{}">{}</time>').format(day.isoformat(), self._long(day))

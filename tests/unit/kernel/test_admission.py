@@ -127,6 +127,15 @@ def test_what_a_server_has_begun_to_read_counts_before_it_has_entered() -> None:
     assert desk.admission.retry_after() is not None
 
 
+def test_who_knocks_later_is_not_before_who_was_let_in() -> None:
+    desk = Desk()
+    desk.queue(round(FIRST_RATE * WAIT_AT_MOST_SECONDS))
+    assert desk.admission.retry_after() is None
+    desk.admission.knocking = KNOCKING_AT_MOST
+    assert desk.admission.retry_after() is not None
+    desk.admission.admit("let in at the door")
+
+
 def test_no_more_are_read_at_once_than_leave_room_for_everything_else() -> None:
     desk = Desk()
     desk.admission.knocking = KNOCKING_AT_MOST

@@ -127,6 +127,8 @@ def test_lists_are_joined_as_the_language_does_and_escaped() -> None:
 
 def test_references_run_from_left_to_right_and_names_by_their_letters() -> None:
     assert reference("+252 61 512 3456") == '<bdi dir="ltr">+252 61 512 3456</bdi>'
+    assert AR.telephone("+252 61 512 3456") == AR.reference("+252 61 512 3456") == reference("+252 61 512 3456")
+    assert name("<script>") == AR.name("<script>")
     assert name("<script>") == "<bdi>&lt;script&gt;</bdi>"
 
 

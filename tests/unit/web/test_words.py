@@ -7,8 +7,9 @@ from functools import cache
 from typing import Any
 
 import pytest
+from jinja2 import Environment, nodes
 
-from deploy.words import brought_up, is_key, keys, missing, sentences
+from deploy.words import brought_up, is_key, keys, missing, sentences, templates
 from shared.web.pages.languages import LANGUAGES
 from shared.web.pages.words import catalogue, code_key, reason_words, translations
 
@@ -63,6 +64,15 @@ def test_arabic_has_its_six_plural_forms_and_its_own_letters() -> None:
 @pytest.mark.parametrize("language", ["fr", "ar"])
 def test_sentences_are_not_left_in_english(language: str) -> None:
     assert [id for id, forms in texts(language) if id in forms and len(str(id)) > 12] == []
+
+
+def test_what_is_put_into_a_sentence_stands_in_a_block_of_it() -> None:
+    """`_("%(n)s rows", n=...)` is newstyle gettext's, which formats every text; ours takes a text alone."""
+    parsed = ((path, Environment(extensions=["jinja2.ext.i18n"]).parse(path.read_text())) for path in templates())
+    calls = ((path, call) for path, tree in parsed for call in tree.find_all(nodes.Call))
+    gettext = [(path.name, call) for path, call in calls if isinstance(call.node, nodes.Name) and call.node.name == "_"]
+    assert gettext
+    assert [(name, call.lineno) for name, call in gettext if call.kwargs or len(call.args) != 1] == []
 
 
 def test_texts_are_plain() -> None:
