@@ -174,7 +174,8 @@ async def test_with_a_real_issuer_nobody_is_entered_as() -> None:
         async with town.browser() as browser:
             page = await browser.get("/sign-in?to=/today?lang=fr")
             assert "Enter as" not in page.text
-            assert "You sign in at https://login.example.org and come back here." in page.text
+            assert "https://login.example.org" in page.text
+            assert "and come back here. Your password stays there." in page.text
             assert 'href="/sign-in/begin?to=/today%3Flang%3Dfr"' in page.text
             assert (await browser.post("/sign-in", data={"as": "administrator@"})).status_code == 404
 
