@@ -52,12 +52,14 @@ def served_cases(works: Works) -> tuple[Served, ...]:
         "create": works.requests.create,
         "revise": works.requests.revise,
         "shortlist": works.allocation.shortlist,
+        **works.putting_right.of_assignments,
     }
     of_matches: Mapping[str, Work] = {
         "allocate": works.allocation.allocate,
         "offer": works.allocation.offer,
         "accept": works.allocation.accept,
         "retract": works.retraction.retract,
+        **works.putting_right.of_matches,
     }
     return (
         Served(

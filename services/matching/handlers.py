@@ -51,6 +51,7 @@ from shared.contracts.registration import (
     InstitutionAssessed,
     InstitutionBecamePartner,
     InstitutionClosed,
+    InstitutionFactTakenBack,
     InstitutionPutOnHold,
     InstitutionRegistered,
     PersonAccountAssigned,
@@ -105,6 +106,7 @@ def _of_institutions() -> Handlers:
         InstitutionActivated: Handler(know=knowledge.institution),
         InstitutionPutOnHold: Handler(know=knowledge.institution),
         InstitutionClosed: Handler(know=knowledge.institution),
+        InstitutionFactTakenBack: Handler(know=knowledge.institution),
     }
 
 

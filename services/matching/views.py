@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from services.matching.work.promises import standing
+from shared.cases.trail import Trailed
 from shared.contracts.base import Instant
 from shared.contracts.matching import ScoreComponent, Terms
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen
 from shared.web.hidden import shown_to
+from shared.web.revising import FactSeen, last_fact
 
 
 class Seats(BaseModel):
@@ -39,6 +41,7 @@ class AssignmentSeen(Seen):
     items: tuple[str, ...]
     reason: str | None
     override_reason: str | None
+    last_fact: FactSeen | None
 
 
 class VacancySeen(BaseModel):
@@ -88,6 +91,7 @@ class MatchSeen(Seen):
     reason: str | None
     previous: str | None
     again_reason: str | None
+    last_fact: FactSeen | None
     placement: PlacementTold | None = None
 
 
@@ -103,6 +107,7 @@ def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
         items=state["items"],
         reason=state.get("reason"),
         override_reason=state.get("override_reason"),
+        last_fact=last_fact(Trailed(trail=state.get("trail", ()))),
     )
 
 
@@ -126,7 +131,8 @@ def _offered(document: Document) -> dict[str, Any]:
 
 def match(document: Document, principal: Principal) -> MatchSeen:
     state = document["state"]
-    told = {**dict.fromkeys(_NAMES), **state["parties"], **state}
+    last = last_fact(Trailed(trail=state.get("trail", ())))
+    told = {**dict.fromkeys(_NAMES), **state["parties"], **state, "last_fact": last}
     fields = shown_to(principal.role, {name: told[name] for name in _NAMES})
     return MatchSeen(id=document["_id"], version=document["version"], state=state["status"], **fields)
 

@@ -16,6 +16,7 @@ from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen
 from shared.web.hidden import shown_to
+from shared.web.revising import FactSeen, last_fact
 
 
 class PartiesSeen(BaseModel):
@@ -30,16 +31,6 @@ class PartiesSeen(BaseModel):
     office: str | None
     programme: str | None
     programme_version: int | None
-
-
-class FactSeen(BaseModel):
-    """A fact by its name, when it happened, and whether that was put right afterwards."""
-
-    model_config = ConfigDict(frozen=True)
-
-    fact: str
-    happened_at: Instant
-    corrected: bool
 
 
 class PlacementSeen(Seen):
@@ -66,9 +57,8 @@ class PlacementSeen(Seen):
 
 def placement(document: Document, principal: Principal) -> PlacementSeen:
     state = PLACEMENT.state.model_validate(document["state"])
-    last = FactSeen.model_validate({"fact": state.last.name, **dict(state.last)}) if state.last else None
     fields: dict[str, Any] = state.model_dump(exclude={"status", "told", "trail"})
     fields["parties"] = PartiesSeen(**shown_to(principal.role, fields["parties"]))
     flag = bool(document["private"].get(CONSENT_FLAG))
     own = {"id": document["_id"], "version": document["version"], "state": document["state"]["status"]}
-    return PlacementSeen(**own, **fields, consent_withdrawn=flag, last_fact=last)
+    return PlacementSeen(**own, **fields, consent_withdrawn=flag, last_fact=last_fact(state))

@@ -41,6 +41,7 @@ class Works:
     claiming: Claiming
     identity_changes: IdentityChanges
     erasing: Erasing
+    putting_right: Mapping[str, Work]
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
@@ -48,6 +49,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
         "assign-account": handing_over.of_institution,
+        **works.putting_right,
     }
     return (
         Served(PROGRAMME, PROGRAMMES, ProgrammeSeen, views.programme, {"publish": works.publishing.publish}),

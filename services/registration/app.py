@@ -17,7 +17,7 @@ from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.erasing import Erasing
@@ -37,6 +37,7 @@ from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
+from shared.web.revising import revising
 from shared.web.served import served
 
 
@@ -87,6 +88,7 @@ def _works(replica: Replica, identifiers: Identifiers, accounts: Accounts) -> Wo
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard),
+        revising(INSTITUTIONS, replica.kernel),
     )
 
 

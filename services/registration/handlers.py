@@ -11,6 +11,7 @@ from services.registration.work.erasing import Erasing
 from services.registration.work.reviewing import Reviewing
 from shared.contracts.matching import (
     AssignmentMatched,
+    MatchFactTakenBack,
     MatchKept,
     MatchRetracted,
     OfferAccepted,
@@ -36,6 +37,7 @@ def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing) -> Hand
         OfferDeclined: Handler(know=knowledge.match, effect=reviewing.freed),
         OfferExpired: Handler(know=knowledge.match, effect=reviewing.freed),
         MatchRetracted: Handler(know=knowledge.match, effect=reviewing.freed),
+        MatchFactTakenBack: Handler(know=knowledge.match, effect=reviewing.freed),
         PlacementOpened: Handler(know=knowledge.placement),
         ReturnCompleted: Handler(know=knowledge.placement, effect=reviewing.freed),
         PlacementEndedEarly: Handler(know=knowledge.placement, effect=reviewing.freed),

@@ -16,6 +16,7 @@ from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
+from shared.cases.trail import Trailed
 from shared.contracts.base import Instant
 from shared.contracts.registration import ProfileEntry
 from shared.identity.keyfiles import KeyDestroyed
@@ -23,6 +24,7 @@ from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen, Unsealed
 from shared.web.callers import Granted
+from shared.web.revising import FactSeen, last_fact
 
 # Of an expert's state what the reader sees under another name, or not at all.
 HIDDEN = {"status", "identity", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
@@ -131,6 +133,7 @@ class InstitutionSeen(Seen):
     host_type: str
     registered_at: Instant
     reason: str | None
+    last_fact: FactSeen | None
 
 
 def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
@@ -233,5 +236,6 @@ def institution(document: Document, _principal: Principal) -> InstitutionSeen:
         version=document["version"],
         state=state.status,
         name=document["private"].get("name"),
-        **state.model_dump(exclude={"status", "account"}),
+        last_fact=last_fact(state),
+        **state.model_dump(exclude={"status", "account", *Trailed.model_fields}),
     )

@@ -12,6 +12,11 @@ from shared.contracts.corrections import TimeCorrected
 
 S = TypeVar("S", bound=BaseModel)
 
+# Facts that a case remembers, so that a case with many of them stays small; older ones can no longer be put right.
+REMEMBERED = 20
+
+_OF_EVERY_CORRECTION = set(TimeCorrected.model_fields)
+
 
 class Past(BaseModel):
     """A fact of the case. `sequence`: of the event that told it first, `standing`: of the one that stands for it now.
@@ -32,7 +37,7 @@ class Past(BaseModel):
 
 
 class Trailed(BaseModel):
-    """A state that remembers its facts. `told`: how many events the case has told."""
+    """A state that remembers its last facts. `told`: how many events the case has told."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +58,7 @@ def noted(state: Trailed | None, event: Event, changes: Mapping[str, Any], *, re
     if revisable and state is not None:
         past["said"] = event.model_dump(mode="json", exclude_none=True)
         past["before"] = state.model_dump(mode="json", include=set(changes))
-    return {"told": number, "trail": (*(state.trail if state else ()), Past(**past))}
+    return {"told": number, "trail": (*(state.trail if state else ()), Past(**past))[-REMEMBERED:]}
 
 
 def restored(state: S, past: Past) -> S:
@@ -63,8 +68,9 @@ def restored(state: S, past: Past) -> S:
 
 
 def corrected(past: Past, event: TimeCorrected, number: int) -> Past:
-    """The fact at its right time."""
-    said = {**past.said, "happened_at": event.model_dump(mode="json")["happened_at"]}
+    """The fact at its right time, with what follows from that."""
+    anew = event.model_dump(mode="json", exclude=_OF_EVERY_CORRECTION, exclude_none=True)
+    said = {**past.said, **anew, "happened_at": event.model_dump(mode="json")["happened_at"]}
     return past.model_copy(
         update={"happened_at": event.happened_at, "standing": number, "corrected": True, "said": said}
     )

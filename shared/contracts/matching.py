@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, TimeZone
+from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
 
@@ -325,3 +326,30 @@ class MatchRetracted(Event):
     leads_to: ClassVar[str | None] = "retracted"
     reason: Code
     parties: MatchParties | None = None
+
+
+class AssignmentTimeCorrected(TimeCorrected):
+    """The last fact of the assignment happened at another time than was recorded."""
+
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class AssignmentFactTakenBack(FactTakenBack):
+    """The last fact of the assignment was recorded by mistake."""
+
+    topic: ClassVar[str] = "matching.assignments"
+
+
+class MatchTimeCorrected(TimeCorrected):
+    """The last fact of the match happened at another time than was recorded.
+
+    `expires_at`: until when the offer stands, where the fact is one."""
+
+    topic: ClassVar[str] = "matching.matches"
+    expires_at: Instant | None = None
+
+
+class MatchFactTakenBack(FactTakenBack):
+    """The last fact of the match was recorded by mistake."""
+
+    topic: ClassVar[str] = "matching.matches"

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from shared.contracts.attributes import Attribute, Before, as_of, declared
 from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, Nationality
+from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.iso_codes import language_code
 
@@ -440,3 +441,15 @@ class InstitutionClosed(Event):
     topic: ClassVar[str] = "registration.institutions"
     leads_to: ClassVar[str | None] = "closed"
     reason: Code
+
+
+class InstitutionTimeCorrected(TimeCorrected):
+    """The last fact of the institution happened at another time than was recorded."""
+
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionFactTakenBack(FactTakenBack):
+    """The last fact of the institution was recorded by mistake."""
+
+    topic: ClassVar[str] = "registration.institutions"

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from shared.contracts.base import Code, Event
+from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.frame import FRAME_FIELDS, Frame
 
@@ -98,3 +99,15 @@ class SiteDropped(Event):
     leads_to: ClassVar[str | None] = "dropped"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("site_dropped", once=True, follows="site_proposed"),)
     reason: Code
+
+
+class SiteTimeCorrected(TimeCorrected):
+    """The last fact of the site happened at another time than was recorded."""
+
+    topic: ClassVar[str] = "placement.sites"
+
+
+class SiteFactTakenBack(FactTakenBack):
+    """The last fact of the site was recorded by mistake."""
+
+    topic: ClassVar[str] = "placement.sites"

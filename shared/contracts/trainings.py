@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from shared.contracts.base import Code, Contract, Date, Event, Id
+from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.frame import FRAME_FIELDS, Frame, Known, Listed
 from shared.contracts.registration import Sex
@@ -102,3 +103,15 @@ class TrainingCancelled(Event):
     leads_to: ClassVar[str | None] = "cancelled"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("training_cancelled", once=True, follows="training_announced"),)
     reason: Code
+
+
+class TrainingTimeCorrected(TimeCorrected):
+    """The last fact of the training happened at another time than was recorded."""
+
+    topic: ClassVar[str] = "placement.trainings"
+
+
+class TrainingFactTakenBack(FactTakenBack):
+    """The last fact of the training was recorded by mistake."""
+
+    topic: ClassVar[str] = "placement.trainings"

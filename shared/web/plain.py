@@ -14,6 +14,8 @@ from shared.cases.bodies import Private
 from shared.cases.case import Asked, Case
 from shared.cases.named import marked, unlisted
 from shared.cases.opening import Framed, Opening, Under, frame_of
+from shared.cases.revisions import REVISING
+from shared.cases.trail import Trailed
 from shared.contracts.frame import Known
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
@@ -25,14 +27,17 @@ from shared.replica import Replica
 from shared.store.aggregates import Aggregate, Saved
 from shared.store.port import Document
 from shared.store.relations import Plain
-from shared.web.acting import Call, Represent, Seen, Served
+from shared.web.acting import Call, Represent, Seen, Served, Work
 from shared.web.callers import Granted
+from shared.web.revising import FactSeen, last_fact, revising
 
 
 def plain(one: Plain, replica: Replica) -> Served:
     """The case with its routes' work."""
     case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
-    works = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
+    works: dict[str, Work] = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
+    if set(case.verbs) >= REVISING:
+        works |= revising(one.aggregate, replica.kernel)
     return Served(case, one.aggregate, seen, _represent(case, seen), works, section=one.section)
 
 
@@ -43,8 +48,10 @@ def seen_model(case: Case[Any]) -> type[Seen]:
     fields: dict[str, Any] = {
         name: (hints[name], field.default if not field.is_required() else ...)
         for name, field in case.state.model_fields.items()
-        if name != "status"
+        if name not in {"status", *Trailed.model_fields}
     }
+    if issubclass(case.state, Trailed):
+        fields["last_fact"] = (FactSeen | None, None)
     bodies = [case.rows[verb][0].body for verb in case.verbs]
     fields |= {name: (str | None, None) for body in bodies for name in _private(body)}
     model: type[Seen] = create_model(f"{case.state.__name__}Seen", __base__=Seen, __doc__=case.state.__doc__, **fields)
@@ -56,6 +63,8 @@ def _represent(case: Case[Any], seen: type[Seen]) -> Represent:
         state = case.state.model_validate(document["state"])
         own = {"id": document["_id"], "version": document["version"], "state": document["state"]["status"]}
         shown = {**{name: getattr(state, name) for name in type(state).model_fields}, **document["private"]}
+        if isinstance(state, Trailed):
+            shown["last_fact"] = last_fact(state)
         return seen(**own, **{name: value for name, value in shown.items() if name in seen.model_fields})
 
     return represent

@@ -68,6 +68,11 @@ def substituted(example: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _now(ready: Ready) -> Ready:
+    """Its last fact happened a moment later."""
+    return replace(ready, ids={"/happened_at": text_of(datetime.now(UTC))})
+
+
 class Cases:
     """A case for each operation, in a state from which the operation is allowed."""
 
@@ -169,10 +174,6 @@ class Cases:
         placement, days = self._placement(state), terms(self.host)
         return replace(placement, ids={f"/{name}": days[name] for name in ("starts_on", "ends_on")})
 
-    def _arrived(self) -> Ready:
-        """An arrival that happened a moment later."""
-        return replace(self._placement("active"), ids={"/happened_at": text_of(datetime.now(UTC))})
-
     def _reported(self) -> Ready:
         """A report that another account accepts."""
         placement = self._placement("active")
@@ -212,6 +213,8 @@ class Cases:
             "institutions_activate": lambda: self._institution("partner"),
             "institutions_put_on_hold": lambda: self._institution("active"),
             "institutions_close": lambda: self._institution("active"),
+            "institutions_correct_time": lambda: _now(self._institution("active")),
+            "institutions_take_back": lambda: self._institution("active"),
         }
         matching: dict[str, Callable[[], Ready]] = {
             "assignments_create": lambda: Ready(ids={"/terms": terms(self.host)}),
@@ -222,6 +225,8 @@ class Cases:
             "assignments_reject": lambda: self._assignment("submitted"),
             "assignments_publish": lambda: self._assignment("approved"),
             "assignments_cancel": lambda: self._assignment("published"),
+            "assignments_correct_time": lambda: _now(self._assignment("approved")),
+            "assignments_take_back": lambda: self._assignment("published"),
             "applications_create": self._applicable,
             "assignments_shortlist": self._shortlistable,
             "matches_allocate": lambda: self._match("shortlisted"),
@@ -230,11 +235,13 @@ class Cases:
             "matches_decline": lambda: self._match("offered"),
             "matches_expire": self._offer_that_is_over,
             "matches_retract": lambda: self._match("allocated"),
+            "matches_correct_time": lambda: _now(self._match("offered")),
+            "matches_take_back": lambda: self._match("offered"),
         }
         placement: dict[str, Callable[[], Ready]] = {
             "placements_contract": lambda: self._dated("host_confirmed"),
             "placements_correct_contract": lambda: self._dated("contracted"),
-            "placements_correct_time": self._arrived,
+            "placements_correct_time": lambda: _now(self._placement("active")),
             "placements_take_back": lambda: self._placement("active"),
             "placements_complete_step": lambda: self._placement("contracted"),
             "placements_depart": lambda: self._placement("ready"),
@@ -266,7 +273,8 @@ class Cases:
 
     def _plain(self, operation: str) -> Ready:
         id, office = brought(self._people, operation)
-        return Ready(id, office=office)
+        ready = Ready(id, office=office)
+        return _now(ready) if operation.endswith("_correct_time") else ready
 
     def _parked(self, service: str) -> Ready:
         items = self._people.get(f"/{service}/v1/parked", "administrator", None).json()["items"]

@@ -8,6 +8,7 @@ from typing import Any
 from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW, Case, Move
 from shared.cases.opening import Opening
+from shared.cases.revisions import REVISING
 from tests.e2e.edge_world import OFFICE, People, running_programme
 
 # Another office of the programmes, so that one office has a case of each kind.
@@ -60,7 +61,7 @@ def _walked(case: Case[Any], before: str, verb: str) -> Iterator[Move]:
     done = {verb, *(move.verb for move in way)}
     for move in (*way, case.rows[verb][0]):
         for stays in case.moves[: case.moves.index(move)]:
-            if stays.verb not in done and here in stays.before and stays.leads_to(here) == {here}:
+            if stays.verb not in done | REVISING and here in stays.before and stays.leads_to(here) == {here}:
                 done.add(stays.verb)
                 yield stays
         if move.verb != verb:

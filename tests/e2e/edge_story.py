@@ -56,8 +56,10 @@ class Story:
         await self.town.do(f"/registration/v1/experts/{unfit}/screen")
         later = {"attributes": ATTRIBUTES | {"occupation": "9629", "sector": "health"}, "valid_from": "2025-01-01"}
         await self.town.do(f"/registration/v1/persons/{self.persons['eve']}/correct-profile", later)
-        for verb, body in (("put-on-hold", {"reason": "relocating"}), ("close", {"reason": "merged"})):
-            await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body)
+        for number, verb in enumerate(("put-on-hold", "take-back", "put-on-hold", "correct-time", "close")):
+            reason = {"put-on-hold": "relocating", "close": "merged"}.get(verb, "mistake")
+            body = {"reason": reason, **(self._now() if verb == "correct-time" else {})}
+            await self.town.do(f"/registration/v1/institutions/{other}/{verb}", body, subject=str(number))
         await self.town.settle()
 
     async def _institution(self, account: str, verbs: tuple[str, ...]) -> str:
@@ -110,7 +112,14 @@ class Story:
         path = f"/matching/v1/assignments/{answer['id']}"
         for verb, subject in (("submit", "maker"), ("approve", "checker"), ("publish", "maker")):
             await self.town.do(f"{path}/{verb}", subject=subject)
+        if title == "third":
+            await self.town.do(f"{path}/take-back", {"reason": "mistake"})
+            await self.town.do(f"{path}/correct-time", {"reason": "wrong_date", **self._now()})
+            await self.town.do(f"{path}/publish", subject="again")
         return str(answer["id"])
+
+    def _now(self) -> dict[str, str]:
+        return {"happened_at": text_of(self.town.clock.now())}
 
     async def _shortlisted(self, title: str, begins: int, ends: int, *names: str, apply: bool = False) -> list[str]:
         """The matches of the assignment in the order of the names, which is that of their scores."""
@@ -137,7 +146,7 @@ class Story:
             "extend": {"ends_on": day(ends + 20)},
             "end-early": {"party": "expert", "reason": "family"},
             "take-back": {"reason": "wrong_case"},
-            "correct-time": {"reason": "wrong_date", "happened_at": text_of(self.town.clock.now())},
+            "correct-time": {"reason": "wrong_date", **self._now()},
             "correct-contract": {
                 "reason": "typing_error",
                 "starts_on": day(begins),
@@ -176,7 +185,11 @@ class Story:
 
     async def no_show(self) -> None:
         _, cy = await self._shortlisted("third", 0, 60, "cy")
-        await self._match(cy, "allocate", "offer", "accept")
+        await self._match(cy, "allocate", "offer")
+        await self.town.do(f"/matching/v1/matches/{cy}/take-back", {"reason": "wrong_case"})
+        await self.town.do(f"/matching/v1/matches/{cy}/offer", subject="again")
+        await self.town.do(f"/matching/v1/matches/{cy}/correct-time", {"reason": "wrong_date", **self._now()})
+        await self._match(cy, "accept")
         await self._placement(cy, "contract", "report-no-show")
         await self.town.settle()
 

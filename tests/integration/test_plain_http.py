@@ -93,7 +93,11 @@ async def test_a_training_from_its_announcement_to_its_corrected_participants(ed
     assert training["frame"]["time_zone"] == "Asia/Kabul"
     assert (await edge.get(path)).json() == training
     held = await done(edge, f"{path}/hold", HELD)
-    assert (held["state"], held["open"], held["participants"]) == ("held", ["correct-participants"], GROUPS)
+    assert (held["state"], held["open"], held["participants"]) == (
+        "held",
+        ["correct-participants", "correct-time", "take-back"],
+        GROUPS,
+    )
     corrected = {"participants": [{**GROUPS[0], "persons": 22}], "reason": "attendance_list"}
     assert (await done(edge, f"{path}/correct-participants", corrected))["correction"] == 1
     assert broken(await edge.post(f"{path}/cancel", "officer", {"reason": "trainer_ill"}))[:2] == (

@@ -44,7 +44,7 @@ OFFER_SECONDS = timedelta(days=1).total_seconds()
 # When the training post begins, and so may be completed.
 MONTHS_SECONDS = timedelta(days=106).total_seconds()
 GLANCED_AT = frozenset({"registrations", "requests", "accepted", "women_share"})
-EARLY, COMES_BACK = 0.4, 0.3
+EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE = 0.4
 MOMENT = timedelta(milliseconds=50)
@@ -318,6 +318,11 @@ class History:
         async with self._answering:
             if not await self._ask("offer", match):
                 return False
+            if self.client.rng.random() < MISTAKEN and await self._ask("take-back", match):
+                # It was meant for another one; made again, it is another request.
+                self._attempts["offer", match] += 1
+                self._attempts["take-back", match] += 1
+                return True
             number = self._offers[post.name]
             self._offers[post.name] += 1
             answer = post.answers[number] if number < len(post.answers) else "accept"

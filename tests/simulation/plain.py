@@ -8,6 +8,7 @@ from typing import Any
 
 from services.placement.domain.sites import SITE
 from services.placement.domain.trainings import TRAINING
+from services.placement.store import PLAIN
 from shared.cases.case import Case
 from shared.clock import derived_id
 from shared.identity.policy import Equality
@@ -19,6 +20,7 @@ from tests.simulation.journal import Journal
 from tests.simulation.requests import INSTITUTION, About, Work, acting, behind, step
 
 PAUSE_SECONDS = 1.5
+PUT_RIGHT = 0.25
 TRAININGS_OPENED, SITES_OPENED = 3, 2
 PLACE = {"programme": CODE, "office": OFFICE, "title": "An example", "country": "AF", "sector": "education"}
 DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
@@ -80,15 +82,43 @@ class Plain:
         return id
 
     async def _move(self, case: Case[Any], id: str, verb: str, **said: Any) -> None:
+        await self._client.pause(PAUSE_SECONDS)
+        if await self._put(case, id, verb, **said) and self._client.rng.random() < PUT_RIGHT:
+            await self._put_right(case, id, verb, **said)
+
+    async def _put_right(self, case: Case[Any], id: str, verb: str, **said: Any) -> None:
+        """It happened at another time than was noted, or it was another case's, and happens here a moment later.
+
+        Participants that were counted anew are not put right like this; that is refused.
+        """
+        if self._client.rng.random() < 0.5:
+            await self._put(case, id, "correct-time", **await self._earlier(case, id))
+        elif await self._put(case, id, "take-back", reason="mistake"):
+            await self._put(case, id, verb, **said)
+
+    async def _put(self, case: Case[Any], id: str, verb: str, **said: Any) -> bool:
+        """Whether it was accepted; each time it is a request of its own."""
         attempt = self._attempts[verb, id]
         self._attempts[verb, id] += 1
-        await self._client.pause(PAUSE_SECONDS)
-        await self._client.put(_moving(case, id, verb, attempt, **said))
+        return await self._client.put(_moving(case, id, verb, attempt, **said)) is not None
+
+    async def _earlier(self, case: Case[Any], id: str) -> dict[str, Any]:
+        """Half way to the fact before."""
+        aggregate = next(one.aggregate for one in PLAIN if one.case is case)
+
+        async def state(service: Any) -> Any:
+            return (await service.replica.kernel.load(aggregate, id))[1]
+
+        before, last = (await self._client.look("placement", state)).trail[-2:]
+        half = before.happened_at + (last.happened_at - before.happened_at) / 2
+        return {"reason": "wrong_date", "happened_at": half}
 
 
 def _moving(case: Case[Any], id: str, verb: str, attempt: int, **said: Any) -> Step:
     about = About("placement", case.name, id)
-    return step(f"{verb} {case.name} {id} {attempt}", about, acting(case, verb, id, **said))
+    return step(
+        f"{verb} {case.name} {id} {attempt}", about, acting(case, verb, id, **said), happened_at=said.get("happened_at")
+    )
 
 
 def _opening(case: Case[Any], id: str, **said: Any) -> Work:

@@ -242,14 +242,14 @@ def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
 
 
 def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None = None) -> Step:
-    """`allocate`, `offer`, `accept`, `decline`, or `retract` for the one reason that breaks off no return."""
+    """What an officer does; `retract` for the one reason that breaks off no return."""
 
     async def retract(service: Any, cause: Cause) -> None:
         # As a withdrawn consent does it, whether or not the return is over.
         command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
         await service.replica.kernel.execute(MATCHES, match, command, cause)
 
-    said = {"reason": "family"} if verb == "decline" else {}
+    said = {"decline": {"reason": "family"}, "take-back": {"reason": "mistake"}}.get(verb, {})
     work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)
     return step(f"{verb} {match} {attempt}", about, work, happened_at=happened_at)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.cases.bodies import ITEM, REASON, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Id
 from shared.contracts.frame import Listed
 from shared.contracts.matching import (
@@ -18,6 +20,7 @@ from shared.contracts.matching import (
     AssignmentCancelled,
     AssignmentDrafted,
     AssignmentEditsRequested,
+    AssignmentFactTakenBack,
     AssignmentFilled,
     AssignmentMatchingStarted,
     AssignmentPublished,
@@ -25,6 +28,7 @@ from shared.contracts.matching import (
     AssignmentReopened,
     AssignmentRevised,
     AssignmentSubmitted,
+    AssignmentTimeCorrected,
     Terms,
 )
 from shared.errors import Refusal
@@ -52,7 +56,7 @@ ENDED = states("rejected", "cancelled")
 Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
 
 
-class Assignment(BaseModel):
+class Assignment(Trailed):
     """`shortlisted`: match ids of all rounds, by round and then by rank; `override_reason`: why the last round has
     fewer than the programme asks for."""
 
@@ -224,7 +228,7 @@ def fold(state: Assignment | None, event: Any) -> Mapping[str, Any]:
     return {"shortlisted": (*state.shortlisted, *new), "override_reason": event.override_reason}
 
 
-MOVES: tuple[Move, ...] = (
+FACTS: tuple[Move, ...] = (
     Move(
         "create",
         states(NEW),
@@ -308,4 +312,29 @@ MOVES: tuple[Move, ...] = (
     Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),
 )
 
-ASSIGNMENT = Case("assignments", Assignment, MOVES, fold, readers=READERS, filters=("programme", "institution"))
+# Terms that were changed are changed again; on a shortlist, and on what stopped everybody, others have acted.
+_UNDONE: Facts = {
+    AssignmentSubmitted: before_its_end,
+    AssignmentEditsRequested: at_any_time,
+    AssignmentApproved: before_its_end,
+    AssignmentRejected: at_any_time,
+    AssignmentPublished: before_its_end,
+}
+REVISIONS = Revisions(
+    AssignmentTimeCorrected,
+    AssignmentFactTakenBack,
+    timed={**_UNDONE, AssignmentRevised: revised_before_its_end, AssignmentCancelled: at_any_time},
+    undone=frozenset(_UNDONE),
+    final=states("matching", "filled", "cancelled"),
+    refuses=OVER,
+)
+
+ASSIGNMENT = Case(
+    "assignments",
+    Assignment,
+    (*FACTS, *REVISIONS.moves(FACTS)),
+    fold,
+    revisable=REVISIONS.revisable,
+    readers=READERS,
+    filters=("programme", "institution"),
+)

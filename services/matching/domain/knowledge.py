@@ -38,6 +38,7 @@ from shared.contracts.registration import (
     ExpertScreeningReopened,
     ExpertSuspended,
     InstitutionAccountAssigned,
+    InstitutionFactTakenBack,
     InstitutionRegistered,
     PersonAccountAssigned,
     PersonErased,
@@ -115,7 +116,8 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
     if isinstance(event, InstitutionAccountAssigned):
         return {**known, "account": event.account}
-    changed = {**known, "status": event.leads_to}
+    stands = event.status if isinstance(event, InstitutionFactTakenBack) else event.leads_to
+    changed = {**known, "status": stands}
     if isinstance(event, InstitutionRegistered):
         changed |= event.model_dump(include={"account", "office", "country", "area", "sector", "host_type"})
     return changed

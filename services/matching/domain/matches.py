@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from services.matching.domain.assessment import Assessment
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
+from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.matching import (
     ApplicationReceived,
@@ -23,11 +25,13 @@ from shared.contracts.matching import (
     ExpertNotSelected,
     ExpertShortlisted,
     ExpertSourced,
+    MatchFactTakenBack,
     MatchKept,
     MatchParties,
     MatchReserved,
     MatchRetracted,
     MatchRetracting,
+    MatchTimeCorrected,
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
@@ -64,7 +68,7 @@ ENDED = states("not_selected", "declined", "expired", "retracted")
 OPEN_TO_ANOTHER = states("not_selected", "retracted")
 
 
-class Match(BaseModel):
+class Match(Trailed):
     """`position`: its number among the reserves, kept when it moves up. `previous`: the pair's match before this one,
     where this is a new round, for `again_reason`."""
 
@@ -244,7 +248,7 @@ def fold(_state: Match | None, event: Any) -> Mapping[str, Any]:
     return {"offered_at": event.happened_at} if isinstance(event, OfferMade) else {}
 
 
-MOVES: tuple[Move, ...] = (
+FACTS: tuple[Move, ...] = (
     Move("apply", states(NEW), ApplicationReceived, then=ASSESSED, body=Entry, rule=applied),
     Move("source", states(NEW), ExpertSourced, then=ASSESSED, body=Entry, rule=sourced),
     Move("put-on-shortlist", states("longlisted"), ExpertShortlisted, body=Rank, overtaken="nothing"),
@@ -335,6 +339,25 @@ MOVES: tuple[Move, ...] = (
 )
 
 
+# On whatever ended an offer stands another match, or a placement: the seat was given up, or taken for good.
+_TIMED: Facts = {
+    AssignmentMatched: at_any_time,
+    OfferMade: open_for_days,
+    OfferDeclined: in_time,
+    OfferExpired: when_it_is_over,
+    MatchRetracted: at_any_time,
+}
+REVISIONS = Revisions(
+    MatchTimeCorrected,
+    MatchFactTakenBack,
+    timed=_TIMED,
+    undone=frozenset({OfferMade}),
+    final=states("accepted", "retracting") | ENDED,
+    refuses=("offer_expired", "offer_not_over"),
+    needs=states("trail", "definition"),
+)
+
+
 def offer_timer(state: Match) -> Timer | None:
     """An offer that is not answered expires.
 
@@ -349,8 +372,9 @@ def offer_timer(state: Match) -> Timer | None:
 MATCH = Case(
     "matches",
     Match,
-    MOVES,
+    (*FACTS, *REVISIONS.moves(FACTS)),
     fold,
+    revisable=REVISIONS.revisable,
     readers=READERS,
     filters=("programme", "assignment", "person"),
     timer=offer_timer,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.matching.work.allocation import Allocation
 from services.matching.work.promises import Promises
+from services.matching.work.putting_right import PuttingRight
 from services.matching.work.requests import Requests
 from services.matching.work.retraction import Retraction
 from services.matching.work.selection import Selection
@@ -18,6 +19,7 @@ class Works:
         self.promises = Promises(replica)
         self.selection = Selection(replica, self.promises)
         self.allocation = Allocation(replica, self.promises, self.selection)
+        self.putting_right = PuttingRight(replica, self.selection)
         self.requests = Requests(replica, self.selection)
         self.retraction = Retraction(replica, self.promises)
         self.withdrawal = Withdrawal(replica, self.promises)

@@ -24,18 +24,7 @@ from services.placement.domain.dates import (
     within_the_terms,
     work_is_over,
 )
-from services.placement.domain.revisions import (
-    MISTAKES,
-    REVISABLE,
-    ContractCorrection,
-    Correction,
-    TakingBack,
-    at_its_right_time,
-    may_be_corrected,
-    may_be_taken_back,
-    on_its_right_days,
-    without_it,
-)
+from services.placement.domain.revisions import REVISIONS, ContractCorrection, on_its_right_days
 from services.placement.domain.standing import (
     ANYWHERE,
     BEFORE_ARRIVAL,
@@ -47,6 +36,7 @@ from services.placement.domain.standing import (
 )
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.revisions import MISTAKES
 from shared.contracts.base import Code, Id, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
@@ -57,10 +47,8 @@ from shared.contracts.placement import (
     PlacementContracted,
     PlacementEndedEarly,
     PlacementExtended,
-    PlacementFactTakenBack,
     PlacementOpened,
     PlacementRefused,
-    PlacementTimeCorrected,
     PreparationStep,
     PreparationStepCompleted,
     ReportAccepted,
@@ -209,20 +197,7 @@ def _cut_short(state: Placement, event: PlacementEndedEarly) -> date | None:
     return max(state.starts_on, min(state.ends_on, state.day_of(event.happened_at)))
 
 
-# Where a placement may have stood before the fact that led it where it stands; nowhere: that is not taken back.
-LEFT_BY: Mapping[str, tuple[str, ...]] = {
-    "contracted": ("host_confirmed",),
-    "pre_departure": ("contracted", "pre_departure"),
-    "travelling": ("contracted", "pre_departure"),
-    "active": ("contracted", "pre_departure", "travelling", "active"),
-    "reports_due": ("active", "reports_due"),
-    "completed": ("active", "reports_due"),
-    "ended_early": ("active", "reports_due"),
-    "no_show": (),
-}
-
-
-MOVES: tuple[Move, ...] = (
+FACTS: tuple[Move, ...] = (
     Move("open", states(NEW), PlacementOpened, body=Opening, overtaken="nothing"),
     Move("refuse", states(NEW), PlacementRefused, body=Refused, overtaken="nothing"),
     Move(
@@ -375,49 +350,6 @@ MOVES: tuple[Move, ...] = (
         ),
         example={**DATES, "reason": "typing_error"},
     ),
-    Move(
-        "correct-time",
-        states(*LEFT_BY),
-        PlacementTimeCorrected,
-        body=Correction,
-        by=BY_OFFICER,
-        rule=at_its_right_time,
-        reasons=MISTAKES,
-        needs=DATED,
-        when=may_be_corrected,
-        refuses=(
-            "fact_not_revisable",
-            "another_fact_since",
-            "arrival_before_start",
-            "arrival_after_end",
-            "completed_before_start",
-            "no_show_before_start",
-            "preparation_incomplete",
-            "happened_before_last",
-            "placement_overlaps",
-        ),
-        example={"happened_at": "2027-01-12T09:00:00Z", "reason": "wrong_date"},
-    ),
-    *(
-        Move(
-            "take-back",
-            states(left_by),
-            PlacementFactTakenBack,
-            to=states(*stood),
-            body=TakingBack,
-            by=BY_OFFICER,
-            rule=without_it,
-            reasons=MISTAKES,
-            needs=DATED,
-            when=may_be_taken_back,
-            named=dict.fromkeys(("no_show", "cancelled", "refused"), "acted_on"),
-            refuses=("fact_not_revisable", "another_fact_since", "consent_withdrawn", "placement_overlaps"),
-            example={"reason": "wrong_case"},
-            aside=True,
-        )
-        for left_by, stood in LEFT_BY.items()
-        if stood
-    ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),
     Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),
     # The consent was given anew: a flag outside the state goes, and nothing happens to the case.
@@ -427,9 +359,9 @@ MOVES: tuple[Move, ...] = (
 PLACEMENT = Case(
     "placements",
     Placement,
-    MOVES,
+    (*FACTS, *REVISIONS.moves(FACTS)),
     fold,
-    revisable=REVISABLE,
+    revisable=REVISIONS.revisable,
     readers={**ALL_THREE, "finance": "office"},
     filters=("programme", "match", "assignment", "person"),
 )

@@ -1,21 +1,22 @@
-"""The last fact of a placement put right: its time corrected, or taken back; and a contract's days corrected.
+"""What of a placement may be put right: the last fact, and a contract's days before the arrival.
 
-A placement allows it of what happened in it. What ended it for matching (no show, cancellation, an end in the
-programme's name) gave the seat away there, so that is not taken back: a new round leads to a new placement.
+What ended it for matching (no show, cancellation, an end in the programme's name) gave the seat away there, so that is
+not taken back: a new round leads to a new placement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from services.placement.domain.dates import arrived_in_time, contract_has_begun, within_the_terms, work_is_over
-from services.placement.domain.standing import Days, Placement, Preparation
-from shared.cases.bodies import REASON, Change, Reason
+from services.placement.domain.standing import Days, Placement
+from shared.cases.bodies import REASON, Reason
 from shared.cases.case import Told, Turn
-from shared.cases.trail import Past, restored
-from shared.contracts.base import Code, Date, Event, Instant
+from shared.cases.revisions import Facts, Revision, Revisions, TakingBack, at_any_time, named
+from shared.cases.trail import Past
+from shared.contracts.base import Code, Date
 from shared.contracts.frame import Listed
 from shared.contracts.placement import (
     HostCertified,
@@ -24,6 +25,7 @@ from shared.contracts.placement import (
     PlacementEndedEarly,
     PlacementExtended,
     PlacementFactTakenBack,
+    PlacementTimeCorrected,
     PreparationStepCompleted,
     ReportAccepted,
     ReportsDue,
@@ -34,42 +36,19 @@ from shared.contracts.placement import (
 )
 from shared.errors import Refusal
 
-TAKEN_BACK: tuple[type[Event], ...] = (
-    PlacementContracted,
-    PreparationStepCompleted,
-    TravelStarted,
-    ReturnStarted,
-    PlacementExtended,
-    ReportsDue,
-    ReportSubmitted,
-    ReportAccepted,
-    HostCertified,
-    ReturnCompleted,
-    PlacementEndedEarly,
-)
-REVISABLE: frozenset[type[Event]] = frozenset({*TAKEN_BACK, NoShowReported})
-MISTAKES = ("typing_error", "wrong_case", "wrong_date", "reported_wrongly", "mistake")
-
-_NAMES = frozenset(event.__name__ for event in REVISABLE)
-_TAKEN_BACK_NAMES = frozenset(event.__name__ for event in TAKEN_BACK)
-# What a fact's own rule asks of the instant at which it happened.
-_ON_ITS_DAY: Mapping[str, Callable[[Turn[Placement, Change]], Told]] = {
-    ReturnStarted.__name__: arrived_in_time,
-    ReturnCompleted.__name__: work_is_over,
-    NoShowReported.__name__: contract_has_begun,
+_TAKEN_BACK: Facts = {
+    PlacementContracted: at_any_time,
+    PreparationStepCompleted: at_any_time,
+    TravelStarted: at_any_time,
+    ReturnStarted: arrived_in_time,
+    PlacementExtended: at_any_time,
+    ReportsDue: at_any_time,
+    ReportSubmitted: at_any_time,
+    ReportAccepted: at_any_time,
+    HostCertified: at_any_time,
+    ReturnCompleted: work_is_over,
+    PlacementEndedEarly: at_any_time,
 }
-
-
-class Correction(Reason):
-    """`happened_at`: when the last fact happened, rightly."""
-
-    happened_at: Instant
-
-
-class TakingBack(Reason):
-    """The last fact was recorded by mistake; `happened_at` is not said, for nothing happened."""
-
-    happened_at: None = None
 
 
 class ContractCorrection(Reason):
@@ -81,72 +60,49 @@ class ContractCorrection(Reason):
 
 
 @dataclass(frozen=True)
-class Revision:
-    """`replaces`: the ids of the events that stand for the facts of the trail, by their sequence."""
+class PlacementRevision(Revision):
+    """`given`: the `Preparation`, which an arrival is asked for."""
 
-    replaces: Mapping[int, str]
-    preparation: Preparation
-    programme: Days | None
-    consent_withdrawn: bool
+    programme: Days | None = None
+    consent_withdrawn: bool = False
 
 
-def may_be_corrected(state: Placement) -> None:
-    """Only the time of the last fact, and of those that happened in the placement itself."""
-    if state.last is None or state.last.name not in _NAMES:
-        raise Refusal("fact_not_revisable", "the last fact of the placement is none that can be put right")
-
-
-def may_be_taken_back(state: Placement) -> None:
-    """Nothing of which another service has acted: an end in the programme's name frees the seat in matching."""
-    if state.last is None or state.last.name not in _TAKEN_BACK_NAMES:
-        raise Refusal("fact_not_revisable", "the last fact of the placement is none that can be taken back")
-    if state.last.name == PlacementEndedEarly.__name__ and state.party == "programme":
+def ended_by_another(state: Placement) -> None:
+    """An end in the programme's name frees the seat in matching."""
+    if state.status == "ended_early" and state.party == "programme":
         raise Refusal("acted_on", "matching may have freed the seat; a new round leads to a new placement")
 
 
-def at_its_right_time(turn: Turn[Placement, Correction]) -> Told:
-    """The fact's own rule is asked again, of the state before it."""
-    past = _last(turn.state)
-    if rule := _ON_ITS_DAY.get(past.name):
-        rule(Turn(restored(turn.state, past), Change(), turn.now, turn.given.preparation))
-    return _named(past, turn.given)
-
-
-def without_it(turn: Turn[Placement, TakingBack]) -> Told:
-    """The case stands again where it stood before, at the time of the fact before."""
-    past = _last(turn.state)
+def while_the_consent_stands(turn: Turn[Placement, TakingBack], past: Past) -> None:
+    """Matching kept the match because the return had begun."""
     if past.name == ReturnStarted.__name__ and turn.given.consent_withdrawn:
-        # Matching kept the match because the return had begun.
         raise Refusal("consent_withdrawn", "the consent was taken back while the return ran")
-    before = restored(turn.state, past)
-    return [
-        PlacementFactTakenBack(
-            happened_at=turn.state.trail[-2].happened_at,
-            recorded_late=True,
-            status=before.status,
-            starts_on=before.starts_on,
-            ends_on=before.ends_on,
-            reason=turn.body.reason,
-            **_named(past, turn.given),
-        )
-    ]
+
+
+REVISIONS = Revisions(
+    PlacementTimeCorrected,
+    PlacementFactTakenBack,
+    timed={**_TAKEN_BACK, NoShowReported: contract_has_begun},
+    undone=frozenset(_TAKEN_BACK),
+    stands=ended_by_another,
+    refuse=while_the_consent_stands,
+    final=frozenset({"no_show", "cancelled", "refused"}),
+    refuses=(
+        "arrival_before_start",
+        "arrival_after_end",
+        "completed_before_start",
+        "no_show_before_start",
+        "preparation_incomplete",
+        "placement_overlaps",
+        "consent_withdrawn",
+    ),
+    needs=frozenset({"trail", "guard:calendar", "definition"}),
+)
 
 
 def on_its_right_days(turn: Turn[Placement, ContractCorrection]) -> Told:
     """Other days of the same contract, under the contract's own rule."""
     found = within_the_terms(Turn(turn.state, turn.body, turn.now, turn.given.programme))
     first = next(past for past in turn.state.trail if past.name == PlacementContracted.__name__)
-    told = dict(found) if isinstance(found, Mapping) else {}
-    return {**told, **_named(first, turn.given)}
-
-
-def _last(state: Placement) -> Past:
-    may_be_corrected(state)
-    return state.trail[-1]
-
-
-def _named(past: Past, revision: Revision) -> dict[str, Any]:
-    replaces = revision.replaces.get(past.standing)
-    if replaces is None:
-        raise Refusal("another_fact_since", "another fact was recorded meanwhile")
-    return {"fact": past.sequence, "of": past.name, "replaces": replaces}
+    told: dict[str, Any] = dict(found) if isinstance(found, Mapping) else {}
+    return {**told, **named(first, turn.given)}

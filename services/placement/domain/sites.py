@@ -17,6 +17,8 @@ from services.placement.domain.works import (
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.opening import DEFINITION, Framed, Opening, opens
+from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Event
 from shared.contracts.frame import Listed
 from shared.contracts.sites import (
@@ -24,9 +26,11 @@ from shared.contracts.sites import (
     Reached,
     SiteAssessed,
     SiteDropped,
+    SiteFactTakenBack,
     SiteHandedOver,
     SiteInspected,
     SiteProposed,
+    SiteTimeCorrected,
     WorkNumber,
     WorksBegun,
     WorksCompleted,
@@ -34,7 +38,7 @@ from shared.contracts.sites import (
 from shared.identity.roles import BY_OFFICER
 
 
-class Site(Framed):
+class Site(Framed, Trailed):
     status: Literal["proposed", "assessed", "under_works", "handed_over", "dropped"]
     site_kind: Code
     works: Works = ()
@@ -103,62 +107,75 @@ EXAMPLE: Mapping[str, Any] = {
     "site_kind": "village",
 }
 
+_PUT_RIGHT: Facts = dict.fromkeys(
+    (SiteAssessed, WorksBegun, WorksCompleted, SiteHandedOver, SiteInspected, SiteDropped), at_any_time
+)
+REVISIONS = Revisions(
+    SiteTimeCorrected,
+    SiteFactTakenBack,
+    timed=_PUT_RIGHT,
+    undone=frozenset(_PUT_RIGHT),
+    example={"happened_at": "2011-03-11T09:00:00Z", "reason": "wrong_date"},
+)
+FACTS: tuple[Move, ...] = (
+    opens("create", SiteProposed, Proposal, BY_OFFICER, example=EXAMPLE),
+    Move("assess", states("proposed"), SiteAssessed, by=BY_OFFICER),
+    Move(
+        "begin-works",
+        states("assessed", "under_works"),
+        WorksBegun,
+        body=Beginning,
+        by=BY_OFFICER,
+        rule=under_its_number,
+        when=may_have_more,
+        refuses=("too_many_works",),
+        example={"work_kind": "water_system"},
+    ),
+    Move(
+        "complete-works",
+        states("under_works"),
+        WorksCompleted,
+        body=Completion,
+        by=BY_OFFICER,
+        rule=reaching_so_many,
+        needs=DEFINITION,
+        refuses=("work_unknown", "work_completed_before", "reach_stated_otherwise"),
+        example={"work": 1, "families": 120},
+    ),
+    Move(
+        "hand-over",
+        states("under_works"),
+        SiteHandedOver,
+        by=BY_OFFICER,
+        when=works_are_done,
+        refuses=("works_not_completed",),
+    ),
+    Move(
+        "inspect",
+        states("handed_over"),
+        SiteInspected,
+        body=Inspection,
+        by=BY_OFFICER,
+        example={"condition": "working"},
+    ),
+    Move(
+        "drop",
+        BEFORE_HANDING_OVER,
+        SiteDropped,
+        body=Reason,
+        by=BY_OFFICER,
+        reasons=("spring_dried_up", "owners_disagree", "unsuitable", "no_funds", "security", "mistake"),
+        example={"reason": "spring_dried_up"},
+        aside=True,
+    ),
+)
+
 SITE = Case(
     "sites",
     Site,
-    (
-        opens("create", SiteProposed, Proposal, BY_OFFICER, example=EXAMPLE),
-        Move("assess", states("proposed"), SiteAssessed, by=BY_OFFICER),
-        Move(
-            "begin-works",
-            states("assessed", "under_works"),
-            WorksBegun,
-            body=Beginning,
-            by=BY_OFFICER,
-            rule=under_its_number,
-            when=may_have_more,
-            refuses=("too_many_works",),
-            example={"work_kind": "water_system"},
-        ),
-        Move(
-            "complete-works",
-            states("under_works"),
-            WorksCompleted,
-            body=Completion,
-            by=BY_OFFICER,
-            rule=reaching_so_many,
-            needs=DEFINITION,
-            refuses=("work_unknown", "work_completed_before", "reach_stated_otherwise"),
-            example={"work": 1, "families": 120},
-        ),
-        Move(
-            "hand-over",
-            states("under_works"),
-            SiteHandedOver,
-            by=BY_OFFICER,
-            when=works_are_done,
-            refuses=("works_not_completed",),
-        ),
-        Move(
-            "inspect",
-            states("handed_over"),
-            SiteInspected,
-            body=Inspection,
-            by=BY_OFFICER,
-            example={"condition": "working"},
-        ),
-        Move(
-            "drop",
-            BEFORE_HANDING_OVER,
-            SiteDropped,
-            body=Reason,
-            by=BY_OFFICER,
-            reasons=("spring_dried_up", "owners_disagree", "unsuitable", "no_funds", "security", "mistake"),
-            example={"reason": "spring_dried_up"},
-            aside=True,
-        ),
-    ),
+    (*FACTS, *REVISIONS.moves(FACTS)),
     fold,
+    revisable=REVISIONS.revisable,
     readers={**BY_OFFICER, "host": "institution"},
     filters=("programme", "institution"),
 )

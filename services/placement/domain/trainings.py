@@ -9,6 +9,8 @@ from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.opening import Framed, Opening, in_frame, opens
+from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Date, Event, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.trainings import (
@@ -17,15 +19,17 @@ from shared.contracts.trainings import (
     Sessions,
     TrainingAnnounced,
     TrainingCancelled,
+    TrainingFactTakenBack,
     TrainingHeld,
     TrainingParticipantsCorrected,
     TrainingRescheduled,
+    TrainingTimeCorrected,
 )
 from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_OFFICER
 
 
-class Training(Framed):
+class Training(Framed, Trailed):
     """`correction`: number of the last one. `reason`: of that, or of the cancellation."""
 
     status: Literal["announced", "held", "cancelled"]
@@ -73,9 +77,15 @@ def on_other_days(turn: Turn[Training, Days]) -> Told:
 
 def held_when_it_began(turn: Turn[Training, Held]) -> Told:
     """No training is held before its first day; each group of participants stands once."""
+    from_its_first_day(turn)
+    each_group_once(turn.body.participants)
+    return {}
+
+
+def from_its_first_day(turn: Turn[Training, Any]) -> Told:
+    """No training is held before its first day."""
     if turn.state.day_of(turn.now) < turn.state.starts_on:
         raise Refusal("held_before_start", "the training begins on a later day")
-    each_group_once(turn.body.participants)
     return {}
 
 
@@ -121,68 +131,85 @@ EXAMPLE: Mapping[str, Any] = {
     **DAYS,
 }
 
+# Participants are counted anew by a verb of its own, whose count stands for the one before.
+_PUT_RIGHT: Facts = {
+    TrainingRescheduled: at_any_time,
+    TrainingHeld: from_its_first_day,
+    TrainingCancelled: at_any_time,
+}
+REVISIONS = Revisions(
+    TrainingTimeCorrected,
+    TrainingFactTakenBack,
+    timed=_PUT_RIGHT,
+    undone=frozenset(_PUT_RIGHT),
+    refuses=("held_before_start",),
+    example={"happened_at": "2011-03-11T09:00:00Z", "reason": "wrong_date"},
+)
+FACTS: tuple[Move, ...] = (
+    opens(
+        "create",
+        TrainingAnnounced,
+        Announcement,
+        BY_OFFICER,
+        rule=announced,
+        refuses=(
+            "dates_reversed",
+            "dates_too_far_apart",
+        ),
+        example=EXAMPLE,
+    ),
+    Move(
+        "reschedule",
+        ANNOUNCED,
+        TrainingRescheduled,
+        body=Days,
+        by=BY_OFFICER,
+        rule=on_other_days,
+        refuses=(
+            "dates_reversed",
+            "dates_too_far_apart",
+        ),
+        example=DAYS,
+    ),
+    Move(
+        "hold",
+        ANNOUNCED,
+        TrainingHeld,
+        body=Held,
+        by=BY_OFFICER,
+        rule=held_when_it_began,
+        refuses=("held_before_start", "group_repeated", "institution_unknown"),
+        example={"sessions": 5, **GROUPS},
+    ),
+    Move(
+        "correct-participants",
+        HELD,
+        TrainingParticipantsCorrected,
+        body=Recount,
+        by=BY_OFFICER,
+        rule=counted_anew,
+        refuses=("group_repeated", "institution_unknown"),
+        reasons=("attendance_list", "counted_twice", "left_out", "wrong_group"),
+        example={"reason": "attendance_list", **GROUPS},
+    ),
+    Move(
+        "cancel",
+        ANNOUNCED,
+        TrainingCancelled,
+        body=Reason,
+        by=BY_OFFICER,
+        reasons=("trainer_ill", "few_participants", "host_withdrew", "no_funds", "security", "mistake"),
+        example={"reason": "trainer_ill"},
+        aside=True,
+    ),
+)
+
 TRAINING = Case(
     "trainings",
     Training,
-    (
-        opens(
-            "create",
-            TrainingAnnounced,
-            Announcement,
-            BY_OFFICER,
-            rule=announced,
-            refuses=(
-                "dates_reversed",
-                "dates_too_far_apart",
-            ),
-            example=EXAMPLE,
-        ),
-        Move(
-            "reschedule",
-            ANNOUNCED,
-            TrainingRescheduled,
-            body=Days,
-            by=BY_OFFICER,
-            rule=on_other_days,
-            refuses=(
-                "dates_reversed",
-                "dates_too_far_apart",
-            ),
-            example=DAYS,
-        ),
-        Move(
-            "hold",
-            ANNOUNCED,
-            TrainingHeld,
-            body=Held,
-            by=BY_OFFICER,
-            rule=held_when_it_began,
-            refuses=("held_before_start", "group_repeated", "institution_unknown"),
-            example={"sessions": 5, **GROUPS},
-        ),
-        Move(
-            "correct-participants",
-            HELD,
-            TrainingParticipantsCorrected,
-            body=Recount,
-            by=BY_OFFICER,
-            rule=counted_anew,
-            refuses=("group_repeated", "institution_unknown"),
-            reasons=("attendance_list", "counted_twice", "left_out", "wrong_group"),
-            example={"reason": "attendance_list", **GROUPS},
-        ),
-        Move(
-            "cancel",
-            ANNOUNCED,
-            TrainingCancelled,
-            body=Reason,
-            by=BY_OFFICER,
-            reasons=("trainer_ill", "few_participants", "host_withdrew", "no_funds", "security", "mistake"),
-            example={"reason": "trainer_ill"},
-            aside=True,
-        ),
-    ),
+    (*FACTS, *REVISIONS.moves(FACTS)),
     fold,
+    revisable=REVISIONS.revisable,
     readers={**BY_OFFICER, "host": "institution"},
     filters=("programme", "institution"),
 )

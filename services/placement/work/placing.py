@@ -7,10 +7,11 @@ from typing import Any
 
 from services.placement.domain import calendars
 from services.placement.domain.placements import PLACEMENT, Report
-from services.placement.domain.revisions import Revision
+from services.placement.domain.revisions import PlacementRevision
 from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Days, Placement, Preparation
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
+from shared.cases.revisions import REVISING
 from shared.clock import derived_id, short_hash
 from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted, Terms
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn
@@ -23,15 +24,14 @@ from shared.replica import Replica
 from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
-from shared.store.streams import id_at
 from shared.web.acting import Call
+from shared.web.revising import standing_ids
 
 PURPOSE = "placement"
 CONSENT_FLAG = "consent_withdrawn"
 ERASED = "person_erased"
 REPORT = "report"
-REVISING = frozenset({"correct-contract", "correct-time", "take-back"})
-PLACEMENTS_TOPIC = "placement.placements"
+PUT_RIGHT = REVISING | {"correct-contract"}
 
 
 def placement_of(match: str) -> str:
@@ -178,7 +178,7 @@ class Placing:
             if expected is not None and expected != document["version"]:
                 raise PreconditionFailed
             await self._hold_before(call, command, state)
-            if call.verb in REVISING:
+            if call.verb in PUT_RIGHT:
                 # What is put right was looked at with the flag of a withdrawn consent, which is none of the state.
                 expected = int(document["version"])
         try:
@@ -193,10 +193,10 @@ class Placing:
 
     def _given(self, call: Call[Any], document: Document, state: Placement) -> Any:
         programme = self._programme_days(state)
-        if call.verb not in REVISING:
+        if call.verb not in PUT_RIGHT:
             return programme
-        ids = {past.standing: id_at(document, PLACEMENTS_TOPIC, past.standing) for past in state.trail}
-        return Revision(ids, self.preparation(state), programme, bool(document["private"].get(CONSENT_FLAG)))
+        ids = standing_ids(PLACEMENTS, self._kernel.service, document)
+        return PlacementRevision(ids, self.preparation(state), programme, bool(document["private"].get(CONSENT_FLAG)))
 
     async def _hold_before(self, call: Call[Any], command: Asked, state: Placement) -> None:
         """Has the calendar hold the days that the placement will have beside those that it has."""
@@ -204,7 +204,7 @@ class Placing:
         for event in PLACEMENT.decide(state, command, at):
             after = PLACEMENT.evolve(after, event)
         starts_on, ends_on = after.starts_on, after.ends_on
-        held = call.verb in REVISING and (state.starts_on, state.ends_on) == (starts_on, ends_on)
+        held = call.verb in PUT_RIGHT and (state.starts_on, state.ends_on) == (starts_on, ends_on)
         if starts_on is None or ends_on is None or held:
             return
         asked = short_hash(call.cause.command_id)

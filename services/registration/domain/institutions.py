@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from services.registration.domain import examples
 from services.registration.domain.fields import KnownCountry
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, SignsInAs, to_another
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Instant
 from shared.contracts.registration import (
     InstitutionAccountAssigned,
@@ -22,8 +24,10 @@ from shared.contracts.registration import (
     InstitutionAssessed,
     InstitutionBecamePartner,
     InstitutionClosed,
+    InstitutionFactTakenBack,
     InstitutionPutOnHold,
     InstitutionRegistered,
+    InstitutionTimeCorrected,
 )
 from shared.identity.roles import BY_HOST, BY_OFFICER
 from shared.texts import one_line
@@ -31,7 +35,7 @@ from shared.texts import one_line
 Status = Literal["proposed", "assessed", "partner", "active", "on_hold", "closed"]
 
 
-class Institution(BaseModel):
+class Institution(Trailed):
     """`reason`: why it is on hold or closed."""
 
     model_config = ConfigDict(frozen=True)
@@ -79,7 +83,7 @@ def fold(state: Institution | None, event: Any) -> Mapping[str, Any]:
 
 OPEN = states("proposed", "assessed", "partner", "active", "on_hold")
 
-MOVES: tuple[Move, ...] = (
+FACTS: tuple[Move, ...] = (
     Move(
         "create",
         states(NEW),
@@ -128,4 +132,20 @@ MOVES: tuple[Move, ...] = (
     ),
 )
 
-INSTITUTION = Case("institutions", Institution, MOVES, fold, readers=BY_HOST, second="already_registered")
+_PUT_RIGHT: Facts = dict.fromkeys(
+    (InstitutionAssessed, InstitutionBecamePartner, InstitutionActivated, InstitutionPutOnHold, InstitutionClosed),
+    at_any_time,
+)
+REVISIONS = Revisions(
+    InstitutionTimeCorrected, InstitutionFactTakenBack, timed=_PUT_RIGHT, undone=frozenset(_PUT_RIGHT)
+)
+
+INSTITUTION = Case(
+    "institutions",
+    Institution,
+    (*FACTS, *REVISIONS.moves(FACTS)),
+    fold,
+    revisable=REVISIONS.revisable,
+    readers=BY_HOST,
+    second="already_registered",
+)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Event
+from shared.contracts.frame import Frame
 from shared.contracts.matching import AssignmentFilled, AssignmentReopened, MatchRetracted, OfferDeclined
 from shared.contracts.placement import (
     PlacementCancelled,
@@ -25,11 +26,23 @@ from shared.contracts.placement import (
     ReturnStarted,
 )
 from shared.contracts.registration import ExpertDeclaredIneligible
+from shared.contracts.trainings import (
+    Group,
+    TrainingAnnounced,
+    TrainingCancelled,
+    TrainingFactTakenBack,
+    TrainingHeld,
+    TrainingParticipantsCorrected,
+    TrainingTimeCorrected,
+)
 from shared.messaging.port import Record
-from tests.unit.monitoring.story import START, Story, batch_of, derived, entry, model_of, stored
+from tests.unit.monitoring.story import PROGRAMME, START, Story, batch_of, derived, entry, model_of, stored
 
 SEEDS = st.integers(0, 10_000)
 VERSION = ("known_from", "known_to")
+FRAME = Frame(
+    country="AF", sector="health", programme=PROGRAMME, programme_version=1, office="kabul", time_zone="Asia/Kabul"
+)
 
 
 def random_story(seed: int) -> Story:
@@ -55,7 +68,7 @@ def random_story(seed: int) -> Story:
         name = dice.choice(names)
         happened = START + timedelta(days=step)
         pause = dice.choice([0, 1, 500])
-        match dice.randint(0, 13):
+        match dice.randint(0, 15):
             case 0:
                 newer = entry(
                     name,
@@ -90,8 +103,37 @@ def random_story(seed: int) -> Story:
             case (9 | 10 | 11 | 12) as number if trails.get(name):
                 story.tell(placements[name], revising(number, trails[name], happened, dice), step_ms=pause)
             case _:
-                story.tell(id_of("match", name, name), OfferDeclined(happened_at=happened, reason="no"), step_ms=pause)
+                elsewhere(story, name, dice, happened, pause)
     return story
+
+
+def elsewhere(story: Story, name: str, dice: random.Random, at: datetime, pause: int) -> None:
+    """What concerns no placement."""
+    if dice.random() < 0.3:
+        story.tell(id_of("match", name, name), OfferDeclined(happened_at=at, reason="no"), step_ms=pause)
+    else:
+        on_training(story, dice, at, pause)
+
+
+def on_training(story: Story, dice: random.Random, at: datetime, pause: int) -> None:
+    """A training is held, or its last fact is put right, or its participants are counted anew."""
+    training, place = id_of("training"), ("placement.trainings", id_of("training"))
+    if place not in story.sequences:
+        days = {"starts_on": date(2026, 2, 1), "ends_on": date(2026, 2, 5)}
+        story.tell(training, TrainingAnnounced(happened_at=at, frame=FRAME, training_kind="workshop", **days))
+    fact = dice.randint(2, 1 + max(1, story.sequences[place]))
+    named: dict[str, Any] = {"of": "Fact", "replaces": id_of("event"), "reason": "mistake", "fact": fact}
+    groups = tuple(Group(sex=sex, persons=dice.randint(1, 9)) for sex in ("female", "male")[: dice.randint(1, 2)])
+    event: Event = dice.choice(
+        (
+            TrainingHeld(happened_at=at, sessions=2, participants=groups),
+            TrainingCancelled(happened_at=at, reason="mistake"),
+            TrainingParticipantsCorrected(happened_at=at, correction=1, participants=groups, reason="left_out"),
+            TrainingTimeCorrected(happened_at=at - timedelta(days=dice.randint(0, 3)), **named),
+            TrainingFactTakenBack(happened_at=at, status="announced", **named),
+        )
+    )
+    story.tell(training, event, step_ms=pause)
 
 
 def running(number: int, at: datetime, step: int) -> Event:

@@ -31,6 +31,7 @@ from shared.web.callers import Granted, guarded_routes
 from shared.web.front import Front
 from shared.web.notes import Notes
 from shared.web.pages import waiting
+from shared.web.pages.languages import LANGUAGES
 
 SERVICES = ("registration", "matching")
 
@@ -178,6 +179,21 @@ async def test_with_a_real_issuer_nobody_is_entered_as() -> None:
             assert "and come back here. Your password stays there." in page.text
             assert 'href="/sign-in/begin?to=/today%3Flang%3Dfr"' in page.text
             assert (await browser.post("/sign-in", data={"as": "administrator@"})).status_code == 404
+
+
+async def test_the_page_says_at_which_issuer_one_signs_in() -> None:
+    class Client(InMemory):
+        issuer = "https://login.example.org"
+        pages_client_id = "sankofa"
+        pages_client_secret = "of the test"
+
+    async for town in town_of(Client()):
+        async with town.browser() as browser:
+            for language in LANGUAGES:
+                page = await browser.get(f"/sign-in?lang={language}")
+                assert page.status_code == 200
+                assert "https://login.example.org" in page.text
+                assert "/sign-in/begin" in page.text
 
 
 async def test_a_pass_is_given_again_until_the_session_ends(town: Town) -> None:

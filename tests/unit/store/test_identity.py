@@ -72,3 +72,15 @@ async def test_a_store_that_names_no_key_is_refused(store: LocalStore) -> None:
     with pytest.raises(SettingsError, match="before ids were keyed"):
         await check(store, keys(1))
     assert await store.load(META.name, "identity") is None
+
+
+async def test_documents_of_an_earlier_form_are_refused_in_one_line(store: LocalStore) -> None:
+    own = keys(1)
+    await check(store, own)
+    mark = await store.load(META.name, "identity")
+    assert mark is not None
+    del mark["form"]
+    await store.save(META.name, {**mark, "version": 2}, 1)
+    with pytest.raises(SettingsError, match="documents of form 1") as refused:
+        await check(store, own)
+    assert "\n" not in str(refused.value)
