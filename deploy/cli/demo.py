@@ -42,7 +42,7 @@ def demo(
         asyncio.run(_ready(settings, child))
         right = run_history(replay, settings, as_json=False)
         if not exit_after:
-            print(f"\nThe system stays up at {settings.base_url} until Ctrl-C.", flush=True)
+            print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 child.wait()
     finally:

@@ -9,4 +9,8 @@ if [ -f /run/secrets/client_secret ]; then
     SANKOFA_CLIENT_SECRET="$(cat /run/secrets/client_secret)"
     export SANKOFA_CLIENT_SECRET
 fi
+if [ -f /run/secrets/pages_client_secret ]; then
+    SANKOFA_PAGES_CLIENT_SECRET="$(cat /run/secrets/pages_client_secret)"
+    export SANKOFA_PAGES_CLIENT_SECRET
+fi
 exec sankofa "$@"

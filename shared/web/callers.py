@@ -144,12 +144,16 @@ def check_no_body(request: Request) -> None:
 
 @dataclass(frozen=True)
 class Guarded:
-    """A route as the tests see it: `right` is None where it is open on purpose or, if not `declared`, forgotten."""
+    """A route as the tests see it: `right` is None where it is open on purpose or, if not `declared`, forgotten.
+
+    `page`: it is read by a pass, and takes no bearer token.
+    """
 
     method: str
     path: str
     right: Right | None
     declared: bool
+    page: bool = False
 
 
 def guarded_routes(app: FastAPI) -> list[Guarded]:
@@ -160,6 +164,7 @@ def guarded_routes(app: FastAPI) -> list[Guarded]:
         calls: list[Any] = [dependency.call for dependency in dependant.dependencies] if dependant else []
         rights = [right for call in calls if isinstance(right := getattr(call, "right", None), Right)]
         declared = bool(rights) or everybody in calls
+        page = any(getattr(call, "page", False) for call in calls)
         for method in sorted(getattr(route, "methods", None) or ("*",)):
-            found.append(Guarded(method, str(route.path), rights[0] if rights else None, declared))
+            found.append(Guarded(method, str(route.path), rights[0] if rights else None, declared, page))
     return found

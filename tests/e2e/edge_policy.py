@@ -18,7 +18,16 @@ BAD_BODY = {"no_such_field": 1}
 
 
 def routes() -> list[tuple[str, Guarded]]:
-    """Every route of every service, from the services as they are built."""
+    """Every route of every service that a program asks, from the services as they are built."""
+    return [(name, route) for name, route in _built() if not route.page]
+
+
+def pages() -> list[tuple[str, Guarded]]:
+    """Every one that people read by a pass."""
+    return [(name, route) for name, route in _built() if route.page]
+
+
+def _built() -> list[tuple[str, Guarded]]:
     return [(name, route) for name in SERVICES for route in guarded_routes(built(name).app)]
 
 

@@ -33,7 +33,7 @@ from tests.e2e.edge_checks import (
 from tests.e2e.edge_examples import Cases, Operation, Ready, documents, posts, substituted
 from tests.e2e.edge_fuzz import fuzz
 from tests.e2e.edge_plain import opened, plain_cases
-from tests.e2e.edge_policy import BAD_BODY, Case, everybody, expected, routes
+from tests.e2e.edge_policy import BAD_BODY, Case, everybody, expected, pages, routes
 from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, PROGRAMME, People, terms
 from tests.e2e.system import SERVICES, System
 
@@ -463,6 +463,15 @@ def test_without_a_good_token_there_is_nothing(people: People, owned: dict[str, 
         for headers in ({}, {"Authorization": f"Bearer {expired}"}):
             answer = people.http.request(route.method, url, json=None if route.method == "GET" else {}, headers=headers)
             refused(answer, 401, expired)
+
+
+def test_no_token_opens_a_page(people: People) -> None:
+    found = pages()
+    assert len(found) >= 4
+    for service, route in found:
+        url = f"/{service}{route.path}".replace("{id}", POISONED)
+        answer = people.http.request(route.method, url, headers=people.headers("administrator", None))
+        assert answer.status_code == (303 if route.method == "GET" else 401), (service, route)
 
 
 def test_another_office_reaches_nothing_by_writing(people: People, owned: dict[str, Case]) -> None:

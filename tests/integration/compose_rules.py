@@ -14,6 +14,8 @@ COMPOSE = ROOT / "docker-compose.yml"
 OWN = ("registration", "matching", "placement", "monitoring")
 SERVERS = ("kafka", "mongodb")
 COMMAND_LINE, ISSUER = "sankofa", "issuer"
+# Who signs passes, and people in.
+PASSES = "registration"
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|_KEY\b|MONGODB_URL", re.IGNORECASE)
 CREDENTIALS = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
 PINNED = re.compile(r"\$\{[A-Z_]+:-[a-z/-]+:\d+(\.\d+)+(-[a-z]+)?(@sha256:[0-9a-f]{64})?\}")
@@ -106,6 +108,11 @@ def _of_volumes(file: File) -> Iterator[str]:
         writes_public = [one for one in service.get("volumes", ()) if one.startswith("issuer-public:")]
         if name != ISSUER and any(not one.endswith(":ro") for one in writes_public):
             yield f"{name}: writes the public half of the issuer's key"
+        passes = [one for one in service.get("volumes", ()) if one.startswith("pass-public:")]
+        if name != PASSES and any(not one.endswith(":ro") for one in passes):
+            yield f"{name}: writes the public half of the key of passes"
+        if name in OWN and not passes:
+            yield f"{name}: lacks the public half of the key of passes"
         if name in OWN and not writes_public:
             yield f"{name}: lacks the public half of the issuer's key"
         if name in OWN and not any(one.startswith("keys-identity:") for one in service.get("volumes", ())):
@@ -120,8 +127,10 @@ def _of_secrets(file: File) -> Iterator[str]:
             yield f"{name}: not a file of that name in the secrets' folder"
     for service in OWN:
         given = file["services"][service].get("secrets")
-        if given != [{"source": f"{service}_mongodb_url", "target": "mongodb_url"}]:
+        also = ["pages_client_secret"] if service == PASSES else []
+        if given != [{"source": f"{service}_mongodb_url", "target": "mongodb_url"}, *also]:
             yield f"{service}: reads other secrets than its own"
     for name, service in file["services"].items():
-        if "client_secret" in str(service.get("secrets", ())) and name not in (COMMAND_LINE, ISSUER):
+        given = [one["source"] if isinstance(one, Mapping) else one for one in service.get("secrets", ())]
+        if "client_secret" in given and name not in (COMMAND_LINE, ISSUER):
             yield f"{name}: reads the secret of the command line"

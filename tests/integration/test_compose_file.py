@@ -19,6 +19,7 @@ import pytest
 from deploy.image.healthy import ready
 from deploy.local.kafka import POM
 from deploy.local.processes import MissingTool
+from shared.web.front import ENTRANCE
 from tests.conftest import NO_ENGINE
 from tests.integration.compose_rules import COMPOSE, CREDENTIALS, OWN, ROOT, findings, parsed
 from tests.tools import skipped_without_tools
@@ -49,7 +50,10 @@ def test_the_file_keeps_its_rules() -> None:
         (lambda s: s["monitoring"]["volumes"].append("keys-issuer:/k"), "monitoring: has the keys of issuer"),
         (lambda s: s["sankofa"]["volumes"].append("keys-issuer:/k"), "sankofa: has the keys of issuer"),
         (lambda s: s["matching"]["volumes"].append("issuer-public:/k"), "matching: writes the public half"),
-        (lambda s: s["placement"]["volumes"].pop(), "placement: lacks the public half"),
+        (lambda s: s["placement"]["volumes"].pop(), "placement: lacks the public half of the key of passes"),
+        (lambda s: s["placement"]["volumes"].pop(-2), "placement: lacks the public half of the issuer's key"),
+        (lambda s: s["matching"]["volumes"].append("pass-public:/k"), "matching: writes the public half of the key of"),
+        (lambda s: s["matching"].update(secrets=["pages_client_secret"]), "matching: reads other secrets"),
         (lambda s: s["proxy"].update(secrets=["client_secret"]), "proxy: reads the secret of the command line"),
         (lambda s: s["monitoring"].pop("restart"), "monitoring: nobody starts it again"),
         (lambda s: s["mongodb"].update(ports=["27017:27017"]), "mongodb: a port on the machine"),
@@ -108,6 +112,13 @@ def test_the_proxy_knows_the_four_services() -> None:
     text = (ROOT / "deploy" / "proxy" / "Caddyfile").read_text()
     assert f"^/({'|'.join(OWN)})/" in text
     assert "health(/|$)" in text
+    entrance = re.search(r"@entrance path_regexp (\S+)", text)
+    assert entrance
+    for path in ("/", "/today", "/sign-in", "/sign-in/callback", "/sign-out"):
+        assert re.search(entrance[1], path), path
+        assert path.split("/")[1] in ENTRANCE
+    for path in ("/todays", "/sign-in-elsewhere", "/registration", "/x", "//"):
+        assert not re.search(entrance[1], path), path
 
 
 def test_secrets_are_made_once_in_a_closed_folder(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored
 from shared.web.callers import guarded_routes
-from tests.unit.matching.facts import CODE, HOST, LONG_AGO, OFFICE, Others, expert_id, person_id, terms
+from tests.unit.matching.facts import CODE, DEFINITION, HOST, LONG_AGO, OFFICE, Others, expert_id, person_id, terms
 from tests.unit.registration.serving import Serving
 
 NAMES = ("anna", "bela", "cora")
@@ -582,3 +582,19 @@ async def test_vacancies_do_not_offer_what_is_over_and_say_where_the_caller_stan
     told.clock.ahead = datetime(2027, 9, 1, tzinfo=UTC) - told.clock.now()
     listed = (await told.get("/vacancies", "host", subject="college")).json()["items"]
     assert [one["id"] for one in listed] == [longer]
+
+
+async def test_no_terms_are_drafted_in_a_programme_that_is_over_but_by_who_records_late(edge: Serving) -> None:
+    others, dates = Others(edge.log), {"starts": date(2006, 1, 1), "ends": date(2008, 7, 1)}
+    await others.programme(DEFINITION.model_copy(update={"dates": DEFINITION.dates.model_copy(update=dates)}))
+    await others.host()
+
+    async def known() -> bool:
+        return CODE in edge.service.replica.definitions.codes()
+
+    await edge.eventually(known)
+    await edge.quiet()
+    body = draft(starts_on="2008-03-01", ends_on="2008-05-01")
+    assert rule(await edge.post("/assignments", "officer", body)) == (409, "programme_is_over")
+    late = {**body, "happened_at": "2008-01-15T09:00:00Z"}
+    assert (await edge.post("/assignments", "officer", late)).status_code == 201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -358,3 +359,18 @@ async def test_an_arrival_is_not_taken_back_once_the_consent_was(edge: Serving) 
     assert (await edge.get(PATH)).json()["consent_withdrawn"]
     refused = await step(edge, "take-back", MISTAKE)
     assert (refused.status_code, refused.json()["rule"]) == (409, "consent_withdrawn")
+
+
+async def test_a_report_is_sealed_and_read_by_its_writer_and_by_officers_alone(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    text = "Eighteen midwives of Kunduz were trained."
+    sent = await edge.post(f"{PATH}/submit-report", "expert", {"text": text}, subject="me", key="once")
+    assert sent.status_code == 200, sent.text
+    again = await edge.post(f"{PATH}/submit-report", "expert", {"text": text}, subject="me", key="once")
+    assert again.headers["etag"] == sent.headers["etag"]
+    document = await edge.store.load("placements", arriving.placement())
+    assert "midwives" not in json.dumps(document)
+    for how in ({"role": "officer"}, {"role": "expert", "subject": "me"}):
+        assert [note["text"] for note in (await edge.get(PATH, **how)).json()["notes"]] == [text]
+    assert "notes" not in (await edge.get(PATH, role="host", subject="college")).json()

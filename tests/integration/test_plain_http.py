@@ -247,3 +247,18 @@ async def test_lists_are_in_the_order_of_the_openings_a_page_at_a_time(edge: Ser
     rest = (await edge.get(f"/sites?limit=2&after={first['next']}")).json()
     assert [one["id"] for one in (*first["items"], *rest["items"])] == opened
     assert (await edge.get("/sites", office="herat")).json()["items"] == []
+
+
+@pytest.mark.parametrize(("path", "body"), [("/trainings", TRAINING), ("/sites", SITE)])
+async def test_nothing_is_opened_in_a_programme_that_is_over_but_what_happened_before(
+    path: str, body: dict[str, Any]
+) -> None:
+    async with Serving("placement", stored(COLLECTIONS, SHADOWS), build) as edge:
+        await know(edge, {**with_sections(), "dates": {"starts": "2006-01-01", "ends": "2008-07-01"}})
+        refused = await edge.post(path, "officer", body)
+        assert (refused.status_code, refused.json()["rule"]) == (409, "programme_is_over")
+        # Half past one in the morning of the first day after it, in Kabul.
+        last = await edge.post(path, "officer", {**body, "happened_at": "2008-06-30T21:00:00Z"})
+        assert (last.status_code, last.json()["rule"]) == (409, "programme_is_over")
+        late = await edge.post(path, "officer", {**body, "happened_at": "2008-06-30T19:00:00Z"})
+        assert late.status_code == 201

@@ -472,3 +472,18 @@ async def test_a_moment_is_written_in_one_form(published: Serving) -> None:
     expert, _ = await registered(published)
     at = (await published.get(f"/experts/{expert}")).json()["registered_at"]
     assert len(at) == len(text_of(published.clock.now()))
+
+
+async def test_nobody_registers_in_a_programme_that_is_over_but_who_did_before_its_end(edge: Serving) -> None:
+    dates = {"starts": "2006-01-01", "ends": "2008-07-01"}
+    sent = {"definition": {**DEFINITION, "dates": dates}}
+    assert (await edge.post("/programmes", "administrator", sent)).status_code == 201
+
+    async def known() -> bool:
+        return DEFINITION["code"] in edge.service.replica.definitions.codes()
+
+    await edge.eventually(known)
+    refused = await edge.post("/experts", "officer", registration())
+    assert (refused.status_code, refused.json()["rule"]) == (409, "programme_is_over")
+    late = registration(happened_at="2008-06-30T09:00:00Z", valid_from="2008-01-01")
+    assert (await edge.post("/experts", "officer", late)).status_code == 202

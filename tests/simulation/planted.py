@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from services.registration.work.erasing import Erasing
 from shared.clock import derived_id
 from shared.messaging.handlers import Delivery, Handler
 from shared.messaging.heads import Heads
@@ -156,6 +157,15 @@ def the_stop_waits_for_its_turn() -> Any:
     return mock.patch.object(Consumer, "_stop_ahead", stop)
 
 
+def the_key_alone_is_destroyed() -> Any:
+    """An erasure that leaves whatever no key opens: numbers, cases, and what others know of the person."""
+
+    async def finish(self: Any, person_id: str) -> None:
+        await self._keys.destroy(person_id)
+
+    return mock.patch.object(Erasing, "_finish", finish)
+
+
 BUGS = {
     bug.name: bug
     for bug in (
@@ -171,6 +181,7 @@ BUGS = {
         ),
         Bug("the stop moves the mark", frozenset({"I10"}), the_stop_moves_the_mark, scenario="dead letters"),
         Bug("the stop waits for its turn", frozenset({"I12"}), the_stop_waits_for_its_turn, scenario="dead letters"),
+        Bug("the key alone is destroyed", frozenset({"I12"}), the_key_alone_is_destroyed),
         Bug("outbox not empty, so forget", frozenset({"I8"}), outbox_not_empty_so_forget, scenario="stale heads"),
     )
 }

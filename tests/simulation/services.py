@@ -44,12 +44,24 @@ def without_edges() -> Iterator[None]:
         patches.enter_context(mock.patch.object(APIRouter, "add_api_route", _nothing))
         patches.enter_context(mock.patch.object(BaseModel, "model_json_schema", _no_schema))
         for service in (registration, matching, placement, monitoring):
-            patches.enter_context(mock.patch.object(service, "served", _nothing))
+            patches.enter_context(mock.patch.object(service, "served", Nowhere()))
+        for part in ("_entrance", "passes_router", "front_router", "SigningIn", "create_entrance"):
+            patches.enter_context(mock.patch.object(registration, part, Nowhere()))
         yield
 
 
+class Nowhere:
+    """What stands where an edge would be, with all its parts."""
+
+    def __getattr__(self, _name: str) -> Nowhere:
+        return self
+
+    def __call__(self, *_: object, **__: object) -> Nowhere:
+        return self
+
+
 def _nothing(*_: object, **__: object) -> None:
-    """What stands where an edge would be."""
+    return None
 
 
 def _no_schema(*_: object, **__: object) -> dict[str, object]:

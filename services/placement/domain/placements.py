@@ -91,7 +91,7 @@ class EarlyEnd(Reason):
 
 
 class Report(Change):
-    """What was done and what came of it, in the expert's words, which stay in this service."""
+    """What was done and what came of it, in the expert's words, which stay in this service as a note does."""
 
     text: Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=20_000)]
 
@@ -279,6 +279,8 @@ FACTS: tuple[Move, ...] = (
         rule=the_next_report,
         needs=states("private"),
         writes=True,
+        refuses=("notes_full", "person_erased"),
+        note_to=("expert",),
         example={"text": "Eighteen teachers were trained; they will train their colleagues."},
     ),
     Move(

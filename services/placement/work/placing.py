@@ -25,12 +25,12 @@ from shared.store.aggregates import UNREAD, Cause, Saved, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
 from shared.web.acting import Call
+from shared.web.notes import Notes
 from shared.web.revising import standing_ids
 
 PURPOSE = "placement"
 CONSENT_FLAG = "consent_withdrawn"
 ERASED = "person_erased"
-REPORT = "report"
 PUT_RIGHT = REVISING | {"correct-contract"}
 
 
@@ -61,6 +61,7 @@ class Placing:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
+        self._notes = Notes(replica.ports.keys, replica.kernel)
         self.guard = Guard(CALENDARS, PLACEMENTS.name, self._admit, usage, self._void)
 
     @staticmethod
@@ -261,10 +262,13 @@ class Placing:
         return saved
 
     async def report(self, call: Call[Report]) -> Saved[Placement]:
-        """The text stays in the private part; what stands on the log is that there is one."""
-        command, private = Asked(call.verb, call.body), {REPORT: call.body.text}
+        """The text is a note, sealed under the person's key; what stands on the log is that there is one."""
+        _, state = await self._kernel.load(PLACEMENTS, call.id)
+        if state is None:
+            raise Refusal("not_found", status=404)
+        cause = await self._notes.write(state.parties.person, call.verb, call.body.text, call.cause)
         return await self._kernel.execute(
-            PLACEMENTS, call.id, command, call.cause, expected_version=call.expected_version, private=private
+            PLACEMENTS, call.id, Asked(call.verb, call.body), cause, expected_version=call.expected_version
         )
 
     async def _execute(self, call: Call[Any], command: Asked) -> Saved[Placement]:

@@ -81,7 +81,7 @@ def reading_as(resource: str, verb: str) -> Callable[[Request], Awaitable[Admitt
         edge = edge_of(request)
         return Admitted(edge, reader.principal, allowed(edge, reader.principal, resource, verb), reader=reader)
 
-    vars(permission)["right"] = Right(resource, verb)
+    vars(permission).update(right=Right(resource, verb), page=True)
     return permission
 
 

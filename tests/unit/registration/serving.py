@@ -36,6 +36,7 @@ class Clock(RealRuntime):
 
 class NoIssuer:
     issuer: str | None = None
+    base_url = "http://test"
 
 
 class Serving:

@@ -15,16 +15,22 @@ import httpx
 import pytest
 
 from deploy.generate import InMemory
-from services.registration.store import ACCOUNTS
+from services.registration.domain.institutions import INSTITUTION
+from services.registration.store import ACCOUNTS, INSTITUTIONS
 from shared.clock import RealRuntime
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.keys import Keys
+from shared.identity.tokens import Principal
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored
+from shared.store.aggregates import Cause
 from shared.store.local import LocalStore
-from shared.web.callers import guarded_routes
+from shared.web.acting import Behind
+from shared.web.callers import Granted, guarded_routes
 from shared.web.front import Front
+from shared.web.notes import Notes
+from shared.web.pages import waiting
 from shared.web.pages.languages import LANGUAGES
 
 SERVICES = ("registration", "matching")
@@ -163,10 +169,15 @@ async def test_over_tls_they_go_over_tls_alone() -> None:
 async def test_with_a_real_issuer_nobody_is_entered_as() -> None:
     class Issued(InMemory):
         issuer = "https://login.example.org"
+        pages_client_id = "pages"
 
     async for town in town_of(Issued()):
         async with town.browser() as browser:
-            assert "Enter as" not in (await browser.get("/sign-in")).text
+            page = await browser.get("/sign-in?to=/today?lang=fr")
+            assert "Enter as" not in page.text
+            assert "https://login.example.org" in page.text
+            assert "and come back here. Your password stays there." in page.text
+            assert 'href="/sign-in/begin?to=/today%3Flang%3Dfr"' in page.text
             assert (await browser.post("/sign-in", data={"as": "administrator@"})).status_code == 404
 
 
@@ -379,3 +390,32 @@ async def test_the_entrance_declares_its_routes(town: Town) -> None:
     routes = guarded_routes(town.services["registration"].entrance)
     assert [route for route in routes if not route.declared] == []
     assert {route.path.split("/")[1] for route in routes} == {"", "today", "sign-in", "sign-out"}
+
+
+async def test_of_many_that_wait_it_is_said_that_there_are_more(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted is bounded; the oldest come first, each with a way to it."""
+    monkeypatch.setattr(waiting, "COUNTED_AT_MOST", 2)
+    ids = [await proposed(town) for _ in range(3)]
+    async with town.browser() as browser:
+        await enter(browser, "host@")
+        assert "Nothing waits" in (await browser.get("/registration/today", follow_redirects=True)).text
+    found = await waiting_for(town, Principal("a", "officer", "kabul"))
+    assert [(one.kind, one.status, one.number, one.more) for one in found] == [("institutions", "proposed", 2, True)]
+    assert list(found[0].oldest) == ids[:2]
+    assert await waiting_for(town, Principal("a", "officer", "sarajevo")) == []
+
+
+async def proposed(town: Town) -> str:
+    town.clock.instant += timedelta(minutes=1)
+    id = town.clock.new_id()
+    example = INSTITUTION.rows["create"][0].example
+    command = INSTITUTION.ask("create", **example)
+    await town.kernel.execute(INSTITUTIONS, id, command, Cause(town.clock.new_id()))
+    return id
+
+
+async def waiting_for(town: Town, principal: Principal) -> list[waiting.Waiting]:
+    service = town.services["registration"]
+    served = next(one for one in service.cases if one.name == "institutions")
+    behind = Behind(service.replica.kernel, Notes(town.keys, service.replica.kernel), service.replica.definitions)
+    return await waiting.waiting_in(served, behind, Granted(service.app.state.edge, principal, ()))
