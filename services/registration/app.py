@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
+from fastapi import APIRouter
 
 from services.registration.api import Works, served_cases
+from services.registration.applying.opening import DRAFTS_ISSUER, Opening
+from services.registration.applying.router import Applying
+from services.registration.domain.experts import EXPERT
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
@@ -36,6 +41,7 @@ from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
+from shared.web.acting import Served
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
 from shared.web.revising import revising
@@ -65,6 +71,7 @@ class Registration:
             self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
         )
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
+        self.app.include_router(_applying(self.replica, entrance, self.drafting, self.work, self.cases))
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
@@ -126,6 +133,23 @@ def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued
         openid,
         is_development(issuer, settings.base_url),
     )
+
+
+def _applying(
+    replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, cases: Sequence[Served]
+) -> APIRouter:
+    opening = Opening(
+        edge=entrance.edge,
+        drafting=drafting,
+        definitions=replica.definitions,
+        intake=replica.submissions,
+        accounts=replica.ports.keys.accounts(DRAFTS_ISSUER),
+        handing_over=work.handing_over,
+        sessions=entrance.sessions,
+        cookies=entrance.cookies,
+    )
+    (experts,) = (one for one in cases if one.case is EXPERT)
+    return Applying(opening, experts).router
 
 
 def build(ports: Ports, settings: Issued) -> Registration:

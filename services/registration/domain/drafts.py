@@ -34,7 +34,7 @@ Typed = tuple[tuple[str, str], ...]
 class Draft(BaseModel):
     """What is known of a draft without opening it. `finished`: the parts of which the person said so.
 
-    `receipt`: of what was submitted from it, and `person`: who it is of.
+    `receipt`: of what was submitted from it last, and `person`: who it is of; `sent`: how often it was submitted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +46,7 @@ class Draft(BaseModel):
     finished: tuple[str, ...] = ()
     receipt: str | None = None
     person: str | None = None
+    sent: int = 0
 
     @property
     def ends_at(self) -> datetime:
@@ -59,8 +60,12 @@ class Draft(BaseModel):
 
 def new_code(rng: random.Random) -> str:
     """Twelve characters in groups of four, such as `7K2M-QX9D-4WTN`."""
-    drawn = [_ALPHABET[one % len(_ALPHABET)] for one in rng.randbytes(CODE_CHARACTERS)]
-    return "-".join("".join(drawn[at : at + GROUP]) for at in range(0, CODE_CHARACTERS, GROUP))
+    return grouped("".join(_ALPHABET[one % len(_ALPHABET)] for one in rng.randbytes(CODE_CHARACTERS)))
+
+
+def grouped(code: str) -> str:
+    """As people read it off."""
+    return "-".join(code[at : at + GROUP] for at in range(0, CODE_CHARACTERS, GROUP))
 
 
 def read_code(text: str) -> str | None:

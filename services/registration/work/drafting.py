@@ -14,7 +14,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
-from services.registration.domain.drafts import KEPT, Draft, Typed, fact_to_repeat, folded, merged, new_code, read_code
+from services.registration.domain.drafts import (
+    KEPT,
+    Draft,
+    Typed,
+    fact_to_repeat,
+    folded,
+    grouped,
+    merged,
+    new_code,
+    read_code,
+)
 from services.registration.identifiers import SERVICE
 from services.registration.store import DRAFTS
 from shared.clock import retrying, text_of
@@ -52,6 +62,11 @@ class Opened:
     key: bytes
     typed: Typed = ()
     fact: Fact | None = None
+
+    @property
+    def shown_code(self) -> str:
+        """The code as people read it."""
+        return grouped(self.code)
 
     def is_repeated(self, said: str) -> bool:
         """Whether it is the fact that was typed; nothing has to be repeated where nothing was."""
@@ -120,9 +135,24 @@ class Drafting:
         return await self._change(code, change)
 
     async def submitted(self, code: str, receipt: str, person: str) -> Opened:
-        """The draft was submitted: what was typed stands there now, and the code leads to what became of it."""
-        changes = {"status": "submitted", "receipt": receipt, "person": person}
-        return await self._change(code, lambda one: replace(one, draft=one.draft.model_copy(update=changes), typed=()))
+        """The draft was submitted: it is edited no more, and its code leads to what became of it.
+
+        What was typed stays until it ends, for a submission may still be refused.
+        """
+
+        def change(opened: Opened) -> Opened:
+            changes = {"status": "submitted", "receipt": receipt, "person": person, "sent": opened.draft.sent + 1}
+            return replace(opened, draft=opened.draft.model_copy(update=changes))
+
+        return await self._change(code, change)
+
+    async def reopened(self, code: str) -> Opened:
+        """What was submitted was refused, and can be put right and submitted again."""
+
+        def change(opened: Opened) -> Opened:
+            return replace(opened, draft=opened.draft.model_copy(update={"status": "open", "finished": ()}))
+
+        return await self._change(code, change, to_submitted=True)
 
     async def forget(self, person: str) -> None:
         """Ends the drafts of an erased person."""
@@ -157,13 +187,13 @@ class Drafting:
             DRAFTS.name, {**document, **ended, "version": document["version"] + 1}, document["version"]
         )
 
-    async def _change(self, code: str, change: Callable[[Opened], Opened]) -> Opened:
+    async def _change(self, code: str, change: Callable[[Opened], Opened], *, to_submitted: bool = False) -> Opened:
         async def once() -> Opened:
             found = await self._found(code)
             if found is None:
                 raise Refusal(ENDED, status=410)
             document, before = found
-            if before.draft.status == "submitted":
+            if (before.draft.status == "submitted") is not to_submitted:
                 raise Refusal(SUBMITTED)
             after = change(before)
             await self._store.save(DRAFTS.name, self._written(document, after), document["version"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.errors import Problem
-from shared.web.pages.forms import Field, Posted
+from shared.web.pages.forms import Field, Posted, leaves
 from shared.web.pages.standard_names import Names, countries, languages, occupations, states
 from shared.web.pages.words import translations
 
@@ -65,6 +65,20 @@ class Form:
     def wrong(self, one: Field) -> list[str]:
         """What is wrong at the field itself, in words."""
         return [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
+
+    @property
+    def answers(self) -> list[Option]:
+        """What was typed or chosen: the words of each field that says something, and of what it says."""
+        words = translations(self.language)
+        return [
+            (words.gettext(f"field:{one.name}"), ", ".join(self._answer(one)))
+            for one in leaves(self.fields, self.posted)
+            if any(value.strip() for value in self.values(one))
+        ]
+
+    def _answer(self, one: Field) -> list[str]:
+        texts = dict(self.options(one)) if self.is_chosen(one) or one.kind == "several" else {}
+        return [texts.get(value, value) for value in self.values(one)]
 
     @property
     def summary(self) -> list[Option]:

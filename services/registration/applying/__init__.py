@@ -1,0 +1,1 @@
+"""An application by its draft: begun without an account, filled part by part, checked, submitted and followed."""

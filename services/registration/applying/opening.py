@@ -1,0 +1,137 @@
+"""How a browser holds a draft: a cookie with its code, and that this browser has seen what was typed."""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+
+from fastapi import Request
+from starlette.responses import RedirectResponse, Response
+
+from services.registration.domain.drafts import KEPT, read_code
+from services.registration.domain.sessions import browser_of
+from services.registration.entrance.addresses import TODAY
+from services.registration.entrance.cookies import Cookies
+from services.registration.identifiers import SERVICE
+from services.registration.work.drafting import Drafting, Opened
+from services.registration.work.handing_over import HandingOver
+from services.registration.work.registering import handed_over
+from services.registration.work.sessions import Sessions
+from shared.errors import Overloaded
+from shared.identity.accounts import Accounts
+from shared.identity.digests import derived_key, keyed_digest
+from shared.identity.tokens import Principal
+from shared.intake.submissions import Intake
+from shared.programmes.definitions import Definitions
+from shared.web.callers import Edge
+
+COOKIE, PATH = "sankofa-draft", f"/{SERVICE}"
+# The accounts of those who apply without one: a draft's id stands for its person until an account is assigned.
+DRAFTS_ISSUER = "urn:sankofa:drafts"
+# Wrong codes or facts of one address, and new drafts, within ten minutes. Behind a proxy everybody has one address, and
+# a code is one of 2**60, so this bounds work and no more.
+WRONG_AT_MOST, NEW_AT_MOST = 200, 2_000
+WINDOW_SECONDS = 600.0
+ADDRESSES_AT_MOST = 10_000
+
+
+@dataclass
+class Tries:
+    """Counts by address within a window, of the addresses that came last. It is this process's own."""
+
+    at_most: int
+    counted: OrderedDict[str, tuple[float, int]] = field(default_factory=OrderedDict)
+
+    def count(self, address: str, now: float) -> None:
+        began, number = self._of(address, now)
+        self.counted[address] = (began, number + 1)
+        self.counted.move_to_end(address)
+        while len(self.counted) > ADDRESSES_AT_MOST:
+            self.counted.popitem(last=False)
+
+    def check(self, address: str, now: float) -> None:
+        """Raises Overloaded (429) for one that tried too often."""
+        began, number = self._of(address, now)
+        if number >= self.at_most:
+            raise Overloaded("tries", retry_after_seconds=int(began + WINDOW_SECONDS - now) + 1, status=429)
+
+    def _of(self, address: str, now: float) -> tuple[float, int]:
+        began, number = self.counted.get(address, (now, 0))
+        return (began, number) if now - began < WINDOW_SECONDS else (now, 0)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the pages of an application stand on."""
+
+    edge: Edge
+    drafting: Drafting
+    definitions: Definitions
+    intake: Intake
+    accounts: Accounts
+    handing_over: HandingOver
+    sessions: Sessions
+    cookies: Cookies
+    wrong: Tries = field(default_factory=lambda: Tries(WRONG_AT_MOST))
+    new: Tries = field(default_factory=lambda: Tries(NEW_AT_MOST))
+
+    @property
+    def zone(self) -> tzinfo:
+        """In which an application's times are said while it has no office yet."""
+        return UTC
+
+    async def of(self, request: Request) -> Opened | None:
+        """The draft of the browser that has seen it before."""
+        code, _, known = request.cookies.get(COOKIE, "").partition(".")
+        if read_code(code) is None or not hmac.compare_digest(known.encode(), self._known(code).encode()):
+            return None
+        return await self.drafting.find(code)
+
+    def is_known(self, request: Request, opened: Opened) -> bool:
+        """Whether this browser has seen the draft before."""
+        code, _, known = request.cookies.get(COOKIE, "").partition(".")
+        return code == opened.code and hmac.compare_digest(known.encode(), self._known(code).encode())
+
+    def put(self, response: Response, opened: Opened) -> None:
+        value = f"{opened.code}.{self._known(opened.code)}"
+        seconds = int(KEPT.total_seconds())
+        secure = self.cookies.secure
+        response.set_cookie(COOKIE, value, seconds, path=PATH, secure=secure, httponly=True, samesite="lax")
+
+    def principal_of(self, opened: Opened) -> Principal:
+        return Principal(self.accounts.of(opened.id), "expert")
+
+    async def person_of(self, account: str) -> str:
+        person = await self.handing_over.person_of(account)
+        if person is None:
+            raise handed_over()
+        return person
+
+    async def enter(self, request: Request, principal: Principal) -> Response:
+        """A session of the person that the draft stands for."""
+        secret = await self.sessions.begin(principal, browser_of(request.headers.get("user-agent", "")))
+        answer = RedirectResponse(TODAY, 303)
+        self.cookies.end_passes(answer)
+        self.cookies.put_session(answer, secret)
+        return answer
+
+    def count_new(self, request: Request) -> None:
+        """Raises Overloaded (429) for an address that begins too many."""
+        address, now = _address(request), self.edge.runtime.monotonic()
+        self.new.check(address, now)
+        self.new.count(address, now)
+
+    def check_tries(self, request: Request) -> None:
+        self.wrong.check(_address(request), self.edge.runtime.monotonic())
+
+    def failed(self, request: Request) -> None:
+        self.wrong.count(_address(request), self.edge.runtime.monotonic())
+
+    def _known(self, code: str) -> str:
+        return keyed_digest(derived_key(self.edge.cursor_key, "draft"), code)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""

@@ -1,0 +1,345 @@
+"""The pages of an application without an account, under `/registration/apply`, `/drafts` and `/application`.
+
+The code stands in no address but the one that somebody kept, whose page has a button: what only fetches addresses
+opens nothing. From there it is in a cookie of this service's path (docs/decisions/0042-drafts.md).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.registration.applying.opening import Opening
+from services.registration.applying.parts import MISSING, Part, body_sent, parts_of, said_in, status_of
+from services.registration.domain.drafts import read_code
+from services.registration.work.drafting import Opened, Sent
+from shared.clock import instant_of
+from shared.errors import Overloaded, Problem, Refusal
+from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.model import Definition
+from shared.programmes.sections.selection import SelectionSection
+from shared.web import bodies
+from shared.web.acting import NOTHING_YET, Call, Served
+from shared.web.callers import Granted, everybody
+from shared.web.commands import cause
+from shared.web.doors import entered
+from shared.web.pages.cases import fields_for, lists_of
+from shared.web.pages.filled import Form
+from shared.web.pages.forms import MORE, Posted, json_of
+from shared.web.pages.languages import language_of
+from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
+from shared.web.pages.rendering import render
+from shared.web.pages.sent import sent_form
+
+CREATE = "create"
+APPLICATION, DRAFTS = "/registration/application", "/registration/drafts"
+DONE = "done"
+
+
+class Applying:
+    """The routes. `served`: the case of experts, whose opening verb is what is applied with."""
+
+    def __init__(self, opening: Opening, served: Served) -> None:
+        self._opening = opening
+        self._served = served
+        self._move = served.case.rows[CREATE][0]
+        self._fields = fields_for(served, self._move)
+        self._parts = parts_of(self._fields)
+        self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+        for path, get, post in (
+            ("/apply/{programme}", self.about, self.begin),
+            ("/drafts", self.ask_code, self.open),
+            ("/application", self.tasks, None),
+            ("/application/check", self.check, self.submit),
+            ("/application/receipt", self.receipt, self.reopen),
+            ("/application/download", self.download, None),
+            ("/application/enter", None, self.enter),
+            ("/application/part/{part}", self.ask, self.keep),
+            ("/drafts/{code}", self.confirm, None),
+        ):
+            if get is not None:
+                self.router.add_api_route(path, get, methods=["GET"])
+            if post is not None:
+                self.router.add_api_route(path, post, methods=["POST"])
+
+    async def about(self, programme: str, request: Request) -> Response:
+        definition = self._definition(programme)
+        return self._page(
+            request,
+            "apply.html",
+            definition=definition,
+            criteria=_criteria(definition),
+            closed=self._closed(definition),
+        )
+
+    async def begin(self, programme: str, request: Request) -> Response:
+        check_same_site(request)
+        definition = self._definition(programme)
+        if self._closed(definition):
+            return await self.about(programme, request)
+        self._opening.count_new(request)
+        opened = await self._opening.drafting.begin(definition.code)
+        answer = RedirectResponse(APPLICATION, 303)
+        self._opening.put(answer, opened)
+        return answer
+
+    async def ask_code(self, request: Request) -> Response:
+        return self._page(request, "draft_code.html", code="", fact="", failed=False, problem="")
+
+    async def confirm(self, code: str, request: Request) -> Response:
+        """Fetching the address opens nothing: link checkers of mail do that too."""
+        return self._page(
+            request, "draft_code.html", code=code if read_code(code) else "", fact="", failed=False, problem=""
+        )
+
+    async def open(self, request: Request) -> Response:
+        """Exchanges the code, and where something was typed a fact of it, for the cookie."""
+        check_same_site(request)
+        sent = dict(await sent_form(request))
+        code, repeated = sent.get("code", ""), sent.get("fact")
+        self._opening.check_tries(request)
+        opened = await self._opening.drafting.find(code)
+        if opened is None:
+            self._opening.failed(request)
+            return self._page(request, "draft_code.html", 404, code=code, fact="", failed=True, problem="draft_ended")
+        known = self._opening.is_known(request, opened)
+        if opened.fact is not None and not known and not opened.is_repeated(repeated or ""):
+            if repeated is not None:
+                self._opening.failed(request)
+            field = opened.fact.pointer.rpartition("/")[2]
+            failed = repeated is not None
+            return self._page(
+                request, "draft_code.html", 422 if failed else 200, code=code, fact=field, failed=failed, problem=""
+            )
+        answer = RedirectResponse(APPLICATION, 303)
+        self._opening.put(answer, opened)
+        return answer
+
+    async def tasks(self, request: Request) -> Response:
+        opened = await self._opened(request)
+        if isinstance(opened, Response):
+            return opened
+        if opened.draft.status == "submitted":
+            return RedirectResponse(f"{APPLICATION}/receipt", 303)
+        problems = self._problems(opened)
+        statuses = {one.name: status_of(one, opened.draft, opened.typed, problems) for one in self._parts}
+        return self._page(request, "application.html", opened=opened, statuses=statuses, definition=self._of(opened))
+
+    async def ask(self, part: str, request: Request) -> Response:
+        opened = await self._opened(request)
+        if isinstance(opened, Response):
+            return opened
+        return self._part(request, opened, self._named(part), Posted.of(opened.typed), ())
+
+    async def keep(self, part: str, request: Request) -> Response:
+        """Keeps what was typed, whatever it is; what is wrong with it is said afterwards."""
+        opened = await self._checked(request)
+        if isinstance(opened, Response):
+            return opened
+        page, form = self._named(part), await sent_form(request)
+        sent = tuple((name, value) for name, value in form if page.has(name))
+        kept = Sent(sent, page.names(sent, opened.typed), said_in)
+        finished = any(name == DONE for name, _ in form)
+        opened = await self._opening.drafting.keep(opened.code, page.name, kept, done=finished)
+        problems = [one for one in self._problems(opened) if page.has(one.pointer)]
+        wrong = tuple(one for one in problems if finished or one.rule != MISSING)
+        more = [(name, value) for name, value in form if name == MORE]
+        if more or wrong:
+            posted = Posted.of([*opened.typed, *more])
+            return self._part(request, opened, page, posted, () if more else wrong)
+        answer = RedirectResponse(APPLICATION, 303)
+        self._opening.put(answer, opened)
+        return answer
+
+    async def check(self, request: Request) -> Response:
+        opened = await self._opened(request)
+        if isinstance(opened, Response):
+            return opened
+        return self._check(request, opened, ())
+
+    async def submit(self, request: Request) -> Response:
+        """Submits it once: sent again, it is the same submission with the same receipt."""
+        opened = await self._checked(request)
+        if isinstance(opened, Response):
+            return opened
+        if opened.draft.status == "submitted":
+            return RedirectResponse(f"{APPLICATION}/receipt", 303)
+        granted = self._granted(opened)
+        try:
+            sent = bodies.body_of(self._move.body, json_of(self._fields, body_sent(opened.typed, opened.draft)))
+            key = f"{opened.id}.{opened.draft.sent}"
+            said = cause(request, granted, "POST /registration/v1/experts", key, sent.digest)
+            call: Call[Any] = Call(said.command_id, CREATE, sent.model, said, None, NOTHING_YET, granted)
+            with entered(granted):
+                receipt = await self._served.taken[CREATE](call)
+        except Refusal as refusal:
+            return self._check(request, opened, refusal.problems, refusal.status)
+        except Overloaded as error:
+            answer = self._check(request, opened, (Problem("overloaded"),), error.status)
+            answer.headers["Retry-After"] = str(error.retry_after_seconds)
+            return answer
+        person = await self._opening.person_of(granted.principal.account)
+        await self._opening.drafting.submitted(opened.code, str(receipt["id"]), person)
+        return RedirectResponse(f"{APPLICATION}/receipt", 303)
+
+    async def receipt(self, request: Request) -> Response:
+        opened = await self._opened(request)
+        if isinstance(opened, Response):
+            return opened
+        document = await self._opening.edge.store.load(SUBMISSIONS.name, opened.draft.receipt or "")
+        if document is None:
+            return RedirectResponse(APPLICATION, 303)
+        receipt = await self._opening.intake.receipt(document)
+        problems = tuple(Problem(one["rule"], one["pointer"]) for one in document["problems"])
+        form = self._form(request, opened, self._fields, Posted({}), problems)
+        return self._page(
+            request,
+            "application_receipt.html",
+            opened=opened,
+            found={"id": document["_id"], "status": document["status"]},
+            received=instant_of(str(receipt["received_at"])),
+            problems=[words for _, words in form.summary],
+            signed=json.dumps(dict(receipt), indent=2),
+        )
+
+    async def reopen(self, request: Request) -> Response:
+        """What was refused can be put right and submitted again."""
+        opened = await self._checked(request)
+        if isinstance(opened, Response):
+            return opened
+        document = await self._opening.edge.store.load(SUBMISSIONS.name, opened.draft.receipt or "")
+        if document is not None and document["status"] == "refused":
+            await self._opening.drafting.reopened(opened.code)
+        return RedirectResponse(APPLICATION, 303)
+
+    async def download(self, request: Request) -> Response:
+        """What was typed, as a file to keep, also where it can no longer be submitted."""
+        opened = await self._opened(request)
+        if isinstance(opened, Response):
+            return opened
+        text = json.dumps({"typed": opened.typed}, indent=2, ensure_ascii=False)
+        headers = {"Content-Disposition": 'attachment; filename="application.json"'}
+        return Response(text, media_type="application/json", headers=headers)
+
+    async def enter(self, request: Request) -> Response:
+        """Whoever holds the code of what was submitted reads its case as the person that it is of."""
+        opened = await self._checked(request)
+        if isinstance(opened, Response):
+            return opened
+        if opened.draft.status != "submitted":
+            return RedirectResponse(APPLICATION, 303)
+        return await self._opening.enter(request, self._granted(opened).principal)
+
+    def _definition(self, programme: str) -> Definition:
+        definitions = self._opening.definitions
+        if programme not in definitions.codes():
+            raise Refusal("not_found", status=404)
+        definition = definitions.newest(programme)
+        definition.section(SelectionSection)
+        return definition
+
+    def _of(self, opened: Opened) -> Definition:
+        return self._opening.definitions.newest(opened.draft.programme)
+
+    def _closed(self, definition: Definition) -> bool:
+        try:
+            definition.refuse_over(None, self._opening.edge.runtime.now())
+        except Refusal:
+            return True
+        return False
+
+    def _named(self, name: str) -> Part:
+        for one in self._parts:
+            if one.name == name:
+                return one
+        raise Refusal("not_found", status=404)
+
+    async def _opened(self, request: Request) -> Opened | Response:
+        """The draft of this browser's cookie; else the page that asks for its code."""
+        opened = await self._opening.of(request)
+        return opened if opened is not None else RedirectResponse(DRAFTS, 303)
+
+    async def _checked(self, request: Request) -> Opened | Response:
+        """The same for what a form of that draft's pages sends. Raises Refusal 403 `forged`."""
+        check_same_site(request)
+        opened = await self._opening.of(request)
+        if opened is None:
+            sent = [(name, value) for name, value in await sent_form(request) if name != FORGERY_FIELD]
+            return self._page(request, "draft_kept.html", 401, sent=sent)
+        form = dict(await sent_form(request))
+        if not hmac.compare_digest(form.get(FORGERY_FIELD, "").encode(), self._token(opened).encode()):
+            raise Refusal(FORGED, status=403)
+        return opened
+
+    def _token(self, opened: Opened) -> str:
+        return self._opening.edge.readers.forms_of(opened.id)
+
+    def _granted(self, opened: Opened) -> Granted:
+        principal, edge = self._opening.principal_of(opened), self._opening.edge
+        return Granted(edge, principal, edge.policy.allowed(principal, self._served.name, CREATE))
+
+    def _problems(self, opened: Opened) -> Sequence[Problem]:
+        """What the edge would find wrong with it now."""
+        try:
+            bodies.body_of(self._move.body, json_of(self._fields, body_sent(opened.typed, opened.draft)))
+        except Refusal as refusal:
+            return refusal.problems
+        return ()
+
+    def _form(
+        self, request: Request, opened: Opened, fields: Sequence[Any], posted: Posted, problems: Sequence[Problem]
+    ) -> Form:
+        language = language_of(request, None)
+        return Form(language, tuple(fields), posted, problems, lists_of([self._of(opened)], language))
+
+    def _part(
+        self, request: Request, opened: Opened, part: Part, posted: Posted, problems: Sequence[Problem]
+    ) -> Response:
+        form = self._form(request, opened, part.fields, posted, problems)
+        done = part.name in opened.draft.finished
+        return self._page(
+            request,
+            "application_part.html",
+            422 if problems else 200,
+            opened=opened,
+            part=part.name,
+            form=form,
+            failed=bool(problems),
+            done=done,
+        )
+
+    def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
+        posted = Posted.of(opened.typed)
+        forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
+        problems = refused or self._problems(opened)
+        whole = self._form(request, opened, self._fields, posted, problems)
+        led = [(self._leads(problem), words) for problem, (_, words) in zip(problems, whole.summary, strict=True)]
+        return self._page(
+            request,
+            "application_check.html",
+            status,
+            opened=opened,
+            forms=forms,
+            problems=led,
+            failed=bool(refused),
+            definition=self._of(opened),
+        )
+
+    def _leads(self, problem: Problem) -> str:
+        """The part in which it is put right; empty where it is in none."""
+        return next((one.name for one in self._parts if one.has(problem.pointer)), "")
+
+    def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
+        opened = shown.get("opened")
+        token = self._token(opened) if opened is not None else ""
+        zone = self._opening.zone
+        return render(request, template, status, reader=None, token=token, zone=zone, **shown)
+
+
+def _criteria(definition: Definition) -> list[Any]:
+    return [one.name for one in definition.section(SelectionSection).eligibility]

@@ -1,0 +1,200 @@
+"""An application without an account: kept from the first field on, opened again by its code, submitted once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.cli.files import definition_path, read_definition
+from deploy.generate import InMemory
+from services.registration.store import DRAFTS
+from shared.intake.submissions import SUBMISSIONS
+from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
+
+CODE = "trqn-1"
+APPLY, APPLICATION = f"/registration/apply/{CODE}", "/registration/application"
+PARTS: dict[str, dict[str, str]] = {
+    "names": {"/person/given_name": "Qzcanary", "/person/attributes/birth_year": "1985"},
+    "contact": {"/person/email": "qzcanary@example.org", "/person/attributes/country_of_residence": "NL"},
+    "background": {"/person/attributes/country_of_origin": "AF", "/person/attributes/languages/0/language": "fa"},
+    "office": {"/office": "kabul", "/consents": "placement"},
+}
+LEVEL = "/person/attributes/languages/0/level"
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    async for one in town_of(InMemory()):
+        one.clock.instant = datetime.fromisoformat("2007-03-01T12:00:00+00:00")
+        definition = json.dumps(published())
+        async with one.browser() as browser:
+            await enter(browser)
+            path = "/registration/programmes/new/publish"
+            page = await browser.get(path, follow_redirects=True)
+            key = hidden(page, "idempotency-key")
+            form = {"csrf": hidden(page), "idempotency-key": key, "version": "", "/definition": definition}
+            answer = await browser.post(path, data=form)
+            assert answer.status_code == 303, answer.text
+        while CODE not in one.services["registration"].replica.definitions.codes():
+            await one.clock.sleep(0.01)
+        yield one
+
+
+def published() -> dict[str, Any]:
+    return dict(read_definition(definition_path(CODE)).as_json())
+
+
+async def begun(browser: httpx.AsyncClient) -> str:
+    """The code of a new draft."""
+    answer = await browser.post(APPLY)
+    assert (answer.status_code, answer.headers["location"]) == (303, APPLICATION)
+    found = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", (await browser.get(APPLICATION)).text)
+    assert found
+    return found[0]
+
+
+async def kept(browser: httpx.AsyncClient, part: str, said: dict[str, str], **more: str) -> httpx.Response:
+    page = await browser.get(f"{APPLICATION}/part/{part}")
+    assert page.status_code == 200, page.text
+    return await browser.post(f"{APPLICATION}/part/{part}", data={"csrf": hidden(page), **said, **more})
+
+
+async def filled(browser: httpx.AsyncClient) -> str:
+    code = await begun(browser)
+    for part, said in PARTS.items():
+        answer = await kept(browser, part, said if part != "background" else {**said, LEVEL: "B2"})
+        assert answer.status_code == 303, answer.text
+    return code
+
+
+async def sent(browser: httpx.AsyncClient) -> httpx.Response:
+    page = await browser.get(f"{APPLICATION}/check")
+    return await browser.post(f"{APPLICATION}/check", data={"csrf": hidden(page)})
+
+
+async def documents(town: Town, collection: str) -> list[dict[str, Any]]:
+    return [one async for one in town.services["registration"].ports.store.scan(collection)]
+
+
+async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(town: Town) -> None:
+    async with town.browser() as browser:
+        code = await filled(browser)
+        checked = await browser.get(f"{APPLICATION}/check")
+        for words in ("Qzcanary", "Netherlands", "1985"):
+            assert words in checked.text
+        first, again = await sent(browser), await browser.post(f"{APPLICATION}/check", data={"csrf": hidden(checked)})
+        assert (first.status_code, first.headers["location"]) == (303, f"{APPLICATION}/receipt")
+        assert (again.status_code, again.headers["location"]) == (303, f"{APPLICATION}/receipt")
+        assert len(await documents(town, SUBMISSIONS.name)) == 1
+        for _ in range(200):
+            receipt = await browser.get(f"{APPLICATION}/receipt")
+            if "was recorded" in receipt.text:
+                break
+            await town.clock.sleep(0.02)
+        assert "was recorded" in receipt.text, receipt.text
+        assert code in receipt.text
+        entered = await browser.post(f"{APPLICATION}/enter", data={"csrf": hidden(receipt)})
+        assert entered.status_code == 303
+        cases = await browser.get("/registration/experts", follow_redirects=True)
+        assert cases.text.count('<th scope="row">') == 1
+
+
+async def test_what_is_missing_is_kept_and_what_is_wrong_is_said_at_the_field(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        answer = await kept(browser, "names", {"/person/attributes/birth_year": "nineteen"})
+        assert answer.status_code == 422
+        assert 'value="nineteen"' in answer.text
+        assert "<title>Error:" in answer.text
+        assert 'value="nineteen"' in (await browser.get(f"{APPLICATION}/part/names")).text
+        answer = await kept(browser, "names", {"/person/given_name": "Qzcanary"})
+        assert answer.status_code == 303
+        refused = await sent(browser)
+        assert refused.status_code == 422
+        assert "Before you can send it" in refused.text
+        assert await documents(town, SUBMISSIONS.name) == []
+
+
+async def test_another_device_opens_it_with_the_code_and_a_fact_that_was_typed(town: Town) -> None:
+    async with town.browser() as browser:
+        code = await filled(browser)
+    async with town.browser() as other:
+        page = await other.get(f"/registration/drafts/{code}")
+        assert page.status_code == 200
+        assert "Qzcanary" not in page.text
+        asked = await other.post("/registration/drafts", data={"code": code.lower()})
+        assert (asked.status_code, "Qzcanary" in asked.text) == (200, False)
+        wrong = await other.post("/registration/drafts", data={"code": code, "fact": "Somebody"})
+        assert wrong.status_code == 422
+        assert (await other.get(APPLICATION)).status_code == 303
+        right = await other.post("/registration/drafts", data={"code": code, "fact": "qzCanary "})
+        assert (right.status_code, right.headers["location"]) == (303, APPLICATION)
+        assert "Qzcanary" in (await other.get(f"{APPLICATION}/check")).text
+        unknown = await other.post("/registration/drafts", data={"code": "0000-0000-0000"})
+        assert unknown.status_code == 404
+
+
+async def test_a_forged_post_changes_nothing(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        said = {"/person/given_name": "Qzcanary"}
+        assert (await browser.post(f"{APPLICATION}/part/names", data={**said, "csrf": "0" * 64})).status_code == 403
+        elsewhere = {"Sec-Fetch-Site": "cross-site"}
+        assert (await browser.post(APPLY, headers=elsewhere)).status_code == 403
+        assert "Qzcanary" not in (await browser.get(f"{APPLICATION}/check")).text
+
+
+async def test_what_is_sent_without_the_cookie_is_kept_on_the_page(town: Town) -> None:
+    async with town.browser() as browser:
+        answer = await browser.post(f"{APPLICATION}/part/names", data={"/person/given_name": "Qzcanary"})
+        assert (answer.status_code, "Qzcanary" in answer.text) == (401, True)
+
+
+async def test_the_store_holds_neither_code_nor_name_and_the_end_leaves_nothing(town: Town) -> None:
+    async with town.browser() as browser:
+        code = await filled(browser)
+        [draft] = await documents(town, DRAFTS.name)
+        held = json.dumps(draft)
+        assert [one for one in ("Qzcanary", code, code.replace("-", ""), "1985") if one in held] == []
+        town.clock.instant += timedelta(days=31)
+        assert (await browser.get(APPLICATION)).headers["location"] == "/registration/drafts"
+        drafting = town.services["registration"].drafting
+        await drafting.fire(draft)
+        [ended] = await documents(town, DRAFTS.name)
+        assert (ended["state"]["status"], ended["private"]) == ("ended", {})
+        town.clock.instant += timedelta(days=3)
+        drafting.retire()
+        assert town.keys.draft_days("registration") == []
+
+
+async def test_two_tabs_keep_each_its_own_part(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        names = await browser.get(f"{APPLICATION}/part/names")
+        await kept(browser, "contact", PARTS["contact"])
+        form = {"csrf": hidden(names), "/person/given_name": "Qzcanary"}
+        assert (await browser.post(f"{APPLICATION}/part/names", data=form)).status_code == 303
+        checked = (await browser.get(f"{APPLICATION}/check")).text
+        assert "Qzcanary" in checked
+        assert "qzcanary@example.org" in checked
+
+
+async def test_a_programme_that_is_over_takes_no_application_and_loses_none(town: Town) -> None:
+    async with town.browser() as browser:
+        town.clock.instant = datetime.fromisoformat("2008-06-30T20:00:00+00:00")
+        await filled(browser)
+        page = await browser.get(f"{APPLICATION}/check")
+        town.clock.instant += timedelta(days=1)
+        assert "is over" in (await browser.get(APPLY)).text
+        assert (await browser.post(APPLY)).status_code == 200
+        answer = await browser.post(f"{APPLICATION}/check", data={"csrf": hidden(page)})
+        assert (answer.status_code, "Nothing was sent" in answer.text) == (409, True)
+        assert await documents(town, SUBMISSIONS.name) == []
+        kept_text = (await browser.get(f"{APPLICATION}/download")).json()["typed"]
+        assert ["/person/given_name", "Qzcanary"] in kept_text
