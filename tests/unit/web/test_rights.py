@@ -37,6 +37,16 @@ OPEN = {
     "/static/{file}",
     "/v1/keys",
     "/pass",
+    # Whoever applies has no account: the code of the draft is the right.
+    "/apply/{programme}",
+    "/drafts",
+    "/drafts/{code}",
+    "/application",
+    "/application/check",
+    "/application/download",
+    "/application/enter",
+    "/application/part/{part}",
+    "/application/receipt",
 }
 NOBODY = derived_id("nobody")
 
