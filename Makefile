@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUNS ?= 200
+# In the suite; `make simulate` plays more, and asks for what happens in fewer than one of a hundred.
+TEST_RUNS ?= 100
 SEED ?= 1
 
 help: ## what there is
@@ -31,7 +33,7 @@ histories: setup ## every history in one process, one table of figures (ARGS="--
 
 # In the order of the folders: by themselves the workers would begin the longest files last.
 test: $(VENV)/.dev ## the whole suite
-	RUNS=$(RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
+	RUNS=$(TEST_RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
 	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)

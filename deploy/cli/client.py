@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from shared.errors import SettingsError
-from shared.web.front import SERVICES
+from shared.services import SERVICES
 
 NOT_YET_SECONDS = 90.0
 AWAY_SECONDS = 300.0

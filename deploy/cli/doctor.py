@@ -16,7 +16,7 @@ from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
 from deploy.cli.unsafe import unsafe_log, unsafe_store
 from shared.messaging.topics import DECIDED, TOPICS
-from shared.web.front import SERVICES
+from shared.services import SERVICES
 
 
 def doctor(

@@ -28,13 +28,15 @@ from shared.messaging.local import LocalLog
 from shared.messaging.port import Log
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored
+from shared.services import SERVICES
 from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.telemetry.observability import count, logger
-from shared.web.connections import Connections, Patience
+from shared.web.connections import Connections
 from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
-from shared.web.front import SERVICES, Front
+from shared.web.front import Front
+from shared.web.patience import Patience
 from shared.web.problems import problem
 from shared.web.turns import Turns
 from shared.zones import check_zones

@@ -2,60 +2,74 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import httpx
 import typer
+from httpx import TransportError
 
-from deploy.cli import (
-    backup,
-    definition,
-    demo,
-    doctor,
-    figures,
-    history,
-    issuer,
-    parked,
-    readmodel,
-    receipt,
-    restoring,
-    running,
-    token,
-)
 from deploy.cli.client import StepFailed
 from shared.errors import SettingsError, TaskEnded
 
-app = typer.Typer(
-    name="sankofa",
-    help="Programmes that bring a diaspora's skills home: registration, matching, placement, monitoring.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-app.command("up", epilog="Example: sankofa up --log kafka --store mongodb --data data --port 8000")(running.up)
-app.command("serve", epilog="Example: sankofa serve matching placement --port 8001")(running.serve_services)
-app.command("demo", epilog="Example: sankofa demo --exit")(demo.demo)
-app.command("figures", epilog="Example: sankofa figures trqn-1 --period first-report")(figures.figures)
-app.command("issuer", epilog="Example: sankofa issuer --port 8002")(issuer.issuer)
-app.command("token", epilog="Example: sankofa token --role officer --office NL --subject officer-1")(token.token)
-app.command("doctor", epilog="Example: sankofa doctor --url http://127.0.0.1:8000")(doctor.doctor)
-app.command("backup", epilog="Example: sankofa backup /srv/backup-1 --data data")(backup.backup)
-app.command("restore", epilog="Example: sankofa restore --data data-2 --from /srv/backup-1")(restoring.restore)
-app.add_typer(history.app, name="history")
-app.add_typer(definition.app, name="programme")
-app.add_typer(receipt.app, name="receipt")
-app.add_typer(parked.app, name="parked")
-app.add_typer(readmodel.app, name="rebuild")
+# A verb is `function` of `deploy.cli.<module>`; its help ends with the example.
+VERBS: Mapping[str, tuple[str, str, str]] = {
+    "up": ("running", "up", "sankofa up --log kafka --store mongodb --data data --port 8000"),
+    "serve": ("running", "serve_services", "sankofa serve matching placement --port 8001"),
+    "demo": ("demo", "demo", "sankofa demo --exit"),
+    "figures": ("figures", "figures", "sankofa figures trqn-1 --period first-report"),
+    "issuer": ("issuer", "issuer", "sankofa issuer --port 8002"),
+    "token": ("token", "token", "sankofa token --role officer --office NL --subject officer-1"),
+    "doctor": ("doctor", "doctor", "sankofa doctor --url http://127.0.0.1:8000"),
+    "backup": ("backup", "backup", "sankofa backup /srv/backup-1 --data data"),
+    "restore": ("restoring", "restore", "sankofa restore --data data-2 --from /srv/backup-1"),
+}
+# Verbs that have verbs of their own: `app` of the module.
+GROUPS: Mapping[str, str] = {
+    "history": "history",
+    "programme": "definition",
+    "receipt": "receipt",
+    "parked": "parked",
+    "rebuild": "readmodel",
+}
+ABOUT = "Programmes that bring a diaspora's skills home: registration, matching, placement, monitoring."
+
+
+def app_of(words: Sequence[str]) -> typer.Typer:
+    """The command line for these words: with the verb that they name alone, for each verb's libraries take a while to
+    import; with all of them where they name none."""
+    app = typer.Typer(
+        name="sankofa",
+        help=ABOUT,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    # With one command and nothing else, Typer would take its name for an argument.
+    app.callback()(lambda: None)
+    asked = words[0] if words and words[0] in (*VERBS, *GROUPS) else None
+    for name, (module, function, example) in VERBS.items():
+        if asked in (None, name):
+            app.command(name, epilog=f"Example: {example}")(getattr(_module(module), function))
+    for name, module in GROUPS.items():
+        if asked in (None, name):
+            app.add_typer(_module(module).app, name=name)
+    return app
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"deploy.cli.{name}")
 
 
 def main() -> None:
     """Runs a verb; an error that a user can mend is one line."""
     try:
-        app()
+        app_of(sys.argv[1:])()
     except SettingsError as error:
         _end(str(error), 2)
-    except httpx.TransportError as error:
+    except TransportError as error:
         _end(f"the system cannot be reached ({type(error).__name__})", 2)
     except (StepFailed, TaskEnded) as error:
         _end(str(error), 1)

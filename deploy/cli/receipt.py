@@ -13,7 +13,7 @@ from deploy.cli.settings import read_settings
 from shared.errors import SettingsError
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
-from shared.web.front import SERVICES
+from shared.services import SERVICES
 
 app = typer.Typer(help="Receipts of what was submitted.", no_args_is_help=True)
 

@@ -23,8 +23,8 @@ from shared.messaging.port import Position, Record
 from shared.messaging.reading import parse
 from shared.messaging.topics import TOPICS
 from shared.replica import EPOCH_ID, META, stored
+from shared.services import SERVICES
 from shared.store.local import LocalStore
-from shared.web.front import SERVICES
 
 MINUTE_SECONDS = 60
 Published = dict[str, list[str]]

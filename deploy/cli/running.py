@@ -17,8 +17,8 @@ from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from deploy.local.processes import LOOPBACK, ChildFailed, MissingTool
 from deploy.local.servers import Servers
 from shared.errors import SettingsError
+from shared.services import SERVICES
 from shared.telemetry.observability import configure_logging, configure_telemetry
-from shared.web.front import SERVICES
 
 DataOption = Annotated[Path | None, typer.Option(help="Folder of logs and stores; SANKOFA_DATA, else ./data.")]
 PortOption = Annotated[int, typer.Option(help="Port on the loopback address.", min=0, max=65_535)]

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import SettingsError
-from shared.web.connections import Patience
+from shared.web.patience import Patience
 
 Driver = Literal["motor", "pymongo"]
 DEFAULT_PORT = 8000

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import resource
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -17,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from shared.telemetry.observability import count
 from shared.web.bodies import BODY_BYTES_AT_MOST
 from shared.web.doors import Door, written
+from shared.web.patience import Patience
 
 # Files, the log's and the stores' connections, and who is just being turned away.
 OTHER_FILES = 256
@@ -25,19 +25,6 @@ RETRY_SECONDS = 5
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9}) *(?=\r|$)", re.IGNORECASE)
 # What leaves open where the request ends, or who closes: such a connection is closed with the refusal.
 _UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|connection|upgrade) *:", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Patience:
-    """`connections` at once. Closed is who sends no byte of a begun request for `silent_seconds`, who sends less than
-    `least_bytes_a_second` over `slow_seconds`, and who takes nothing of an answer for `slow_seconds`. A slow upload
-    that goes on steadily is none of these.
-    """
-
-    connections: int = 2_000
-    silent_seconds: float = 15.0
-    slow_seconds: float = 60.0
-    least_bytes_a_second: float = 1_024.0
 
 
 class Connections:

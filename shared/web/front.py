@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.web.envelope import SECURITY_HEADERS, bodiless
 from shared.web.problems import problem
 
-SERVICES = ("registration", "matching", "placement", "monitoring")
 # The first part of the paths that are no service's own; registration answers there.
 ENTRANCE = frozenset({"", "today", "sign-in", "sign-out"})
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.ASCII)

@@ -17,7 +17,7 @@ import click
 import pytest
 import typer.main
 
-from deploy.cli.main import app
+from deploy.cli.main import app_of
 from shared.messaging.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +141,7 @@ def verbs(command: click.Command, prefix: str = "sankofa") -> Iterator[str]:
 
 
 def every_verb() -> list[str]:
-    return sorted(verbs(typer.main.get_command(app)))
+    return sorted(verbs(typer.main.get_command(app_of(()))))
 
 
 def said_verbs(text: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from deploy.cli.main import app
+from deploy.cli.main import app_of
 from tests.e2e.system import System
 
 
@@ -121,7 +121,7 @@ def _verbs(group: TyperGroup, names: tuple[str, ...] = ()) -> Iterator[tuple[tup
             yield (*names, name), command
 
 
-COMMAND = typer.main.get_command(app)
+COMMAND = typer.main.get_command(app_of(()))
 assert isinstance(COMMAND, TyperGroup)
 
 
@@ -134,7 +134,7 @@ def test_every_verbs_example_is_one_that_it_takes(names: tuple[str, ...], verb: 
     assert tuple(words[: len(names)]) == names
     with verb.make_context(" ".join(names), words[len(names) :]):
         pass
-    shown = CliRunner().invoke(app, [*names, "--help"])
+    shown = CliRunner().invoke(app_of(()), [*names, "--help"])
     assert shown.exit_code == 0
     assert "Example: sankofa" in shown.output
 

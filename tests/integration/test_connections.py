@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from deploy.cli import hosting
 from deploy.cli.hosting import Server, bound_socket
 from shared.clock import RealRuntime
-from shared.web.connections import Patience
+from shared.web.patience import Patience
 
 SHORT = Patience(connections=20, silent_seconds=1.0, slow_seconds=2.0, least_bytes_a_second=1_024.0)
 HEAD = b"POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"

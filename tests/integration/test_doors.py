@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from deploy.cli.hosting import Server, bound_socket
 from shared.clock import RealRuntime
 from shared.intake.admission import FIRST_RATE, WAIT_AT_MOST_SECONDS, Admission
-from shared.web.connections import Patience
 from shared.web.doors import Door
 from shared.web.front import Front
+from shared.web.patience import Patience
 
 FULL = round(FIRST_RATE * WAIT_AT_MOST_SECONDS) + 1
 BODY = b'{"n": 1}'

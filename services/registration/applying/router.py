@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -30,7 +31,7 @@ from shared.web.commands import cause
 from shared.web.doors import entered
 from shared.web.pages.cases import fields_for, lists_of
 from shared.web.pages.filled import Form
-from shared.web.pages.forms import MORE, Posted, json_of
+from shared.web.pages.forms import MORE, Field, Posted, json_of
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
 from shared.web.pages.rendering import render
@@ -48,8 +49,6 @@ class Applying:
         self._opening = opening
         self._served = served
         self._move = served.case.rows[CREATE][0]
-        self._fields = fields_for(served, self._move)
-        self._parts = parts_of(self._fields)
         self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
         for path, get, post in (
             ("/apply/{programme}", self.about, self.begin),
@@ -66,6 +65,14 @@ class Applying:
                 self.router.add_api_route(path, get, methods=["GET"])
             if post is not None:
                 self.router.add_api_route(path, post, methods=["POST"])
+
+    @cached_property
+    def _fields(self) -> tuple[Field, ...]:
+        return fields_for(self._served, self._move)
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        return parts_of(self._fields)
 
     async def about(self, programme: str, request: Request) -> Response:
         definition = self._definition(programme)

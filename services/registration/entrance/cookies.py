@@ -17,7 +17,7 @@ from shared.identity.keys import Keys
 from shared.identity.openid import Attempt
 from shared.identity.passes import LIFETIME_SECONDS, Pass, sign_pass
 from shared.identity.sealing import SealBroken, open_sealed, seal
-from shared.web.front import SERVICES
+from shared.services import SERVICES
 from shared.web.pages.readers import PASS_COOKIE
 
 SESSION = "sankofa"

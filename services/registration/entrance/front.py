@@ -13,8 +13,8 @@ from services.registration.entrance.people import everybody as everybody_there_i
 from services.registration.entrance.people import offices_of
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
+from shared.services import SERVICES
 from shared.web.callers import everybody
-from shared.web.front import SERVICES
 from shared.web.pages.rendering import render
 
 

@@ -8,8 +8,8 @@ from starlette.responses import RedirectResponse, Response
 from services.registration.entrance.addresses import is_own
 from services.registration.entrance.entering import Entrance, reader_from, to_sign_in
 from shared.errors import Refusal
+from shared.services import SERVICES
 from shared.web.callers import everybody
-from shared.web.front import SERVICES
 from shared.web.lists import query
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.rendering import render

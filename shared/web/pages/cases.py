@@ -76,7 +76,7 @@ class CasePages:
     def __init__(self, served: Served, behind: Behind) -> None:
         self._served = served
         self._behind = behind
-        self._fields = {verb: fields_for(served, served.case.rows[verb][0]) for verb in served.case.verbs}
+        self._fields: dict[str, tuple[Field, ...]] = {}
 
     def listing(self) -> Callable[..., Any]:
         served, case = self._served, self._served.case
@@ -250,6 +250,8 @@ class CasePages:
     def _shown_fields(self, admitted: Admitted, verb: str) -> tuple[Field, ...]:
         """Without when it happened, for whoever may not record late."""
         late = admitted.edge.policy.may_record_late(admitted.principal)
+        if verb not in self._fields:
+            self._fields[verb] = fields_for(self._served, self._served.case.rows[verb][0])
         return tuple(one for one in self._fields[verb] if late or one.name != HAPPENED_AT)
 
     def _lists(self, admitted: Admitted, document: Document, language: str) -> Mapping[str, list[Option]]:

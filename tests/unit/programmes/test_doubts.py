@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deploy.cli.main import app
+from deploy.cli.main import app_of
 from shared.programmes.loader import FileRefused, lint, load_definition
 
 DEPLOY = Path(__file__).parents[3] / "deploy/programmes"
@@ -66,7 +66,7 @@ def test_nested_and_overlapping_periods_of_one_series_are_refused() -> None:
 def test_the_command_says_so_and_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "definition.yaml"
     file.write_text(TEXT.replace("    ends: 2007-08-01", "    ends: 2007-07-31", 1))
-    ran = CliRunner().invoke(app, ["programme", "lint", str(file)])
+    ran = CliRunner().invoke(app_of(()), ["programme", "lint", str(file)])
     assert ran.exit_code == 0
     assert "warning: /periods/0/ends: periods_gap" in ran.stdout
     assert "can be published" in ran.stdout
