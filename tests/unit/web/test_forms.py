@@ -91,6 +91,13 @@ def test_numbers_are_read_in_any_digits_and_what_is_none_is_left_to_the_rules(ty
     assert json.loads(json_of(fields, Posted.of([("/count", typed)]))) == {"count": read}
 
 
+def test_whoever_has_no_states_nationality_finds_it_in_the_list() -> None:
+    (field,) = fields_of({"properties": {"nationality": {"pattern": "^([A-Z]{2}|XX[A-C])$"}}})
+    for language in LANGUAGES:
+        options = dict(Form(language, (field,), Posted({})).options(field))
+        assert {"XXA", "XXB", "XXC", "SO"} <= options.keys()
+
+
 def test_a_row_is_added_without_a_script_and_an_empty_one_says_nothing() -> None:
     item = {"type": "object", "properties": {"language": {"type": "string"}, "level": {"enum": ["A1", "B2"]}}}
     fields = fields_of({"properties": {"languages": {"type": "array", "items": item}}})
