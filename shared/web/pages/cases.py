@@ -23,8 +23,10 @@ from shared.errors import (
     Refusal,
     TooEarly,
     Unavailable,
+    UniqueViolated,
     UnknownOutcome,
 )
+from shared.identity.keyfiles import KeyDestroyed
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import PROGRAMME, STATUS
@@ -159,6 +161,10 @@ class CasePages:
                 return await self._act(request, admitted, case.rows[verb][0], document, posted)
             except Refusal as refusal:
                 return await self._form(request, admitted, verb, document, posted, refusal.problems, refusal.status)
+            except KeyDestroyed:
+                return await self._form(request, admitted, verb, document, posted, (Problem("erased"),), 410)
+            except UniqueViolated:
+                return await self._form(request, admitted, verb, document, posted, (Problem("already_exists"),), 409)
             except CommandReused:
                 return await self._form(
                     request, admitted, verb, document, posted, (Problem("idempotency_key_reused"),), 422
