@@ -51,8 +51,16 @@ def fold_number(number: str) -> str:
     """A document number as it is compared: NFKC, capitals, digits of any script, without separators.
 
     Of characters that look alike (Unicode Technical Standard 39) one stands for all: Latin, Greek and Cyrillic A, or O
-    and 0.
+    and 0. What one stands for may look like a further one (a small capital y like y, and that is Y), so it is folded
+    until it stays.
     """
+    folded = _folded_once(number)
+    while (again := _folded_once(folded)) != folded:
+        folded = again
+    return folded
+
+
+def _folded_once(number: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).upper())
     return "".join(_folded(character) for character in folded if unicodedata.category(character)[0] in "LN")
 

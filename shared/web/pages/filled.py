@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.errors import Problem
 from shared.web.pages.forms import Field, Posted, leaves
-from shared.web.pages.standard_names import Names, countries, languages, occupations, states
+from shared.web.pages.standard_names import Names, countries, languages, nationalities, occupations, states
 from shared.web.pages.words import translations
 
 Option = tuple[str, str]
@@ -26,7 +26,12 @@ class Form:
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
 
     def options(self, one: Field) -> Sequence[Option]:
-        """What may be chosen, each code with its words."""
+        """What may be chosen, each code with its words; and what was sent that is none of it, so that it is seen."""
+        found = self._options(one)
+        known = {code for code, _ in found}
+        return (*found, *((value, value) for value in self.values(one) if value not in known))
+
+    def _options(self, one: Field) -> Sequence[Option]:
         if one.name in self.lists:
             return self.lists[one.name]
         names = Names(self.language)
@@ -36,7 +41,7 @@ class Form:
             case "states":
                 return states(self.language)
             case "nationalities":
-                return countries(self.language)
+                return nationalities(self.language)
             case "languages":
                 return languages(self.language)
             case "occupations":

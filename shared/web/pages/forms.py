@@ -20,6 +20,7 @@ Sent = Sequence[tuple[str, str]]
 
 # What is longer is a text of several lines.
 LINE_CHARACTERS = 255
+# Of a list for which the body's schema says no maximum.
 ROWS_AT_MOST = 40
 # A button of this name shows one row more of the list that its value names, and sends nothing on.
 MORE = "more"
@@ -35,6 +36,8 @@ _BY_PATTERN: Mapping[str, Listed] = {
 _OF_FORMER_STATES = frozenset({"country_of_origin", "other_nationalities"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _FRACTION = re.compile(r"[+-]?[0-9]{1,15}\.[0-9]{1,6}", re.ASCII)
+# A thousand to some readers and one to others, so neither is taken for it.
+_AMBIGUOUS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", re.ASCII)
 _SEPARATORS = str.maketrans({"\u066b": ".", "\u066c": None, "\u00a0": None, "\u202f": None, " ": None})
 
 
@@ -42,7 +45,8 @@ _SEPARATORS = str.maketrans({"\u066b": ".", "\u066c": None, "\u00a0": None, "\u2
 class Field:
     """One field. `pointer`: its place in the body (RFC 6901), and the name of its input; `name`: the key of its words.
 
-    `codes`: what may be chosen; `listed`: of which standard; `inner`: the fields of a group, or of one row.
+    `codes`: what may be chosen; `listed`: of which standard; `inner`: the fields of a group, or of one row;
+    `rows_at_most`: of a list, as its schema says.
     """
 
     pointer: str
@@ -53,6 +57,7 @@ class Field:
     listed: Listed = ""
     characters: int | None = None
     inner: tuple[Field, ...] = ()
+    rows_at_most: int = ROWS_AT_MOST
 
     @property
     def id(self) -> str:
@@ -95,7 +100,7 @@ def _field(said: Mapping[str, Any], pointer: str, name: str, required: bool, def
         item = _field(schema.get("items", {}), f"{pointer}/0", name, True, defs)
         if item.codes:
             return Field(pointer, name, "several", required, item.codes)
-        return Field(pointer, name, "rows", required, inner=(item,))
+        return Field(pointer, name, "rows", required, inner=(item,), rows_at_most=schema.get("maxItems", ROWS_AT_MOST))
     if codes:
         return Field(pointer, name, "choice", required, codes)
     if kind == "boolean":
@@ -148,11 +153,14 @@ class Posted:
         return tuple(one for one in self.values.get(pointer, ()) if one)
 
     def rows(self, field: Field) -> int:
-        """How many rows of the list were sent, empty ones with them; the form shows one at least."""
+        """How many rows of the list were sent, empty ones with them; the form shows one at least.
+
+        One more than the list may have is kept, so that the body's rule refuses it.
+        """
         begin = f"{field.pointer}/"
         numbers = (name.removeprefix(begin).partition("/")[0] for name in self.values if name.startswith(begin))
         found = [int(one) for one in numbers if one.isascii() and one.isdecimal() and len(one) < 4]
-        return min(max(found, default=-1) + 1 + (field.pointer in self.values.get(MORE, ())), ROWS_AT_MOST)
+        return min(max(found, default=-1) + 1 + (field.pointer in self.values.get(MORE, ())), field.rows_at_most + 1)
 
 
 # That a field says nothing, which is not the same as null.
@@ -191,15 +199,18 @@ def _value(field: Field, posted: Posted) -> Any:
 
 def _number(text: str) -> Any:
     """A number of any script's digits; what is none as it was typed. A comma may stand for a point: 1,5."""
-    latin = "".join(str(unicodedata.digit(one, one)) for one in text.strip()).translate(_SEPARATORS)
+    latin = _latin(text).translate(_SEPARATORS)
     if _WHOLE.fullmatch(latin):
         return int(latin)
+    if _AMBIGUOUS.fullmatch(latin):
+        return text
     point = latin.replace(",", ".") if latin.count(",") == 1 and "." not in latin else latin
     return float(point) if _FRACTION.fullmatch(point) else text
 
 
-def _date(text: str) -> str:
-    return "".join(str(unicodedata.digit(one, one)) for one in text.strip())
+def _latin(text: str) -> str:
+    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
+    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
 def _json(text: str) -> Any:
@@ -209,7 +220,12 @@ def _json(text: str) -> Any:
         return text
 
 
-_READ: Mapping[str, Callable[[str], Any]] = {"number": _number, "date": _date, "json": _json}
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "number": _number,
+    "date": _latin,
+    "instant": _latin,
+    "json": _json,
+}
 
 
 def sent_of(fields: Iterable[Field], body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

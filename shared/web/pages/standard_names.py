@@ -82,6 +82,13 @@ def countries(language: str) -> tuple[tuple[str, str], ...]:
 
 
 @cache
+def nationalities(language: str) -> tuple[tuple[str, str], ...]:
+    """As `countries`, then what people have who have no state's."""
+    names = Names(language)
+    return (*countries(language), *((code, names.nationality(code)) for code in sorted(WITHOUT_A_STATE)))
+
+
+@cache
 def states(language: str) -> tuple[tuple[str, str], ...]:
     """As `countries`, with those that are gone."""
     return _by_name((code, Names(language).country(code)) for code in state_codes())

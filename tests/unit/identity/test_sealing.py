@@ -68,6 +68,8 @@ def test_what_is_no_sealed_text_does_not_open(text: str) -> None:
         ("١٢٣", "123"),
         ("AB/12.3", "ab 123"),
         ("straße1", "STRASSE1"),
+        ("ʏ7", "y7"),
+        ("ʏ7", "Y7"),
     ],
 )
 def test_numbers_written_differently_are_one(one: str, other: str) -> None:
@@ -77,6 +79,12 @@ def test_numbers_written_differently_are_one(one: str, other: str) -> None:
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold_number(fold_number(text)) == fold_number(text)
+
+
+def test_every_character_is_folded_once_and_for_all() -> None:
+    # Alphabets and letters for mathematics; what lies between are signs of words and syllables.
+    characters = map(chr, (*range(0x3000), *range(0xA640, 0xAC00), *range(0x1D400, 0x1D800)))
+    assert [one for one in characters if fold_number(folded := fold_number(one)) != folded] == []
 
 
 def test_the_blind_index_tells_its_parts_apart() -> None:

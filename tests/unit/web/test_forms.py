@@ -73,11 +73,29 @@ def test_whatever_is_typed_is_kept_and_no_more_than_refused(sent: list[tuple[str
 
 @pytest.mark.parametrize(
     ("typed", "read"),
-    [("1,5", 1.5), ("١٢", 12), ("۱۲٫۵", 12.5), (" 7 ", 7), ("1 000", 1000), ("1.2.3", "1.2.3"), ("seven", "seven")],
+    [
+        ("1,5", 1.5),
+        ("١٢", 12),
+        ("۱۲٫۵", 12.5),
+        (" 7 ", 7),
+        ("1 000", 1000),
+        ("1,000", "1,000"),
+        ("0,125", 0.125),
+        ("1.2.3", "1.2.3"),
+        ("1²", "1²"),
+        ("seven", "seven"),
+    ],
 )
 def test_numbers_are_read_in_any_digits_and_what_is_none_is_left_to_the_rules(typed: str, read: object) -> None:
     fields = fields_of({"properties": {"count": {"type": "number"}}})
     assert json.loads(json_of(fields, Posted.of([("/count", typed)]))) == {"count": read}
+
+
+def test_whoever_has_no_states_nationality_finds_it_in_the_list() -> None:
+    (field,) = fields_of({"properties": {"nationality": {"pattern": "^([A-Z]{2}|XX[A-C])$"}}})
+    for language in LANGUAGES:
+        options = dict(Form(language, (field,), Posted({})).options(field))
+        assert {"XXA", "XXB", "XXC", "SO"} <= options.keys()
 
 
 def test_a_row_is_added_without_a_script_and_an_empty_one_says_nothing() -> None:
@@ -87,3 +105,16 @@ def test_a_row_is_added_without_a_script_and_an_empty_one_says_nothing() -> None
     posted = Posted.of([*sent, (MORE, "/languages")])
     assert [row.pointer for row in Form("en", fields, posted).rows(fields[0])] == [f"/languages/{n}" for n in range(3)]
     assert json.loads(json_of(fields, posted)) == {"languages": [{"language": "so", "level": "B2"}]}
+
+
+def test_a_list_has_as_many_rows_as_its_body_may_have_and_one_too_many_is_left_to_the_rules() -> None:
+    schema = {"properties": {"groups": {"type": "array", "maxItems": 200, "items": {"type": "string"}}}}
+    fields = fields_of(schema)
+    for sent, read in ((200, 200), (201, 201), (900, 201)):
+        posted = Posted.of([(f"/groups/{number}", "one") for number in range(sent)])
+        assert len(json.loads(json_of(fields, posted))["groups"]) == read
+
+
+def test_a_date_and_an_instant_are_read_in_any_digits() -> None:
+    fields = fields_of({"properties": {"on": {"type": "string", "format": "date-time"}}})
+    assert json.loads(json_of(fields, Posted.of([("/on", "٢٠٢٧-03-31T09:30:00Z")]))) == {"on": "2027-03-31T09:30:00Z"}
