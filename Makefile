@@ -35,6 +35,11 @@ histories: setup ## every history in one process, one table of figures (ARGS="--
 test: $(VENV)/.dev ## the whole suite
 	RUNS=$(TEST_RUNS) SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)
 
+browser: ## installs Chromium and fonts for the tests of pages, where apt-get is there and it is root's to do
+	@if test -x /usr/bin/chromium; then true; elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  chromium fonts-noto-core; else echo "Chromium is missing, and this is not root with apt-get"; fi
+
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
 	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)
 
@@ -75,4 +80,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo histories test real containers lint types format simulate bench bench-real bench-load generate lock clean
+.PHONY: help setup demo histories test browser real containers lint types format simulate bench bench-real bench-load generate lock clean

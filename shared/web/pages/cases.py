@@ -90,6 +90,7 @@ class CasePages:
             paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
             documents, following = await page_of(narrowing, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
+            lists = lists_of(_newest(self._behind), admitted.reader.language)
             return render(
                 request,
                 "list.html",
@@ -97,10 +98,10 @@ class CasePages:
                 service=admitted.edge.service,
                 case=case,
                 rows=shown,
-                cells=Shown(admitted.reader.language),
+                cells=Shown(admitted.reader.language, lists),
                 asked=asked,
                 filters=(STATUS, PROGRAMME) if PROGRAMME in case.filters else (STATUS,),
-                programmes=_programmes(self._behind, admitted.reader.language),
+                programmes=lists.get("programme", ()),
                 opening=[verb for verb in case.verbs if self._opens(verb) and _may(admitted, served, verb)],
                 following=following,
             )
@@ -114,7 +115,9 @@ class CasePages:
             id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
         ) -> Response:
             done = query(request, DONE, PARAMETER).get(DONE, "")
-            _, found = await seen(served, self._behind, id, admitted)
+            document, found = await seen(served, self._behind, id, admitted)
+            language = admitted.reader.language
+            cells = Shown(language, lists_of(self._known(document), language))
             role = admitted.principal.role
             others = {
                 verb: sorted({one for row in case.rows[verb] for one in row.before} - {NEW})
@@ -128,8 +131,8 @@ class CasePages:
                 service=admitted.edge.service,
                 case=case,
                 found=found,
-                rows=Shown(admitted.reader.language).rows(found),
-                cells=Shown(admitted.reader.language),
+                rows=cells.rows(found),
+                cells=cells,
                 others=others,
                 done=done if done in case.verbs else "",
             )
@@ -214,14 +217,10 @@ class CasePages:
         problems: tuple[Problem, ...] = (),
         status: int = 200,
     ) -> Response:
-        served, language = self._served, admitted.reader.language
-        form = Form(
-            language,
-            self._shown_fields(admitted, verb),
-            posted,
-            problems,
-            self._lists(admitted, document, language),
-        )
+        served, language, known = self._served, admitted.reader.language, self._known(document)
+        lists = lists_of(known, language, admitted.principal.office)
+        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists)
+        cells = Shown(language, lists_of(known, language))
         is_open = not document or verb in await open_to(served, document, admitted)
         return render(
             request,
@@ -237,7 +236,7 @@ class CasePages:
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
             id=document.get("_id", ""),
-            stands=Shown(language).rows(served.represent(document, admitted.principal)) if status == 412 else (),
+            stands=cells.rows(served.represent(document, admitted.principal)) if status == 412 else (),
         )
 
     async def _later(
@@ -260,17 +259,15 @@ class CasePages:
             self._fields[verb] = fields_for(self._served, self._served.case.rows[verb][0])
         return tuple(one for one in self._fields[verb] if late or one.name != HAPPENED_AT)
 
-    def _lists(self, admitted: Admitted, document: Document, language: str) -> Mapping[str, list[Option]]:
-        """By the names of fields the codes of the case's programme; before there is a case, of every programme."""
+    def _known(self, document: Document) -> list[Definition]:
+        """The case's programme; where it has none, and before there is a case, every programme."""
         definitions = self._behind.definitions
         state = self._served.aggregate.read(document) if document else None
         scope = self._served.case.scope(state) if state is not None else None
         if scope is not None and scope.programme is not None:
             version = scope.programme_version or definitions.newest_version(scope.programme)
-            known = [definitions.version(scope.programme, version)]
-        else:
-            known = [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
-        return lists_of(known, language, admitted.principal.office)
+            return [definitions.version(scope.programme, version)]
+        return _newest(self._behind)
 
 
 def lists_of(known: list[Definition], language: str, office: str | None = None) -> dict[str, list[Option]]:
@@ -289,6 +286,7 @@ def lists_of(known: list[Definition], language: str, office: str | None = None) 
             ("category", one.categories),
             ("residence_status", one.residence_statuses),
             ("area", one.areas),
+            ("host_type", one.placement.host_types if one.placement else ()),
         ):
             if rows:
                 found.setdefault(name, {}).update({row.code: text(row.name) for row in rows})
@@ -307,10 +305,9 @@ def _narrowing(request: Request) -> Request:
     return Request({**request.scope, "query_string": urlencode(kept).encode()})
 
 
-def _programmes(behind: Behind, language: str) -> list[Option]:
+def _newest(behind: Behind) -> list[Definition]:
     definitions = behind.definitions
-    known = [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
-    return lists_of(known, language).get("programme", [])
+    return [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
 
 
 def _may(admitted: Admitted, served: Served, verb: str) -> bool:

@@ -87,9 +87,14 @@ class Form:
 
     @property
     def summary(self) -> list[Option]:
-        """All that is wrong: the id of the field that it leads to, empty where there is none, and the same words."""
-        shown = {one.pointer: one.id for one in self._shown(self.fields)}
-        return [(_nearest(problem.pointer, shown), self._said(problem)) for problem in self.problems]
+        """All that is wrong: the id of the field that it leads to, and its label with the same words as there; an
+        empty id and the words alone where no field is wrong."""
+        shown = {one.pointer: one for one in self._shown(self.fields)}
+        return [self._led(problem, _nearest(problem.pointer, shown)) for problem in self.problems]
+
+    def _led(self, problem: Problem, one: Field | None) -> Option:
+        said = self._said(problem)
+        return (one.id, f"{translations(self.language).gettext(f'field:{one.name}')}: {said}") if one else ("", said)
 
     def _said(self, problem: Problem) -> str:
         words = translations(self.language)
@@ -105,8 +110,8 @@ class Form:
                 yield from self._shown(self.rows(one))
 
 
-def _nearest(pointer: str, shown: Mapping[str, str]) -> str:
+def _nearest(pointer: str, shown: Mapping[str, Field]) -> Field | None:
     """The field at the pointer, or the one that it lies in."""
     while pointer and pointer not in shown:
         pointer = pointer.rpartition("/")[0]
-    return shown.get(pointer, "")
+    return shown.get(pointer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from shared.messaging.topics import TABLE
 from shared.web.acting import Seen
+from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, translations
@@ -42,18 +43,20 @@ _PAGES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One field with its words. `inner`: of what is made of fields itself; of a list its items, each in a row."""
+    """One field with its words. `inner`: of what is made of fields itself; `items`: of a list of such, each one's."""
 
     label: str
     value: Markup | str = ""
     inner: tuple[Row, ...] = ()
+    items: tuple[tuple[Row, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Writes fields for one reader."""
+    """Writes fields for one reader. `lists`: the codes of the programmes' lists with their texts, as in forms."""
 
     language: str
+    lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
 
     def rows(self, seen: Seen) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the page shows apart."""
@@ -82,17 +85,20 @@ class Shown:
 
     def _row(self, name: str, value: Any, zoned: str | None) -> Row:
         label = translations(self.language).gettext(f"field:{name}")
-        if isinstance(value, BaseModel):
-            fields = {one: getattr(value, one) for one in type(value).model_fields if one in value.model_fields_set}
-            return Row(label, inner=tuple(self._rows(fields, zoned)))
-        if isinstance(value, Mapping):
-            return Row(label, inner=tuple(self._rows(value, zoned)))
+        if isinstance(value, (BaseModel, Mapping)):
+            return Row(label, inner=self._inner(value, zoned))
         if isinstance(value, (tuple, list, frozenset)):
             plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
             if len(plain) == len(value):
                 return Row(label, Formats(self.language).listed([self.value(name, one, zoned) for one in plain]))
-            return Row(label, inner=tuple(self._row(name, one, zoned) for one in value))
+            return Row(label, items=tuple(self._inner(one, zoned) for one in value))
         return Row(label, self.value(name, value, zoned))
+
+    def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
+        if not isinstance(value, BaseModel):
+            return tuple(self._rows(value, zoned))
+        fields = {one: getattr(value, one) for one in type(value).model_fields if one in value.model_fields_set}
+        return tuple(self._rows(fields, zoned))
 
     def value(self, name: str, value: Any, zoned: str | None = None) -> Markup | str:
         """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page."""
@@ -123,7 +129,9 @@ class Shown:
             return names.country(code)
         if name == "reason":
             return names.reason(code)
-        for key in (code_key(name, code), f"rule:{code}"):
+        if (text := dict(self.lists.get(name, ())).get(code)) is not None:
+            return text
+        for key in (code_key(name, code), f"did:{code}", f"rule:{code}"):
             if (said := words.gettext(key)) != key:
                 return said
         return reference(code)

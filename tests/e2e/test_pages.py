@@ -1,0 +1,197 @@
+"""People at their pages in a browser: on a desk in English, on a telephone in Arabic, and by the keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.chromium import chromium
+from tests.e2e.edge_world import OFFICE, People
+from tests.e2e.system import System
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# The subject under which the development system lets a host in.
+HOST = "host@all"
+DESK, TELEPHONE, NARROWEST = 1280, 360, 320
+
+
+@dataclass
+class Town:
+    """A running system, a browser, and the ids of cases. `seen`: the templates at which axe looked."""
+
+    people: People
+    browser: Browser
+    draft: str
+    match: str
+    seen: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def reader(self, who: str, language: str, width: int) -> Iterator[Reader]:
+        # axe is put into the page as a script, which the pages' own policy refuses.
+        context = self.browser.new_context(viewport={"width": width, "height": 800}, bypass_csp=True)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        reader = Reader(self, page, language, width)
+        page.on("console", lambda one: reader.errors.append(one.text) if one.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: reader.errors.append(str(error)))
+        page.goto(f"{self.people.system.url}/?lang={language}")
+        reader.look("front")
+        page.click(f"button[value='{who}']")
+        yield reader
+        context.close()
+        assert reader.errors == []
+
+
+@dataclass
+class Reader:
+    """Somebody at a page."""
+
+    town: Town
+    page: Page
+    language: str
+    width: int
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.town.people.system.url + path)
+
+    def look(self, template: str) -> None:
+        """What holds for every page; axe looks once at each template and language."""
+        page = self.page
+        assert page.get_attribute("html", "lang") == self.language
+        assert page.get_attribute("html", "dir") == ("rtl" if self.language == "ar" else "ltr")
+        assert page.locator("h1").count() == 1
+        for width in (self.width, *((NARROWEST,) if self.width == TELEPHONE else ())):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{page.url} scrolls at {width}"
+        page.set_viewport_size({"width": self.width, "height": 800})
+        if (name := f"{template} {self.language}") not in self.town.seen:
+            self.town.seen.add(name)
+            found = Axe().run(page, options={"runOnly": WCAG}).response["violations"]
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], f"{name} {page.url}"
+
+    def send(self, status: int) -> None:
+        """The form of the page, which the server answers with that status at last."""
+        with self.page.expect_response(lambda one: one.request.method == "POST") as answer:
+            self.page.click("form[novalidate] > button")
+        self.page.wait_for_load_state()
+        assert answer.value.status == status
+        if status >= 400:
+            # Chromium writes on the console that the answer of a form was an error, which this one was to be.
+            self.errors[:] = [one for one in self.errors if f"status of {status}" not in one]
+
+    def refused(self) -> list[str]:
+        """The summary is what has the focus, and each of its links leads to its field."""
+        page = self.page
+        assert page.evaluate("document.activeElement.matches('.problem')")
+        links = page.locator(".problem a")
+        for one in links.all():
+            one.click()
+            id = (one.get_attribute("href") or "").removeprefix("#")
+            assert page.evaluate("id => document.activeElement.closest('[id]').id.startsWith(id)", id), id
+        return links.all_inner_texts()
+
+    def tab_to(self, wanted: Callable[[Page], bool]) -> None:
+        for _ in range(80):
+            self.page.keyboard.press("Tab")
+            if wanted(self.page):
+                return
+        raise AssertionError(f"no way by the keyboard on {self.page.url}")
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with chromium() as browser:
+        system = System(tmp_path_factory.mktemp("pages"))
+        system.start()
+        people = None
+        try:
+            system.wait_ready()
+            people = People(system)
+            people.publish()
+            people.institution("proposed")
+            institution = people.institution(account=HOST)
+            draft = people.assignment(institution, "draft")
+            match = people.match(people.assignment(institution), people.expert())
+            yield Town(people, browser, draft, match)
+        finally:
+            if people:
+                people.close()
+            system.stop()
+
+
+def focused(text: str) -> Callable[[Page], bool]:
+    return lambda page: str(page.evaluate("document.activeElement.innerText || ''")).strip() == text
+
+
+def test_an_officer_on_a_desk_in_english(town: Town) -> None:
+    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
+        page = officer.page
+        officer.look("today")
+        page.frame_locator("iframe[src='/registration/today']").get_by_role("link", name="Proposed").click()
+        page.wait_for_url("**/registration/institutions?status=proposed")
+        officer.look("list")
+        assert page.locator("tbody tr").count() == 1
+        page.locator("tbody a").first.click()
+        officer.look("case")
+        officer.open("/registration/institutions/new/create")
+        officer.look("act")
+        page.fill("[name='/name']", "Zqanary college")
+        officer.send(422)
+        officer.look("act refused")
+        assert len(officer.refused()) == 4
+        assert page.title().startswith("Error: ")
+        assert page.input_value("[name='/name']") == "Zqanary college"
+        for name, code in (("country", "AF"), ("sector", "education"), ("host_type", "public"), ("office", OFFICE)):
+            one = page.locator(f"[name='/{name}']").first
+            if one.evaluate("one => one.tagName") == "SELECT":
+                one.select_option(code)
+            elif one.get_attribute("type") == "radio":
+                page.check(f"[name='/{name}'][value='{code}']")
+            else:
+                one.fill(code)
+        officer.send(303)
+        assert re.search(r"/registration/institutions/[0-9a-f-]{36}\?done=create$", page.url.partition("#")[0])
+        assert page.locator("[role=status]").count() == 1
+
+
+def test_a_host_on_a_telephone_in_arabic(town: Town) -> None:
+    with town.reader("host@", "ar", TELEPHONE) as host:
+        page = host.page
+        host.look("today")
+        for path, template in (("/matching/matches", "list"), (f"/matching/matches/{town.match}", "case")):
+            host.open(path)
+            host.look(template)
+        host.open("/matching/assignments/new/create")
+        host.send(422)
+        host.look("act refused")
+        assert host.refused()
+        host.open(f"/matching/assignments/{town.draft}")
+        page.locator(".acts a[href$='/submit']").click()
+        host.look("act")
+        host.send(303)
+        page.wait_for_url("**?done=submit")
+        host.look("case")
+
+
+def test_by_the_keyboard_alone(town: Town) -> None:
+    institution = town.people.institution("proposed")
+    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
+        page = officer.page
+        officer.open(f"/registration/institutions/{institution}")
+        page.keyboard.press("Tab")
+        assert focused("Skip to the content")(page)
+        page.keyboard.press("Enter")
+        officer.tab_to(lambda one: str(one.evaluate("document.activeElement.href || ''")).endswith("/assess"))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/assess")
+        officer.tab_to(lambda one: bool(one.evaluate("document.activeElement.matches('form[novalidate] > button')")))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**?done=assess")
+        assert town.people.get(f"/registration/v1/institutions/{institution}").json()["state"] == "assessed"
