@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.errors import Overloaded, PortError, Refusal, TooEarly
+from shared.identity.keyfiles import KeyDestroyed
 from tests.simulation.journal import Acknowledgement, Journal
 from tests.simulation.world import World
 
@@ -15,6 +16,8 @@ T = TypeVar("T")
 
 PAUSE_SECONDS = 0.7
 REPEATED = 0.15
+# The rule of whatever concerns somebody whose data are gone.
+ERASED = "erased"
 
 
 class NotYet(Exception):
@@ -55,7 +58,7 @@ class Client:
 
     def _erased_since(self, step: Step, again: Acknowledgement | None) -> bool:
         """Whether the repetition found that the person's key had ended meanwhile: no command is known then."""
-        return again is None and self._journal.refused.get(step.name) == "erased"
+        return again is None and self._journal.refused.get(step.name) == ERASED
 
     async def look(self, service: str, work: Callable[[Any], Awaitable[T]]) -> T:
         """What some replica sees; asked again until one answers."""
@@ -75,6 +78,10 @@ class Client:
                 return await self.world.call(step.service, step.send)
             except (PortError, Overloaded, TooEarly, NotYet):
                 await asyncio.sleep(self.rng.uniform(0, PAUSE_SECONDS))
+            except KeyDestroyed:
+                # As the edge answers it (410): the receipt of an erased person's submission is no longer readable.
+                self._journal.refuse(step.name, ERASED)
+                return None
             except Refusal as refusal:
                 if refusal.rule not in step.patient:
                     self._journal.refuse(step.name, refusal.rule)
