@@ -24,7 +24,7 @@ Caller = tuple[Role, str | None, str, int]
 # Whose requests reach furthest: the office's officer, the operator, the expert whom the cases are about; how many
 # requests of each kind.
 CALLERS: tuple[Caller, ...] = (
-    ("officer", OFFICE, "fuzzer", 3),
+    ("officer", OFFICE, "fuzzer", 2),
     ("administrator", None, "fuzzer", 1),
     ("expert", None, "me", 1),
 )
