@@ -523,8 +523,8 @@ def test_generated_requests_find_no_failure_of_ours(people: People, owned: dict[
     document = documents(people)[service]
     ids = {"id": {name.split("/")[0]: case.id for name, case in owned.items()}, "code": PROGRAMME}
     counted = fuzz(people, service, document, ids)
-    assert sum(counted.values()) > 60, counted
-    assert counted[422] > 4, counted
+    assert sum(counted.values()) > 40, counted
+    assert counted[422] > 1, counted
 
 
 @pytest.mark.timeout(180)
