@@ -176,6 +176,11 @@ ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
 }
 
 
+def answer_to(error: Exception) -> Response:
+    """What is answered to an error of these kinds. StopIteration for another one."""
+    return next(answer for kind, answer in ANSWERS.items() if isinstance(error, kind))(error)
+
+
 def install(app: FastAPI) -> None:
     """Answers every error that this project raises; what is left is the envelope's (500)."""
     for kind, answer in ANSWERS.items():

@@ -84,15 +84,12 @@ class Opening:
 
     async def of(self, request: Request) -> Opened | None:
         """The draft of the browser that has seen it before."""
-        code, _, known = request.cookies.get(COOKIE, "").partition(".")
-        if read_code(code) is None or not hmac.compare_digest(known.encode(), self._known(code).encode()):
-            return None
-        return await self.drafting.find(code)
+        code = self._held(request)
+        return None if code is None else await self.drafting.find(code)
 
     def is_known(self, request: Request, opened: Opened) -> bool:
         """Whether this browser has seen the draft before."""
-        code, _, known = request.cookies.get(COOKIE, "").partition(".")
-        return code == opened.code and hmac.compare_digest(known.encode(), self._known(code).encode())
+        return self._held(request) == opened.code
 
     def put(self, response: Response, opened: Opened) -> None:
         value = f"{opened.code}.{self._known(opened.code)}"
@@ -128,6 +125,12 @@ class Opening:
 
     def failed(self, request: Request) -> None:
         self.wrong.count(_address(request), self.edge.runtime.monotonic())
+
+    def _held(self, request: Request) -> str | None:
+        """The code in the browser's cookie, if this system put it there."""
+        code, _, known = request.cookies.get(COOKIE, "").partition(".")
+        right = read_code(code) is not None and hmac.compare_digest(known.encode(), self._known(code).encode())
+        return code if right else None
 
     def _known(self, code: str) -> str:
         return keyed_digest(derived_key(self.edge.cursor_key, "draft"), code)

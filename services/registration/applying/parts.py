@@ -22,6 +22,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "office": ("/office", "/consents"),
 }
 OTHERS = "background"
+MISSING = "missing"
 # What the server knows itself, or an officer alone says.
 NOT_ASKED = frozenset({"/programme", "/known_person", "/happened_at", "/person/valid_from"})
 # Groups that are no more than where the fields stand in the body.
@@ -80,6 +81,3 @@ def status_of(part: Part, draft: Draft, typed: Typed, problems: Sequence[Problem
     if part.name in draft.finished:
         return "finished"
     return "begun" if any(value.strip() for name, value in typed if part.has(name)) else "not_begun"
-
-
-MISSING = "missing"

@@ -14,19 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.cases.case import NEW, Move
-from shared.errors import (
-    CommandReused,
-    Conflict,
-    Overloaded,
-    PreconditionFailed,
-    Problem,
-    Refusal,
-    TooEarly,
-    Unavailable,
-    UniqueViolated,
-    UnknownOutcome,
-)
-from shared.identity.keyfiles import KeyDestroyed
+from shared.errors import PreconditionFailed, Problem, Refusal
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import PROGRAMME, STATUS
@@ -41,22 +29,15 @@ from shared.web.pages.filled import Form, Option
 from shared.web.pages.forms import MORE, Field, Posted, fields_of, json_of
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
+from shared.web.pages.refused import carry_headers, rule_said
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.problems import ANSWERS, answer_to
 
 KEY, VERSION, DONE = "idempotency-key", "version", "done"
 HAPPENED_AT = "happened_at"
 OPENING = "new"
-# What may pass by itself: the form stays, and the same key makes it the same command.
-LATER: Mapping[type[Exception], str] = {
-    Overloaded: "overloaded",
-    Conflict: "contended",
-    Unavailable: "unavailable",
-    UnknownOutcome: "outcome_unknown",
-    TooEarly: "too_early",
-}
-LATER_SECONDS = 2
 
 
 def pages_of(served: Served, behind: Behind) -> APIRouter:
@@ -162,21 +143,10 @@ class CasePages:
                 return await self._form(request, admitted, verb, document, posted)
             try:
                 return await self._act(request, admitted, case.rows[verb][0], document, posted)
-            except Refusal as refusal:
-                return await self._form(request, admitted, verb, document, posted, refusal.problems, refusal.status)
-            except KeyDestroyed:
-                return await self._form(request, admitted, verb, document, posted, (Problem("erased"),), 410)
-            except UniqueViolated:
-                return await self._form(request, admitted, verb, document, posted, (Problem("already_exists"),), 409)
-            except CommandReused:
-                return await self._form(
-                    request, admitted, verb, document, posted, (Problem("idempotency_key_reused"),), 422
-                )
-            except PreconditionFailed:
-                now = await self._document(request, admitted, verb)
-                return await self._form(request, admitted, verb, now, posted, (Problem("version_is_another"),), 412)
-            except tuple(LATER) as error:
-                return await self._later(request, admitted, verb, document, posted, error)
+            except tuple(ANSWERS) as error:
+                if isinstance(error, PreconditionFailed):
+                    document = await self._document(request, admitted, verb)
+                return await self._refused(request, admitted, verb, document, posted, error)
 
         return endpoint
 
@@ -239,14 +209,14 @@ class CasePages:
             stands=cells.rows(served.represent(document, admitted.principal)) if status == 412 else (),
         )
 
-    async def _later(
+    async def _refused(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
     ) -> Response:
-        status, seconds = 503, LATER_SECONDS
-        if isinstance(error, Overloaded):
-            status, seconds = error.status, error.retry_after_seconds
-        answer = await self._form(request, admitted, verb, document, posted, (Problem(LATER[type(error)]),), status)
-        answer.headers["Retry-After"] = str(seconds)
+        """The form as it was sent, with what the JSON edge answers; under the same key it stays the same command."""
+        said = answer_to(error)
+        problems = error.problems if isinstance(error, Refusal) else (Problem(rule_said(said)),)
+        answer = await self._form(request, admitted, verb, document, posted, problems, said.status_code)
+        carry_headers(said, answer)
         return answer
 
     def _opens(self, verb: str) -> bool:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from shared.errors import Unavailable
 from shared.web.pages.readers import NoPass, Reader, reader_of
 from shared.web.pages.rendering import render
+from shared.web.problems import REFUSED
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 # What programs ask, whatever they say that they accept.
@@ -30,14 +31,23 @@ def _as_page(answer: Any) -> Handler:
         said: Response = await answer(request, error)
         if said.media_type == "text/html" or not asks_a_page(request):
             return said
-        rule = json.loads(bytes(said.body))["rule"] if said.body else "refused"
-        page = render(request, "refused.html", said.status_code, reader=await _reader(request), rule=rule)
-        for name in _KEPT_HEADERS:
-            if name in said.headers:
-                page.headers[name] = said.headers[name]
+        page = render(request, "refused.html", said.status_code, reader=await _reader(request), rule=rule_said(said))
+        carry_headers(said, page)
         return page
 
     return handle
+
+
+def rule_said(said: Response) -> str:
+    """The rule that an answer of the JSON edge names."""
+    return str(json.loads(bytes(said.body))["rule"]) if said.body else REFUSED
+
+
+def carry_headers(said: Response, page: Response) -> None:
+    """Puts onto the page what the JSON edge's answer says beside its body."""
+    for name in _KEPT_HEADERS:
+        if name in said.headers:
+            page.headers[name] = said.headers[name]
 
 
 def asks_a_page(request: Request) -> bool:
