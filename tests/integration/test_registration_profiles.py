@@ -16,7 +16,7 @@ from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.contracts.base import Envelope
 from shared.contracts.registry import read
 from shared.errors import Unavailable
-from shared.intake.submission import submission_of
+from shared.intake.submission import Opened, submission_of
 from shared.messaging.port import Message, Record
 from shared.messaging.reading import parse
 from shared.replica import stored
@@ -116,7 +116,7 @@ async def test_a_submission_that_is_decided_twice_does_everything_once(edge: Ser
     before = {name: await edge.store.load(name, id) for name, id in (("persons", person),)}
     body = copy.deepcopy(EXPERT)
     work = edge.service.work.registering
-    again = submission_of(submission, body)
+    again = submission_of(submission, Opened(body))
     await asyncio.gather(work.register(again), work.register(again))
     await edge.quiet()
     assert await edge.store.load("persons", person) == before["persons"]
