@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from shared.errors import Problem
 from shared.web.pages.forms import Field, Posted, leaves
@@ -17,7 +18,7 @@ INVALID = "invalid"
 
 @dataclass(frozen=True)
 class Form:
-    """What a template shows. `lists`: by the name of a field, the codes of the programme's list with their texts."""
+    """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts."""
 
     language: str
     fields: tuple[Field, ...]
@@ -32,8 +33,8 @@ class Form:
         return (*found, *((value, value) for value in self.values(one) if value not in known))
 
     def _options(self, one: Field) -> Sequence[Option]:
-        if one.name in self.lists:
-            return self.lists[one.name]
+        if one.list in self.lists:
+            return self.lists[one.list]
         names = Names(self.language)
         match one.listed:
             case "countries":
@@ -55,17 +56,26 @@ class Form:
 
     def is_chosen(self, one: Field) -> bool:
         """Whether the field is a choice: of its own codes, or of the programme's list."""
-        return one.kind == "choice" or (one.kind == "text" and one.name in self.lists)
+        return one.kind == "choice" or (one.kind == "text" and one.list in self.lists)
+
+    @cached_property
+    def typed(self) -> Posted:
+        """As it was sent; where something is wrong, without the empty rows that the body was read without."""
+        return self.posted.packed(self.fields) if self.problems else self.posted
 
     def value(self, one: Field) -> str:
-        return self.posted.text(one.pointer)
+        return self.typed.text(one.pointer)
 
     def values(self, one: Field) -> tuple[str, ...]:
-        return self.posted.all(one.pointer)
+        return self.typed.all(one.pointer)
 
     def rows(self, one: Field) -> list[Field]:
         """The fields of the rows: those that were sent, and one at least."""
-        return [one.row(number) for number in range(max(self.posted.rows(one), 1))]
+        return [one.row(number) for number in range(max(self.typed.rows(one), 1))]
+
+    def is_removable(self, rows: Sequence[Field]) -> bool:
+        """Whether a row of the list can be taken away: the only one only where something stands in it."""
+        return len(rows) > 1 or any(self.values(one) for one in leaves(rows, self.typed))
 
     def wrong(self, one: Field) -> list[str]:
         """What is wrong at the field itself, in words."""
@@ -76,12 +86,13 @@ class Form:
         """What was typed or chosen: the words of each field that says something, and of what it says."""
         words = translations(self.language)
         return [
-            (words.gettext(f"field:{one.name}"), ", ".join(self._answer(one)))
-            for one in leaves(self.fields, self.posted)
+            (words.gettext(f"field:{one.name}"), ", ".join(self.answer(one)))
+            for one in leaves(self.fields, self.typed)
             if any(value.strip() for value in self.values(one))
         ]
 
-    def _answer(self, one: Field) -> list[str]:
+    def answer(self, one: Field) -> list[str]:
+        """What was typed or chosen in the field, in words."""
         texts = dict(self.options(one)) if self.is_chosen(one) or one.kind == "several" else {}
         return [texts.get(value, value) for value in self.values(one)]
 

@@ -41,9 +41,14 @@ def translations(language: str) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
+def list_of(field: str) -> str:
+    """By which word the codes of that field are listed."""
+    return _LISTS.get(field, field)
+
+
 def code_key(field: str, code: str) -> str:
     """The key of a code that may stand in that field."""
-    return f"code:{_LISTS.get(field, field)}:{code}"
+    return f"code:{list_of(field)}:{code}"
 
 
 def reason_words(language: str, code: str) -> str:
