@@ -323,7 +323,7 @@ class Applying:
         )
 
     def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
-        posted = Posted.of(opened.typed)
+        posted = Posted.of(opened.typed).packed(self._fields)
         forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
         problems = refused or self._problems(opened)
         whole = self._form(request, opened, self._fields, posted, problems)
@@ -341,13 +341,15 @@ class Applying:
 
     def _leads(self, problem: Problem) -> str:
         """The part in which it is put right; empty where it is in none."""
-        return next((one.name for one in self._parts if one.has(problem.pointer)), "")
+        return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
 
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         opened = shown.get("opened")
         token = self._token(opened) if opened is not None else ""
         zone = self._opening.zone
-        return render(request, template, status, reader=None, token=token, zone=zone, **shown)
+        return render(
+            request, template, status, reader=None, token=token, zone=zone, base=self._opening.base_url, **shown
+        )
 
 
 def _criteria(definition: Definition) -> list[Any]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from shared.errors import Problem
 from shared.web.pages.forms import Field, Posted, leaves
 from shared.web.pages.standard_names import Names, countries, languages, nationalities, occupations, states
-from shared.web.pages.words import translations
+from shared.web.pages.words import names_level, translations
 
 Option = tuple[str, str]
 # What is said of a rule that no catalogue has words for.
@@ -56,6 +56,8 @@ class Form:
 
     def is_chosen(self, one: Field) -> bool:
         """Whether the field is a choice: of its own codes, or of the programme's list."""
+        if one.kind == "number":
+            return bool(one.codes) and names_level(self.language, one.name, one.codes[0])
         return one.kind == "choice" or (one.kind == "text" and one.list in self.lists)
 
     @cached_property
@@ -83,13 +85,32 @@ class Form:
 
     @property
     def answers(self) -> list[Option]:
-        """What was typed or chosen: the words of each field that says something, and of what it says."""
+        """What was typed or chosen: the words of each field that says something, and of what it says. A row is one."""
+        return list(self._answers(self.fields))
+
+    def _answers(self, fields: Sequence[Field]) -> Iterator[Option]:
+        for one in fields:
+            if one.kind == "group":
+                yield from self._answers(one.inner)
+            elif one.kind == "rows":
+                for row in self.rows(one):
+                    said = [text for field in leaves((row,), self.typed) for text in self._said_in(field)]
+                    if said:
+                        yield f"{self.label(one)} {(row.number or 0) + 1}", ", ".join(said)
+            elif said := self._said_in(one):
+                yield self.label(one), ", ".join(said)
+
+    def _said_in(self, one: Field) -> list[str]:
+        return self.answer(one) if any(value.strip() for value in self.values(one)) else []
+
+    def label(self, one: Field) -> str:
+        """The field's words; of one in a row with those of the row."""
         words = translations(self.language)
-        return [
-            (words.gettext(f"field:{one.name}"), ", ".join(self.answer(one)))
-            for one in leaves(self.fields, self.typed)
-            if any(value.strip() for value in self.values(one))
-        ]
+        label = words.gettext(f"field:{one.name}")
+        if one.row_of is None:
+            return label
+        name, number = one.row_of
+        return f"{label} ({words.gettext(f'field:{name}')} {number + 1})"
 
     def answer(self, one: Field) -> list[str]:
         """What was typed or chosen in the field, in words."""
@@ -105,7 +126,7 @@ class Form:
 
     def _led(self, problem: Problem, one: Field | None) -> Option:
         said = self._said(problem)
-        return (one.id, f"{translations(self.language).gettext(f'field:{one.name}')}: {said}") if one else ("", said)
+        return (one.id, f"{self.label(one)}: {said}") if one else ("", said)
 
     def _said(self, problem: Problem) -> str:
         words = translations(self.language)

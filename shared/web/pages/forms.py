@@ -20,6 +20,10 @@ Sent = Sequence[tuple[str, str]]
 
 # What is longer is a text of several lines.
 LINE_CHARACTERS = 255
+# A number of no more values may be a level, each with words of its own.
+STEPS_AT_MOST = 12
+# Parts of the pointer of a field in a row: `/languages/0/level`, with nothing before the first slash.
+IN_A_ROW = 4
 # No list has rows with a number of so many digits.
 ROW_DIGITS = 4
 ROW_NUMBERS = 10 ** (ROW_DIGITS - 1)
@@ -76,6 +80,14 @@ class Field:
         """For HTML, where no slash is wanted in an id that a style or a script may name."""
         return "f" + self.pointer.replace("/", "-")
 
+    @property
+    def row_of(self) -> tuple[str, int] | None:
+        """Of a field that stands in a row: the name of the list, and the number of the row from 0."""
+        parts = self.pointer.split("/")
+        if self.number is not None or len(parts) < IN_A_ROW or not parts[-2].isdecimal():
+            return None
+        return parts[-3], int(parts[-2])
+
     def at(self, pointer: str) -> Field:
         """The same field at another place."""
         inner = tuple(one.at(pointer + one.pointer.removeprefix(self.pointer)) for one in self.inner)
@@ -123,7 +135,7 @@ def _field(said: Mapping[str, Any], pointer: str, name: str, required: bool, def
     if kind == "boolean":
         return Field(pointer, name, "choice", required, ("true", "false"))
     if kind in ("integer", "number"):
-        return Field(pointer, name, "number", required)
+        return Field(pointer, name, "number", required, _steps(schema))
     if form in ("date", "date-time"):
         return Field(pointer, name, "date" if form == "date" else "instant", required)
     if pattern in _BY_PATTERN:
@@ -143,6 +155,14 @@ def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str
     found = [_resolved(one, defs) for one in parts]
     enums = tuple(code for one in found for code in one.get("enum", ()))
     return {**found[0], "enum": enums} if enums else found[0]
+
+
+def _steps(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every whole number that may stand there, where these are few enough to be levels of something."""
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if schema.get("type") != "integer" or least is None or most is None or most - least >= STEPS_AT_MOST:
+        return ()
+    return tuple(str(one) for one in range(least, most + 1))
 
 
 def _codes(schema: Mapping[str, Any]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from shared.web.acting import Seen
 from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
 from shared.web.pages.standard_names import Names
-from shared.web.pages.words import code_key, list_of, translations
+from shared.web.pages.words import code_key, list_of, names_level, translations
 from shared.zones import zone
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -115,6 +115,8 @@ class Shown:
             return formats.instant(value, zone(zoned) if zoned else UTC)
         if isinstance(value, date):
             return formats.date(value)
+        if isinstance(value, int) and names_level(self.language, name, str(value)):
+            return Names(self.language).code(name, str(value))
         if isinstance(value, int):
             # A year is no quantity, so nothing stands between its thousands.
             return reference(str(value)) if name.endswith("year") else formats.number(value)

@@ -51,6 +51,12 @@ def code_key(field: str, code: str) -> str:
     return f"code:{list_of(field)}:{code}"
 
 
+def names_level(language: str, field: str, level: str) -> bool:
+    """Whether there are words for the levels of what the field says in a number, as for those of education."""
+    key = code_key(field, level)
+    return translations(language).gettext(key) != key
+
+
 def reason_words(language: str, code: str) -> str:
     """The words of what stands as the reason of a case: a listed code, or the rule by which a service refused it.
 
