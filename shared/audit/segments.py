@@ -11,7 +11,6 @@ from shared.cases.bodies import Change, Input
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.clock import instant_of, text_of
 from shared.contracts.audit import AuditHeadAnchored, AuditSegmentClosed, AuditSegmentOpened, Link
-from shared.errors import Refusal
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document
@@ -43,9 +42,7 @@ class Head(Input):
 
 def further_than_before(turn: Turn[Segment, Head]) -> Told:
     """An anchor only goes on: what another replica has seen later stands."""
-    if turn.body.count <= turn.state.count:
-        raise Refusal("anchored_already")
-    return {}
+    return {} if turn.body.count > turn.state.count else ()
 
 
 def fold(state: Segment | None, event: object) -> dict[str, str]:
