@@ -49,8 +49,7 @@ def served(
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
-    rows = [row for one in cases for row in rows_of(one.case)]
-    policy = policy_of(rows, rights, intake=replica.intake is not None)
+    policy = policy_of([row for one in cases for row in rows_of(one.case)], rights, intake=replica.intake is not None)
     # A request is held against one route after the other: what comes by the thousand stands first.
     ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)

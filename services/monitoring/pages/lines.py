@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from markupsafe import Markup
@@ -71,7 +72,7 @@ class Lines:
     sheet: Sheet
     language: str
 
-    @property
+    @cached_property
     def meaning(self) -> Meaning:
         return Meaning(self.sheet.definition, self.language)
 

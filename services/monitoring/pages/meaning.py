@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from gettext import GNUTranslations
 
 from markupsafe import Markup
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from shared.programmes.fact_words import NOT_STATED
 from shared.programmes.indicators import Condition, Dimension, Distinct, Facts, Indicator, Sum
 from shared.programmes.model import Definition
-from shared.web.pages.cases import lists_of
+from shared.web.pages.choices import Choices, Lists
 from shared.web.pages.formatting import Formats, filled
 from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
@@ -31,6 +32,15 @@ class Meaning:
     @property
     def _words(self) -> GNUTranslations:
         return translations(self.language)
+
+    @cached_property
+    def _lists(self) -> Lists:
+        """What codes are called, those that any part of the programme adds among them."""
+        found = dict(Choices([self.definition], self.language).to_show())
+        for part in self.definition.sections().values():
+            for word, options in Choices([self.definition], self.language, type(part)).to_show().items():
+                found[word] = tuple(dict([*found.get(word, ()), *options]).items())
+        return found
 
     def of(self, indicator: Indicator) -> Markup:
         """One or two sentences."""
@@ -90,7 +100,7 @@ class Meaning:
         return filled(said, field=field, number=self._formats.number(number))
 
     def _value(self, asked: str, code: str) -> Markup | str:
-        return Shown(self.language, lists_of([self.definition], self.language)).value(asked, code)
+        return Shown(self.language, self._lists).value(asked, code)
 
     def _code(self, field: str, code: str) -> str:
         return Names(self.language).code(field, code)

@@ -25,7 +25,7 @@ from services.monitoring.pages.table import csv_of
 from shared.clock import Runtime, instant_of, text_of
 from shared.errors import Refusal
 from shared.programmes.model import Definition
-from shared.web.pages.cases import lists_of
+from shared.web.pages.choices import Choices
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import Admitted, reading_as
@@ -249,12 +249,12 @@ class Pages:
         self, known: Sequence[Definition], filters: Filters, viewer: Viewer, language: str
     ) -> Mapping[str, Sequence[tuple[str, str]]]:
         """By filter, what may be chosen; a filter that is not open to the reader is not there."""
-        lists, chosen = lists_of([*known], language), [one for one in known if one.code == filters.programme]
+        chosen = [one for one in known if one.code == filters.programme]
         found: dict[str, Sequence[tuple[str, str]]] = {}
         if len(known) > 1:
-            found["programme"] = lists["programme"]
+            found["programme"] = Choices(known, language).to_show()["programme"]
         if viewer.live and viewer.office is None and known:
-            found["office"] = lists_of(chosen or [*known], language)["office"]
+            found["office"] = Choices(chosen or known, language).to_show()["office"]
         for one in chosen[:1]:
             formats = Formats(language)
             found["period"] = [(period.code, formats.text(period.name)) for period in one.periods]
