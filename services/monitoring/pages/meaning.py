@@ -92,7 +92,7 @@ class Meaning:
         field = self._words.gettext(f"field:{asked}")
         if one.one_of is not None:
             values = self._formats.listed(self._value(asked, code) for code in one.one_of)
-            return filled(self._words.gettext("%(field)s: %(values)s"), field=field, values=values)
+            return filled(self._words.gettext("%(field)s is %(values)s"), field=field, values=values)
         if one.at_least is not None:
             said, number = self._words.gettext("%(field)s: %(number)s or more"), one.at_least
         else:
