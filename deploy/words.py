@@ -119,6 +119,7 @@ def keys() -> Iterator[str]:
     for service in SERVICES:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
+            yield from (f"verb:{one.verb}" for one in served.beside)
         yield from (f"case:{resource}" for resource in getattr(built(service), "beside", ()))
         yield from _of_contract(contract(built(service).app, service))
     yield from _of_indicators()
