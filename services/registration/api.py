@@ -62,6 +62,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             unsealed=Named(identifiers).to_those_concerned,
             about=lambda person: str(person["_id"]),
             outlasting=frozenset({"erase"}),
+            tells=views.tells_of_person,
         ),
         Served(
             EXPERT,

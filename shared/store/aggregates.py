@@ -2,7 +2,8 @@
 
 A document is an aggregate and a stream: `state` is the fold of its events, `private` what no event may carry,
 `outbox` the events not yet sent, `applied` every command of people and events that it ever accepted, `emitted` a
-count and a hash chain for each topic, `holds` its promises to other documents (shared.store.guards).
+count and a hash chain for each topic, `past` what happened in it (shared.store.past), `holds` its promises to other
+documents (shared.store.guards).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from shared.contracts.base import Event, Scope
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store.collection import Collection
 from shared.store.documents import new_document
+from shared.store.past import Told, remember
 from shared.store.port import Document, Store
 from shared.store.streams import Emitter, emit
 from shared.store.timers import schedule
@@ -90,7 +92,8 @@ class Cause:
 
     `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
     right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
-    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it.
+    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it. `role`, `office`: as whom
+    somebody acts, None for what follows by itself. `forgets`: the document tells no more what happened before.
     """
 
     command_id: str
@@ -103,6 +106,9 @@ class Cause:
     account: str | None = None
     acknowledged: bool = False
     note: Mapping[str, Any] | None = None
+    role: str | None = None
+    office: str | None = None
+    forgets: bool = False
 
     def noting(self, note: Mapping[str, Any], digest: str) -> Cause:
         """The cause of the same command, with a note that is kept with the case's own document alone."""
@@ -120,6 +126,10 @@ class Cause:
             self.recorded_late,
             self.account,
             self.acknowledged,
+            None,
+            self.role,
+            self.office,
+            self.forgets,
         )
 
 
@@ -257,8 +267,10 @@ class Kernel:
             event.model_copy(update={"recorded_late": True}) if cause.recorded_late else event
             for event in aggregate.decide(state, command, at)
         )
+        told: list[Told] = []
         for event in events:
             state = aggregate.evolve(state, event)
+            told.append((event, getattr(state, "status", None)))
         if state is None:
             raise Refusal("not_found", status=404)
         draft = new_document(id) if document is None else dict(document)
@@ -271,6 +283,7 @@ class Kernel:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(events[-1].happened_at)
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
+            remember(draft, told, cause)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
 

@@ -45,6 +45,8 @@ def cause(
         happened_at=happened_at,
         recorded_late=_recorded_late(granted, happened_at),
         account=account,
+        role=granted.principal.role,
+        office=granted.principal.office,
     )
 
 

@@ -22,9 +22,11 @@ from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.pages.cases import pages_of
+from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
+from shared.web.timeline import timelines_router
 
 
 def served(
@@ -55,7 +57,12 @@ def served(
     app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
+        routers=[
+            *(case_routes(one, behind) for one in ordered),
+            timelines_router(cases),
+            *routers,
+            *_of_every_service(replica, report),
+        ],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
@@ -65,6 +72,7 @@ def served(
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
         app.include_router(pages_of(one, behind))
+        app.include_router(reading_pages_of(one, behind))
     return app
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from markupsafe import Markup
@@ -29,6 +29,8 @@ REFERENCE_CHARACTERS = 8
 COLUMNS_AT_MOST = 5
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes"})
+# What stands beside a case's status.
+IN_HEADER = frozenset({"programme", "programme_version", "office"})
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
 # The page of what a field names by its id: `expert` of `registration.experts`.
@@ -53,16 +55,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """Writes fields for one reader. `lists`: the codes of the programmes' lists with their texts, as in forms."""
+    """Writes fields for one reader. `lists`: the codes of the programmes' lists with their texts, as in forms; `zone`:
+    in which instants are said where a case names none."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    zone: tzinfo = UTC
 
     def rows(self, seen: Seen) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the page shows apart."""
+        """The fields that are set and not empty, but those that the case's page shows apart."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
-        return tuple(self._rows({name: value for name, value in fields.items() if name not in APART}, zoned))
+        apart = APART | IN_HEADER
+        return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
 
     def own(self, seen: Seen) -> Markup:
         """What people call the case by."""
@@ -107,7 +112,7 @@ class Shown:
             words = translations(self.language)
             return words.gettext("Yes") if value else words.gettext("No")
         if isinstance(value, datetime):
-            return formats.instant(value, zone(zoned) if zoned else UTC)
+            return formats.instant(value, zone(zoned) if zoned else self.zone)
         if isinstance(value, date):
             return formats.date(value)
         if isinstance(value, int):

@@ -1,0 +1,157 @@
+"""People's pages of a case that only read: the list, the case, and what happened in it.
+
+What is shown is what the JSON edge would answer to the same reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from shared.store.port import Document
+from shared.store.relations import PROGRAMME, STATUS
+from shared.web.acting import Behind, Seen, Served, id_of, seen
+from shared.web.filters import asked_of, paged_of
+from shared.web.lists import page_of, query
+from shared.web.notes import READ_ALL, Note
+from shared.web.pages.cases import DONE, known_to, lists_of, newest_of
+from shared.web.pages.languages import PARAMETER
+from shared.web.pages.readers import Admitted, reading_as
+from shared.web.pages.rendering import render
+from shared.web.pages.shown import Shown
+from shared.web.pages.standing import standing_of
+from shared.web.timeline import page_of_timeline, timeline_of
+
+AFTER = "after"
+# So many of the newest facts stand on the case's page, and so many on a page of its timeline.
+NEWEST, FACTS_A_PAGE = 8, 50
+
+
+def reading_pages_of(served: Served, behind: Behind) -> APIRouter:
+    """`GET /<name>`, `GET /<name>/{id}`, `GET /<name>/{id}/timeline`."""
+    router, pages, name = APIRouter(include_in_schema=False), ReadingPages(served, behind), served.name
+    router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}/timeline", pages.telling(), methods=["GET"])
+    return router
+
+
+class ReadingPages:
+    """The pages of one kind of case."""
+
+    def __init__(self, served: Served, behind: Behind) -> None:
+        self._served = served
+        self._behind = behind
+
+    def listing(self) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
+            narrowing = _narrowing(request)
+            asked = asked_of(narrowing, case, self._behind.definitions)
+            equalities = await admitted.equalities()
+            paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
+            documents, following = await page_of(narrowing, served.aggregate.name, paged)
+            shown = [served.represent(document, admitted.principal) for document in documents]
+            lists = lists_of(newest_of(self._behind), admitted.reader.language)
+            return render(
+                request,
+                "list.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=case,
+                rows=shown,
+                cells=Shown(admitted.reader.language, lists),
+                asked=asked,
+                filters=(STATUS, PROGRAMME) if PROGRAMME in case.filters else (STATUS,),
+                programmes=lists.get("programme", ()),
+                opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served, verb)],
+                following=following,
+            )
+
+        return endpoint
+
+    def showing(self) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            done = query(request, DONE, PARAMETER).get(DONE, "")
+            document, found = await seen(served, self._behind, id, admitted)
+            timeline = timeline_of(served, document, admitted.principal)
+            known = known_to(served, self._behind, document)
+            stands = standing_of(served, document, admitted, timeline, known)
+            cells = Shown(admitted.reader.language, lists_of(known, admitted.reader.language), stands.zone)
+            notes, messages = self._notes(found, admitted)
+            return render(
+                request,
+                "case.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=case,
+                found=found,
+                stands=stands,
+                now=admitted.edge.runtime.now(),
+                rows=cells.rows(found),
+                cells=cells,
+                facts=timeline.facts[:NEWEST],
+                older=len(timeline.facts) > NEWEST,
+                missing=timeline.missing,
+                notes=notes,
+                messages=messages,
+                done=done if done in case.verbs else "",
+            )
+
+        return endpoint
+
+    def telling(self) -> Callable[..., Any]:
+        served = self._served
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            after = query(request, AFTER, PARAMETER).get(AFTER)
+            document = await admitted.load(served.aggregate.name, id_of(id))
+            found = page_of_timeline(admitted.edge, served, document, admitted.principal, after, FACTS_A_PAGE)
+            return render(
+                request,
+                "timeline.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=served.case,
+                id=document["_id"],
+                cells=self._cells(document, admitted),
+                facts=found.facts,
+                missing=0 if found.following else found.missing,
+                following=found.following,
+            )
+
+        return endpoint
+
+    def _cells(self, document: Document, admitted: Admitted) -> Shown:
+        known, language = known_to(self._served, self._behind, document), admitted.reader.language
+        timeline = timeline_of(self._served, document, admitted.principal)
+        zone = standing_of(self._served, document, admitted, timeline, known).zone
+        return Shown(language, lists_of(known, language), zone)
+
+    def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
+        """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
+        rows = self._served.case.rows
+        told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
+        inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
+        return inside, [(note, to) for note, to in told if note not in inside]
+
+
+def _narrowing(request: Request) -> Request:
+    """Without what a form sends that was left empty, and without the language."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if value and name != PARAMETER]
+    return Request({**request.scope, "query_string": urlencode(kept).encode()})
+
+
+def _may(admitted: Admitted, served: Served, verb: str) -> bool:
+    return bool(admitted.edge.policy.allowed(admitted.principal, served.name, verb))
