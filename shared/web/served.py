@@ -51,18 +51,11 @@ def served(
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
     rows = [row for one in cases for row in rows_of(one.case)]
     policy = policy_of(rows, rights, intake=replica.intake is not None)
-    # A request is held against one route after the other: what comes by the thousand stands first.
-    ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[
-            *(case_routes(one, behind) for one in ordered),
-            timelines_router(cases),
-            *routers,
-            *_of_every_service(replica, report),
-        ],
+        routers=[*_of_cases(cases, behind), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
@@ -74,6 +67,12 @@ def served(
         app.include_router(pages_of(one, behind))
         app.include_router(reading_pages_of(one, behind))
     return app
+
+
+def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:
+    """A request is held against one route after the other: what comes by the thousand stands first."""
+    ordered = sorted(cases, key=lambda one: not one.taken)
+    return [*(case_routes(one, behind) for one in ordered), timelines_router(cases)]
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:
