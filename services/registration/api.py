@@ -52,7 +52,14 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
         **works.putting_right,
     }
     return (
-        Served(PROGRAMME, PROGRAMMES, ProgrammeSeen, views.programme, {"publish": works.publishing.publish}),
+        Served(
+            PROGRAMME,
+            PROGRAMMES,
+            ProgrammeSeen,
+            views.programme,
+            {"publish": works.publishing.publish},
+            columns=("code", "version"),
+        ),
         Served(
             PERSON,
             PERSONS,
@@ -63,6 +70,8 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             about=lambda person: str(person["_id"]),
             outlasting=frozenset({"erase"}),
             tells=views.tells_of_person,
+            columns=("office",),
+            told_beside=("given_name", "family_name", "office"),
         ),
         Served(
             EXPERT,
@@ -74,8 +83,16 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
             about=lambda expert: str(expert["state"]["person"]),
             section=SelectionSection,
+            columns=("programme", "office", "registered_at", "channel", "reason"),
         ),
-        Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
+        Served(
+            INSTITUTION,
+            INSTITUTIONS,
+            InstitutionSeen,
+            views.institution,
+            of_institutions,
+            columns=("name", "country", "sector", "host_type", "registered_at"),
+        ),
     )
 
 

@@ -59,9 +59,18 @@ class Timeline:
     following: str | None = None
 
 
+def veil_of(case: Case[Any], role: Role) -> Mapping[str, str]:
+    """The states that the role reads as other ones."""
+    return case.veiled if case.readers.get(role) == "own" else {}
+
+
+def is_veiled(case: Case[Any], role: Role, status: str) -> bool:
+    return status in veil_of(case, role)
+
+
 def timeline_of(served: Served, document: Document, principal: Principal) -> Timeline:
     """All that the case tells to this reader."""
-    veil = served.case.veiled if served.case.readers.get(principal.role) == "own" else {}
+    veil = veil_of(served.case, principal.role)
     shows_reason = "reason" in served.represent(document, principal).model_fields_set
     outside = principal.role in _OUTSIDE
     found: list[PastSeen] = []

@@ -13,30 +13,30 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from shared.store.port import Document
-from shared.store.relations import PROGRAMME, STATUS
 from shared.web.acting import Behind, Seen, Served, id_of, seen
-from shared.web.filters import asked_of, paged_of
-from shared.web.lists import page_of, query
+from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
+from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
 from shared.web.pages.cases import DONE, known_to, lists_of, newest_of
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.shown import Shown
+from shared.web.pages.shown import PART, Shown, columns_of, parts_of
 from shared.web.pages.standing import standing_of
-from shared.web.timeline import page_of_timeline, timeline_of
+from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 
 AFTER = "after"
 # So many of the newest facts stand on the case's page, and so many on a page of its timeline.
-NEWEST, FACTS_A_PAGE = 8, 50
+LATEST, FACTS_A_PAGE = 8, 50
 
 
 def reading_pages_of(served: Served, behind: Behind) -> APIRouter:
-    """`GET /<name>`, `GET /<name>/{id}`, `GET /<name>/{id}/timeline`."""
+    """`GET /<name>`, `GET /<name>/{id}`, `GET /<name>/{id}/timeline`, `GET /<name>/{id}/part`."""
     router, pages, name = APIRouter(include_in_schema=False), ReadingPages(served, behind), served.name
     router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}/timeline", pages.telling(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}/{PART}", pages.part(), methods=["GET"])
     return router
 
 
@@ -51,10 +51,10 @@ class ReadingPages:
         served, case = self._served, self._served.case
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
-            narrowing = _narrowing(request)
-            asked = asked_of(narrowing, case, self._behind.definitions)
+            narrowing, role, definitions = _narrowing(request), admitted.principal.role, self._behind.definitions
+            asked, newest = asked_of(narrowing, served, role, definitions), newest_first(narrowing)
             equalities = await admitted.equalities()
-            paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
+            paged = paged_of(case, equalities[0], asked, definitions, newest=newest) if equalities else None
             documents, following = await page_of(narrowing, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
             lists = lists_of(newest_of(self._behind), admitted.reader.language)
@@ -65,12 +65,18 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=case,
                 rows=shown,
+                columns=columns_of(served.columns, shown),
                 cells=Shown(admitted.reader.language, lists),
                 asked=asked,
-                filters=(STATUS, PROGRAMME) if PROGRAMME in case.filters else (STATUS,),
+                pills=[(name, value, _address(narrowing, **{name: ""})) for name, value in asked.items()],
+                statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
+                filters=filters_for(case, role),
+                order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served, verb)],
-                following=following,
+                total=await total_of(narrowing, served.aggregate.name, paged, documents, following),
+                following=_address(narrowing, after=following) if following else "",
+                further="after" in narrowing.query_params,
             )
 
         return endpoint
@@ -99,11 +105,12 @@ class ReadingPages:
                 now=admitted.edge.runtime.now(),
                 rows=cells.rows(found),
                 cells=cells,
-                facts=timeline.facts[:NEWEST],
-                older=len(timeline.facts) > NEWEST,
+                facts=timeline.facts[:LATEST],
+                older=len(timeline.facts) > LATEST,
                 missing=timeline.missing,
                 notes=notes,
                 messages=messages,
+                parts=[*parts_of(found, served.beside)],
                 done=done if done in case.verbs else "",
             )
 
@@ -133,6 +140,28 @@ class ReadingPages:
 
         return endpoint
 
+    def part(self) -> Callable[..., Any]:
+        """What a page of another service shows of the case; no more than the JSON edge tells its reader."""
+        served = self._served
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            query(request, PARAMETER)
+            document, found = await seen(served, self._behind, id, admitted)
+            return render(
+                request,
+                "part_case.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=served.case,
+                found=found,
+                columns=columns_of(served.told_beside or served.columns, [found]),
+                cells=self._cells(document, admitted),
+            )
+
+        return endpoint
+
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
         known, language = known_to(self._served, self._behind, document), admitted.reader.language
         timeline = timeline_of(self._served, document, admitted.principal)
@@ -151,6 +180,12 @@ def _narrowing(request: Request) -> Request:
     """Without what a form sends that was left empty, and without the language."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if value and name != PARAMETER]
     return Request({**request.scope, "query_string": urlencode(kept).encode()})
+
+
+def _address(request: Request, **otherwise: str) -> str:
+    """The list with this in the query otherwise; of another list it is the first page."""
+    kept = {name: value for name, value in request.query_params.items() if name != AFTER}
+    return f"?{urlencode({name: value for name, value in {**kept, **otherwise}.items() if value})}"
 
 
 def _may(admitted: Admitted, served: Served, verb: str) -> bool:

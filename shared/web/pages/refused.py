@@ -12,6 +12,7 @@ from starlette.responses import Response
 from shared.errors import Unavailable
 from shared.web.pages.readers import NoPass, Reader, reader_of
 from shared.web.pages.rendering import render
+from shared.web.pages.shown import PART
 from shared.web.problems import REFUSED
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -31,7 +32,8 @@ def _as_page(answer: Any) -> Handler:
         said: Response = await answer(request, error)
         if said.media_type == "text/html" or not asks_a_page(request):
             return said
-        page = render(request, "refused.html", said.status_code, reader=await _reader(request), rule=rule_said(said))
+        template = "part_refused.html" if request.url.path.endswith(f"/{PART}") else "refused.html"
+        page = render(request, template, said.status_code, reader=await _reader(request), rule=rule_said(said))
         carry_headers(said, page)
         return page
 

@@ -20,7 +20,7 @@ from shared.store.aggregates import WRITTEN_BY
 from shared.store.port import Document
 from shared.web.acting import Served
 from shared.web.callers import Granted
-from shared.web.timeline import Timeline
+from shared.web.timeline import Timeline, veil_of
 from shared.zones import zone
 
 # Whoever works for an office does as well what these do, and records it; the case waits for them.
@@ -57,7 +57,7 @@ def standing_of(
 ) -> Standing:
     """`timeline`: all of the case's; `known`: its programme, or every one."""
     case, role = served.case, granted.principal.role
-    veil = case.veiled if case.readers.get(role) == "own" else {}
+    veil = veil_of(case, role)
     state = _as_read(served.aggregate.read(document), veil)
     timer, status = case.timer(state), status_of(state)
     wrote = granted.principal.account in document["private"].get(WRITTEN_BY, ())
