@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from fastapi import APIRouter
 
 from services.registration.api import Works, served_cases
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
@@ -42,7 +40,6 @@ from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
-from shared.web.acting import Served
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
 from shared.web.revising import revising
@@ -73,7 +70,9 @@ class Registration:
             self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
         )
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
-        self.app.include_router(_applying(self.replica, entrance, self.drafting, self.work, self.cases))
+        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
+        (experts,) = (one for one in self.cases if one.case is EXPERT)
+        self.app.include_router(Applying(opening, experts).router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
@@ -139,10 +138,8 @@ def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued
     )
 
 
-def _applying(
-    replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, cases: Sequence[Served]
-) -> APIRouter:
-    opening = Opening(
+def _opening(replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, base_url: str) -> Opening:
+    return Opening(
         edge=entrance.edge,
         drafting=drafting,
         definitions=replica.definitions,
@@ -151,9 +148,8 @@ def _applying(
         handing_over=work.handing_over,
         sessions=entrance.sessions,
         cookies=entrance.cookies,
+        base_url=base_url,
     )
-    (experts,) = (one for one in cases if one.case is EXPERT)
-    return Applying(opening, experts).router
 
 
 def build(ports: Ports, settings: Issued) -> Registration:

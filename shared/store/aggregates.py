@@ -92,8 +92,8 @@ class Cause:
 
     `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
     right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
-    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it. `role`, `office`: as whom
-    somebody acts, None for what follows by itself. `forgets`: the document tells no more what happened before.
+    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it. `by`: as what somebody
+    asked for it, with the office; None where nobody did. `forgets`: the document tells no more what happened before.
     """
 
     command_id: str
@@ -106,8 +106,7 @@ class Cause:
     account: str | None = None
     acknowledged: bool = False
     note: Mapping[str, Any] | None = None
-    role: str | None = None
-    office: str | None = None
+    by: Mapping[str, str | None] | None = None
     forgets: bool = False
 
     def noting(self, note: Mapping[str, Any], digest: str) -> Cause:
@@ -126,10 +125,8 @@ class Cause:
             self.recorded_late,
             self.account,
             self.acknowledged,
-            None,
-            self.role,
-            self.office,
-            self.forgets,
+            by=self.by,
+            forgets=self.forgets,
         )
 
 

@@ -62,7 +62,9 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
     if reference := next((name for name in references_of(case) if name in asked), ""):
         return Listed(reference_index(case, reference), (asked[reference],), fits)
-    if not asked or not narrowed_of(case):
+    if not asked:
+        return Listed(index, (equals,))
+    if not narrowed_of(case):
         return Listed(index, (equals,), fits)
     if index in narrowed_of(case):
         return Listed(index, tuple(_texts(case, equals, asked, offices)))

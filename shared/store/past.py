@@ -44,8 +44,7 @@ def _entry(draft: Document, event: Event, status: str | None, cause: Cause) -> d
         "at": text_of(event.happened_at),
         "recorded_at": draft["last_recorded_at"] if late else None,
         "status": status,
-        "role": cause.role,
-        "office": cause.office,
+        **(cause.by or {}),
         "reason": getattr(event, "reason", None),
     }
     return {name: value for name, value in found.items() if value is not None}

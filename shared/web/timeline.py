@@ -68,21 +68,33 @@ def is_veiled(case: Case[Any], role: Role, status: str) -> bool:
     return status in veil_of(case, role)
 
 
+def said_by(row: Mapping[str, Any], reader: Role) -> tuple[str | None, str | None]:
+    """The role of whoever said it and its office, as the reader may know them; None where it followed by itself."""
+    by: str | None = row.get("role")
+    if reader not in _OUTSIDE:
+        return by, row.get("office")
+    return (by if by is None or by in _OUTSIDE - {"panel"} else OFFICE), None
+
+
+def last_said_by(document: Document, reader: Role) -> tuple[str | None, str | None]:
+    """The same of what happened last in the case."""
+    past = document.get(PAST)
+    return said_by(past[-1], reader) if past else (None, None)
+
+
 def timeline_of(served: Served, document: Document, principal: Principal) -> Timeline:
     """All that the case tells to this reader."""
     veil = veil_of(served.case, principal.role)
     shows_reason = "reason" in served.represent(document, principal).model_fields_set
-    outside = principal.role in _OUTSIDE
     found: list[PastSeen] = []
     for row in _as_read(served, document.get(PAST, ()), veil, principal.role):
-        by = row.get("role")
-        hidden = outside and by is not None and by not in ("expert", "host")
+        by, office = said_by(row, principal.role)
         fields = {
             "fact": row["fact"],
             "at": row["at"],
             "recorded_at": row.get("recorded_at"),
-            "by": OFFICE if hidden else by,
-            "office": None if outside else row.get("office"),
+            "by": by,
+            "office": office,
             "before": row["before"],
             "state": row.get("status"),
             "reason": row.get("reason") if shows_reason else None,

@@ -12,12 +12,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.web.acting import Behind, Seen, Served, id_of, seen
 from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
-from shared.web.pages.cases import DONE, known_to, lists_of, newest_of
+from shared.web.pages.cases import DONE, known_to, newest_of
+from shared.web.pages.choices import Choices, Lists
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
@@ -57,7 +59,7 @@ class ReadingPages:
             paged = paged_of(case, equalities[0], asked, definitions, newest=newest) if equalities else None
             documents, following = await page_of(narrowing, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
-            lists = lists_of(newest_of(self._behind), admitted.reader.language)
+            lists = self._lists(newest_of(definitions), admitted)
             return render(
                 request,
                 "list.html",
@@ -90,9 +92,9 @@ class ReadingPages:
             done = query(request, DONE, PARAMETER).get(DONE, "")
             document, found = await seen(served, self._behind, id, admitted)
             timeline = timeline_of(served, document, admitted.principal)
-            known = known_to(served, self._behind, document)
+            known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
-            cells = Shown(admitted.reader.language, lists_of(known, admitted.reader.language), stands.zone)
+            cells = Shown(admitted.reader.language, self._lists(known, admitted), stands.zone)
             notes, messages = self._notes(found, admitted)
             return render(
                 request,
@@ -163,10 +165,13 @@ class ReadingPages:
         return endpoint
 
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
-        known, language = known_to(self._served, self._behind, document), admitted.reader.language
+        known = known_to(self._served, self._behind.definitions, document)
         timeline = timeline_of(self._served, document, admitted.principal)
         zone = standing_of(self._served, document, admitted, timeline, known).zone
-        return Shown(language, lists_of(known, language), zone)
+        return Shown(admitted.reader.language, self._lists(known, admitted), zone)
+
+    def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
+        return Choices(known, admitted.reader.language, self._served.section).to_show()
 
     def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
         """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""

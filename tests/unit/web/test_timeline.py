@@ -65,7 +65,9 @@ def happening(*saves: tuple[Cause, tuple[Event, ...]]) -> Document:
 
 
 def of(role: str | None, office: str | None = None, *, forgets: bool = False) -> Cause:
-    return Cause(derived_id("command", str(role)), role=role, office=office, forgets=forgets)
+    return Cause(
+        derived_id("command", str(role)), by={"role": role, "office": office} if role else None, forgets=forgets
+    )
 
 
 REGISTERED = ExpertRegistered(happened_at=AT, **NAMED)
