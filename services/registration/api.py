@@ -45,10 +45,9 @@ class Works:
 
 
 def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
-    handing_over = works.handing_over
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
-        "assign-account": handing_over.of_institution,
+        "assign-account": works.handing_over.of_institution,
         **works.putting_right,
     }
     return (
@@ -60,31 +59,8 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             {"publish": works.publishing.publish},
             columns=("code", "version"),
         ),
-        Served(
-            PERSON,
-            PERSONS,
-            PersonSeen,
-            views.person,
-            _of_persons(works),
-            unsealed=Named(identifiers).to_those_concerned,
-            about=lambda person: str(person["_id"]),
-            outlasting=frozenset({"erase"}),
-            tells=views.tells_of_person,
-            columns=("office",),
-            told_beside=("given_name", "family_name", "office"),
-        ),
-        Served(
-            EXPERT,
-            EXPERTS,
-            ExpertSeen,
-            views.expert,
-            {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
-            taken={"create": works.registering.take},
-            unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
-            about=lambda expert: str(expert["state"]["person"]),
-            section=SelectionSection,
-            columns=("programme", "office", "registered_at", "channel", "reason"),
-        ),
+        _persons(works, identifiers),
+        _experts(works),
         Served(
             INSTITUTION,
             INSTITUTIONS,
@@ -93,6 +69,37 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             of_institutions,
             columns=("name", "country", "sector", "host_type", "registered_at"),
         ),
+    )
+
+
+def _persons(works: Works, identifiers: Identifiers) -> Served:
+    return Served(
+        PERSON,
+        PERSONS,
+        PersonSeen,
+        views.person,
+        _of_persons(works),
+        unsealed=Named(identifiers).to_those_concerned,
+        about=lambda person: str(person["_id"]),
+        outlasting=frozenset({"erase"}),
+        tells=views.tells_of_person,
+        columns=("office",),
+        told_beside=("given_name", "family_name", "office"),
+    )
+
+
+def _experts(works: Works) -> Served:
+    return Served(
+        EXPERT,
+        EXPERTS,
+        ExpertSeen,
+        views.expert,
+        {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
+        taken={"create": works.registering.take},
+        unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
+        about=lambda expert: str(expert["state"]["person"]),
+        section=SelectionSection,
+        columns=("programme", "office", "registered_at", "channel", "reason"),
     )
 
 
