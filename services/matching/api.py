@@ -70,7 +70,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_assignments,
             section=SelectionSection,
             columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on"),
-            beside=("terms.institution",),
+            parts=("terms.institution",),
         ),
         Served(
             MATCH,
@@ -81,7 +81,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             unsealed=_with_its_placement(works),
             section=SelectionSection,
             columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
-            beside=("expert", "person", "institution"),
+            parts=("expert", "person", "institution"),
         ),
     )
 

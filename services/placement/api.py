@@ -38,7 +38,7 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
             works,
             section=PlacementSection,
             columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
-            beside=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
+            parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
         ),
         *(plain(one, replica) for one in PLAIN),
     )

@@ -85,6 +85,15 @@ def tells_all(_event: type[Event], _role: Role) -> bool:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A page that stands beside a case's own: the right that opens it, and its address, from the case's document."""
+
+    resource: str
+    verb: str
+    address: Callable[[Document], str]
+
+
+@dataclass(frozen=True)
 class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
@@ -93,9 +102,10 @@ class Served:
     may be asked again after that, and whose bodies say nothing of a person.
     `section`: the part of a programme that adds reasons and items to those of the verbs. `tells`: of what a role that
     reads the case is told in its timeline.
-    `columns`: what a list shows of each, by fields of `seen` and of its parts (`parties.expert`); `told_beside`: what a
-    case that names this one shows of it, if not the columns. `beside`: fields that name cases of other services, of
+    `columns`: what a list shows of each, by fields of `seen` and of its parts (`parties.expert`); `as_part`: what a
+    case that names this one shows of it, if not the columns. `parts`: fields that name cases of other services, of
     which the reader is shown that much.
+    `beside`: what pages of the case lead to besides.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 
@@ -111,14 +121,15 @@ class Served:
     section: type[Section] | None = None
     tells: Tells = tells_all
     columns: tuple[str, ...] = ()
-    told_beside: tuple[str, ...] = ()
-    beside: tuple[str, ...] = ()
+    as_part: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
         if missing := needing - set(self.works) - set(self.taken):
             raise ValueError(f"{self.case.name}: no work for {', '.join(sorted(missing))}")
-        shown = (path.partition(".")[0] for path in (*self.columns, *self.told_beside, *self.beside))
+        shown = (path.partition(".")[0] for path in (*self.columns, *self.as_part, *self.parts))
         if unknown := set(shown) - set(self.seen.model_fields):
             raise ValueError(f"{self.case.name}: {self.seen.__name__} has no {', '.join(sorted(unknown))}")
         if strange := (set(self.works) | set(self.taken)) - set(self.case.verbs):

@@ -46,7 +46,7 @@ def plain(one: Plain, replica: Replica) -> Served:
         works,
         section=one.section,
         columns=("title", *_kinds(case), "frame.programme", "frame.office", "opened_at"),
-        beside=("frame.institution",),
+        parts=("frame.institution",),
     )
 
 

@@ -119,7 +119,8 @@ def _as_read(
             was_veiled = last in veil
             continue
         for row in together:
-            status: str | None = row.get("status")
+            # On the way of one save a case may pass through a state in which none ever stands.
+            status: str | None = row["status"] if row.get("status") in served.case.statuses else stood
             shown = row
             if status is not None and status in veil:
                 status = veil[status]

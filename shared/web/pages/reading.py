@@ -75,7 +75,7 @@ class ReadingPages:
                 filters=filters_for(case, role),
                 order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served, verb)],
+                opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowing, served.aggregate.name, paged, documents, following),
                 following=_address(narrowing, after=following) if following else "",
                 further="after" in narrowing.query_params,
@@ -112,7 +112,10 @@ class ReadingPages:
                 missing=timeline.missing,
                 notes=notes,
                 messages=messages,
-                parts=[*parts_of(found, served.beside)],
+                beside=[
+                    (one.verb, one.address(document)) for one in served.beside if _may(admitted, one.resource, one.verb)
+                ],
+                parts=[*parts_of(found, served.parts)],
                 done=done if done in case.verbs else "",
             )
 
@@ -158,7 +161,7 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=served.case,
                 found=found,
-                columns=columns_of(served.told_beside or served.columns, [found]),
+                columns=columns_of(served.as_part or served.columns, [found]),
                 cells=self._cells(document, admitted),
             )
 
@@ -193,5 +196,5 @@ def _address(request: Request, **otherwise: str) -> str:
     return f"?{urlencode({name: value for name, value in {**kept, **otherwise}.items() if value})}"
 
 
-def _may(admitted: Admitted, served: Served, verb: str) -> bool:
-    return bool(admitted.edge.policy.allowed(admitted.principal, served.name, verb))
+def _may(admitted: Admitted, resource: str, verb: str) -> bool:
+    return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))

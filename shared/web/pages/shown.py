@@ -19,6 +19,7 @@ from shared.messaging.topics import TABLE
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
+from shared.web.pages.formatting import name as proper_name
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, list_of, names_level, translations
 from shared.zones import zone
@@ -29,10 +30,12 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes"})
-# What stands beside a case's status.
-IN_HEADER = frozenset({"programme", "programme_version", "office"})
+# What stands beside a case's status, or in what happened.
+IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact"})
 # What of its address tells that it is a part of another page.
 PART = "part"
+# Names of people: in the direction of their own letters, and never read as a code.
+_PROPER = frozenset({"given_name", "family_name"})
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
 # The page of what a field names by its id: `expert` of `registration.experts`.
@@ -64,7 +67,7 @@ class Shown:
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     zone: tzinfo = UTC
 
-    def rows(self, seen: Seen) -> tuple[Row, ...]:
+    def rows(self, seen: BaseModel) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the case's page shows apart."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
@@ -131,6 +134,8 @@ class Shown:
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)
+        if name in _PROPER:
+            return proper_name(code)
         if (text := dict(self.lists.get(word, ())).get(code)) is not None:
             return text
         if name in _STANDARDS:
@@ -160,9 +165,9 @@ def found_at(seen: BaseModel, path: str) -> Any:
     return found
 
 
-def parts_of(seen: Seen, beside: Sequence[str]) -> Iterator[tuple[str, str]]:
+def parts_of(seen: Seen, named: Sequence[str]) -> Iterator[tuple[str, str]]:
     """What another service shows on the page of a case: the field that names it, and the address of the part."""
-    for path in beside:
+    for path in named:
         name, value = path.rpartition(".")[2], found_at(seen, path)
         if value is not None:
             yield name, f"{_PAGES[name]}/{value}/{PART}"
