@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
@@ -206,6 +207,12 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     extra, words = described(served.case, move, served.section), places_of(move.body)
     found = fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
     return tuple(one.with_words(words) for one in found)
+
+
+def narrowing(request: Request) -> Request:
+    """Without what a form sends that was left empty, and without the language."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if value and name != PARAMETER]
+    return Request({**request.scope, "query_string": urlencode(kept).encode()})
 
 
 def newest_of(definitions: Definitions) -> list[Definition]:

@@ -18,7 +18,7 @@ from shared.web.acting import Behind, Seen, Served, id_of, seen
 from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
-from shared.web.pages.cases import DONE, known_to, newest_of
+from shared.web.pages.cases import DONE, known_to, narrowing, newest_of
 from shared.web.pages.choices import Choices, Lists
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
@@ -53,11 +53,11 @@ class ReadingPages:
         served, case = self._served, self._served.case
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
-            narrowing, role, definitions = _narrowing(request), admitted.principal.role, self._behind.definitions
-            asked, newest = asked_of(narrowing, served, role, definitions), newest_first(narrowing)
+            narrowed, role, definitions = narrowing(request), admitted.principal.role, self._behind.definitions
+            asked, newest = asked_of(narrowed, served, role, definitions), newest_first(narrowed)
             equalities = await admitted.equalities()
             paged = paged_of(case, equalities[0], asked, definitions, newest=newest) if equalities else None
-            documents, following = await page_of(narrowing, served.aggregate.name, paged)
+            documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
             lists = self._lists(newest_of(definitions), admitted)
             return render(
@@ -70,15 +70,15 @@ class ReadingPages:
                 columns=columns_of(served.columns, shown),
                 cells=Shown(admitted.reader.language, lists),
                 asked=asked,
-                pills=[(name, value, _address(narrowing, **{name: ""})) for name, value in asked.items()],
+                pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
                 filters=filters_for(case, role),
                 order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
-                total=await total_of(narrowing, served.aggregate.name, paged, documents, following),
-                following=_address(narrowing, after=following) if following else "",
-                further="after" in narrowing.query_params,
+                total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
+                following=_address(narrowed, after=following) if following else "",
+                further="after" in narrowed.query_params,
             )
 
         return endpoint
@@ -182,12 +182,6 @@ class ReadingPages:
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
         inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
         return inside, [(note, to) for note, to in told if note not in inside]
-
-
-def _narrowing(request: Request) -> Request:
-    """Without what a form sends that was left empty, and without the language."""
-    kept = [(name, value) for name, value in request.query_params.multi_items() if value and name != PARAMETER]
-    return Request({**request.scope, "query_string": urlencode(kept).encode()})
 
 
 def _address(request: Request, **otherwise: str) -> str:
