@@ -70,6 +70,8 @@ class InMemory:
     base_url = "http://127.0.0.1:8000"
     pages_client_id: str | None = None
     pages_client_secret: str | None = None
+    mail: str | None = None
+    mail_from = "office@example.org"
     data: Path | None = None
     kafka: str | None = None
 

@@ -15,6 +15,8 @@ from shared.web.patience import Patience
 Driver = Literal["motor", "pymongo"]
 DEFAULT_PORT = 8000
 DEFAULT_DATA = "data"
+# Of mail that no server takes.
+DEFAULT_SENDER = "no-reply@localhost"
 
 
 class Settings(BaseModel):
@@ -34,6 +36,8 @@ class Settings(BaseModel):
     sign_in_url: str | None = None
     pages_client_id: str | None = None
     pages_client_secret: str | None = Field(default=None, repr=False)
+    mail: str | None = None
+    mail_from: str = ""
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
@@ -72,6 +76,8 @@ def read_settings(
         # One client may be both; a secret is never another one's.
         pages_client_id=pages_client or environment.get("SANKOFA_CLIENT_ID") or None,
         pages_client_secret=environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
+        mail=environment.get("SANKOFA_MAIL") or str(folder.with_name(f"{folder.name}-mail")),
+        mail_from=environment.get("SANKOFA_MAIL_FROM") or DEFAULT_SENDER,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_connections(environment.get("SANKOFA_CONNECTIONS")),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.registration import views
+from services.registration import messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION
+from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import Identifiers
-from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from services.registration.messages import MessageSeen, Previewed
+from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
@@ -44,7 +46,7 @@ class Works:
     putting_right: Mapping[str, Work]
 
 
-def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
+def served_cases(works: Works, identifiers: Identifiers, previewed: Previewed) -> tuple[Served, ...]:
     handing_over = works.handing_over
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
@@ -75,6 +77,7 @@ def served_cases(works: Works, identifiers: Identifiers) -> tuple[Served, ...]:
             section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
+        Served(MESSAGE, MESSAGES, MessageSeen, messages.message, unsealed=previewed.to_its_reader),
     )
 
 

@@ -90,6 +90,13 @@ class Identifiers:
             if private.get(f"sealed_{name}")
         }
 
+    async def address(self, id: str, private: Mapping[str, Any]) -> str | None:
+        """The address for mail of a person or an institution; None without one. Raises KeyDestroyed, SealBroken,
+        Unavailable."""
+        key = await self._keys.persons(SERVICE).existing(id)
+        sealed = private.get("sealed_email")
+        return open_sealed(key, sealed, person=id, field="email") if key and sealed else None
+
     async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
         """The private field `likeness` after the attributes changed."""
         names = await self.names(person_id, private)

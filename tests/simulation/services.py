@@ -91,7 +91,7 @@ def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int])
 
 
 HANDLED: Mapping[str, Handlers] = {
-    "registration": registration.handlers(mock.MagicMock(), mock.MagicMock(), mock.MagicMock()),
+    "registration": registration.handlers(mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), mock.MagicMock()),
     "matching": matching.handlers(mock.MagicMock()),
     "placement": placement.handlers(mock.MagicMock()),
 }

@@ -36,6 +36,8 @@ class Clock(RealRuntime):
 
 class NoIssuer:
     issuer: str | None = None
+    mail: str | None = None
+    mail_from = "office@example.org"
     base_url = "http://test"
 
 
