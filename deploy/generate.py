@@ -72,6 +72,8 @@ class InMemory:
     pages_client_secret: str | None = None
     mail: str | None = None
     mail_from = "office@example.org"
+    mail_user: str | None = None
+    mail_password: str | None = None
     data: Path | None = None
     kafka: str | None = None
 

@@ -37,7 +37,9 @@ class Settings(BaseModel):
     pages_client_id: str | None = None
     pages_client_secret: str | None = Field(default=None, repr=False)
     mail: str | None = None
-    mail_from: str = ""
+    mail_from: str = DEFAULT_SENDER
+    mail_user: str | None = None
+    mail_password: str | None = Field(default=None, repr=False)
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
@@ -78,6 +80,8 @@ def read_settings(
         pages_client_secret=environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
         mail=environment.get("SANKOFA_MAIL") or str(folder.with_name(f"{folder.name}-mail")),
         mail_from=environment.get("SANKOFA_MAIL_FROM") or DEFAULT_SENDER,
+        mail_user=environment.get("SANKOFA_MAIL_USER") or None,
+        mail_password=environment.get("SANKOFA_MAIL_PASSWORD") or None,
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_connections(environment.get("SANKOFA_CONNECTIONS")),

@@ -66,7 +66,7 @@ class Registration:
         self.work = _works(
             self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
         )
-        channel = channel or channel_of(settings.mail, settings.mail_from, ports.runtime)
+        channel = channel or channel_of(settings, ports.runtime)
         self.telling = Telling(self.replica, sends=channel is not None)
         recipients = Recipients(self.replica, identifiers)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url)

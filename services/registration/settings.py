@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from services.registration.mailing.channels import Posting
 
-class Issued(Protocol):
+
+class Issued(Posting, Protocol):
     """Whoever builds the service says whose tokens count (None: the embedded development issuer's), under which
-    address it is reached, as which client of the issuer it signs people in (None: as none), and where mail goes: the
-    address of a server or a folder (None: nowhere, and nobody is told anything)."""
+    address it is reached, and as which client of the issuer it signs people in (None: as none)."""
 
     @property
     def issuer(self) -> str | None: ...
@@ -21,9 +22,3 @@ class Issued(Protocol):
 
     @property
     def pages_client_secret(self) -> str | None: ...
-
-    @property
-    def mail(self) -> str | None: ...
-
-    @property
-    def mail_from(self) -> str: ...

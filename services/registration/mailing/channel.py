@@ -11,7 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Protocol
 
-from shared.errors import SankofaError
+from shared.errors import SankofaError, SettingsError
 
 # One mail says a dozen lines; what is longer is a mistake of ours.
 TEXT_CHARACTERS_AT_MOST = 20_000
@@ -46,6 +46,14 @@ class Channel(Protocol):
         ...
 
 
+def sender_of(address: str) -> str:
+    """The address from which mail comes. SettingsError for one that no header can hold."""
+    try:
+        return Address(addr_spec=address).addr_spec
+    except (ValueError, MessageError, IndexError):
+        raise SettingsError("SANKOFA_MAIL_FROM is no address such as no-reply@example.org") from None
+
+
 def composed(mail: Mail, sender: str) -> EmailMessage:
     """The mail by RFC 5322, with one recipient and a `Message-ID` that follows from the ledger's key.
 
@@ -60,10 +68,11 @@ def composed(mail: Mail, sender: str) -> EmailMessage:
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(mail.at)
     message["Message-ID"] = f"<{mail.id}@{Address(addr_spec=sender).domain}>"
-    message["Content-Language"] = mail.language
     # RFC 3834: nobody's absence notice answers it.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text[:TEXT_CHARACTERS_AT_MOST], charset="utf-8", cte="quoted-printable")
+    # Afterwards: whoever sets a content takes every header of that family away.
+    message["Content-Language"] = mail.language
     return message
 
 

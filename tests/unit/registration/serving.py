@@ -38,6 +38,8 @@ class NoIssuer:
     issuer: str | None = None
     mail: str | None = None
     mail_from = "office@example.org"
+    mail_user: str | None = None
+    mail_password: str | None = None
     base_url = "http://test"
 
 
