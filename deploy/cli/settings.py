@@ -78,15 +78,21 @@ def read_settings(
         # One client may be both; a secret is never another one's.
         pages_client_id=pages_client or environment.get("SANKOFA_CLIENT_ID") or None,
         pages_client_secret=environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
-        mail=environment.get("SANKOFA_MAIL") or str(folder.with_name(f"{folder.name}-mail")),
-        mail_from=environment.get("SANKOFA_MAIL_FROM") or DEFAULT_SENDER,
-        mail_user=environment.get("SANKOFA_MAIL_USER") or None,
-        mail_password=environment.get("SANKOFA_MAIL_PASSWORD") or None,
+        **_mail(environment, folder),
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_connections(environment.get("SANKOFA_CONNECTIONS")),
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
+
+
+def _mail(environment: Mapping[str, str], data: Path) -> dict[str, str | None]:
+    return {
+        "mail": environment.get("SANKOFA_MAIL") or str(data.with_name(f"{data.name}-mail")),
+        "mail_from": environment.get("SANKOFA_MAIL_FROM") or DEFAULT_SENDER,
+        "mail_user": environment.get("SANKOFA_MAIL_USER") or None,
+        "mail_password": environment.get("SANKOFA_MAIL_PASSWORD") or None,
+    }
 
 
 def _connections(text: str | None) -> int:
