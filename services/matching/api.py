@@ -33,7 +33,7 @@ from shared.web.acting import Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import CREATES, cause_of, refuse_if_match
+from shared.web.commands import CREATES, cause, key_of, refuse_if_match
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
@@ -191,16 +191,17 @@ class Api:
         document = await self._store.load(ASSIGNMENTS.name, id)
         refuse_if_match(request)
         sent = await read_body(request, Application)
-        cause = cause_of(request, granted, sent.digest, sent.model.happened_at)
+        what, key = f"POST /matching/v1/assignments/{id}/applications", key_of(request, granted)
+        said = cause(request, granted, what, key, sent.digest, sent.model.happened_at)
         expert = sent.model.expert
-        if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
-            await self._may_apply(document, expert, granted, cause.happened_at or self._kernel.runtime.now())
+        if await self._store.load(SUBMISSIONS.name, said.command_id) is None:
+            await self._may_apply(document, expert, granted, said.happened_at or self._kernel.runtime.now())
         body = {"assignment": id, "expert": expert, "received_at": text_of(self._kernel.runtime.now())}
         office = document["state"].get("office") if document else None
         channel = "self" if granted.principal.role == "expert" else "officer"
         match_id = derived_id(id, expert)
         return acknowledged(
-            await self._intake.submit(APPLICATION, match_id, body, cause, office=office, channel=channel)
+            await self._intake.submit(APPLICATION, match_id, body, said, office=office, channel=channel)
         )
 
     async def _may_apply(self, document: Document | None, expert: str, granted: Granted, at: datetime) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from fastapi import APIRouter
 
 from services.registration.api import Works, served_cases
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
@@ -42,12 +40,12 @@ from services.registration.work.screening import Screening
 from services.registration.work.sending import Sending
 from services.registration.work.sessions import Sessions
 from services.registration.work.telling import Telling
+from shared.audit.trail import Trail
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
-from shared.web.acting import Served
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
 from shared.web.revising import revising
@@ -62,6 +60,7 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self._tasks: list[asyncio.Task[Any]] = []
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
+        self.trail = Trail(self.replica.kernel, ports.keys, ports.runtime)
         self.drafting = Drafting(self.replica)
         self.work = _works(
             self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
@@ -69,7 +68,7 @@ class Registration:
         channel = channel or channel_of(settings, ports.runtime)
         self.telling = Telling(self.replica, sends=channel is not None)
         recipients = Recipients(self.replica, identifiers)
-        self.sending = Sending(self.replica, recipients, channel, settings.base_url)
+        self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
@@ -81,7 +80,9 @@ class Registration:
             self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
         )
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
-        self.app.include_router(_applying(self.replica, entrance, self.drafting, self.work, self.cases))
+        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
+        (experts,) = (one for one in self.cases if one.case is EXPERT)
+        self.app.include_router(Applying(opening, experts).router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
@@ -89,6 +90,7 @@ class Registration:
         await self.replica.start()
         # Before anybody is served: what is recorded from now on may be told.
         await self.telling.since()
+        self.trail.start()
         spawn = self.ports.runtime.spawn
         self._tasks = [
             spawn(self.work.erasing.again(), "erasing again"),
@@ -98,6 +100,7 @@ class Registration:
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
+        await self.trail.stop()
         await self.replica.stop()
 
 
@@ -148,10 +151,8 @@ def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued
     )
 
 
-def _applying(
-    replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, cases: Sequence[Served]
-) -> APIRouter:
-    opening = Opening(
+def _opening(replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, base_url: str) -> Opening:
+    return Opening(
         edge=entrance.edge,
         drafting=drafting,
         definitions=replica.definitions,
@@ -160,9 +161,8 @@ def _applying(
         handing_over=work.handing_over,
         sessions=entrance.sessions,
         cookies=entrance.cookies,
+        base_url=base_url,
     )
-    (experts,) = (one for one in cases if one.case is EXPERT)
-    return Applying(opening, experts).router
 
 
 def build(ports: Ports, settings: Issued) -> Registration:

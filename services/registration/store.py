@@ -7,6 +7,7 @@ from services.registration.domain.institutions import INSTITUTION, Institution
 from services.registration.domain.messages import MESSAGE, Message
 from services.registration.domain.persons import PERSON, Person
 from services.registration.domain.programmes import PROGRAMME, Programme
+from shared.audit.segments import AUDIT_COLLECTIONS
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Equals, Index
@@ -117,6 +118,7 @@ COLLECTIONS = (
     ACCOUNTS,
     DRAFTS,
     MESSAGES.collection,
+    *AUDIT_COLLECTIONS,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -37,6 +37,27 @@ def unlisted(body: BaseModel, codes: Mapping[str, frozenset[str]]) -> list[str]:
         for place, mark, value in marked(body)
         if isinstance(mark, Listed) and value not in codes.get(mark.word, {value})
     ]
+
+
+def places_of(body: type[BaseModel], pointer: str = "") -> Mapping[str, str]:
+    """Where the body, or what it is made of, may name a code -> the word of its list; 0 stands for each of a list."""
+    found: dict[str, str] = {}
+    for name, field in body.model_fields.items():
+        place = f"{pointer}/{name}"
+        for mark in field.metadata:
+            if isinstance(mark, Listed):
+                found |= {place: mark.word, f"{place}/0": mark.word}
+        for model, many in _models(field.annotation):
+            found |= places_of(model, f"{place}/0" if many else place)
+    return found
+
+
+def _models(annotation: Any, many: bool = False) -> Iterator[tuple[type[BaseModel], bool]]:
+    """The models that the annotation names, and whether each stands in a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, many
+    for part in get_args(annotation):
+        yield from _models(part, many or get_origin(annotation) is tuple)
 
 
 def listed_words(body: type[BaseModel]) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from shared.contracts.iso_codes import (
 from shared.contracts.registration import ATTRIBUTES, Attributes, Sex
 from shared.programmes.indicator_checks import indicator_checks
 from shared.programmes.indicators import Declared
+from shared.programmes.lists import whole_lists
 from shared.programmes.marked_yaml import Broken, escaped
 from shared.programmes.model import Definition
 from shared.programmes.sections.base import Known, Section, repeated
@@ -60,13 +61,7 @@ def known_codes(definition: Definition) -> dict[str, frozenset[str]]:
     codes["office"] = frozenset(one.code for one in definition.offices)
     codes["channel"] = frozenset({"self", "officer"})
     codes["party"] = frozenset({"expert", "host", "programme"})
-    listed = {
-        "sector": definition.sectors,
-        "area": definition.areas,
-        "category": definition.categories,
-        "residence_status": definition.residence_statuses,
-    }
-    named = {name: given for name, given in listed.items() if given or name in PERSONS_LISTS}
+    named = {name: given for name, given in whole_lists(definition).items() if given or name in PERSONS_LISTS}
     codes |= {name: frozenset(one.code for one in given) for name, given in named.items()}
     return codes | {word: part.codes(word) for part in definition.sections().values() for word in part.words}
 

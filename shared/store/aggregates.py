@@ -90,7 +90,8 @@ class Cause:
 
     `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
     right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
-    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it.
+    somebody has a receipt for it. `note`: what was said beside it, as the document keeps it. `by`: as what somebody
+    asked for it, with the office; None where nobody did, or where it is decided long after it was asked.
     """
 
     command_id: str
@@ -103,6 +104,7 @@ class Cause:
     account: str | None = None
     acknowledged: bool = False
     note: Mapping[str, Any] | None = None
+    by: Mapping[str, str | None] | None = None
 
     def noting(self, note: Mapping[str, Any], digest: str) -> Cause:
         """The cause of the same command, with a note that is kept with the case's own document alone."""
@@ -120,6 +122,7 @@ class Cause:
             self.recorded_late,
             self.account,
             self.acknowledged,
+            by=self.by,
         )
 
 
@@ -270,6 +273,7 @@ class Kernel:
         if events:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(events[-1].happened_at)
+            draft["last_by"] = dict(cause.by) if cause.by else None
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)

@@ -58,6 +58,7 @@ def new_document(id: str) -> Document:
         "next_at": None,
         "last_recorded_at": None,
         "last_happened_at": None,
+        "last_by": None,
     }
 
 

@@ -20,22 +20,14 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,15})"')
 
 
-def cause_of(request: Request, granted: Granted, digest: str, happened_at: datetime | None = None) -> Cause:
-    """The cause of what the request asks for. Raises Refusal 422 or 403 (no right to record late).
-
-    `command_id` follows from the account, the method, the path with its ids and the `Idempotency-Key`, so that a
-    repetition is the same command; without the header every request is one of its own. With the ids in it, one
-    key used for two cases is two commands.
-    """
-    return cause(
-        request, granted, f"{request.method} {request.scope['path']}", _key(request, granted), digest, happened_at
-    )
-
-
 def cause(
     request: Request, granted: Granted, what: str, key: str, digest: str, happened_at: datetime | None = None
 ) -> Cause:
-    """As `cause_of`, of what is done by method and path of the JSON edge, and under that key."""
+    """The cause of what is asked. Raises Refusal 422 or 403 (no right to record late).
+
+    `what`: method and path of the JSON edge, with the ids in it. `command_id` follows from the account, from that and
+    from the key, so that a repetition is the same command; one key used for two cases is two commands.
+    """
     account = granted.principal.account
     return Cause(
         command_id=derived_id(account, what, key),
@@ -45,7 +37,22 @@ def cause(
         happened_at=happened_at,
         recorded_late=_recorded_late(granted, happened_at),
         account=account,
+        by={"role": granted.principal.role, "office": granted.principal.office},
     )
+
+
+def key_of(request: Request, granted: Granted) -> str:
+    """The `Idempotency-Key`; without the header every request is one of its own. Raises Refusal 422."""
+    keys = request.headers.getlist(IDEMPOTENCY_KEY)
+    if not keys:
+        return granted.edge.runtime.new_id()
+    if len(keys) > 1 or not is_key(keys[0]):
+        refuse("idempotency_key_malformed", f"header/{IDEMPOTENCY_KEY}")
+    return keys[0]
+
+
+def is_key(text: str) -> bool:
+    return _VISIBLE.fullmatch(text) is not None
 
 
 def expected_version(request: Request) -> int | None:
@@ -68,15 +75,6 @@ def refuse_if_match(request: Request) -> None:
 def etag(version: int) -> str:
     """A strong entity tag: the version in quotes."""
     return f'"{version}"'
-
-
-def _key(request: Request, granted: Granted) -> str:
-    keys = request.headers.getlist(IDEMPOTENCY_KEY)
-    if not keys:
-        return granted.edge.runtime.new_id()
-    if len(keys) > 1 or not _VISIBLE.fullmatch(keys[0]):
-        refuse("idempotency_key_malformed", f"header/{IDEMPOTENCY_KEY}")
-    return keys[0]
 
 
 def _recorded_late(granted: Granted, happened_at: datetime | None) -> bool:

@@ -23,8 +23,9 @@ from shared.web.acting import NOTHING_YET, Behind, Call, Served, act, id_of, see
 from shared.web.answers import ITEM, answers, listed_answers, taken_answers
 from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
+from shared.web.calling import Asking, call_of
 from shared.web.codes import described
-from shared.web.commands import CREATES, cause_of, etag, expected_version, refuse_if_match
+from shared.web.commands import CREATES, etag, expected_version, key_of, refuse_if_match
 from shared.web.doors import entered
 from shared.web.filters import asked_of, filters_of, paged_of
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
@@ -164,16 +165,12 @@ def acknowledged(receipt: Mapping[str, Any]) -> Response:
 async def _call(
     request: Request, granted: Granted, served: Served, move: Move, id: str | None, document: Document
 ) -> Call[Any]:
-    """What the request asks for; a case that is opened without a natural id takes the command's."""
+    """What the request asks for."""
     if always_creates(move):
         refuse_if_match(request)
     sent = await read_body(request, move.body)
-    body: Any = sent.model
-    # What is taken in keeps no digest but the receipt's, which is the submitter's to check.
-    taken = move.verb in served.taken
-    digest = sent.digest if taken else await granted.edge.digests.of(sent.digest, served.person_of(document, move.verb))
-    cause = cause_of(request, granted, digest, body.happened_at)
-    return Call(id or cause.command_id, move.verb, body, cause, expected_version(request), document, granted)
+    asking = Asking(key_of(request, granted), id, expected_version(request), document)
+    return await call_of(request, granted, served, move, sent, asking)
 
 
 def always_creates(move: Move) -> bool:

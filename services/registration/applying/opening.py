@@ -74,6 +74,7 @@ class Opening:
     handing_over: HandingOver
     sessions: Sessions
     cookies: Cookies
+    base_url: str
     wrong: Tries = field(default_factory=lambda: Tries(WRONG_AT_MOST))
     new: Tries = field(default_factory=lambda: Tries(NEW_AT_MOST))
 

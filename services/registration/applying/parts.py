@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.registration.domain.drafts import Draft, Typed
-from shared.errors import Problem
+from shared.errors import Problem, rule_of
 from shared.web.pages.forms import Field, Posted
 
 # In the order of the task list; whatever field none of these names belongs to the last one.
@@ -22,7 +22,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "office": ("/office", "/consents"),
 }
 OTHERS = "background"
-MISSING = "missing"
+MISSING = rule_of("missing")
 # What the server knows itself, or an officer alone says.
 NOT_ASKED = frozenset({"/programme", "/known_person", "/happened_at", "/person/valid_from"})
 # Groups that are no more than where the fields stand in the body.
@@ -39,6 +39,10 @@ class Part:
     def has(self, pointer: str) -> bool:
         """Whether a problem at that pointer belongs to it."""
         return any(pointer == one.pointer or pointer.startswith(f"{one.pointer}/") for one in self.fields)
+
+    def answers(self, pointer: str) -> bool:
+        """Whether what is wrong there is put right in it: at a field of its own, or with one of what it lies in."""
+        return self.has(pointer) or any(one.pointer.startswith(f"{pointer}/") for one in self.fields)
 
     def names(self, *sent: Typed) -> frozenset[str]:
         """The names of its inputs, of those that were sent before as well: rows come and go."""

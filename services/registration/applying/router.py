@@ -25,13 +25,15 @@ from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
 from shared.web import bodies
-from shared.web.acting import NOTHING_YET, Call, Served
+from shared.web.acting import Served
+from shared.web.bodies import Body
 from shared.web.callers import Granted, everybody
-from shared.web.commands import cause
+from shared.web.calling import Asking, call_of
 from shared.web.doors import entered
-from shared.web.pages.cases import fields_for, lists_of
+from shared.web.pages.cases import fields_for
+from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
-from shared.web.pages.forms import MORE, Field, Posted, json_of
+from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
 from shared.web.pages.rendering import render
@@ -149,16 +151,15 @@ class Applying:
         if isinstance(opened, Response):
             return opened
         page, form = self._named(part), await sent_form(request)
-        sent = tuple((name, value) for name, value in form if page.has(name))
+        edited = Posted.of(form).edited()
+        sent = tuple((name, value) for name, value in (edited or Posted.of(form)).pairs if page.has(name))
         kept = Sent(sent, page.names(sent, opened.typed), said_in)
         finished = any(name == DONE for name, _ in form)
         opened = await self._opening.drafting.keep(opened.code, page.name, kept, done=finished)
         problems = [one for one in self._problems(opened) if page.has(one.pointer)]
         wrong = tuple(one for one in problems if finished or one.rule != MISSING)
-        more = [(name, value) for name, value in form if name == MORE]
-        if more or wrong:
-            posted = Posted.of([*opened.typed, *more])
-            return self._part(request, opened, page, posted, () if more else wrong)
+        if edited is not None or wrong:
+            return self._part(request, opened, page, edited or Posted.of(opened.typed), () if edited else wrong)
         answer = RedirectResponse(APPLICATION, 303)
         self._opening.put(answer, opened)
         return answer
@@ -178,10 +179,10 @@ class Applying:
             return RedirectResponse(f"{APPLICATION}/receipt", 303)
         granted = self._granted(opened)
         try:
-            sent = bodies.body_of(self._move.body, json_of(self._fields, body_sent(opened.typed, opened.draft)))
-            key = f"{opened.id}.{opened.draft.sent}"
-            said = cause(request, granted, "POST /registration/v1/experts", key, sent.digest)
-            call: Call[Any] = Call(said.command_id, CREATE, sent.model, said, None, NOTHING_YET, granted)
+            raw = json_of(self._fields, body_sent(opened.typed, opened.draft))
+            sent: Body[Any] = bodies.body_of(self._move.body, raw)
+            asking = Asking(f"{opened.id}.{opened.draft.sent}")
+            call = await call_of(request, granted, self._served, self._move, sent, asking)
             with entered(granted):
                 receipt = await self._served.taken[CREATE](call)
         except Refusal as refusal:
@@ -302,7 +303,8 @@ class Applying:
         self, request: Request, opened: Opened, fields: Sequence[Any], posted: Posted, problems: Sequence[Problem]
     ) -> Form:
         language = language_of(request, None)
-        return Form(language, tuple(fields), posted, problems, lists_of([self._of(opened)], language))
+        lists = Choices([self._of(opened)], language, self._served.section).to_choose(self._move)
+        return Form(language, tuple(fields), posted, problems, lists)
 
     def _part(
         self, request: Request, opened: Opened, part: Part, posted: Posted, problems: Sequence[Problem]
@@ -321,7 +323,7 @@ class Applying:
         )
 
     def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
-        posted = Posted.of(opened.typed)
+        posted = Posted.of(opened.typed).packed(self._fields)
         forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
         problems = refused or self._problems(opened)
         whole = self._form(request, opened, self._fields, posted, problems)
@@ -339,13 +341,15 @@ class Applying:
 
     def _leads(self, problem: Problem) -> str:
         """The part in which it is put right; empty where it is in none."""
-        return next((one.name for one in self._parts if one.has(problem.pointer)), "")
+        return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
 
     def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         opened = shown.get("opened")
         token = self._token(opened) if opened is not None else ""
         zone = self._opening.zone
-        return render(request, template, status, reader=None, token=token, zone=zone, **shown)
+        return render(
+            request, template, status, reader=None, token=token, zone=zone, base=self._opening.base_url, **shown
+        )
 
 
 def _criteria(definition: Definition) -> list[Any]:

@@ -7,7 +7,6 @@ A crash between the last two sends the same mail once more, under the same `Mess
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,8 +25,9 @@ from services.registration.mailing.channel import AddressRefused, Channel, Mail
 from services.registration.mailing.wording import worded
 from services.registration.store import MESSAGES, SHADOWS
 from services.registration.work.recipients import Gone, Recipients
+from shared.audit.chain import Reading
 from shared.clock import Runtime, derived_id, text_of, together
-from shared.errors import Conflict, PortError, Unavailable, UnknownOutcome
+from shared.errors import Conflict, Overloaded, PortError, Unavailable, UnknownOutcome
 from shared.replica import Replica
 from shared.store.aggregates import Cause
 from shared.store.port import TIMER_INDEX, Document
@@ -39,31 +39,17 @@ AT_ONCE, EVERY_SECONDS = 20, 1.0
 # Longer than a channel takes to answer or to give up.
 CLAIMED = timedelta(minutes=2)
 TRIES, LONGEST_PAUSE = 8, timedelta(hours=6)
-# In the private part: how often the message was tried since it was last released, and each reading of the address.
-TRIED, READINGS = "tried", "readings"
-READINGS_AT_MOST = 50
+# In the private part: how often the message was tried since it was last released.
+TRIED = "tried"
 
-
-@dataclass(frozen=True)
-class Reading:
-    """Somebody's address is about to be opened: whose, for which message, when."""
-
-    recipient: str
-    message: str
-    purpose: str
-    at: datetime
-
-
-# Notes a reading durably; the address is opened only after it has returned.
+# Who reads an address here is nobody's account.
+READER, ROLE, FIELDS = derived_id("sending"), "system", ("email",)
+# Writes a reading durably; the address is opened only after it has returned.
 Noting = Callable[[Reading], Awaitable[None]]
 
 
-async def in_the_ledger(_reading: Reading) -> None:
-    """The claim has the reading in the message's own document already."""
-
-
 class Sending:
-    """`channel`: None where nothing is sent."""
+    """`channel`: None where nothing is sent. `noting`: the audit trail."""
 
     def __init__(
         self,
@@ -71,7 +57,7 @@ class Sending:
         recipients: Recipients,
         channel: Channel | None,
         base_url: str,
-        noting: Noting = in_the_ledger,
+        noting: Noting,
     ) -> None:
         self._kernel = replica.kernel
         self._store = replica.ports.store
@@ -87,7 +73,7 @@ class Sending:
             await self._runtime.sleep(EVERY_SECONDS * self._runtime.rng.uniform(0.5, 1.5))
             try:
                 await self.sweep()
-            except PortError as error:
+            except (PortError, Overloaded) as error:
                 logger.warning("outbox_of_mail_waits", error=type(error).__name__)
 
     async def sweep(self) -> None:
@@ -102,7 +88,7 @@ class Sending:
         except Conflict:
             # Another replica has it, or an officer.
             count("message_contended")
-        except PortError:
+        except (PortError, Overloaded):
             raise
         except Exception as error:
             # One bad message must not keep the others; it comes again when its claim is over.
@@ -128,7 +114,7 @@ class Sending:
         if self._channel is None:
             return
         try:
-            await self._noting(Reading(message.recipient, id, PURPOSE, now))
+            await self._noting(self._reading(message, now))
             reached = await self._recipients.reached(message)
         except Gone:
             await self._tell(id, "lapse", ERASED)
@@ -149,14 +135,17 @@ class Sending:
         else:
             await self._tell(id, "confirm")
 
+    def _reading(self, message: Message, now: datetime) -> Reading:
+        service = self._kernel.service
+        office = message.office or ""
+        return Reading(text_of(now), READER, ROLE, office, service, PURPOSE, FIELDS, (message.recipient,))
+
     async def _claim(self, document: Document, message: Message, now: datetime) -> tuple[Document, int]:
         """The message is this replica's until the claim is over; the pauses between tries grow. Raises Conflict."""
         tried = document["private"].get(TRIED, {})
         tries = tried.get("times", 0) + 1 if tried.get("round") == message.round else 1
         pause = min(CLAIMED * 2 ** (tries - 1), LONGEST_PAUSE)
-        reading = {"at": text_of(now), "purpose": PURPOSE}
-        readings = [*document["private"].get(READINGS, []), reading][-READINGS_AT_MOST:]
-        beside = {TRIED: {"round": message.round, "times": tries}, READINGS: readings}
+        beside = {TRIED: {"round": message.round, "times": tries}}
         claimed = MESSAGES.collection.indexed(
             {
                 **document,

@@ -6,7 +6,7 @@ again through the edge under the same key is one command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,19 +14,26 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.cases.case import NEW, Move
+from shared.cases.named import places_of
 from shared.errors import PreconditionFailed, Problem, Refusal
+from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import PROGRAMME, STATUS
 from shared.web import bodies
-from shared.web.acting import NOTHING_YET, Behind, Call, Served, act, id_of, open_to, seen
+from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, open_to, seen
+from shared.web.bodies import Body
+from shared.web.calling import Asking, call_of
 from shared.web.codes import described
-from shared.web.commands import cause
+from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.filters import asked_of, paged_of
 from shared.web.lists import page_of, query
-from shared.web.pages.filled import Form, Option
-from shared.web.pages.forms import MORE, Field, Posted, fields_of, json_of
+from shared.web.pages.choices import Choices
+from shared.web.pages.conflict import conflict_of
+from shared.web.pages.filled import Form
+from shared.web.pages.forms import Field, Posted, fields_of, json_of
+from shared.web.pages.kept import KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import carry_headers, rule_said
@@ -35,7 +42,8 @@ from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.problems import ANSWERS, answer_to
 
-KEY, VERSION, DONE = "idempotency-key", "version", "done"
+DONE = "done"
+CONFLICT = 412
 HAPPENED_AT = "happened_at"
 OPENING = "new"
 
@@ -71,7 +79,7 @@ class CasePages:
             paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
             documents, following = await page_of(narrowing, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
-            lists = lists_of(_newest(self._behind), admitted.reader.language)
+            lists = self._choices(NOTHING_YET, admitted.reader.language).to_show()
             return render(
                 request,
                 "list.html",
@@ -98,7 +106,7 @@ class CasePages:
             done = query(request, DONE, PARAMETER).get(DONE, "")
             document, found = await seen(served, self._behind, id, admitted)
             language = admitted.reader.language
-            cells = Shown(language, lists_of(self._known(document), language))
+            cells = Shown(language, self._choices(document, language).to_show())
             role = admitted.principal.role
             others = {
                 verb: sorted({one for row in case.rows[verb] for one in row.before} - {NEW})
@@ -139,8 +147,8 @@ class CasePages:
             check_forgery(request, dict(sent), admitted.reader)
             document = await self._document(request, admitted, verb)
             posted = Posted.of(sent)
-            if MORE in posted.values:
-                return await self._form(request, admitted, verb, document, posted)
+            if (edited := posted.edited()) is not None:
+                return await self._form(request, admitted, verb, document, edited)
             try:
                 return await self._act(request, admitted, case.rows[verb][0], document, posted)
             except tuple(ANSWERS) as error:
@@ -148,23 +156,29 @@ class CasePages:
                     document = await self._document(request, admitted, verb)
                 return await self._refused(request, admitted, verb, document, posted, error)
 
+        vars(endpoint)[KEPT] = self._kept(verb)
         return endpoint
+
+    def _kept(self, verb: str) -> KeptForm:
+        """The form for whoever sent it without a pass: nothing of any case is in it, but what was typed."""
+
+        def form(language: str, posted: Posted) -> Form:
+            fields = tuple(one for one in self._fields_of(verb) if one.name != HAPPENED_AT or posted.text(one.pointer))
+            lists = Choices(newest_of(self._behind.definitions), language, self._served.section)
+            return Form(language, fields, posted, lists=lists.to_choose(self._served.case.rows[verb][0]))
+
+        return form
 
     async def _act(
         self, request: Request, admitted: Admitted, move: Move, document: Document, posted: Posted
     ) -> Response:
         """Does it, and sends on to the case or the receipt: a page that is loaded again does nothing again."""
         served, service, verb = self._served, admitted.edge.service, move.verb
-        sent = bodies.body_of(move.body, json_of(self._shown_fields(admitted, verb), posted))
-        body: Any = sent.model
+        sent: Body[Any] = bodies.body_of(move.body, json_of(self._shown_fields(admitted, verb), posted))
         id = request.path_params.get("id")
-        taken = verb in served.taken
-        digest = sent.digest if taken else await admitted.edge.digests.of(sent.digest, served.person_of(document, verb))
-        path = f"/{service}/v1/{served.name}" + (f"/{id}/{verb}" if id else "")
-        said = cause(request, admitted, f"POST {path}", _key_of(posted), digest, body.happened_at)
-        version = None if id is None else _version_of(posted)
-        call = Call(id or said.command_id, verb, body, said, version, document, admitted)
-        if taken:
+        asking = Asking(key_of(posted), id, None if id is None else version_of(posted), document)
+        call = await call_of(request, admitted, served, move, sent, asking)
+        if verb in served.taken:
             with entered(admitted):
                 receipt = await served.taken[verb](call)
             return RedirectResponse(f"/{service}/receipts/{receipt['id']}", 303)
@@ -187,11 +201,15 @@ class CasePages:
         problems: tuple[Problem, ...] = (),
         status: int = 200,
     ) -> Response:
-        served, language, known = self._served, admitted.reader.language, self._known(document)
-        lists = lists_of(known, language, admitted.principal.office)
+        served, language, office = self._served, admitted.reader.language, admitted.principal.office
+        choices = self._choices(document, language)
+        lists = choices.to_choose(served.case.rows[verb][0], office)
         form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists)
-        cells = Shown(language, lists_of(known, language))
         is_open = not document or verb in await open_to(served, document, admitted)
+        conflict = None
+        if status == CONFLICT and document:
+            seen = served.represent(document, admitted.principal)
+            conflict = conflict_of(document, seen, form, Shown(language, choices.to_show()))
         return render(
             request,
             "act.html",
@@ -206,7 +224,7 @@ class CasePages:
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
             id=document.get("_id", ""),
-            stands=cells.rows(served.represent(document, admitted.principal)) if status == 412 else (),
+            conflict=conflict,
         )
 
     async def _refused(
@@ -225,9 +243,15 @@ class CasePages:
     def _shown_fields(self, admitted: Admitted, verb: str) -> tuple[Field, ...]:
         """Without when it happened, for whoever may not record late."""
         late = admitted.edge.policy.may_record_late(admitted.principal)
+        return tuple(one for one in self._fields_of(verb) if late or one.name != HAPPENED_AT)
+
+    def _fields_of(self, verb: str) -> tuple[Field, ...]:
         if verb not in self._fields:
             self._fields[verb] = fields_for(self._served, self._served.case.rows[verb][0])
-        return tuple(one for one in self._fields[verb] if late or one.name != HAPPENED_AT)
+        return self._fields[verb]
+
+    def _choices(self, document: Document, language: str) -> Choices:
+        return Choices(self._known(document), language, self._served.section)
 
     def _known(self, document: Document) -> list[Definition]:
         """The case's programme; where it has none, and before there is a case, every programme."""
@@ -237,36 +261,14 @@ class CasePages:
         if scope is not None and scope.programme is not None:
             version = scope.programme_version or definitions.newest_version(scope.programme)
             return [definitions.version(scope.programme, version)]
-        return _newest(self._behind)
-
-
-def lists_of(known: list[Definition], language: str, office: str | None = None) -> dict[str, list[Option]]:
-    """Codes and texts of the definitions' lists, by the names of the fields that choose from them."""
-
-    def text(texts: Mapping[str, str]) -> str:
-        return texts.get(language) or texts.get("en") or next(iter(texts.values()))
-
-    found: dict[str, dict[str, str]] = {}
-    for one in known:
-        found.setdefault("programme", {})[one.code] = text(one.title)
-        offices = {row.code: text(row.name) for row in one.offices if office in (None, row.code)}
-        found.setdefault("office", {}).update(offices)
-        for name, rows in (
-            ("sector", one.sectors),
-            ("category", one.categories),
-            ("residence_status", one.residence_statuses),
-            ("area", one.areas),
-            ("host_type", one.placement.host_types if one.placement else ()),
-        ):
-            if rows:
-                found.setdefault(name, {}).update({row.code: text(row.name) for row in rows})
-    return {name: sorted(codes.items(), key=lambda row: row[1]) for name, codes in found.items() if codes}
+        return newest_of(definitions)
 
 
 def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     """As the contract describes the body, with the codes that the verb lists."""
-    extra = described(served.case, move, served.section)
-    return fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
+    extra, words = described(served.case, move, served.section), places_of(move.body)
+    found = fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
+    return tuple(one.with_words(words) for one in found)
 
 
 def _narrowing(request: Request) -> Request:
@@ -275,8 +277,8 @@ def _narrowing(request: Request) -> Request:
     return Request({**request.scope, "query_string": urlencode(kept).encode()})
 
 
-def _newest(behind: Behind) -> list[Definition]:
-    definitions = behind.definitions
+def newest_of(definitions: Definitions) -> list[Definition]:
+    """Every programme as it was published last; none while this replica starts."""
     return [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
 
 
@@ -284,14 +286,16 @@ def _may(admitted: Admitted, served: Served, verb: str) -> bool:
     return bool(admitted.edge.policy.allowed(admitted.principal, served.name, verb))
 
 
-def _key_of(posted: Posted) -> str:
+def key_of(posted: Posted) -> str:
+    """The key that the form holds. Raises Refusal 422."""
     key = posted.text(KEY)
-    if not key.isascii() or not key.isprintable() or not 0 < len(key) <= 255:
+    if not is_key(key):
         raise Refusal("idempotency_key_malformed", status=422)
     return key
 
 
-def _version_of(posted: Posted) -> int:
+def version_of(posted: Posted) -> int:
+    """The version that the form was made from. Raises Refusal 422."""
     version = posted.text(VERSION)
     if not version.isascii() or not version.isdecimal() or len(version) > 15:
         raise Refusal("if_match_malformed", status=422)

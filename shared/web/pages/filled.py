@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from shared.errors import Problem
 from shared.web.pages.forms import Field, Posted, leaves
 from shared.web.pages.standard_names import Names, countries, languages, nationalities, occupations, states
-from shared.web.pages.words import translations
+from shared.web.pages.words import names_level, translations
 
 Option = tuple[str, str]
 # What is said of a rule that no catalogue has words for.
@@ -17,7 +18,7 @@ INVALID = "invalid"
 
 @dataclass(frozen=True)
 class Form:
-    """What a template shows. `lists`: by the name of a field, the codes of the programme's list with their texts."""
+    """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts."""
 
     language: str
     fields: tuple[Field, ...]
@@ -32,8 +33,8 @@ class Form:
         return (*found, *((value, value) for value in self.values(one) if value not in known))
 
     def _options(self, one: Field) -> Sequence[Option]:
-        if one.name in self.lists:
-            return self.lists[one.name]
+        if one.list in self.lists:
+            return self.lists[one.list]
         names = Names(self.language)
         match one.listed:
             case "countries":
@@ -55,17 +56,28 @@ class Form:
 
     def is_chosen(self, one: Field) -> bool:
         """Whether the field is a choice: of its own codes, or of the programme's list."""
-        return one.kind == "choice" or (one.kind == "text" and one.name in self.lists)
+        if one.kind == "number":
+            return bool(one.codes) and names_level(self.language, one.name, one.codes[0])
+        return one.kind == "choice" or (one.kind == "text" and one.list in self.lists)
+
+    @cached_property
+    def typed(self) -> Posted:
+        """As it was sent; where something is wrong, without the empty rows that the body was read without."""
+        return self.posted.packed(self.fields) if self.problems else self.posted
 
     def value(self, one: Field) -> str:
-        return self.posted.text(one.pointer)
+        return self.typed.text(one.pointer)
 
     def values(self, one: Field) -> tuple[str, ...]:
-        return self.posted.all(one.pointer)
+        return self.typed.all(one.pointer)
 
     def rows(self, one: Field) -> list[Field]:
         """The fields of the rows: those that were sent, and one at least."""
-        return [one.row(number) for number in range(max(self.posted.rows(one), 1))]
+        return [one.row(number) for number in range(max(self.typed.rows(one), 1))]
+
+    def is_removable(self, rows: Sequence[Field]) -> bool:
+        """Whether a row of the list can be taken away: the only one only where something stands in it."""
+        return len(rows) > 1 or any(self.values(one) for one in leaves(rows, self.typed))
 
     def wrong(self, one: Field) -> list[str]:
         """What is wrong at the field itself, in words."""
@@ -73,15 +85,35 @@ class Form:
 
     @property
     def answers(self) -> list[Option]:
-        """What was typed or chosen: the words of each field that says something, and of what it says."""
-        words = translations(self.language)
-        return [
-            (words.gettext(f"field:{one.name}"), ", ".join(self._answer(one)))
-            for one in leaves(self.fields, self.posted)
-            if any(value.strip() for value in self.values(one))
-        ]
+        """What was typed or chosen: the words of each field that says something, and of what it says. A row is one."""
+        return list(self._answers(self.fields))
 
-    def _answer(self, one: Field) -> list[str]:
+    def _answers(self, fields: Sequence[Field]) -> Iterator[Option]:
+        for one in fields:
+            if one.kind == "group":
+                yield from self._answers(one.inner)
+            elif one.kind == "rows":
+                for row in self.rows(one):
+                    said = [text for field in leaves((row,), self.typed) for text in self._said_in(field)]
+                    if said:
+                        yield f"{self.label(one)} {(row.number or 0) + 1}", ", ".join(said)
+            elif said := self._said_in(one):
+                yield self.label(one), ", ".join(said)
+
+    def _said_in(self, one: Field) -> list[str]:
+        return self.answer(one) if any(value.strip() for value in self.values(one)) else []
+
+    def label(self, one: Field) -> str:
+        """The field's words; of one in a row with those of the row."""
+        words = translations(self.language)
+        label = words.gettext(f"field:{one.name}")
+        if one.row_of is None:
+            return label
+        name, number = one.row_of
+        return f"{label} ({words.gettext(f'field:{name}')} {number + 1})"
+
+    def answer(self, one: Field) -> list[str]:
+        """What was typed or chosen in the field, in words."""
         texts = dict(self.options(one)) if self.is_chosen(one) or one.kind == "several" else {}
         return [texts.get(value, value) for value in self.values(one)]
 
@@ -94,7 +126,7 @@ class Form:
 
     def _led(self, problem: Problem, one: Field | None) -> Option:
         said = self._said(problem)
-        return (one.id, f"{translations(self.language).gettext(f'field:{one.name}')}: {said}") if one else ("", said)
+        return (one.id, f"{self.label(one)}: {said}") if one else ("", said)
 
     def _said(self, problem: Problem) -> str:
         words = translations(self.language)

@@ -20,10 +20,18 @@ Sent = Sequence[tuple[str, str]]
 
 # What is longer is a text of several lines.
 LINE_CHARACTERS = 255
+# A number of no more values may be a level, each with words of its own.
+STEPS_AT_MOST = 12
+# Parts of the pointer of a field in a row: `/languages/0/level`, with nothing before the first slash.
+IN_A_ROW = 4
+# No list has rows with a number of so many digits.
+ROW_DIGITS = 4
+ROW_NUMBERS = 10 ** (ROW_DIGITS - 1)
 # Of a list for which the body's schema says no maximum.
 ROWS_AT_MOST = 40
-# A button of this name shows one row more of the list that its value names, and sends nothing on.
-MORE = "more"
+# Buttons of these names send nothing on: they show one row more of the list that the value names, or leave out the row
+# that it names.
+MORE, LESS = "more", "less"
 _COUNTRY, _NATIONALITY, _LANGUAGE = "^[A-Z]{2}$", "^([A-Z]{2}|XX[A-C])$", "^[a-z]{2,3}$"
 _OCCUPATION = "^[0-9]{1,4}$"
 _BY_PATTERN: Mapping[str, Listed] = {
@@ -46,7 +54,8 @@ class Field:
     """One field. `pointer`: its place in the body (RFC 6901), and the name of its input; `name`: the key of its words.
 
     `codes`: what may be chosen; `listed`: of which standard; `inner`: the fields of a group, or of one row;
-    `rows_at_most`: of a list, as its schema says.
+    `rows_at_most`: of a list, as its schema says; `number`: of a row, from 0.
+    `word`: of whose list the code is, where the body says so (shared.contracts.frame.Listed); else the name counts.
     """
 
     pointer: str
@@ -58,11 +67,26 @@ class Field:
     characters: int | None = None
     inner: tuple[Field, ...] = ()
     rows_at_most: int = ROWS_AT_MOST
+    number: int | None = None
+    word: str = ""
+
+    @property
+    def list(self) -> str:
+        """By which word a programme lists what may stand here."""
+        return self.word or self.name
 
     @property
     def id(self) -> str:
         """For HTML, where no slash is wanted in an id that a style or a script may name."""
         return "f" + self.pointer.replace("/", "-")
+
+    @property
+    def row_of(self) -> tuple[str, int] | None:
+        """Of a field that stands in a row: the name of the list, and the number of the row from 0."""
+        parts = self.pointer.split("/")
+        if self.number is not None or len(parts) < IN_A_ROW or not parts[-2].isdecimal():
+            return None
+        return parts[-3], int(parts[-2])
 
     def at(self, pointer: str) -> Field:
         """The same field at another place."""
@@ -72,7 +96,12 @@ class Field:
     def row(self, number: int) -> Field:
         """Of a list, the field of one row."""
         (one,) = self.inner
-        return one.at(f"{self.pointer}/{number}")
+        return replace(one.at(f"{self.pointer}/{number}"), number=number)
+
+    def with_words(self, words: Mapping[str, str]) -> Field:
+        """With the words of lists, by the pointers of the fields whose codes come from them."""
+        inner = tuple(one.with_words(words) for one in self.inner)
+        return replace(self, word=words.get(self.pointer, ""), inner=inner)
 
 
 def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
@@ -106,7 +135,7 @@ def _field(said: Mapping[str, Any], pointer: str, name: str, required: bool, def
     if kind == "boolean":
         return Field(pointer, name, "choice", required, ("true", "false"))
     if kind in ("integer", "number"):
-        return Field(pointer, name, "number", required)
+        return Field(pointer, name, "number", required, _steps(schema))
     if form in ("date", "date-time"):
         return Field(pointer, name, "date" if form == "date" else "instant", required)
     if pattern in _BY_PATTERN:
@@ -128,6 +157,14 @@ def _resolved(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> Mapping[str
     return {**found[0], "enum": enums} if enums else found[0]
 
 
+def _steps(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every whole number that may stand there, where these are few enough to be levels of something."""
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if schema.get("type") != "integer" or least is None or most is None or most - least >= STEPS_AT_MOST:
+        return ()
+    return tuple(str(one) for one in range(least, most + 1))
+
+
 def _codes(schema: Mapping[str, Any]) -> tuple[str, ...]:
     found = schema.get("enum", [schema["const"]] if "const" in schema else [])
     return tuple(str(code) for code in found)
@@ -146,6 +183,11 @@ class Posted:
             values[name] = (*values.get(name, ()), value)
         return Posted(values)
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """As they were sent, those of one name together."""
+        return tuple((name, value) for name, values in self.values.items() for value in values)
+
     def text(self, pointer: str) -> str:
         return self.values.get(pointer, ("",))[-1]
 
@@ -158,9 +200,57 @@ class Posted:
         One more than the list may have is kept, so that the body's rule refuses it.
         """
         begin = f"{field.pointer}/"
-        numbers = (name.removeprefix(begin).partition("/")[0] for name in self.values if name.startswith(begin))
-        found = [int(one) for one in numbers if one.isascii() and one.isdecimal() and len(one) < 4]
-        return min(max(found, default=-1) + 1 + (field.pointer in self.values.get(MORE, ())), field.rows_at_most + 1)
+        numbers = (_number_in(name, begin) for name in self.values if name.startswith(begin))
+        last = max((one for one in numbers if one is not None), default=-1)
+        return min(last + 1 + (field.pointer in self.values.get(MORE, ())), field.rows_at_most + 1)
+
+    def edited(self) -> Posted | None:
+        """What the form is to show where a row more or less is asked for; None where it is sent."""
+        rows = self.values.get(LESS, ())
+        for row in rows:
+            return self.without(row)
+        return self if MORE in self.values else None
+
+    def without(self, row: str) -> Posted:
+        """Without the row at that pointer; those below it move up. A pointer to no row changes nothing."""
+        begin, number = row[: row.rfind("/") + 1], _number_in(row, row[: row.rfind("/") + 1])
+        if number is None:
+            return self
+        places = {one: one - (one > number) for one in range(ROW_NUMBERS) if one != number}
+        return self._moved(begin, places)
+
+    def packed(self, fields: Iterable[Field]) -> Posted:
+        """Without the rows that say nothing, as the body is read: what is wrong at a place of the body stands there."""
+        found = self
+        for one in fields:
+            if one.kind == "group":
+                found = found.packed(one.inner)
+            elif one.kind == "rows":
+                told = [n for n in range(found.rows(one)) if _value(_optional(one.row(n)), found) is not _NOTHING]
+                found = found._moved(f"{one.pointer}/", {old: new for new, old in enumerate(told)})
+                found = found.packed(one.row(number) for number in range(len(told)))
+        return found
+
+    def _moved(self, begin: str, places: Mapping[int, int]) -> Posted:
+        """With the rows of that list at other places; without those that have none."""
+        moved: dict[str, tuple[str, ...]] = {}
+        for name, values in self.values.items():
+            if not name.startswith(begin):
+                moved[name] = values
+            elif (number := _number_in(name, begin)) is not None and number in places:
+                rest = name.removeprefix(begin).partition("/")
+                moved[f"{begin}{places[number]}{rest[1]}{rest[2]}"] = values
+        return Posted(moved)
+
+
+def _number_in(name: str, begin: str) -> int | None:
+    """Of a row's input, the number of the row; None for what is none's."""
+    number = name.removeprefix(begin).partition("/")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < ROW_DIGITS else None
+
+
+def _optional(row: Field) -> Field:
+    return replace(row, required=False)
 
 
 # That a field says nothing, which is not the same as null.
@@ -171,6 +261,12 @@ def json_of(fields: Iterable[Field], posted: Posted) -> bytes:
     """The body's JSON: a field that is empty is left out, and so is a group or a row with nothing in it."""
     body = _object(fields, posted)
     return json.dumps({} if body is _NOTHING else body, ensure_ascii=False).encode(errors="replace")
+
+
+def said_in(field: Field, posted: Posted) -> Any:
+    """What the body has of the field as JSON; None where the form says nothing of it."""
+    found = _value(_optional(field), posted)
+    return None if found is _NOTHING else found
 
 
 def _object(fields: Iterable[Field], posted: Posted) -> Any:
@@ -186,7 +282,7 @@ def _value(field: Field, posted: Posted) -> Any:
     if field.kind == "several":
         return list(posted.all(field.pointer)) or _NOTHING
     if field.kind == "rows":
-        rows = (_value(replace(field.row(number), required=False), posted) for number in range(posted.rows(field)))
+        rows = (_value(_optional(field.row(number)), posted) for number in range(posted.rows(field)))
         return [one for one in rows if one is not _NOTHING] or _NOTHING
     text = posted.text(field.pointer)
     if not text.strip():

@@ -14,12 +14,13 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import BaseModel
 
+from shared.cases.named import listed_words
 from shared.messaging.topics import TABLE
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
 from shared.web.pages.standard_names import Names
-from shared.web.pages.words import code_key, translations
+from shared.web.pages.words import code_key, list_of, names_level, translations
 from shared.zones import zone
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -53,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """Writes fields for one reader. `lists`: the codes of the programmes' lists with their texts, as in forms."""
+    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
@@ -77,31 +78,35 @@ class Shown:
         value = _found(seen, name)
         return self.value(name, value, getattr(seen, "time_zone", None)) if _is_short(value) else ""
 
-    def _rows(self, fields: Mapping[str, Any], zoned: str | None) -> Iterator[Row]:
+    def _rows(self, fields: Mapping[str, Any], zoned: str | None, of: type[BaseModel] | None = None) -> Iterator[Row]:
+        words = {} if of is None else listed_words(of)
         for name, value in fields.items():
             if value is None or value == () or value == "" or name == "time_zone":
                 continue
-            yield self._row(name, value, zoned)
+            yield self._row(name, value, zoned, words.get(name, ""))
 
-    def _row(self, name: str, value: Any, zoned: str | None) -> Row:
+    def _row(self, name: str, value: Any, zoned: str | None, word: str) -> Row:
         label = translations(self.language).gettext(f"field:{name}")
         if isinstance(value, (BaseModel, Mapping)):
             return Row(label, inner=self._inner(value, zoned))
         if isinstance(value, (tuple, list, frozenset)):
             plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
             if len(plain) == len(value):
-                return Row(label, Formats(self.language).listed([self.value(name, one, zoned) for one in plain]))
+                return Row(label, Formats(self.language).listed([self.value(name, one, zoned, word) for one in plain]))
             return Row(label, items=tuple(self._inner(one, zoned) for one in value))
-        return Row(label, self.value(name, value, zoned))
+        return Row(label, self.value(name, value, zoned, word))
 
     def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
         if not isinstance(value, BaseModel):
             return tuple(self._rows(value, zoned))
         fields = {one: getattr(value, one) for one in type(value).model_fields if one in value.model_fields_set}
-        return tuple(self._rows(fields, zoned))
+        return tuple(self._rows(fields, zoned, type(value)))
 
-    def value(self, name: str, value: Any, zoned: str | None = None) -> Markup | str:
-        """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page."""
+    def value(self, name: str, value: Any, zoned: str | None = None, word: str = "") -> Markup | str:
+        """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page.
+
+        `word`: of whose list a code is, where its model says so.
+        """
         formats = Formats(self.language)
         if isinstance(value, bool):
             words = translations(self.language)
@@ -110,6 +115,8 @@ class Shown:
             return formats.instant(value, zone(zoned) if zoned else UTC)
         if isinstance(value, date):
             return formats.date(value)
+        if isinstance(value, int) and names_level(self.language, name, str(value)):
+            return Names(self.language).code(name, str(value))
         if isinstance(value, int):
             # A year is no quantity, so nothing stands between its thousands.
             return reference(str(value)) if name.endswith("year") else formats.number(value)
@@ -117,10 +124,12 @@ class Shown:
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
             return Markup('<a href="{}/{}">{}</a>').format(_PAGES[name], text, short) if name in _PAGES else short
-        return self._code(name, text)
+        return self._code(name, text, word or list_of(name))
 
-    def _code(self, name: str, code: str) -> Markup | str:
+    def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)
+        if (text := dict(self.lists.get(word, ())).get(code)) is not None:
+            return text
         if name in _STANDARDS:
             return str(getattr(names, _STANDARDS[name])(code))
         if "nationalit" in name:
@@ -129,8 +138,6 @@ class Shown:
             return names.country(code)
         if name == "reason":
             return names.reason(code)
-        if (text := dict(self.lists.get(name, ())).get(code)) is not None:
-            return text
         for key in (code_key(name, code), f"did:{code}", f"rule:{code}"):
             if (said := words.gettext(key)) != key:
                 return said

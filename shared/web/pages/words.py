@@ -41,9 +41,20 @@ def translations(language: str) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
+def list_of(field: str) -> str:
+    """By which word the codes of that field are listed."""
+    return _LISTS.get(field, field)
+
+
 def code_key(field: str, code: str) -> str:
     """The key of a code that may stand in that field."""
-    return f"code:{_LISTS.get(field, field)}:{code}"
+    return f"code:{list_of(field)}:{code}"
+
+
+def names_level(language: str, field: str, level: str) -> bool:
+    """Whether there are words for the levels of what the field says in a number, as for those of education."""
+    key = code_key(field, level)
+    return translations(language).gettext(key) != key
 
 
 def reason_words(language: str, code: str) -> str:

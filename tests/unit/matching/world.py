@@ -148,14 +148,19 @@ class World:
 
     # What people do.
 
-    async def assignment(self, *, seats: int = 1) -> str:
-        """Published terms of reference."""
+    async def draft(self, *, seats: int = 1) -> str:
+        """Terms of reference as they were written."""
         id = derived_id("assignment", str(self._commands))
         texts: Any = {"office": OFFICE, "programme": CODE, "title": "Terms"}
         drafted = ASSIGNMENT.ask("create", Drafted(1, "Asia/Kabul"), terms=terms(seats=seats), **texts)
-        steps = ((drafted, "one"), *((Asked(verb), by) for verb, by in PUBLISHED))
-        for command, account in steps:
-            await self.kernel.execute(ASSIGNMENTS, id, command, self.cause(account=account))
+        await self.kernel.execute(ASSIGNMENTS, id, drafted, self.cause(account="one"))
+        return id
+
+    async def assignment(self, *, seats: int = 1) -> str:
+        """Published terms of reference."""
+        id = await self.draft(seats=seats)
+        for verb, account in PUBLISHED:
+            await self.kernel.execute(ASSIGNMENTS, id, Asked(verb), self.cause(account=account))
         return id
 
     async def apply(self, assignment: str, name: str, key: str = "") -> str:

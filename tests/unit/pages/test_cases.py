@@ -26,7 +26,7 @@ from shared.identity.tokens import Principal
 from shared.replica import stored
 from shared.web.front import Front
 from shared.web.json import representation
-from tests.unit.matching.facts import HOST_ACCOUNT
+from tests.unit.matching.facts import HOST_ACCOUNT, terms
 from tests.unit.matching.world import World, match_id
 from tests.unit.registration.serving import Clock, Serving
 
@@ -225,12 +225,34 @@ async def test_who_acts_on_what_changed_meanwhile_sees_how_it_stands_and_keeps_w
     page = await office.send(f"{id}/close", {**form, "/reason": "merged"})
     assert page.status_code == 412
     assert "How it stands now" in page.text
+    assert re.search(r"Changed meanwhile by: Programme office <bdi[^>]*>kabul</bdi>, <time", page.text)
     assert re.search(r'value="merged" (checked|selected)', page.text)
     assert await office.stands(id) == ("assessed", 2)
     now = held(page)
     assert now["version"] == "2"
     assert (await office.send(f"{id}/close", {**now, "/reason": "merged"})).status_code == 303
     assert await office.stands(id) == ("closed", 3)
+
+
+async def test_both_values_stand_side_by_side_where_a_form_meets_another_version() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.run()
+        draft = await world.draft()
+        async with reader("matching", world.service.app, world.keys, world.clock) as http:
+            path = f"/matching/assignments/{draft}/revise"
+            form = held(await http.get(path))
+            said = {**terms(education=7).model_dump(mode="json"), "languages": ()}
+            sent = {**form, **{f"/terms/{name}": str(value) for name, value in said.items() if value}}
+            first = await http.post(path, data=sent)
+            assert first.status_code == 303, first.text
+            page = await http.post(path, data={**sent, "idempotency-key": "another", "/terms/education": "6"})
+            assert page.status_code == 412
+            row = re.search(r"<th scope=.row.>Highest level of education.*?</tr>", page.text, re.DOTALL)
+            assert row, page.text
+            assert "differs" in row[0]
+            assert re.search(r'value="6"[ >]', page.text)
+            assert "Send again" in page.text
 
 
 async def test_a_forged_post_does_nothing(office: Office) -> None:
@@ -265,13 +287,15 @@ async def test_what_is_sent_without_a_pass_is_kept_and_sent_again(office: Office
     page = await office.http.post(path, data=form, headers={"Cookie": ""})
     assert (page.status_code, "Nothing is lost" in page.text) == (401, True)
     assert "Zqanary &amp; &lt;Sons&gt;" in page.text
-    kept = held(page)
+    # It is the form: what was chosen is chosen in it, and whoever typed goes on.
+    assert re.search(r'value="merged" (checked|selected)', page.text)
+    kept = {**held(page), "/reason": "merged", "/note": "Zqanary goes on"}
     assert await office.stands(id) == ("proposed", 1)
     # Signed in anew, the token in it is of the old session: the page comes once more with the right one.
     async with office.browser(session=ANOTHER) as anew:
         stale = await anew.post(path, data=kept)
-        assert (stale.status_code, "Zqanary" in stale.text) == (403, True)
-        done = await anew.post(path, data={**kept, "csrf": held(stale)["csrf"]})
+        assert (stale.status_code, "Zqanary goes on" in stale.text) == (403, True)
+        done = await anew.post(path, data={**kept, **held(stale)})
     assert (done.status_code, await office.stands(id)) == (303, ("closed", 2))
 
 

@@ -16,9 +16,11 @@ from services.registration.store import COLLECTIONS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.recipients import Recipients
 from services.registration.work.sending import Sending
 from services.registration.work.telling import Telling
+from shared.audit.chain import Reading
 from shared.clock import RealRuntime, derived_id, text_of
 from shared.contracts.base import Envelope, Event, Scope
 from shared.contracts.registration import Attributes, ProfileEntry
+from shared.errors import Overloaded
 from shared.identity.keys import Keys
 from shared.messaging.handlers import Delivery
 from shared.messaging.local import LocalLog
@@ -72,8 +74,16 @@ class Post:
         self.identifiers = Identifiers(self.keys, self.clock.rng)
         self.telling = Telling(self.replica, sends=sends)
         recipients = Recipients(self.replica, self.identifiers)
-        self.sending = Sending(self.replica, recipients, self.box if sends else None, "http://127.0.0.1:8000")
+        self.readings: list[Reading] = []
+        self.sending = Sending(
+            self.replica, recipients, self.box if sends else None, "http://127.0.0.1:8000", self._note
+        )
         self.sent = 0
+
+    async def _note(self, reading: Reading) -> None:
+        if self.box.failing and isinstance(self.box.failing[0], Overloaded):
+            raise self.box.failing.pop(0)
+        self.readings.append(reading)
 
     async def person(self, address: str | None = ADDRESS) -> None:
         """Somebody is recorded, with an address or without one."""

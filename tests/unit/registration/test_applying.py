@@ -121,6 +121,22 @@ async def test_what_is_missing_is_kept_and_what_is_wrong_is_said_at_the_field(to
         assert await documents(town, SUBMISSIONS.name) == []
 
 
+async def test_what_nobody_typed_yet_is_no_problem_and_a_row_is_one_answer(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        assert "Problem" not in (await browser.get(APPLICATION)).text
+        answer = await kept(browser, "background", {"/person/attributes/languages/1/language": "fa"})
+        assert answer.status_code == 303
+        wrong = await kept(browser, "background", {"/person/attributes/languages/1/language": "fa"}, done="yes")
+        assert "Level (Languages 1): Answer this question" in wrong.text
+        await kept(
+            browser, "background", {"/person/attributes/languages/1/language": "fa", LEVEL.replace("0", "1"): "B2"}
+        )
+        checked = await browser.get(f"{APPLICATION}/check")
+        assert re.search(r"<dt>Languages 1</dt><dd><span[^>]*>Persian, B2", checked.text)
+        assert 'href="/registration/application/part/names">Name and birth: ' in checked.text
+
+
 async def test_another_device_opens_it_with_the_code_and_a_fact_that_was_typed(town: Town) -> None:
     async with town.browser() as browser:
         code = await filled(browser)

@@ -30,7 +30,7 @@ from shared.contracts.registration import (
     ExpertRegistered,
     PersonErased,
 )
-from shared.errors import Unavailable
+from shared.errors import Overloaded, Unavailable
 from shared.messaging.shadow import new_shadow
 from shared.web.pages.languages import LANGUAGES
 from shared.zones import zone
@@ -278,6 +278,20 @@ async def test_what_was_a_mistake_is_not_sent_or_taken_back() -> None:
         states = await post.states()
         assert ("told_by_mistake", "held", None) in states
         assert [reason for one, state, reason in states if state == "dropped"] == ["fact_taken_back"] * 3
+
+
+async def test_an_address_is_opened_once_that_is_in_the_audit_trail() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        post.box.failing = [Overloaded("audit entries")]
+        with pytest.raises(Overloaded):
+            await post.sweep()
+        assert (post.box.mails, post.readings) == ([], [])
+        await post.sweep(minutes=3)
+        (reading,) = post.readings
+        assert (reading.purpose, reading.fields, reading.subjects) == ("contact", ("email",), (WHO,))
+        assert len(post.box.mails) == 1
 
 
 async def test_a_mail_names_nobody_and_says_no_reason() -> None:

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploy.cli.files import definition_path, read_definition
 from deploy.generate import GROUPS, built
 from shared.cases.case import Move
 from shared.errors import Problem, Refusal
+from shared.programmes.sections.trainings import TrainingsSection
 from shared.web.acting import Served
 from shared.web.bodies import body_of
 from shared.web.pages.cases import fields_for
+from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
-from shared.web.pages.forms import MORE, Posted, fields_of, json_of, leaves, sent_of
+from shared.web.pages.forms import LESS, MORE, Posted, fields_of, json_of, leaves, sent_of
 from shared.web.pages.languages import LANGUAGES
 
 ANY = [
@@ -105,6 +108,66 @@ def test_a_row_is_added_without_a_script_and_an_empty_one_says_nothing() -> None
     posted = Posted.of([*sent, (MORE, "/languages")])
     assert [row.pointer for row in Form("en", fields, posted).rows(fields[0])] == [f"/languages/{n}" for n in range(3)]
     assert json.loads(json_of(fields, posted)) == {"languages": [{"language": "so", "level": "B2"}]}
+
+
+LANGUAGES_OF = fields_of(
+    {
+        "properties": {
+            "languages": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"language": {"type": "string"}, "level": {"type": "string"}},
+                },
+            }
+        }
+    }
+)
+
+
+def test_what_is_wrong_stands_at_the_row_that_was_typed_in() -> None:
+    sent = [("/languages/0/language", " "), ("/languages/1/language", "so"), ("/languages/3/language", "zz")]
+    problems = (Problem("language_unknown", "/languages/1/language"),)
+    form = Form("en", LANGUAGES_OF, Posted.of(sent), problems)
+    rows = form.rows(LANGUAGES_OF[0])
+    assert [form.value(row.inner[0]) for row in rows] == ["so", "zz"]
+    assert [bool(form.wrong(row.inner[0])) for row in rows] == [False, True]
+
+
+def test_a_row_is_taken_away_without_a_script_and_those_below_move_up() -> None:
+    sent = [(f"/languages/{n}/language", code) for n, code in enumerate(("so", "ar", "fr"))]
+    for row, left in (("/languages/1", ["so", "fr"]), ("/languages/9", ["so", "ar", "fr"]), ("x", ["so", "ar", "fr"])):
+        edited = Posted.of([*sent, ("/languages/0/level", "B2"), (LESS, row)]).edited()
+        assert edited
+        form = Form("en", LANGUAGES_OF, edited)
+        assert [form.value(one.inner[0]) for one in form.rows(LANGUAGES_OF[0])] == left
+        assert form.value(LANGUAGES_OF[0].row(0).inner[1]) == "B2"
+    assert Posted.of(sent).edited() is None
+
+
+def test_codes_of_a_programme_are_chosen_by_its_texts() -> None:
+    definition = read_definition(definition_path("institution-capacity"))
+    rain = {"code": "heavy_rain", "name": {"en": "Heavy rain"}}
+    section = TrainingsSection.model_validate({**definition.section(TrainingsSection).model_dump(), "reasons": [rain]})
+    definition = definition.model_copy(update={"trainings": section})
+    served = next(one for one in built("placement").cases if one.name == "trainings")
+
+    def options(verb: str, pointer: str) -> dict[str, str]:
+        move = served.case.rows[verb][0]
+        fields, lists = fields_for(served, move), Choices([definition], "en", served.section).to_choose(move)
+        form = Form("en", fields, Posted.of([(f"{pointer}", "")]), lists=lists)
+        one = next(one for one in leaves(fields, form.typed) if one.pointer == pointer)
+        assert form.is_chosen(one)
+        return dict(form.options(one))
+
+    kinds = {one.code: one.name["en"] for one in section.kinds}
+    assert options("create", "/training_kind") == kinds
+    people = {one.code: one.name["en"] for one in section.participants}
+    assert options("hold", "/participants/0/category") == people
+    # Reasons of the verb in the catalogue's words, and the programme's own in its texts.
+    reasons = options("cancel", "/reason")
+    assert reasons["heavy_rain"] == "Heavy rain"
+    assert set(served.case.rows["cancel"][0].reasons) < set(reasons)
 
 
 def test_a_list_has_as_many_rows_as_its_body_may_have_and_one_too_many_is_left_to_the_rules() -> None:
