@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.domain.messages import MESSAGE, Recipient
-from services.registration.domain.notices import TEMPLATES
+from services.registration.domain.notices import NOTICES, TEMPLATES
 from services.registration.mailing.wording import Reader, worded
 from services.registration.work.recipients import Recipients
 from services.registration.work.sending import TRIED
@@ -20,16 +20,17 @@ from shared.web.callers import Granted
 from shared.web.pages.languages import LANGUAGES
 
 Language = Annotated[str, Field(json_schema_extra={"enum": list(LANGUAGES)})]
+About = Annotated[str, Field(json_schema_extra={"enum": sorted({event.topic for event in NOTICES})})]
 Template = Annotated[str, Field(json_schema_extra={"enum": list(TEMPLATES)})]
 
 
 class Preview(BaseModel):
-    """What a message says in one language; `subject` is the line by which a mail is listed."""
+    """What a message says in one language; `headline` is the line by which a mail is listed."""
 
     model_config = ConfigDict(frozen=True)
 
     language: Language
-    subject: str
+    headline: str
     text: str
 
 
@@ -42,7 +43,7 @@ class MessageSeen(Seen):
 
     template: Template
     to: Recipient
-    about: str
+    about: About
     subject: str
     until: Instant | None
     opened_at: Instant
@@ -82,4 +83,4 @@ class Previewed:
             languages = (await self._recipients.language_of(state),)
         zone = self._recipients.zone_of(state)
         found = {one: worded(state, Reader(one), zone, self._base_url) for one in languages}
-        return {"preview": tuple(Preview(language=one, subject=w.subject, text=w.text) for one, w in found.items())}
+        return {"preview": tuple(Preview(language=one, headline=w.subject, text=w.text) for one, w in found.items())}

@@ -213,7 +213,7 @@ MESSAGE = Case(
             WAITS,
             MessageDropped,
             body=Reason,
-            reasons=(EXPIRED, NO_LONGER_DUE, TAKEN_BACK, ERASED),
+            reasons=(EXPIRED, NO_LONGER_DUE, TAKEN_BACK, ERASED, NO_ADDRESS),
             overtaken="nothing",
         ),
     ),

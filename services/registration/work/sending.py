@@ -20,7 +20,7 @@ from services.registration.domain.messages import (
     NO_LONGER_DUE,
     Message,
 )
-from services.registration.domain.notices import BY_TEMPLATE
+from services.registration.domain.notices import BY_TEMPLATE, kind_of
 from services.registration.mailing.channel import AddressRefused, Channel, Mail
 from services.registration.mailing.wording import worded
 from services.registration.store import MESSAGES, SHADOWS
@@ -120,7 +120,9 @@ class Sending:
             await self._tell(id, "lapse", ERASED)
             return
         if reached.address is None:
-            await self._tell(id, "give-up", NO_ADDRESS)
+            # Whoever sent something in was given a receipt there and then; anything else somebody has to tell.
+            receipt = kind_of(message.template, message.to) == "receipt"
+            await self._tell(id, "lapse" if receipt else "give-up", NO_ADDRESS)
             return
         words = worded(message, reached.reader, self._recipients.zone_of(message), self._base_url)
         mail = Mail(id, reached.address, reached.reader.language, words.subject, words.text, now)
