@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
+from services.registration.domain.readings import DOCUMENTS, NAMES
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
@@ -18,10 +19,11 @@ from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number
 
 SERVICE = "registration"
-NAMES = ("given_name", "family_name")
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
+# Of the words of a name by which a person is found; a longer one is found by the first of them.
+TOKENS_AT_MOST = 12
 # A change of identity that waits for a decision.
 ASKED = "identity_asked"
 NOTHING_ASKED: Mapping[str, str] = {f"sealed_{ASKED}": ""}
@@ -39,7 +41,7 @@ class Identifiers:
         key = self._keys.blind_index_key(SERVICE)
         return blind(key, numbered_as(document.type), document.country, fold_number(document.number))
 
-    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, str]:
+    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, Any]:
         """The private fields of the person; what was not given stays as it is in the document.
 
         `guard_id`: of the person's document, None without one. Raises KeyDestroyed for an erased person, Unavailable.
@@ -47,7 +49,7 @@ class Identifiers:
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
         names = {name: texts[name] for name in NAMES if name in texts}
         sealed = await self._sealed(person_id, texts | _numbered(person.document, guard_id))
-        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), person.attributes)
+        return _one_whole(names) | sealed | self._known_by(tuple(names.values()), person.attributes)
 
     async def asked(self, person_id: str, identity: Identity) -> dict[str, str]:
         """The private field of a change that is asked for. Raises KeyDestroyed, Unavailable."""
@@ -64,7 +66,7 @@ class Identifiers:
 
     async def changed(
         self, person_id: str, private: Mapping[str, Any], identity: Identity, attributes: Attributes
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """The private fields of whoever is somebody else by name or document from now on; nothing is asked any more.
 
         `attributes`: as they are with the change.
@@ -72,7 +74,7 @@ class Identifiers:
         guard_id = self.guard_id(identity.document) if identity.document else None
         sealed = await self._sealed(person_id, identity.names | _numbered(identity.document, guard_id))
         names = identity.names or await self.names(person_id, private)
-        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
+        return _one_whole(names) | sealed | self._known_by(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
 
     async def _sealed(self, person_id: str, texts: Mapping[str, str]) -> dict[str, str]:
         key = await self._keys.persons(SERVICE).key(person_id)
@@ -90,21 +92,41 @@ class Identifiers:
             if private.get(f"sealed_{name}")
         }
 
-    async def address(self, id: str, private: Mapping[str, Any]) -> str | None:
-        """The address for mail of a person or an institution; None without one. Raises KeyDestroyed, SealBroken,
-        Unavailable."""
-        key = await self._keys.persons(SERVICE).existing(id)
-        sealed = private.get("sealed_email")
-        return open_sealed(key, sealed, person=id, field="email") if key and sealed else None
+    async def opened(self, person_id: str, private: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+        """Those of the fields that are there: texts, and `documents`. Raises KeyDestroyed, SealBroken, Unavailable."""
+        key = await self._keys.persons(SERVICE).existing(person_id)
+        if key is None:
+            return {}
+        sealed = {name.removeprefix("sealed_"): text for name, text in private.items() if text}
+        found: dict[str, Any] = {
+            name: open_sealed(key, sealed[name], person=person_id, field=name) for name in fields if name in sealed
+        }
+        if DOCUMENTS in fields:
+            named = (name for name in sorted(private) if name.startswith(SEALED_DOCUMENT) and private[name])
+            texts = (
+                open_sealed(key, private[name], person=person_id, field=name.removeprefix("sealed_")) for name in named
+            )
+            # As it was taken, also where a list of codes has changed since.
+            found[DOCUMENTS] = tuple(IdentityDocument.model_construct(**json.loads(text)) for text in texts)
+        return found
 
-    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
-        """The private field `likeness` after the attributes changed."""
+    def tokens(self, *names: str) -> list[str]:
+        """The keyed hashes of a name's words, as they are folded for comparing."""
+        key = self._keys.blind_index_key(SERVICE)
+        words = dict.fromkeys(fold_name(*names).split())
+        return [blind(key, "name", "", word) for word in words][:TOKENS_AT_MOST]
+
+    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, Any]:
+        """The private fields by which the person is found, after the attributes changed."""
         names = await self.names(person_id, private)
-        return self._likeness(tuple(names.values()), attributes) if names else {}
+        return self._known_by(tuple(names.values()), attributes) if names else {}
 
     def holds(self, private: Mapping[str, Any], document: IdentityDocument) -> bool:
         """Whether the document is one of the person's already."""
         return f"sealed_{_document_field(self.guard_id(document))}" in private
+
+    def _known_by(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, Any]:
+        return {"name_tokens": self.tokens(*names), **self._likeness(names, attributes)}
 
     def _likeness(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, str]:
         # Without a year of birth or an origin half of the pool would resemble somebody.

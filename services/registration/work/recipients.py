@@ -54,10 +54,10 @@ class Recipients:
         if document is None or state.get("status") == "erased":
             raise Gone
         try:
-            address = await self._identifiers.address(document["_id"], document["private"])
+            found = await self._identifiers.opened(document["_id"], document["private"], ("email",))
         except KeyDestroyed:
             raise Gone from None
-        return Reached(address, Reader(await self._language(state), self._lives_in(document, message)))
+        return Reached(found.get("email"), Reader(await self._language(state), self._lives_in(document, message)))
 
     async def language_of(self, message: Message) -> str:
         """In which the recipient is written to. Raises Unavailable."""
