@@ -38,17 +38,18 @@ def served(
     ready: Ready | None = None,
     backlog: Report | None = None,
     follows: Sequence[type[Event]] = (),
+    beside: Sequence[str] = (),
 ) -> FastAPI:
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
     `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
-    `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes submissions
-    also answers for its receipts. `follows`: what the service reads beside its handler table.
+    `ready` and `backlog` are the replica's own unless the service has more to say; one that takes submissions answers
+    for its receipts. `follows`: what it reads beside its handler table. `beside`: resources that are no case and have a
+    page, to which the part of `/today` leads.
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
-    rows = [row for one in cases for row in rows_of(one.case)]
-    policy = policy_of(rows, rights, intake=replica.intake is not None)
+    policy = policy_of([row for one in cases for row in rows_of(one.case)], rights, intake=replica.intake is not None)
     # A request is held against one route after the other: what comes by the thousand stands first.
     ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
@@ -60,7 +61,7 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    app.include_router(today_router(cases, behind))
+    app.include_router(today_router(cases, behind, beside))
     if replica.intake is not None:
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
