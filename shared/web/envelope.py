@@ -75,6 +75,8 @@ class Envelope:
             await self._app(scope, receive, answer)
         except ClientDisconnect:
             count("client_disconnected")
+        except _NothingMore:
+            pass
         except Exception as error:
             # Never raised further: the server would print the message and the frames, which may hold a name.
             count("request_failed")
@@ -91,11 +93,20 @@ class Envelope:
                 await failed(scope, receive, answer)
 
 
+class _NothingMore(Exception):
+    """An answer whose body nobody asked for has said all; one that goes on, as a stream of events, ends here."""
+
+
 def bodiless(send: Send) -> Send:
     """Sends on what an answer to GET says of itself, without its body: what HEAD asks for."""
 
     async def send_bodiless(message: Message) -> None:
-        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({"type": "http.response.body", "body": b""})
+        if message.get("more_body"):
+            raise _NothingMore
 
     return send_bodiless
 

@@ -69,7 +69,7 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    town: Town, path: str, role: Role = "officer", *, pass_age: float = 0, **headers: str
+    town: Town, path: str, role: Role = "officer", *, method: str = "GET", pass_age: float = 0, **headers: str
 ) -> AsyncIterator[Listening]:
     """A stream that is open for as long as the block runs."""
     serving, one = town.serving, Listening()
@@ -82,7 +82,7 @@ async def listening(
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
-        "method": "GET",
+        "method": method,
         "scheme": "http",
         "path": route,
         "raw_path": route.encode(),
@@ -257,3 +257,12 @@ async def test_a_service_that_is_asked_to_stop_ends_its_streams_at_once(town: To
     async with listening(town, "/live") as late:
         await late.until(lambda: late.ended)
     assert left(town) == (0, 0, 0)
+
+
+async def test_whoever_asks_for_its_head_alone_does_not_hold_a_stream_open(town: Town) -> None:
+    async with listening(town, "/live", method="HEAD") as one:
+        await one.until(lambda: one.ended)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while left(town) != (0, 0, 0):
+                await asyncio.sleep(0.01)
+        assert (one.status, one.text) == (200, "")
