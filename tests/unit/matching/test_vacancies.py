@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from services.matching.store import MATCHES
 from shared.clock import derived_id
 from shared.contracts.registration import Attributes, LanguageSkill
+from shared.identity.keys import verify_receipt
+from shared.intake.receipts import signed_bytes
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.eligibility import terms_met
 from tests.unit.matching.facts import expert_id, person_id, terms
@@ -63,6 +65,11 @@ async def test_an_expert_reads_applies_once_and_withdraws() -> None:
             assert {one.headers["location"] for one in answers} == {answers[0].headers["location"]}
             receipt = answers[0].headers["location"]
             assert "looked at now" in (await http.get(receipt)).text
+            signed = await http.get(f"{receipt}/signed")
+            assert signed.headers["content-disposition"] == f'attachment; filename="receipt-{receipt[-36:][:8]}.json"'
+            said, public = signed.json(), world.keys.receipt_public_keys("matching")
+            assert said["id"] == receipt[-36:]
+            assert verify_receipt(public, said["key_id"], signed_bytes(said), said["signature"])
             await world.run()
             match = match_id(open_one, "ada")
             assert f'href="/matching/matches/{match}"' in (await http.get(receipt)).text
