@@ -21,7 +21,7 @@ from deploy.cli.collecting import seldom
 from deploy.cli.reserve import give_room, keep_room
 from deploy.cli.settings import Settings
 from deploy.local.servers import Servers
-from shared.clock import RealRuntime
+from shared.clock import RealRuntime, Runtime
 from shared.errors import SettingsError, TaskEnded, Unavailable
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
@@ -29,6 +29,7 @@ from shared.messaging.port import Log
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored
 from shared.services import SERVICES
+from shared.store.collection import Collection
 from shared.store.local import LocalStore
 from shared.store.port import Store
 from shared.telemetry.observability import count, logger
@@ -82,38 +83,18 @@ class Host:
         self._started: list[Log | Service] = []
         try:
             self.keys = Keys(settings.keys)
-            self.log = self._log()
+            self.log = log_of(settings, self.runtime)
             self.services = {name: self._service(name) for name in names}
         except Unavailable as error:
             raise SettingsError(str(error)) from error
 
-    def _log(self) -> Log:
-        if self.settings.kafka:
-            from shared.messaging.kafka import KafkaLog
-
-            return KafkaLog(self.settings.kafka, list(TOPICS.values()), self.runtime, client_id="sankofa")
-        return LocalLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime)
-
     def _service(self, name: str) -> Service:
         declared = importlib.import_module(f"services.{name}.store")
         collections = stored(declared.COLLECTIONS, declared.SHADOWS)
-        ports = Ports(self._store(name, collections), self.log, self.runtime, self.keys)
+        ports = Ports(store_of(self.settings, name, collections, self.runtime), self.log, self.runtime, self.keys)
         build = importlib.import_module(f"services.{name}.app").build
         service: Service = build(ports, self.settings)
         return service
-
-    def _store(self, name: str, collections: Sequence[Any]) -> Store:
-        if self.settings.mongodb:
-            from shared.store.mongodb import MongoStore
-
-            return MongoStore(
-                self.settings.mongodb,
-                f"sankofa_{name}",
-                collections,
-                self.runtime,
-                driver=self.settings.mongo_driver,
-            )
-        return LocalStore(self.settings.data / f"{name}.sqlite", collections, self.runtime)
 
     @property
     def app(self) -> ASGIApp:
@@ -166,6 +147,25 @@ class Host:
             keep_room(folder)
         if self._lock is not None:
             os.close(self._lock)
+
+
+def log_of(settings: Settings, runtime: Runtime) -> Log:
+    """The log that the settings name, not started yet."""
+    topics = list(TOPICS.values())
+    if settings.kafka:
+        from shared.messaging.kafka import KafkaLog
+
+        return KafkaLog(settings.kafka, topics, runtime, client_id="sankofa")
+    return LocalLog(settings.data / LOG_FILE, topics, runtime)
+
+
+def store_of(settings: Settings, name: str, collections: Sequence[Collection], runtime: Runtime) -> Store:
+    """The service's store that the settings name, not started yet."""
+    if settings.mongodb:
+        from shared.store.mongodb import MongoStore
+
+        return MongoStore(settings.mongodb, f"sankofa_{name}", collections, runtime, driver=settings.mongo_driver)
+    return LocalStore(settings.data / f"{name}.sqlite", collections, runtime)
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

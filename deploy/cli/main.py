@@ -32,6 +32,7 @@ GROUPS: Mapping[str, str] = {
     "receipt": "receipt",
     "parked": "parked",
     "rebuild": "readmodel",
+    "audit": "audit",
 }
 ABOUT = "Programmes that bring a diaspora's skills home: registration, matching, placement, monitoring."
 

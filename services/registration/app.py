@@ -34,6 +34,7 @@ from services.registration.work.registering import EXPERT_REGISTRATION, Register
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from services.registration.work.sessions import Sessions
+from shared.audit.trail import Trail
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
@@ -53,6 +54,7 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self._tasks: list[asyncio.Task[Any]] = []
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
+        self.trail = Trail(self.replica.kernel, ports.keys, ports.runtime)
         self.drafting = Drafting(self.replica)
         self.work = _works(
             self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
@@ -76,6 +78,7 @@ class Registration:
 
     async def start(self) -> None:
         await self.replica.start()
+        self.trail.start()
         spawn = self.ports.runtime.spawn
         self._tasks = [
             spawn(self.work.erasing.again(), "erasing again"),
@@ -84,6 +87,7 @@ class Registration:
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
+        await self.trail.stop()
         await self.replica.stop()
 
 

@@ -6,6 +6,7 @@ from services.registration.domain.experts import EXPERT, Expert
 from services.registration.domain.institutions import INSTITUTION, Institution
 from services.registration.domain.persons import PERSON, Person
 from services.registration.domain.programmes import PROGRAMME, Programme
+from shared.audit.segments import AUDIT_COLLECTIONS
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
@@ -94,6 +95,7 @@ COLLECTIONS = (
     DOCUMENTS,
     ACCOUNTS,
     DRAFTS,
+    *AUDIT_COLLECTIONS,
 )
 
 
