@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from services.registration.domain import claims, examples
 from services.registration.domain.appeals import Appeal, Outcome, in_time
+from services.registration.domain.birth import Birth
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import (
     ConsentPurpose,
@@ -108,16 +109,31 @@ class Expert(BaseModel):
 
 
 class PersonInput(Input):
-    """Identifiers, which are sealed, and coded attributes as they are from `valid_from` on."""
+    """Identifiers, which are sealed, and coded attributes as they are from `valid_from` on.
+
+    `born` is sealed too; the year of birth among the attributes follows from it.
+    """
 
     given_name: Name = None
     family_name: Name = None
     email: Email | None = None
     document: IdentityDocument | None = None
+    # Before the attributes, whose year of birth follows from it.
+    born: Birth | None = None
     attributes: KnownAttributes
     # After the attributes: a number without its country's code is one of the country of residence.
     telephone: Telephone | None = None
     valid_from: Day
+
+    @field_validator("attributes")
+    @classmethod
+    def _aged(cls, value: Attributes, read: ValidationInfo) -> Attributes:
+        born: Birth | None = read.data.get("born")
+        if born is None or value.birth_year == born.year:
+            return value
+        if value.birth_year is not None:
+            raise broken("birth_year_differs", "the year in which the person was born, as in `born`")
+        return value.model_copy(update={"birth_year": born.year})
 
     @field_validator("telephone")
     @classmethod
