@@ -9,9 +9,9 @@ from typing import Any
 
 from services.registration.domain.birth import Birth
 from services.registration.domain.documents import IdentityDocument, numbered_as
-from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
+from services.registration.domain.registrants import PersonInput
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys

@@ -9,8 +9,8 @@ import pytest
 
 from services.registration.domain.birth import Birth
 from services.registration.domain.examples import EXPERT
-from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
+from services.registration.domain.registrants import PersonInput
 from services.registration.identifiers import Identifiers
 from shared.canonical import canonical_json
 from shared.clock import derived_id
