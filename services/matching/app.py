@@ -6,11 +6,13 @@ from services.matching.api import RIGHTS, Api, served_cases
 from services.matching.handlers import handlers
 from services.matching.settings import Issued
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, MATCHES, SHADOWS
+from services.matching.vacancy_pages import VacancyPages, link
 from services.matching.work.selection import APPLICATION
 from services.matching.work.works import Works
 from shared.clock import derived_id
 from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
+from shared.web.pages.waiting import Further
 from shared.web.served import served
 
 SERVICE = "matching"
@@ -36,7 +38,9 @@ class Matching:
             routers=[Api(self.replica, self.works).router],
             rights=RIGHTS,
             subjects_of=self._subjects_of,
+            further=(Further("vacancies", link),),
         )
+        self.app.include_router(VacancyPages(self.works.vacancies, self.replica.definitions).router)
 
     async def _subjects_of(self, account: str) -> Subjects:
         """Who registers itself is the person that follows from the account, also before that was heard of here."""

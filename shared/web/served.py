@@ -23,7 +23,7 @@ from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.pages.cases import pages_of
 from shared.web.pages.receipt import receipt_page
-from shared.web.pages.waiting import today_router
+from shared.web.pages.waiting import Further, today_router
 from shared.web.receipts import receipts_router
 
 
@@ -38,12 +38,14 @@ def served(
     ready: Ready | None = None,
     backlog: Report | None = None,
     follows: Sequence[type[Event]] = (),
+    further: Sequence[Further] = (),
 ) -> FastAPI:
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
     `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
     `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes submissions
     also answers for its receipts. `follows`: what the service reads beside its handler table.
+    `further`: its pages that are no case's.
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
@@ -60,7 +62,7 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    app.include_router(today_router(cases, behind))
+    app.include_router(today_router(cases, behind, further))
     if replica.intake is not None:
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:

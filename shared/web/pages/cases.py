@@ -73,7 +73,7 @@ class CasePages:
         served, case = self._served, self._served.case
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
-            narrowing = _narrowing(request)
+            narrowing = narrowing_of(request)
             asked = asked_of(narrowing, case, self._behind.definitions)
             equalities = await admitted.equalities()
             paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
@@ -271,7 +271,7 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     return tuple(one.with_words(words) for one in found)
 
 
-def _narrowing(request: Request) -> Request:
+def narrowing_of(request: Request) -> Request:
     """Without what a form sends that was left empty, and without the language."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if value and name != PARAMETER]
     return Request({**request.scope, "query_string": urlencode(kept).encode()})

@@ -59,7 +59,7 @@ class Shown:
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
 
-    def rows(self, seen: Seen) -> tuple[Row, ...]:
+    def rows(self, seen: BaseModel) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the page shows apart."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}

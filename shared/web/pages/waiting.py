@@ -6,7 +6,7 @@ verb that leads on. Whatever stands in the store is counted up to a bound, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,14 @@ OLDEST = 3
 
 
 @dataclass(frozen=True)
+class Further:
+    """A list of the service that is no case's, for whoever may read it. `words`: what it is called in a language."""
+
+    name: str
+    words: Callable[[str], str]
+
+
+@dataclass(frozen=True)
 class Waiting:
     """Cases of one kind in one state. `more`: there are more than `number`."""
 
@@ -41,13 +49,19 @@ class Waiting:
     oldest: tuple[str, ...]
 
 
-def today_router(cases: Sequence[Served], behind: Behind) -> APIRouter:
+def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Further] = ()) -> APIRouter:
     """`GET /today`, a part of the page that tells what waits in every service."""
     router = APIRouter(include_in_schema=False)
 
     async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
         found = [one for served in cases for one in await waiting_in(served, behind, admitted)]
-        return render(request, "waiting.html", reader=admitted.reader, waiting=found, service=admitted.edge.service)
+        edge, reader = admitted.edge, admitted.reader
+        links = [
+            (f"/{edge.service}/{one.name}", one.words(reader.language))
+            for one in further
+            if edge.policy.allowed(reader.principal, one.name, "list")
+        ]
+        return render(request, "waiting.html", reader=reader, waiting=found, service=edge.service, links=links)
 
     router.add_api_route("/today", today, methods=["GET"])
     return router

@@ -47,6 +47,7 @@ OPEN = {
     "/application/enter",
     "/application/part/{part}",
     "/application/receipt",
+    "/application/receipt/signed",
 }
 NOBODY = derived_id("nobody")
 
