@@ -9,6 +9,12 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A new checkout first works out which characters there are, and a shared machine is slow at times: neither is a fault
+# of what is tested.
+settings.register_profile("sankofa", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sankofa")
 
 # How the reason of a skip begins that is let through.
 NO_ENGINE = "no container engine: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -29,6 +30,12 @@ def model_schema(model: type[BaseModel]) -> dict[str, Any]:
 
     The parts are named apart from those of bodies: what is answered may have a further field one day.
     """
+    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": _defined(model)}
+
+
+@cache
+def _defined(model: type[BaseModel]) -> Mapping[str, Any]:
+    """Made once: every verb of a case answers the same model, and a schema takes as long as the rest of the route."""
     schema = model.model_json_schema(ref_template=REFERENCE, mode="serialization")
     parts = schema.pop("$defs", {})
     # A field that the reader may not see is left out, so none of them can be counted on.
@@ -36,7 +43,8 @@ def model_schema(model: type[BaseModel]) -> dict[str, Any]:
     named = {name: name if name.endswith(SEEN) else name + SEEN for name in parts}
     defined = {**{named[name]: part for name, part in parts.items()}, model.__name__: schema}
     references = {REFERENCE.format(model=old): REFERENCE.format(model=new) for old, new in named.items()}
-    return {"$ref": REFERENCE.format(model=model.__name__), "$defs": _renamed(defined, references)}
+    renamed: Mapping[str, Any] = _renamed(defined, references)
+    return renamed
 
 
 def _renamed(schema: Any, references: Mapping[str, str]) -> Any:

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests import console
+
 SANKOFA = str(Path(sys.executable).with_name("sankofa"))
 SERVICES = ("registration", "matching", "placement", "monitoring")
 
@@ -31,7 +33,7 @@ class System:
         self.data = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: console.Child | subprocess.Popen[bytes] | None = None
         self.errors = folder / "up.log"
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("SANKOFA_", "KAFKA_", "MONGODB_"))},
@@ -43,11 +45,15 @@ class System:
     def keys(self) -> Path:
         return Path(self.environment.get("SANKOFA_KEYS") or self.data.with_name("data-keys"))
 
-    def start(self) -> None:
+    def start(self, *, installed: bool = False) -> None:
+        """`installed`: by the console script itself."""
+        words = ("up", "--port", str(self.port))
         with self.errors.open("ab") as errors:
-            self.child = subprocess.Popen(
-                [SANKOFA, "up", "--port", str(self.port)], env=self.environment, stdout=errors, stderr=errors
-            )
+            if installed:
+                argv = [SANKOFA, *words]
+                self.child = subprocess.Popen(argv, env=self.environment, stdout=errors, stderr=errors)
+                return
+            self.child = console.started(words, self.environment, output=errors, errors=errors)
 
     def wait_ready(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
@@ -84,9 +90,7 @@ class System:
                 self.kill()
 
     def sankofa(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [SANKOFA, *words], env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        return console.ran(words, self.environment, timeout=timeout)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.system import SANKOFA, System, free_port
+from tests import console
+from tests.e2e.system import System, free_port
 
 CLIENT, SECRET = "command-line", "a secret of the client"
 
@@ -33,7 +33,7 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
     (folder / "system").mkdir()
     credentials = {"SANKOFA_CLIENT_ID": CLIENT, "SANKOFA_CLIENT_SECRET": SECRET}
     given = {**system.environment, **credentials, "SANKOFA_KEYS": str(keys)}
-    child = subprocess.Popen([SANKOFA, "issuer", "--port", str(port)], env=given)
+    child = console.started(("issuer", "--port", str(port)), given)
     try:
         url = f"http://127.0.0.1:{port}/issuer"
         _wait(f"{url}/health/ready")
@@ -96,7 +96,7 @@ def test_the_command_line_plays_anybody_by_the_clients_secret_alone(apart: Apart
 def test_with_a_real_issuer_it_makes_no_key_and_signs_nothing(tmp_path: Path) -> None:
     port, keys = free_port(), tmp_path / "keys"
     given = {"PATH": "/usr/bin:/bin", "SANKOFA_KEYS": str(keys), "SANKOFA_ISSUER": "https://login.example.org"}
-    child = subprocess.Popen([SANKOFA, "issuer", "--port", str(port)], env=given, cwd=tmp_path)
+    child = console.started(("issuer", "--port", str(port)), given, folder=tmp_path)
     try:
         _wait(f"http://127.0.0.1:{port}/issuer/health/ready")
         assert httpx.post(f"http://127.0.0.1:{port}/issuer/token").status_code == 404
@@ -108,14 +108,6 @@ def test_with_a_real_issuer_it_makes_no_key_and_signs_nothing(tmp_path: Path) ->
 
 def test_without_a_client_it_says_so_in_one_line(tmp_path: Path) -> None:
     given = {"PATH": "/usr/bin:/bin", "SANKOFA_KEYS": str(tmp_path / "keys")}
-    ran = subprocess.run(
-        [SANKOFA, "issuer", "--port", "0"],
-        env=given,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ran = console.ran(("issuer", "--port", "0"), given, folder=tmp_path, timeout=60)
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
     assert "SANKOFA_CLIENT_SECRET" in ran.stderr

@@ -15,7 +15,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from tests.e2e.system import SANKOFA, System
+from tests import console
+from tests.e2e.system import System
 from tests.openid import openid_issuer
 
 KEY = ECKey.generate_key("P-256", parameters={"kid": "operator-1"})
@@ -102,9 +103,7 @@ def test_it_comes_from_standard_input_too_and_is_never_quoted(system: System, is
     given = {**system.environment, "SANKOFA_TOKEN_FILE": "-"}
 
     def doctor(text: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [SANKOFA, "doctor"], env=given, input=text, capture_output=True, text=True, timeout=60, check=False
-        )
+        return console.ran(("doctor",), given, given=text, timeout=60)
 
     assert doctor(token(issuer, "administrator")).returncode == 0
     for nonsense in ("", "secret word", "se.cr.et\nse.cr.et"):

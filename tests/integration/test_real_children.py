@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +21,8 @@ from deploy.local.processes import ChildFailed, free_port
 from deploy.local.secantus import program
 from shared.clock import RealRuntime
 from shared.errors import SettingsError
-from tests.integration.real_system import SANKOFA, answers
+from tests import console
+from tests.integration.real_system import answers
 from tests.tools import skipped_without_tools
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
@@ -34,15 +34,15 @@ class Up:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.errors = folder / "up.log"
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: console.Child | None = None
 
     def start(self) -> None:
         url, port = "http://127.0.0.1", free_port()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SANKOFA_")}
         given = {**kept, "SANKOFA_DATA": str(self.folder / "data")}
-        words = [SANKOFA, "up", "--store", "mongodb", "--port", str(port)]
+        words = ("up", "--store", "mongodb", "--port", str(port))
         with self.errors.open("wb") as errors:
-            self.child = subprocess.Popen(words, env=given, stderr=errors)
+            self.child = console.started(words, given, errors=errors)
         wait_until(lambda: answers(f"{url}:{port}/matching/health/ready"))
 
     def server(self) -> int:
@@ -177,7 +177,7 @@ def test_up_without_kafkas_libraries_and_maven_is_one_line(tmp_path: Path) -> No
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").symlink_to(java)
     given = {**os.environ, "PATH": str(tmp_path / "bin"), "SANKOFA_CACHE": str(tmp_path / "cache")}
-    words = [SANKOFA, "up", "--log", "kafka", "--port", "0", "--data", str(tmp_path / "data")]
-    ran = subprocess.run(words, env=given, capture_output=True, text=True, timeout=60, check=False)
+    words = ("up", "--log", "kafka", "--port", "0", "--data", str(tmp_path / "data"))
+    ran = console.ran(words, given, timeout=60)
     assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1), ran.stderr
     assert "mvn (Java 17 and Maven)" in ran.stderr

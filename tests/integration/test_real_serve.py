@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -29,7 +28,8 @@ from services.registration.domain.examples import DEFINITION, EXPERT
 from shared.identity.roles import Role
 from shared.messaging.kafka_topics import wanted
 from shared.messaging.topics import TOPICS
-from tests.integration.real_system import SANKOFA, SERVICES, Running
+from tests import console
+from tests.integration.real_system import SERVICES, Running
 from tests.tools import skipped_without_tools
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
@@ -55,14 +55,14 @@ class Served(Running):
         addresses = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers, "MONGODB_URL": self.store.url}
         self.environment = {**kept, **addresses}
         self.errors = folder / "serve.log"
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: console.Child | None = None
 
     def start(self) -> None:
         self.kafka.start()
         self.store.start()
-        words = [SANKOFA, "serve", *SERVICES, "--port", str(self.port), "--log-level", "warning"]
+        words = ("serve", *SERVICES, "--port", str(self.port), "--log-level", "warning")
         with self.errors.open("wb") as errors:
-            self.child = subprocess.Popen(words, env=self.environment, cwd=self.folder, stderr=errors)
+            self.child = console.started(words, self.environment, folder=self.folder, errors=errors)
         asyncio.run(self._ready())
 
     async def _ready(self) -> None:
@@ -86,9 +86,7 @@ class Served(Running):
     def refused(self, *words: str, **environment: str) -> str:
         """The one line with which the command ends."""
         given = {**self.environment, **environment}
-        ran = subprocess.run(
-            [SANKOFA, *words], env=given, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
-        )
+        ran = console.ran(words, given, folder=self.folder, timeout=60)
         lines = [line for line in ran.stderr.splitlines() if not line.startswith("{")]
         assert (ran.returncode, len(lines)) == (2, 1), ran.stderr
         return lines[0]
@@ -226,9 +224,8 @@ async def test_a_wrong_setting_of_a_topic_is_refused_at_start_and_found_by_docto
     await changed(system, topic, **{setting: value})
     try:
         assert said in system.refused("serve", "placement", "--port", "0")
-        words = [SANKOFA, "doctor", "--url", system.url]
         wide = {**system.environment, "COLUMNS": "200"}
-        ran = subprocess.run(words, env=wide, cwd=system.folder, capture_output=True, text=True)
+        ran = console.ran(("doctor", "--url", system.url), wide, folder=system.folder)
         assert ran.returncode == 1
         assert said in ran.stderr
         if setting == "min_insync_replicas":

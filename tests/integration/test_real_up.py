@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from deploy.cli.client import Client
 from deploy.local.kafka import libraries, tool
 from deploy.local.processes import Child, free_port
 from deploy.local.secantus import program
+from tests import console
 from tests.integration.real_histories import run_through, small, wrong_figures
 from tests.integration.real_system import SANKOFA, START_SECONDS, Running, answers
 from tests.tools import skipped_without_tools
@@ -75,9 +75,7 @@ async def test_up_starts_its_servers_again_and_ends_them_with_itself(up: Child, 
 
 
 def said(*words: str, **environment: str) -> tuple[int, list[str]]:
-    ran = subprocess.run(
-        [SANKOFA, *words], env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False
-    )
+    ran = console.ran(words, {**os.environ, **environment}, timeout=60)
     return ran.returncode, [line for line in ran.stderr.splitlines() if not line.startswith("{")]
 
 
