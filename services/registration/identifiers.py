@@ -7,10 +7,11 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from services.registration.domain.birth import Birth
 from services.registration.domain.documents import IdentityDocument, numbered_as
-from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
+from services.registration.domain.registrants import PersonInput
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
@@ -19,6 +20,7 @@ from shared.texts import fold_number
 
 SERVICE = "registration"
 NAMES = ("given_name", "family_name")
+BORN = "born"
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
@@ -46,7 +48,8 @@ class Identifiers:
         """
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
         names = {name: texts[name] for name in NAMES if name in texts}
-        sealed = await self._sealed(person_id, texts | _numbered(person.document, guard_id))
+        born = {BORN: person.born.model_dump_json(exclude_none=True)} if person.born else {}
+        sealed = await self._sealed(person_id, texts | born | _numbered(person.document, guard_id))
         return _one_whole(names) | sealed | self._likeness(tuple(names.values()), person.attributes)
 
     async def asked(self, person_id: str, identity: Identity) -> dict[str, str]:
@@ -72,7 +75,10 @@ class Identifiers:
         guard_id = self.guard_id(identity.document) if identity.document else None
         sealed = await self._sealed(person_id, identity.names | _numbered(identity.document, guard_id))
         names = identity.names or await self.names(person_id, private)
-        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
+        # A day of another year than the one that is right is no longer known.
+        unborn = {f"sealed_{BORN}": ""} if identity.birth_year is not None else {}
+        known = self._likeness(tuple(names.values()), attributes)
+        return _one_whole(names) | sealed | known | unborn | dict(NOTHING_ASKED)
 
     async def _sealed(self, person_id: str, texts: Mapping[str, str]) -> dict[str, str]:
         key = await self._keys.persons(SERVICE).key(person_id)
@@ -89,6 +95,16 @@ class Identifiers:
             for name in NAMES
             if private.get(f"sealed_{name}")
         }
+
+    async def born(self, person_id: str, private: Mapping[str, Any]) -> Birth | None:
+        """As exactly as it was said; None for whoever said no more than a year of the attributes.
+
+        Raises KeyDestroyed, SealBroken, Unavailable.
+        """
+        key, sealed = await self._keys.persons(SERVICE).existing(person_id), private.get(f"sealed_{BORN}")
+        if key is None or not sealed:
+            return None
+        return Birth.model_validate_json(open_sealed(key, sealed, person=person_id, field=BORN))
 
     async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
         """The private field `likeness` after the attributes changed."""

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
+from services.registration.domain.birth import Birth
 from services.registration.domain.claims import Settled
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.identity import Identity
@@ -58,7 +59,7 @@ class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
     `document_claim`: somebody else claimed the person's document number, and what was decided. The name is shown to the
-    person; to officers, who decide on it, while another one waits to be recorded.
+    person, with when they were `born`; to officers, who decide on it, while another one waits to be recorded.
     """
 
     office: str | None
@@ -67,6 +68,7 @@ class PersonSeen(Seen):
     document_claim: Settled | None = None
     given_name: str = ""
     family_name: str = ""
+    born: Birth | None = None
     identity_change: IdentityChangeSeen | None = None
 
 
@@ -178,7 +180,9 @@ class Named:
         if not (own or (change is not None and change.outcome == "pending")):
             return {}
         try:
-            names = await self._identifiers.names(id, private)
+            names: dict[str, Any] = await self._identifiers.names(id, private)
+            if own and (born := await self._identifiers.born(id, private)):
+                names["born"] = born
             asked = await self._identifiers.asked_for(id, private)
         except KeyDestroyed:
             if own:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fastapi import APIRouter, FastAPI
 
@@ -62,12 +62,15 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    app.include_router(today_router(cases, behind, further))
-    if replica.intake is not None:
-        app.include_router(receipt_page(service, replica.intake, cases))
-    for one in cases:
-        app.include_router(pages_of(one, behind))
+    for router in (today_router(cases, behind, further), *_pages(replica, cases, behind)):
+        app.include_router(router)
     return app
+
+
+def _pages(replica: Replica, cases: Sequence[Served], behind: Behind) -> Iterator[APIRouter]:
+    if replica.intake is not None:
+        yield receipt_page(replica.service, replica.intake, cases)
+    yield from (pages_of(one, behind) for one in cases)
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:

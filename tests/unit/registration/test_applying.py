@@ -20,7 +20,7 @@ from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
 CODE = "trqn-1"
 APPLY, APPLICATION = f"/registration/apply/{CODE}", "/registration/application"
 PARTS: dict[str, dict[str, str]] = {
-    "names": {"/person/given_name": "Qzcanary", "/person/attributes/birth_year": "1985"},
+    "names": {"/person/given_name": "Qzcanary", "/person/born/year": "1985"},
     "contact": {"/person/email": "qzcanary@example.org", "/person/attributes/country_of_residence": "NL"},
     "background": {"/person/attributes/country_of_origin": "AF", "/person/attributes/languages/0/language": "fa"},
     "office": {"/office": "kabul", "/consents": "placement"},
@@ -108,7 +108,7 @@ async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(tow
 async def test_what_is_missing_is_kept_and_what_is_wrong_is_said_at_the_field(town: Town) -> None:
     async with town.browser() as browser:
         await begun(browser)
-        answer = await kept(browser, "names", {"/person/attributes/birth_year": "nineteen"})
+        answer = await kept(browser, "names", {"/person/born/year": "nineteen"})
         assert answer.status_code == 422
         assert 'value="nineteen"' in answer.text
         assert "<title>Error:" in answer.text
