@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.registration.domain.birth import Birth
 from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
+from services.registration.domain.readings import DOCUMENTS, NAMES
 from services.registration.domain.registrants import PersonInput
 from shared.clock import short_hash
 from shared.contracts.registration import Attributes
@@ -19,11 +20,12 @@ from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number
 
 SERVICE = "registration"
-NAMES = ("given_name", "family_name")
 BORN = "born"
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
+# Of the words of a name by which a person is found; a longer one is found by the first of them.
+TOKENS_AT_MOST = 12
 # A change of identity that waits for a decision.
 ASKED = "identity_asked"
 NOTHING_ASKED: Mapping[str, str] = {f"sealed_{ASKED}": ""}
@@ -41,7 +43,7 @@ class Identifiers:
         key = self._keys.blind_index_key(SERVICE)
         return blind(key, numbered_as(document.type), document.country, fold_number(document.number))
 
-    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, str]:
+    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, Any]:
         """The private fields of the person; what was not given stays as it is in the document.
 
         `guard_id`: of the person's document, None without one. Raises KeyDestroyed for an erased person, Unavailable.
@@ -50,7 +52,7 @@ class Identifiers:
         names = {name: texts[name] for name in NAMES if name in texts}
         born = {BORN: person.born.model_dump_json(exclude_none=True)} if person.born else {}
         sealed = await self._sealed(person_id, texts | born | _numbered(person.document, guard_id))
-        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), person.attributes)
+        return _one_whole(names) | sealed | self._known_by(tuple(names.values()), person.attributes)
 
     async def asked(self, person_id: str, identity: Identity) -> dict[str, str]:
         """The private field of a change that is asked for. Raises KeyDestroyed, Unavailable."""
@@ -67,7 +69,7 @@ class Identifiers:
 
     async def changed(
         self, person_id: str, private: Mapping[str, Any], identity: Identity, attributes: Attributes
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """The private fields of whoever is somebody else by name or document from now on; nothing is asked any more.
 
         `attributes`: as they are with the change.
@@ -77,7 +79,7 @@ class Identifiers:
         names = identity.names or await self.names(person_id, private)
         # A day of another year than the one that is right is no longer known.
         unborn = {f"sealed_{BORN}": ""} if identity.birth_year is not None else {}
-        known = self._likeness(tuple(names.values()), attributes)
+        known = self._known_by(tuple(names.values()), attributes)
         return _one_whole(names) | sealed | known | unborn | dict(NOTHING_ASKED)
 
     async def _sealed(self, person_id: str, texts: Mapping[str, str]) -> dict[str, str]:
@@ -106,14 +108,41 @@ class Identifiers:
             return None
         return Birth.model_validate_json(open_sealed(key, sealed, person=person_id, field=BORN))
 
-    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
-        """The private field `likeness` after the attributes changed."""
+    async def opened(self, person_id: str, private: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+        """Those of the fields that are there: texts, and `documents`. Raises KeyDestroyed, SealBroken, Unavailable."""
+        key = await self._keys.persons(SERVICE).existing(person_id)
+        if key is None:
+            return {}
+        sealed = {name.removeprefix("sealed_"): text for name, text in private.items() if text}
+        found: dict[str, Any] = {
+            name: open_sealed(key, sealed[name], person=person_id, field=name) for name in fields if name in sealed
+        }
+        if DOCUMENTS in fields:
+            named = (name for name in sorted(private) if name.startswith(SEALED_DOCUMENT) and private[name])
+            texts = (
+                open_sealed(key, private[name], person=person_id, field=name.removeprefix("sealed_")) for name in named
+            )
+            # As it was taken, also where a list of codes has changed since.
+            found[DOCUMENTS] = tuple(IdentityDocument.model_construct(**json.loads(text)) for text in texts)
+        return found
+
+    def tokens(self, *names: str) -> list[str]:
+        """The keyed hashes of a name's words, as they are folded for comparing."""
+        key = self._keys.blind_index_key(SERVICE)
+        words = dict.fromkeys(fold_name(*names).split())
+        return [blind(key, "name", "", word) for word in words][:TOKENS_AT_MOST]
+
+    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, Any]:
+        """The private fields by which the person is found, after the attributes changed."""
         names = await self.names(person_id, private)
-        return self._likeness(tuple(names.values()), attributes) if names else {}
+        return self._known_by(tuple(names.values()), attributes) if names else {}
 
     def holds(self, private: Mapping[str, Any], document: IdentityDocument) -> bool:
         """Whether the document is one of the person's already."""
         return f"sealed_{_document_field(self.guard_id(document))}" in private
+
+    def _known_by(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, Any]:
+        return {"name_tokens": self.tokens(*names), **self._likeness(names, attributes)}
 
     def _likeness(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, str]:
         # Without a year of birth or an origin half of the pool would resemble somebody.

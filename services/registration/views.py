@@ -16,10 +16,13 @@ from services.registration.domain.identity import Outcome as IdentityOutcome
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
-from services.registration.identifiers import Identifiers
+from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
+from services.registration.identifiers import BORN, Identifiers
+from services.registration.work.readings import Readings
 from shared.cases.trail import Trailed
 from shared.contracts.base import Instant
 from shared.contracts.registration import ProfileEntry
+from shared.errors import Refusal
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
 from shared.store.port import Document
@@ -169,28 +172,46 @@ def person(document: Document, principal: Principal) -> PersonSeen:
 class Named:
     """A person's name is shown where one case is read: to the person, and to officers while a change of it waits."""
 
-    def __init__(self, identifiers: Identifiers) -> None:
+    def __init__(self, identifiers: Identifiers, readings: Readings) -> None:
         self._identifiers = identifiers
+        self._readings = readings
 
     async def to_those_concerned(self, document: Document, granted: Granted) -> Mapping[str, Any]:
-        """Raises KeyDestroyed, SealBroken, Unavailable."""
+        """The trail has it first. Officers who have read all that they may now see none.
+
+        Raises KeyDestroyed, SealBroken, Unavailable, Overloaded.
+        """
         own = any(grant.relation == "own" for grant in granted.grants)
         seen, id, private = person(document, granted.principal), document["_id"], document["private"]
         change = seen.identity_change
         if not (own or (change is not None and change.outcome == "pending")):
             return {}
+        if not own and not await self._counted(granted.principal):
+            return {}
         try:
             names: dict[str, Any] = await self._identifiers.names(id, private)
             if own and (born := await self._identifiers.born(id, private)):
-                names["born"] = born
+                names[BORN] = born
             asked = await self._identifiers.asked_for(id, private)
         except KeyDestroyed:
             if own:
                 raise
             return {}
+        document_too = (DOCUMENTS,) if asked is not None and asked.document else ()
+        birth_too = (BORN,) if BORN in names else ()
+        if names or asked:
+            purpose: Noted = "own" if own else "identity_change"
+            await self._readings.note(granted.principal, purpose, (*NAMES, *birth_too, *document_too), [id])
         if change is None or asked is None:
             return names
         return {**names, "identity_change": change.model_copy(update={"asked": asked})}
+
+    async def _counted(self, principal: Principal) -> bool:
+        try:
+            await self._readings.count(principal)
+        except Refusal:
+            return False
+        return True
 
 
 class Flagged:

@@ -38,7 +38,7 @@ ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
 UNKNOWN = "known_person_unknown"
 # Of a person's private part what says who it is.
-IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "sealed_born", "likeness"})
+IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "sealed_born", "likeness", "name_tokens"})
 
 
 class Registering:

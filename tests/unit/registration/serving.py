@@ -37,6 +37,8 @@ class Clock(RealRuntime):
 class NoIssuer:
     issuer: str | None = None
     base_url = "http://test"
+    readings_an_hour = 60
+    readings_a_day = 300
 
 
 class Serving:
