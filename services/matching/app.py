@@ -38,7 +38,7 @@ class Matching:
             routers=[Api(self.replica, self.works).router],
             rights=RIGHTS,
             subjects_of=self._subjects_of,
-            further=(Further("vacancies", link),),
+            further=(Further("vacancies", link, ("vacancies", "list")),),
         )
         self.app.include_router(VacancyPages(self.works.vacancies, self.replica.definitions).router)
 

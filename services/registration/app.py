@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from services.registration.api import Works, served_cases
+from services.registration.applying import giving_back
+from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
 from services.registration.domain.experts import EXPERT
@@ -45,6 +48,7 @@ from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
+from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
 
@@ -76,21 +80,27 @@ class Registration:
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
-        self.app = served(
-            self.replica,
-            settings.issuer,
-            cases=self.cases,
-            routers=[readings_router(self.readings)],
-            rights=RIGHTS,
-            subjects_of=self.work.handing_over.subjects_of,
-        )
-        self.app.include_router(ReadingPages(self.readings).router)
+        giving = GivingBack(self.drafting, self.replica.definitions)
+        self.app = self._served(giving, settings)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         (experts,) = (one for one in self.cases if one.case is EXPERT)
-        self.app.include_router(Applying(opening, experts).router)
+        pages = GivingBackPages(giving, self.replica.definitions, settings.base_url)
+        for one in (ReadingPages(self.readings), pages, Applying(opening, experts)):
+            self.app.include_router(one.router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
+
+    def _served(self, giving: GivingBack, settings: Issued) -> FastAPI:
+        return served(
+            self.replica,
+            settings.issuer,
+            cases=self.cases,
+            routers=[readings_router(self.readings), giving_back_routes(giving)],
+            rights=(*RIGHTS, *giving_back.RIGHTS),
+            subjects_of=self.work.handing_over.subjects_of,
+            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
+        )
 
     async def start(self) -> None:
         await self.replica.start()

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, BeforeValidator, StringConstraints
 from starlette.responses import Response
 
-from services.registration.domain.drafts import GivenBack
+from services.registration.domain.drafts import GivenBack, LostFor
 from services.registration.identifiers import SERVICE
 from services.registration.work.drafting import Drafting, Opened
 from shared.cases.bodies import Input
@@ -25,7 +25,7 @@ from shared.programmes.definitions import Definitions
 from shared.texts import one_line
 from shared.web import bodies
 from shared.web.acting import id_of
-from shared.web.answers import answers
+from shared.web.answers import answered
 from shared.web.bodies import Body, documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause, key_of
@@ -47,7 +47,6 @@ from shared.web.problems import ANSWERS, answer_to
 RIGHTS: tuple[Rights, ...] = (("drafts", "find give-back", BY_OFFICER),)
 PATH = "/lost-codes"
 FactName = Literal["family_name", "given_name", "email", "telephone"]
-Reason = Literal["code_lost", "device_lost", "code_known_to_others"]
 
 
 class LostCode(Input):
@@ -61,7 +60,7 @@ class LostCode(Input):
 class NewCode(Input):
     """Why a new code is given."""
 
-    reason: Reason
+    reason: LostFor
 
 
 class DraftFound(BaseModel):
@@ -119,18 +118,17 @@ class GivingBack:
 def giving_back_routes(giving: GivingBack) -> APIRouter:
     """`POST /drafts/find`, `POST /drafts/{id}/give-back`: no fact of a person stands in an address."""
     router = APIRouter()
+    _finding(router, giving)
+    _giving(router, giving)
+    return router
 
+
+def _finding(router: APIRouter, giving: GivingBack) -> None:
     async def find(request: Request, granted: Granted = Depends(may("drafts", "find"))) -> Response:
         query(request)
         sent = await read_body(request, LostCode)
         found = DraftsFound(items=tuple(_found(one) for one in await giving.find(sent.model, granted)))
         return JSONResponse(found.model_dump(mode="json"))
-
-    async def give(id: str, request: Request, granted: Granted = Depends(may("drafts", "give-back"))) -> Response:
-        query(request)
-        sent = await read_body(request, NewCode)
-        opened = await giving.give(request, id_of(id), sent, key_of(request, granted), granted)
-        return JSONResponse(CodeGiven(id=opened.id, code=opened.shown_code).model_dump(mode="json"))
 
     router.add_api_route(
         "/drafts/find",
@@ -141,10 +139,19 @@ def giving_back_routes(giving: GivingBack) -> APIRouter:
         operation_id="drafts_find",
         openapi_extra={
             **documented(LostCode, {"programme": "trqn-1", "fact": "family_name", "said": "Family"}),
-            "responses": answers(DraftsFound, "What was found.", refused=("office_unknown",)),
+            "responses": answered(DraftsFound, "What was found."),
         },
         tags=["drafts"],
     )
+
+
+def _giving(router: APIRouter, giving: GivingBack) -> None:
+    async def give(id: str, request: Request, granted: Granted = Depends(may("drafts", "give-back"))) -> Response:
+        query(request)
+        sent = await read_body(request, NewCode)
+        opened = await giving.give(request, id_of(id), sent, key_of(request, granted), granted)
+        return JSONResponse(CodeGiven(id=opened.id, code=opened.shown_code).model_dump(mode="json"))
+
     router.add_api_route(
         "/drafts/{id}/give-back",
         give,
@@ -155,13 +162,10 @@ def giving_back_routes(giving: GivingBack) -> APIRouter:
         openapi_extra={
             **documented(NewCode, {"reason": "code_lost"}),
             "parameters": [ID_PARAMETER],
-            "responses": answers(
-                CodeGiven, "The new code.", refused=("given_back_already", "given_back_too_often")
-            ),
+            "responses": answered(CodeGiven, "The new code."),
         },
         tags=["drafts"],
     )
-    return router
 
 
 def _found(opened: Opened) -> DraftFound:

@@ -139,7 +139,11 @@ class Applying:
             return RedirectResponse(f"{APPLICATION}/receipt", 303)
         problems = self._problems(opened)
         statuses = {one.name: status_of(one, opened.draft, opened.typed, problems) for one in self._parts}
-        return self._page(request, "application.html", opened=opened, statuses=statuses, definition=self._of(opened))
+        definition, language = self._of(opened), language_of(request, None)
+        offices = dict(Choices([definition], language).to_choose().get("office", ()))
+        return self._page(
+            request, "application.html", opened=opened, statuses=statuses, definition=definition, offices=offices
+        )
 
     async def ask(self, part: str, request: Request) -> Response:
         opened = await self._opened(request)

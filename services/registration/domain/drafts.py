@@ -27,7 +27,7 @@ _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "â
 FACTS = ("/person/family_name", "/person/given_name", "/person/email", "/person/telephone")
 
 # Why an office gives a new code; and how often it may for one draft.
-LOST_FOR = ("code_lost", "device_lost", "code_known_to_others")
+LostFor = Literal["code_lost", "device_lost", "code_known_to_others"]
 GIVEN_BACK_AT_MOST = 20
 
 Status = Literal["open", "submitted", "ended"]
@@ -44,7 +44,7 @@ class GivenBack(BaseModel):
     at: Instant
     office: str
     account: str
-    reason: str
+    reason: LostFor
     command: str
 
 

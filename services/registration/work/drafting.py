@@ -213,7 +213,7 @@ class Drafting:
         return await retrying(once, self._runtime, (Conflict,))
 
     def _by_its_office(self, document: Document, office: str) -> Opened | None:
-        """The draft as the programme's offices open it, without its code; None for another office's, or an ended one."""
+        """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
         draft, private = Draft.model_validate(document["state"]), document["private"]
         if draft.status == "ended" or draft.ends_at <= self._runtime.now():
             return None
@@ -324,7 +324,9 @@ class Drafting:
 
     def _fact_name(self, day: str, programme: str, pointer: str, text: str) -> str:
         """By which an office finds the draft. With the day's key what a backup has of it tells nothing any more."""
-        return keyed_digest(derived_key(self._keys.draft_day_key(SERVICE, day), f"facts {programme}"), f"{pointer} {text}")
+        return keyed_digest(
+            derived_key(self._keys.draft_day_key(SERVICE, day), f"facts {programme}"), f"{pointer} {text}"
+        )
 
     def _name(self, code: str) -> str:
         return keyed_digest(derived_key(self._keys.command_key(SERVICE), "drafts"), code)

@@ -32,10 +32,11 @@ OLDEST = 3
 
 @dataclass(frozen=True)
 class Further:
-    """A list of the service that is no case's, for whoever may read it. `words`: what it is called in a language."""
+    """A page of the service that is no case's. `words`: what it is called in a language; `right`: what it needs."""
 
     name: str
     words: Callable[[str], str]
+    right: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
         links = [
             (f"/{edge.service}/{one.name}", one.words(reader.language))
             for one in further
-            if edge.policy.allowed(reader.principal, one.name, "list")
+            if edge.policy.allowed(reader.principal, *one.right)
         ]
         return render(request, "waiting.html", reader=reader, waiting=found, service=edge.service, links=links)
 
