@@ -21,7 +21,7 @@ from shared.web.bodies import Body, documented
 from shared.web.commands import cause
 from shared.web.doors import entered
 from shared.web.lists import OF_EVERY_LIST, page_of, query
-from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing_of, newest_of
+from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing, newest_of
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
 from shared.web.pages.formatting import Formats
@@ -61,11 +61,11 @@ class VacancyPages:
 
     def _list(self) -> Any:
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as("vacancies", "list"))) -> Response:
-            narrowing = narrowing_of(request)
-            sent = query(narrowing, *OF_EVERY_LIST, *FILTERS)
+            narrowed = narrowing(request)
+            sent = query(narrowed, *OF_EVERY_LIST, *FILTERS)
             asked = {name: value for name, value in sent.items() if name in FILTERS}
             paged, first = self._vacancies.narrowed(asked)
-            documents, following = await page_of(narrowing, ASSIGNMENTS.name, paged, first=first)
+            documents, following = await page_of(narrowed, ASSIGNMENTS.name, paged, first=first)
             language = admitted.reader.language
             return render(
                 request,

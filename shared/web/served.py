@@ -22,9 +22,11 @@ from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.pages.cases import pages_of
+from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import Further, today_router
 from shared.web.receipts import receipts_router
+from shared.web.timeline import timelines_router
 
 
 def served(
@@ -43,21 +45,18 @@ def served(
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
     `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
-    `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes submissions
-    also answers for its receipts. `follows`: what the service reads beside its handler table.
-    `further`: its pages that are no case's.
+    `ready` and `backlog` are the replica's own unless the service has more to say; one that takes submissions answers
+    for its receipts. `follows`: what it reads beside its handler table. `further`: its pages that are no
+    case's, to which the part of `/today` leads.
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
-    rows = [row for one in cases for row in rows_of(one.case)]
-    policy = policy_of(rows, rights, intake=replica.intake is not None)
-    # A request is held against one route after the other: what comes by the thousand stands first.
-    ordered = sorted(cases, key=lambda one: not one.taken)
+    policy = policy_of([row for one in cases for row in rows_of(one.case)], rights, intake=replica.intake is not None)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
+        routers=[*_of_cases(cases, behind), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
@@ -70,7 +69,14 @@ def served(
 def _pages(replica: Replica, cases: Sequence[Served], behind: Behind) -> Iterator[APIRouter]:
     if replica.intake is not None:
         yield receipt_page(replica.service, replica.intake, cases)
-    yield from (pages_of(one, behind) for one in cases)
+    for one in cases:
+        yield from (pages_of(one, behind), reading_pages_of(one, behind))
+
+
+def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:
+    """A request is held against one route after the other: what comes by the thousand stands first."""
+    ordered = sorted(cases, key=lambda one: not one.taken)
+    return [*(case_routes(one, behind) for one in ordered), timelines_router(cases)]
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:

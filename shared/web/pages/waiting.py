@@ -24,6 +24,7 @@ from shared.web.acting import Behind, Served, open_to
 from shared.web.callers import Granted
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
+from shared.web.pages.words import translations
 
 # So many of one state are counted; of more it is said that there are more.
 COUNTED_AT_MOST = 200
@@ -37,6 +38,13 @@ class Further:
     name: str
     words: Callable[[str], str]
     right: tuple[str, str]
+
+    @staticmethod
+    def of(resource: str) -> Further:
+        """The list of a resource, by its own words."""
+        return Further(
+            resource, lambda language: translations(language).gettext(f"case:{resource}"), (resource, "list")
+        )
 
 
 @dataclass(frozen=True)
