@@ -53,7 +53,7 @@ class LostCode(Input):
     """What the person says of the application: for which programme, and one fact that was typed in it."""
 
     programme: Code
-    fact: FactName
+    known_by: FactName
     said: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=254)]
 
 
@@ -99,7 +99,7 @@ class GivingBack:
         office = granted.principal.office or ""
         if self._definitions.newest(body.programme).office(office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/programme"),), status=422)
-        pointer = f"/person/{body.fact}"
+        pointer = f"/person/{body.known_by}"
         return await self._drafting.found_by(body.programme, pointer, body.said, office)
 
     async def give(self, request: Request, id: str, body: Body[NewCode], key: str, granted: Granted) -> Opened:
@@ -138,7 +138,7 @@ def _finding(router: APIRouter, giving: GivingBack) -> None:
         description="Of the officer's office, or of none yet; ten at most, and nothing of what was typed.",
         operation_id="drafts_find",
         openapi_extra={
-            **documented(LostCode, {"programme": "trqn-1", "fact": "family_name", "said": "Family"}),
+            **documented(LostCode, {"programme": "trqn-1", "known_by": "family_name", "said": "Family"}),
             "responses": answered(DraftsFound, "What was found."),
         },
         tags=["drafts"],

@@ -217,7 +217,7 @@ async def test_a_programme_that_is_over_takes_no_application_and_loses_none(town
 
 
 LOST = "/registration/lost-codes"
-SAID = {"/programme": CODE, "/fact": "email", "/said": "QZCANARY@example.org"}
+SAID = {"/programme": CODE, "/known_by": "email", "/said": "QZCANARY@example.org"}
 
 
 async def found_by(officer: httpx.AsyncClient, **said: str) -> httpx.Response:
