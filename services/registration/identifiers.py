@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from services.registration.domain.contact import FORMER_KEPT
 from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
-from shared.clock import short_hash
+from shared.clock import instant_of, short_hash, text_of
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
 from shared.identity.sealing import blind, open_sealed, seal_all
@@ -22,6 +24,8 @@ NAMES = ("given_name", "family_name")
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
+# The address before the present one, and since when it is that.
+FORMER, FORMER_SINCE = "former_email", "former_since"
 # A change of identity that waits for a decision.
 ASKED = "identity_asked"
 NOTHING_ASKED: Mapping[str, str] = {f"sealed_{ASKED}": ""}
@@ -90,12 +94,31 @@ class Identifiers:
             if private.get(f"sealed_{name}")
         }
 
-    async def address(self, id: str, private: Mapping[str, Any]) -> str | None:
-        """The address for mail of a person or an institution; None without one. Raises KeyDestroyed, SealBroken,
-        Unavailable."""
+    async def address(self, id: str, private: Mapping[str, Any], *, former: bool = False) -> str | None:
+        """The address for mail of a person or an institution; None without one. `former`: the one before, where there
+        was one not long ago. Raises KeyDestroyed, SealBroken, Unavailable."""
         key = await self._keys.persons(SERVICE).existing(id)
-        sealed = private.get("sealed_email")
-        return open_sealed(key, sealed, person=id, field="email") if key and sealed else None
+        if key is None:
+            return None
+        fields = (FORMER, "email") if former else ("email",)
+        sealed = next(((name, text) for name in fields if (text := private.get(f"sealed_{name}"))), None)
+        return open_sealed(key, sealed[1], person=id, field=sealed[0]) if sealed else None
+
+    async def addressed(self, id: str, private: Mapping[str, Any], address: str, now: datetime) -> dict[str, str]:
+        """The private fields with that address; the one before is kept, and the oldest of several within that time.
+
+        Raises KeyDestroyed, SealBroken, Unavailable.
+        """
+        before = await self.address(id, private)
+        sealed = await self._sealed(id, {"email": address})
+        since = private.get(FORMER_SINCE)
+        if before is None or before == address or (since and now < instant_of(since) + FORMER_KEPT):
+            return sealed
+        return {**sealed, **await self._sealed(id, {FORMER: before}), FORMER_SINCE: text_of(now)}
+
+    async def contact(self, id: str, address: str | None) -> dict[str, str]:
+        """The private fields of an institution's address; none without one."""
+        return await self._sealed(id, {"email": address}) if address else {}
 
     async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
         """The private field `likeness` after the attributes changed."""
