@@ -74,6 +74,8 @@ class InMemory:
     mail_from = "office@example.org"
     mail_user: str | None = None
     mail_password: str | None = None
+    readings_an_hour: int = 60
+    readings_a_day: int = 300
     data: Path | None = None
     kafka: str | None = None
 

@@ -116,6 +116,7 @@ def keys() -> Iterator[str]:
     for service in SERVICES:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
+            yield from (f"verb:{one.verb}" for one in served.beside)
         yield from _of_contract(contract(built(service).app, service))
     definition = editor_schema()
     yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))

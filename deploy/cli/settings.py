@@ -44,6 +44,8 @@ class Settings(BaseModel):
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
     connections: int = Patience.connections
+    readings_an_hour: int = 60
+    readings_a_day: int = 300
 
 
 def read_settings(
@@ -81,7 +83,9 @@ def read_settings(
         **_mail(environment, folder),
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
-        connections=_connections(environment.get("SANKOFA_CONNECTIONS")),
+        connections=_number("SANKOFA_CONNECTIONS", environment, Patience.connections),
+        readings_an_hour=_number("SANKOFA_READINGS_AN_HOUR", environment, 60),
+        readings_a_day=_number("SANKOFA_READINGS_A_DAY", environment, 300),
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
 
@@ -95,11 +99,12 @@ def _mail(environment: Mapping[str, str], data: Path) -> dict[str, str | None]:
     }
 
 
-def _connections(text: str | None) -> int:
+def _number(name: str, environment: Mapping[str, str], otherwise: int) -> int:
+    text = environment.get(name)
     if not text:
-        return Patience.connections
+        return otherwise
     if not (text.isascii() and text.isdigit() and len(text) < 7 and int(text)):
-        raise SettingsError("SANKOFA_CONNECTIONS is a number of connections, such as 2000")
+        raise SettingsError(f"{name} is a whole number above 0, such as {otherwise}")
     return int(text)
 
 

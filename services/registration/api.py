@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.registration import messages, views
@@ -11,8 +11,9 @@ from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
-from services.registration.identifiers import Identifiers
+from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.messages import MessageSeen, Previewed
+from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
@@ -23,11 +24,13 @@ from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
+from services.registration.work.readings import Readings
 from services.registration.work.registering import Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
-from shared.web.acting import Served, Work
+from shared.store.port import Document
+from shared.web.acting import Beside, Served, Work
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class Works:
     putting_right: Mapping[str, Work]
 
 
-def served_cases(works: Works, identifiers: Identifiers, previewed: Previewed) -> tuple[Served, ...]:
+def served_cases(
+    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed
+) -> tuple[Served, ...]:
     handing_over = works.handing_over
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
@@ -64,7 +69,8 @@ def served_cases(works: Works, identifiers: Identifiers, previewed: Previewed) -
             PersonSeen,
             views.person,
             _of_persons(works),
-            unsealed=Named(identifiers).to_those_concerned,
+            unsealed=Named(identifiers, readings).to_those_concerned,
+            beside=_beside(lambda person: str(person["_id"])),
             about=lambda person: str(person["_id"]),
             outlasting=frozenset({"erase"}),
         ),
@@ -77,11 +83,21 @@ def served_cases(works: Works, identifiers: Identifiers, previewed: Previewed) -
             taken={"create": works.registering.take},
             unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
             about=lambda expert: str(expert["state"]["person"]),
+            beside=_beside(lambda expert: str(expert["state"]["person"])),
             section=SelectionSection,
         ),
         Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
         Served(MESSAGE, MESSAGES, MessageSeen, messages.message, unsealed=previewed.to_its_reader),
     )
+
+
+def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
+    """The pages of the person whom a case is about."""
+
+    def at(verb: str) -> Beside:
+        return Beside(PERSONS.name, verb, lambda document: f"/{SERVICE}/{PERSONS.name}/{person_of(document)}/{verb}")
+
+    return at(READ_IDENTITY), at(READ_TRAIL)
 
 
 def _of_persons(works: Works) -> Mapping[str, Work]:

@@ -22,6 +22,8 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.readings.api import RIGHTS, readings_router
+from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
@@ -34,6 +36,7 @@ from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
+from services.registration.work.readings import Readings
 from services.registration.work.recipients import Recipients
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.reviewing import Reviewing
@@ -73,13 +76,26 @@ class Registration:
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.cases = served_cases(self.work, identifiers, Previewed(recipients, settings.base_url))
+        self.readings = Readings(
+            self.replica,
+            identifiers,
+            self.trail,
+            an_hour=settings.readings_an_hour,
+            a_day=settings.readings_a_day,
+        )
+        self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         self.app = served(
-            self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.handing_over.subjects_of
+            self.replica,
+            settings.issuer,
+            cases=self.cases,
+            routers=[readings_router(self.readings)],
+            rights=RIGHTS,
+            subjects_of=self.work.handing_over.subjects_of,
         )
+        self.app.include_router(ReadingPages(self.readings).router)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         (experts,) = (one for one in self.cases if one.case is EXPERT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
+from services.registration.domain.readings import DOCUMENTS, NAMES
 from shared.clock import instant_of, short_hash, text_of
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
@@ -20,12 +21,13 @@ from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number
 
 SERVICE = "registration"
-NAMES = ("given_name", "family_name")
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
 # The address before the present one, and since when it is that.
 FORMER, FORMER_SINCE = "former_email", "former_since"
+# Of the words of a name by which a person is found; a longer one is found by the first of them.
+TOKENS_AT_MOST = 12
 # A change of identity that waits for a decision.
 ASKED = "identity_asked"
 NOTHING_ASKED: Mapping[str, str] = {f"sealed_{ASKED}": ""}
@@ -43,7 +45,7 @@ class Identifiers:
         key = self._keys.blind_index_key(SERVICE)
         return blind(key, numbered_as(document.type), document.country, fold_number(document.number))
 
-    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, str]:
+    async def sealed(self, person_id: str, person: PersonInput, guard_id: str | None) -> dict[str, Any]:
         """The private fields of the person; what was not given stays as it is in the document.
 
         `guard_id`: of the person's document, None without one. Raises KeyDestroyed for an erased person, Unavailable.
@@ -51,7 +53,7 @@ class Identifiers:
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
         names = {name: texts[name] for name in NAMES if name in texts}
         sealed = await self._sealed(person_id, texts | _numbered(person.document, guard_id))
-        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), person.attributes)
+        return _one_whole(names) | sealed | self._known_by(tuple(names.values()), person.attributes)
 
     async def asked(self, person_id: str, identity: Identity) -> dict[str, str]:
         """The private field of a change that is asked for. Raises KeyDestroyed, Unavailable."""
@@ -68,7 +70,7 @@ class Identifiers:
 
     async def changed(
         self, person_id: str, private: Mapping[str, Any], identity: Identity, attributes: Attributes
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """The private fields of whoever is somebody else by name or document from now on; nothing is asked any more.
 
         `attributes`: as they are with the change.
@@ -76,7 +78,7 @@ class Identifiers:
         guard_id = self.guard_id(identity.document) if identity.document else None
         sealed = await self._sealed(person_id, identity.names | _numbered(identity.document, guard_id))
         names = identity.names or await self.names(person_id, private)
-        return _one_whole(names) | sealed | self._likeness(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
+        return _one_whole(names) | sealed | self._known_by(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
 
     async def _sealed(self, person_id: str, texts: Mapping[str, str]) -> dict[str, str]:
         key = await self._keys.persons(SERVICE).key(person_id)
@@ -97,12 +99,9 @@ class Identifiers:
     async def address(self, id: str, private: Mapping[str, Any], *, former: bool = False) -> str | None:
         """The address for mail of a person or an institution; None without one. `former`: the one before, where there
         was one not long ago. Raises KeyDestroyed, SealBroken, Unavailable."""
-        key = await self._keys.persons(SERVICE).existing(id)
-        if key is None:
-            return None
-        fields = (FORMER, "email") if former else ("email",)
-        sealed = next(((name, text) for name in fields if (text := private.get(f"sealed_{name}"))), None)
-        return open_sealed(key, sealed[1], person=id, field=sealed[0]) if sealed else None
+        found = await self.opened(id, private, (FORMER, "email") if former else ("email",))
+        address: str | None = found.get(FORMER, found.get("email"))
+        return address
 
     async def addressed(self, id: str, private: Mapping[str, Any], address: str, now: datetime) -> dict[str, str]:
         """The private fields with that address; the one before is kept, and the oldest of several within that time.
@@ -120,14 +119,41 @@ class Identifiers:
         """The private fields of an institution's address; none without one."""
         return await self._sealed(id, {"email": address}) if address else {}
 
-    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, str]:
-        """The private field `likeness` after the attributes changed."""
+    async def opened(self, person_id: str, private: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+        """Those of the fields that are there: texts, and `documents`. Raises KeyDestroyed, SealBroken, Unavailable."""
+        key = await self._keys.persons(SERVICE).existing(person_id)
+        if key is None:
+            return {}
+        sealed = {name.removeprefix("sealed_"): text for name, text in private.items() if text}
+        found: dict[str, Any] = {
+            name: open_sealed(key, sealed[name], person=person_id, field=name) for name in fields if name in sealed
+        }
+        if DOCUMENTS in fields:
+            named = (name for name in sorted(private) if name.startswith(SEALED_DOCUMENT) and private[name])
+            texts = (
+                open_sealed(key, private[name], person=person_id, field=name.removeprefix("sealed_")) for name in named
+            )
+            # As it was taken, also where a list of codes has changed since.
+            found[DOCUMENTS] = tuple(IdentityDocument.model_construct(**json.loads(text)) for text in texts)
+        return found
+
+    def tokens(self, *names: str) -> list[str]:
+        """The keyed hashes of a name's words, as they are folded for comparing."""
+        key = self._keys.blind_index_key(SERVICE)
+        words = dict.fromkeys(fold_name(*names).split())
+        return [blind(key, "name", "", word) for word in words][:TOKENS_AT_MOST]
+
+    async def likeness(self, person_id: str, private: Mapping[str, Any], attributes: Attributes) -> dict[str, Any]:
+        """The private fields by which the person is found, after the attributes changed."""
         names = await self.names(person_id, private)
-        return self._likeness(tuple(names.values()), attributes) if names else {}
+        return self._known_by(tuple(names.values()), attributes) if names else {}
 
     def holds(self, private: Mapping[str, Any], document: IdentityDocument) -> bool:
         """Whether the document is one of the person's already."""
         return f"sealed_{_document_field(self.guard_id(document))}" in private
+
+    def _known_by(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, Any]:
+        return {"name_tokens": self.tokens(*names), **self._likeness(names, attributes)}
 
     def _likeness(self, names: tuple[str, ...], attributes: Attributes) -> dict[str, str]:
         # Without a year of birth or an origin half of the pool would resemble somebody.

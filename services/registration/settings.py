@@ -9,7 +9,8 @@ from services.registration.mailing.channels import Posting
 
 class Issued(Posting, Protocol):
     """Whoever builds the service says whose tokens count (None: the embedded development issuer's), under which
-    address it is reached, and as which client of the issuer it signs people in (None: as none)."""
+    address it is reached, as which client of the issuer it signs people in (None: as none), and of how many persons an
+    account reads the identifiers in an hour and in a day."""
 
     @property
     def issuer(self) -> str | None: ...
@@ -22,3 +23,9 @@ class Issued(Posting, Protocol):
 
     @property
     def pages_client_secret(self) -> str | None: ...
+
+    @property
+    def readings_an_hour(self) -> int: ...
+
+    @property
+    def readings_a_day(self) -> int: ...

@@ -33,6 +33,12 @@ def _offices(document: Document) -> list[str]:
     return sorted({*_state(document, "office"), *(mark.replace("/", ".") for mark in marks)})
 
 
+def _named(document: Document) -> list[str]:
+    """For each of the person's offices the keyed hash of each word of the name."""
+    tokens = document.get("private", {}).get("name_tokens") or []
+    return [f"{office}{SEPARATOR}{token}" for office in _offices(document) for token in tokens]
+
+
 def _itself(document: Document) -> list[str]:
     return [document["_id"]] if document.get("state") else []
 
@@ -52,6 +58,7 @@ PERSONS: Aggregate[Person] = Aggregate.of(
         {
             **indexes_of(PERSON, office=_offices, own=_itself),
             "account": Index(lambda d: _state(d, "account")),
+            "name": Index(_named),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
         unique=lambda d: _state(d, "account"),
@@ -118,6 +125,8 @@ MESSAGES: Aggregate[Message] = Aggregate.of(
         },
     ),
 )
+# By account, how much of identifiers it has read lately.
+READERS = Collection("readers")
 
 COLLECTIONS = (
     PROGRAMMES.collection,
@@ -128,6 +137,7 @@ COLLECTIONS = (
     ACCOUNTS,
     DRAFTS,
     MESSAGES.collection,
+    READERS,
     *AUDIT_COLLECTIONS,
 )
 

@@ -16,11 +16,14 @@ from services.registration.domain.identity import Outcome as IdentityOutcome
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
+from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
 from services.registration.identifiers import Identifiers
 from services.registration.work.contacts import wishes_of
+from services.registration.work.readings import Readings
 from shared.cases.trail import Trailed
 from shared.contracts.base import Instant
 from shared.contracts.registration import ProfileEntry
+from shared.errors import Refusal
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
 from shared.store.port import Document
@@ -176,15 +179,21 @@ def person(document: Document, principal: Principal) -> PersonSeen:
 class Named:
     """A person's name is shown where one case is read: to the person, and to officers while a change of it waits."""
 
-    def __init__(self, identifiers: Identifiers) -> None:
+    def __init__(self, identifiers: Identifiers, readings: Readings) -> None:
         self._identifiers = identifiers
+        self._readings = readings
 
     async def to_those_concerned(self, document: Document, granted: Granted) -> Mapping[str, Any]:
-        """Raises KeyDestroyed, SealBroken, Unavailable."""
+        """The trail has it first. Officers who have read all that they may now see none.
+
+        Raises KeyDestroyed, SealBroken, Unavailable, Overloaded.
+        """
         own = any(grant.relation == "own" for grant in granted.grants)
         seen, id, private = person(document, granted.principal), document["_id"], document["private"]
         change = seen.identity_change
         if not (own or (change is not None and change.outcome == "pending")):
+            return {}
+        if not own and not await self._counted(granted.principal):
             return {}
         try:
             names = await self._identifiers.names(id, private)
@@ -193,9 +202,20 @@ class Named:
             if own:
                 raise
             return {}
+        document_too = (DOCUMENTS,) if asked is not None and asked.document else ()
+        if names or asked:
+            purpose: Noted = "own" if own else "identity_change"
+            await self._readings.note(granted.principal, purpose, (*NAMES, *document_too), [id])
         if change is None or asked is None:
             return names
         return {**names, "identity_change": change.model_copy(update={"asked": asked})}
+
+    async def _counted(self, principal: Principal) -> bool:
+        try:
+            await self._readings.count(principal)
+        except Refusal:
+            return False
+        return True
 
 
 class Flagged:

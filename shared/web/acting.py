@@ -77,6 +77,15 @@ Taking = Callable[[Call[Any]], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A page that stands beside a case's own: the right that opens it, and its address, from the case's document."""
+
+    resource: str
+    verb: str
+    address: Callable[[Document], str]
+
+
+@dataclass(frozen=True)
 class Served:
     """A case behind an edge. `works`: the verbs whose doing takes more than the case's own document, or another way.
 
@@ -84,6 +93,7 @@ class Served:
     `about`: the person that a case is about, with whose key the digests of its bodies end. `outlasting`: the verbs that
     may be asked again after that, and whose bodies say nothing of a person.
     `section`: the part of a programme that adds reasons and items to those of the verbs.
+    `beside`: what pages of the case lead to besides.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 
@@ -97,6 +107,7 @@ class Served:
     about: Callable[[Document], str] | None = None
     outlasting: frozenset[str] = frozenset()
     section: type[Section] | None = None
+    beside: tuple[Beside, ...] = ()
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}

@@ -13,8 +13,10 @@ from typing import Any
 
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.placement.store import PLACEMENTS
+from services.registration.domain.readings import Purpose
 from services.registration.store import EXPERTS, PERSONS
 from shared.clock import derived_id
+from shared.identity.keyfiles import KeyDestroyed
 from shared.intake.submissions import SUBMISSIONS
 from tests.simulation import requests
 from tests.simulation.cast import (
@@ -24,6 +26,7 @@ from tests.simulation.cast import (
     CORRECTED,
     LEAST_YEARS,
     LEAVING,
+    OFFICER,
     POSTS,
     PROTECTION,
     SECOND_OFFICER,
@@ -44,6 +47,7 @@ OFFER_SECONDS = timedelta(days=1).total_seconds()
 # When the training post begins, and so may be completed.
 MONTHS_SECONDS = timedelta(days=106).total_seconds()
 GLANCED_AT = frozenset({"registrations", "requests", "accepted", "women_share"})
+READ_FOR: tuple[Purpose, ...] = ("contact", "identity_check")
 EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE = 0.4
@@ -85,6 +89,7 @@ class History:
             self._change(CHANGING),
             self._withdraw(WITHDRAWING),
             self._erase(LEAVING),
+            *(self._read(person) for person in (CHANGING, LEAVING)),
             self._glance(),
             *self._plain.plays(),
         )
@@ -225,6 +230,17 @@ class History:
         if self.client.rng.random() >= EARLY:
             await self.client.pause(9.0)
         await self.client.put(requests.erase(person))
+
+    async def _read(self, person: Person) -> None:
+        """An officer reads who somebody is, until the person is erased."""
+        await self._until_recorded(PERSONS.name, person.id)
+        for purpose in READ_FOR:
+            await self.client.pause(8.0)
+            try:
+                await self.client.look("registration", requests.reading(person, purpose))
+            except KeyDestroyed:
+                return
+            self.journal.shown.append((OFFICER, person.id, purpose))
 
     async def _until_placed(self, person: Person) -> None:
         async def placements(service: Any) -> int:

@@ -24,6 +24,7 @@ class Journal:
 
     `refused`: by step, the rule that was given; `attempts`: requests sent, first ones and repetitions. `receipts`:
     by submission, every one that was handed out. `answers`: figures as of an instant, as monitoring gave them.
+    `shown`: account, person and purpose of each time that identifiers were shown.
     """
 
     asked: set[str] = field(default_factory=set)
@@ -32,6 +33,7 @@ class Journal:
     attempts: int = 0
     receipts: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     answers: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    shown: list[tuple[str, str, str]] = field(default_factory=list)
 
     def ask(self, *ids: str) -> None:
         self.asked.update(ids)

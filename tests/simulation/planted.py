@@ -6,13 +6,15 @@ A harness that cannot go red proves nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 from services.registration.work.erasing import Erasing
+from shared.audit.trail import Trail
 from shared.clock import derived_id
+from shared.errors import PortError
 from shared.messaging.handlers import Delivery, Handler
 from shared.messaging.heads import Heads
 from shared.messaging.held import Held
@@ -166,6 +168,21 @@ def the_key_alone_is_destroyed() -> Any:
     return mock.patch.object(Erasing, "_finish", finish)
 
 
+def shown_before_it_is_written_down() -> Any:
+    """What is read is answered while its entry is still on its way: a crash between the two loses the entry."""
+    write = Trail.write
+
+    async def write_later(self: Any, reading: Any) -> None:
+        async def later() -> None:
+            await self._runtime.sleep(6.0)
+            with suppress(PortError):
+                await write(self, reading)
+
+        self._runtime.spawn(later(), "entry")
+
+    return mock.patch.object(Trail, "write", write_later)
+
+
 BUGS = {
     bug.name: bug
     for bug in (
@@ -182,6 +199,7 @@ BUGS = {
         Bug("the stop moves the mark", frozenset({"I10"}), the_stop_moves_the_mark, scenario="dead letters"),
         Bug("the stop waits for its turn", frozenset({"I12"}), the_stop_waits_for_its_turn, scenario="dead letters"),
         Bug("the key alone is destroyed", frozenset({"I12"}), the_key_alone_is_destroyed),
+        Bug("shown before it is written down", frozenset({"I13"}), shown_before_it_is_written_down),
         Bug("outbox not empty, so forget", frozenset({"I8"}), outbox_not_empty_so_forget, scenario="stale heads"),
     )
 }

@@ -21,10 +21,12 @@ from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION as INSTITUTION_CASE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
+from services.registration.domain.readings import Purpose
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.work.registering import EXPERT_REGISTRATION, person_of
 from shared.cases.case import Case
 from shared.clock import derived_id, text_of
+from shared.identity.tokens import Principal
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.aggregates import Aggregate, Cause
 from shared.web.acting import NOTHING_YET, Behind, Call, act
@@ -178,6 +180,16 @@ def assign_accounts(person: Person) -> list[Step]:
         )
         for case, collection, subject, reason in named
     ]
+
+
+def reading(person: Person, purpose: Purpose) -> Callable[[Any], Awaitable[Any]]:
+    """What an officer is shown of the person's identifiers."""
+
+    async def work(service: Any) -> Any:
+        document = await service.replica.ports.store.load(PERSONS.name, person.id)
+        return await service.readings.identity(document, Principal(OFFICER, "officer", OFFICE), purpose)
+
+    return work
 
 
 def change_identity(verb: str, person: Person, time: int = 1, account: str = OFFICER, **said: Any) -> Step:

@@ -12,6 +12,7 @@ from shared.clock import derived_id
 from shared.contracts.registry import read as read_event
 from shared.store.aggregates import Aggregate
 from tests.simulation import promise_checks
+from tests.simulation.audit_checks import check_trail
 from tests.simulation.case_checks import (
     check_acknowledged,
     check_calendar,
@@ -166,6 +167,7 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
     yield from promise_checks.check_submissions(evidence, journal, world.keys)
     replicas = [node.replica for node in world.nodes if node.service.name == "registration" and node.replica]
     yield from check_messages(evidence, replicas[0].mails if replicas else (), world.runtime.now())
+    yield from check_trail(evidence, journal, world.keys)
     followers = {
         node.name: node.replica.follower for node in world.nodes if node.service.name == "monitoring" and node.replica
     }

@@ -168,7 +168,9 @@ _report_missing = _known_as("placement", "reports_due", "active")
 
 
 OFFER_REMINDERS = tuple(
-    Notice(template, "expert", "reminder", at_any_hour=True, until=_expiry, when=_names_a_time, due=due, stands=_offer_open)
+    Notice(
+        template, "expert", "reminder", at_any_hour=True, until=_expiry, when=_names_a_time, due=due, stands=_offer_open
+    )
     for template, due in (
         ("offer_half_time", _half),
         ("offer_one_day", _before(days=1)),

@@ -11,11 +11,20 @@ from services.registration.entrance.addresses import TODAY
 from services.registration.entrance.entering import Entrance, reader_from, to_sign_in
 from services.registration.entrance.people import everybody as everybody_there_is
 from services.registration.entrance.people import offices_of
+from services.registration.identifiers import SERVICE
+from services.registration.readings.api import SEARCH
+from services.registration.store import PERSONS
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
 from shared.services import SERVICES
 from shared.web.callers import everybody
 from shared.web.pages.rendering import render
+
+# What stands on the page of today for those who may: resource, verb, address.
+LEADS = (
+    (PERSONS.name, SEARCH, f"/{SERVICE}/search"),
+    ("readings", "list", f"/{SERVICE}/readings"),
+)
 
 
 def front_router(entrance: Entrance) -> APIRouter:
@@ -31,7 +40,9 @@ def front_router(entrance: Entrance) -> APIRouter:
         found = await entrance.signed_in(request)
         if found is None:
             return to_sign_in(request)
-        answer = render(request, "today.html", reader=reader_from(request, found), services=SERVICES)
+        allowed = entrance.edge.policy.allowed
+        leads = [(verb, address) for resource, verb, address in LEADS if allowed(found.principal, resource, verb)]
+        answer = render(request, "today.html", reader=reader_from(request, found), services=SERVICES, leads=leads)
         for service in SERVICES:
             entrance.cookies.put_pass(answer, service, found.given, entrance.edge.runtime.now())
         return answer

@@ -67,7 +67,7 @@ def gathered(messages: Sequence[Message], reader: Reader, office: tzinfo, base_u
     words, number = translations(reader.language), len(messages)
     parts = [_said(one, reader, office, base_url) for one in messages]
     subject = words.ngettext("%(number)s message for you", "%(number)s messages for you", number)
-    text = "\n\n".join(("\n".join(part) for part in parts))
+    text = "\n\n".join("\n".join(part) for part in parts)
     return Words(_filled(subject, number=number), f"{text}\n\n{_closing(reader.language)}\n")
 
 

@@ -24,7 +24,10 @@ class Proposing:
         self._identifiers = identifiers
 
     async def create(self, call: Call[InstitutionRegistration]) -> Saved[Institution]:
-        """The name stays in the private part, the address sealed. Refusal `account_held_elsewhere` for another institution's account."""
+        """The name stays in the private part, the address sealed.
+
+        Refusal `account_held_elsewhere` for another institution's account.
+        """
         own_office(call.principal, call.body.office)
         command = Asked(call.verb, call.body, self._account(call))
         private = {"name": call.body.name, **await self._identifiers.contact(call.id, call.body.email)}

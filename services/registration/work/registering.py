@@ -37,7 +37,7 @@ ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
 UNKNOWN = "known_person_unknown"
 # Of a person's private part what says who it is.
-IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "likeness"})
+IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "likeness", "name_tokens"})
 
 
 class Registering:

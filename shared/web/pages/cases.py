@@ -124,6 +124,11 @@ class CasePages:
                 cells=cells,
                 others=others,
                 done=done if done in case.verbs else "",
+                beside=[
+                    (one.verb, one.address(document))
+                    for one in served.beside
+                    if admitted.edge.policy.allowed(admitted.principal, one.resource, one.verb)
+                ],
             )
 
         return endpoint

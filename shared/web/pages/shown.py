@@ -19,6 +19,7 @@ from shared.messaging.topics import TABLE
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
+from shared.web.pages.formatting import name as proper_name
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, list_of, names_level, translations
 from shared.zones import zone
@@ -30,6 +31,8 @@ REFERENCE_CHARACTERS = 8
 COLUMNS_AT_MOST = 5
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes"})
+# Names of people: in the direction of their own letters, and never read as a code.
+_PROPER = frozenset({"given_name", "family_name"})
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
 # The page of what a field names by its id: `expert` of `registration.experts`.
@@ -59,7 +62,7 @@ class Shown:
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
 
-    def rows(self, seen: Seen) -> tuple[Row, ...]:
+    def rows(self, seen: BaseModel) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the page shows apart."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
@@ -131,6 +134,8 @@ class Shown:
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)
+        if name in _PROPER:
+            return proper_name(code)
         if (text := dict(self.lists.get(word, ())).get(code)) is not None:
             return text
         if name in _STANDARDS:

@@ -41,6 +41,8 @@ class NoIssuer:
     mail_user: str | None = None
     mail_password: str | None = None
     base_url = "http://test"
+    readings_an_hour = 60
+    readings_a_day = 300
 
 
 class Serving:

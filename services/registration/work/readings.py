@@ -1,0 +1,87 @@
+"""Reading identifiers: counted first, then written into the trail, and only then opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.registration.domain.names import fold_name
+from services.registration.domain.readings import NAMES, OPENS, Noted, Purpose, Used
+from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.store import PERSONS, READERS
+from shared.audit.chain import SUBJECTS_AT_MOST, Reading
+from shared.audit.trail import Trail
+from shared.clock import retrying, text_of
+from shared.errors import Conflict, Problem, Refusal
+from shared.identity.keyfiles import KeyDestroyed
+from shared.identity.tokens import Principal
+from shared.replica import Replica
+from shared.store.collection import SEPARATOR
+from shared.store.documents import new_document
+from shared.store.narrowing import Listed, read
+from shared.store.port import Document
+
+FOUND_AT_MOST = 20
+WITHOUT_LETTERS = "no_letter_or_digit"
+
+
+class Readings:
+    """`an_hour`, `a_day`: how many persons' identifiers an account reads, searches included."""
+
+    def __init__(self, replica: Replica, identifiers: Identifiers, trail: Trail, *, an_hour: int, a_day: int) -> None:
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+        self._identifiers = identifiers
+        self._trail = trail
+        self._an_hour = an_hour
+        self._a_day = a_day
+
+    async def note(self, principal: Principal, purpose: Noted, fields: Sequence[str], persons: Sequence[str]) -> None:
+        """Durable when it returns. Raises Unavailable, Overloaded: then nothing may be shown."""
+        at, account, office = text_of(self._runtime.now()), principal.account, principal.office or ""
+        for share in [persons[n : n + SUBJECTS_AT_MOST] for n in range(0, len(persons), SUBJECTS_AT_MOST)] or [()]:
+            said = purpose, tuple(fields), tuple(share)
+            await self._trail.write(Reading(at, account, principal.role, office, SERVICE, *said))
+
+    async def identity(self, document: Document, principal: Principal, purpose: Purpose) -> Mapping[str, Any]:
+        """What the purpose opens of the person, by field. Refusal `readings_used_up` (429).
+
+        Raises KeyDestroyed for an erased person, SealBroken, Unavailable.
+        """
+        if PERSONS.state.model_validate(document["state"]).status == "erased":
+            raise KeyDestroyed
+        await self.count(principal)
+        await self.note(principal, purpose, OPENS[purpose], [document["_id"]])
+        return await self._identifiers.opened(document["_id"], document["private"], OPENS[purpose])
+
+    async def search(self, principal: Principal, name: str) -> tuple[list[Document], bool]:
+        """The office's persons who have all the words of the name, and whether there are more of them.
+
+        Refusal `readings_used_up` (429); `no_letter_or_digit` (422). Raises Unavailable.
+        """
+        words = fold_name(name).split()
+        if not words:
+            raise Refusal(WITHOUT_LETTERS, problems=(Problem(WITHOUT_LETTERS, "/name"),), status=422)
+        await self.count(principal)
+        texts = [f"{principal.office}{SEPARATOR}{token}" for token in self._identifiers.tokens(name)]
+        rarest = min([(await self._store.count(PERSONS.name, "name", text), text) for text in texts])[1]
+
+        def has_all(document: Document) -> bool:
+            return set(texts) <= set(document["ix"]["name"]["e"])
+
+        listed = Listed("name", (rarest,), has_all)
+        found, following = await read(self._store, PERSONS.name, listed, None, FOUND_AT_MOST)
+        await self.note(principal, "search", NAMES, [document["_id"] for document in found])
+        return found, following is not None
+
+    async def count(self, principal: Principal) -> None:
+        """Counts one reading of the account before it happens: a crash after it costs one, and shows nothing."""
+
+        async def once() -> None:
+            document = await self._store.load(READERS.name, principal.account) or new_document(principal.account)
+            used = Used.model_validate(document["state"] or {})
+            after = used.with_one(self._runtime.now(), self._an_hour, self._a_day)
+            changed = {**document, "version": document["version"] + 1, "state": after.model_dump(mode="json")}
+            await self._store.save(READERS.name, changed, document["version"])
+
+        await retrying(once, self._runtime, (Conflict,))
