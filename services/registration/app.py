@@ -69,20 +69,14 @@ class Registration:
         self.work = _works(
             self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
         )
+        recipients = Recipients(self.replica, identifiers)
         channel = channel or channel_of(settings, ports.runtime)
         self.telling = Telling(self.replica, sends=channel is not None)
-        recipients = Recipients(self.replica, identifiers)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = Readings(
-            self.replica,
-            identifiers,
-            self.trail,
-            an_hour=settings.readings_an_hour,
-            a_day=settings.readings_a_day,
-        )
+        self.readings = _readings(self.replica, identifiers, self.trail, settings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
@@ -119,6 +113,11 @@ class Registration:
         await stop_tasks(self._tasks)
         await self.trail.stop()
         await self.replica.stop()
+
+
+def _readings(replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> Readings:
+    hour, day = settings.readings_an_hour, settings.readings_a_day
+    return Readings(replica, identifiers, trail, an_hour=hour, a_day=day)
 
 
 def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:

@@ -90,10 +90,10 @@ class PersonAccountAssigned(Event):
 
 
 class PersonContactChanged(Event):
-    """How the person wants to be written to has changed; `address`: to another address, which stays in registration."""
+    """How the person wants to be written to has changed; `elsewhere`: to another address, which stays in registration."""
 
     topic: ClassVar[str] = "registration.persons"
-    address: bool
+    elsewhere: bool
 
 
 class DocumentClaimSettled(Event):
@@ -412,10 +412,10 @@ class InstitutionAccountAssigned(Event):
 
 
 class InstitutionContactChanged(Event):
-    """How the institution wants to be written to has changed; `address`: to another address."""
+    """How the institution wants to be written to has changed; `elsewhere`: to another address."""
 
     topic: ClassVar[str] = "registration.institutions"
-    address: bool
+    elsewhere: bool
 
 
 class InstitutionAssessed(Event):

@@ -49,7 +49,7 @@ class ContactChange(Change):
 
 def as_wished(turn: Turn[Any, ContactChange]) -> Told:
     """The event says whether the address is another one, and nothing of it."""
-    return {"address": turn.body.email is not None}
+    return {"elsewhere": turn.body.email is not None}
 
 
 def night_until(now: datetime, zone: tzinfo) -> datetime | None:

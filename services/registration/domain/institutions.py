@@ -109,6 +109,7 @@ FACTS: tuple[Move, ...] = (
         refuses=(CALLERS, HELD, UNCHANGED),
         reasons=("contact_left", "first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "new-contact@example.org", "reason": "contact_left"},
+        aside=True,
     ),
     Move(
         "set-contact",

@@ -107,7 +107,7 @@ def _ends(event: Any, _envelope: Envelope) -> bool:
 
 
 def _another_address(event: Any, _envelope: Envelope) -> bool:
-    return bool(event.address)
+    return bool(event.elsewhere)
 
 
 def _names_a_time(event: Any, _envelope: Envelope) -> bool:
@@ -169,7 +169,14 @@ _report_missing = _known_as("placement", "reports_due", "active")
 
 OFFER_REMINDERS = tuple(
     Notice(
-        template, "expert", "reminder", at_any_hour=True, until=_expiry, when=_names_a_time, due=due, stands=_offer_open
+        template,
+        "expert",
+        "reminder",
+        until=_expiry,
+        when=_names_a_time,
+        at_any_hour=due is not _half,
+        due=due,
+        stands=_offer_open,
     )
     for template, due in (
         ("offer_half_time", _half),

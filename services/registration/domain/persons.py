@@ -245,6 +245,7 @@ MOVES: tuple[Move, ...] = (
         refuses=(CALLERS, HELD, UNCHANGED),
         reasons=("first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "somebody@example.org", "reason": "first_sign_in"},
+        aside=True,
     ),
     Move(
         "set-contact",
@@ -277,6 +278,7 @@ MOVES: tuple[Move, ...] = (
             *LIVES,
         ),
         example=PROFILE,
+        aside=True,
     ),
     Move(
         "request-identity-change",
@@ -291,6 +293,7 @@ MOVES: tuple[Move, ...] = (
         reasons=GROUNDS,
         note_to=("expert",),
         example=CHANGED_IDENTITY,
+        aside=True,
     ),
     Move(
         "confirm-identity-change",
@@ -331,6 +334,7 @@ MOVES: tuple[Move, ...] = (
         rule=not_given_yet,
         refuses=("consent_already_given",),
         example={"purpose": "placement"},
+        aside=True,
     ),
     Move(
         "withdraw-consent",
@@ -341,6 +345,7 @@ MOVES: tuple[Move, ...] = (
         rule=given_before,
         refuses=("consent_not_given",),
         example={"purpose": "placement"},
+        aside=True,
     ),
     Move(
         "erase",

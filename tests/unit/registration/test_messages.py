@@ -182,7 +182,7 @@ async def test_a_channel_that_is_away_is_tried_again_and_given_up_in_the_end() -
         assert len(post.box.mails) == 1
         await post.tell(eligible())
         post.box.failing = [Unavailable("mail") for _ in range(TRIES)]
-        for _ in range(2 * TRIES):
+        for _ in range(3 * TRIES):
             await post.sweep(hours=7)
         assert ("eligible", "failed", "channel_away") in await post.states()
 
