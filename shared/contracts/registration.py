@@ -90,7 +90,7 @@ class PersonAccountAssigned(Event):
 
 
 class PersonContactChanged(Event):
-    """How the person wants to be written to has changed; `elsewhere`: to another address, which stays in registration."""
+    """The person wants to be written to in another way; `elsewhere`: at another address, which stays in registration."""
 
     topic: ClassVar[str] = "registration.persons"
     elsewhere: bool
