@@ -90,7 +90,7 @@ class PersonAccountAssigned(Event):
 
 
 class PersonContactChanged(Event):
-    """The person wants to be written to in another way; `elsewhere`: at another address, which stays in registration."""
+    """The person wants to be written to in another way; `elsewhere`: at another address, which no event says."""
 
     topic: ClassVar[str] = "registration.persons"
     elsewhere: bool
