@@ -81,6 +81,8 @@ async def test_who_registers_gets_a_mail_and_an_officer_holds_what_refuses(edge:
     seen = (await serving.get(f"/messages/{held}")).json()
     assert [one["language"] for one in seen["preview"]] == ["en", "fr", "ar"]
     assert CANARY not in str(seen)
+    told = (await serving.get(f"/messages/{held}/timeline")).json()["items"]
+    assert [one["fact"] for one in told] == ["MessageHeld"]
     for _ in range(2):
         released = await serving.post(f"/messages/{held}/release", "officer", key="release-it")
         assert released.status_code == 200
