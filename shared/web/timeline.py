@@ -25,9 +25,9 @@ from shared.web.callers import Edge, Granted, may
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, cursor, limit_of, query, read_cursor
 
 OFFICE = "office"
-# Who is outside of every office: to them whoever works for one is the office.
 # Records that stand for the whole of something: what changed has an event of its own.
 _COMPACTED = frozenset(name for name, topic in TOPICS.items() if topic.compacted)
+# Who is outside of every office: to them whoever works for one is the office.
 _OUTSIDE: frozenset[Role] = frozenset({"expert", "host", "panel"})
 _NUMBER_DIGITS = 6
 
