@@ -19,6 +19,8 @@ from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.readings import alike
+from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
@@ -26,6 +28,7 @@ from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTI
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
+from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -72,6 +75,7 @@ class Registration:
             an_hour=settings.readings_an_hour,
             a_day=settings.readings_a_day,
         )
+        duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings)
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
@@ -80,11 +84,13 @@ class Registration:
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings)],
-            rights=RIGHTS,
+            routers=[readings_router(self.readings), alike_router(duplicates)],
+            rights=[*RIGHTS, *alike.RIGHTS],
             subjects_of=self.work.handing_over.subjects_of,
         )
+        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(ReadingPages(self.readings).router)
+        self.app.include_router(AlikePages(duplicates, experts).router)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         (experts,) = (one for one in self.cases if one.case is EXPERT)

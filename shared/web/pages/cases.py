@@ -127,7 +127,8 @@ class CasePages:
                 beside=[
                     (one.verb, one.address(document))
                     for one in served.beside
-                    if admitted.edge.policy.allowed(admitted.principal, one.resource, one.verb)
+                    if one.is_there(document)
+                    and admitted.edge.policy.allowed(admitted.principal, one.resource, one.verb)
                 ],
             )
 
