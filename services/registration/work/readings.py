@@ -11,7 +11,7 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.store import PERSONS, READERS
 from shared.audit.chain import SUBJECTS_AT_MOST, Reading
 from shared.audit.trail import Trail
-from shared.clock import retrying, text_of
+from shared.clock import retrying, text_of, together
 from shared.errors import Conflict, Problem, Refusal
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
@@ -38,10 +38,15 @@ class Readings:
 
     async def note(self, principal: Principal, purpose: Noted, fields: Sequence[str], persons: Sequence[str]) -> None:
         """Durable when it returns. Raises Unavailable, Overloaded: then nothing may be shown."""
-        at, account, office = text_of(self._runtime.now()), principal.account, principal.office or ""
-        for share in [persons[n : n + SUBJECTS_AT_MOST] for n in range(0, len(persons), SUBJECTS_AT_MOST)] or [()]:
-            said = purpose, tuple(fields), tuple(share)
-            await self._trail.write(Reading(at, account, principal.role, office, SERVICE, *said))
+        at, account, role, office = (
+            text_of(self._runtime.now()),
+            principal.account,
+            principal.role,
+            principal.office or "",
+        )
+        shares = [persons[n : n + SUBJECTS_AT_MOST] for n in range(0, len(persons), SUBJECTS_AT_MOST)] or [()]
+        said = [Reading(at, account, role, office, SERVICE, purpose, tuple(fields), tuple(one)) for one in shares]
+        await together(*(self._trail.write(one) for one in said))
 
     async def identity(self, document: Document, principal: Principal, purpose: Purpose) -> Mapping[str, Any]:
         """What the purpose opens of the person, by field. Refusal `readings_used_up` (429).
