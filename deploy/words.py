@@ -23,6 +23,7 @@ from babel.messages.pofile import write_po
 from jinja2.ext import babel_extract
 
 from deploy.generate import GROUPS, ROOT, built
+from services.monitoring.breakdown import NOT_ADDING_UP
 from shared.cases.case import Case
 from shared.contracts.iso_codes import WITHOUT_A_STATE
 from shared.contracts.registration import Attributes
@@ -30,6 +31,8 @@ from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
+from shared.programmes.fact_words import AMOUNTS, CODED_ATTRIBUTES, CODES, IDS, KINDS, NUMBERS
+from shared.programmes.loader import load_definition
 from shared.programmes.model import editor_schema
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
@@ -117,7 +120,9 @@ def keys() -> Iterator[str]:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
             yield from (f"verb:{one.verb}" for one in served.beside)
+        yield from (f"case:{resource}" for resource in getattr(built(service), "beside", ()))
         yield from _of_contract(contract(built(service).app, service))
+    yield from _of_indicators()
     definition = editor_schema()
     yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))
     yield from (f"rule:{rule}" for rule in (*_named_rules(), *RULE_OF_STATUS.values(), REFUSED))
@@ -164,6 +169,17 @@ def _of_case(case: Case[Any]) -> Iterator[str]:
         yield from (f"rule:{rule}" for rule in (*move.refuses, *move.named.values()))
         yield from (code_key("reason", code) for code in move.reasons)
         yield from (code_key("items", code) for code in move.items)
+
+
+def _of_indicators() -> Iterator[str]:
+    """What the meaning of an indicator is put together from, with the units of the programmes that come along."""
+    yield from (code_key("fact", kind) for kind in KINDS)
+    yield from (code_key("thing", thing) for thing in IDS)
+    yield from (code_key("amount", amount) for amount in AMOUNTS)
+    yield from (f"field:{name}" for name in (*CODES, *CODED_ATTRIBUTES, *NUMBERS))
+    yield from (code_key("adds_up_rule", rule) for rule in NOT_ADDING_UP)
+    for path in sorted((ROOT / "deploy/programmes").glob("*.yaml")):
+        yield from (code_key("unit", one.unit) for one in load_definition(path).indicators)
 
 
 def _of_contract(document: Mapping[str, Any]) -> Iterator[str]:

@@ -63,7 +63,14 @@ def served_cases(works: Works) -> tuple[Served, ...]:
     }
     return (
         Served(
-            ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments, section=SelectionSection
+            ASSIGNMENT,
+            ASSIGNMENTS,
+            views.AssignmentSeen,
+            views.assignment,
+            of_assignments,
+            section=SelectionSection,
+            columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on"),
+            parts=("terms.institution",),
         ),
         Served(
             MATCH,
@@ -73,6 +80,8 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_matches,
             unsealed=_with_its_placement(works),
             section=SelectionSection,
+            columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
+            parts=("expert", "person", "institution"),
         ),
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn, Protocol
@@ -16,6 +16,7 @@ from services.monitoring.domain.disclosure import (
     Viewer,
     check_breakdown,
     check_definition,
+    published_steps,
     shown_as_of,
     why_withheld,
 )
@@ -28,7 +29,7 @@ from shared.clock import Runtime, text_of
 from shared.contracts.base import Instant
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
-from shared.programmes.model import Definition
+from shared.programmes.model import Definition, Office
 from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
@@ -51,12 +52,32 @@ class Newest(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came: code of a period, RFC 3339 instant, codes of dimensions, version of the definition."""
+    """A request as it came: code of a period, RFC 3339 instant, codes of dimensions, version of the definition, code
+    of an office."""
 
     period: str | None = None
     as_of: str | None = None
     by: tuple[str, ...] = ()
     definition: str | None = None
+    office: str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One figure with its cells; without a period over all time."""
+
+    indicator: Indicator
+    period: Period | None = None
+    by: tuple[Dimension, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Figures of one programme as of one instant: `answers[i]` is that to `wanted[i]`."""
+
+    definition: Definition
+    wanted: Sequence[Wanted]
+    answers: Sequence[Answer]
 
 
 class Figures:
@@ -69,20 +90,70 @@ class Figures:
 
     async def indicators(self, code: str, asked: Asked, viewer: Viewer) -> list[Answer]:
         """Every indicator; one that cannot be broken down by what was asked for is answered without cells."""
-        version, definition = self._definition(code, asked, viewer)
-        return await self._answer(version, definition, definition.indicators, asked, viewer)
+
+        def every(definition: Definition) -> list[Wanted]:
+            period, dimensions = period_of(definition, asked.period), _dimensions(definition, asked.by)
+            return [
+                Wanted(one, period, dimensions if can_be_broken_down(definition, one, dimensions) else ())
+                for one in definition.indicators
+            ]
+
+        return [*(await self.sheet(code, asked, viewer, every)).answers]
 
     async def indicator(self, code: str, name: str, asked: Asked, viewer: Viewer) -> Answer:
+        def one(definition: Definition) -> list[Wanted]:
+            indicator, dimensions = indicator_of(definition, name), _dimensions(definition, asked.by)
+            if not can_be_broken_down(definition, indicator, dimensions):
+                listed = [one for one in definition.dimensions if can_be_broken_down(definition, indicator, (one,))]
+                detail = f"the indicator can be broken down by {_codes(listed)}"
+                _refuse("dimension_not_of_this_indicator", "query/by", detail)
+            return [Wanted(indicator, period_of(definition, asked.period), dimensions)]
+
+        return (await self.sheet(code, asked, viewer, one)).answers[0]
+
+    async def sheet(
+        self, code: str, asked: Asked, viewer: Viewer, choose: Callable[[Definition], Sequence[Wanted]]
+    ) -> Sheet:
+        """What `choose` wants of the definition, all as of the same instant; of `asked`, its periods and dimensions are
+        for `choose` to look at."""
         version, definition = self._definition(code, asked, viewer)
-        indicator = definition.indicator(name)
-        if indicator is None:
-            raise Refusal("indicator_unknown", status=404)
-        dimensions = _dimensions(definition, asked.by)
-        if not _can_be_broken_down(definition, indicator, dimensions):
-            listed = [one for one in definition.dimensions if _can_be_broken_down(definition, indicator, (one,))]
-            detail = f"the indicator can be broken down by {_codes(listed)}"
-            _refuse("dimension_not_of_this_indicator", "query/by", detail)
-        return (await self._answer(version, definition, (indicator,), asked, viewer))[0]
+        check_breakdown(viewer, asked.by)
+        viewer = _of_office(viewer, definition, asked.office)
+        wanted = choose(definition)
+        as_of = self._as_of(definition, asked, viewer)
+        questions = [
+            Question(definition, one.indicator, as_of, one.period, one.by, viewer.office, not viewer.live)
+            for one in wanted
+        ]
+        for question in questions:
+            check_breakdown(viewer, [one.code for one in question.by])
+        # Looked at before it is counted: by then more may be final than was counted.
+        told = {"definition_version": version, "zone_data": ZONE_DATA, "final": as_of <= self._follower.watermark_ms}
+        counted = await self._runtime.in_pool(partial(_count, self._follower.model, questions))
+        answers = [
+            {**_represent(question, found, viewer), **told} for question, found in zip(questions, counted, strict=True)
+        ]
+        return Sheet(definition, wanted, answers)
+
+    def steps(self, code: str, viewer: Viewer) -> list[datetime]:
+        """The instants as of which the viewer gets figures, the newest first; none for whoever may ask for any."""
+        if viewer.live:
+            return []
+        ends = [one.ends for one in self._definitions.newest(code).periods]
+        reached = self._follower.watermark_ms
+        found = sorted({step for step in published_steps(ends, reached) if step <= reached}, reverse=True)
+        return [EPOCH + timedelta(milliseconds=step) for step in found]
+
+    def stamp(self, code: str, asked: Asked, viewer: Viewer) -> Any:
+        """What changes whenever the answer may: of a live viewer all that was read, of others the published step."""
+        version, definition = self._definition(code, asked, viewer)
+        if viewer.live:
+            return version, sum(mark.next_offset for mark in self._follower.model.marks.values())
+        return version, self._as_of(definition, asked, viewer)
+
+    def _as_of(self, definition: Definition, asked: Asked, viewer: Viewer) -> int:
+        follower, ends = self._follower, [one.ends for one in definition.periods]
+        return shown_as_of(viewer, milliseconds(asked.as_of), follower.watermark_ms, follower.head_ms, ends)
 
     def _definition(self, code: str, asked: Asked, viewer: Viewer) -> tuple[int, Definition]:
         check_definition(viewer, asked.definition)
@@ -95,37 +166,6 @@ class Figures:
             return int(asked.definition), self._definitions.version(code, int(asked.definition))
         except TooEarly:
             raise Refusal("definition_unknown", status=404) from None
-
-    async def _answer(
-        self, version: int, definition: Definition, indicators: Iterable[Indicator], asked: Asked, viewer: Viewer
-    ) -> list[Answer]:
-        check_breakdown(viewer, asked.by)
-        period, dimensions = _period(definition, asked.period), _dimensions(definition, asked.by)
-        follower = self._follower
-        watermark, ends = follower.watermark_ms, [one.ends for one in definition.periods]
-        as_of = shown_as_of(viewer, milliseconds(asked.as_of), watermark, follower.head_ms, ends)
-        questions = [
-            Question(
-                definition,
-                indicator,
-                as_of,
-                period,
-                dimensions if _can_be_broken_down(definition, indicator, dimensions) else (),
-                viewer.office,
-                not viewer.live,
-            )
-            for indicator in indicators
-        ]
-        counted = await self._runtime.in_pool(partial(_count, follower.model, questions))
-        return [
-            {
-                **_represent(question, found, viewer),
-                "definition_version": version,
-                "zone_data": ZONE_DATA,
-                "final": as_of <= watermark,
-            }
-            for question, found in zip(questions, counted, strict=True)
-        ]
 
 
 def milliseconds(text: str | None) -> int | None:
@@ -197,7 +237,7 @@ def _value(question: Question, cell: Cell, withheld: str | None) -> Answer:
     return {"value": None if share is None else str(share)}
 
 
-def _period(definition: Definition, code: str | None) -> Period | None:
+def period_of(definition: Definition, code: str | None) -> Period | None:
     if code is None:
         return None
     period = definition.period(code)
@@ -215,15 +255,42 @@ def _dimensions(definition: Definition, codes: Sequence[str]) -> tuple[Dimension
     return tuple(found)
 
 
-def _can_be_broken_down(definition: Definition, indicator: Indicator, dimensions: Sequence[Dimension]) -> bool:
+def can_be_broken_down(definition: Definition, indicator: Indicator, dimensions: Sequence[Dimension]) -> bool:
     """Whether the indicator (of a share: both that it names) may be broken down by all of these."""
     if indicator.by and any(dimension.code not in indicator.by for dimension in dimensions):
         return False
     if (share := indicator.share) is not None:
         parts = [part for code in (share.of, share.in_) if (part := definition.indicator(code)) is not None]
-        return all(_can_be_broken_down(definition, part, dimensions) for part in parts)
+        return all(can_be_broken_down(definition, part, dimensions) for part in parts)
     kinds = indicator.facts.kinds if indicator.facts is not None else ()
     return all(carries(kind, dimension) for kind in kinds for dimension in dimensions)
+
+
+def indicator_of(definition: Definition, code: str) -> Indicator:
+    """Raises Refusal 404."""
+    indicator = definition.indicator(code)
+    if indicator is None:
+        raise Refusal("indicator_unknown", status=404)
+    return indicator
+
+
+def narrowed_to(viewer: Viewer, office: str | None) -> Viewer:
+    """The viewer, to whom that office's figures are shown alone. Raises Refusal (403) for an office that is not the
+    viewer's own, and for evaluators, to whom it is a breakdown."""
+    if office is None:
+        return viewer
+    check_breakdown(viewer, (office,))
+    if viewer.office not in (None, office):
+        raise Refusal("not_yours", problems=(Problem("not_yours", "query/office"),), status=403)
+    return replace(viewer, office=office)
+
+
+def _of_office(viewer: Viewer, definition: Definition, office: str | None) -> Viewer:
+    """As `narrowed_to`; 422 for an office that the programme does not have."""
+    if office is not None and all(office not in (one.code, *one.predecessors) for one in definition.offices):
+        narrowed_to(viewer, office)
+        _refuse("office_unknown", "query/office", f"the programme has {_codes(definition.offices)}")
+    return narrowed_to(viewer, office)
 
 
 def _refuse(rule: str, pointer: str, detail: str) -> NoReturn:
@@ -231,5 +298,5 @@ def _refuse(rule: str, pointer: str, detail: str) -> NoReturn:
     raise Refusal(rule, detail, problems=(Problem(rule, pointer),), status=422)
 
 
-def _codes(listed: Sequence[Dimension | Period]) -> str:
+def _codes(listed: Sequence[Dimension | Period | Office]) -> str:
     return ", ".join(one.code for one in listed) or "none"

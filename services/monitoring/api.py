@@ -35,6 +35,12 @@ PARAMETERS: list[dict[str, Any]] = [
         "schema": {"type": "integer", "minimum": 1},
         "description": "Version of the programme's definition; without it the newest.",
     },
+    {
+        "name": "office",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "One office's figures alone: an officer's own, or any for whoever sees all of them.",
+    },
     {"name": "by", "in": "query", "schema": {"type": "string"}, "description": "Dimensions, with commas between."},
 ]
 
@@ -168,9 +174,9 @@ class Api:
 
 def asked_of(request: Request) -> Asked:
     """The question in the query; Refusal 422 for a parameter that there is not."""
-    given: Mapping[str, str] = query(request, "period", "as_of", "by", "definition")
+    given: Mapping[str, str] = query(request, "period", "as_of", "by", "definition", "office")
     by = tuple(code for code in given.get("by", "").split(",") if code)
-    return Asked(given.get("period"), given.get("as_of"), by, given.get("definition"))
+    return Asked(given.get("period"), given.get("as_of"), by, given.get("definition"), given.get("office"))
 
 
 def viewer_of(granted: Granted) -> Viewer:

@@ -9,9 +9,11 @@ from typing import Any
 
 from services.monitoring.answers import Figures
 from services.monitoring.api import Api
+from services.monitoring.drawing import Drawing
 from services.monitoring.files import ModelFiles
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.handlers import followed
+from services.monitoring.pages.routes import Pages
 from services.monitoring.rebuild import Report, rebuild
 from services.monitoring.rights import RIGHTS
 from services.monitoring.settings import Placed, cores
@@ -33,6 +35,9 @@ class MonitoringService:
     """One replica with its HTTP edge. `start` opens store and read model and begins to follow; the log is the
     caller's. SettingsError where the read model's file cannot be used."""
 
+    # What has a page and is no case.
+    beside = ("indicators",)
+
     def __init__(self, ports: Ports, settings: Placed, pace: Pace = Pace()) -> None:
         self.ports = ports
         self._kafka = settings.kafka
@@ -43,6 +48,8 @@ class MonitoringService:
         self.figures = Figures(self.follower, self.replica.definitions, ports.runtime)
         self._rebuilding = asyncio.Lock()
         api = Api(self.figures, self.replica.definitions, self.rebuild)
+        self.drawing = Drawing()
+        self.pages = Pages(self.figures, self.replica.definitions, self.drawing, ports.runtime)
         self.app = served(
             self.replica,
             settings.issuer,
@@ -52,13 +59,17 @@ class MonitoringService:
             ready=self.not_ready,
             backlog=self.unfinished,
             follows=followed(),
+            beside=self.beside,
         )
+        self.app.include_router(self.pages.router)
 
     async def start(self) -> None:
         await self.replica.start()
         self.follower.start()
 
     async def stop(self) -> None:
+        await self.pages.live.stop()
+        await self.drawing.stop()
         await self.follower.stop()
         await self.replica.stop()
         self.follower.model.close()

@@ -14,18 +14,21 @@ from shared.programmes.indicators import Dimension, Distinct, ShareMeasure
 
 # Above so many combinations of classes an answer has only the cells that hold something.
 CELLS_AT_MOST = 1_000
+SHARES, SEVERAL = "shares_do_not_add_up", "a_thing_may_be_in_several_cells"
+# Why cells do not add up, which a reader is told.
+NOT_ADDING_UP = (SHARES, SEVERAL)
 
 
 def adding_up(question: Question) -> dict[str, Any]:
     """Whether the cells of any such answer add up to its total, and by which rule."""
     measure = question.indicator.measure
     if isinstance(measure, ShareMeasure):
-        return {"adds_up": False, "adds_up_rule": "shares_do_not_add_up"}
+        return {"adds_up": False, "adds_up_rule": SHARES}
     if not isinstance(measure, Distinct):
         return {"adds_up": True, "adds_up_rule": "each_fact_in_one_cell"}
     if all(_one_class_each(question, measure.distinct, dimension) for dimension in question.by):
         return {"adds_up": True, "adds_up_rule": "each_thing_in_one_cell"}
-    return {"adds_up": False, "adds_up_rule": "a_thing_may_be_in_several_cells"}
+    return {"adds_up": False, "adds_up_rule": SEVERAL}
 
 
 def _one_class_each(question: Question, thing: str, dimension: Dimension) -> bool:

@@ -7,7 +7,7 @@ for another service's audience says nothing here: what reaches one service's pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from joserfc import jwt
@@ -25,13 +25,15 @@ REQUIRED = ("iss", "aud", "sub", "exp", "iat", "sid", "role")
 class Pass:
     """Who reads, in which session, in which language where the person chose one.
 
-    `news`: the account was signed in to elsewhere, and whoever is in this session has not been told.
+    `news`: the account was signed in to elsewhere, and whoever is in this session has not been told. `until`: when it
+    ends, of one that was read.
     """
 
     principal: Principal
     session: str
     language: str | None = None
     news: bool = False
+    until: datetime | None = None
 
 
 def audience_of(service: str) -> str:
@@ -81,7 +83,8 @@ class Readers:
         """Raises TokenRefused for what is no pass of this service now."""
         claims = await self.signed.claims(text, now)
         principal = Principal(claims["sub"], claims["role"], claims.get("office"))
-        return Pass(principal, claims["sid"], claims.get("locale"), "news" in claims)
+        until = datetime.fromtimestamp(claims["exp"], UTC)
+        return Pass(principal, claims["sid"], claims.get("locale"), "news" in claims, until)
 
     def forms_of(self, session: str) -> str:
         """64 hexadecimal digits that stand in the forms of one session, and that no other site can know.

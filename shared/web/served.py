@@ -22,9 +22,11 @@ from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.pages.cases import pages_of
+from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
+from shared.web.timeline import timelines_router
 
 
 def served(
@@ -38,34 +40,40 @@ def served(
     ready: Ready | None = None,
     backlog: Report | None = None,
     follows: Sequence[type[Event]] = (),
+    beside: Sequence[str] = (),
 ) -> FastAPI:
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
     `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
-    `ready` and `backlog` are the replica's own unless the service has more to say. A replica that takes submissions
-    also answers for its receipts. `follows`: what the service reads beside its handler table.
+    `ready` and `backlog` are the replica's own unless the service has more to say; one that takes submissions answers
+    for its receipts. `follows`: what it reads beside its handler table. `beside`: resources that are no case and have a
+    page, to which the part of `/today` leads.
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
-    rows = [row for one in cases for row in rows_of(one.case)]
-    policy = policy_of(rows, rights, intake=replica.intake is not None)
-    # A request is held against one route after the other: what comes by the thousand stands first.
-    ordered = sorted(cases, key=lambda one: not one.taken)
+    policy = policy_of([row for one in cases for row in rows_of(one.case)], rights, intake=replica.intake is not None)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
+        routers=[*_of_cases(cases, behind), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    app.include_router(today_router(cases, behind))
+    app.include_router(today_router(cases, behind, beside))
     if replica.intake is not None:
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
         app.include_router(pages_of(one, behind))
+        app.include_router(reading_pages_of(one, behind))
     return app
+
+
+def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:
+    """A request is held against one route after the other: what comes by the thousand stands first."""
+    ordered = sorted(cases, key=lambda one: not one.taken)
+    return [*(case_routes(one, behind) for one in ordered), timelines_router(cases)]
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:

@@ -91,10 +91,10 @@ def shown_as_of(viewer: Viewer, asked_ms: int | None, watermark_ms: int, head_ms
     if viewer.live:
         return head_ms if asked_ms is None else asked_ms
     reached = watermark_ms if asked_ms is None else asked_ms
-    return max((step for step in _steps(ends, reached) if step <= reached), default=0)
+    return max((step for step in published_steps(ends, reached) if step <= reached), default=0)
 
 
-def _steps(ends: Sequence[date], until_ms: int) -> Iterator[int]:
+def published_steps(ends: Sequence[date], until_ms: int) -> Iterator[int]:
     """The published steps: a day after each period's end, when it has ended in every time zone; after the last
     period, in which corrections still come, a day after the beginning of each quarter of a year."""
     for end in ends:

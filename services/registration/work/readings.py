@@ -38,12 +38,8 @@ class Readings:
 
     async def note(self, principal: Principal, purpose: Noted, fields: Sequence[str], persons: Sequence[str]) -> None:
         """Durable when it returns. Raises Unavailable, Overloaded: then nothing may be shown."""
-        at, account, role, office = (
-            text_of(self._runtime.now()),
-            principal.account,
-            principal.role,
-            principal.office or "",
-        )
+        at, account, role = text_of(self._runtime.now()), principal.account, principal.role
+        office = principal.office or ""
         shares = [persons[n : n + SUBJECTS_AT_MOST] for n in range(0, len(persons), SUBJECTS_AT_MOST)] or [()]
         said = [Reading(at, account, role, office, SERVICE, purpose, tuple(fields), tuple(one)) for one in shares]
         await together(*(self._trail.write(one) for one in said))

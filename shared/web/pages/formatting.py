@@ -103,7 +103,7 @@ class Formats:
         """The first and the last day of `[starts_on, ends_on)`: people count to the last day, not to the one after."""
         last = max(starts_on, ends_on - timedelta(days=1))
         sentence = self._words.gettext("%(first)s to %(last)s")
-        return _filled(sentence, first=self.date(starts_on), last=self.date(last))
+        return filled(sentence, first=self.date(starts_on), last=self.date(last))
 
     def instant(self, at: datetime, zone: tzinfo) -> Markup:
         """Date, time, the zone's city and its offset then; the reader's own time second where it is another one.
@@ -114,7 +114,7 @@ class Formats:
         if self.own is None or at.astimezone(self.own).utcoffset() == at.astimezone(zone).utcoffset():
             return text
         sentence = self._words.gettext("%(theirs)s; your time: %(own)s")
-        return _filled(sentence, theirs=text, own=self._in_zone(at, self.own))
+        return filled(sentence, theirs=text, own=self._in_zone(at, self.own))
 
     def time_left(self, until: datetime, now: datetime) -> str:
         """In words and rounded down: whoever has a day less one minute is not told of a day."""
@@ -165,11 +165,11 @@ class Formats:
         local = at.astimezone(zone)
         said = {"date": self._long(local.date()), "time": self._ltr(f"{local:%H:%M}")}
         if zone is UTC or str(zone) == "UTC":
-            text = _filled(self._words.gettext("%(date)s, %(time)s UTC"), **said)
+            text = filled(self._words.gettext("%(date)s, %(time)s UTC"), **said)
         else:
             city = get_timezone_location(zone, locale=self._locale, return_city=True)
             said |= {"city": city, "offset": self._ltr(_offset(local))}
-            text = _filled(self._words.gettext("%(date)s, %(time)s (%(city)s time, %(offset)s)"), **said)
+            text = filled(self._words.gettext("%(date)s, %(time)s (%(city)s time, %(offset)s)"), **said)
         return Markup('<time datetime="{}">{}</time>').format(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", text)
 
     def _digits(self, value: int | str | Decimal, decimals: int) -> str:
@@ -182,7 +182,7 @@ class Formats:
         return reference(text) if self._locale.text_direction == "rtl" else escape(text)
 
 
-def _filled(sentence: str, **values: str) -> Markup:
+def filled(sentence: str, **values: str) -> Markup:
     """A sentence of the catalogue with its values, escaped unless they are markup."""
     return Markup(sentence) % values  # noqa: S704
 

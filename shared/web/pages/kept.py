@@ -28,6 +28,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.problems import ANSWERS
 
+EVENTS = "text/event-stream"
 # What a form holds beside its fields: the command's key, and the version of the case that it was made from.
 KEY, VERSION = "idempotency-key", "version"
 # On an endpoint that takes a form: makes it anew from the language and what was sent.
@@ -39,6 +40,9 @@ def install(app: FastAPI) -> None:
     """Sends readers without a pass where one is given, and back; what is sent without one is kept on a page."""
 
     async def without_pass(request: Request, _error: Exception) -> Response:
+        if EVENTS in request.headers.get("accept", ""):
+            # Sent on, a stream would renew its own pass for as long as the page lies open.
+            return Response(status_code=401)
         if request.method == "GET":
             return RedirectResponse(for_a_pass(edge_of(request), request), 303)
         return await _kept(request, None, 401)

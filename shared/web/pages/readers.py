@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
@@ -32,7 +33,7 @@ RETURN_CHARACTERS_AT_MOST = 1_024
 class Reader:
     """Who reads. `session`: a name of it that opens nothing; `csrf`: what stands in the forms that are sent to it.
 
-    `news`: the account was signed in to elsewhere, and this session has not been told.
+    `news`: the account was signed in to elsewhere, and this session has not been told. `until`: when the pass ends.
     """
 
     principal: Principal
@@ -40,6 +41,7 @@ class Reader:
     language: str
     csrf: str
     news: bool = False
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,7 @@ def reader_with(request: Request, found: Pass) -> Reader:
     """The reader of a page, by what a pass says."""
     language = language_of(request, found.language)
     csrf = edge_of(request).readers.forms_of(found.session)
-    return Reader(found.principal, found.session, language, csrf, found.news)
+    return Reader(found.principal, found.session, language, csrf, found.news, found.until)
 
 
 def reading_as(resource: str, verb: str) -> Callable[[Request], Awaitable[Admitted]]:

@@ -41,13 +41,21 @@ class Waiting:
     oldest: tuple[str, ...]
 
 
-def today_router(cases: Sequence[Served], behind: Behind) -> APIRouter:
-    """`GET /today`, a part of the page that tells what waits in every service."""
+def today_router(cases: Sequence[Served], behind: Behind, beside: Sequence[str] = ()) -> APIRouter:
+    """`GET /today`, a part of the page that tells what waits in every service. `beside`: resources with a page."""
     router = APIRouter(include_in_schema=False)
 
     async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
         found = [one for served in cases for one in await waiting_in(served, behind, admitted)]
-        return render(request, "waiting.html", reader=admitted.reader, waiting=found, service=admitted.edge.service)
+        allowed = admitted.edge.policy.allowed
+        return render(
+            request,
+            "waiting.html",
+            reader=admitted.reader,
+            waiting=found,
+            beside=[one for one in beside if allowed(admitted.principal, one, "list")],
+            service=admitted.edge.service,
+        )
 
     router.add_api_route("/today", today, methods=["GET"])
     return router

@@ -20,7 +20,10 @@ addEventListener("pageshow", () => {
 for (const frame of document.querySelectorAll("iframe")) {
   const fit = () => {
     const part = frame.contentDocument;
-    if (part && part.documentElement) frame.style.blockSize = `${part.documentElement.scrollHeight + 4}px`;
+    if (!part || !part.body) return;
+    // What the reader may not see leaves no hole in the page.
+    if (part.body.classList.contains("none")) frame.hidden = true;
+    frame.style.blockSize = `${part.documentElement.scrollHeight + 4}px`;
   };
   frame.addEventListener("load", fit);
   fit();
@@ -29,7 +32,37 @@ for (const frame of document.querySelectorAll("iframe")) {
 // Whoever reads stays signed in for as long as the page lies open, an hour at most: a pass lives five minutes.
 const renewal = document.body.dataset.renewal;
 let rounds = 15;
+const renew = () => fetch(renewal, { credentials: "same-origin", cache: "no-store" });
 const renewing = renewal && setInterval(() => {
   if (--rounds < 0) clearInterval(renewing);
-  else fetch(renewal, { credentials: "same-origin", cache: "no-store" }).catch(() => {});
+  else renew().catch(() => {});
 }, 240000);
+
+// Figures that have changed are fetched again while somebody looks at them; nobody's place on the page is lost.
+let told = null;
+const show = async () => {
+  const answer = await fetch(location.href, { credentials: "same-origin", cache: "no-store" });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const now = page.querySelector("[data-live]"), shown = document.querySelector("[data-live]");
+  if (!answer.ok || !now || now.dataset.live === shown.dataset.live) return;
+  shown.replaceWith(now);
+  const words = document.querySelector("[data-told]");
+  words.textContent = words.dataset.words;
+};
+const listen = () => {
+  const shown = document.querySelector("[data-live]");
+  if (told || !shown || !shown.dataset.live || document.hidden) return;
+  told = new EventSource(shown.dataset.live);
+  told.addEventListener("changed", () => show().catch(() => {}));
+  // A stream ends with the pass that opened it: the browser asks again by itself, and is refused without another pass.
+  told.addEventListener("error", () => {
+    if (told.readyState !== EventSource.CLOSED) return;
+    told = null;
+    if (rounds >= 0) setTimeout(() => renew().then(listen, listen), 15000);
+  });
+};
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) listen();
+  else if (told) told = told.close() || null;
+});
+listen();

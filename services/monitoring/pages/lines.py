@@ -1,0 +1,117 @@
+"""A figure as a reader sees it: the table's row, the chart's bar and the download's row are all the same line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from services.monitoring.answers import Answer, Sheet, Wanted
+from services.monitoring.pages.meaning import Meaning
+from shared.programmes.indicators import Dimension, Indicator, Period
+from shared.web.pages.formatting import Formats
+from shared.web.pages.words import translations
+
+# Why there is no figure: somebody could be recognised in it, or nothing is known yet.
+Missing = Literal["", "withheld", "nothing"]
+NOT_PUBLISHED = "nothing_published_yet"
+
+
+@dataclass(frozen=True)
+class Line:
+    """`answer`: what the JSON edge answers to the same reader; `said`: its value in words and digits.
+
+    `code` and `name`: of the indicator's period, or of the class of a breakdown.
+    """
+
+    code: str
+    name: Markup | str
+    answer: Mapping[str, Any]
+    said: Markup | str
+    missing: Missing
+    target: Markup | str
+    indicator: Indicator
+    period: Period | None
+
+    @property
+    def size(self) -> Decimal | None:
+        """The value as a number; None where there is none to be seen."""
+        value = self.answer["value"]
+        return None if value is None else Decimal(value)
+
+    @property
+    def goal(self) -> int | None:
+        return self.answer.get("target")
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The cells of a figure by one dimension; `adds_up`: whether they give the total."""
+
+    dimension: Dimension
+    lines: Sequence[Line]
+    adds_up: bool
+    adds_up_rule: str
+
+
+def missing_of(answer: Mapping[str, Any]) -> Missing:
+    """Which of the two it is: a share of nothing is nothing yet, and so is what was not published."""
+    if answer["value"] is not None:
+        return ""
+    return "withheld" if answer.get("withheld", NOT_PUBLISHED) != NOT_PUBLISHED else "nothing"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Writes the figures of one sheet for one reader."""
+
+    sheet: Sheet
+    language: str
+
+    @cached_property
+    def meaning(self) -> Meaning:
+        return Meaning(self.sheet.definition, self.language)
+
+    def by_period(self) -> list[Line]:
+        """A line for each figure that was wanted, named by its period."""
+        return [self._line(one, answer) for one, answer in self._pairs if not one.by]
+
+    def broken_down(self) -> list[Breakdown]:
+        return [self._breakdown(one, one.by[0], answer) for one, answer in self._pairs if one.by]
+
+    @property
+    def _pairs(self) -> Sequence[tuple[Wanted, Answer]]:
+        return [*zip(self.sheet.wanted, self.sheet.answers, strict=True)]
+
+    def _line(self, wanted: Wanted, answer: Answer) -> Line:
+        formats, words = Formats(self.language), translations(self.language)
+        name = words.gettext("All time") if wanted.period is None else formats.text(wanted.period.name)
+        goal = answer["target"]
+        target = "" if goal is None else self._number(wanted.indicator, goal)
+        code = "" if wanted.period is None else wanted.period.code
+        return Line(code, name, answer, *self._said(wanted.indicator, answer), target, wanted.indicator, wanted.period)
+
+    def _breakdown(self, wanted: Wanted, dimension: Dimension, answer: Answer) -> Breakdown:
+        lines = []
+        for cell in answer["by"]:
+            code = str(cell[dimension.code])
+            name = self.meaning.class_of(dimension, code)
+            said = self._said(wanted.indicator, cell)
+            lines.append(Line(code, name, cell, *said, "", wanted.indicator, wanted.period))
+        return Breakdown(dimension, lines, answer["adds_up"], answer["adds_up_rule"])
+
+    def _said(self, indicator: Indicator, answer: Mapping[str, Any]) -> tuple[Markup | str, Missing]:
+        words, missing = translations(self.language), missing_of(answer)
+        if missing == "withheld":
+            return words.gettext("Withheld"), missing
+        if missing:
+            return words.gettext("No data yet"), missing
+        return self._number(indicator, answer["value"]), missing
+
+    def _number(self, indicator: Indicator, value: int | str) -> Markup:
+        formats = Formats(self.language)
+        return formats.number(value) if indicator.share is None else formats.share(value)
