@@ -68,13 +68,7 @@ class Registration:
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = Readings(
-            self.replica,
-            identifiers,
-            self.trail,
-            an_hour=settings.readings_an_hour,
-            a_day=settings.readings_a_day,
-        )
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings)
         sessions = Sessions(self.replica)
@@ -93,7 +87,6 @@ class Registration:
         self.app.include_router(AlikePages(duplicates, experts).router)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(Applying(opening, experts).router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])

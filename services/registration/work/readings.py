@@ -8,6 +8,7 @@ from typing import Any
 from services.registration.domain.names import fold_name
 from services.registration.domain.readings import NAMES, OPENS, Noted, Purpose, Used
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.settings import Issued
 from services.registration.store import PERSONS, READERS
 from shared.audit.chain import SUBJECTS_AT_MOST, Reading
 from shared.audit.trail import Trail
@@ -26,15 +27,15 @@ WITHOUT_LETTERS = "no_letter_or_digit"
 
 
 class Readings:
-    """`an_hour`, `a_day`: how many persons' identifiers an account reads, searches included."""
+    """`settings`: of how many persons an account reads the identifiers, searches included."""
 
-    def __init__(self, replica: Replica, identifiers: Identifiers, trail: Trail, *, an_hour: int, a_day: int) -> None:
+    def __init__(self, replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> None:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._identifiers = identifiers
         self._trail = trail
-        self._an_hour = an_hour
-        self._a_day = a_day
+        self._an_hour = settings.readings_an_hour
+        self._a_day = settings.readings_a_day
 
     async def note(self, principal: Principal, purpose: Noted, fields: Sequence[str], persons: Sequence[str]) -> None:
         """Durable when it returns. Raises Unavailable, Overloaded: then nothing may be shown."""
