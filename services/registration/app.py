@@ -22,6 +22,8 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.readings import alike
+from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
@@ -30,6 +32,7 @@ from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
+from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -76,7 +79,8 @@ class Registration:
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = _readings(self.replica, identifiers, self.trail, settings)
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
@@ -85,14 +89,15 @@ class Registration:
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings)],
-            rights=RIGHTS,
+            routers=[readings_router(self.readings), alike_router(duplicates)],
+            rights=[*RIGHTS, *alike.RIGHTS],
             subjects_of=self.work.handing_over.subjects_of,
         )
+        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(ReadingPages(self.readings).router)
+        self.app.include_router(AlikePages(duplicates, experts).router)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(Applying(opening, experts).router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
@@ -113,11 +118,6 @@ class Registration:
         await stop_tasks(self._tasks)
         await self.trail.stop()
         await self.replica.stop()
-
-
-def _readings(replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> Readings:
-    hour, day = settings.readings_an_hour, settings.readings_a_day
-    return Readings(replica, identifiers, trail, an_hour=hour, a_day=day)
 
 
 def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:
