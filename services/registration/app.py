@@ -25,13 +25,17 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.readings import alike
+from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
+from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
+from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -79,29 +83,35 @@ class Registration:
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = _readings(self.replica, identifiers, self.trail, settings)
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         giving = GivingBack(self.drafting, self.replica.definitions)
-        self.app = self._served(giving, settings)
+        self.app = self._served(giving, duplicates, settings)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         (experts,) = (one for one in self.cases if one.case is EXPERT)
-        pages = GivingBackPages(giving, self.replica.definitions, settings.base_url)
-        for one in (ReadingPages(self.readings), pages, Applying(opening, experts)):
+        pages = (
+            ReadingPages(self.readings),
+            AlikePages(duplicates, experts),
+            GivingBackPages(giving, self.replica.definitions, settings.base_url),
+            Applying(opening, experts),
+        )
+        for one in pages:
             self.app.include_router(one.router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
-    def _served(self, giving: GivingBack, settings: Issued) -> FastAPI:
+    def _served(self, giving: GivingBack, duplicates: Duplicates, settings: Issued) -> FastAPI:
         return served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings), giving_back_routes(giving)],
-            rights=(*RIGHTS, *giving_back.RIGHTS),
+            routers=[readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)],
+            rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
             further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
         )
@@ -124,11 +134,6 @@ class Registration:
         await self.replica.stop()
 
 
-def _readings(replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> Readings:
-    hour, day = settings.readings_an_hour, settings.readings_a_day
-    return Readings(replica, identifiers, trail, an_hour=hour, a_day=day)
-
-
 def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
@@ -139,12 +144,13 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts),
+        Proposing(replica, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting),
+        Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
     )
 
