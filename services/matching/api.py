@@ -15,6 +15,7 @@ from services.matching import views
 from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
 from services.matching.domain.knowledge import OfAnotherOffice
 from services.matching.domain.matches import MATCH
+from services.matching.papers.terms import TERMS
 from services.matching.store import ASSIGNMENTS, MATCHES, last_day_over_everywhere
 from services.matching.work.selection import APPLICATION
 from services.matching.work.works import Works
@@ -63,7 +64,13 @@ def served_cases(works: Works) -> tuple[Served, ...]:
     }
     return (
         Served(
-            ASSIGNMENT, ASSIGNMENTS, views.AssignmentSeen, views.assignment, of_assignments, section=SelectionSection
+            ASSIGNMENT,
+            ASSIGNMENTS,
+            views.AssignmentSeen,
+            views.assignment,
+            of_assignments,
+            section=SelectionSection,
+            papers=(TERMS,),
         ),
         Served(
             MATCH,

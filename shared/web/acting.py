@@ -18,6 +18,7 @@ from shared.cases.case import Asked, Case, person_of
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
 from shared.identity.tokens import Principal
+from shared.papers.named import PaperOf
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import check_codes, part_of
 from shared.programmes.sections.base import Section
@@ -93,7 +94,7 @@ class Served:
     `about`: the person that a case is about, with whose key the digests of its bodies end. `outlasting`: the verbs that
     may be asked again after that, and whose bodies say nothing of a person.
     `section`: the part of a programme that adds reasons and items to those of the verbs.
-    `beside`: what pages of the case lead to besides.
+    `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 
@@ -108,6 +109,7 @@ class Served:
     outlasting: frozenset[str] = frozenset()
     section: type[Section] | None = None
     beside: tuple[Beside, ...] = ()
+    papers: tuple[PaperOf, ...] = ()
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}

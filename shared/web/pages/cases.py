@@ -123,6 +123,11 @@ class CasePages:
                 rows=cells.rows(found),
                 cells=cells,
                 others=others,
+                papers=[
+                    (one.name, one.address(found.id))
+                    for one in served.papers
+                    if found.state in one.states and role in one.by
+                ],
                 done=done if done in case.verbs else "",
                 beside=[
                     (one.verb, one.address(document))
