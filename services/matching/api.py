@@ -71,6 +71,8 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_assignments,
             section=SelectionSection,
             papers=(TERMS,),
+            columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on"),
+            parts=("terms.institution",),
         ),
         Served(
             MATCH,
@@ -80,6 +82,8 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_matches,
             unsealed=_with_its_placement(works),
             section=SelectionSection,
+            columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
+            parts=("expert", "person", "institution"),
         ),
     )
 

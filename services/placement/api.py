@@ -30,6 +30,15 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
         "cancel": placing.end,
     }
     return (
-        Served(PLACEMENT, PLACEMENTS, views.PlacementSeen, views.placement, works, section=PlacementSection),
+        Served(
+            PLACEMENT,
+            PLACEMENTS,
+            views.PlacementSeen,
+            views.placement,
+            works,
+            section=PlacementSection,
+            columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
+            parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
+        ),
         *(plain(one, replica) for one in PLAIN),
     )

@@ -48,38 +48,63 @@ class Works:
 
 
 def served_cases(works: Works, identifiers: Identifiers, readings: Readings) -> tuple[Served, ...]:
-    handing_over = works.handing_over
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
-        "assign-account": handing_over.of_institution,
+        "assign-account": works.handing_over.of_institution,
         **works.putting_right,
     }
     return (
-        Served(PROGRAMME, PROGRAMMES, ProgrammeSeen, views.programme, {"publish": works.publishing.publish}),
         Served(
-            PERSON,
-            PERSONS,
-            PersonSeen,
-            views.person,
-            _of_persons(works),
-            unsealed=Named(identifiers, readings).to_those_concerned,
-            beside=_beside(lambda person: str(person["_id"])),
-            about=lambda person: str(person["_id"]),
-            outlasting=frozenset({"erase"}),
+            PROGRAMME,
+            PROGRAMMES,
+            ProgrammeSeen,
+            views.programme,
+            {"publish": works.publishing.publish},
+            columns=("code", "version"),
         ),
+        _persons(works, identifiers, readings),
+        _experts(works),
         Served(
-            EXPERT,
-            EXPERTS,
-            ExpertSeen,
-            views.expert,
-            {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
-            taken={"create": works.registering.take},
-            unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
-            about=lambda expert: str(expert["state"]["person"]),
-            beside=_beside(lambda expert: str(expert["state"]["person"])),
-            section=SelectionSection,
+            INSTITUTION,
+            INSTITUTIONS,
+            InstitutionSeen,
+            views.institution,
+            of_institutions,
+            columns=("name", "country", "sector", "host_type", "registered_at"),
         ),
-        Served(INSTITUTION, INSTITUTIONS, InstitutionSeen, views.institution, of_institutions),
+    )
+
+
+def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Served:
+    return Served(
+        PERSON,
+        PERSONS,
+        PersonSeen,
+        views.person,
+        _of_persons(works),
+        unsealed=Named(identifiers, readings).to_those_concerned,
+        beside=_beside(lambda person: str(person["_id"])),
+        about=lambda person: str(person["_id"]),
+        outlasting=frozenset({"erase"}),
+        tells=views.tells_of_person,
+        columns=("office",),
+        as_part=("given_name", "family_name", "office"),
+    )
+
+
+def _experts(works: Works) -> Served:
+    return Served(
+        EXPERT,
+        EXPERTS,
+        ExpertSeen,
+        views.expert,
+        {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
+        taken={"create": works.registering.take},
+        unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
+        about=lambda expert: str(expert["state"]["person"]),
+        beside=_beside(lambda expert: str(expert["state"]["person"])),
+        section=SelectionSection,
+        columns=("programme", "office", "registered_at", "channel", "reason"),
     )
 
 

@@ -19,10 +19,16 @@ from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
 from services.registration.identifiers import Identifiers
 from services.registration.work.readings import Readings
 from shared.cases.trail import Trailed
-from shared.contracts.base import Instant
-from shared.contracts.registration import ProfileEntry
+from shared.contracts.base import Event, Instant
+from shared.contracts.registration import (
+    IdentityChangeConfirmed,
+    IdentityChangeRefused,
+    IdentityChangeRequested,
+    ProfileEntry,
+)
 from shared.errors import Refusal
 from shared.identity.keyfiles import KeyDestroyed
+from shared.identity.roles import Role
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen, Unsealed
@@ -35,6 +41,7 @@ HIDDEN = {"status", "identity", "criteria", "resumes", "resumes_until", "against
 SEES_ACTUAL_VALUES = ("expert", "officer")
 # Who may see that another identity is to be recorded.
 SEES_IDENTITY_CHANGES = ("expert", "officer")
+_IDENTITY_CHANGES = (IdentityChangeRequested, IdentityChangeConfirmed, IdentityChangeRefused)
 
 
 class ProgrammeSeen(Seen):
@@ -165,6 +172,11 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         document_claim=state.claim,
         **({"identity_change": change} if change else {}),
     )
+
+
+def tells_of_person(event: type[Event], role: Role) -> bool:
+    """That another identity was asked for, and what became of it, to those who see it in the case."""
+    return event not in _IDENTITY_CHANGES or role in SEES_IDENTITY_CHANGES
 
 
 class Named:

@@ -59,6 +59,8 @@ def submission_of(document: Document, opened: Opened, traceparent: str | None = 
         fields["recorded_late"],
         document["account"] or None,
         acknowledged=True,
+        # Those that were taken before it was kept have none.
+        by=fields.get("by"),
     )
     return Submission(
         document["_id"], document["kind"], document["subject"], opened, cause, document["office"], document["channel"]
@@ -72,4 +74,5 @@ def cause_fields(cause: Cause) -> dict[str, Any]:
         "traceparent": cause.traceparent,
         "happened_at": text_of(cause.happened_at) if cause.happened_at else None,
         "recorded_late": cause.recorded_late,
+        "by": None if cause.by is None else dict(cause.by),
     }

@@ -2,7 +2,8 @@
 
 A document is an aggregate and a stream: `state` is the fold of its events, `private` what no event may carry,
 `outbox` the events not yet sent, `applied` every command of people and events that it ever accepted, `emitted` a
-count and a hash chain for each topic, `holds` its promises to other documents (shared.store.guards).
+count and a hash chain for each topic, `past` what happened in it (shared.store.past), `holds` its promises to other
+documents (shared.store.guards).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from shared.contracts.base import Event, Scope
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store.collection import Collection
 from shared.store.documents import new_document
+from shared.store.past import Told, remember
 from shared.store.port import Document, Store
 from shared.store.streams import Emitter, emit
 from shared.store.timers import schedule
@@ -91,7 +93,7 @@ class Cause:
     `happened_at` is None for what happens now; `recorded_late` marks a past instant that a role with that
     right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
     somebody has a receipt for it. `note`: what was said beside it, as the document keeps it. `by`: as what somebody
-    asked for it, with the office; None where nobody did, or where it is decided long after it was asked.
+    asked for it, with the office; None where nobody did. `forgets`: the document tells no more what happened before.
     """
 
     command_id: str
@@ -105,6 +107,7 @@ class Cause:
     acknowledged: bool = False
     note: Mapping[str, Any] | None = None
     by: Mapping[str, str | None] | None = None
+    forgets: bool = False
 
     def noting(self, note: Mapping[str, Any], digest: str) -> Cause:
         """The cause of the same command, with a note that is kept with the case's own document alone."""
@@ -123,6 +126,7 @@ class Cause:
             self.account,
             self.acknowledged,
             by=self.by,
+            forgets=self.forgets,
         )
 
 
@@ -260,8 +264,10 @@ class Kernel:
             event.model_copy(update={"recorded_late": True}) if cause.recorded_late else event
             for event in aggregate.decide(state, command, at)
         )
+        told: list[Told] = []
         for event in events:
             state = aggregate.evolve(state, event)
+            told.append((event, getattr(state, "status", None)))
         if state is None:
             raise Refusal("not_found", status=404)
         draft = new_document(id) if document is None else dict(document)
@@ -273,8 +279,8 @@ class Kernel:
         if events:
             draft["late"] = cause.recorded_late
             draft["last_happened_at"] = text_of(events[-1].happened_at)
-            draft["last_by"] = dict(cause.by) if cause.by else None
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
+            remember(draft, told, cause)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
 

@@ -58,7 +58,6 @@ def new_document(id: str) -> Document:
         "next_at": None,
         "last_recorded_at": None,
         "last_happened_at": None,
-        "last_by": None,
     }
 
 

@@ -111,17 +111,20 @@ class LocalStore:
         after: str | None = None,
         until: str | None = None,
         limit: int = 100,
+        descending: bool = False,
     ) -> list[Document]:
         self._declared.index(collection, index)
         bounds = (after or "",) if until is None else (after or "", until)
-        statement = statements.FIND_ON if until is None else statements.FIND_UNTIL
+        statement = statements.FIND[descending, until is not None]
         arguments = (collection, index, equals, *bounds, max(limit, 0))
         rows = self._file.read(lambda c: c.execute(statement, arguments).fetchall())
         return [document_of(*row) for row in rows]
 
-    async def count(self, collection: str, index: str, equals: str) -> int:
+    async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         self._declared.index(collection, index)
-        row = self._file.read(lambda c: c.execute(statements.COUNT, (collection, index, equals)).fetchone())
+        # SQLite reads a negative bound as none.
+        arguments = (collection, index, equals, -1 if at_most is None else at_most)
+        row = self._file.read(lambda c: c.execute(statements.COUNT, arguments).fetchone())
         return int(row[0])
 
     async def scan(self, collection: str) -> AsyncIterator[Document]:

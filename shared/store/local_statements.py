@@ -53,12 +53,16 @@ PUT_OUTBOX = "INSERT OR REPLACE INTO outboxes (number, ord, events) VALUES (?, ?
 DROP_OUTBOX = "DELETE FROM outboxes WHERE number=?"
 PUT_PASSING = "INSERT OR REPLACE INTO passing (number, fields) VALUES (?, ?)"
 DROP_PASSING = "DELETE FROM passing WHERE number=?"
-FIND = f"""{WHOLE} FROM entries e
+_FOUND = f"""{WHOLE} FROM entries e
     CROSS JOIN contents d ON d.collection=e.collection AND d.id=e.id {APART}
-    WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {{until}} ORDER BY e.ord LIMIT ?"""
-FIND_ON = FIND.format(until="")
-FIND_UNTIL = FIND.format(until="AND e.ord<?")
-COUNT = "SELECT count(*) FROM entries WHERE collection=? AND name=? AND equals=?"
+    WHERE e.collection=? AND e.name=? AND e.equals=? AND e.ord>? {{until}} ORDER BY e.ord {{way}} LIMIT ?"""
+# By whether the last comes first, and whether there is an end.
+FIND = {
+    (descending, ends): _FOUND.format(until="AND e.ord<?" if ends else "", way="DESC" if descending else "")
+    for descending in (False, True)
+    for ends in (False, True)
+}
+COUNT = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE collection=? AND name=? AND equals=? LIMIT ?)"
 SCAN = f"{WHOLE}, d.id FROM contents d {APART} WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"
 ADD_ENTRY = "INSERT INTO entries (collection, name, equals, ord, id) VALUES (?, ?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE collection=? AND name=? AND equals=? AND ord=? AND id=?"

@@ -210,24 +210,26 @@ class MongoStore:
         after: str | None = None,
         until: str | None = None,
         limit: int = 100,
+        descending: bool = False,
     ) -> list[Document]:
         self._declared.index(collection, index)
         if limit <= 0:
             # The driver reads 0 as no limit.
             return []
         bounds = {"$gt": after or ""} | ({} if until is None else {"$lt": until})
-        order = f"ix.{index}.o"
-        cursor = self._of(collection).find({f"ix.{index}.e": equals, order: bounds}, sort=[(order, 1)], limit=limit)
+        order, way = f"ix.{index}.o", -1 if descending else 1
+        cursor = self._of(collection).find({f"ix.{index}.e": equals, order: bounds}, sort=[(order, way)], limit=limit)
         try:
             documents: list[Document] = await cursor.to_list(limit)
         except (PyMongoError, BSONError) as error:
             raise driver_of.read_error(error) from error
         return documents
 
-    async def count(self, collection: str, index: str, equals: str) -> int:
+    async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         self._declared.index(collection, index)
         try:
-            found = self._of(collection).count_documents({f"ix.{index}.e": equals})
+            bound = {} if at_most is None else {"limit": at_most}
+            found = self._of(collection).count_documents({f"ix.{index}.e": equals}, **bound)
             return int(await found)
         except (PyMongoError, BSONError) as error:
             raise driver_of.read_error(error) from error

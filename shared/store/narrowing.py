@@ -11,6 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import total_ordering
 from typing import Any
 
 from shared.cases.case import Case
@@ -61,7 +62,9 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
     if reference := next((name for name in references_of(case) if name in asked), ""):
         return Listed(reference_index(case, reference), (asked[reference],), fits)
-    if not asked or not narrowed_of(case):
+    if not asked:
+        return Listed(index, (equals,))
+    if not narrowed_of(case):
         return Listed(index, (equals,), fits)
     if index in narrowed_of(case):
         return Listed(index, tuple(_texts(case, equals, asked, offices)))
@@ -87,9 +90,17 @@ def _office_by_office(asked: Mapping[str, str], offices: Offices) -> Iterator[st
             yield text(office, programme, *status)
 
 
-async def read(store: Store, collection: str, listed: Listed, after: str | None, limit: int) -> tuple[Page, str | None]:
-    """At most `limit` documents behind `after`, and the place to go on from; None at the end of the list."""
-    runs = [_Run(store, collection, listed.index, one, after, limit, len(listed.equals)) for one in listed.equals]
+async def read(
+    store: Store, collection: str, listed: Listed, after: str | None, limit: int, *, descending: bool = False
+) -> tuple[Page, str | None]:
+    """At most `limit` documents behind `after`, and the place to go on from; None at the end of the list.
+
+    `descending`: the last of the list first.
+    """
+    among = len(listed.equals)
+    runs = [
+        _Run(store, collection, listed.index, one, after, limit, among, descending=descending) for one in listed.equals
+    ]
     heads = [(place, number) for number, run in enumerate(runs) if (place := await run.place())]
     heapq.heapify(heads)
     found: Page = []
@@ -103,7 +114,7 @@ async def read(store: Store, collection: str, listed: Listed, after: str | None,
             if len(found) == limit:
                 return found, last
             found.append(document)
-        last = place
+        last = place.text
         following = await runs[number].place()
         if following:
             heapq.heapreplace(heads, (following, number))
@@ -112,12 +123,34 @@ async def read(store: Store, collection: str, listed: Listed, after: str | None,
     return found, last if heads else None
 
 
+@total_ordering
+@dataclass(frozen=True)
+class _Place:
+    """Where a document stands in its list, so that what comes first is the least."""
+
+    text: str
+    descending: bool
+
+    def __lt__(self, other: _Place) -> bool:
+        return other.text < self.text if self.descending else self.text < other.text
+
+
 class _Run:
     """The documents under one text, read on by shares, the smaller the more texts a list has."""
 
     def __init__(
-        self, store: Store, collection: str, index: str, equals: str, after: str | None, limit: int, among: int
+        self,
+        store: Store,
+        collection: str,
+        index: str,
+        equals: str,
+        after: str | None,
+        limit: int,
+        among: int,
+        *,
+        descending: bool,
     ) -> None:
+        self._descending = descending
         self._store = store
         self._of = collection, index, equals
         self._after = after
@@ -125,14 +158,19 @@ class _Run:
         self._waiting: deque[Document] = deque()
         self._ended = False
 
-    async def place(self) -> str:
-        """Where the next document stands; empty where there is none."""
+    async def place(self) -> _Place | None:
+        """Where the next document stands; None where there is none."""
         if not self._waiting and not self._ended:
-            found = await self._store.find(*self._of, after=self._after, limit=self._share)
+            found = await self._found()
             self._ended = len(found) < self._share
             self._waiting.extend(found)
             self._after = self._place_of(found[-1]) if found else self._after
-        return self._place_of(self._waiting[0]) if self._waiting else ""
+        return _Place(self._place_of(self._waiting[0]), self._descending) if self._waiting else None
+
+    async def _found(self) -> Page:
+        if self._descending:
+            return await self._store.find(*self._of, until=self._after, limit=self._share, descending=True)
+        return await self._store.find(*self._of, after=self._after, limit=self._share)
 
     def take(self) -> Document:
         return self._waiting.popleft()

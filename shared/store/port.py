@@ -64,11 +64,14 @@ class Store(Protocol):
         after: str | None = None,
         until: str | None = None,
         limit: int = 100,
+        descending: bool = False,
     ) -> list[Document]:
-        """Documents with that `equals`, by ascending order text, strictly after `after`, strictly before `until`."""
+        """Documents with that `equals`, by their order text, strictly after `after`, strictly before `until`."""
         ...
 
-    async def count(self, collection: str, index: str, equals: str) -> int: ...
+    async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
+        """How many documents have that `equals`; no further than `at_most`, where more need not be told apart."""
+        ...
 
     def scan(self, collection: str) -> AsyncIterator[Document]:
         """Every document, in no order; for checkers, rebuild and restore, never for an answer to a user."""

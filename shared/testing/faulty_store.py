@@ -57,14 +57,19 @@ class FaultyStore:
         after: str | None = None,
         until: str | None = None,
         limit: int = 100,
+        descending: bool = False,
     ) -> list[Document]:
         return await self._wire.ask(
             "store.find",
-            lambda: self._store.find(collection, index, equals, after=after, until=until, limit=limit),
+            lambda: self._store.find(
+                collection, index, equals, after=after, until=until, limit=limit, descending=descending
+            ),
         )
 
-    async def count(self, collection: str, index: str, equals: str) -> int:
-        return await self._wire.ask("store.count", lambda: self._store.count(collection, index, equals))
+    async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
+        return await self._wire.ask(
+            "store.count", lambda: self._store.count(collection, index, equals, at_most=at_most)
+        )
 
     def scan(self, collection: str) -> AsyncIterator[Document]:
         """Without faults: only checkers, rebuild and restore read so."""

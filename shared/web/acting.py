@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.cases.bodies import Change, Noted
 from shared.cases.case import Asked, Case, person_of
+from shared.contracts.base import Event
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
+from shared.identity.roles import Role
 from shared.identity.tokens import Principal
 from shared.papers.named import PaperOf
 from shared.programmes.definitions import Definitions
@@ -73,8 +75,14 @@ class Call(Generic[B]):
 
 
 Work = Callable[[Call[Any]], Awaitable[Saved[Any]]]
+# Whether a role is told of what an event says in a case's timeline.
+Tells = Callable[[type[Event], Role], bool]
 # Takes a submission and gives its signed receipt (shared.intake).
 Taking = Callable[[Call[Any]], Awaitable[Mapping[str, Any]]]
+
+
+def tells_all(_event: type[Event], _role: Role) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,11 @@ class Served:
     `taken`: verbs that are taken in with a receipt and decided afterwards. `seen`: what a reader sees, as a model.
     `about`: the person that a case is about, with whose key the digests of its bodies end. `outlasting`: the verbs that
     may be asked again after that, and whose bodies say nothing of a person.
-    `section`: the part of a programme that adds reasons and items to those of the verbs.
+    `section`: the part of a programme that adds reasons and items to those of the verbs. `tells`: of what a role that
+    reads the case is told in its timeline.
+    `columns`: what a list shows of each, by fields of `seen` and of its parts (`parties.expert`); `as_part`: what a
+    case that names this one shows of it, if not the columns. `parts`: fields that name cases of other services, of
+    which the reader is shown that much.
     `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
@@ -108,6 +120,10 @@ class Served:
     about: Callable[[Document], str] | None = None
     outlasting: frozenset[str] = frozenset()
     section: type[Section] | None = None
+    tells: Tells = tells_all
+    columns: tuple[str, ...] = ()
+    as_part: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     beside: tuple[Beside, ...] = ()
     papers: tuple[PaperOf, ...] = ()
 
@@ -115,6 +131,9 @@ class Served:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
         if missing := needing - set(self.works) - set(self.taken):
             raise ValueError(f"{self.case.name}: no work for {', '.join(sorted(missing))}")
+        shown = (path.partition(".")[0] for path in (*self.columns, *self.as_part, *self.parts))
+        if unknown := set(shown) - set(self.seen.model_fields):
+            raise ValueError(f"{self.case.name}: {self.seen.__name__} has no {', '.join(sorted(unknown))}")
         if strange := (set(self.works) | set(self.taken)) - set(self.case.verbs):
             raise ValueError(f"{self.case.name}: no verb for the work {', '.join(sorted(strange))}")
 

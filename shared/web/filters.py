@@ -1,4 +1,7 @@
-"""The filters of a case's lists, from its declaration: their parameters in the contract, their values in a query."""
+"""The filters of a case's lists, from its declaration: their parameters in the contract, their values in a query.
+
+Nobody narrows by what is hidden from the role: what a list leaves out would tell it.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +14,59 @@ from pydantic import TypeAdapter, ValidationError
 from shared.cases.case import Case
 from shared.contracts.base import Code, Id
 from shared.identity.policy import Equality
+from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
+from shared.store.collection import by_id
 from shared.store.narrowing import narrowed
-from shared.store.relations import PROGRAMME, STATUS, references_of
+from shared.store.relations import PROGRAMME, STATUS, lists_of, references_of
+from shared.web.acting import Served
+from shared.web.hidden import HIDDEN
 from shared.web.lists import OF_EVERY_LIST, Paged, query
 from shared.web.strict_json import refuse
 
+ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
+ORDERS = (OLDEST, NEWEST)
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
 
-def filters_of(case: Case[Any]) -> list[dict[str, Any]]:
+def filters_for(case: Case[Any], role: Role) -> tuple[str, ...]:
+    """By what the role narrows the list, beside `status`."""
+    return tuple(name for name in case.filters if name not in HIDDEN.get(role, ()))
+
+
+def is_in_time(served: Served) -> bool:
+    """Whether every list of the case is in an order that means something to people: that of its openings."""
+    indexes = served.aggregate.collection.indexes
+    return all(indexes[relation].order is not by_id for relation in lists_of(served.case))
+
+
+def newest_first(request: Request) -> bool:
+    return request.query_params.get(ORDER) == NEWEST
+
+
+def filters_of(served: Served) -> list[dict[str, Any]]:
     """The list's own parameters: `status` by its values, the programme's code, an id of what the case refers to."""
+    case = served.case
     found = [_parameter(STATUS, "Those that stand there now.", {"type": "string", "enum": list(case.statuses)})]
     if PROGRAMME in case.filters:
         found.append(_parameter(PROGRAMME, "Those of this programme, by its code.", _CODE.json_schema()))
     said = "Those of this {name}, by its id."
-    return [*found, *(_parameter(name, said.format(name=name), _ID.json_schema()) for name in references_of(case))]
+    found += [_parameter(name, said.format(name=name), _ID.json_schema()) for name in references_of(case)]
+    if is_in_time(served):
+        found.append(_parameter(ORDER, "By when they were opened.", {"type": "string", "enum": [*ORDERS]}))
+    return found
 
 
-def asked_of(request: Request, case: Case[Any], definitions: Definitions) -> dict[str, str]:
+def asked_of(request: Request, served: Served, role: Role, definitions: Definitions) -> dict[str, str]:
     """The query's filters by name. Raises Refusal 422 with the parameter and, in words, what may stand there;
     TooEarly while programmes are still being read."""
-    sent = query(request, *OF_EVERY_LIST, STATUS, *case.filters)
-    asked = {name: value for name, value in sent.items() if name not in OF_EVERY_LIST}
+    case, orders = served.case, (ORDER,) if is_in_time(served) else ()
+    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *orders)
+    if sent.get(ORDER, OLDEST) not in ORDERS:
+        refuse(CODE_NOT_LISTED, f"query/{ORDER}", f"one of {', '.join(ORDERS)}")
+    asked = {name: value for name, value in sent.items() if name not in (*OF_EVERY_LIST, ORDER)}
     if STATUS in asked and asked[STATUS] not in case.statuses:
         refuse(CODE_NOT_LISTED, f"query/{STATUS}", f"one of {', '.join(case.statuses)}")
     if PROGRAMME in asked and asked[PROGRAMME] not in definitions.offices():
@@ -46,11 +77,15 @@ def asked_of(request: Request, case: Case[Any], definitions: Definitions) -> dic
     return asked
 
 
-def paged_of(case: Case[Any], equality: Equality, asked: Mapping[str, str], definitions: Definitions) -> Paged:
-    """The part of the caller's list that the filters leave. A cursor of it is good for these filters alone."""
+def paged_of(
+    case: Case[Any], equality: Equality, asked: Mapping[str, str], definitions: Definitions, *, newest: bool = False
+) -> Paged:
+    """The part of the caller's list that the filters leave. A cursor of it is good for these filters and this order
+    alone."""
     offices = definitions.offices() if asked and PROGRAMME in case.filters else {}
     filters = (f"{name}={asked[name]}" for name in sorted(asked))
-    return Paged(narrowed(case, *equality, asked, offices), (*equality, *filters))
+    order = (NEWEST,) if newest else ()
+    return Paged(narrowed(case, *equality, asked, offices), (*equality, *filters, *order), newest)
 
 
 def _is_id(value: str) -> bool:

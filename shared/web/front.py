@@ -44,7 +44,9 @@ class Front:
         name = scope["path"].removeprefix("/").partition("/")[0]
         if name in self._apps:
             root = f"{scope.get('root_path', '')}/{name}"
-            await self._apps[name]({**scope, "root_path": root}, receive, send)
+            # A service's own address may be written without the line at its end.
+            path = f"/{name}/" if scope["path"] == f"/{name}" else scope["path"]
+            await self._apps[name]({**scope, "path": path, "root_path": root}, receive, send)
         elif self._entrance and name in ENTRANCE and not (scope["path"] == "/" and _asks_for_json(scope)):
             await self._entrance(scope, receive, send)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):

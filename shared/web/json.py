@@ -27,7 +27,7 @@ from shared.web.calling import Asking, call_of
 from shared.web.codes import described
 from shared.web.commands import CREATES, etag, expected_version, key_of, refuse_if_match
 from shared.web.doors import entered
-from shared.web.filters import asked_of, filters_of, paged_of
+from shared.web.filters import asked_of, filters_of, newest_first, paged_of
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -65,13 +65,14 @@ async def opened(served: Served, saved: Saved[Any], granted: Granted) -> JSONRes
 
 def _list(router: APIRouter, served: Served, behind: Behind) -> None:
     async def endpoint(request: Request, granted: Granted = Depends(may(served.name, "list"))) -> Response:
-        asked = asked_of(request, served.case, behind.definitions)
+        asked = asked_of(request, served, granted.principal.role, behind.definitions)
         equalities = await granted.equalities()
 
         def represent(document: Document) -> Mapping[str, Any]:
             return representation(served.represent(document, granted.principal))
 
-        paged = paged_of(served.case, equalities[0], asked, behind.definitions) if equalities else None
+        newest, definitions = newest_first(request), behind.definitions
+        paged = paged_of(served.case, equalities[0], asked, definitions, newest=newest) if equalities else None
         return await page(request, served.aggregate.name, paged, represent)
 
     router.add_api_route(
@@ -81,7 +82,7 @@ def _list(router: APIRouter, served: Served, behind: Behind) -> None:
         summary=f"The {served.name} that the caller may see",
         description=f"Roles: {_by(served.case.readers if served.case.lists is None else served.case.lists)}.",
         operation_id=f"{served.name}_list",
-        openapi_extra={"parameters": [*PARAMETERS, *filters_of(served.case)], "responses": listed_answers(served.seen)},
+        openapi_extra={"parameters": [*PARAMETERS, *filters_of(served)], "responses": listed_answers(served.seen)},
         tags=[served.name],
     )
 

@@ -28,6 +28,8 @@ from shared.web.strict_json import refuse
 LIMIT_DEFAULT = 50
 LIMIT_AT_MOST = 200
 MAC_BYTES = 16
+# A page says no further than this how many there are: counting on would take longer than the page.
+COUNTED_AT_MOST = 10_000
 CURSOR_CHARACTERS_AT_MOST = 2_048
 
 Represent = Callable[[Document], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
@@ -66,10 +68,14 @@ def limit_of(parameters: Mapping[str, str]) -> int:
 
 @dataclass(frozen=True)
 class Paged:
-    """What a list is of: where it stands, and whose list it is, so that its cursors are good for no other."""
+    """What a list is of: where it stands, and whose list it is, so that its cursors are good for no other.
+
+    `newest_first`: against the order of its index.
+    """
 
     listed: Listed
     scope: tuple[str, ...]
+    newest_first: bool = False
 
     @staticmethod
     def of(equality: Equality, keep: Callable[[Document], bool] = everything) -> Paged:
@@ -99,8 +105,34 @@ async def page_of(
     scope = (edge.service, collection, *paged.scope)
     sent = request.query_params.get("after")
     after = None if sent is None else read_cursor(edge.cursor_key, scope, sent)
-    documents, last = await read(edge.store, collection, paged.listed, max(after or "", first) or None, limit)
+    start = max(after or "", first) or None
+    documents, last = await read(edge.store, collection, paged.listed, start, limit, descending=paged.newest_first)
     return documents, None if last is None else cursor(edge.cursor_key, scope, last)
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many a list has. `more`: there are more than `number`."""
+
+    number: int
+    more: bool = False
+
+
+async def total_of(
+    request: Request, collection: str, paged: Paged | None, found: list[Document], following: str | None
+) -> Total | None:
+    """How many the list has of which `found` is a page; None where only reading all of it would tell."""
+    if following is None and "after" not in request.query_params:
+        return Total(len(found))
+    if paged is None or paged.listed.keep is not everything:
+        return None
+    store, number = edge_of(request).store, 0
+    for equals in paged.listed.equals:
+        left = COUNTED_AT_MOST - number + 1
+        number += await store.count(collection, paged.listed.index, equals, at_most=left)
+        if number > COUNTED_AT_MOST:
+            return Total(COUNTED_AT_MOST, more=True)
+    return Total(number)
 
 
 def cursor(key: bytes, scope: tuple[str, ...], order: str) -> str:

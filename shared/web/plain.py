@@ -38,7 +38,21 @@ def plain(one: Plain, replica: Replica) -> Served:
     works: dict[str, Work] = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
     if set(case.verbs) >= REVISING:
         works |= revising(one.aggregate, replica.kernel)
-    return Served(case, one.aggregate, seen, _represent(case, seen), works, section=one.section)
+    return Served(
+        case,
+        one.aggregate,
+        seen,
+        _represent(case, seen),
+        works,
+        section=one.section,
+        columns=("title", *_kinds(case), "frame.programme", "frame.office", "opened_at"),
+        parts=("frame.institution",),
+    )
+
+
+def _kinds(case: Case[Any]) -> tuple[str, ...]:
+    """The fields that say what kind of one it is."""
+    return tuple(name for name in case.state.model_fields if name.endswith("_kind"))
 
 
 def seen_model(case: Case[Any]) -> type[Seen]:

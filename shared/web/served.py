@@ -22,9 +22,11 @@ from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.pages.cases import pages_of
+from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import today_router
 from shared.web.receipts import receipts_router
+from shared.web.timeline import timelines_router
 
 
 def served(
@@ -50,13 +52,11 @@ def served(
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
     policy = policy_of([row for one in cases for row in rows_of(one.case)], rights, intake=replica.intake is not None)
-    # A request is held against one route after the other: what comes by the thousand stands first.
-    ordered = sorted(cases, key=lambda one: not one.taken)
     report = Sparing(backlog or replica.unfinished, ports.runtime)
     app = create_app(
         _edge(replica, issuer, subjects_of, policy),
         title=f"Sankofa {service}",
-        routers=[*(case_routes(one, behind) for one in ordered), *routers, *_of_every_service(replica, report)],
+        routers=[*_of_cases(cases, behind), *routers, *_of_every_service(replica, report)],
         ready=ready or replica.not_ready,
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
@@ -66,7 +66,14 @@ def served(
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
         app.include_router(pages_of(one, behind))
+        app.include_router(reading_pages_of(one, behind))
     return app
+
+
+def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:
+    """A request is held against one route after the other: what comes by the thousand stands first."""
+    ordered = sorted(cases, key=lambda one: not one.taken)
+    return [*(case_routes(one, behind) for one in ordered), timelines_router(cases)]
 
 
 def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy: Policy) -> Edge:

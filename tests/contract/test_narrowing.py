@@ -67,10 +67,12 @@ def read_as(of: Case[Any], relation: str, document: Document, name: str) -> Any:
     return of.veiled.get(value, value) if (name, relation) == ("status", "own") else value
 
 
-async def pages(store: Store, collection: str, where: narrowing.Listed, limit: int) -> list[str]:
+async def pages(
+    store: Store, collection: str, where: narrowing.Listed, limit: int, *, descending: bool = False
+) -> list[str]:
     found, after = list[str](), None
     for _ in range(200):
-        page, after = await read(store, collection, where, after, limit)
+        page, after = await read(store, collection, where, after, limit, descending=descending)
         assert len(page) <= limit
         found += [document["_id"] for document in page]
         if after is None:
@@ -99,6 +101,8 @@ async def test_a_filter_finds_what_reading_all_would_find_once_in_the_lists_orde
             for limit in (2, 50):
                 found = await pages(store, of.name, where, limit)
                 assert found == sorted(right, key=places.__getitem__), (relation, asked, limit)
+            backwards = await pages(store, of.name, where, 3, descending=True)
+            assert backwards == sorted(right, key=places.__getitem__, reverse=True), (relation, asked)
             hits[relation] += len(right) if asked else 0
     assert all(hits[relation] for relation in relations if relation in collection.indexes)
 

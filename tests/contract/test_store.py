@@ -247,6 +247,11 @@ async def test_find_gives_the_declared_order_between_its_bounds(store: Store) ->
     assert ids(await store.find("cases", "office", "x", after=first, until="2026-01-03")) == ["d3", "d2"]
     assert ids(await store.find("cases", "office", "x", until=f"2026-01-02{SEPARATOR}d2")) == ["d1", "d3"]
     assert await store.count("cases", "office", "x") == 4
+    assert [await store.count("cases", "office", "x", at_most=bound) for bound in (3, 4, 5)] == [3, 4, 4]
+    assert ids(await store.find("cases", "office", "x", descending=True)) == ["d0", "d2", "d3", "d1"]
+    last = ids(await store.find("cases", "office", "x", descending=True, until="2026-01-03", limit=2))
+    assert last == ["d2", "d3"]
+    assert ids(await store.find("cases", "office", "x", descending=True, after=first, until="2026-01-03")) == last
     assert await store.count("cases", "office", "nowhere") == 0
 
 

@@ -195,3 +195,23 @@ def test_by_the_keyboard_alone(town: Town) -> None:
         page.keyboard.press("Enter")
         page.wait_for_url("**?done=assess")
         assert town.people.get(f"/registration/v1/institutions/{institution}").json()["state"] == "assessed"
+
+
+def test_figures_change_while_an_officer_looks_at_them(town: Town) -> None:
+    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
+        page = officer.page
+        officer.open("/monitoring/indicators")
+        officer.look("dashboard")
+        page.locator("main a", has_text="Experts registered").first.click()
+        officer.look("indicator")
+        page.wait_for_function("document.querySelector('.chart').naturalWidth > 300")
+        before = page.locator("td.number").first.inner_text()
+        town.people.expert()
+        page.locator("[data-told]", has_text="have changed").wait_for()
+        assert page.locator("td.number").first.inner_text() == str(int(before) + 1)
+        officer.look("indicator")
+    with town.reader("evaluator@", "ar", TELEPHONE) as evaluator:
+        evaluator.open("/monitoring/indicators")
+        evaluator.look("dashboard")
+        evaluator.page.locator("tbody a").first.click()
+        evaluator.look("indicator")

@@ -35,6 +35,7 @@ from tests.simulation.stream_checks import (
     check_fold,
     check_known,
     check_outboxes,
+    check_past,
     check_reader,
     check_streams,
 )
@@ -135,6 +136,7 @@ def check_all_streams(evidence: Evidence) -> Iterator[Violation]:
         yield from check_streams(evidence, service, COMPACTED)
     for service, aggregate, topics in FOLDED:
         yield from check_fold(evidence, service, aggregate.name, topics, aggregate.evolve)
+        yield from check_past(evidence, service, aggregate.name, f"{service}.{aggregate.name}")
     for reader in READERS:
         yield from check_reader(evidence, reader)
         yield from check_known(evidence, reader)

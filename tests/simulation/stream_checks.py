@@ -240,6 +240,21 @@ def check_known(evidence: Evidence, reader: Reader) -> Iterator[Violation]:
             yield Violation("I10", f"{reader.service} shadow/{subject}", "knows something else than its events say")
 
 
+def check_past(evidence: Evidence, service: str, collection: str, topic: str) -> Iterator[Violation]:
+    """What a document tells of its past is what its topic has: all of it, or after an erasure the end of it."""
+    streams = evidence.streams(topic)
+    for document in evidence.documents[service].get(collection, []):
+        reads = sorted(firsts(streams.get(document["_id"], [])), key=lambda read: read.place)
+        happened = [(read.name, read.envelope.time) for read in reads]
+        names = {name for name, _ in happened}
+        told = [(one["fact"], one["at"]) for one in document.get("past", ()) if one["fact"] in names]
+        missing = len(happened) - len(told)
+        emitted = sum(head["count"] for head in document.get("emitted", {}).values())
+        whole = emitted == len(document.get("past", ()))
+        if told != happened[max(missing, 0) :] or (whole and missing):
+            yield Violation("past", f"{collection}/{document['_id']}", "tells something else than its topic")
+
+
 def check_fold(
     evidence: Evidence,
     service: str,

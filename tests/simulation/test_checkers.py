@@ -56,6 +56,7 @@ def record(event: Event, sequence: int, offset: int, subject: str = SUBJECT, **c
 
 REGISTERED = ExpertRegistered(happened_at=AT, person=PERSON, programme="trqn-1", office="NL", channel="self")
 ELIGIBLE = ExpertDeclaredEligible(happened_at=AT, person=PERSON)
+PAST = [{"fact": type(one).__name__, "at": text_of(AT), "save": 1} for one in (REGISTERED, ELIGIBLE)]
 
 
 def two_events() -> list[Record]:
@@ -80,6 +81,7 @@ def expert(records: list[Record], **changes: Any) -> dict[str, Any]:
         "pending": False,
         "applied": {short_hash("c1"): ["", 1]},
         "emitted": {"experts": head_of(records)},
+        "past": PAST,
         **changes,
     }
 
@@ -97,6 +99,7 @@ def check_owner(evidence: Evidence) -> list[Violation]:
         *stream_checks.check_outboxes(evidence, "registration"),
         *stream_checks.check_streams(evidence, "registration"),
         *stream_checks.check_fold(evidence, "registration", EXPERTS.name, [TOPIC], EXPERTS.evolve),
+        *stream_checks.check_past(evidence, "registration", EXPERTS.name, TOPIC),
         *case_checks.check_histories(evidence),
     ]
 
@@ -125,6 +128,8 @@ PLANTED: dict[str, tuple[Callable[[list[Record]], list[Record]], dict[str, Any],
     "sent with two contents": (other_content, {}, "I8"),
     "invented": (lambda records: records, {"_id": "another"}, "I2"),
     "state that no event tells of": (lambda records: records, {"state": {"status": "in_pool"}}, "fold"),
+    "a past that leaves out what happened": (lambda records: records, {"past": PAST[:1]}, "past"),
+    "a past of another time": (lambda records: records, {"past": [PAST[0], {**PAST[1], "at": "2026"}]}, "past"),
     "illegal history": (lambda records: [record(ELIGIBLE, 1, 0), record(REGISTERED, 2, 1)], {}, "I6"),
 }
 

@@ -302,6 +302,7 @@ FACTS: tuple[Move, ...] = (
         rule=when_it_is_over,
         already=states("expired"),
         refuses=("offer_not_over",),
+        aside=True,
     ),
     Move(
         "retract",

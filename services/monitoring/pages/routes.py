@@ -70,8 +70,9 @@ class Pages:
             self.router.add_api_route(path, endpoint, methods=["GET"])
 
     def _entrance(self) -> Callable[..., Any]:
-        async def entrance(admitted: Admitted = Depends(_LIST)) -> Response:
-            return RedirectResponse(f"/{admitted.edge.service}{DASHBOARD}", 303)
+        async def entrance(request: Request, admitted: Admitted = Depends(_LIST)) -> Response:
+            asked = f"?{request.url.query}" if request.url.query else ""
+            return RedirectResponse(f"/{admitted.edge.service}{DASHBOARD}{asked}", 303)
 
         return entrance
 

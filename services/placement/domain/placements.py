@@ -268,6 +268,7 @@ FACTS: tuple[Move, ...] = (
             "placement_overlaps",
         ),
         example={"ends_on": "2027-06-01"},
+        aside=True,
     ),
     Move("call-for-reports", states("active"), ReportsDue, by=BY_OFFICER),
     Move(
@@ -322,6 +323,7 @@ FACTS: tuple[Move, ...] = (
         rule=contract_has_begun,
         needs=CALENDAR,
         refuses=("no_show_before_start",),
+        aside=True,
     ),
     Move(
         "cancel",
@@ -351,6 +353,7 @@ FACTS: tuple[Move, ...] = (
             "another_fact_since",
         ),
         example={**DATES, "reason": "typing_error"},
+        aside=True,
     ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),
     Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),

@@ -157,6 +157,7 @@ FACTS: tuple[Move, ...] = (
         body=Inspection,
         by=BY_OFFICER,
         example={"condition": "working"},
+        aside=True,
     ),
     Move(
         "drop",

@@ -170,6 +170,7 @@ FACTS: tuple[Move, ...] = (
             "dates_too_far_apart",
         ),
         example=DAYS,
+        aside=True,
     ),
     Move(
         "hold",
@@ -191,6 +192,7 @@ FACTS: tuple[Move, ...] = (
         refuses=("group_repeated", "institution_unknown"),
         reasons=("attendance_list", "counted_twice", "left_out", "wrong_group"),
         example={"reason": "attendance_list", **GROUPS},
+        aside=True,
     ),
     Move(
         "cancel",

@@ -106,6 +106,7 @@ FACTS: tuple[Move, ...] = (
         refuses=(CALLERS, HELD, UNCHANGED),
         reasons=("contact_left", "first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "new-contact@example.org", "reason": "contact_left"},
+        aside=True,
     ),
     Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),
     Move("accept-partner", states("assessed"), InstitutionBecamePartner, by=BY_OFFICER),

@@ -243,6 +243,7 @@ MOVES: tuple[Move, ...] = (
         refuses=(CALLERS, HELD, UNCHANGED),
         reasons=("first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "somebody@example.org", "reason": "first_sign_in"},
+        aside=True,
     ),
     Move(
         "correct-profile",
@@ -264,6 +265,7 @@ MOVES: tuple[Move, ...] = (
             *LIVES,
         ),
         example=PROFILE,
+        aside=True,
     ),
     Move(
         "request-identity-change",
@@ -278,6 +280,7 @@ MOVES: tuple[Move, ...] = (
         reasons=GROUNDS,
         note_to=("expert",),
         example=CHANGED_IDENTITY,
+        aside=True,
     ),
     Move(
         "confirm-identity-change",
@@ -318,6 +321,7 @@ MOVES: tuple[Move, ...] = (
         rule=not_given_yet,
         refuses=("consent_already_given",),
         example={"purpose": "placement"},
+        aside=True,
     ),
     Move(
         "withdraw-consent",
@@ -328,6 +332,7 @@ MOVES: tuple[Move, ...] = (
         rule=given_before,
         refuses=("consent_not_given",),
         example={"purpose": "placement"},
+        aside=True,
     ),
     Move(
         "erase",

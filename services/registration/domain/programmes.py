@@ -88,6 +88,7 @@ MOVES: tuple[Move, ...] = (
         needs=states("definition"),
         refuses=("definition_refused", "office_dropped"),
         example={"definition": DEFINITION},
+        aside=True,
     ),
 )
 

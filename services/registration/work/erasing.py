@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from services.registration.domain.experts import EXPERT
@@ -79,6 +80,7 @@ class Erasing:
     async def _save(
         self, id: str, body: ErasureFor, cause: Cause, expected: int | None, *, ledger: bool = False
     ) -> Saved[Person]:
+        forgetting = replace(cause, forgets=True)
         for _ in range(ATTEMPTS):
             document, person = await self._kernel.load(PERSONS, id)
             if document is None or person is None:
@@ -89,7 +91,7 @@ class Erasing:
             command, version = Asked("erase", body, stands), int(document["version"])
             try:
                 return await self._kernel.execute(
-                    PERSONS, id, command, cause, expected_version=version, private=_nothing_of(document)
+                    PERSONS, id, command, forgetting, expected_version=version, private=_nothing_of(document)
                 )
             except PreconditionFailed:
                 # What was written meanwhile has to go as well.
@@ -113,7 +115,7 @@ class Erasing:
             for guard in held:
                 await self._replica.guards.forget(self._guard, guard["_id"], person_id)
         for expert in await self._store.find(EXPERTS.name, "own", person_id):
-            cause = Cause(derived_id(expert["_id"], ERASED))
+            cause = Cause(derived_id(expert["_id"], ERASED), forgets=True)
             command = EXPERT.ask("withdraw", reason=ERASED)
             private = dict.fromkeys(expert["private"])
             await self._kernel.execute(EXPERTS, expert["_id"], command, cause, private=private)

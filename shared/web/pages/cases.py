@@ -1,4 +1,4 @@
-"""People's pages of a case from its table of moves: the list, the case, and a form for each verb.
+"""People's forms of a case from its table of moves: one for each verb (its list and its page: `reading.py`).
 
 They do what the JSON edge does, by the same functions and under the same ids: what was done on a page and is asked
 again through the edge under the same key is one command.
@@ -13,22 +13,20 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from shared.cases.case import NEW, Move
+from shared.cases.case import Move
 from shared.cases.named import places_of
 from shared.errors import PreconditionFailed, Problem, Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
 from shared.store.port import Document
-from shared.store.relations import PROGRAMME, STATUS
 from shared.web import bodies
-from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, open_to, seen
+from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, open_to
 from shared.web.bodies import Body
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
 from shared.web.commands import is_key
 from shared.web.doors import entered
-from shared.web.filters import asked_of, paged_of
-from shared.web.lists import page_of, query
+from shared.web.lists import query
 from shared.web.pages.choices import Choices
 from shared.web.pages.conflict import conflict_of
 from shared.web.pages.filled import Form
@@ -49,94 +47,23 @@ OPENING = "new"
 
 
 def pages_of(served: Served, behind: Behind) -> APIRouter:
-    """`GET /<name>`, `GET /<name>/{id}`; `GET` and `POST /<name>/new/<verb>` and `/<name>/{id}/<verb>`."""
+    """`GET` and `POST /<name>/new/<verb>` and `/<name>/{id}/<verb>`."""
     router, pages = APIRouter(include_in_schema=False), CasePages(served, behind)
     name, case = served.name, served.case
     for verb in case.verbs:
         path = f"/{name}/{OPENING if case.rows[verb][0].opens else '{id}'}/{verb}"
         router.add_api_route(path, pages.asking(verb), methods=["GET"])
         router.add_api_route(path, pages.acting(verb), methods=["POST"])
-    router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
-    router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
     return router
 
 
 class CasePages:
-    """The pages of one kind of case."""
+    """The forms of one kind of case."""
 
     def __init__(self, served: Served, behind: Behind) -> None:
         self._served = served
         self._behind = behind
         self._fields: dict[str, tuple[Field, ...]] = {}
-
-    def listing(self) -> Callable[..., Any]:
-        served, case = self._served, self._served.case
-
-        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
-            narrowed = narrowing(request)
-            asked = asked_of(narrowed, case, self._behind.definitions)
-            equalities = await admitted.equalities()
-            paged = paged_of(case, equalities[0], asked, self._behind.definitions) if equalities else None
-            documents, following = await page_of(narrowed, served.aggregate.name, paged)
-            shown = [served.represent(document, admitted.principal) for document in documents]
-            lists = self._choices(NOTHING_YET, admitted.reader.language).to_show()
-            return render(
-                request,
-                "list.html",
-                reader=admitted.reader,
-                service=admitted.edge.service,
-                case=case,
-                rows=shown,
-                cells=Shown(admitted.reader.language, lists),
-                asked=asked,
-                filters=(STATUS, PROGRAMME) if PROGRAMME in case.filters else (STATUS,),
-                programmes=lists.get("programme", ()),
-                opening=[verb for verb in case.verbs if self._opens(verb) and _may(admitted, served, verb)],
-                following=following,
-            )
-
-        return endpoint
-
-    def showing(self) -> Callable[..., Any]:
-        served, case = self._served, self._served.case
-
-        async def endpoint(
-            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
-        ) -> Response:
-            done = query(request, DONE, PARAMETER).get(DONE, "")
-            document, found = await seen(served, self._behind, id, admitted)
-            language = admitted.reader.language
-            cells = Shown(language, self._choices(document, language).to_show())
-            role = admitted.principal.role
-            others = {
-                verb: sorted({one for row in case.rows[verb] for one in row.before} - {NEW})
-                for verb in case.verbs
-                if role in case.rows[verb][0].by and verb not in found.open and not self._opens(verb)
-            }
-            return render(
-                request,
-                "case.html",
-                reader=admitted.reader,
-                service=admitted.edge.service,
-                case=case,
-                found=found,
-                rows=cells.rows(found),
-                cells=cells,
-                others=others,
-                papers=[
-                    (one.name, one.address(found.id))
-                    for one in served.papers
-                    if found.state in one.states and role in one.by
-                ],
-                done=done if done in case.verbs else "",
-                beside=[
-                    (one.verb, one.address(document))
-                    for one in served.beside
-                    if admitted.edge.policy.allowed(admitted.principal, one.resource, one.verb)
-                ],
-            )
-
-        return endpoint
 
     def asking(self, verb: str) -> Callable[..., Any]:
         served = self._served
@@ -219,7 +146,8 @@ class CasePages:
         conflict = None
         if status == CONFLICT and document:
             seen = served.represent(document, admitted.principal)
-            conflict = conflict_of(document, seen, form, Shown(language, choices.to_show()))
+            cells = Shown(language, choices.to_show())
+            conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,
             "act.html",
@@ -261,17 +189,17 @@ class CasePages:
         return self._fields[verb]
 
     def _choices(self, document: Document, language: str) -> Choices:
-        return Choices(self._known(document), language, self._served.section)
+        return Choices(known_to(self._served, self._behind.definitions, document), language, self._served.section)
 
-    def _known(self, document: Document) -> list[Definition]:
-        """The case's programme; where it has none, and before there is a case, every programme."""
-        definitions = self._behind.definitions
-        state = self._served.aggregate.read(document) if document else None
-        scope = self._served.case.scope(state) if state is not None else None
-        if scope is not None and scope.programme is not None:
-            version = scope.programme_version or definitions.newest_version(scope.programme)
-            return [definitions.version(scope.programme, version)]
-        return newest_of(definitions)
+
+def known_to(served: Served, definitions: Definitions, document: Document) -> list[Definition]:
+    """The case's programme; where it has none, and before there is a case, every programme."""
+    state = served.aggregate.read(document) if document else None
+    scope = served.case.scope(state) if state is not None else None
+    if scope is not None and scope.programme is not None:
+        version = scope.programme_version or definitions.newest_version(scope.programme)
+        return [definitions.version(scope.programme, version)]
+    return newest_of(definitions)
 
 
 def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
@@ -290,10 +218,6 @@ def narrowing(request: Request) -> Request:
 def newest_of(definitions: Definitions) -> list[Definition]:
     """Every programme as it was published last; none while this replica starts."""
     return [definitions.newest(code) for code in definitions.codes()] if definitions.ready else []
-
-
-def _may(admitted: Admitted, served: Served, verb: str) -> bool:
-    return bool(admitted.edge.policy.allowed(admitted.principal, served.name, verb))
 
 
 def key_of(posted: Posted) -> str:

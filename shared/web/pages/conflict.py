@@ -11,6 +11,7 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from shared.clock import instant_of
+from shared.identity.roles import Role
 from shared.store.port import Document
 from shared.web.acting import Seen
 from shared.web.pages.filled import Form
@@ -18,6 +19,7 @@ from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, said_in
 from shared.web.pages.shown import Row, Shown
 from shared.web.pages.words import translations
+from shared.web.timeline import last_said_by
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Conflict:
-    """`role` and `office`: as what somebody changed the case last; empty where nobody did by the own hand.
+    """`role` and `office`: as what somebody changed the case last, as far as the reader may know; empty where nobody
+    did by the own hand.
 
     `at`: when that was recorded. `differences`: of the fields that the case itself has; `stands`: all that it has.
     """
@@ -44,13 +47,13 @@ class Conflict:
     stands: tuple[Row, ...]
 
 
-def conflict_of(document: Document, seen: Seen, form: Form, cells: Shown) -> Conflict:
+def conflict_of(document: Document, seen: Seen, form: Form, cells: Shown, reader: Role) -> Conflict:
     """`seen`: what the reader sees of the case as it stands now; nothing else of it is told."""
-    last: Mapping[str, Any] = document.get("last_by") or {}
-    zoned, office = getattr(seen, "time_zone", None), last.get("office")
+    role, office = last_said_by(document, reader)
+    zoned = getattr(seen, "time_zone", None)
     recorded = document.get("last_recorded_at")
     return Conflict(
-        str(last.get("role") or ""),
+        role or "",
         cells.value("office", office) if office else "",
         cells.value("at", instant_of(recorded), zoned) if recorded else "",
         tuple(_differences(form, form.fields, seen, cells)),

@@ -12,11 +12,13 @@ from starlette.responses import Response
 from shared.errors import Unavailable
 from shared.web.pages.readers import NoPass, Reader, reader_of
 from shared.web.pages.rendering import render
+from shared.web.pages.shown import PART
 from shared.web.problems import REFUSED
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 # What programs ask, whatever they say that they accept.
 _OF_PROGRAMS = ("/v1", "/health", "/openapi.json", "/asyncapi.json", "/schemas", "/static")
+_NOT_FOR_READER = (403, 404)
 _KEPT_HEADERS = ("Retry-After", "Allow")
 
 
@@ -31,7 +33,11 @@ def _as_page(answer: Any) -> Handler:
         said: Response = await answer(request, error)
         if said.media_type == "text/html" or not asks_a_page(request):
             return said
-        page = render(request, "refused.html", said.status_code, reader=await _reader(request), rule=rule_said(said))
+        reader, status = await _reader(request), said.status_code
+        if status in _NOT_FOR_READER and request.url.path.endswith(f"/{PART}"):
+            # The page around it cannot know, and a browser would tell its reader of an error.
+            return render(request, "part_refused.html", reader=reader)
+        page = render(request, "refused.html", status, reader=reader, rule=rule_said(said))
         carry_headers(said, page)
         return page
 

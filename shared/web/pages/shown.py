@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from markupsafe import Markup
@@ -28,9 +28,12 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 # As many characters of an id as tell one case from another to people; the whole one stands in the address.
 REFERENCE_CHARACTERS = 8
-COLUMNS_AT_MOST = 5
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes"})
+# What stands beside a case's status, or in what happened.
+IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact"})
+# What of its address tells that it is a part of another page.
+PART = "part"
 # Names of people: in the direction of their own letters, and never read as a code.
 _PROPER = frozenset({"given_name", "family_name"})
 # Fields by whose name a code is one of a standard.
@@ -57,29 +60,29 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts."""
+    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
+    which instants are said where a case names none."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    zone: tzinfo = UTC
 
     def rows(self, seen: BaseModel) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the page shows apart."""
+        """The fields that are set and not empty, but those that the case's page shows apart."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
-        return tuple(self._rows({name: value for name, value in fields.items() if name not in APART}, zoned))
+        apart = APART | IN_HEADER
+        return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
 
     def own(self, seen: Seen) -> Markup:
         """What people call the case by."""
         return reference(seen.id[:REFERENCE_CHARACTERS] if _ID.fullmatch(seen.id) else seen.id)
 
-    def columns(self, listed: Sequence[Seen]) -> tuple[str, ...]:
-        """Which fields a list shows: of the first ones that any case in it has, those that are one value."""
-        names = dict.fromkeys(name for seen in listed for name in type(seen).model_fields if name not in APART)
-        return tuple(name for name in names if any(_is_short(_found(seen, name)) for seen in listed))[:COLUMNS_AT_MOST]
-
-    def cell(self, seen: Seen, name: str) -> Markup | str:
-        value = _found(seen, name)
-        return self.value(name, value, getattr(seen, "time_zone", None)) if _is_short(value) else ""
+    def cell(self, seen: Seen, path: str) -> Markup | str:
+        """What stands under the field, or the field of a part (`parties.expert`); empty where nothing does."""
+        value = found_at(seen, path)
+        zoned = getattr(seen, "time_zone", None)
+        return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, zoned)
 
     def _rows(self, fields: Mapping[str, Any], zoned: str | None, of: type[BaseModel] | None = None) -> Iterator[Row]:
         words = {} if of is None else listed_words(of)
@@ -115,7 +118,7 @@ class Shown:
             words = translations(self.language)
             return words.gettext("Yes") if value else words.gettext("No")
         if isinstance(value, datetime):
-            return formats.instant(value, zone(zoned) if zoned else UTC)
+            return formats.instant(value, zone(zoned) if zoned else self.zone)
         if isinstance(value, date):
             return formats.date(value)
         if isinstance(value, int) and names_level(self.language, name, str(value)):
@@ -149,9 +152,22 @@ class Shown:
         return reference(code)
 
 
-def _found(seen: Seen, name: str) -> Any:
-    return getattr(seen, name, None) if name in seen.model_fields_set else None
+def columns_of(declared: Sequence[str], listed: Sequence[Seen]) -> tuple[str, ...]:
+    """The declared ones of which the reader is told in any case of the list."""
+    return tuple(path for path in declared if any(found_at(seen, path) is not None for seen in listed))
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, (str, int, date)) and not isinstance(value, bool) and value != ""
+def found_at(seen: BaseModel, path: str) -> Any:
+    """The value under the field, or the field of a part; None where it is not there, or hidden."""
+    found: Any = seen
+    for name in path.split("."):
+        found = getattr(found, name, None) if found is not None and name in found.model_fields_set else None
+    return found
+
+
+def parts_of(seen: Seen, named: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What another service shows on the page of a case: the field that names it, and the address of the part."""
+    for path in named:
+        name, value = path.rpartition(".")[2], found_at(seen, path)
+        if value is not None:
+            yield name, f"{_PAGES[name]}/{value}/{PART}"

@@ -48,7 +48,7 @@ def anew_in(model: ReadModel) -> list[dict[str, Any]]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, st.randoms(use_true_random=False))
 def test_both_readings_give_the_same_facts(seed: int, dice: random.Random) -> None:
     records = list(random_story(seed).records)

@@ -185,6 +185,17 @@ async def test_other_roles_and_other_offices_get_what_the_json_edge_says(town: T
     assert (await town.page("", office=None)).status_code == 403
 
 
+async def test_the_service_s_own_address_leads_to_the_figures_with_what_was_asked(town: Town) -> None:
+    async with town.browser() as http:
+        for path in ("/monitoring", "/monitoring/"):
+            answer = await http.get(f"{path}?period=whole")
+            assert (answer.status_code, answer.headers["location"]) == (303, f"{DASHBOARD}?period=whole")
+        part = await http.get("/monitoring/today")
+        assert f'href="{DASHBOARD}" target="_top"' in part.text
+    async with town.browser("finance", None) as http:
+        assert DASHBOARD not in (await http.get("/monitoring/today")).text
+
+
 async def test_withheld_and_no_data_are_said_apart_and_a_small_figure_stands_nowhere(town: Town) -> None:
     page = await town.page(f"/{PROGRAMME}/returns?lang=en", "evaluator")
     assert cells(page) == ["25", "22", "Withheld", "25"]

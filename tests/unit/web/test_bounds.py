@@ -7,17 +7,19 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
 
 from deploy.generate import built
+from shared.canonical import canonical_json
 from shared.contracts.registration import LANGUAGES_AT_MOST
-from shared.errors import PROBLEMS_AT_MOST
+from shared.errors import PROBLEMS_AT_MOST, Refusal
 from shared.programmes.model import Definition
-from shared.web.bodies import BODY_BYTES_AT_MOST, ON_THE_LOOP_BYTES
+from shared.web.bodies import BODY_BYTES_AT_MOST, ON_THE_LOOP_BYTES, validated
 from shared.web.strict_json import TOKENS_AT_MOST
 from tests.unit.web.service import TERMS, Clock, Small, small_service
 
@@ -265,3 +267,21 @@ def scope_of(path: str, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
         "query_string": b"",
         "headers": headers,
     }
+
+
+class Named(BaseModel):
+    names: Annotated[tuple[int, ...], Field(min_length=2)]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([1, "x"], [("/names/1", "int_type")]),
+        (["x"], [("/names/0", "int_type")]),
+        ([1], [("/names", "too_short")]),
+    ],
+)
+def test_a_wrong_item_is_no_missing_one(given: list[Any], told: list[tuple[str, str]]) -> None:
+    with pytest.raises(Refusal) as refused:
+        validated(Named, canonical_json({"names": given}))
+    assert [(one.pointer, one.rule) for one in refused.value.problems] == told

@@ -20,7 +20,10 @@ addEventListener("pageshow", () => {
 for (const frame of document.querySelectorAll("iframe")) {
   const fit = () => {
     const part = frame.contentDocument;
-    if (part && part.documentElement) frame.style.blockSize = `${part.documentElement.scrollHeight + 4}px`;
+    if (!part || !part.body) return;
+    // What the reader may not see leaves no hole in the page.
+    if (part.body.classList.contains("none")) frame.hidden = true;
+    frame.style.blockSize = `${part.documentElement.scrollHeight + 4}px`;
   };
   frame.addEventListener("load", fit);
   fit();

@@ -1,0 +1,199 @@
+"""People's pages of a case that only read: the list, the case, and what happened in it.
+
+What is shown is what the JSON edge would answer to the same reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from shared.programmes.model import Definition
+from shared.store.port import Document
+from shared.web.acting import Behind, Seen, Served, id_of, seen
+from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
+from shared.web.lists import page_of, query, total_of
+from shared.web.notes import READ_ALL, Note
+from shared.web.pages.cases import DONE, known_to, narrowing, newest_of
+from shared.web.pages.choices import Choices, Lists
+from shared.web.pages.languages import PARAMETER
+from shared.web.pages.readers import Admitted, reading_as
+from shared.web.pages.rendering import render
+from shared.web.pages.shown import PART, Shown, columns_of, parts_of
+from shared.web.pages.standing import standing_of
+from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
+
+AFTER = "after"
+# So many of the newest facts stand on the case's page, and so many on a page of its timeline.
+LATEST, FACTS_A_PAGE = 8, 50
+
+
+def reading_pages_of(served: Served, behind: Behind) -> APIRouter:
+    """`GET /<name>`, `GET /<name>/{id}`, `GET /<name>/{id}/timeline`, `GET /<name>/{id}/part`."""
+    router, pages, name = APIRouter(include_in_schema=False), ReadingPages(served, behind), served.name
+    router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}/timeline", pages.telling(), methods=["GET"])
+    router.add_api_route(f"/{name}/{{id}}/{PART}", pages.part(), methods=["GET"])
+    return router
+
+
+class ReadingPages:
+    """The pages of one kind of case."""
+
+    def __init__(self, served: Served, behind: Behind) -> None:
+        self._served = served
+        self._behind = behind
+
+    def listing(self) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
+            narrowed, role, definitions = narrowing(request), admitted.principal.role, self._behind.definitions
+            asked, newest = asked_of(narrowed, served, role, definitions), newest_first(narrowed)
+            equalities = await admitted.equalities()
+            paged = paged_of(case, equalities[0], asked, definitions, newest=newest) if equalities else None
+            documents, following = await page_of(narrowed, served.aggregate.name, paged)
+            shown = [served.represent(document, admitted.principal) for document in documents]
+            lists = self._lists(newest_of(definitions), admitted)
+            return render(
+                request,
+                "list.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=case,
+                rows=shown,
+                columns=columns_of(served.columns, shown),
+                cells=Shown(admitted.reader.language, lists),
+                asked=asked,
+                pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
+                statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
+                filters=filters_for(case, role),
+                order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
+                programmes=lists.get("programme", ()),
+                opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
+                total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
+                following=_address(narrowed, after=following) if following else "",
+                further="after" in narrowed.query_params,
+            )
+
+        return endpoint
+
+    def showing(self) -> Callable[..., Any]:
+        served, case = self._served, self._served.case
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            done = query(request, DONE, PARAMETER).get(DONE, "")
+            document, found = await seen(served, self._behind, id, admitted)
+            timeline = timeline_of(served, document, admitted.principal)
+            known = known_to(served, self._behind.definitions, document)
+            stands = standing_of(served, document, admitted, timeline, known)
+            cells = Shown(admitted.reader.language, self._lists(known, admitted), stands.zone)
+            notes, messages = self._notes(found, admitted)
+            return render(
+                request,
+                "case.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=case,
+                found=found,
+                stands=stands,
+                now=admitted.edge.runtime.now(),
+                rows=cells.rows(found),
+                cells=cells,
+                facts=timeline.facts[:LATEST],
+                older=len(timeline.facts) > LATEST,
+                missing=timeline.missing,
+                notes=notes,
+                messages=messages,
+                beside=[
+                    (one.verb, one.address(document)) for one in served.beside if _may(admitted, one.resource, one.verb)
+                ],
+                parts=[*parts_of(found, served.parts)],
+                papers=[
+                    (one.name, one.address(found.id))
+                    for one in served.papers
+                    if found.state in one.states and admitted.principal.role in one.by
+                ],
+                done=done if done in case.verbs else "",
+            )
+
+        return endpoint
+
+    def telling(self) -> Callable[..., Any]:
+        served = self._served
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            after = query(request, AFTER, PARAMETER).get(AFTER)
+            document = await admitted.load(served.aggregate.name, id_of(id))
+            found = page_of_timeline(admitted.edge, served, document, admitted.principal, after, FACTS_A_PAGE)
+            return render(
+                request,
+                "timeline.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=served.case,
+                id=document["_id"],
+                cells=self._cells(document, admitted),
+                facts=found.facts,
+                missing=0 if found.following else found.missing,
+                following=found.following,
+            )
+
+        return endpoint
+
+    def part(self) -> Callable[..., Any]:
+        """What a page of another service shows of the case; no more than the JSON edge tells its reader."""
+        served = self._served
+
+        async def endpoint(
+            id: str, request: Request, admitted: Admitted = Depends(reading_as(served.name, "read"))
+        ) -> Response:
+            query(request, PARAMETER)
+            document, found = await seen(served, self._behind, id, admitted)
+            return render(
+                request,
+                "part_case.html",
+                reader=admitted.reader,
+                service=admitted.edge.service,
+                case=served.case,
+                found=found,
+                columns=columns_of(served.as_part or served.columns, [found]),
+                cells=self._cells(document, admitted),
+            )
+
+        return endpoint
+
+    def _cells(self, document: Document, admitted: Admitted) -> Shown:
+        known = known_to(self._served, self._behind.definitions, document)
+        timeline = timeline_of(self._served, document, admitted.principal)
+        zone = standing_of(self._served, document, admitted, timeline, known).zone
+        return Shown(admitted.reader.language, self._lists(known, admitted), zone)
+
+    def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
+        return Choices(known, admitted.reader.language, self._served.section).to_show()
+
+    def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
+        """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
+        rows = self._served.case.rows
+        told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
+        inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
+        return inside, [(note, to) for note, to in told if note not in inside]
+
+
+def _address(request: Request, **otherwise: str) -> str:
+    """The list with this in the query otherwise; of another list it is the first page."""
+    kept = {name: value for name, value in request.query_params.items() if name != AFTER}
+    return f"?{urlencode({name: value for name, value in {**kept, **otherwise}.items() if value})}"
+
+
+def _may(admitted: Admitted, resource: str, verb: str) -> bool:
+    return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))

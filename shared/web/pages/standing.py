@@ -1,0 +1,138 @@
+"""Where a case stands for its reader: since when, whom it waits for, until when, and what is not possible now and why.
+
+All of it follows from the table of moves at each look. A veiled state is the one that it is read as, in every word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from shared.cases.case import NEW, Case, Move, status_of
+from shared.cases.revisions import REVISING
+from shared.contracts.base import Scope
+from shared.errors import Refusal
+from shared.identity.roles import ROLES, By, Role
+from shared.programmes.model import Definition
+from shared.store.aggregates import WRITTEN_BY
+from shared.store.port import Document
+from shared.web.acting import Served
+from shared.web.callers import Granted
+from shared.web.timeline import Timeline, veil_of
+from shared.zones import zone
+
+# Whoever works for an office does as well what these do, and records it; the case waits for them.
+_ASKED_FIRST: tuple[Role, ...] = ("expert", "host")
+FOUR_EYES = "four_eyes"
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A verb of the reader's role that is not open now. `rule`: which says why; else `states` in which it is open."""
+
+    verb: str
+    rule: str
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or goes on by
+    itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
+
+    state: str
+    since: datetime | None
+    waits_for: tuple[Role, ...]
+    ended: bool
+    until: datetime | None
+    scope: Scope
+    zone: tzinfo
+    closed: tuple[Closed, ...]
+
+
+def standing_of(
+    served: Served, document: Document, granted: Granted, timeline: Timeline, known: Iterable[Definition]
+) -> Standing:
+    """`timeline`: all of the case's; `known`: its programme, or every one."""
+    case, role = served.case, granted.principal.role
+    veil = veil_of(case, role)
+    state = _as_read(served.aggregate.read(document), veil)
+    timer, status = case.timer(state), status_of(state)
+    wrote = granted.principal.account in document["private"].get(WRITTEN_BY, ())
+    scope = case.scope(state)
+    return Standing(
+        status,
+        _since(timeline),
+        waits_for(case, state),
+        not any(status in move.before and not move.aside and move.verb not in REVISING for move in case.moves),
+        None if timer is None else timer.at,
+        scope,
+        _zone_of(state, scope, known),
+        tuple(_closed_to(case, state, role, veil, wrote=wrote)),
+    )
+
+
+def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
+    """The roles of whoever takes the next step: what leads on, and where nothing does, what is to be done before."""
+    status = status_of(state)
+    rows = [
+        row
+        for verb in case.verbs
+        for row in case.rows[verb]
+        if not row.aside and verb not in REVISING and row.is_open(state)
+    ]
+    steps = [row for row in rows if row.leads_to(status) != {status}] or rows
+    asked = {role for row in steps for role in _asked(row.by)}
+    return tuple(role for role in ROLES if role in asked)
+
+
+def _asked(by: By) -> Iterable[Role]:
+    return [role for role in _ASKED_FIRST if role in by] or by
+
+
+def _as_read(state: Any, veil: Mapping[str, str]) -> Any:
+    status = status_of(state)
+    return state.model_copy(update={"status": veil[status]}) if status in veil else state
+
+
+def _since(timeline: Timeline) -> datetime | None:
+    """When it came to stand there: by the last fact that led elsewhere, or as it was opened."""
+    led = (fact.at for fact in timeline.facts if fact.before)
+    opened = timeline.facts[-1].at if timeline.facts and not timeline.missing else None
+    return next(led, opened)
+
+
+def _closed_to(case: Case[Any], state: Any, role: Role, veil: Mapping[str, str], *, wrote: bool) -> Iterable[Closed]:
+    for verb in case.verbs:
+        rows = case.rows[verb]
+        if role not in rows[0].by or rows[0].opens:
+            continue
+        is_open = any(row.is_open(state) for row in rows)
+        if is_open and not (wrote and rows[0].checked_by_another):
+            continue
+        rule = FOUR_EYES if is_open else _rule_against(rows, state)
+        before = {veil.get(one, one) for row in rows for one in row.before - {NEW}}
+        yield Closed(verb, rule, tuple(one for one in case.statuses if one in before))
+
+
+def _rule_against(rows: Iterable[Move], state: Any) -> str:
+    """The rule that refuses the verb here; empty where only the state does."""
+    status = status_of(state)
+    for row in rows:
+        if status in row.named:
+            return row.named[status]
+        if status in row.before:
+            try:
+                row.check(state)
+            except Refusal as refusal:
+                return refusal.rule
+    return ""
+
+
+def _zone_of(state: Any, scope: Scope, known: Iterable[Definition]) -> tzinfo:
+    frame = getattr(state, "frame", None) or state
+    named = getattr(frame, "time_zone", None)
+    offices = (one.office(scope.office) for one in known if scope.office)
+    return zone(named or next((office.time_zone for office in offices if office), "UTC"))
