@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.registration import views
+from services.registration import messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION
+from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.messages import MessageSeen, Previewed
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
-from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
@@ -47,7 +49,9 @@ class Works:
     putting_right: Mapping[str, Work]
 
 
-def served_cases(works: Works, identifiers: Identifiers, readings: Readings) -> tuple[Served, ...]:
+def served_cases(
+    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed
+) -> tuple[Served, ...]:
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
         "assign-account": works.handing_over.of_institution,
@@ -71,6 +75,14 @@ def served_cases(works: Works, identifiers: Identifiers, readings: Readings) -> 
             views.institution,
             of_institutions,
             columns=("name", "country", "sector", "host_type", "registered_at"),
+        ),
+        Served(
+            MESSAGE,
+            MESSAGES,
+            MessageSeen,
+            messages.message,
+            unsealed=previewed.to_its_reader,
+            columns=("template", "to", "about", "due_at", "reason"),
         ),
     )
 

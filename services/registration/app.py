@@ -19,6 +19,9 @@ from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.mailing.channel import Channel
+from services.registration.mailing.channels import channel_of
+from services.registration.messages import Previewed
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
@@ -33,10 +36,13 @@ from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.readings import Readings
+from services.registration.work.recipients import Recipients
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
+from services.registration.work.sending import Sending
 from services.registration.work.sessions import Sessions
+from services.registration.work.telling import Telling
 from shared.audit.trail import Trail
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
@@ -52,7 +58,7 @@ from shared.web.served import served
 class Registration:
     """One replica with its HTTP edge. `start` opens the store and begins to consume; the log is the caller's."""
 
-    def __init__(self, ports: Ports, settings: Issued) -> None:
+    def __init__(self, ports: Ports, settings: Issued, channel: Channel | None = None) -> None:
         self.ports = ports
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self._tasks: list[asyncio.Task[Any]] = []
@@ -62,17 +68,15 @@ class Registration:
         self.work = _works(
             self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
         )
-        self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing))
+        recipients = Recipients(self.replica, identifiers)
+        channel = channel or channel_of(settings, ports.runtime)
+        self.telling = Telling(self.replica, sends=channel is not None)
+        self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
+        self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = Readings(
-            self.replica,
-            identifiers,
-            self.trail,
-            an_hour=settings.readings_an_hour,
-            a_day=settings.readings_a_day,
-        )
-        self.cases = served_cases(self.work, identifiers, self.readings)
+        self.readings = _readings(self.replica, identifiers, self.trail, settings)
+        self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
@@ -94,17 +98,25 @@ class Registration:
 
     async def start(self) -> None:
         await self.replica.start()
+        # Before anybody is served: what is recorded from now on may be told.
+        await self.telling.since()
         self.trail.start()
         spawn = self.ports.runtime.spawn
         self._tasks = [
             spawn(self.work.erasing.again(), "erasing again"),
             spawn(self.drafting.run(), "draft-keys", lasting=True),
+            spawn(self.sending.run(), "mail", lasting=True),
         ]
 
     async def stop(self) -> None:
         await stop_tasks(self._tasks)
         await self.trail.stop()
         await self.replica.stop()
+
+
+def _readings(replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> Readings:
+    hour, day = settings.readings_an_hour, settings.readings_a_day
+    return Readings(replica, identifiers, trail, an_hour=hour, a_day=day)
 
 
 def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:
