@@ -27,6 +27,7 @@ from shared.identity.policy import Grant
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
+from shared.papers.named import OFFER
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
@@ -82,6 +83,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_matches,
             unsealed=_with_its_placement(works),
             section=SelectionSection,
+            papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
             parts=("expert", "person", "institution"),
         ),

@@ -22,6 +22,7 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
@@ -80,15 +81,17 @@ class Registration:
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
         self.app = served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings)],
-            rights=RIGHTS,
+            routers=[readings_router(self.readings), *papers.edge],
+            rights=(*RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
         )
-        self.app.include_router(ReadingPages(self.readings).router)
+        for pages in (ReadingPages(self.readings).router, *papers.pages):
+            self.app.include_router(pages)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         (experts,) = (one for one in self.cases if one.case is EXPERT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.identity.rights import Rights
-from shared.identity.roles import By
+from shared.identity.roles import BY_EXPERT, By
 
 
 @dataclass(frozen=True)
@@ -30,3 +30,22 @@ class PaperOf:
     def address(self, id: str) -> str:
         """Of its page route, for the case of that id."""
         return f"/{self.service}{self.path.format(id=id)}"
+
+
+# Registration sets what names a person; the cases that these are of stand in other services, whose pages lead to them.
+CERTIFICATE = PaperOf(
+    "certificate",
+    "registration",
+    "/certificates/{id}.pdf",
+    "certificates",
+    BY_EXPERT,
+    frozenset({"completed"}),
+)
+OFFER = PaperOf(
+    "offer_letter",
+    "registration",
+    "/offers/{id}.pdf",
+    "offers",
+    BY_EXPERT,
+    frozenset({"offered", "accepted"}),
+)

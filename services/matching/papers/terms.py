@@ -15,7 +15,6 @@ from shared.papers.named import PaperOf
 from shared.papers.runs import paragraphs_of, runs_of
 from shared.papers.typesetting import Paper, row
 from shared.programmes.model import Definition
-from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.web.callers import Granted
 from shared.web.pages.paper_words import PaperWords
@@ -57,7 +56,7 @@ def terms_of_reference(
     id: str, assignment: Assignment, private: Mapping[str, Any], definition: Definition, language: str
 ) -> Paper:
     """As they were approved. `definition`: of the version under which they were written."""
-    words, _ = PaperWords(language, definition, SelectionSection), translations(language).gettext
+    words, _ = PaperWords(language, definition), translations(language).gettext
     terms, title = assignment.terms, str(private.get("title") or "")
     of_case = words.rows({"office": assignment.office, "institution": terms.institution})
     return Paper(

@@ -11,7 +11,7 @@ from shared.contracts.matching import Terms
 from shared.papers.runs import Runs, runs_of
 from shared.papers.typesetting import Row, row
 from shared.programmes.model import Definition
-from shared.programmes.sections.base import Section
+from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.choices import Choices
 from shared.web.pages.formatting import Formats, reference
 from shared.web.pages.shown import REFERENCE_CHARACTERS, Shown
@@ -21,11 +21,11 @@ from shared.web.pages.words import translations
 class PaperWords:
     """The words of one paper in one language. `definition`: of the programme under which its case runs."""
 
-    def __init__(self, language: str, definition: Definition, section: type[Section]) -> None:
+    def __init__(self, language: str, definition: Definition) -> None:
         self.language = language
         self.formats = Formats(language)
         self._definition = definition
-        self._cells = Shown(language, Choices([definition], language, section).to_show())
+        self._cells = Shown(language, Choices([definition], language, SelectionSection).to_show())
 
     def said(self, sentence: str, **values: str) -> Runs:
         """A sentence, translated already, with its values: markup as `formats` writes it, all else as it is."""
@@ -42,8 +42,12 @@ class PaperWords:
     def reference(self, text: str) -> Runs:
         return runs_of(reference(text))
 
+    def field(self, name: str) -> str:
+        """What the field is called."""
+        return translations(self.language).gettext(f"field:{name}")
+
     def label(self, field: str) -> Runs:
-        return runs_of(translations(self.language).gettext(f"field:{field}"))
+        return runs_of(self.field(field))
 
     def value(self, field: str, value: Any) -> Markup:
         """One value of a field in words."""
@@ -58,6 +62,7 @@ class PaperWords:
         ]
 
     def days(self, terms: Terms) -> Row:
+        """The days that the terms ask for."""
         label = translations(self.language).gettext("Period")
         return row(runs_of(label), runs_of(self.formats.days(terms.starts_on, terms.ends_on)))
 
