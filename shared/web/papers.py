@@ -40,6 +40,7 @@ def paper_routes(named: PaperOf, made: Made) -> tuple[APIRouter, APIRouter]:
         named.path,
         told,
         methods=["GET"],
+        response_class=Response,
         operation_id=f"{named.name}_paper",
         summary=f"A PDF (PDF/UA-1) for people: {named.name.replace('_', ' ')}",
         description="The same case in the same language gives the same bytes until something of it changes.",

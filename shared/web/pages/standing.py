@@ -134,5 +134,10 @@ def _rule_against(rows: Iterable[Move], state: Any) -> str:
 def _zone_of(state: Any, scope: Scope, known: Iterable[Definition]) -> tzinfo:
     frame = getattr(state, "frame", None) or state
     named = getattr(frame, "time_zone", None)
-    offices = (one.office(scope.office) for one in known if scope.office)
-    return zone(named or next((office.time_zone for office in offices if office), "UTC"))
+    return zone(named) if named else zone_of_office(scope.office, known)
+
+
+def zone_of_office(code: str | None, known: Iterable[Definition]) -> tzinfo:
+    """The office's zone, as a programme says it; UTC where none does."""
+    offices = (one.office(code) for one in known if code)
+    return zone(next((office.time_zone for office in offices if office), "UTC"))
