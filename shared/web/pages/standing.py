@@ -39,8 +39,8 @@ class Closed:
 
 @dataclass(frozen=True)
 class Standing:
-    """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or goes on by
-    itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
+    """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
+    on by itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
 
     state: str
     since: datetime | None
@@ -66,12 +66,19 @@ def standing_of(
         status,
         _since(timeline),
         waits_for(case, state),
-        not any(status in move.before and not move.aside and move.verb not in REVISING for move in case.moves),
+        not any(_goes_on(move, status) for move in case.moves),
         None if timer is None else timer.at,
         scope,
         _zone_of(state, scope, known),
         tuple(_closed_to(case, state, role, veil, wrote=wrote)),
     )
+
+
+def _goes_on(move: Move, status: str) -> bool:
+    """Whether somebody may still do it from there, or it leads elsewhere by itself; what puts right is no going on."""
+    if status not in move.before or move.verb in REVISING:
+        return False
+    return bool(move.by) or move.leads_to(status) != {status}
 
 
 def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
