@@ -13,6 +13,7 @@ from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.messages import MessageSeen, Previewed
+from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
@@ -114,7 +115,10 @@ def _experts(works: Works) -> Served:
         taken={"create": works.registering.take},
         unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
         about=lambda expert: str(expert["state"]["person"]),
-        beside=_beside(lambda expert: str(expert["state"]["person"])),
+        beside=(
+            *_beside(lambda expert: str(expert["state"]["person"])),
+            Beside(EXPERT.name, COMPARE, _comparison, _flagged),
+        ),
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
@@ -127,6 +131,14 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
         return Beside(PERSONS.name, verb, lambda document: f"/{SERVICE}/{PERSONS.name}/{person_of(document)}/{verb}")
 
     return at(READ_IDENTITY), at(READ_TRAIL)
+
+
+def _comparison(expert: Document) -> str:
+    return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{COMPARE}"
+
+
+def _flagged(expert: Document) -> bool:
+    return bool(expert["private"].get("possible_duplicate"))
 
 
 def _of_persons(works: Works) -> Mapping[str, Work]:

@@ -23,6 +23,8 @@ from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
 from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
+from services.registration.readings import alike
+from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
@@ -30,6 +32,7 @@ from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTI
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
+from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -76,7 +79,8 @@ class Registration:
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = _readings(self.replica, identifiers, self.trail, settings)
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
@@ -86,15 +90,15 @@ class Registration:
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings), *papers.edge],
-            rights=(*RIGHTS, *PAPER_RIGHTS),
+            routers=[readings_router(self.readings), alike_router(duplicates), *papers.edge],
+            rights=[*RIGHTS, *alike.RIGHTS, *PAPER_RIGHTS],
             subjects_of=self.work.handing_over.subjects_of,
         )
-        for pages in (ReadingPages(self.readings).router, *papers.pages):
+        (experts,) = (one for one in self.cases if one.case is EXPERT)
+        for pages in (ReadingPages(self.readings).router, AlikePages(duplicates, experts).router, *papers.pages):
             self.app.include_router(pages)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(Applying(opening, experts).router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
@@ -115,11 +119,6 @@ class Registration:
         await stop_tasks(self._tasks)
         await self.trail.stop()
         await self.replica.stop()
-
-
-def _readings(replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> Readings:
-    hour, day = settings.readings_an_hour, settings.readings_a_day
-    return Readings(replica, identifiers, trail, an_hour=hour, a_day=day)
 
 
 def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:

@@ -39,6 +39,11 @@ def _named(document: Document) -> list[str]:
     return [f"{office}{SEPARATOR}{token}" for office in _offices(document) for token in tokens]
 
 
+def _flagged(document: Document) -> list[str]:
+    """A case whose person resembles another one: under its office, and under `all`."""
+    return ["all", *_state(document, "office")] if document.get("private", {}).get("possible_duplicate") else []
+
+
 def _itself(document: Document) -> list[str]:
     return [document["_id"]] if document.get("state") else []
 
@@ -66,7 +71,7 @@ PERSONS: Aggregate[Person] = Aggregate.of(
 )
 EXPERTS: Aggregate[Expert] = Aggregate.of(
     EXPERT,
-    Collection(EXPERT.name, indexes_of(EXPERT, _by_registration)),
+    Collection(EXPERT.name, {**indexes_of(EXPERT, _by_registration), "alike": Index(_flagged, _by_registration)}),
 )
 INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
     INSTITUTION,

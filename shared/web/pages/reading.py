@@ -114,7 +114,9 @@ class ReadingPages:
                 notes=notes,
                 messages=messages,
                 beside=[
-                    (one.verb, one.address(document)) for one in served.beside if _may(admitted, one.resource, one.verb)
+                    (one.verb, one.address(document))
+                    for one in served.beside
+                    if one.is_there(document) and _may(admitted, one.resource, one.verb)
                 ],
                 parts=[*parts_of(found, served.parts)],
                 papers=_papers(served, found, admitted),
