@@ -14,6 +14,7 @@ from starlette.responses import Response
 from services.matching import views
 from services.matching.domain.assignments import ASSIGNMENT, EXPERT, READERS
 from services.matching.domain.matches import MATCH
+from services.matching.papers.terms import TERMS
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.matching.work.vacancies import FILTERS, Application, path_of
 from services.matching.work.works import Works
@@ -21,6 +22,7 @@ from shared.clock import derived_id
 from shared.contracts.base import Code
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
+from shared.papers.named import OFFER
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
@@ -68,6 +70,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             views.assignment,
             of_assignments,
             section=SelectionSection,
+            papers=(TERMS,),
             columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on"),
             parts=("terms.institution",),
         ),
@@ -79,6 +82,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_matches,
             unsealed=_with_its_placement(works),
             section=SelectionSection,
+            papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
             parts=("expert", "person", "institution"),
         ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
@@ -25,6 +26,7 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
 from services.registration.readings import alike
 from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
@@ -90,28 +92,36 @@ class Registration:
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         giving = GivingBack(self.drafting, self.replica.definitions)
-        self.app = self._served(giving, duplicates, settings)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
+        routers = [
+            readings_router(self.readings),
+            alike_router(duplicates),
+            giving_back_routes(giving),
+            *papers.edge,
+        ]
+        self.app = self._served(giving, routers, settings)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         (experts,) = (one for one in self.cases if one.case is EXPERT)
         pages = (
-            ReadingPages(self.readings),
-            AlikePages(duplicates, experts),
-            GivingBackPages(giving, self.replica.definitions, settings.base_url),
-            Applying(opening, experts),
+            ReadingPages(self.readings).router,
+            AlikePages(duplicates, experts).router,
+            GivingBackPages(giving, self.replica.definitions, settings.base_url).router,
+            *papers.pages,
+            Applying(opening, experts).router,
         )
         for one in pages:
-            self.app.include_router(one.router)
+            self.app.include_router(one)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
-    def _served(self, giving: GivingBack, duplicates: Duplicates, settings: Issued) -> FastAPI:
+    def _served(self, giving: GivingBack, routers: Sequence[APIRouter], settings: Issued) -> FastAPI:
         return served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)],
-            rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS),
+            routers=routers,
+            rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
             further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
         )
