@@ -30,6 +30,7 @@ from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
+from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
 from services.registration.work.duplicates import Duplicates
@@ -131,12 +132,13 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts),
+        Proposing(replica, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting),
+        Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
     )
 
