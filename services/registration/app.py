@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -58,6 +58,7 @@ from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
+from shared.web.acting import Served
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
 from shared.web.pages.waiting import Further
@@ -93,27 +94,27 @@ class Registration:
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         giving = GivingBack(self.drafting, self.replica.definitions)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
-        routers = [
-            readings_router(self.readings),
-            alike_router(duplicates),
-            giving_back_routes(giving),
-            *papers.edge,
-        ]
+        routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
         self.app = self._served(giving, routers, settings)
+        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        self._show([*(one.router for one in pages), *papers.pages], duplicates)
+        self.entrance = self._entered(sessions, settings)
+
+    def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
+        for one in (*pages, AlikePages(duplicates, self._experts).router):
+            self.app.include_router(one)
+
+    @property
+    def _experts(self) -> Served:
+        return next(one for one in self.cases if one.case is EXPERT)
+
+    def _entered(self, sessions: Sessions, settings: Issued) -> FastAPI:
+        """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
-        pages = (
-            ReadingPages(self.readings).router,
-            AlikePages(duplicates, experts).router,
-            GivingBackPages(giving, self.replica.definitions, settings.base_url).router,
-            *papers.pages,
-            Applying(opening, experts).router,
-        )
-        for one in pages:
+        for one in (Applying(opening, self._experts).router, passes_router(entrance)):
             self.app.include_router(one)
-        self.app.include_router(passes_router(entrance))
-        self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
+        return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
     def _served(self, giving: GivingBack, routers: Sequence[APIRouter], settings: Issued) -> FastAPI:
         return served(
