@@ -21,6 +21,7 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages.bulk import bulk_pages_of
 from shared.web.pages.cases import pages_of
 from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
@@ -65,6 +66,8 @@ def served(
     if replica.intake is not None:
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
+        # Before the pages of one case, whose id may be any word.
+        app.include_router(bulk_pages_of(one, behind))
         app.include_router(pages_of(one, behind))
         app.include_router(reading_pages_of(one, behind))
     return app
