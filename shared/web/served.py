@@ -21,6 +21,7 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages.bulk import bulk_pages_of
 from shared.web.pages.cases import pages_of
 from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
@@ -70,7 +71,8 @@ def _pages(replica: Replica, cases: Sequence[Served], behind: Behind) -> Iterato
     if replica.intake is not None:
         yield receipt_page(replica.service, replica.intake, cases)
     for one in cases:
-        yield from (pages_of(one, behind), reading_pages_of(one, behind))
+        # Bulk acts before the pages of one case, whose id may be any word.
+        yield from (pages(one, behind) for pages in (bulk_pages_of, pages_of, reading_pages_of))
 
 
 def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:
