@@ -13,10 +13,12 @@ from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.messages import MessageSeen, Previewed
+from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
+from services.registration.work.contacts import Contacts
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -46,6 +48,7 @@ class Works:
     claiming: Claiming
     identity_changes: IdentityChanges
     erasing: Erasing
+    contacts: Contacts
     putting_right: Mapping[str, Work]
 
 
@@ -55,6 +58,7 @@ def served_cases(
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
         "assign-account": works.handing_over.of_institution,
+        "set-contact": works.contacts.of_institution,
         **works.putting_right,
     }
     return (
@@ -114,7 +118,10 @@ def _experts(works: Works) -> Served:
         taken={"create": works.registering.take},
         unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
         about=lambda expert: str(expert["state"]["person"]),
-        beside=_beside(lambda expert: str(expert["state"]["person"])),
+        beside=(
+            *_beside(lambda expert: str(expert["state"]["person"])),
+            Beside(EXPERT.name, COMPARE, _comparison, _flagged),
+        ),
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
@@ -129,10 +136,19 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
     return at(READ_IDENTITY), at(READ_TRAIL)
 
 
+def _comparison(expert: Document) -> str:
+    return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{COMPARE}"
+
+
+def _flagged(expert: Document) -> bool:
+    return bool(expert["private"].get("possible_duplicate"))
+
+
 def _of_persons(works: Works) -> Mapping[str, Work]:
     return {
         "correct-profile": works.profiles.correct,
         "assign-account": works.handing_over.of_person,
+        "set-contact": works.contacts.of_person,
         "erase": works.erasing.erase,
         "request-identity-change": works.identity_changes.request,
         "confirm-identity-change": works.identity_changes.confirm,

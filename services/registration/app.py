@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
+from fastapi import APIRouter, FastAPI
 
 from services.registration.api import Works, served_cases
+from services.registration.applying import giving_back
+from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
 from services.registration.domain.experts import EXPERT
@@ -22,13 +26,18 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
+from services.registration.readings import alike
+from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
+from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
+from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -49,8 +58,10 @@ from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
+from shared.web.acting import Served
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
+from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
 
@@ -75,26 +86,46 @@ class Registration:
         self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = _readings(self.replica, identifiers, self.trail, settings)
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
-        self.app = served(
+        giving = GivingBack(self.drafting, self.replica.definitions)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
+        routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
+        self.app = self._served(giving, routers, settings)
+        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        self._show([*(one.router for one in pages), *papers.pages], duplicates)
+        self.entrance = self._entered(sessions, settings)
+
+    def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
+        for one in (*pages, AlikePages(duplicates, self._experts).router):
+            self.app.include_router(one)
+
+    @property
+    def _experts(self) -> Served:
+        return next(one for one in self.cases if one.case is EXPERT)
+
+    def _entered(self, sessions: Sessions, settings: Issued) -> FastAPI:
+        """What answers outside the base path; the pages of an application and of passes come to the service's own."""
+        entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
+        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
+        for one in (Applying(opening, self._experts).router, passes_router(entrance)):
+            self.app.include_router(one)
+        return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
+
+    def _served(self, giving: GivingBack, routers: Sequence[APIRouter], settings: Issued) -> FastAPI:
+        return served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings)],
-            rights=RIGHTS,
+            routers=routers,
+            rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
+            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
         )
-        self.app.include_router(ReadingPages(self.readings).router)
-        entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
-        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
-        self.app.include_router(Applying(opening, experts).router)
-        self.app.include_router(passes_router(entrance))
-        self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
     async def start(self) -> None:
         await self.replica.start()
@@ -114,11 +145,6 @@ class Registration:
         await self.replica.stop()
 
 
-def _readings(replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> Readings:
-    hour, day = settings.readings_an_hour, settings.readings_a_day
-    return Readings(replica, identifiers, trail, an_hour=hour, a_day=day)
-
-
 def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
@@ -129,12 +155,13 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts),
+        Proposing(replica, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting),
+        Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
     )
 

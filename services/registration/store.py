@@ -39,6 +39,11 @@ def _named(document: Document) -> list[str]:
     return [f"{office}{SEPARATOR}{token}" for office in _offices(document) for token in tokens]
 
 
+def _flagged(document: Document) -> list[str]:
+    """A case whose person resembles another one: under its office, and under `all`."""
+    return ["all", *_state(document, "office")] if document.get("private", {}).get("possible_duplicate") else []
+
+
 def _itself(document: Document) -> list[str]:
     return [document["_id"]] if document.get("state") else []
 
@@ -66,7 +71,7 @@ PERSONS: Aggregate[Person] = Aggregate.of(
 )
 EXPERTS: Aggregate[Expert] = Aggregate.of(
     EXPERT,
-    Collection(EXPERT.name, indexes_of(EXPERT, _by_registration)),
+    Collection(EXPERT.name, {**indexes_of(EXPERT, _by_registration), "alike": Index(_flagged, _by_registration)}),
 )
 INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
     INSTITUTION,
@@ -86,11 +91,13 @@ DOCUMENTS = Collection("documents", {"holder": Index(lambda d: list(d["holds"]))
 # Of whoever signs in: found by the sessions that have not ended.
 ACCOUNTS = Collection("accounts", {"session": Index(lambda d: [one["id"] for one in d["state"]["sessions"]])})
 
-# Of applications that were begun: found by a keyed hash of the code, and once submitted by the person.
+# Of applications that were begun: found by a keyed hash of the code, by those of facts that were typed, and once
+# submitted by the person.
 DRAFTS = Collection(
     "drafts",
     {
         "code": Index(lambda d: [d["private"]["code"]] if "code" in d["private"] else []),
+        "fact": Index(lambda d: d["private"].get("facts", [])),
         "person": Index(lambda d: _state(d, "person")),
     },
 )
@@ -98,7 +105,16 @@ DRAFTS = Collection(
 
 def _told(field: str) -> Equals:
     """A recipient finds what was sent: what an officer holds is not said yet."""
-    return lambda document: _state(document, field) if _state(document, "status") == ["sent"] else []
+    return lambda document: _state(document, field) if _is(document, "sent") else []
+
+
+def _queued_for(document: Document) -> list[str]:
+    """Whoever a message waits to be sent to."""
+    return [*_state(document, "person"), *_state(document, "institution")] if _is(document, "queued") else []
+
+
+def _is(document: Document, status: str) -> bool:
+    return _state(document, "status") == [status]
 
 
 def _by_writing(document: Document) -> str:
@@ -112,6 +128,7 @@ MESSAGES: Aggregate[Message] = Aggregate.of(
         {
             **indexes_of(MESSAGE, _by_writing, own=_told("person"), institution=_told("institution")),
             "event": Index(lambda d: _state(d, "event"), _by_writing),
+            "queued": Index(_queued_for, _by_writing),
         },
     ),
 )

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
+from services.registration.domain.birth import Birth
 from services.registration.domain.claims import Settled
+from services.registration.domain.contact import Wishes
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.identity import Identity
 from services.registration.domain.identity import Outcome as IdentityOutcome
@@ -16,7 +18,8 @@ from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
-from services.registration.identifiers import Identifiers
+from services.registration.identifiers import BORN, Identifiers
+from services.registration.work.contacts import wishes_of
 from services.registration.work.readings import Readings
 from shared.cases.trail import Trailed
 from shared.contracts.base import Event, Instant
@@ -44,6 +47,10 @@ SEES_IDENTITY_CHANGES = ("expert", "officer")
 _IDENTITY_CHANGES = (IdentityChangeRequested, IdentityChangeConfirmed, IdentityChangeRefused)
 
 
+# Who may see in which language and how often somebody wants to be written to.
+SEES_WISHES = ("expert", "host", "officer")
+
+
 class ProgrammeSeen(Seen):
     """The newest definition; `version` counts the published ones."""
 
@@ -68,15 +75,17 @@ class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
     `document_claim`: somebody else claimed the person's document number, and what was decided. The name is shown to the
-    person; to officers, who decide on it, while another one waits to be recorded.
+    person, with when they were `born`; to officers, who decide on it, while another one waits to be recorded.
     """
 
     office: str | None
     consents: Mapping[str, Consent]
     profile: tuple[ProfileEntry, ...]
     document_claim: Settled | None = None
+    contact: Wishes | None = None
     given_name: str = ""
     family_name: str = ""
+    born: Birth | None = None
     identity_change: IdentityChangeSeen | None = None
 
 
@@ -144,6 +153,7 @@ class InstitutionSeen(Seen):
     registered_at: Instant
     reason: str | None
     last_fact: FactSeen | None
+    contact: Wishes | None = None
 
 
 def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
@@ -171,6 +181,7 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         profile=state.entries,
         document_claim=state.claim,
         **({"identity_change": change} if change else {}),
+        **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
     )
 
 
@@ -199,16 +210,19 @@ class Named:
         if not own and not await self._counted(granted.principal):
             return {}
         try:
-            names = await self._identifiers.names(id, private)
+            names: dict[str, Any] = await self._identifiers.names(id, private)
+            if own and (born := await self._identifiers.born(id, private)):
+                names[BORN] = born
             asked = await self._identifiers.asked_for(id, private)
         except KeyDestroyed:
             if own:
                 raise
             return {}
         document_too = (DOCUMENTS,) if asked is not None and asked.document else ()
+        birth_too = (BORN,) if BORN in names else ()
         if names or asked:
             purpose: Noted = "own" if own else "identity_change"
-            await self._readings.note(granted.principal, purpose, (*NAMES, *document_too), [id])
+            await self._readings.note(granted.principal, purpose, (*NAMES, *birth_too, *document_too), [id])
         if change is None or asked is None:
             return names
         return {**names, "identity_change": change.model_copy(update={"asked": asked})}
@@ -261,7 +275,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     )
 
 
-def institution(document: Document, _principal: Principal) -> InstitutionSeen:
+def institution(document: Document, principal: Principal) -> InstitutionSeen:
     state = INSTITUTION.state.model_validate(document["state"])
     return InstitutionSeen(
         id=document["_id"],
@@ -269,5 +283,6 @@ def institution(document: Document, _principal: Principal) -> InstitutionSeen:
         state=state.status,
         name=document["private"].get("name"),
         last_fact=last_fact(state),
+        **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
         **state.model_dump(exclude={"status", "account", *Trailed.model_fields}),
     )
