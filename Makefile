@@ -40,6 +40,10 @@ browser: ## installs Chromium and fonts for the tests of pages, where apt-get is
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium fonts-noto-core; else echo "Chromium is missing, and this is not root with apt-get"; fi
 
+screenshots: $(VENV)/.dev ## the pictures of the documents, from the tests of pages
+	mkdir -p docs/images
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/e2e/test_pages.py $(ARGS)
+
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
 	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)
 

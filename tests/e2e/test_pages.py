@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -19,6 +21,8 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # The subject under which the development system lets a host in.
 HOST = "host@all"
 DESK, TELEPHONE, NARROWEST = 1280, 360, 320
+# A folder for pictures of what axe looks at; `make screenshots` names the documents' own.
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
 
 
 @dataclass
@@ -75,6 +79,8 @@ class Reader:
             self.town.seen.add(name)
             found = Axe().run(page, options={"runOnly": WCAG}).response["violations"]
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], f"{name} {page.url}"
+            if SCREENSHOTS:
+                page.screenshot(path=Path(SCREENSHOTS) / f"{name.replace(' ', '-')}.png")
 
     def send(self, status: int) -> None:
         """The form of the page, which the server answers with that status at last."""
