@@ -5,7 +5,8 @@ What is shown is what the JSON edge would answer to the same reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +15,12 @@ from starlette.responses import Response
 
 from shared.programmes.model import Definition
 from shared.store.port import Document
+from shared.store.relations import STATUS
 from shared.web.acting import Behind, Seen, Served, id_of, seen
 from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
+from shared.web.pages.bulk import fields_for_many
 from shared.web.pages.cases import DONE, known_to, narrowing, newest_of
 from shared.web.pages.choices import Choices, Lists
 from shared.web.pages.languages import PARAMETER
@@ -26,6 +29,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, parts_of
 from shared.web.pages.standing import standing_of, zone_of_office
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
+from shared.web.together import CASES_AT_MOST, verbs_for_many
 
 AFTER = "after"
 # So many of the newest facts stand on the case's page, and so many on a page of its timeline.
@@ -76,6 +80,9 @@ class ReadingPages:
                 filters=filters_for(case, role),
                 order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
+                together=self._for_many(admitted, asked) if documents else [],
+                at_most=CASES_AT_MOST,
+                among=_address(narrowed, limit=""),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
@@ -83,6 +90,20 @@ class ReadingPages:
             )
 
         return endpoint
+
+    def _for_many(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
+        """What the reader may do to many cases of the list at once, in some state that the list has."""
+        case, verbs = self._served.case, verbs_for_many(self._served, admitted.principal.role)
+        in_state = [asked[STATUS]] if STATUS in asked else case.statuses
+        return [
+            verb
+            for verb in self._common
+            if verb in verbs and any(one in row.before for row in case.rows[verb] for one in in_state)
+        ]
+
+    @cached_property
+    def _common(self) -> list[str]:
+        return [verb for verb, _ in fields_for_many(self._served)]
 
     def showing(self) -> Callable[..., Any]:
         served, case = self._served, self._served.case

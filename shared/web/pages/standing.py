@@ -15,6 +15,7 @@ from shared.cases.revisions import REVISING
 from shared.contracts.base import Scope
 from shared.errors import Refusal
 from shared.identity.roles import ROLES, By, Role
+from shared.identity.tokens import Principal
 from shared.programmes.model import Definition
 from shared.store.aggregates import WRITTEN_BY
 from shared.store.port import Document
@@ -57,10 +58,8 @@ def standing_of(
 ) -> Standing:
     """`timeline`: all of the case's; `known`: its programme, or every one."""
     case, role = served.case, granted.principal.role
-    veil = veil_of(case, role)
-    state = _as_read(served.aggregate.read(document), veil)
+    state = _as_read(served.aggregate.read(document), veil_of(case, role))
     timer, status = case.timer(state), status_of(state)
-    wrote = granted.principal.account in document["private"].get(WRITTEN_BY, ())
     scope = case.scope(state)
     return Standing(
         status,
@@ -70,8 +69,16 @@ def standing_of(
         None if timer is None else timer.at,
         scope,
         _zone_of(state, scope, known),
-        tuple(_closed_to(case, state, role, veil, wrote=wrote)),
+        closed_to(served, document, granted.principal),
     )
+
+
+def closed_to(served: Served, document: Document, principal: Principal) -> tuple[Closed, ...]:
+    """The verbs of the reader's role that the case does not leave open now, each with why."""
+    veil = veil_of(served.case, principal.role)
+    state = _as_read(served.aggregate.read(document), veil)
+    wrote = principal.account in document["private"].get(WRITTEN_BY, ())
+    return tuple(_closed(served.case, state, principal.role, veil, wrote=wrote))
 
 
 def _goes_on(move: Move, status: str) -> bool:
@@ -111,7 +118,7 @@ def _since(timeline: Timeline) -> datetime | None:
     return next(led, opened)
 
 
-def _closed_to(case: Case[Any], state: Any, role: Role, veil: Mapping[str, str], *, wrote: bool) -> Iterable[Closed]:
+def _closed(case: Case[Any], state: Any, role: Role, veil: Mapping[str, str], *, wrote: bool) -> Iterable[Closed]:
     for verb in case.verbs:
         rows = case.rows[verb]
         if role not in rows[0].by or rows[0].opens:

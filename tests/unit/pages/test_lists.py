@@ -79,7 +79,7 @@ async def test_a_list_has_the_columns_that_its_case_declares(office: Office) -> 
     await office.institution(office="bishkek", name="Kolej")
     async with office.browser(office="bishkek") as http:
         page = (await http.get(INSTITUTION)).text
-    assert len(re.findall(r'<th scope="col">([^<]*)</th>', page)) == 2 + len(OF_INSTITUTIONS.columns)
+    assert len(re.findall(r'<th scope="col">([^<]*)</th>', page)) == 3 + len(OF_INSTITUTIONS.columns)
     assert "Kolej" in page
 
 
