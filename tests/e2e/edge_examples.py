@@ -132,6 +132,16 @@ class Cases:
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
         return Ready(expert)
 
+    def _held(self) -> Ready:
+        """What tells somebody of a refusal waits for an officer."""
+        expert = self._people.expert("registered", attributes={"education": 1})
+        self._people.done(f"/registration/v1/experts/{expert}/screen")
+        return Ready(self._people.message("held", expert))
+
+    def _reminding(self) -> Ready:
+        """A reminder of an offer waits for half of its time."""
+        return Ready(self._people.message("queued", self.match("offered")))
+
     def _institution(self, state: str) -> Ready:
         return Ready(self._people.institution(state))
 
@@ -195,6 +205,13 @@ class Cases:
             # Under an account of their own: generated requests use up what one reads in an hour.
             "persons_read_identity": lambda: replace(self._person(), subject="reader"),
             "persons_search": lambda: Ready(subject="reader"),
+            "persons_set_contact": self._person,
+            "institutions_set_contact": lambda: self._institution("proposed"),
+            "messages_release": self._held,
+            "messages_discard": self._held,
+            "messages_hold_back": self._reminding,
+            "drafts_find": Ready,
+            "drafts_give_back": lambda: Ready(self._people.draft()),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
             "experts_declare_eligible": lambda: self._expert("registered"),
@@ -237,6 +254,7 @@ class Cases:
             "matches_accept": lambda: self._match("offered"),
             "matches_decline": lambda: self._match("offered"),
             "matches_expire": self._offer_that_is_over,
+            "matches_withdraw": lambda: self._match("shortlisted"),
             "matches_retract": lambda: self._match("allocated"),
             "matches_correct_time": lambda: _now(self._match("offered")),
             "matches_take_back": lambda: self._match("offered"),

@@ -84,8 +84,8 @@ def expected(service: str, route: Guarded, case: Case, who: Somebody) -> tuple[i
         return (403 if homeless else 200), False
     if "{" not in route.path:
         return (422 if route.method == "POST" else 200), seen
-    # These two look at the body first, and it says nothing of the case.
-    if route.method == "POST" and route.path.endswith(("/applications", "/replay")):
+    # These look at the body first, and it says nothing of the case.
+    if route.method == "POST" and route.path.endswith(("/applications", "/replay", "/give-back")):
         return 422, False
     if not seen:
         return 404, False

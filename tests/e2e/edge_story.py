@@ -43,6 +43,8 @@ class Story:
         await self.handed_over()
         await self.named_otherwise()
         await self.consent_withdrawn_and_given()
+        await self.refused_or_asked_again()
+        await self.reached_otherwise()
         await self.erased()
 
     async def beginning(self) -> None:
@@ -94,7 +96,7 @@ class Story:
         expert = await self._registered(name, **attributes)
         await self.town.do(f"/registration/v1/experts/{expert}/screen")
 
-    async def _assignment(self, title: str, begins: int, ends: int, **more: Any) -> str:
+    async def _drafted(self, title: str, begins: int, ends: int) -> Any:
         terms = {
             "institution": self.host,
             "country": "AF",
@@ -105,10 +107,12 @@ class Story:
             "seats": 1,
             "starts_on": day(begins),
             "ends_on": day(ends),
-            **more,
         }
         body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms, "title": title}
-        answer = await self.town.do("/matching/v1/assignments", body, subject=title)
+        return await self.town.do("/matching/v1/assignments", body, subject=title)
+
+    async def _assignment(self, title: str, begins: int, ends: int) -> str:
+        answer = await self._drafted(title, begins, ends)
         path = f"/matching/v1/assignments/{answer['id']}"
         for verb, subject in (("submit", "maker"), ("approve", "checker"), ("publish", "maker")):
             await self.town.do(f"{path}/{verb}", subject=subject)
@@ -172,7 +176,12 @@ class Story:
         await self._match(ada, "allocate", "offer", "decline")
         await self._match(ben, "offer", "accept")
         begun = ("contract", "correct-contract", "prepare", "depart", "confirm-arrival", "take-back")
-        await self._placement(ben, *begun, "confirm-arrival", "correct-time", "extend", "complete")
+        placement = await self._placement(ben, *begun, "confirm-arrival", "correct-time", "extend")
+        path = f"/placement/v1/placements/{placement}"
+        await self.town.do(f"{path}/submit-report", {"text": "Eighteen teachers were trained."})
+        await self.town.do(f"{path}/accept-report", subject="checker")
+        await self.town.do(f"{path}/certify")
+        await self.town.do(f"{path}/complete")
         return ben
 
     async def overlap_refused_then_expired(self) -> None:
@@ -310,6 +319,34 @@ class Story:
         await self.town.settle()
         path = f"/registration/v1/persons/{self.persons['cy']}"
         await self.town.do(f"{path}/give-consent", {"purpose": "placement"})
+        await self.town.settle()
+
+    async def refused_or_asked_again(self) -> None:
+        """Terms that the office sends back and then rejects; an expert who is asked for papers, and an appeal that is
+        dismissed."""
+        answer = await self._drafted("twelfth", 500, 560)
+        steps: list[tuple[str, Any]] = [
+            ("submit", {}),
+            ("request-edits", {"items": ["languages"]}),
+            ("revise", {"terms": answer["terms"], "title": "twelfth"}),
+            ("submit", {}),
+            ("reject", {"reason": "outside_priorities"}),
+        ]
+        for number, (verb, body) in enumerate(steps):
+            await self.town.do(f"/matching/v1/assignments/{answer['id']}/{verb}", body, subject=str(number))
+        await self._registered("kay")
+        path = f"/registration/v1/experts/{self.experts['kay']}"
+        await self.town.do(f"{path}/request-info", {"items": ["diploma"]})
+        await self.town.do(f"{path}/provide-info")
+        await self._expert_does("kay", "screen", "suspend", "appeal")
+        await self.town.do(f"{path}/dismiss-appeal", {"reason": "facts_established"}, subject="checker")
+        await self.town.settle()
+
+    async def reached_otherwise(self) -> None:
+        """Eve and the host say by which address they are reached."""
+        body = {"email": "somebody@example.org", "language": "fr", "often": "at_once", "unwanted": []}
+        for case in (f"persons/{self.persons['eve']}", f"institutions/{self.host}"):
+            await self.town.do(f"/registration/v1/{case}/set-contact", body)
         await self.town.settle()
 
     async def erased(self) -> None:

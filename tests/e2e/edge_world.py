@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -179,6 +180,28 @@ class People:
         if state == "eligible":
             self.done(f"/registration/v1/experts/{receipt['subject']}/screen")
         return str(receipt["subject"])
+
+    def draft(self) -> str:
+        """An application without an account, of the office, that nobody has sent."""
+        name = f"Drafted {next(self._numbers)}"
+        with httpx.Client(base_url=self.system.url, timeout=30) as browser:
+            browser.post(f"/registration/apply/{PROGRAMME}")
+            for part, said in (("names", {"/person/family_name": name}), ("office", {"/office": OFFICE})):
+                path = f"/registration/application/part/{part}"
+                (token,) = set(re.findall(r'name="csrf" value="([^"]+)"', browser.get(path).text))
+                assert browser.post(path, data={"csrf": token, **said}).status_code == 303
+        asked = {"programme": PROGRAMME, "known_by": "family_name", "said": name}
+        (found,) = self.done("/registration/v1/drafts/find", asked)["items"]
+        return str(found["id"])
+
+    def message(self, status: str, about: str) -> str:
+        """One that stands so, about that case. Sent is what goes to somebody with an address."""
+
+        def there() -> list[str]:
+            found = self.get(f"/registration/v1/messages?status={status}&order=newest").json()["items"]
+            return [one["id"] for one in found if one["subject"] == about]
+
+        return str(self.eventually(there, f"a {status} message")[0])
 
     def accepted(self, service: str, receipt: str, **how: Any) -> None:
         def status() -> str:

@@ -372,7 +372,8 @@ def listed(people: People, path: str) -> set[str]:
 def owned(people: People) -> dict[str, Case]:
     """One case of each kind, of the office, about the expert who signs in as `me` at the host `my-college`."""
     host = people.institution(account="my-college")
-    answer = people.done("/registration/v1/experts", people.registration(), role="expert", subject="me")
+    body = people.registration(email="me@example.org")
+    answer = people.done("/registration/v1/experts", body, role="expert", subject="me")
     people.accepted("registration", answer["id"], role="expert", subject="me")
     expert = answer["subject"]
     people.done(f"/registration/v1/experts/{expert}/screen")
@@ -400,6 +401,9 @@ def owned(people: People) -> dict[str, Case]:
         "assignments": Case(assignment, institution=by_host),
         "matches": Case(match, me, by_host),
         "placements": Case(placement, me, by_host),
+        # What was sent: what waits is the office's alone to see.
+        "messages": Case(people.message("sent", expert), me),
+        "drafts": Case(people.draft()),
         # Papers that name a person, by the cases of other services that registration has heard of.
         "offers": Case(match, me),
         "certificates": Case(placement, me),
