@@ -20,15 +20,21 @@ from shared.store.port import Document, Store
 from shared.store.relations import (
     PROGRAMME,
     STATUS,
+    TAKEN,
+    UNTAKEN,
+    at_work,
     narrowed_of,
     reference_index,
     references_of,
     text,
+    untaken,
     value_at,
 )
 
 # One request reads no further than this; its page may then be shorter, and the next goes on from there.
 LOOKED_AT_MOST = 1_000
+# Who of the office works on a case: the caller, or nobody; else an account.
+TAKEN_BY, ME, NOBODY = "taken_by", "me", "nobody"
 SHARE_AT_LEAST = 4
 Offices = Mapping[str, Iterable[str]]
 Page = list[Document]
@@ -54,6 +60,8 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     """
 
     def read_as(document: Document, name: str) -> str | None:
+        if name == TAKEN_BY:
+            return next(iter(at_work(case, document)), NOBODY if untaken(case, document) else None)
         value = value_at(document, name)
         return case.veiled.get(value or "", value) if (index, name) == ("own", STATUS) else value
 
@@ -62,6 +70,11 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
     if reference := next((name for name in references_of(case) if name in asked), ""):
         return Listed(reference_index(case, reference), (asked[reference],), fits)
+    if asked.get(TAKEN_BY, NOBODY) != NOBODY:
+        return Listed(TAKEN, (asked[TAKEN_BY],), fits)
+    if TAKEN_BY in asked:
+        narrower = STATUS in asked or PROGRAMME in asked
+        return Listed(UNTAKEN, tuple(_texts(case, equals, asked, offices)) if narrower else (equals,))
     if not asked:
         return Listed(index, (equals,))
     if not narrowed_of(case):

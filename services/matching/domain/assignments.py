@@ -308,6 +308,7 @@ FACTS: tuple[Move, ...] = (
         aside=True,
     ),
     # These follow from counting the accepted offers; who counted late finds it done.
+    *taking(OPEN, OFFICER),
     Move("fill", states("matching"), AssignmentFilled, overtaken="nothing"),
     Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),
 )

@@ -128,7 +128,7 @@ class BulkPages:
         equalities = await admitted.equalities()
         if not equalities:
             return (), False
-        listed = paged_of(served.case, equalities[0], asked, definitions, newest=newest).listed
+        listed = paged_of(served.case, equalities[0], asked, definitions, admitted.principal.account, newest=newest).listed
         store, name = admitted.edge.store, served.aggregate.name
         documents, last = await read(store, name, listed, None, CASES_AT_MOST, descending=newest)
         return documents, last is not None

@@ -60,7 +60,7 @@ class ReadingPages:
             narrowed, role, definitions = narrowing(request), admitted.principal.role, self._behind.definitions
             asked, newest = asked_of(narrowed, served, role, definitions), newest_first(narrowed)
             equalities = await admitted.equalities()
-            paged = paged_of(case, equalities[0], asked, definitions, newest=newest) if equalities else None
+            paged = paged_of(case, equalities[0], asked, definitions, admitted.principal.account, newest=newest) if equalities else None
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
             lists = self._lists(newest_of(definitions), admitted)
