@@ -70,6 +70,10 @@ class InMemory:
     base_url = "http://127.0.0.1:8000"
     pages_client_id: str | None = None
     pages_client_secret: str | None = None
+    mail: str | None = None
+    mail_from = "office@example.org"
+    mail_user: str | None = None
+    mail_password: str | None = None
     readings_an_hour: int = 60
     readings_a_day: int = 300
     data: Path | None = None

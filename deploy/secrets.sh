@@ -22,6 +22,7 @@ keep mongodb_key "$(random 756)"
 keep mongodb_operator_password "$(random 32 | tr '+/' '-_' | tr -d '=')"
 keep client_secret "$(random 32 | tr '+/' '-_' | tr -d '=')"
 keep pages_client_secret "$(random 32 | tr '+/' '-_' | tr -d '=')"
+keep mail_password "$(random 32 | tr '+/' '-_' | tr -d '=')"
 for service in registration matching placement monitoring; do
     password="$(random 32 | tr '+/' '-_' | tr -d '=')"
     keep "${service}_mongodb_url" "mongodb://$service:$password@mongodb:27017/?replicaSet=rs0&authSource=admin"

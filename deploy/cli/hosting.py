@@ -9,7 +9,7 @@ import importlib
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 from urllib.parse import urlsplit
@@ -64,6 +64,13 @@ class Entered(Protocol):
     """A service that also answers outside its base path."""
 
     entrance: ASGIApp
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A service with answers that go on until they are ended."""
+
+    def ending(self) -> None: ...
 
 
 class Host:
@@ -132,6 +139,12 @@ class Host:
         if str(error).startswith("log:"):
             return f"no broker answers at KAFKA_BOOTSTRAP_SERVERS={self.settings.kafka} ({error})"
         return f"nobody answers at MONGODB_URL ({error})"
+
+    def ending(self) -> None:
+        """Ends what would hold up the stop."""
+        for service in self.services.values():
+            if isinstance(service, Ending):
+                service.ending()
 
     async def stop(self) -> None:
         """The other way round, each for itself: one that cannot stop keeps no other from it."""
@@ -226,13 +239,21 @@ def bound_socket(port: int, address: str = "127.0.0.1") -> socket.socket:
 class Server(uvicorn.Server):
     """uvicorn without its own signal handling, which raises the signal again when all has ended well.
 
-    It stops by itself when a lasting task of the runtime has ended.
+    It stops by itself when a lasting task of the runtime has ended. `ending` is called when it is asked to stop.
     """
 
-    def __init__(self, app: ASGIApp, runtime: RealRuntime, patience: Patience, doors: Sequence[Door] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        runtime: RealRuntime,
+        patience: Patience,
+        doors: Sequence[Door] = (),
+        ending: Callable[[], None] = lambda: None,
+    ) -> None:
         self._connections = Connections(patience, doors)
         super().__init__(_configured(app, self._connections))
         self._runtime = runtime
+        self._ending = ending
 
     async def on_tick(self, counter: int) -> bool:
         # Called ten times a second.
@@ -251,6 +272,7 @@ class Server(uvicorn.Server):
         # Asked twice, it does not wait for requests that are still answered.
         self.force_exit = self.should_exit
         self.should_exit = True
+        self._ending()
 
 
 async def serve(host: Host, listening: socket.socket, servers: Servers | None = None) -> None:
@@ -268,7 +290,11 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
             await host.runtime.in_pool(servers.start)
         await host.start()
         server = Server(
-            _cut_off_quietly(host.app), host.runtime, Patience(connections=host.settings.connections), host.doors
+            _cut_off_quietly(host.app),
+            host.runtime,
+            Patience(connections=host.settings.connections),
+            host.doors,
+            host.ending,
         )
         with seldom():
             async with _watched(host, server, servers):

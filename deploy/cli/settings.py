@@ -15,6 +15,8 @@ from shared.web.patience import Patience
 Driver = Literal["motor", "pymongo"]
 DEFAULT_PORT = 8000
 DEFAULT_DATA = "data"
+# Of mail that no server takes.
+DEFAULT_SENDER = "no-reply@localhost"
 
 
 class Settings(BaseModel):
@@ -34,6 +36,10 @@ class Settings(BaseModel):
     sign_in_url: str | None = None
     pages_client_id: str | None = None
     pages_client_secret: str | None = Field(default=None, repr=False)
+    mail: str | None = None
+    mail_from: str = DEFAULT_SENDER
+    mail_user: str | None = None
+    mail_password: str | None = Field(default=None, repr=False)
     kafka: str | None = None
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
@@ -74,6 +80,7 @@ def read_settings(
         # One client may be both; a secret is never another one's.
         pages_client_id=pages_client or environment.get("SANKOFA_CLIENT_ID") or None,
         pages_client_secret=environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
+        **_mail(environment, folder),
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_number("SANKOFA_CONNECTIONS", environment, Patience.connections),
@@ -81,6 +88,15 @@ def read_settings(
         readings_a_day=_number("SANKOFA_READINGS_A_DAY", environment, 300),
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
+
+
+def _mail(environment: Mapping[str, str], data: Path) -> dict[str, str | None]:
+    return {
+        "mail": environment.get("SANKOFA_MAIL") or str(data.with_name(f"{data.name}-mail")),
+        "mail_from": environment.get("SANKOFA_MAIL_FROM") or DEFAULT_SENDER,
+        "mail_user": environment.get("SANKOFA_MAIL_USER") or None,
+        "mail_password": environment.get("SANKOFA_MAIL_PASSWORD") or None,
+    }
 
 
 def _number(name: str, environment: Mapping[str, str], otherwise: int) -> int:

@@ -13,4 +13,8 @@ if [ -f /run/secrets/pages_client_secret ]; then
     SANKOFA_PAGES_CLIENT_SECRET="$(cat /run/secrets/pages_client_secret)"
     export SANKOFA_PAGES_CLIENT_SECRET
 fi
+if [ -f /run/secrets/mail_password ]; then
+    SANKOFA_MAIL_PASSWORD="$(cat /run/secrets/mail_password)"
+    export SANKOFA_MAIL_PASSWORD
+fi
 exec sankofa "$@"

@@ -67,6 +67,10 @@ class MonitoringService:
         await self.replica.start()
         self.follower.start()
 
+    def ending(self) -> None:
+        """Ends the streams, for which a server that stops would wait."""
+        self.pages.live.end()
+
     async def stop(self) -> None:
         await self.pages.live.stop()
         await self.drawing.stop()

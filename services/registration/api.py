@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.registration import views
+from services.registration import messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION
+from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.messages import MessageSeen, Previewed
+from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
-from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
+from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
@@ -47,7 +50,9 @@ class Works:
     putting_right: Mapping[str, Work]
 
 
-def served_cases(works: Works, identifiers: Identifiers, readings: Readings) -> tuple[Served, ...]:
+def served_cases(
+    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed
+) -> tuple[Served, ...]:
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
         "assign-account": works.handing_over.of_institution,
@@ -71,6 +76,14 @@ def served_cases(works: Works, identifiers: Identifiers, readings: Readings) -> 
             views.institution,
             of_institutions,
             columns=("name", "country", "sector", "host_type", "registered_at"),
+        ),
+        Served(
+            MESSAGE,
+            MESSAGES,
+            MessageSeen,
+            messages.message,
+            unsealed=previewed.to_its_reader,
+            columns=("template", "to", "about", "due_at", "reason"),
         ),
     )
 
@@ -102,7 +115,10 @@ def _experts(works: Works) -> Served:
         taken={"create": works.registering.take},
         unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
         about=lambda expert: str(expert["state"]["person"]),
-        beside=_beside(lambda expert: str(expert["state"]["person"])),
+        beside=(
+            *_beside(lambda expert: str(expert["state"]["person"])),
+            Beside(EXPERT.name, COMPARE, _comparison, _flagged),
+        ),
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
@@ -115,6 +131,14 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
         return Beside(PERSONS.name, verb, lambda document: f"/{SERVICE}/{PERSONS.name}/{person_of(document)}/{verb}")
 
     return at(READ_IDENTITY), at(READ_TRAIL)
+
+
+def _comparison(expert: Document) -> str:
+    return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{COMPARE}"
+
+
+def _flagged(expert: Document) -> bool:
+    return bool(expert["private"].get("possible_duplicate"))
 
 
 def _of_persons(works: Works) -> Mapping[str, Work]:

@@ -19,6 +19,11 @@ from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.mailing.channel import Channel
+from services.registration.mailing.channels import channel_of
+from services.registration.messages import Previewed
+from services.registration.readings import alike
+from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
@@ -26,6 +31,7 @@ from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTI
 from services.registration.work.claiming import Claiming
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
+from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -33,10 +39,13 @@ from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
 from services.registration.work.readings import Readings
+from services.registration.work.recipients import Recipients
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
+from services.registration.work.sending import Sending
 from services.registration.work.sessions import Sessions
+from services.registration.work.telling import Telling
 from shared.audit.trail import Trail
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
@@ -52,7 +61,7 @@ from shared.web.served import served
 class Registration:
     """One replica with its HTTP edge. `start` opens the store and begins to consume; the log is the caller's."""
 
-    def __init__(self, ports: Ports, settings: Issued) -> None:
+    def __init__(self, ports: Ports, settings: Issued, channel: Channel | None = None) -> None:
         self.ports = ports
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self._tasks: list[asyncio.Task[Any]] = []
@@ -62,17 +71,16 @@ class Registration:
         self.work = _works(
             self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
         )
-        self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing))
+        recipients = Recipients(self.replica, identifiers)
+        channel = channel or channel_of(settings, ports.runtime)
+        self.telling = Telling(self.replica, sends=channel is not None)
+        self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
+        self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = Readings(
-            self.replica,
-            identifiers,
-            self.trail,
-            an_hour=settings.readings_an_hour,
-            a_day=settings.readings_a_day,
-        )
-        self.cases = served_cases(self.work, identifiers, self.readings)
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
+        self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
@@ -80,25 +88,29 @@ class Registration:
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings)],
-            rights=RIGHTS,
+            routers=[readings_router(self.readings), alike_router(duplicates)],
+            rights=[*RIGHTS, *alike.RIGHTS],
             subjects_of=self.work.handing_over.subjects_of,
         )
+        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(ReadingPages(self.readings).router)
+        self.app.include_router(AlikePages(duplicates, experts).router)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
         self.app.include_router(Applying(opening, experts).router)
         self.app.include_router(passes_router(entrance))
         self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
     async def start(self) -> None:
         await self.replica.start()
+        # Before anybody is served: what is recorded from now on may be told.
+        await self.telling.since()
         self.trail.start()
         spawn = self.ports.runtime.spawn
         self._tasks = [
             spawn(self.work.erasing.again(), "erasing again"),
             spawn(self.drafting.run(), "draft-keys", lasting=True),
+            spawn(self.sending.run(), "mail", lasting=True),
         ]
 
     async def stop(self) -> None:

@@ -1,44 +1,72 @@
 """Everything that registration listens to: its own compacted topic, on which the current profile stands last, its own
-erasures and decisions on claims to a document number, and what tells whether somebody stands on an offer."""
+erasures and decisions on claims to a document number, what tells whether somebody stands on an offer, and every event
+that somebody is told of."""
 
 from __future__ import annotations
 
 from services.registration.domain import knowledge
+from services.registration.domain.notices import NOTICES, TAKES_BACK
 from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
 from services.registration.work.reviewing import Reviewing
+from services.registration.work.telling import Telling
+from shared.contracts.base import Event
 from shared.contracts.matching import (
+    AssignmentDrafted,
     AssignmentMatched,
+    AssignmentRevised,
+    ExpertSourced,
     MatchFactTakenBack,
     MatchKept,
     MatchRetracted,
-    OfferAccepted,
     OfferDeclined,
     OfferExpired,
-    OfferMade,
 )
-from shared.contracts.placement import PlacementEndedEarly, PlacementOpened, ReturnCompleted
+from shared.contracts.placement import PlacementEndedEarly, PlacementOpened, ReportSubmitted, ReturnCompleted
 from shared.contracts.registration import ExpertIdentitySettled, PersonErased, Profile
-from shared.messaging.handlers import Handler, Handlers
+from shared.messaging.handlers import Effect, Handler, Handlers, Know
 from shared.messaging.heads import Reissue
 
+# What is known of a case of another service, by the topic of its events.
+_KNOWN: dict[str, Know] = {
+    "matching.assignments": knowledge.assignment,
+    "matching.matches": knowledge.match,
+    "placement.placements": knowledge.placement,
+}
+# Events that nobody is told of, from which only something is known.
+_ONLY_KNOWN: tuple[type[Event], ...] = (
+    AssignmentDrafted,
+    AssignmentRevised,
+    AssignmentMatched,
+    ExpertSourced,
+    MatchKept,
+    PlacementOpened,
+    ReportSubmitted,
+)
 
-def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing) -> Handlers:
+
+def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing, telling: Telling) -> Handlers:
+    effects: dict[type[Event], Effect] = {
+        ExpertIdentitySettled: claiming.settled,
+        OfferDeclined: reviewing.freed,
+        OfferExpired: reviewing.freed,
+        MatchRetracted: reviewing.freed,
+        MatchFactTakenBack: reviewing.freed,
+        ReturnCompleted: reviewing.freed,
+        PlacementEndedEarly: reviewing.freed,
+    }
+    told = dict.fromkeys((*NOTICES, *TAKES_BACK))
     return {
         PersonErased: Handler(effect=erasing.heard, stops=True),
         Profile: Handler(effect=reviewing.changed, reissue=Reissue(PERSONS, PERSON.ask("reissue"))),
-        ExpertIdentitySettled: Handler(effect=claiming.settled),
-        AssignmentMatched: Handler(know=knowledge.match),
-        OfferMade: Handler(know=knowledge.match),
-        OfferAccepted: Handler(know=knowledge.match),
-        MatchKept: Handler(know=knowledge.match),
-        OfferDeclined: Handler(know=knowledge.match, effect=reviewing.freed),
-        OfferExpired: Handler(know=knowledge.match, effect=reviewing.freed),
-        MatchRetracted: Handler(know=knowledge.match, effect=reviewing.freed),
-        MatchFactTakenBack: Handler(know=knowledge.match, effect=reviewing.freed),
-        PlacementOpened: Handler(know=knowledge.placement),
-        ReturnCompleted: Handler(know=knowledge.placement, effect=reviewing.freed),
-        PlacementEndedEarly: Handler(know=knowledge.placement, effect=reviewing.freed),
+        **{event: Handler(know=_KNOWN.get(event.topic)) for event in _ONLY_KNOWN},
+        **{event: _telling(event, effects.get(event), telling) for event in told},
     }
+
+
+def _telling(event: type[Event], first: Effect | None, telling: Telling) -> Handler:
+    """What else follows from the event comes first; what it is called is part of its commands' ids."""
+    both = {} if first is None else {"": first, "tell": telling.heard}
+    return Handler(know=_KNOWN.get(event.topic), effect=None if both else telling.heard, effects=both)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from services.registration.mailing.channels import Posting
 
-class Issued(Protocol):
+
+class Issued(Posting, Protocol):
     """Whoever builds the service says whose tokens count (None: the embedded development issuer's), under which
     address it is reached, as which client of the issuer it signs people in (None: as none), and of how many persons an
     account reads the identifiers in an hour and in a day."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from services.registration.domain.experts import EXPERT, Expert
 from services.registration.domain.institutions import INSTITUTION, Institution
+from services.registration.domain.messages import MESSAGE, Message
 from services.registration.domain.persons import PERSON, Person
 from services.registration.domain.programmes import PROGRAMME, Programme
 from shared.audit.segments import AUDIT_COLLECTIONS
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
-from shared.store.collection import SEPARATOR, Collection, Index
+from shared.store.collection import SEPARATOR, Collection, Equals, Index
 from shared.store.port import Document
 from shared.store.relations import indexes_of
 
@@ -36,6 +37,11 @@ def _named(document: Document) -> list[str]:
     """For each of the person's offices the keyed hash of each word of the name."""
     tokens = document.get("private", {}).get("name_tokens") or []
     return [f"{office}{SEPARATOR}{token}" for office in _offices(document) for token in tokens]
+
+
+def _flagged(document: Document) -> list[str]:
+    """A case whose person resembles another one: under its office, and under `all`."""
+    return ["all", *_state(document, "office")] if document.get("private", {}).get("possible_duplicate") else []
 
 
 def _itself(document: Document) -> list[str]:
@@ -65,7 +71,7 @@ PERSONS: Aggregate[Person] = Aggregate.of(
 )
 EXPERTS: Aggregate[Expert] = Aggregate.of(
     EXPERT,
-    Collection(EXPERT.name, indexes_of(EXPERT, _by_registration)),
+    Collection(EXPERT.name, {**indexes_of(EXPERT, _by_registration), "alike": Index(_flagged, _by_registration)}),
 )
 INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
     INSTITUTION,
@@ -94,6 +100,26 @@ DRAFTS = Collection(
     },
 )
 
+
+def _told(field: str) -> Equals:
+    """A recipient finds what was sent: what an officer holds is not said yet."""
+    return lambda document: _state(document, field) if _state(document, "status") == ["sent"] else []
+
+
+def _by_writing(document: Document) -> str:
+    return f"{document['state']['opened_at']}{SEPARATOR}{document['_id']}"
+
+
+MESSAGES: Aggregate[Message] = Aggregate.of(
+    MESSAGE,
+    Collection(
+        MESSAGE.name,
+        {
+            **indexes_of(MESSAGE, _by_writing, own=_told("person"), institution=_told("institution")),
+            "event": Index(lambda d: _state(d, "event"), _by_writing),
+        },
+    ),
+)
 # By account, how much of identifiers it has read lately.
 READERS = Collection("readers")
 
@@ -105,6 +131,7 @@ COLLECTIONS = (
     DOCUMENTS,
     ACCOUNTS,
     DRAFTS,
+    MESSAGES.collection,
     READERS,
     *AUDIT_COLLECTIONS,
 )

@@ -142,7 +142,10 @@ class Trail:
         known = Anchor(state.count, state.link) if state.count else Anchor(0, beginning(self._key(), segment))
         behind = entry_id(segment, known.count)
         stored = await self._store.find(READINGS.name, "segment", segment, after=behind, limit=ENTRIES_AT_MOST)
-        found = checked(self._key(), segment, {one["_id"]: entry_of(one) for one in stored}, after=known)
+        key = self._key()
+        found = await self._runtime.in_pool(
+            lambda: checked(key, segment, {one["_id"]: entry_of(one) for one in stored}, after=known)
+        )
         for finding in found.findings:
             count("audit_trail_broken")
             logger.error("audit_trail_broken", segment=segment, kind=finding.kind, number=finding.number)

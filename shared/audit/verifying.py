@@ -102,7 +102,7 @@ def _of_log(segment: str, document: Document | None, said: Said) -> Iterable[Fin
     if document is None:
         yield Finding("deleted", segment, 0)
         return
-    emitted = document["emitted"][EMITTED]["count"]
+    emitted = document["emitted"].get(EMITTED, {}).get("count", 0)
     last = max(said.sequences, default=0)
     if said.sequences != set(range(1, last + 1)):
         yield Finding("deleted", segment, 0)

@@ -101,6 +101,7 @@ class Event(Contract):
 
     Events carry ids, codes and facts, all that the fold needs; never a person's attribute, never free text
     (docs/kernel.md, section 1). The exceptions are `Profile`, whose topic is compacted, and nothing else.
+    `topic`: empty for what stays in its document and is told to nobody, as with a service's own ledger.
     `leads_to`: the state in which its case then stands; None where it stays as it was, or goes back.
     """
 

@@ -35,6 +35,7 @@ class Emitter:
 def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: datetime) -> None:
     """Adds the events to the draft's outbox as the exact text that is sent, counts and chains them for each topic.
 
+    An event without a topic is told to nobody: the document's state is all that is left of it.
     Raises Overloaded for an outbox that is past its bound, Refusal for an event above 900 kB.
     """
     if len(draft["outbox"]) + len(events) > OUTBOX_AT_MOST:
@@ -42,7 +43,7 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
     # The owner's clock may step back between two decisions or differ between replicas.
     recorded = max(text_of(now), draft.get("last_recorded_at") or "")
     emitted, outbox = dict(draft["emitted"]), list(draft["outbox"])
-    for event in events:
+    for event in (one for one in events if one.topic):
         body = event.body()
         if len(body.encode()) > EVENT_BYTES_AT_MOST:
             raise Refusal("event_too_large", status=422)
@@ -70,7 +71,7 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
     # What one command emits into an empty outbox is bounded by its events alone, and could wait for nothing.
     if draft["outbox"] and bytes_of(outbox) > OUTBOX_BYTES_AT_MOST:
         raise Overloaded("outbox", retry_after_seconds=30)
-    draft |= {"emitted": emitted, "outbox": outbox, "pending": True, "last_recorded_at": recorded}
+    draft |= {"emitted": emitted, "outbox": outbox, "pending": bool(outbox), "last_recorded_at": recorded}
 
 
 def event_id(topic: str, subject: str, epoch: int, sequence: int) -> str:

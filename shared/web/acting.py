@@ -26,6 +26,7 @@ from shared.programmes.reasons import check_codes, part_of
 from shared.programmes.sections.base import Section
 from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved
 from shared.store.collection import belongs
+from shared.store.narrowing import everything
 from shared.store.port import Document
 from shared.web.callers import Granted
 from shared.web.notes import Note, Notes
@@ -89,11 +90,13 @@ def tells_all(_event: type[Event], _role: Role) -> bool:
 
 @dataclass(frozen=True)
 class Beside:
-    """A page that stands beside a case's own: the right that opens it, and its address, from the case's document."""
+    """A page that stands beside a case's own: the right that opens it, its address from the case's document, and of
+    which cases there is one."""
 
     resource: str
     verb: str
     address: Callable[[Document], str]
+    is_there: Callable[[Document], bool] = everything
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,9 @@ class Cases:
             "persons_give_consent": self._withdrawn,
             "persons_withdraw_consent": self._person,
             "persons_erase": self._by_protection,
+            # Under an account of their own: generated requests use up what one reads in an hour.
+            "persons_read_identity": lambda: replace(self._person(), subject="reader"),
+            "persons_search": lambda: Ready(subject="reader"),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
             "experts_declare_eligible": lambda: self._expert("registered"),

@@ -405,6 +405,8 @@ def owned(people: People) -> dict[str, Case]:
         "parked/placement": Case(POISONED),
         "parked/monitoring": Case(POISONED),
         "settings": Case(""),
+        "readings": Case(""),
+        "duplicates": Case(""),
         "backlog": Case(""),
         "read-model": Case(""),
     }

@@ -18,6 +18,7 @@ import pytest
 from shared.identity.keys import Keys
 from tests.e2e.evidence import answered, evidence_of, journal_violations, violations
 from tests.e2e.system import System
+from tests.simulation.evidence import Evidence
 
 # By the scale of the history: how often the system and the runner are killed at least.
 KILLS = {"1": (10, 2), "0.1": (4, 1)}
@@ -47,6 +48,7 @@ def test_the_demo_prints_every_figure_beside_its_published_one(system: System) -
     assert "(off)" not in ran.stdout
     evidence = asyncio.run(evidence_of(system.data))
     assert [str(violation) for violation in violations(evidence)] == []
+    _check_nobody_was_told(system, evidence)
 
 
 @pytest.mark.timeout(1500)
@@ -73,6 +75,7 @@ def test_killed_again_and_again_it_goes_on_and_does_nothing_twice(system: System
     assert [str(violation) for violation in found] == [], f"seed {seed}"
     counted = Counter(document["status"] for document in evidence.documents["registration"]["submissions"])
     assert counted == {"accepted": registered}
+    _check_nobody_was_told(system, evidence)
 
 
 def test_a_history_anywhere_on_disk_runs_in_small(system: System) -> None:
@@ -90,6 +93,13 @@ def test_a_history_anywhere_on_disk_runs_in_small(system: System) -> None:
     system.stop()
     evidence = asyncio.run(evidence_of(system.data))
     assert [str(violation) for violation in violations(evidence)] == []
+    _check_nobody_was_told(system, evidence)
+
+
+def _check_nobody_was_told(system: System, evidence: Evidence) -> None:
+    """Sending is on, and a history of years ago writes to nobody, however often it is run."""
+    assert evidence.documents["registration"]["messages"] == []
+    assert not system.data.with_name("data-mail").exists()
 
 
 def _run_with_kills(system: System, rng: random.Random, scale: str) -> tuple[list[dict[str, Any]], Counter[str]]:

@@ -127,7 +127,7 @@ def _of_secrets(file: File) -> Iterator[str]:
             yield f"{name}: not a file of that name in the secrets' folder"
     for service in OWN:
         given = file["services"][service].get("secrets")
-        also = ["pages_client_secret"] if service == PASSES else []
+        also = ["pages_client_secret", "mail_password"] if service == PASSES else []
         if given != [{"source": f"{service}_mongodb_url", "target": "mongodb_url"}, *also]:
             yield f"{service}: reads other secrets than its own"
     for name, service in file["services"].items():

@@ -20,6 +20,7 @@ from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.store.relations import value_at
 from shared.web.acting import Served
+from shared.web.filters import filters_for
 from tests.declared import document_of
 from tests.integration.four import EVERY_TOPIC, Four, small_history
 
@@ -74,7 +75,9 @@ async def test_every_filter_answers_and_pages_for_everybody_who_may_list(runtime
                 mine = [one for one in stored if belongs(one, relation, equals)]
                 assert mine
                 met.add(relation)
-                await check(four, f"/{service}/v1/{served.name}", served, mine, who)
+                names = ("status", *filters_for(served.case, role))
+                await check(four, f"/{service}/v1/{served.name}", names, mine, who)
+                await refuse_hidden(four, f"/{service}/v1/{served.name}", served, names, who)
         assert met == {"all", "office", "own", "institution"}
         await refuse(four)
 
@@ -98,11 +101,18 @@ def asking(four: Four, service: str, role: Role, relation: Relation, equals: str
     return four.bearer(role, equals if relation == "office" else None)
 
 
-async def check(four: Four, path: str, served: Served, mine: list[Document], who: dict[str, str]) -> None:
+async def refuse_hidden(four: Four, path: str, served: Served, names: tuple[str, ...], who: dict[str, str]) -> None:
+    """Nobody narrows a list by what is hidden from the role."""
+    for name in set(served.case.filters) - set(names):
+        answer = await four.http.get(path, params={name: derived_id("a")}, headers=who)
+        assert (answer.status_code, answer.json()["rule"]) == (422, "unknown_parameter"), (path, name)
+
+
+async def check(four: Four, path: str, names: tuple[str, ...], mine: list[Document], who: dict[str, str]) -> None:
     whole = [one["id"] for one in await pages(four, path, who, {}, 3)]
     assert sorted(whole) == sorted(one["_id"] for one in mine)
-    asked = [{name: value} for name in filters_of(served) for value in values(mine, name)]
-    if "programme" in served.case.filters:
+    asked = [{name: value} for name in names for value in values(mine, name)]
+    if "programme" in names:
         asked += [{**one, "programme": code} for one in asked for code in values(mine, "programme")]
     for filters in asked:
         right = {one["_id"] for one in mine if all(value_at(one, name) == filters[name] for name in filters)}

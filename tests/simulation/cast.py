@@ -138,6 +138,7 @@ class Person:
         person: dict[str, Any] = {
             "given_name": self.name,
             "family_name": "Example",
+            "email": f"{self.name}@example.org",
             "attributes": self.attributes(),
             "valid_from": "2025-01-01",
         }

@@ -25,6 +25,7 @@ from tests.simulation.case_checks import (
 from tests.simulation.evidence import Evidence, Read, Violation
 from tests.simulation.history import history
 from tests.simulation.journal import Journal
+from tests.simulation.post import check_messages
 from tests.simulation.recount import check_read_models
 from tests.simulation.schedule import Scenario
 from tests.simulation.services import HANDLED, TOPICS_OF, services, without_edges
@@ -166,6 +167,8 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
         yield from promise(evidence)
     yield from promise_checks.check_decided(evidence)
     yield from promise_checks.check_submissions(evidence, journal, world.keys)
+    replicas = [node.replica for node in world.nodes if node.service.name == "registration" and node.replica]
+    yield from check_messages(evidence, replicas[0].mails if replicas else (), world.runtime.now())
     yield from check_trail(evidence, journal, world.keys)
     followers = {
         node.name: node.replica.follower for node in world.nodes if node.service.name == "monitoring" and node.replica

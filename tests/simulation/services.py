@@ -32,6 +32,7 @@ from shared.messaging.port import Position
 from shared.replica import Ports, stored
 from shared.store.collection import Collection
 from tests.simulation.nodes import Service
+from tests.simulation.post import LetterBox
 
 # A transaction costs real milliseconds, so the read models are brought up in few of them.
 PACE = Pace(linger_seconds=9.0, idle_seconds=9.0)
@@ -91,7 +92,7 @@ def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int])
 
 
 HANDLED: Mapping[str, Handlers] = {
-    "registration": registration.handlers(mock.MagicMock(), mock.MagicMock(), mock.MagicMock()),
+    "registration": registration.handlers(mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), mock.MagicMock()),
     "matching": matching.handlers(mock.MagicMock()),
     "placement": placement.handlers(mock.MagicMock()),
 }
@@ -107,7 +108,7 @@ TOPICS_OF = {name: topics_of(handled) for name, handled in HANDLED.items()}
 
 def services() -> list[Service]:
     return [
-        _grouped("registration", stored(REGISTRATION, REGISTRATION_SHADOWS), registration.build),
+        _grouped("registration", stored(REGISTRATION, REGISTRATION_SHADOWS), _registration([])),
         _grouped("matching", stored(MATCHING, MATCHING_SHADOWS), matching.build),
         _grouped("placement", stored(PLACEMENT, PLACEMENT_SHADOWS), placement.build),
         Service(
@@ -118,6 +119,17 @@ def services() -> list[Service]:
             close=lambda service: service.follower.model.close(),
         ),
     ]
+
+
+def _registration(mails: list[str]) -> Callable[[Ports, Any], Any]:
+    """Every replica of one world hands its mail in at one server."""
+
+    def build(ports: Ports, settings: Any) -> registration.Registration:
+        service = registration.Registration(ports, settings, LetterBox(mails, ports.runtime))
+        vars(service)["mails"] = mails
+        return service
+
+    return build
 
 
 def _grouped(name: str, collections: Sequence[Collection], build: Callable[[Ports, Any], Any]) -> Service:

@@ -54,11 +54,12 @@ def may_be_shown(viewer: Viewer, threshold: int, counted: Counted) -> bool:
 def why_withheld(viewer: Viewer, threshold: int, counted: Counted, as_of_ms: int) -> str | None:
     """The rule by which a figure is withheld; None for one that is shown.
 
-    One rule for both sides of a share: which of them is small would tell more than the figure.
+    One rule for both sides of a share: which of them is small would tell more than the figure. Before anything was
+    published nothing was counted, so that a zero would be no figure.
     """
-    if may_be_shown(viewer, threshold, counted):
-        return None
-    return "below_threshold" if as_of_ms else "nothing_published_yet"
+    if not viewer.live and not as_of_ms:
+        return "nothing_published_yet"
+    return None if may_be_shown(viewer, threshold, counted) else "below_threshold"
 
 
 def _size(things: int, persons: int) -> int:

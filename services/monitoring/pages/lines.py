@@ -67,10 +67,11 @@ def missing_of(answer: Mapping[str, Any]) -> Missing:
 
 @dataclass(frozen=True)
 class Lines:
-    """Writes the figures of one sheet for one reader."""
+    """Writes the figures of one sheet for one reader. `earlier`: the same figures as of an instant before."""
 
     sheet: Sheet
     language: str
+    earlier: Sheet | None = None
 
     @cached_property
     def meaning(self) -> Meaning:
@@ -79,6 +80,14 @@ class Lines:
     def by_period(self) -> list[Line]:
         """A line for each figure that was wanted, named by its period."""
         return [self._line(one, answer) for one, answer in self._pairs if not one.by]
+
+    def changes(self) -> list[Markup | str]:
+        """Of each line by period what it said earlier, where that was another figure; empty where it is the same."""
+        lines = self.by_period()
+        before = [] if self.earlier is None else Lines(self.earlier, self.language).by_period()
+        if [_place(one) for one in lines] != [_place(one) for one in before]:
+            return [""] * len(lines)
+        return ["" if was.missing or was.said == now.said else was.said for was, now in zip(before, lines, strict=True)]
 
     def broken_down(self) -> list[Breakdown]:
         return [self._breakdown(one, one.by[0], answer) for one, answer in self._pairs if one.by]
@@ -115,3 +124,7 @@ class Lines:
     def _number(self, indicator: Indicator, value: int | str) -> Markup:
         formats = Formats(self.language)
         return formats.number(value) if indicator.share is None else formats.share(value)
+
+
+def _place(line: Line) -> tuple[str, str, int]:
+    return line.indicator.code, line.code, line.answer["definition_version"]

@@ -91,11 +91,15 @@ class Live:
             self._tasks = [self._runtime.spawn(self._watch(), "live", lasting=True)]
         return Stream(self._told(watched, seen, seconds), lambda: self._leave(account, watched))
 
-    async def stop(self) -> None:
-        """Ends every stream."""
+    def end(self) -> None:
+        """Ends every stream, and from then on each one as it begins."""
         self._ended.set()
         for watched in self._watched.values():
             watched.changed.set()
+
+    async def stop(self) -> None:
+        """As `end`; nothing is looked at any more."""
+        self.end()
         tasks, self._tasks = self._tasks, []
         await stop_tasks(tasks)
 

@@ -6,7 +6,7 @@ Every figure is the JSON edge's answer to the same reader; nothing here asks the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from services.monitoring.pages.chart import WIDTHS, spec_of
 from services.monitoring.pages.lines import Lines
 from services.monitoring.pages.live import Live, Look, digest_of
 from services.monitoring.pages.table import csv_of
+from services.monitoring.pages.visits import Visits, visits_of
 from shared.clock import Runtime, instant_of, text_of
 from shared.errors import Refusal
 from shared.programmes.model import Definition
@@ -80,9 +81,10 @@ class Pages:
         async def dashboard(request: Request, admitted: Admitted = Depends(_LIST)) -> Response:
             filters, _ = filters_of(request)
             viewer, language = viewer_of(admitted), admitted.reader.language
-            sheets = await self._sheets(filters, viewer)
-            known = self._known(viewer)
-            return render(
+            visits = visits_of(request, admitted.principal.account, self._runtime.now())
+            sheets, known = await self._sheets(filters, viewer), self._known(viewer)
+            earlier = await self._earlier(filters, viewer, visits)
+            page = render(
                 request,
                 "dashboard.html",
                 reader=admitted.reader,
@@ -90,10 +92,16 @@ class Pages:
                 filters=filters,
                 utc=UTC,
                 as_of_answer=as_of_answer,
-                sections=[Section(one, None if sheet is None else Lines(sheet, language)) for one, sheet in sheets],
+                sections=[
+                    Section(one, None if sheet is None else Lines(sheet, language, earlier.get(one.code)))
+                    for one, sheet in sheets
+                ],
+                since=visits.before,
                 choices=self._choices(known, filters, viewer, language),
                 live=self._live_address(admitted, DASHBOARD, filters, [sheet for _, sheet in sheets if sheet]),
             )
+            visits.keep(request, page, admitted.edge.service)
+            return page
 
         return dashboard
 
@@ -233,6 +241,19 @@ class Pages:
                 sheet = await self._figures.sheet(definition.code, filters.asked, viewer, choose)
             found.append((definition, sheet))
         return found
+
+    async def _earlier(self, filters: Filters, viewer: Viewer, visits: Visits) -> Mapping[str, Sheet]:
+        """By programme, the figures as they were when the visit before this one ended; none for a past that was asked
+        for, and where that is too short ago to be told."""
+        if visits.before is None or filters.as_of is not None:
+            return {}
+        try:
+            sheets = await self._sheets(replace(filters, as_of=text_of(visits.before)), viewer)
+        except Refusal as refusal:
+            if refusal.status != 422:
+                raise
+            return {}
+        return {one.code: sheet for one, sheet in sheets if sheet is not None}
 
     def _chosen(self, filters: Filters, viewer: Viewer) -> list[Definition]:
         """The programmes on the dashboard. Raises Refusal: 404 for one that there is not, 403 for another's office."""

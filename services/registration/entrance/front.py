@@ -7,11 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from services.registration.domain.experts import EXPERT
 from services.registration.entrance.addresses import TODAY
 from services.registration.entrance.entering import Entrance, reader_from, to_sign_in
 from services.registration.entrance.people import everybody as everybody_there_is
 from services.registration.entrance.people import offices_of
 from services.registration.identifiers import SERVICE
+from services.registration.readings.alike import COMPARE, DUPLICATES
 from services.registration.readings.api import SEARCH
 from services.registration.store import PERSONS
 from shared.programmes.definitions import Definitions
@@ -22,6 +24,7 @@ from shared.web.pages.rendering import render
 
 # What stands on the page of today for those who may: resource, verb, address.
 LEADS = (
+    (EXPERT.name, COMPARE, f"/{SERVICE}/{DUPLICATES}"),
     (PERSONS.name, SEARCH, f"/{SERVICE}/search"),
     ("readings", "list", f"/{SERVICE}/readings"),
 )

@@ -60,6 +60,7 @@ class ReadingSeen(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    id: str
     at: Instant
     purpose: Noted
     fields: tuple[str, ...]
@@ -88,6 +89,7 @@ def reading(document: Document, role: Role, persons: tuple[str, ...]) -> Reading
     """`persons`: whom it may name to this reader."""
     said = document["reading"]
     return ReadingSeen(
+        id=document["_id"],
         at=said["at"],
         purpose=said["purpose"],
         fields=tuple(said["fields"]),

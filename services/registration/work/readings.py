@@ -8,10 +8,11 @@ from typing import Any
 from services.registration.domain.names import fold_name
 from services.registration.domain.readings import NAMES, OPENS, Noted, Purpose, Used
 from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.settings import Issued
 from services.registration.store import PERSONS, READERS
 from shared.audit.chain import SUBJECTS_AT_MOST, Reading
 from shared.audit.trail import Trail
-from shared.clock import retrying, text_of
+from shared.clock import retrying, text_of, together
 from shared.errors import Conflict, Problem, Refusal
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
@@ -26,22 +27,23 @@ WITHOUT_LETTERS = "no_letter_or_digit"
 
 
 class Readings:
-    """`an_hour`, `a_day`: how many persons' identifiers an account reads, searches included."""
+    """`settings`: of how many persons an account reads the identifiers, searches included."""
 
-    def __init__(self, replica: Replica, identifiers: Identifiers, trail: Trail, *, an_hour: int, a_day: int) -> None:
+    def __init__(self, replica: Replica, identifiers: Identifiers, trail: Trail, settings: Issued) -> None:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._identifiers = identifiers
         self._trail = trail
-        self._an_hour = an_hour
-        self._a_day = a_day
+        self._an_hour = settings.readings_an_hour
+        self._a_day = settings.readings_a_day
 
     async def note(self, principal: Principal, purpose: Noted, fields: Sequence[str], persons: Sequence[str]) -> None:
         """Durable when it returns. Raises Unavailable, Overloaded: then nothing may be shown."""
-        at, account, office = text_of(self._runtime.now()), principal.account, principal.office or ""
-        for share in [persons[n : n + SUBJECTS_AT_MOST] for n in range(0, len(persons), SUBJECTS_AT_MOST)] or [()]:
-            said = purpose, tuple(fields), tuple(share)
-            await self._trail.write(Reading(at, account, principal.role, office, SERVICE, *said))
+        at, account, role = text_of(self._runtime.now()), principal.account, principal.role
+        office = principal.office or ""
+        shares = [persons[n : n + SUBJECTS_AT_MOST] for n in range(0, len(persons), SUBJECTS_AT_MOST)] or [()]
+        said = [Reading(at, account, role, office, SERVICE, purpose, tuple(fields), tuple(one)) for one in shares]
+        await together(*(self._trail.write(one) for one in said))
 
     async def identity(self, document: Document, principal: Principal, purpose: Purpose) -> Mapping[str, Any]:
         """What the purpose opens of the person, by field. Refusal `readings_used_up` (429).

@@ -27,7 +27,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, parts_of
-from shared.web.pages.standing import standing_of
+from shared.web.pages.standing import standing_of, zone_of_office
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
@@ -63,7 +63,8 @@ class ReadingPages:
             paged = paged_of(case, equalities[0], asked, definitions, admitted.principal.account, newest=newest) if equalities else None
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [served.represent(document, admitted.principal) for document in documents]
-            lists = self._lists(newest_of(definitions), admitted)
+            known = newest_of(definitions)
+            lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
             return render(
                 request,
                 "list.html",
@@ -72,7 +73,7 @@ class ReadingPages:
                 case=case,
                 rows=shown,
                 columns=columns_of(served.columns, shown),
-                cells=Shown(admitted.reader.language, lists),
+                cells=Shown(admitted.reader.language, lists, zone),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
@@ -134,7 +135,9 @@ class ReadingPages:
                 notes=notes,
                 messages=messages,
                 beside=[
-                    (one.verb, one.address(document)) for one in served.beside if _may(admitted, one.resource, one.verb)
+                    (one.verb, one.address(document))
+                    for one in served.beside
+                    if one.is_there(document) and _may(admitted, one.resource, one.verb)
                 ],
                 parts=[*parts_of(found, served.parts)],
                 done=done if done in case.verbs else "",

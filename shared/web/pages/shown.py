@@ -127,6 +127,9 @@ class Shown:
             # A year is no quantity, so nothing stands between its thousands.
             return reference(str(value)) if name.endswith("year") else formats.number(value)
         text = str(value)
+        if "\n" in text:
+            # A letter as it is sent, in whichever language that is.
+            return Markup('<span class="lines">{}</span>').format(text)
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
             return Markup('<a href="{}/{}">{}</a>').format(_PAGES[name], text, short) if name in _PAGES else short

@@ -41,8 +41,8 @@ class Closed:
 
 @dataclass(frozen=True)
 class Standing:
-    """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or goes on by
-    itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
+    """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
+    on by itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
 
     state: str
     since: datetime | None
@@ -66,7 +66,7 @@ def standing_of(
         status,
         _since(timeline),
         waits_for(case, state),
-        not any(status in move.before and not move.aside and move.verb not in REVISING for move in case.moves),
+        not any(_goes_on(move, status) for move in case.moves),
         None if timer is None else timer.at,
         scope,
         _zone_of(state, scope, known),
@@ -81,6 +81,13 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
     wrote = principal.account in document["private"].get(WRITTEN_BY, ())
     taken = taken_by(document)
     return tuple(_closed(served.case, state, principal.role, veil, taken, wrote=wrote))
+
+
+def _goes_on(move: Move, status: str) -> bool:
+    """Whether somebody may still do it from there, or it leads elsewhere by itself; what puts right is no going on."""
+    if status not in move.before or move.verb in REVISING:
+        return False
+    return bool(move.by) or move.leads_to(status) != {status}
 
 
 def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
@@ -144,5 +151,10 @@ def _rule_against(rows: Iterable[Move], state: Any) -> str:
 def _zone_of(state: Any, scope: Scope, known: Iterable[Definition]) -> tzinfo:
     frame = getattr(state, "frame", None) or state
     named = getattr(frame, "time_zone", None)
-    offices = (one.office(scope.office) for one in known if scope.office)
-    return zone(named or next((office.time_zone for office in offices if office), "UTC"))
+    return zone(named) if named else zone_of_office(scope.office, known)
+
+
+def zone_of_office(code: str | None, known: Iterable[Definition]) -> tzinfo:
+    """The office's zone, as a programme says it; UTC where none does."""
+    offices = (one.office(code) for one in known if code)
+    return zone(next((office.time_zone for office in offices if office), "UTC"))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitoring.answers import Asked, Figures
-from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown, shown_as_of
+from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown, shown_as_of, why_withheld
 from services.monitoring.records import Mark
 from services.monitoring.store import ReadModel
 from shared.errors import Refusal
@@ -111,6 +111,10 @@ async def test_before_the_first_step_an_evaluator_sees_nothing() -> None:
     asking = read_until(model_of(returns(20, 20).records), ms(2026, 1, 20))
     answer = await asking.indicator(PROGRAMME, "returns", Asked(), EVALUATOR)
     assert (answer["value"], answer["suppressed"], answer["as_of"]) == (None, True, None)
+    # Things that stand for nobody are shown however few they are, but none was counted yet.
+    sites = why_withheld(EVALUATOR, 10, Counted(0, 0, of_people=False), 0)
+    assert (answer["withheld"], sites) == ("nothing_published_yet", "nothing_published_yet")
+    assert why_withheld(EVALUATOR, 10, Counted(0, 0, of_people=False), 1) is None
 
 
 def test_steps_are_the_ends_of_periods_and_afterwards_quarters() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import unescape
@@ -27,6 +28,7 @@ from services.monitoring.pages.live import digest_of
 from services.monitoring.pages.table import csv_of
 from services.monitoring.settings import Settings
 from services.monitoring.store import COLLECTIONS, SHADOWS
+from shared.clock import derived_id
 from shared.errors import Unavailable
 from shared.identity.roles import ROLES, Role
 from shared.messaging.port import Message
@@ -208,6 +210,36 @@ async def test_withheld_and_no_data_are_said_apart_and_a_small_figure_stands_now
     assert file.headers["content-disposition"] == f'attachment; filename="{PROGRAMME}-returns.csv"'
 
 
+async def test_a_figure_that_changed_since_the_last_visit_says_what_it_was(town: Town) -> None:
+    serving = town.serving
+    async with town.browser(account=derived_id("somebody who comes back")) as http:
+        first = await http.get(f"{DASHBOARD}?programme={PROGRAMME}")
+        cookie = first.cookies["sankofa-figures"]
+        assert "at your last visit" not in first.text
+        story = told()
+        before = len(story.records)
+        story.host("a new one")
+        await tell(serving, story, before)
+        serving.clock.ahead += timedelta(minutes=31)
+        await serving.eventually(lambda: _reached(serving))
+    async with town.browser(account=derived_id("somebody who comes back")) as http:
+        http.headers["cookie"] += f"; sankofa-figures={cookie}"
+        second = await http.get(f"{DASHBOARD}?programme={PROGRAMME}")
+        assert re.findall(r"(\w+) at your last visit", second.text) == ["0"]
+        # Whoever looks again a little later is still at that visit.
+        http.headers["cookie"] = http.headers["cookie"].replace(cookie, second.cookies["sankofa-figures"])
+        assert "0 at your last visit" in (await http.get(DASHBOARD)).text
+    for text in ("x", f"{'0' * 16}.1.1", cookie.replace(".", "_"), f"{cookie[:16]}.99999999999.1"):
+        async with town.browser(account=derived_id("somebody who comes back")) as http:
+            http.headers["cookie"] += f"; sankofa-figures={text}"
+            answer = await http.get(DASHBOARD)
+            assert answer.status_code == 200
+            assert "at your last visit" not in answer.text
+    async with town.browser(account=derived_id("somebody else")) as http:
+        http.headers["cookie"] += f"; sankofa-figures={cookie}"
+        assert "at your last visit" not in (await http.get(DASHBOARD)).text
+
+
 async def test_a_wrong_day_keeps_the_page_with_what_was_typed_and_shows_no_figure(town: Town) -> None:
     for typed in ("2026-02-30", "9999-12-31", "yesterday", '"><script>'):
         page = await town.page(f"/{PROGRAMME}/returns?as_of={quote(typed)}")
@@ -285,6 +317,8 @@ async def test_a_chart_is_drawn_by_vega_lite_with_the_words_of_the_table(town: T
         assert word in drawn.text
     # The policy of pages refuses styles that stand in the document, and what is withheld has no bar.
     assert "style=" not in drawn.text
+    # The library is in the process that draws, and takes neither time nor memory of this one.
+    assert "vl_convert" not in sys.modules
     assert "<script" not in drawn.text
     assert drawn.text.count('fill="#0b5d4e"') == 3
     assert drawn.headers["content-security-policy"].startswith("default-src 'none'")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from deploy.cli.hosting import Ending
 from services.monitoring.pages import live as module
 from services.monitoring.pages.live import OF_ONE_ACCOUNT_AT_MOST, Live, Look
 from shared.clock import RealRuntime, derived_id
@@ -246,3 +247,13 @@ async def test_there_are_as_many_streams_as_a_replica_carries_and_no_more(monkey
         stream._leave()
     await live.stop()
     runtime.close()
+
+
+async def test_a_service_that_is_asked_to_stop_ends_its_streams_at_once(town: Town) -> None:
+    assert isinstance(town.serving.service, Ending)
+    async with listening(town, "/live") as one:
+        town.serving.service.ending()
+        await one.until(lambda: one.ended)
+    async with listening(town, "/live") as late:
+        await late.until(lambda: late.ended)
+    assert left(town) == (0, 0, 0)

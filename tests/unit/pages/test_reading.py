@@ -10,10 +10,12 @@ import pytest
 import pytest_asyncio
 
 from services.registration.app import build
+from services.registration.domain.examples import DEFINITION
 from services.registration.domain.institutions import INSTITUTION as INSTITUTION_CASE
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
 from shared.replica import stored
+from tests.integration.test_registration_http import registered
 from tests.unit.pages.test_cases import HOST, INSTITUTION, Office
 from tests.unit.registration.serving import Serving
 
@@ -101,7 +103,33 @@ async def test_a_page_says_since_when_the_case_waits_for_whom_and_why_the_rest_i
     verbs = [verb for verb in INSTITUTION_CASE.verbs if "officer" in INSTITUTION_CASE.rows[verb][0].by]
     assert len(shut) + len(told) == len([verb for verb in verbs if not INSTITUTION_CASE.rows[verb][0].opens])
     assert shut["Activate"].startswith("Possible in the status: ")
+    for verb in ("assess", "accept-partner", "activate"):
+        await office.serving.post(f"/institutions/{id}/{verb}", "officer")
+    active = (await office.http.get(f"{INSTITUTION}/{id}")).text
+    assert ("Nobody: it goes on" in active, "Nobody: it is over" in active) == (True, False)
     await office.serving.post(f"/institutions/{id}/close", "officer", {"reason": "merged"})
     page = (await office.http.get(f"{INSTITUTION}/{id}")).text
     assert "Nobody: it is over" in page
     assert 'class="tag ended"' in page
+
+
+async def test_notes_and_messages_stand_apart(office: Office) -> None:
+    serving = office.serving
+    await serving.post("/programmes", "administrator", {"definition": DEFINITION})
+
+    async def known() -> bool:
+        return DEFINITION["code"] in serving.service.replica.definitions.codes()
+
+    await serving.eventually(known)
+    expert, _ = await registered(serving)
+    asked = {"items": ["diploma"], "note": "Zqanary: both sides, please"}
+    assert (await serving.post(f"/experts/{expert}/request-info", "officer", asked)).status_code == 200
+    held = {"reason": "unreachable", "note": "Zqanary: call the cousin"}
+    assert (await serving.post(f"/experts/{expert}/suspend", "officer", held)).status_code == 200
+    page = (await office.http.get(f"/registration/experts/{expert}")).text
+    boxes = dict(re.findall(r"<h2>([^<]*)</h2>\s*<ul class=\"past\">(.*?)</ul>", page, re.DOTALL))
+    assert set(boxes) == {"Messages", "Notes for the office"}
+    assert ("both sides" in boxes["Messages"], "read by: Expert" in boxes["Messages"]) == (True, True)
+    assert ("cousin" in boxes["Notes for the office"], boxes["Notes for the office"].count("Zqanary")) == (True, 1)
+    # What happened tells of neither.
+    assert "Zqanary" not in (await serving.get(f"/experts/{expert}/timeline")).text

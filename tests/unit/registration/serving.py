@@ -36,6 +36,10 @@ class Clock(RealRuntime):
 
 class NoIssuer:
     issuer: str | None = None
+    mail: str | None = None
+    mail_from = "office@example.org"
+    mail_user: str | None = None
+    mail_password: str | None = None
     base_url = "http://test"
     readings_an_hour = 60
     readings_a_day = 300

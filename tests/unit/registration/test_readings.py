@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from services.registration.app import build
+from services.registration.domain.duplicates import compared, how_sure, in_contact
 from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.domain.readings import OPENS, Used
 from services.registration.readings.looking import purposes
@@ -21,6 +22,7 @@ from services.registration.store import COLLECTIONS, PERSONS, SHADOWS
 from shared.audit.segments import READINGS
 from shared.audit.verifying import verify
 from shared.clock import derived_id
+from shared.contracts.registration import Attributes
 from shared.errors import Refusal, Unavailable
 from shared.identity.roles import Role
 from shared.replica import stored
@@ -289,6 +291,50 @@ async def test_of_an_erased_person_nothing_is_read_and_who_looked_stays(bureau: 
     assert (await bureau.read(id)).status_code == 410
     assert (await bureau.search("Erased Person")).json()["persons"] == []
     assert [one["purpose"] for one in await bureau.entries(id)] == ["contact"]
+
+
+async def test_possible_duplicates_stand_side_by_side(bureau: Bureau) -> None:
+    first = await bureau.person("Twice", "Recorded", telephone="+31 20 111 11 11", email="one@example.org")
+    second = await bureau.person("Recorded", "TWICE", telephone="0031 20 1111111", email="two@example.org")
+    strange = await bureau.person("Twice", "Recorded", office="herat", email="three@example.org")
+    listed = (await bureau.serving.get("/duplicates")).json()["items"]
+    (case,) = [one for one in listed if one["person"] == second]
+    assert strange not in json.dumps(listed)
+    path = f"/experts/{case['id']}/alike"
+    answer = await bureau.serving.get(path, subject="comparer")
+    (other,) = answer.json()["others"]
+    assert (other["person"], other["sure"], answer.json()["elsewhere"]) == (first, "almost_certain", 1)
+    answers = {row["field"]: row["answer"] for row in other["compared"]}
+    assert (answers["telephone"], answers["email"], answers["birth_year"]) == ("same", "different", "same")
+    assert not {"Twice", "one@example.org"} & set(re.findall(r'"([^"]*)"', answer.text))
+    assert (await bureau.entries(first))[0]["purpose"] == "identity_check"
+    assert strange not in answer.text
+    assert (await bureau.serving.get(path, office="herat")).status_code == 404
+    assert (await bureau.serving.get(path, "evaluator")).status_code == 403
+    everywhere = (await bureau.serving.get(path, "protection")).json()
+    assert ({one["person"] for one in everywhere["others"]}, everywhere["elsewhere"]) == ({first, strange}, 0)
+    page = await bureau.http.get(f"/registration{path}")
+    assert "Almost certainly one person" in page.text
+    assert "1 more is held by another office" in page.text
+    at = f"/registration/experts/{case['id']}"
+    assert f'href="{at}/suspend"' in page.text
+    for leading in ("/registration/duplicates", at):
+        assert f'href="{at}/alike"' in (await bureau.http.get(leading)).text, leading
+    # A case that resembles nobody has no such page.
+    alone = await bureau.person("Only", "Once", attributes={"sex": "male"})
+    (own,) = await bureau.serving.store.find("experts", "own", alone)
+    assert (await bureau.serving.get(f"/experts/{own['_id']}/alike")).status_code == 404
+
+
+async def test_how_sure_a_resemblance_is() -> None:
+    one = Attributes(sex="female", birth_year=1971, country_of_origin="AF", education=6)
+    rows = compared(one, one.model_copy(update={"education": 7}))
+    assert {row.field: row.answer for row in rows}["education"] == "different"
+    assert how_sure(rows) == "likely"
+    assert how_sure(compared(one, one.model_copy(update={"sex": "male"}))) == "possible"
+    assert how_sure(compared(one, one.model_copy(update={"sex": "not_stated"}))) == "likely"
+    assert how_sure(in_contact({"email": "A@example.org"}, {"email": "a@example.org"})) == "almost_certain"
+    assert [row.answer for row in in_contact({}, {"email": "a@example.org"})] == ["not_known", "not_known"]
 
 
 async def test_the_trail_of_all_that_verifies(bureau: Bureau) -> None:

@@ -1,0 +1,223 @@
+"""A message to somebody: its place in the ledger, one for each event, recipient and template.
+
+The ledger holds no text and no address: the words follow from the template, the address is opened when it is sent.
+What happens to a message is told to nobody else, so its events have no topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.cases.bodies import Change, Input, Reason
+from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
+from shared.clock import derived_id
+from shared.contracts.base import Code, Event, Id, Instant
+from shared.identity.roles import BY_OFFICER
+
+Recipient = Literal["expert", "host"]
+Status = Literal["held", "queued", "sent", "bounced", "dropped", "failed"]
+# Why a message is not sent, beside what an officer says.
+EXPIRED, NO_LONGER_DUE, ERASED, TAKEN_BACK = "message_expired", "no_longer_due", "person_erased", "fact_taken_back"
+NO_ADDRESS, ADDRESS_REFUSED, CHANNEL_AWAY = "no_address", "address_refused", "channel_away"
+
+
+def message_id(event: str, recipient: str, template: str) -> str:
+    """The key of the ledger: a retry finds the message, a new event of the same type makes another one."""
+    return derived_id("message", event, recipient, template)
+
+
+class Notice(Input):
+    """What a message says, by codes and ids. `event`: the id of what it tells of; `about`: the topic of the case, and
+    `subject` the case. `until`: what it names as the last instant. `due_at`: not sent before; `expires_at`: nor after.
+    """
+
+    template: Code
+    event: Id
+    about: Code
+    subject: Id
+    person: Id | None = None
+    institution: Id | None = None
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None
+    until: Instant | None = None
+    due_at: Instant
+    expires_at: Instant
+    held: bool = False
+
+
+class Message(BaseModel):
+    """`round` counts the releases; `reason`: why it was not sent, or did not arrive."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    template: str
+    event: str
+    about: str
+    subject: str
+    person: str | None = None
+    institution: str | None = None
+    office: str | None = None
+    programme: str | None = None
+    programme_version: int | None = None
+    until: Instant | None = None
+    due_at: Instant
+    expires_at: Instant
+    opened_at: Instant
+    round: int = 0
+    reason: str | None = None
+
+    @property
+    def to(self) -> Recipient:
+        return "expert" if self.person else "host"
+
+    @property
+    def recipient(self) -> str:
+        """The id of the person or the institution."""
+        return self.person or self.institution or ""
+
+
+class _Untold(Event):
+    topic: ClassVar[str] = ""
+
+
+class _Written(_Untold):
+    template: Code
+    event: Id
+    about: Code
+    subject: Id
+    person: Id | None = None
+    institution: Id | None = None
+    office: Code | None = None
+    programme: Code | None = None
+    programme_version: int | None = None
+    until: Instant | None = None
+    due_at: Instant
+    expires_at: Instant
+
+
+class MessageQueued(_Written):
+    """A message waits for its time to be sent."""
+
+    leads_to: ClassVar[str | None] = "queued"
+
+
+class MessageHeld(_Written):
+    """A message waits for an officer to release it."""
+
+    leads_to: ClassVar[str | None] = "held"
+
+
+class MessageReleased(_Untold):
+    """The message may be sent now."""
+
+    leads_to: ClassVar[str | None] = "queued"
+    due_at: Instant
+
+
+class MessageStopped(_Untold):
+    """The message is held until it is released."""
+
+    leads_to: ClassVar[str | None] = "held"
+
+
+class MessageDropped(_Untold):
+    """The message is not sent."""
+
+    leads_to: ClassVar[str | None] = "dropped"
+    reason: Code
+
+
+class MessageSent(_Untold):
+    """The channel has taken the message."""
+
+    leads_to: ClassVar[str | None] = "sent"
+
+
+class MessageBounced(_Untold):
+    """The recipient's server refuses the message for good."""
+
+    leads_to: ClassVar[str | None] = "bounced"
+    reason: Code
+
+
+class MessageFailed(_Untold):
+    """The message could not be sent."""
+
+    leads_to: ClassVar[str | None] = "failed"
+    reason: Code
+
+
+def held_or_queued(turn: Turn[Message, Notice]) -> Told:
+    """What an officer has to look at first is held."""
+    said = {name: getattr(turn.body, name) for name in _Written.model_fields if name in Notice.model_fields}
+    return [(MessageHeld if turn.body.held else MessageQueued)(happened_at=turn.now, **said)]
+
+
+def due_now(turn: Turn[Message, Change]) -> Told:
+    """What is released goes out at once, or when its own time comes."""
+    return {"due_at": max(turn.now, turn.state.due_at)}
+
+
+def fold(state: Message | None, event: Any) -> Mapping[str, Any]:
+    """What an event changes beside the status and the fields of its own names."""
+    if isinstance(event, MessageReleased) and state is not None:
+        return {"round": state.round + 1, "reason": None}
+    return {"reason": None} if isinstance(event, MessageSent | MessageStopped) else {}
+
+
+def waits(state: Message) -> Timer | None:
+    """A queued message for its time, a held one for the end of it; what did not arrive waits for a person alone."""
+    at: Mapping[str, datetime] = {"queued": state.due_at, "held": state.expires_at}
+    return Timer(at[state.status], None) if state.status in at else None
+
+
+WAITS = states("held", "queued")
+NOT_ARRIVED = states("bounced", "failed")
+
+MESSAGE = Case(
+    "messages",
+    Message,
+    (
+        Move("write", states(NEW), (MessageQueued, MessageHeld), body=Notice, rule=held_or_queued),
+        Move("release", states("held") | NOT_ARRIVED, MessageReleased, by=BY_OFFICER, rule=due_now),
+        Move("hold-back", states("queued"), MessageStopped, by=BY_OFFICER, aside=True),
+        Move(
+            "discard",
+            WAITS | NOT_ARRIVED,
+            MessageDropped,
+            body=Reason,
+            by=BY_OFFICER,
+            reasons=("told_otherwise", "no_longer_true", "mistaken_entry", "own_request", "unreachable"),
+            example={"reason": "told_otherwise"},
+            aside=True,
+        ),
+        # Whoever holds or drops it while it is just being sent comes too late, and reads so.
+        Move("confirm", states("queued", "held", "dropped"), MessageSent, overtaken="nothing"),
+        Move("return", states("queued"), MessageBounced, body=Reason, reasons=(ADDRESS_REFUSED,), overtaken="nothing"),
+        Move(
+            "give-up",
+            states("queued"),
+            MessageFailed,
+            body=Reason,
+            reasons=(NO_ADDRESS, CHANNEL_AWAY),
+            overtaken="nothing",
+        ),
+        Move(
+            "lapse",
+            WAITS,
+            MessageDropped,
+            body=Reason,
+            reasons=(EXPIRED, NO_LONGER_DUE, TAKEN_BACK, ERASED, NO_ADDRESS),
+            overtaken="nothing",
+        ),
+    ),
+    fold,
+    readers={"expert": "own", "host": "institution", "officer": "office", "protection": "all"},
+    timer=waits,
+)

@@ -1,0 +1,274 @@
+"""Which event tells whom: one table. From it follow the handlers, the ledger, the reminders and the words.
+
+A notice goes to those who did not do it, and its words name no reason, no other party and no score. A receipt goes to
+whoever sent something in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any, Literal
+
+from services.registration.domain.messages import Recipient
+from shared.contracts import matching as m
+from shared.contracts import placement as p
+from shared.contracts import registration as r
+from shared.contracts.base import Envelope, Event
+
+Kind = Literal["receipt", "decision", "security", "request", "progress", "reminder"]
+# What somebody may ask not to be told; receipts, decisions and security are told always.
+OPTIONAL: tuple[Kind, ...] = ("request", "progress", "reminder")
+LASTS: Mapping[Kind, timedelta] = {
+    "receipt": timedelta(days=14),
+    "decision": timedelta(days=30),
+    "security": timedelta(days=14),
+    "request": timedelta(days=14),
+    "progress": timedelta(days=14),
+    "reminder": timedelta(days=2),
+}
+# The oldest fact that anybody is told of.
+LONGEST = max(LASTS.values())
+MORNING = time(9)
+
+Knowledge = Mapping[str, Any]
+# When a reminder is due, by the event and the office's zone; None where the event sets no such time.
+Due = Callable[[Any, tzinfo], datetime | None]
+# Whether what is known of the subject by now still makes it true, beside the id of the event.
+Stands = Callable[[Knowledge, str], bool]
+
+
+def always(_event: Any, _envelope: Envelope) -> bool:
+    return True
+
+
+def no_end(_event: Any) -> datetime | None:
+    return None
+
+
+def at_once(event: Any, _zone: tzinfo) -> datetime | None:
+    happened: datetime = event.happened_at
+    return happened
+
+
+def still(_known: Knowledge, _event: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Notice:
+    """`held`: an officer releases it. `until`: what it names as the last instant. `when`: of which of the events.
+
+    A reminder is `due` later, and is sent only if it `stands` then.
+    """
+
+    template: str
+    to: Recipient
+    kind: Kind
+    held: bool = False
+    until: Callable[[Any], datetime | None] = no_end
+    when: Callable[[Any, Envelope], bool] = always
+    due: Due = at_once
+    stands: Stands = still
+
+    @property
+    def reminds(self) -> bool:
+        return self.due is not at_once
+
+    @property
+    def lasts(self) -> timedelta:
+        return LASTS[self.kind]
+
+
+def _appeal(event: Any) -> datetime | None:
+    found: datetime | None = event.appeal_until
+    return found
+
+
+def _expiry(event: Any) -> datetime | None:
+    found: datetime | None = event.expires_at
+    return found
+
+
+def _first(_event: Any, envelope: Envelope) -> bool:
+    """Whose number was another's is registered again when that is decided, and reads nothing of it."""
+    return envelope.sequence == 1
+
+
+def _ends(event: Any, _envelope: Envelope) -> bool:
+    return bool(event.outcome == "same_person")
+
+
+def _names_a_time(event: Any, _envelope: Envelope) -> bool:
+    return event.expires_at is not None
+
+
+def _not_by(party: str) -> Callable[[Any, Envelope], bool]:
+    def check(event: Any, _envelope: Envelope) -> bool:
+        return bool(event.party != party)
+
+    return check
+
+
+def _before(**how: float) -> Due:
+    def due(event: Any, _zone: tzinfo) -> datetime | None:
+        expires: datetime | None = event.expires_at
+        return expires - timedelta(**how) if expires else None
+
+    return due
+
+
+def _half(event: Any, _zone: tzinfo) -> datetime | None:
+    return event.happened_at + (event.expires_at - event.happened_at) / 2 if event.expires_at else None
+
+
+def _after(days: int) -> Due:
+    def due(event: Any, _zone: tzinfo) -> datetime | None:
+        happened: datetime = event.happened_at
+        return happened + timedelta(days=days)
+
+    return due
+
+
+def _on(day: Callable[[Any], date], days: int) -> Due:
+    """In the morning, so many days after that day, by the office's clock."""
+
+    def due(event: Any, zone: tzinfo) -> datetime | None:
+        return datetime.combine(day(event) + timedelta(days=days), MORNING, zone).astimezone(UTC)
+
+    return due
+
+
+def _known_as(part: str, name: str, *stages: str) -> Stands:
+    """The event is still the one that is known under that name, and the case in one of the stages, if there are any."""
+
+    def stands(known: Knowledge, event: str) -> bool:
+        found: Mapping[str, Any] = known.get(part, {})
+        return bool(found.get(name) == event and (not stages or found.get("stage") in stages))
+
+    return stands
+
+
+_offer_open = _known_as("match", "offer")
+_round_open = _known_as("assignment", "round")
+_not_arrived = _known_as("placement", "contract", "contracted")
+_under_contract = _known_as("placement", "contract", "contracted", "active")
+_report_missing = _known_as("placement", "reports_due", "active")
+
+
+OFFER_REMINDERS = tuple(
+    Notice(template, "expert", "reminder", until=_expiry, when=_names_a_time, due=due, stands=_offer_open)
+    for template, due in (
+        ("offer_half_time", _half),
+        ("offer_one_day", _before(days=1)),
+        ("offer_three_hours", _before(hours=3)),
+    )
+)
+_ARRIVAL = Notice("arrival_to_confirm", "host", "reminder", due=_on(lambda e: e.starts_on, 1), stands=_not_arrived)
+_REPORT_SOON = Notice("report_soon", "expert", "reminder", due=_on(lambda e: e.ends_on, -8), stands=_under_contract)
+
+NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
+    r.ExpertRegistered: (Notice("registered", "expert", "receipt", when=_first),),
+    r.ExpertIdentityClashed: (Notice("registered", "expert", "receipt", when=_first),),
+    r.ExpertIdentitySettled: (Notice("registration_ended", "expert", "decision", held=True, when=_ends),),
+    r.ExpertInfoRequested: (Notice("info_requested", "expert", "request"),),
+    r.ExpertDeclaredEligible: (Notice("eligible", "expert", "decision"),),
+    r.ExpertDeclaredIneligible: (Notice("ineligible", "expert", "decision", held=True, until=_appeal),),
+    r.ExpertScreeningReopened: (Notice("screening_reopened", "expert", "decision"),),
+    r.ExpertSuspended: (Notice("suspended", "expert", "decision", held=True, until=_appeal),),
+    r.ExpertReinstated: (Notice("reinstated", "expert", "decision"),),
+    r.ExpertAppealed: (Notice("appeal_received", "expert", "receipt"),),
+    r.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
+    r.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
+    r.PersonAccountAssigned: (Notice("account_assigned", "expert", "security"),),
+    r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
+    r.IdentityChangeConfirmed: (Notice("identity_change_decided", "expert", "decision"),),
+    r.IdentityChangeRefused: (Notice("identity_change_decided", "expert", "decision"),),
+    r.ConsentWithdrawn: (Notice("consent_withdrawn", "expert", "receipt"),),
+    r.InstitutionRegistered: (Notice("institution_registered", "host", "receipt"),),
+    r.InstitutionBecamePartner: (Notice("institution_partner", "host", "decision"),),
+    r.InstitutionActivated: (Notice("institution_active", "host", "decision"),),
+    r.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
+    r.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
+    r.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
+    m.AssignmentSubmitted: (Notice("terms_received", "host", "receipt"),),
+    m.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
+    m.AssignmentApproved: (Notice("terms_approved", "host", "decision"),),
+    m.AssignmentRejected: (Notice("terms_rejected", "host", "decision", held=True),),
+    m.AssignmentPublished: (Notice("terms_published", "host", "progress"),),
+    m.AssignmentMatchingStarted: (
+        Notice("shortlist_made", "host", "request"),
+        Notice("shortlist_waits_5", "host", "reminder", due=_after(5), stands=_round_open),
+        Notice("shortlist_waits_10", "host", "reminder", due=_after(10), stands=_round_open),
+    ),
+    m.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
+    m.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
+    m.ApplicationReceived: (Notice("application_received", "expert", "receipt"),),
+    m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True),),
+    m.OfferMade: (Notice("offer_made", "expert", "decision", until=_expiry), *OFFER_REMINDERS),
+    m.MatchTimeCorrected: (
+        Notice("deadline_changed", "expert", "decision", until=_expiry, when=_names_a_time),
+        *OFFER_REMINDERS,
+    ),
+    m.OfferAccepted: (Notice("offer_accepted", "host", "progress"),),
+    m.OfferDeclined: (Notice("offer_declined", "host", "progress"),),
+    m.OfferExpired: (Notice("offer_expired", "expert", "decision"), Notice("offer_expired_host", "host", "progress")),
+    m.MatchRetracted: (Notice("match_ended", "expert", "decision"), Notice("match_ended_host", "host", "decision")),
+    p.PlacementRefused: (
+        Notice("placement_refused", "expert", "decision"),
+        Notice("placement_refused_host", "host", "decision"),
+    ),
+    p.PlacementContracted: (
+        Notice("contracted", "expert", "request"),
+        Notice("contracted_host", "host", "progress"),
+        _ARRIVAL,
+        _REPORT_SOON,
+    ),
+    p.PlacementContractCorrected: (
+        Notice("contract_changed", "expert", "decision"),
+        Notice("contract_changed_host", "host", "decision"),
+        _ARRIVAL,
+        _REPORT_SOON,
+    ),
+    p.PlacementExtended: (
+        Notice("extended", "expert", "decision"),
+        Notice("extended_host", "host", "decision"),
+        _REPORT_SOON,
+    ),
+    p.ReturnStarted: (Notice("arrival_confirmed", "expert", "progress"),),
+    p.ReportsDue: (
+        Notice("report_due", "expert", "request"),
+        Notice("certificate_due", "host", "request"),
+        Notice("report_overdue", "expert", "reminder", due=_after(7), stands=_report_missing),
+    ),
+    p.ReportAccepted: (Notice("report_accepted", "expert", "progress"),),
+    p.HostCertified: (Notice("certificate_ready", "expert", "progress"),),
+    p.ReturnCompleted: (Notice("completed", "expert", "decision"), Notice("completed_host", "host", "decision")),
+    p.PlacementEndedEarly: (
+        Notice("ended_early", "expert", "decision", when=_not_by("expert")),
+        Notice("ended_early_host", "host", "decision", when=_not_by("host")),
+    ),
+    p.NoShowReported: (Notice("no_show", "expert", "decision"), Notice("no_show_host", "host", "decision")),
+    p.PlacementCancelled: (
+        Notice("placement_cancelled", "expert", "decision"),
+        Notice("placement_cancelled_host", "host", "decision"),
+    ),
+}
+# Of facts that turn out to be mistakes: what was told of them is taken back, where it was sent.
+CORRECTION = "told_by_mistake"
+TAKES_BACK: tuple[type[Event], ...] = (
+    r.InstitutionFactTakenBack,
+    m.AssignmentFactTakenBack,
+    m.MatchFactTakenBack,
+    p.PlacementFactTakenBack,
+)
+BY_TEMPLATE: Mapping[tuple[str, Recipient], Notice] = {
+    (one.template, one.to): one for notices in NOTICES.values() for one in notices
+}
+TEMPLATES: tuple[str, ...] = (*dict.fromkeys(one.template for one in BY_TEMPLATE.values()), CORRECTION)
+
+
+def kind_of(template: str, to: Recipient) -> Kind:
+    found = BY_TEMPLATE.get((template, to))
+    return found.kind if found else "decision"

@@ -1,0 +1,1 @@
+"""How a message leaves: its words, its channel, its address."""

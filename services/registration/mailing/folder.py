@@ -1,0 +1,44 @@
+"""A folder of `.eml` files, where no mail server is set: each can be opened in a mail program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from services.registration.mailing.channel import Mail, composed
+from shared.clock import Runtime
+from shared.errors import Unavailable
+
+
+class Folder:
+    """One file a message, named by it: sent once more, it takes the place of the first. The files hold addresses."""
+
+    def __init__(self, folder: Path, sender: str, runtime: Runtime) -> None:
+        self._folder = folder
+        self._sender = sender
+        self._runtime = runtime
+
+    async def send(self, mail: Mail) -> None:
+        whole = composed(mail, self._sender).as_bytes()
+        await self._runtime.in_pool(lambda: self._write(mail.id, whole))
+
+    async def forget(self, id: str) -> None:
+        await self._runtime.in_pool(lambda: self._path(id).unlink(missing_ok=True))
+
+    def _path(self, id: str) -> Path:
+        return self._folder / f"{id}.eml"
+
+    def _write(self, id: str, whole: bytes) -> None:
+        beside = self._folder / f".{id}.{os.getpid()}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(whole)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.rename(self._path(id))
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise Unavailable(f"mail: {error.strerror}") from None

@@ -1,0 +1,114 @@
+"""Whom a message goes to: the address, opened for this alone, the language, the zone in which somebody lives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from typing import Any
+
+from babel.core import get_global
+
+from services.registration.domain.messages import Message
+from services.registration.identifiers import Identifiers
+from services.registration.mailing.wording import Reader
+from services.registration.store import ACCOUNTS, INSTITUTIONS, PERSONS
+from shared.contracts.base import Scope
+from shared.contracts.registration import attributes_on
+from shared.errors import Refusal, SankofaError
+from shared.identity.keyfiles import KeyDestroyed
+from shared.programmes.definitions import Definitions
+from shared.replica import Replica
+from shared.store.port import Document
+from shared.web.pages.languages import DEFAULT, LANGUAGES
+from shared.zones import zone, zone_names
+
+
+class Gone(SankofaError):
+    """The recipient is erased."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """`address`: None where none is known."""
+
+    address: str | None
+    reader: Reader
+
+
+class Recipients:
+    """Opens addresses, for messages and nothing else."""
+
+    def __init__(self, replica: Replica, identifiers: Identifiers) -> None:
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+        self._definitions = replica.definitions
+        self._identifiers = identifiers
+
+    async def reached(self, message: Message) -> Reached:
+        """Raises Gone for an erased person; SealBroken, Unavailable."""
+        collection = PERSONS.name if message.to == "expert" else INSTITUTIONS.name
+        document = await self._store.load(collection, message.recipient)
+        state: Mapping[str, Any] = (document or {}).get("state") or {}
+        if document is None or state.get("status") == "erased":
+            raise Gone
+        try:
+            found = await self._identifiers.opened(document["_id"], document["private"], ("email",))
+        except KeyDestroyed:
+            raise Gone from None
+        return Reached(found.get("email"), Reader(await self._language(state), self._lives_in(document, message)))
+
+    async def language_of(self, message: Message) -> str:
+        """In which the recipient is written to. Raises Unavailable."""
+        collection = PERSONS.name if message.to == "expert" else INSTITUTIONS.name
+        document = await self._store.load(collection, message.recipient)
+        return await self._language((document or {}).get("state") or {})
+
+    def zone_of(self, message: Message) -> tzinfo:
+        """The zone of the message's office. Raises TooEarly."""
+        scope = Scope(message.office, message.programme, message.programme_version)
+        return office_zone(self._definitions, scope)
+
+    async def _language(self, state: Mapping[str, Any]) -> str:
+        """In which the account reads pages."""
+        account = await self._store.load(ACCOUNTS.name, state["account"]) if state.get("account") else None
+        chosen = (account or {}).get("state", {}).get("language")
+        return chosen if chosen in LANGUAGES else DEFAULT
+
+    def _lives_in(self, document: Document, message: Message) -> tzinfo | None:
+        if message.to == "host":
+            return zone_in(document["state"]["country"], self._runtime.now())
+        person = PERSONS.read(document)
+        now = self._runtime.now()
+        attributes = attributes_on(person.entries, now.date()) if person else None
+        country = attributes.country_of_residence if attributes else None
+        return zone_in(country, now) if country else None
+
+
+def office_zone(definitions: Definitions, scope: Scope) -> tzinfo:
+    """The zone of the case's office; UTC for what has none. Raises TooEarly while the definition is not here."""
+    if scope.programme is None or scope.office is None:
+        return UTC
+    try:
+        version = scope.programme_version or definitions.newest_version(scope.programme)
+        office = definitions.version(scope.programme, version).office(scope.office)
+    except Refusal:
+        return UTC
+    return office.zone if office else UTC
+
+
+def zone_in(country: str, at: datetime) -> tzinfo | None:
+    """A zone of the country, where all of the country has one time then; None where nobody can say."""
+    found = [zone(name) for name in _zones().get(country, ())]
+    return found[0] if len({at.astimezone(one).utcoffset() for one in found}) == 1 else None
+
+
+@cache
+def _zones() -> Mapping[str, tuple[str, ...]]:
+    """Names of zones by country, of those that this system has."""
+    found: dict[str, list[str]] = {}
+    for name, country in sorted(get_global("zone_territories").items()):
+        if name in zone_names():
+            found.setdefault(country, []).append(name)
+    return {country: tuple(names) for country, names in found.items()}

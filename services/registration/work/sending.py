@@ -1,0 +1,180 @@
+"""The outbox: sends what is due, one mail to one recipient, and notes what became of it.
+
+In this order: claim (saved, so that a crash is no endless loop), address opened, handed to the channel, marked as sent.
+A crash between the last two sends the same mail once more, under the same `Message-ID`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.registration.domain.messages import (
+    ADDRESS_REFUSED,
+    CHANNEL_AWAY,
+    ERASED,
+    EXPIRED,
+    MESSAGE,
+    NO_ADDRESS,
+    NO_LONGER_DUE,
+    Message,
+)
+from services.registration.domain.notices import BY_TEMPLATE, kind_of
+from services.registration.mailing.channel import AddressRefused, Channel, Mail
+from services.registration.mailing.wording import worded
+from services.registration.store import MESSAGES, SHADOWS
+from services.registration.work.recipients import Gone, Recipients
+from shared.audit.chain import Reading
+from shared.clock import Runtime, derived_id, text_of, together
+from shared.errors import Conflict, Overloaded, PortError, Unavailable, UnknownOutcome
+from shared.replica import Replica
+from shared.store.aggregates import Cause
+from shared.store.port import TIMER_INDEX, Document
+from shared.telemetry.observability import count, logger
+
+PURPOSE = "contact"
+# A round of the outbox: what is more waits for the next one, so that mail never holds up the service.
+AT_ONCE, EVERY_SECONDS = 20, 1.0
+# Longer than a channel takes to answer or to give up.
+CLAIMED = timedelta(minutes=2)
+TRIES, LONGEST_PAUSE = 8, timedelta(hours=6)
+# In the private part: how often the message was tried since it was last released.
+TRIED = "tried"
+
+# Who reads an address here is nobody's account.
+READER, ROLE, FIELDS = derived_id("sending"), "system", ("email",)
+# Writes a reading durably; the address is opened only after it has returned.
+Noting = Callable[[Reading], Awaitable[None]]
+
+
+class Sending:
+    """`channel`: None where nothing is sent. `noting`: the audit trail."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        recipients: Recipients,
+        channel: Channel | None,
+        base_url: str,
+        noting: Noting,
+    ) -> None:
+        self._kernel = replica.kernel
+        self._store = replica.ports.store
+        self._runtime: Runtime = replica.ports.runtime
+        self._recipients = recipients
+        self._channel = channel
+        self._base_url = base_url
+        self._noting = noting
+
+    async def run(self) -> None:
+        """Sends for ever; where store or keys are away it tries again."""
+        while self._channel is not None:
+            await self._runtime.sleep(EVERY_SECONDS * self._runtime.rng.uniform(0.5, 1.5))
+            try:
+                await self.sweep()
+            except (PortError, Overloaded) as error:
+                logger.warning("outbox_of_mail_waits", error=type(error).__name__)
+
+    async def sweep(self) -> None:
+        """One round over what is due. Raises Unavailable where the store does not answer."""
+        now = text_of(self._runtime.now())
+        due = await self._store.find(MESSAGES.name, TIMER_INDEX, "timed", until=now, limit=AT_ONCE)
+        await together(*(self._tried(document) for document in due))
+
+    async def _tried(self, document: Document) -> None:
+        try:
+            await self._fire(document)
+        except Conflict:
+            # Another replica has it, or an officer.
+            count("message_contended")
+        except (PortError, Overloaded):
+            raise
+        except Exception as error:
+            # One bad message must not keep the others; it comes again when its claim is over.
+            count("message_failed")
+            logger.error("message_failed", id=document["_id"], error=type(error).__name__)
+
+    async def _fire(self, document: Document) -> None:
+        message, now = MESSAGES.read(document), self._runtime.now()
+        if message is None or self._channel is None:
+            return
+        if (lapsed := await self._lapsed(message, now)) is not None:
+            await self._tell(document["_id"], "lapse", lapsed)
+            return
+        if message.status != "queued":
+            return
+        document, tries = await self._claim(document, message, now)
+        if tries > TRIES:
+            await self._tell(document["_id"], "give-up", CHANNEL_AWAY)
+            return
+        await self._send(document["_id"], message, now)
+
+    async def _send(self, id: str, message: Message, now: datetime) -> None:
+        if self._channel is None:
+            return
+        try:
+            await self._noting(self._reading(message, now))
+            reached = await self._recipients.reached(message)
+        except Gone:
+            await self._tell(id, "lapse", ERASED)
+            return
+        if reached.address is None:
+            # Whoever sent something in was given a receipt there and then; anything else somebody has to tell.
+            receipt = kind_of(message.template, message.to) == "receipt"
+            await self._tell(id, "lapse" if receipt else "give-up", NO_ADDRESS)
+            return
+        words = worded(message, reached.reader, self._recipients.zone_of(message), self._base_url)
+        mail = Mail(id, reached.address, reached.reader.language, words.subject, words.text, now)
+        try:
+            await self._channel.send(mail)
+        except AddressRefused:
+            await self._tell(id, "return", ADDRESS_REFUSED)
+        except (Unavailable, UnknownOutcome) as error:
+            # Its claim says when it is tried again.
+            count("mail_waits")
+            logger.warning("mail_waits", error=type(error).__name__)
+        else:
+            await self._tell(id, "confirm")
+
+    def _reading(self, message: Message, now: datetime) -> Reading:
+        service = self._kernel.service
+        office = message.office or ""
+        return Reading(text_of(now), READER, ROLE, office, service, PURPOSE, FIELDS, (message.recipient,))
+
+    async def _claim(self, document: Document, message: Message, now: datetime) -> tuple[Document, int]:
+        """The message is this replica's until the claim is over; the pauses between tries grow. Raises Conflict."""
+        tried = document["private"].get(TRIED, {})
+        tries = tried.get("times", 0) + 1 if tried.get("round") == message.round else 1
+        pause = min(CLAIMED * 2 ** (tries - 1), LONGEST_PAUSE)
+        beside = {TRIED: {"round": message.round, "times": tries}}
+        claimed = MESSAGES.collection.indexed(
+            {
+                **document,
+                "version": document["version"] + 1,
+                "private": {**document["private"], **beside},
+                "timed": True,
+                "next_at": text_of(now + pause),
+            }
+        )
+        await self._store.save(MESSAGES.name, claimed, document["version"])
+        return claimed, tries
+
+    async def _lapsed(self, message: Message, now: datetime) -> str | None:
+        """Why the message is not sent any more; None where it is."""
+        if message.expires_at <= now:
+            return EXPIRED
+        notice = BY_TEMPLATE.get((message.template, message.to))
+        if notice is not None and notice.reminds and not notice.stands(await self._known(message), message.event):
+            return NO_LONGER_DUE
+        return None
+
+    async def _known(self, message: Message) -> Mapping[str, Any]:
+        shadow = await self._store.load(SHADOWS.name, message.subject)
+        return shadow["knowledge"] if shadow else {}
+
+    async def _tell(self, id: str, verb: str, reason: str | None = None) -> None:
+        """What became of it. A clock asks, so nothing is remembered but the state; it settles a second one."""
+        command = MESSAGE.ask(verb) if reason is None else MESSAGE.ask(verb, reason=reason)
+        cause = Cause(derived_id(id, verb, text_of(self._runtime.now())))
+        await self._kernel.fire(MESSAGES, id, command, cause, lambda _document: True)

@@ -1,0 +1,142 @@
+"""Registration with a letter box in the channel's place; nothing runs by itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from services.registration.domain.messages import MESSAGE
+from services.registration.domain.persons import PERSON
+from services.registration.identifiers import SERVICE, Identifiers
+from services.registration.mailing.channel import Mail
+from services.registration.store import COLLECTIONS, MESSAGES, PERSONS, SHADOWS
+from services.registration.work.recipients import Recipients
+from services.registration.work.sending import Sending
+from services.registration.work.telling import Telling
+from shared.audit.chain import Reading
+from shared.clock import RealRuntime, derived_id, text_of
+from shared.contracts.base import Envelope, Event, Scope
+from shared.contracts.registration import Attributes, ProfileEntry
+from shared.errors import Overloaded
+from shared.identity.keys import Keys
+from shared.messaging.handlers import Delivery
+from shared.messaging.local import LocalLog
+from shared.messaging.topics import TOPICS
+from shared.replica import Ports, Replica, stored
+from shared.store.aggregates import Cause
+from shared.store.local import LocalStore
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WHO, CASE = derived_id("somebody"), derived_id("a case")
+ADDRESS = "somebody@example.org"
+
+
+class Clock(RealRuntime):
+    """Real in all but its clock, which stands still unless a test moves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = random.Random(7)
+        self.instant = NOW
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+class Box:
+    """A channel that keeps every mail, and first fails as it is told."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.failing: list[BaseException] = []
+
+    async def send(self, mail: Mail) -> None:
+        if self.failing:
+            raise self.failing.pop(0)
+        self.mails.append(mail)
+
+    async def forget(self, id: str) -> None:
+        self.mails = [mail for mail in self.mails if mail.id != id]
+
+
+class Post:
+    """One replica. `tell` delivers an event as it would come from the log."""
+
+    def __init__(self, *, sends: bool = True) -> None:
+        self.clock, self.box = Clock(), Box()
+        self.store = LocalStore(None, stored(COLLECTIONS, SHADOWS), self.clock)
+        self.keys = Keys.in_memory(random.Random(1))
+        log = LocalLog(None, list(TOPICS.values()), self.clock)
+        self.replica = Replica(SERVICE, Ports(self.store, log, self.clock, self.keys), COLLECTIONS, SHADOWS)
+        self.identifiers = Identifiers(self.keys, self.clock.rng)
+        self.telling = Telling(self.replica, sends=sends)
+        recipients = Recipients(self.replica, self.identifiers)
+        self.readings: list[Reading] = []
+        self.sending = Sending(
+            self.replica, recipients, self.box if sends else None, "http://127.0.0.1:8000", self._note
+        )
+        self.sent = 0
+
+    async def _note(self, reading: Reading) -> None:
+        if self.box.failing and isinstance(self.box.failing[0], Overloaded):
+            raise self.box.failing.pop(0)
+        self.readings.append(reading)
+
+    async def person(self, address: str | None = ADDRESS) -> None:
+        """Somebody is recorded, with an address or without one."""
+        attributes = Attributes(country_of_residence="NL")
+        entry = ProfileEntry(id=derived_id("entry"), valid_from=NOW.date(), recorded_at=NOW, attributes=attributes)
+        asked = PERSON.ask("record", office="kabul", entry=entry)
+        private = await self.identifiers._sealed(WHO, {"email": address} if address else {})
+        await self.replica.kernel.execute(PERSONS, WHO, asked, Cause(derived_id("recorded")), private=private)
+
+    async def tell(self, event: Event, subject: str = CASE, **known: Any) -> Delivery:
+        self.sent += 1
+        envelope = Envelope(
+            id=known.pop("id", derived_id("event", str(self.sent))),
+            type=event.type_name(),
+            version=event.version,
+            source="/registration",
+            subject=subject,
+            time=text_of(event.happened_at),
+            epoch=1,
+            sequence=known.pop("sequence", 1),
+            scope=Scope("kabul"),
+            recorded_time=text_of(known.pop("recorded_at", self.clock.instant)),
+        )
+        delivery = Delivery(envelope, event, known)
+        await self.telling.heard(delivery)
+        return delivery
+
+    async def ledger(self) -> list[dict[str, Any]]:
+        return [one async for one in self.store.scan(MESSAGES.name)]
+
+    async def states(self) -> list[tuple[str, str, str | None]]:
+        """Template, state and reason of each message."""
+        found = [one["state"] for one in await self.ledger()]
+        return sorted((one["template"], one["status"], one.get("reason")) for one in found)
+
+    async def sweep(self, **later: float) -> None:
+        # What is due now is found in the next instant.
+        self.clock.instant += timedelta(milliseconds=1, **later)
+        await self.sending.sweep()
+
+    async def ask(self, verb: str, **said: Any) -> None:
+        """Of the one message that there is."""
+        (document,) = await self.ledger()
+        command = MESSAGE.ask(verb, **said)
+        await self.replica.kernel.execute(MESSAGES, document["_id"], command, Cause(self.clock.new_id()))
+
+
+@asynccontextmanager
+async def posting(*, sends: bool = True) -> AsyncIterator[Post]:
+    post = Post(sends=sends)
+    await post.store.start()
+    try:
+        yield post
+    finally:
+        await post.store.stop()
+        post.clock.close()

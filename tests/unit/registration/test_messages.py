@@ -1,0 +1,369 @@
+"""Messages: one for each event, recipient and template; what makes none; what becomes of one; what it never says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.generate import cases_of
+from services.registration.domain.notices import BY_TEMPLATE, LONGEST, NOTICES, OPTIONAL
+from services.registration.domain.persons import PERSON
+from services.registration.mailing.channel import AddressRefused, Mail, composed
+from services.registration.mailing.folder import Folder
+from services.registration.mailing.wording import Reader, worded
+from services.registration.store import MESSAGES, PERSONS, SHADOWS
+from services.registration.work.recipients import zone_in
+from services.registration.work.sending import TRIES
+from services.registration.work.telling import Telling
+from shared.cases.case import NEW, Case
+from shared.clock import derived_id
+from shared.contracts.matching import MatchFactTakenBack, OfferMade
+from shared.contracts.registration import (
+    ExpertDeclaredEligible,
+    ExpertDeclaredIneligible,
+    ExpertInfoRequested,
+    ExpertRegistered,
+    PersonErased,
+)
+from shared.errors import Overloaded, Unavailable
+from shared.messaging.shadow import new_shadow
+from shared.web.pages.languages import LANGUAGES
+from shared.zones import zone
+from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, posting
+
+# What ends a case and is told to nobody: the address is gone with the person.
+WITHOUT_A_MESSAGE = {"PersonErased", "ExpertWithdrawn"}
+TOLD_CASES = [case for one in ("registration", "matching", "placement") for case in cases_of(one)]
+
+
+def registered(**how: Any) -> ExpertRegistered:
+    said = {"happened_at": NOW, "person": WHO, "programme": "p", "office": "kabul", "channel": "self"}
+    return ExpertRegistered(**{**said, **how})
+
+
+def eligible(**how: Any) -> ExpertDeclaredEligible:
+    return ExpertDeclaredEligible(**{"happened_at": NOW, "person": WHO, **how})
+
+
+@pytest.mark.parametrize("case", [one for one in TOLD_CASES if one.name != "messages"], ids=lambda case: case.name)
+def test_every_end_of_a_case_is_told(case: Case[Any]) -> None:
+    """A state that nothing leads on from, of a case of persons or hosts."""
+    if case.name in ("programmes", "trainings", "sites"):
+        return
+    leads_on = {one for move in case.moves for one in move.before if move.leads_to(one) != {one}}
+    ends = set(case.statuses) - leads_on - {NEW}
+    told = {event for event in case.events if event.leads_to in ends and event.__name__ not in WITHOUT_A_MESSAGE}
+    assert told <= set(NOTICES)
+
+
+def test_receipts_decisions_and_security_cannot_be_refused() -> None:
+    assert {"receipt", "decision", "security"}.isdisjoint(OPTIONAL)
+    assert len(BY_TEMPLATE) > 50
+
+
+async def test_an_event_that_comes_twice_is_one_mail() -> None:
+    async with posting() as post:
+        await post.person()
+        first = await post.tell(registered())
+        await post.telling.heard(first)
+        await post.sweep()
+        await post.telling.heard(first)
+        await post.sweep(days=1)
+        assert [mail.to for mail in post.box.mails] == [ADDRESS]
+        assert await post.states() == [("registered", "sent", None)]
+
+
+async def test_a_new_event_of_the_same_type_is_another_mail() -> None:
+    async with posting() as post:
+        await post.person()
+        for _ in range(2):
+            await post.tell(ExpertInfoRequested(happened_at=NOW, items=("diploma",)), expert={"person": WHO})
+        await post.sweep()
+        assert len({mail.id for mail in post.box.mails}) == 2
+
+
+async def test_what_was_recorded_before_sending_was_switched_on_tells_nobody() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible(), recorded_at=NOW - timedelta(seconds=1))
+        post.clock.instant += LONGEST * 2
+        await post.tell(eligible(recorded_late=True))
+        assert await post.ledger() == []
+
+
+async def test_where_nothing_is_sent_nothing_is_written() -> None:
+    async with posting(sends=False) as post:
+        await post.person()
+        await post.tell(eligible())
+        assert await post.ledger() == []
+        assert await post.telling.since() is None
+
+
+async def test_the_instant_of_switching_on_is_noted_once() -> None:
+    async with posting() as post:
+        since = await post.telling.since()
+        post.clock.instant += timedelta(days=3)
+        again = Telling(post.replica, sends=True)
+        assert await again.since() == since == NOW
+
+
+async def test_a_fact_that_is_entered_late_is_held_until_an_officer_releases_it() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible(happened_at=NOW - timedelta(days=3), recorded_late=True))
+        await post.sweep(days=1)
+        assert (post.box.mails, await post.states()) == ([], [("eligible", "held", None)])
+        await post.ask("release")
+        await post.sweep()
+        assert await post.states() == [("eligible", "sent", None)]
+
+
+async def test_a_refusal_is_held_and_an_officer_may_discard_it() -> None:
+    async with posting() as post:
+        await post.person()
+        until = NOW + timedelta(days=10)
+        await post.tell(
+            ExpertDeclaredIneligible(happened_at=NOW, person=WHO, criteria=("residence_abroad",), appeal_until=until)
+        )
+        assert await post.states() == [("ineligible", "held", None)]
+        await post.ask("discard", reason="told_otherwise")
+        await post.sweep(days=1)
+        assert (post.box.mails, await post.states()) == ([], [("ineligible", "dropped", "told_otherwise")])
+
+
+async def test_a_message_whose_time_is_over_is_not_sent() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        await post.sweep(days=31)
+        assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "message_expired")])
+
+
+async def test_a_crash_between_sending_and_marking_sends_the_same_mail_again() -> None:
+    class Killed(BaseException):
+        pass
+
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        told = post.sending._tell
+
+        async def dies(*_: Any) -> None:
+            raise Killed
+
+        post.sending._tell = dies  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            await post.sweep()
+        post.sending._tell = told  # type: ignore[method-assign]
+        await post.sweep()
+        assert len(post.box.mails) == 1, "its claim is not over"
+        await post.sweep(minutes=3)
+        first, second = post.box.mails
+        assert first.id == second.id
+        assert composed(first, "a@example.org")["Message-ID"] == composed(second, "a@example.org")["Message-ID"]
+        assert await post.states() == [("eligible", "sent", None)]
+
+
+async def test_a_channel_that_is_away_is_tried_again_and_given_up_in_the_end() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        post.box.failing = [Unavailable("mail")]
+        await post.sweep()
+        assert await post.states() == [("eligible", "queued", None)]
+        await post.sweep(minutes=3)
+        assert len(post.box.mails) == 1
+        await post.tell(eligible())
+        post.box.failing = [Unavailable("mail") for _ in range(TRIES)]
+        for _ in range(TRIES + 1):
+            await post.sweep(hours=7)
+        assert ("eligible", "failed", "channel_away") in await post.states()
+
+
+async def test_who_cannot_be_reached_waits_for_an_officer() -> None:
+    async with posting() as post:
+        await post.person(None)
+        await post.tell(eligible())
+        await post.sweep()
+        assert await post.states() == [("eligible", "failed", "no_address")]
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        post.box.failing = [AddressRefused()]
+        await post.sweep()
+        assert await post.states() == [("eligible", "bounced", "address_refused")]
+        await post.ask("release")
+        await post.sweep()
+        assert await post.states() == [("eligible", "sent", None)]
+
+
+async def test_nobody_writes_to_an_erased_person() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        kernel = post.replica.kernel
+        document = await post.store.load(PERSONS.name, WHO)
+        assert document is not None
+        erased = PERSON.evolve(PERSONS.read(document), PersonErased(happened_at=NOW, reason="own_request"))
+        changed = {**document, "state": erased.model_dump(mode="json"), "version": document["version"] + 1}
+        await kernel.store.save(PERSONS.name, changed, document["version"])
+        await post.sweep()
+        assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "person_erased")])
+
+
+async def offered(post: Any, id: str, **how: Any) -> None:
+    event = OfferMade(happened_at=post.clock.instant, expires_at=post.clock.instant + timedelta(days=10), **how)
+    await post.tell(event, match={"person": WHO, "offer": id}, id=id)
+
+
+async def known(post: Any, **match: Any) -> None:
+    """What is heard of the case by now."""
+    shadow = await post.store.load(SHADOWS.name, CASE)
+    saved = {**(shadow or new_shadow(CASE)), "knowledge": {"match": match}}
+    saved["version"] += 1
+    await post.store.save(SHADOWS.name, SHADOWS.indexed(saved), saved["version"] - 1)
+
+
+async def test_an_offer_is_reminded_of_while_it_stands_open() -> None:
+    async with posting() as post:
+        await post.person()
+        event = derived_id("offer")
+        await offered(post, event)
+        await known(post, offer=event)
+        said = ["offer_made"]
+        for later, reminder in (
+            ({"days": 5}, "offer_half_time"),
+            ({"days": 4}, "offer_one_day"),
+            ({"hours": 21}, "offer_three_hours"),
+        ):
+            await post.sweep()
+            assert sorted(one for one, state, _ in await post.states() if state == "sent") == sorted(said)
+            await post.sweep(**later)
+            said.append(reminder)
+        assert len(post.box.mails) == 4
+
+
+async def test_an_offer_that_was_answered_is_not_reminded_of() -> None:
+    async with posting() as post:
+        await post.person()
+        await offered(post, derived_id("offer"))
+        await post.sweep()
+        await known(post, offer=None)
+        await post.sweep(days=5, minutes=1)
+        assert ("offer_half_time", "dropped", "no_longer_due") in await post.states()
+        assert [mail.subject for mail in post.box.mails] == ["An offer waits for your answer"]
+
+
+async def test_of_what_is_entered_late_nobody_is_reminded() -> None:
+    async with posting() as post:
+        await post.person()
+        await offered(post, derived_id("offer"), recorded_late=True)
+        assert await post.states() == [("offer_made", "held", None)]
+
+
+async def test_what_was_a_mistake_is_not_sent_or_taken_back() -> None:
+    async with posting() as post:
+        await post.person()
+        event = derived_id("offer")
+        await offered(post, event)
+        await known(post, offer=event)
+        await post.sweep()
+        said = {"fact": 4, "of": "OfferMade", "replaces": event, "reason": "mistaken_entry", "status": "allocated"}
+        await post.tell(MatchFactTakenBack(happened_at=NOW, **said), match={"person": WHO})
+        states = await post.states()
+        assert ("told_by_mistake", "held", None) in states
+        assert [reason for one, state, reason in states if state == "dropped"] == ["fact_taken_back"] * 3
+
+
+async def test_an_address_is_opened_once_that_is_in_the_audit_trail() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        post.box.failing = [Overloaded("audit entries")]
+        with pytest.raises(Overloaded):
+            await post.sweep()
+        assert (post.box.mails, post.readings) == ([], [])
+        await post.sweep(minutes=3)
+        (reading,) = post.readings
+        assert (reading.purpose, reading.fields, reading.subjects) == ("contact", ("email",), (WHO,))
+        assert len(post.box.mails) == 1
+
+
+async def test_a_mail_names_nobody_and_says_no_reason() -> None:
+    async with posting() as post:
+        await post.person()
+        until = NOW + timedelta(days=10)
+        await post.tell(
+            ExpertDeclaredIneligible(happened_at=NOW, person=WHO, criteria=("residence_abroad",), appeal_until=until)
+        )
+        await post.ask("release")
+        await post.sweep()
+        (mail,) = post.box.mails
+        whole = composed(mail, "office@example.org")
+        text = whole.get_content()
+        assert str(whole["To"]) == ADDRESS
+        assert [word for word in ("residence_abroad", ADDRESS, WHO, "kabul", "ineligible") if word in text] == []
+        assert CASE[:8] in text
+        assert f"http://127.0.0.1:8000/registration/experts/{CASE}" in text
+        assert "11 March 2026, 12:00 UTC; your time: 11 March 2026, 13:00 (Amsterdam time, UTC+01:00)" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_template_has_words_in_each_language(language: str) -> None:
+    async with posting() as post:
+        await post.person()
+        await offered(post, derived_id("offer"))
+        message = MESSAGES.read((await post.ledger())[0])
+        assert message is not None
+        for template, _ in BY_TEMPLATE:
+            one = message.model_copy(update={"template": template, "until": NOW})
+            words = worded(one, Reader(language), zone("Asia/Kabul"), "http://test")
+            assert "code:" not in words.text
+            assert "<" not in words.text
+            assert words.subject in words.text
+        assert ("UTC+04:30" in words.text) or language == "ar"
+
+
+def test_a_zone_is_said_of_countries_that_have_one_time() -> None:
+    found = {country: zone_in(country, NOW) for country in ("NL", "AF", "CD", "US", "DE")}
+    assert {country: str(one) if one else None for country, one in found.items()} == {
+        "NL": "Europe/Amsterdam",
+        "AF": "Asia/Kabul",
+        "CD": None,
+        "US": None,
+        "DE": found["DE"] and str(found["DE"]),
+    }
+
+
+@pytest.mark.parametrize(
+    "address", ["a b@example.org", "a,b@example.org", "a\r\nBcc: c@example.org", "a@@b.org", "a@.org"]
+)
+def test_an_address_that_no_header_holds_is_refused(address: str) -> None:
+    with pytest.raises(AddressRefused):
+        composed(Mail("id", address, "en", "Subject", "Text", NOW), "office@example.org")
+
+
+async def test_the_folder_has_one_file_a_message_however_often_it_is_sent(tmp_path: Path) -> None:
+    async with posting() as post:
+        folder = Folder(tmp_path / "mail", "office@example.org", post.clock)
+        mail = Mail("one", "somebody@exämple.org", "ar", "عرض ينتظر ردكم", "نص\n", NOW)
+        for _ in range(2):
+            await folder.send(mail)
+        (file,) = (tmp_path / "mail").iterdir()
+        read = message_from_bytes(file.read_bytes(), policy=default)
+        assert (read["Subject"], read.get_content().splitlines(), read["Message-ID"]) == (
+            mail.subject,
+            ["نص"],
+            "<one@example.org>",
+        )
+        assert read["To"] == "somebody@xn--exmple-cua.org"
+        await folder.forget("one")
+        assert list((tmp_path / "mail").iterdir()) == []
+        (tmp_path / "file").touch()
+        with pytest.raises(Unavailable):
+            await Folder(tmp_path / "file", "office@example.org", post.clock).send(mail)
