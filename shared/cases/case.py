@@ -79,7 +79,8 @@ class Move:
     """One arrow of a case's state machine.
 
     `event` tells what happened and by its `leads_to` where the case then stands; a tuple: one of these, as the rule
-    decides, and an empty one where nothing is told. `then`: what may follow in the same save. `to`: where the arrow leads, if the events do not say.
+    decides, and an empty one where nothing is told. `then`: what may follow in the same save. `to`: where the arrow
+    leads, if the events do not say.
     The event's fields come from what the rule tells, then from the body, then (required ones) from the state.
 
     `by`: who may do it through an edge and to which cases; nobody: a message, a timer or a guard does.

@@ -39,9 +39,8 @@ def given_back(_turn: Turn[Any, Any]) -> Told:
     return ()
 
 
-def taking(open_states: frozenset[str], example: str) -> tuple[Move, ...]:
-    """The rows by which officers share the cases of these states, which stay as they are. `example`: of an account."""
-    to_colleague = {"colleague": example}
+def taking(open_states: frozenset[str]) -> tuple[Move, ...]:
+    """The rows by which officers share the cases of these states, which stay as they are."""
     return (
         Move(TAKE, open_states, (), by=BY_OFFICER, rule=taken_on, desk="takes", refuses=(CASE_TAKEN,), aside=True),
         Move(
@@ -53,10 +52,19 @@ def taking(open_states: frozenset[str], example: str) -> tuple[Move, ...]:
             rule=passed_on,
             desk="passes_on",
             refuses=(CASE_NOT_TAKEN, CASE_TAKEN),
-            example=to_colleague,
+            example={"colleague": "0f5e2d0a-3f0c-5a51-8f0c-3d1b5b8f8c41"},
             aside=True,
         ),
-        Move(GIVE_BACK, open_states, (), by=BY_OFFICER, rule=given_back, desk="gives_back", refuses=(CASE_NOT_TAKEN,), aside=True),
+        Move(
+            GIVE_BACK,
+            open_states,
+            (),
+            by=BY_OFFICER,
+            rule=given_back,
+            desk="gives_back",
+            refuses=(CASE_NOT_TAKEN,),
+            aside=True,
+        ),
     )
 
 

@@ -32,6 +32,7 @@ from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.telephones import read_telephone
 from shared.cases.bodies import ITEM, Change, Input, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.taking import taking
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration import (
@@ -480,6 +481,7 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         overtaken="nothing",
     ),
+    *taking(SCREENING | ASKED | SCREENED | APPEALED | {claims.CLASH, claims.DUPLICATE, "suspended"}),
 )
 
 EXPERT = Case(

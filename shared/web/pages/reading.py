@@ -16,7 +16,7 @@ from starlette.responses import Response
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import STATUS
-from shared.web.acting import Behind, Seen, Served, id_of, seen
+from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen
 from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
@@ -60,9 +60,13 @@ class ReadingPages:
             narrowed, role, definitions = narrowing(request), admitted.principal.role, self._behind.definitions
             asked, newest = asked_of(narrowed, served, role, definitions), newest_first(narrowed)
             equalities = await admitted.equalities()
-            paged = paged_of(case, equalities[0], asked, definitions, admitted.principal.account, newest=newest) if equalities else None
+            paged = (
+                paged_of(case, equalities[0], asked, definitions, admitted.principal.account, newest=newest)
+                if equalities
+                else None
+            )
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
-            shown = [served.represent(document, admitted.principal) for document in documents]
+            shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
             lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
             return render(
@@ -82,6 +86,7 @@ class ReadingPages:
                 programmes=lists.get("programme", ()),
                 together=self._for_many(admitted, asked) if documents else [],
                 at_most=CASES_AT_MOST,
+                taken=case.is_taken_by(role),
                 among=_address(narrowed, limit=""),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),

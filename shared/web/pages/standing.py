@@ -78,9 +78,7 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
     """The verbs of the reader's role that the case does not leave open now, each with why."""
     veil = veil_of(served.case, principal.role)
     state = _as_read(served.aggregate.read(document), veil)
-    wrote = principal.account in document["private"].get(WRITTEN_BY, ())
-    taken = taken_by(document)
-    return tuple(_closed(served.case, state, principal.role, veil, taken, wrote=wrote))
+    return tuple(_closed(served.case, state, principal, veil, document))
 
 
 def _goes_on(move: Move, status: str) -> bool:
@@ -120,7 +118,11 @@ def _since(timeline: Timeline) -> datetime | None:
     return next(led, opened)
 
 
-def _closed(case: Case[Any], state: Any, role: Role, veil: Mapping[str, str], taken: str | None, *, wrote: bool) -> Iterable[Closed]:
+def _closed(
+    case: Case[Any], state: Any, principal: Principal, veil: Mapping[str, str], document: Document
+) -> Iterable[Closed]:
+    role, taken = principal.role, taken_by(document)
+    wrote = principal.account in document["private"].get(WRITTEN_BY, ())
     for verb in case.verbs:
         rows = case.rows[verb]
         if role not in rows[0].by or rows[0].opens:
