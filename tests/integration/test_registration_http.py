@@ -118,10 +118,10 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     expert, person = await registered(published)
     path = f"/experts/{expert}"
     screening = (await published.get(path)).json()["open"]
-    assert screening == ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend"]
+    assert screening == ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend", "take"]
     assert (await published.get(path, "protection")).json()["open"] == []
     asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
-    assert asked.json()["open"] == ["provide-info", "suspend"]
+    assert asked.json()["open"] == ["provide-info", "suspend", "take"]
     seen = (await published.get(f"/persons/{person}")).json()
     open_now = ["assign-account", "correct-profile", "request-identity-change", "give-consent", "withdraw-consent"]
     assert (seen["state"], seen["open"]) == ("recorded", open_now)

@@ -481,7 +481,8 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         overtaken="nothing",
     ),
-    *taking(SCREENING | ASKED | SCREENED | APPEALED | {claims.CLASH, claims.DUPLICATE, "suspended"}),
+    # Whose number it is, no office decides.
+    *taking(SCREENING | ASKED | SCREENED | APPEALED | {"suspended"}),
 )
 
 EXPERT = Case(
