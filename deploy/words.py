@@ -42,7 +42,7 @@ from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
 SERVICES = (*GROUPS, "monitoring")
-PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code", "service")
+PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code", "service", "paper")
 # A message's text, or its singular and its plural.
 Message = str | tuple[str, str]
 # What Pydantic calls the break of what a body's schema says.
@@ -119,6 +119,7 @@ def keys() -> Iterator[str]:
     for service in SERVICES:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
+            yield from (f"paper:{paper.name}" for paper in served.papers)
             yield from (f"verb:{one.verb}" for one in served.beside)
         yield from (f"case:{resource}" for resource in getattr(built(service), "beside", ()))
         yield from _of_contract(contract(built(service).app, service))

@@ -73,6 +73,8 @@ def faults_of(service: str, method: str, path: str, answer: httpx.Response) -> I
     if media not in declared["content"]:
         yield f"media type {media}"
         return
+    if "json" not in media:
+        return
     validator = _validator(service, path, method.lower(), str(answer.status_code), media)
     for error in validator.iter_errors(json.loads(answer.content)):
         yield f"{error.json_path}: {error.validator} {str(error.schema)[:200]}"

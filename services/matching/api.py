@@ -15,6 +15,7 @@ from services.matching import views
 from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
 from services.matching.domain.knowledge import OfAnotherOffice
 from services.matching.domain.matches import MATCH
+from services.matching.papers.terms import TERMS
 from services.matching.store import ASSIGNMENTS, MATCHES, last_day_over_everywhere
 from services.matching.work.selection import APPLICATION
 from services.matching.work.works import Works
@@ -26,6 +27,7 @@ from shared.identity.policy import Grant
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
 from shared.intake.submissions import SUBMISSIONS
+from shared.papers.named import OFFER
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
@@ -69,6 +71,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             views.assignment,
             of_assignments,
             section=SelectionSection,
+            papers=(TERMS,),
             columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on"),
             parts=("terms.institution",),
         ),
@@ -80,6 +83,7 @@ def served_cases(works: Works) -> tuple[Served, ...]:
             of_matches,
             unsealed=_with_its_placement(works),
             section=SelectionSection,
+            papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
             parts=("expert", "person", "institution"),
         ),

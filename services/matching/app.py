@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.matching.api import RIGHTS, Api, served_cases
 from services.matching.handlers import handlers
+from services.matching.papers.terms import TERMS, TermsPaper
 from services.matching.settings import Issued
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, MATCHES, SHADOWS
 from services.matching.work.selection import APPLICATION
@@ -11,6 +12,7 @@ from services.matching.work.works import Works
 from shared.clock import derived_id
 from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
+from shared.web.papers import paper_routes
 from shared.web.served import served
 
 SERVICE = "matching"
@@ -29,14 +31,16 @@ class Matching:
         self.replica.times(MATCHES)
         self.replica.times(guard=self.works.promises.pools)
         self.cases = served_cases(self.works)
+        terms, of_pages = paper_routes(TERMS, TermsPaper(self.replica).made)
         self.app = served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[Api(self.replica, self.works).router],
+            routers=[Api(self.replica, self.works).router, terms],
             rights=RIGHTS,
             subjects_of=self._subjects_of,
         )
+        self.app.include_router(of_pages)
 
     async def _subjects_of(self, account: str) -> Subjects:
         """Who registers itself is the person that follows from the account, also before that was heard of here."""

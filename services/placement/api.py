@@ -8,6 +8,7 @@ from services.placement import views
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
+from shared.papers.named import CERTIFICATE
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
 from shared.web.acting import Served, Work
@@ -37,6 +38,7 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
             views.placement,
             works,
             section=PlacementSection,
+            papers=(CERTIFICATE,),
             columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
             parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
         ),

@@ -18,6 +18,7 @@ from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.claiming import Claiming
+from services.registration.work.contacts import Contacts
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -47,6 +48,7 @@ class Works:
     claiming: Claiming
     identity_changes: IdentityChanges
     erasing: Erasing
+    contacts: Contacts
     putting_right: Mapping[str, Work]
 
 
@@ -56,6 +58,7 @@ def served_cases(
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
         "assign-account": works.handing_over.of_institution,
+        "set-contact": works.contacts.of_institution,
         **works.putting_right,
     }
     return (
@@ -145,6 +148,7 @@ def _of_persons(works: Works) -> Mapping[str, Work]:
     return {
         "correct-profile": works.profiles.correct,
         "assign-account": works.handing_over.of_person,
+        "set-contact": works.contacts.of_person,
         "erase": works.erasing.erase,
         "request-identity-change": works.identity_changes.request,
         "confirm-identity-change": works.identity_changes.confirm,

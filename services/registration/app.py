@@ -22,6 +22,7 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
+from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
 from services.registration.readings import alike
 from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
@@ -29,6 +30,7 @@ from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
+from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
 from services.registration.work.duplicates import Duplicates
@@ -84,17 +86,18 @@ class Registration:
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
         self.app = served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings), alike_router(duplicates)],
-            rights=[*RIGHTS, *alike.RIGHTS],
+            routers=[readings_router(self.readings), alike_router(duplicates), *papers.edge],
+            rights=[*RIGHTS, *alike.RIGHTS, *PAPER_RIGHTS],
             subjects_of=self.work.handing_over.subjects_of,
         )
         (experts,) = (one for one in self.cases if one.case is EXPERT)
-        self.app.include_router(ReadingPages(self.readings).router)
-        self.app.include_router(AlikePages(duplicates, experts).router)
+        for pages in (ReadingPages(self.readings).router, AlikePages(duplicates, experts).router, *papers.pages):
+            self.app.include_router(pages)
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
         self.app.include_router(Applying(opening, experts).router)
@@ -129,12 +132,13 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts),
+        Proposing(replica, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting),
+        Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
     )
 

@@ -24,7 +24,13 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
-from shared.contracts.placement import PlacementEndedEarly, PlacementOpened, ReportSubmitted, ReturnCompleted
+from shared.contracts.placement import (
+    PlacementEndedEarly,
+    PlacementOpened,
+    PlacementTimeCorrected,
+    ReportSubmitted,
+    ReturnCompleted,
+)
 from shared.contracts.registration import ExpertIdentitySettled, PersonErased, Profile
 from shared.messaging.handlers import Effect, Handler, Handlers, Know
 from shared.messaging.heads import Reissue
@@ -43,6 +49,7 @@ _ONLY_KNOWN: tuple[type[Event], ...] = (
     ExpertSourced,
     MatchKept,
     PlacementOpened,
+    PlacementTimeCorrected,
     ReportSubmitted,
 )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from services.registration.domain.contact import FORMER_KEPT
 from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
 from services.registration.domain.readings import DOCUMENTS, NAMES
-from shared.clock import short_hash
+from shared.clock import instant_of, short_hash, text_of
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
 from shared.identity.sealing import blind, open_sealed, seal_all
@@ -22,6 +24,8 @@ SERVICE = "registration"
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
+# The address before the present one, and since when it is that.
+FORMER, FORMER_SINCE = "former_email", "former_since"
 # Of the words of a name by which a person is found; a longer one is found by the first of them.
 TOKENS_AT_MOST = 12
 # A change of identity that waits for a decision.
@@ -91,6 +95,29 @@ class Identifiers:
             for name in NAMES
             if private.get(f"sealed_{name}")
         }
+
+    async def address(self, id: str, private: Mapping[str, Any], *, former: bool = False) -> str | None:
+        """The address for mail of a person or an institution; None without one. `former`: the one before, where there
+        was one not long ago. Raises KeyDestroyed, SealBroken, Unavailable."""
+        found = await self.opened(id, private, (FORMER, "email") if former else ("email",))
+        address: str | None = found.get(FORMER, found.get("email"))
+        return address
+
+    async def addressed(self, id: str, private: Mapping[str, Any], address: str, now: datetime) -> dict[str, str]:
+        """The private fields with that address; the one before is kept, and the oldest of several within that time.
+
+        Raises KeyDestroyed, SealBroken, Unavailable.
+        """
+        before = await self.address(id, private)
+        sealed = await self._sealed(id, {"email": address})
+        since = private.get(FORMER_SINCE)
+        if before is None or before == address or (since and now < instant_of(since) + FORMER_KEPT):
+            return sealed
+        return {**sealed, **await self._sealed(id, {FORMER: before}), FORMER_SINCE: text_of(now)}
+
+    async def contact(self, id: str, address: str | None) -> dict[str, str]:
+        """The private fields of an institution's address; none without one."""
+        return await self._sealed(id, {"email": address}) if address else {}
 
     async def opened(self, person_id: str, private: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
         """Those of the fields that are there: texts, and `documents`. Raises KeyDestroyed, SealBroken, Unavailable."""

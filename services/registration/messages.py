@@ -36,7 +36,7 @@ class Preview(BaseModel):
 
 class MessageSeen(Seen):
     """`template`: what kind of thing is told; `to`: who is told; `about`: the topic of the case and `subject` the case.
-    `due_at`: not sent before, `expires_at`: not after. `reason`: why it was not sent, or did not arrive.
+    `due_at`: not sent before, `not_after`: nor after that. `reason`: why it was not sent, or did not arrive.
     `tried`: how often, since it was last released. `preview`: where one message is read, what it says: to officers in
     each language, to its recipient in the own one.
     """
@@ -48,7 +48,7 @@ class MessageSeen(Seen):
     until: Instant | None
     opened_at: Instant
     due_at: Instant
-    expires_at: Instant
+    not_after: Instant
     reason: str | None
     person: str | None
     institution: str | None
@@ -62,9 +62,15 @@ def message(document: Document, principal: Principal) -> MessageSeen:
     state = MESSAGE.state.model_validate(document["state"])
     tried = document["private"].get(TRIED, {})
     of_offices = {"tried": tried.get("times", 0)} if principal.role in ("officer", "protection") else {}
-    said = state.model_dump(exclude={"status", "event", "round", "programme_version"})
+    said = state.model_dump(exclude={"status", "event", "round", "programme_version", "expires_at"})
     return MessageSeen(
-        id=document["_id"], version=document["version"], state=state.status, to=state.to, **said, **of_offices
+        id=document["_id"],
+        version=document["version"],
+        state=state.status,
+        to=state.to,
+        not_after=state.expires_at,
+        **said,
+        **of_offices,
     )
 
 

@@ -103,7 +103,16 @@ DRAFTS = Collection(
 
 def _told(field: str) -> Equals:
     """A recipient finds what was sent: what an officer holds is not said yet."""
-    return lambda document: _state(document, field) if _state(document, "status") == ["sent"] else []
+    return lambda document: _state(document, field) if _is(document, "sent") else []
+
+
+def _queued_for(document: Document) -> list[str]:
+    """Whoever a message waits to be sent to."""
+    return [*_state(document, "person"), *_state(document, "institution")] if _is(document, "queued") else []
+
+
+def _is(document: Document, status: str) -> bool:
+    return _state(document, "status") == [status]
 
 
 def _by_writing(document: Document) -> str:
@@ -117,6 +126,7 @@ MESSAGES: Aggregate[Message] = Aggregate.of(
         {
             **indexes_of(MESSAGE, _by_writing, own=_told("person"), institution=_told("institution")),
             "event": Index(lambda d: _state(d, "event"), _by_writing),
+            "queued": Index(_queued_for, _by_writing),
         },
     ),
 )

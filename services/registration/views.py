@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
 from services.registration.domain.claims import Settled
+from services.registration.domain.contact import Wishes
 from services.registration.domain.experts import EXPERT, Channel
 from services.registration.domain.identity import Identity
 from services.registration.domain.identity import Outcome as IdentityOutcome
@@ -17,6 +18,7 @@ from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
 from services.registration.identifiers import Identifiers
+from services.registration.work.contacts import wishes_of
 from services.registration.work.readings import Readings
 from shared.cases.trail import Trailed
 from shared.contracts.base import Event, Instant
@@ -42,6 +44,10 @@ SEES_ACTUAL_VALUES = ("expert", "officer")
 # Who may see that another identity is to be recorded.
 SEES_IDENTITY_CHANGES = ("expert", "officer")
 _IDENTITY_CHANGES = (IdentityChangeRequested, IdentityChangeConfirmed, IdentityChangeRefused)
+
+
+# Who may see in which language and how often somebody wants to be written to.
+SEES_WISHES = ("expert", "host", "officer")
 
 
 class ProgrammeSeen(Seen):
@@ -75,6 +81,7 @@ class PersonSeen(Seen):
     consents: Mapping[str, Consent]
     profile: tuple[ProfileEntry, ...]
     document_claim: Settled | None = None
+    contact: Wishes | None = None
     given_name: str = ""
     family_name: str = ""
     identity_change: IdentityChangeSeen | None = None
@@ -144,6 +151,7 @@ class InstitutionSeen(Seen):
     registered_at: Instant
     reason: str | None
     last_fact: FactSeen | None
+    contact: Wishes | None = None
 
 
 def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
@@ -171,6 +179,7 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         profile=state.entries,
         document_claim=state.claim,
         **({"identity_change": change} if change else {}),
+        **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
     )
 
 
@@ -261,7 +270,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     )
 
 
-def institution(document: Document, _principal: Principal) -> InstitutionSeen:
+def institution(document: Document, principal: Principal) -> InstitutionSeen:
     state = INSTITUTION.state.model_validate(document["state"])
     return InstitutionSeen(
         id=document["_id"],
@@ -269,5 +278,6 @@ def institution(document: Document, _principal: Principal) -> InstitutionSeen:
         state=state.status,
         name=document["private"].get("name"),
         last_fact=last_fact(state),
+        **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
         **state.model_dump(exclude={"status", "account", *Trailed.model_fields}),
     )

@@ -89,6 +89,13 @@ class PersonAccountAssigned(Event):
     reason: Code
 
 
+class PersonContactChanged(Event):
+    """The person wants to be written to in another way; `elsewhere`: at another address, which no event says."""
+
+    topic: ClassVar[str] = "registration.persons"
+    elsewhere: bool
+
+
 class DocumentClaimSettled(Event):
     """Somebody else claimed the document number that the person held; `outcome` as in `ExpertIdentitySettled`."""
 
@@ -402,6 +409,13 @@ class InstitutionAccountAssigned(Event):
     topic: ClassVar[str] = "registration.institutions"
     account: Id
     reason: Code
+
+
+class InstitutionContactChanged(Event):
+    """How the institution wants to be written to has changed; `elsewhere`: to another address."""
+
+    topic: ClassVar[str] = "registration.institutions"
+    elsewhere: bool
 
 
 class InstitutionAssessed(Event):

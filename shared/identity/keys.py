@@ -5,6 +5,7 @@
 | `<service>/receipts/current.key` | Ed25519 seed that signs receipts |
 | `<service>/receipts/retired/<key id>.key` | seeds that signed before; their public halves stay published |
 | `<service>/blind-index.key`, `<service>/commands.key`, `<service>/cursor.key`, `<service>/audit.key` | HMAC-SHA256 |
+| `<service>/papers.key` | HMAC-SHA256 of the codes by which papers are checked |
 | `<service>/intake/<day>.key` | AES-256 of one day's submissions |
 | `<service>/drafts/<day>.key` | AES-256 of the drafts that were last edited on that day |
 | `<service>/persons.sqlite` | AES-256, one a person |
@@ -94,6 +95,10 @@ class Keys:
     def audit_key(self, service: str) -> bytes:
         """Of the links of the service's audit trail."""
         return self._bytes.take(f"{_named(service)}/audit.key")
+
+    def paper_key(self, service: str) -> bytes:
+        """Of the codes by which the service's papers are checked."""
+        return self._bytes.take(f"{_named(service)}/papers.key")
 
     def intake_day_key(self, service: str, day: str) -> bytes:
         """The key of the day, `YYYY-MM-DD` in UTC; made where there is none. ValueError for no date."""

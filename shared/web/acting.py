@@ -21,6 +21,7 @@ from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
+from shared.papers.named import PaperOf
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import check_codes, part_of
 from shared.programmes.sections.base import Section
@@ -111,7 +112,7 @@ class Served:
     `columns`: what a list shows of each, by fields of `seen` and of its parts (`parties.expert`); `as_part`: what a
     case that names this one shows of it, if not the columns. `parts`: fields that name cases of other services, of
     which the reader is shown that much.
-    `beside`: what pages of the case lead to besides.
+    `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 
@@ -130,6 +131,7 @@ class Served:
     as_part: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     beside: tuple[Beside, ...] = ()
+    papers: tuple[PaperOf, ...] = ()
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}

@@ -71,9 +71,14 @@ def answers(
         placed = {**done, "headers": {"ETag": ETAG, "Location": LOCATION}}
         found = {"200": {**placed, "description": "It had been opened by the same request before."}, "201": placed}
     if refused:
-        named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(refused))
-        found["409"] = {"description": f"Refused by a rule: {named}. {FIELDS}", "content": _problem()}
+        found["409"] = refused_by(*refused)
     return found
+
+
+def refused_by(*rules: str) -> dict[str, Any]:
+    """The 409 of an operation that these rules may refuse."""
+    named = ", ".join(f"`{rule}`" for rule in dict.fromkeys(rules))
+    return {"description": f"Refused by a rule: {named}. {FIELDS}", "content": _problem()}
 
 
 def listed_answers(model: type[BaseModel]) -> dict[str, Any]:

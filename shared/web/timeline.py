@@ -25,6 +25,8 @@ from shared.web.callers import Edge, Granted, may
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, cursor, limit_of, query, read_cursor
 
 OFFICE = "office"
+# Records that stand for the whole of something: what changed has an event of its own.
+_COMPACTED = frozenset(name for name, topic in TOPICS.items() if topic.compacted)
 # Who is outside of every office: to them whoever works for one is the office.
 _OUTSIDE: frozenset[Role] = frozenset({"expert", "host", "panel"})
 _NUMBER_DIGITS = 6
@@ -110,7 +112,7 @@ def _as_read(
 
     What leads out of a veiled state to where the case seemed to stand is no news, so it is left out.
     """
-    events = {event.__name__: event for event in served.case.events if not TOPICS[event.topic].compacted}
+    events = {event.__name__: event for event in served.case.events if event.topic not in _COMPACTED}
     stood, was_veiled = None, False
     for _, saved in groupby(rows, key=lambda row: row["save"]):
         together = list(saved)

@@ -25,10 +25,10 @@ def javascript() -> Path:
     return _once("javascript", sources, lambda folder: _fetch(npm, folder))
 
 
-def java() -> Path:
-    """The folder with our sources and the jars in `libs`. Raises MissingTool."""
+def java(name: str = "java") -> Path:
+    """The folder of that name with our sources, and the jars in `libs`. Raises MissingTool."""
     maven = [_tool("mvn"), "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=libs"]
-    return _once("java", HERE / "java", lambda folder: _fetch([*maven, "-DincludeScope=runtime"], folder))
+    return _once(name, HERE / name, lambda folder: _fetch([*maven, "-DincludeScope=runtime"], folder))
 
 
 def said_by(argv: Sequence[str], folder: Path, codes: Sequence[int] = (0,)) -> str:

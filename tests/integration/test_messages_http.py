@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from services.registration.app import Registration
-from services.registration.domain.examples import ATTRIBUTES, DEFINITION
+from services.registration.domain.examples import ATTRIBUTES, DEFINITION, INSTITUTION
 from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work import sending
 from shared.replica import Ports, stored
@@ -27,7 +28,10 @@ async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Serving, 
     def build(ports: Ports, settings: Any) -> Registration:
         return Registration(ports, settings, box)
 
-    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+    serving = Serving("registration", stored(COLLECTIONS, SHADOWS), build)
+    # By day, for nobody is written to at night.
+    serving.clock.ahead = timedelta(hours=(12 - serving.clock.now().hour) % 24)
+    async with serving:
         answer = await serving.post("/programmes", "administrator", {"definition": DEFINITION})
         assert answer.status_code == 201
 
@@ -77,6 +81,8 @@ async def test_who_registers_gets_a_mail_and_an_officer_holds_what_refuses(edge:
     seen = (await serving.get(f"/messages/{held}")).json()
     assert [one["language"] for one in seen["preview"]] == ["en", "fr", "ar"]
     assert CANARY not in str(seen)
+    told = (await serving.get(f"/messages/{held}/timeline")).json()["items"]
+    assert [one["fact"] for one in told] == ["MessageHeld"]
     for _ in range(2):
         released = await serving.post(f"/messages/{held}/release", "officer", key="release-it")
         assert released.status_code == 200
@@ -108,3 +114,36 @@ async def test_who_left_no_address_waits_for_an_officer(edge: tuple[Serving, Box
     assert CANARY not in bad.text
     dropped = await serving.post(f"/messages/{message}/discard", "officer", {"reason": "told_otherwise"})
     assert (dropped.json()["state"], box.mails) == ("dropped", [])
+
+
+async def test_whoever_says_how_to_be_written_to_is_and_the_address_before_is_told(edge: tuple[Serving, Box]) -> None:
+    serving, box = edge
+    receipt = (await serving.post("/experts", "expert", registration(email=CANARY), subject="anna")).json()
+    await decided(serving, receipt, role="expert", subject="anna")
+    await arrived(serving, {("registered", "sent")})
+    person = (await serving.get(f"/experts/{receipt['subject']}", "expert", subject="anna")).json()["person"]
+    asked = {"email": "another@example.org", "language": "ar", "often": "daily", "unwanted": ["reminder"]}
+    for _ in range(2):
+        set_so = await serving.post(f"/persons/{person}/set-contact", "expert", asked, subject="anna", key="one")
+        assert set_so.status_code == 200, set_so.text
+        assert "another@" not in set_so.text
+        assert set_so.json()["contact"] == {"language": "ar", "often": "daily", "unwanted": ["reminder"]}
+    await arrived(serving, {("registered", "sent"), ("contact_changed", "sent")})
+    assert [mail.to for mail in box.mails] == [CANARY, CANARY]
+    await serving.post(f"/experts/{receipt['subject']}/screen", "officer")
+    await arrived(serving, {("registered", "sent"), ("contact_changed", "sent"), ("eligible", "sent")})
+    assert (box.mails[-1].to, box.mails[-1].subject) == ("another@example.org", "تم فحص تسجيلكم")
+    bad = await serving.post(f"/persons/{person}/set-contact", "expert", {"unwanted": ["decision"]}, subject="anna")
+    assert bad.status_code == 422
+    assert (await serving.post(f"/persons/{person}/set-contact", "expert", asked, subject="bela")).status_code == 404
+
+
+async def test_an_institution_is_written_to_at_the_address_that_it_gave(edge: tuple[Serving, Box]) -> None:
+    serving, box = edge
+    asked = {name: said for name, said in INSTITUTION.items() if name != "account"} | {"email": CANARY}
+    made = await serving.post("/institutions", "host", asked, subject="college")
+    assert made.status_code == 201
+    assert CANARY not in made.text
+    await arrived(serving, {("institution_registered", "sent")})
+    assert [mail.to for mail in box.mails] == [CANARY]
+    assert [one["template"] for one in await listed(serving, "host", subject="college")] == ["institution_registered"]

@@ -37,6 +37,12 @@ CHANGED_IDENTITY: dict[str, Any] = {
     "document": {"type": "passport", "country": "NL", "number": "X0000009"},
     "reason": "marriage",
 }
+CONTACT: dict[str, Any] = {
+    "email": "somebody@example.org",
+    "language": "fr",
+    "often": "daily",
+    "unwanted": ["progress"],
+}
 INSTITUTION: dict[str, Any] = {
     "name": "Teacher training college",
     "country": "AF",

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from services.registration.domain import examples
-from services.registration.domain.fields import KnownCountry
+from services.registration.domain.contact import ContactChange, as_wished
+from services.registration.domain.fields import Email, KnownCountry
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, SignsInAs, to_another
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
@@ -24,6 +25,7 @@ from shared.contracts.registration import (
     InstitutionAssessed,
     InstitutionBecamePartner,
     InstitutionClosed,
+    InstitutionContactChanged,
     InstitutionFactTakenBack,
     InstitutionPutOnHold,
     InstitutionRegistered,
@@ -52,7 +54,7 @@ class Institution(Trailed):
 
 
 class InstitutionRegistration(Change):
-    """`account`: the subject under which the institution signs in."""
+    """`account`: the subject under which the institution signs in; `email`: where its mail goes, sealed."""
 
     name: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
     country: KnownCountry
@@ -61,6 +63,7 @@ class InstitutionRegistration(Change):
     host_type: Code
     office: Code
     account: SignsInAs | None = None
+    email: Email | None = None
 
 
 def under_its_account(turn: Turn[Institution, InstitutionRegistration]) -> Told:
@@ -106,6 +109,17 @@ FACTS: tuple[Move, ...] = (
         refuses=(CALLERS, HELD, UNCHANGED),
         reasons=("contact_left", "first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "new-contact@example.org", "reason": "contact_left"},
+        aside=True,
+    ),
+    Move(
+        "set-contact",
+        OPEN,
+        InstitutionContactChanged,
+        body=ContactChange,
+        by=BY_HOST,
+        rule=as_wished,
+        needs=states("private"),
+        example=examples.CONTACT,
         aside=True,
     ),
     Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),

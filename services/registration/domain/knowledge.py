@@ -9,12 +9,15 @@ What a function knows stands in the subject's shadow under the function's name:
 | | offer: the event that set its last instant, while it is out |
 | placement | expert, person, institution; over: whether the return is over |
 | | contract, reports_due: the events that set the days; stage: contracted, active, reported |
+
+Beside these stands what papers say of a match and a placement (`domain/papers.py`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from services.registration.domain import papers
 from shared.contracts.base import Envelope, Event
 from shared.contracts.matching import (
     ApplicationReceived,
@@ -59,7 +62,7 @@ def assignment(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 
 def match(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
     """Whom a match is about; whatever ends its offer or takes it back ends what is known of an offer."""
-    known = {**known, **_named(event)}
+    known = {**known, **_named(event), **papers.of_match(event)}
     if isinstance(event, ApplicationReceived | ExpertSourced | AssignmentMatched):
         return known
     if isinstance(event, MatchTimeCorrected):
@@ -70,7 +73,7 @@ def match(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 
 def placement(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
     """Whom a placement is about, which event set its days, and how far it has come."""
-    known = {**known, **_named(event)}
+    known = {**known, **_named(event), **papers.of_placement(event)}
     match event:
         case PlacementContracted():
             return {**known, "contract": envelope.id, "stage": "contracted"}

@@ -21,6 +21,7 @@ from shared.identity.roles import BY_OFFICER
 Recipient = Literal["expert", "host"]
 Status = Literal["held", "queued", "sent", "bounced", "dropped", "failed"]
 # Why a message is not sent, beside what an officer says.
+OPTED_OUT = "opted_out"
 EXPIRED, NO_LONGER_DUE, ERASED, TAKEN_BACK = "message_expired", "no_longer_due", "person_erased", "fact_taken_back"
 NO_ADDRESS, ADDRESS_REFUSED, CHANNEL_AWAY = "no_address", "address_refused", "channel_away"
 
@@ -213,7 +214,7 @@ MESSAGE = Case(
             WAITS,
             MessageDropped,
             body=Reason,
-            reasons=(EXPIRED, NO_LONGER_DUE, TAKEN_BACK, ERASED, NO_ADDRESS),
+            reasons=(EXPIRED, NO_LONGER_DUE, TAKEN_BACK, ERASED, NO_ADDRESS, OPTED_OUT),
             overtaken="nothing",
         ),
     ),

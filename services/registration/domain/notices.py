@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from services.registration.domain.contact import BY_DAY, Unwanted
 from services.registration.domain.messages import Recipient
 from shared.contracts import matching as m
 from shared.contracts import placement as p
@@ -19,7 +20,7 @@ from shared.contracts.base import Envelope, Event
 
 Kind = Literal["receipt", "decision", "security", "request", "progress", "reminder"]
 # What somebody may ask not to be told; receipts, decisions and security are told always.
-OPTIONAL: tuple[Kind, ...] = ("request", "progress", "reminder")
+OPTIONAL: tuple[Kind, ...] = get_args(Unwanted)
 LASTS: Mapping[Kind, timedelta] = {
     "receipt": timedelta(days=14),
     "decision": timedelta(days=30),
@@ -31,6 +32,8 @@ LASTS: Mapping[Kind, timedelta] = {
 # The oldest fact that anybody is told of.
 LONGEST = max(LASTS.values())
 MORNING = time(9)
+# Goes to the address before.
+CONTACT_CHANGED = "contact_changed"
 
 Knowledge = Mapping[str, Any]
 # When a reminder is due, by the event and the office's zone; None where the event sets no such time.
@@ -60,6 +63,8 @@ def still(_known: Knowledge, _event: str) -> bool:
 class Notice:
     """`held`: an officer releases it. `until`: what it names as the last instant. `when`: of which of the events.
 
+    `at_any_hour`: it says how much time is left, so it does not wait for the morning.
+
     A reminder is `due` later, and is sent only if it `stands` then.
     """
 
@@ -69,6 +74,7 @@ class Notice:
     held: bool = False
     until: Callable[[Any], datetime | None] = no_end
     when: Callable[[Any, Envelope], bool] = always
+    at_any_hour: bool = False
     due: Due = at_once
     stands: Stands = still
 
@@ -98,6 +104,10 @@ def _first(_event: Any, envelope: Envelope) -> bool:
 
 def _ends(event: Any, _envelope: Envelope) -> bool:
     return bool(event.outcome == "same_person")
+
+
+def _another_address(event: Any, _envelope: Envelope) -> bool:
+    return bool(event.elsewhere)
 
 
 def _names_a_time(event: Any, _envelope: Envelope) -> bool:
@@ -158,7 +168,16 @@ _report_missing = _known_as("placement", "reports_due", "active")
 
 
 OFFER_REMINDERS = tuple(
-    Notice(template, "expert", "reminder", until=_expiry, when=_names_a_time, due=due, stands=_offer_open)
+    Notice(
+        template,
+        "expert",
+        "reminder",
+        until=_expiry,
+        when=_names_a_time,
+        at_any_hour=due is not _half,
+        due=due,
+        stands=_offer_open,
+    )
     for template, due in (
         ("offer_half_time", _half),
         ("offer_one_day", _before(days=1)),
@@ -182,6 +201,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
     r.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
     r.PersonAccountAssigned: (Notice("account_assigned", "expert", "security"),),
+    r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_another_address),),
     r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
     r.IdentityChangeConfirmed: (Notice("identity_change_decided", "expert", "decision"),),
     r.IdentityChangeRefused: (Notice("identity_change_decided", "expert", "decision"),),
@@ -191,6 +211,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.InstitutionActivated: (Notice("institution_active", "host", "decision"),),
     r.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
     r.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
+    r.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
     r.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
     m.AssignmentSubmitted: (Notice("terms_received", "host", "receipt"),),
     m.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
@@ -267,6 +288,12 @@ BY_TEMPLATE: Mapping[tuple[str, Recipient], Notice] = {
     (one.template, one.to): one for notices in NOTICES.values() for one in notices
 }
 TEMPLATES: tuple[str, ...] = (*dict.fromkeys(one.template for one in BY_TEMPLATE.values()), CORRECTION)
+
+
+def by_day(template: str, to: Recipient) -> bool:
+    """Whether a message of the template waits for the end of the night."""
+    found = BY_TEMPLATE.get((template, to))
+    return kind_of(template, to) in BY_DAY and not (found and found.at_any_hour)
 
 
 def kind_of(template: str, to: Recipient) -> Kind:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.claims import Heard, Settled, settled
-from services.registration.domain.examples import CHANGED_IDENTITY, PROFILE
+from services.registration.domain.contact import ContactChange, as_wished
+from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
 from services.registration.domain.identity import (
@@ -44,6 +45,7 @@ from shared.contracts.registration import (
     IdentityChangeRefused,
     IdentityChangeRequested,
     PersonAccountAssigned,
+    PersonContactChanged,
     PersonErased,
     PersonRecorded,
     Profile,
@@ -243,6 +245,17 @@ MOVES: tuple[Move, ...] = (
         refuses=(CALLERS, HELD, UNCHANGED),
         reasons=("first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "somebody@example.org", "reason": "first_sign_in"},
+        aside=True,
+    ),
+    Move(
+        "set-contact",
+        RECORDED,
+        PersonContactChanged,
+        body=ContactChange,
+        by=BY_EXPERT,
+        rule=as_wished,
+        needs=states("private"),
+        example=CONTACT,
         aside=True,
     ),
     Move(

@@ -34,7 +34,9 @@ SENTENCES: Mapping[Purpose, str] = {
 }
 # What is read without being asked for: the own identifiers, a change of identity that waits for a decision, whom a name
 # belongs to, and who read what of whom.
-Noted = Literal[Purpose, "own", "identity_change", "search", "trail"]
+# Papers that name a person: whoever reads one reads the name.
+PaperPurpose = Literal["certificate", "offer_letter"]
+Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "trail"]
 BEYOND = "readings_used_up"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -42,22 +42,33 @@ def address_of(base_url: str, message: Message) -> str:
 
 def worded(message: Message, reader: Reader, office: tzinfo, base_url: str) -> Words:
     """The mail. `office`: the zone in which its instants stand first."""
+    lines = _said(message, reader, office, base_url)
+    return Words(lines[0], "\n".join([*lines, "", _closing(reader.language)]) + "\n")
+
+
+def _closing(language: str) -> str:
+    words = translations(language)
+    return words.gettext("This message says no more than that, so that nobody else who reads it learns anything.")
+
+
+def _said(message: Message, reader: Reader, office: tzinfo, base_url: str) -> list[str]:
     language = reader.language
     _, formats = translations(language).gettext, Formats(language, reader.zone)
-    sentence = _(code_key("template", message.template))
     reference = plain(formats.reference(message.subject[:REFERENCE_CHARACTERS]), language)
-    lines = [sentence, "", _filled(_("Reference: %(reference)s"), reference=reference)]
+    lines = [_(code_key("template", message.template)), "", _filled(_("Reference: %(reference)s"), reference=reference)]
     if message.until is not None:
         until = plain(formats.instant(message.until, office), language)
         lines.append(_filled(_("Until: %(until)s"), until=until))
-    lines += [
-        "",
-        _("Sign in to read it and to answer:"),
-        address_of(base_url, message),
-        "",
-        _("This message says no more than that, so that nobody else who reads it learns anything."),
-    ]
-    return Words(sentence, "\n".join(lines) + "\n")
+    return [*lines, _("Sign in to read it and to answer:"), address_of(base_url, message)]
+
+
+def gathered(messages: Sequence[Message], reader: Reader, office: tzinfo, base_url: str) -> Words:
+    """One mail for several messages, each as it would stand alone."""
+    words, number = translations(reader.language), len(messages)
+    parts = [_said(one, reader, office, base_url) for one in messages]
+    subject = words.ngettext("%(number)s message for you", "%(number)s messages for you", number)
+    text = "\n\n".join("\n".join(part) for part in parts)
+    return Words(_filled(subject, number=number), f"{text}\n\n{_closing(reader.language)}\n")
 
 
 def plain(markup: str, language: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.registration.domain.names import fold_name
-from services.registration.domain.readings import NAMES, OPENS, Noted, Purpose, Used
+from services.registration.domain.readings import NAMES, OPENS, Noted, PaperPurpose, Purpose, Used
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
 from services.registration.store import PERSONS, READERS
@@ -55,6 +55,23 @@ class Readings:
         await self.count(principal)
         await self.note(principal, purpose, OPENS[purpose], [document["_id"]])
         return await self._identifiers.opened(document["_id"], document["private"], OPENS[purpose])
+
+    async def names(self, id: str, principal: Principal, purpose: PaperPurpose, *, own: bool) -> Mapping[str, Any]:
+        """Given and family name of the person for a paper, by field; whoever reads the `own` ones is not counted.
+
+        Refusal `readings_used_up` (429). Raises KeyDestroyed for an erased person, SealBroken, Unavailable.
+        """
+        document = await self._store.load(PERSONS.name, id)
+        if document is None or PERSONS.state.model_validate(document["state"]).status == "erased":
+            raise KeyDestroyed
+        if not own:
+            await self.count(principal)
+        await self.note(principal, purpose, NAMES, [id])
+        found = await self._identifiers.opened(id, document["private"], NAMES)
+        if not found:
+            # A paper without the name that it is about would be nobody's.
+            raise KeyDestroyed
+        return found
 
     async def search(self, principal: Principal, name: str) -> tuple[list[Document], bool]:
         """The office's persons who have all the words of the name, and whether there are more of them.

@@ -10,10 +10,13 @@ from typing import Any
 
 from babel.core import get_global
 
+from services.registration.domain.contact import Wishes
 from services.registration.domain.messages import Message
+from services.registration.domain.notices import CONTACT_CHANGED
 from services.registration.identifiers import Identifiers
 from services.registration.mailing.wording import Reader
 from services.registration.store import ACCOUNTS, INSTITUTIONS, PERSONS
+from services.registration.work.contacts import wishes_of
 from shared.contracts.base import Scope
 from shared.contracts.registration import attributes_on
 from shared.errors import Refusal, SankofaError
@@ -30,11 +33,14 @@ class Gone(SankofaError):
 
 
 @dataclass(frozen=True)
-class Reached:
-    """`address`: None where none is known."""
+class Recipient:
+    """Who is written to, before any address is opened. `zone`: of the person's life where it is known, else the
+    office's."""
 
-    address: str | None
+    document: Document
     reader: Reader
+    wishes: Wishes
+    zone: tzinfo
 
 
 class Recipients:
@@ -46,24 +52,33 @@ class Recipients:
         self._definitions = replica.definitions
         self._identifiers = identifiers
 
-    async def reached(self, message: Message) -> Reached:
-        """Raises Gone for an erased person; SealBroken, Unavailable."""
-        collection = PERSONS.name if message.to == "expert" else INSTITUTIONS.name
-        document = await self._store.load(collection, message.recipient)
+    async def of(self, message: Message) -> Recipient:
+        """Raises Gone for an erased person; TooEarly, Unavailable."""
+        document = await self._loaded(message)
         state: Mapping[str, Any] = (document or {}).get("state") or {}
         if document is None or state.get("status") == "erased":
             raise Gone
+        wishes, lives_in = wishes_of(document), self._lives_in(document, message)
+        reader = Reader(wishes.language or await self._language(state), lives_in)
+        return Recipient(document, reader, wishes, lives_in or self.zone_of(message))
+
+    async def address(self, recipient: Recipient, message: Message) -> str | None:
+        """None where none is known. Raises Gone; SealBroken, Unavailable."""
+        id, private = recipient.document["_id"], recipient.document["private"]
         try:
-            found = await self._identifiers.opened(document["_id"], document["private"], ("email",))
+            return await self._identifiers.address(id, private, former=message.template == CONTACT_CHANGED)
         except KeyDestroyed:
             raise Gone from None
-        return Reached(found.get("email"), Reader(await self._language(state), self._lives_in(document, message)))
+
+    async def _loaded(self, message: Message) -> Document | None:
+        return await self._store.load(PERSONS.name if message.to == "expert" else INSTITUTIONS.name, message.recipient)
 
     async def language_of(self, message: Message) -> str:
         """In which the recipient is written to. Raises Unavailable."""
-        collection = PERSONS.name if message.to == "expert" else INSTITUTIONS.name
-        document = await self._store.load(collection, message.recipient)
-        return await self._language((document or {}).get("state") or {})
+        document = await self._loaded(message)
+        if document is None:
+            return DEFAULT
+        return wishes_of(document).language or await self._language(document.get("state") or {})
 
     def zone_of(self, message: Message) -> tzinfo:
         """The zone of the message's office. Raises TooEarly."""

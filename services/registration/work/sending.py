@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.registration.domain.contact import GATHERED, next_gathering, night_until
 from services.registration.domain.messages import (
     ADDRESS_REFUSED,
     CHANNEL_AWAY,
@@ -18,13 +19,14 @@ from services.registration.domain.messages import (
     MESSAGE,
     NO_ADDRESS,
     NO_LONGER_DUE,
+    OPTED_OUT,
     Message,
 )
-from services.registration.domain.notices import BY_TEMPLATE, kind_of
+from services.registration.domain.notices import BY_TEMPLATE, by_day, kind_of
 from services.registration.mailing.channel import AddressRefused, Channel, Mail
-from services.registration.mailing.wording import worded
+from services.registration.mailing.wording import gathered, worded
 from services.registration.store import MESSAGES, SHADOWS
-from services.registration.work.recipients import Gone, Recipients
+from services.registration.work.recipients import Gone, Recipient, Recipients
 from shared.audit.chain import Reading
 from shared.clock import Runtime, derived_id, text_of, together
 from shared.errors import Conflict, Overloaded, PortError, Unavailable, UnknownOutcome
@@ -41,6 +43,9 @@ CLAIMED = timedelta(minutes=2)
 TRIES, LONGEST_PAUSE = 8, timedelta(hours=6)
 # In the private part: how often the message was tried since it was last released.
 TRIED = "tried"
+# And until when it was put off, for the night or for one mail a day.
+PUT_OFF = "put_off"
+GATHERED_AT_MOST = 50
 
 # Who reads an address here is nobody's account.
 READER, ROLE, FIELDS = derived_id("sending"), "system", ("email",)
@@ -104,61 +109,103 @@ class Sending:
             return
         if message.status != "queued":
             return
-        document, tries = await self._claim(document, message, now)
-        if tries > TRIES:
+        try:
+            recipient = await self._recipients.of(message)
+        except Gone:
+            await self._tell(document["_id"], "lapse", ERASED)
+            return
+        if kind_of(message.template, message.to) in recipient.wishes.unwanted:
+            await self._tell(document["_id"], "lapse", OPTED_OUT)
+        elif later := _later(document, message, recipient, now):
+            await self._put_off(document, later)
+        else:
+            await self._claimed(document, message, recipient, now)
+
+    async def _claimed(self, document: Document, message: Message, recipient: Recipient, now: datetime) -> None:
+        """Claims the message, and what else waited for the same morning; then they are sent as one mail."""
+        if await self._claim(document, message, now) > TRIES:
             await self._tell(document["_id"], "give-up", CHANNEL_AWAY)
             return
-        await self._send(document["_id"], message, now)
+        sent = [(document["_id"], message)]
+        if PUT_OFF in document["private"] and recipient.wishes.often == "daily":
+            sent += await self._gathered(document["_id"], message, now)
+        await self._send(sent, recipient, now)
 
-    async def _send(self, id: str, message: Message, now: datetime) -> None:
-        if self._channel is None:
-            return
+    async def _gathered(self, id: str, message: Message, now: datetime) -> list[tuple[str, Message]]:
+        """The recipient's other messages that wait for this morning, each claimed; one that is contended stays."""
+        found: list[tuple[str, Message]] = []
+        for other in await self._store.find(MESSAGES.name, "queued", message.recipient, limit=GATHERED_AT_MOST):
+            one, until = MESSAGES.read(other), other["private"].get(PUT_OFF)
+            if one is None or other["_id"] == id or until is None or until > text_of(now):
+                continue
+            if kind_of(one.template, one.to) not in GATHERED or await self._lapsed(one, now):
+                continue
+            try:
+                await self._claim(other, one, now)
+            except Conflict:
+                continue
+            found.append((other["_id"], one))
+        return found
+
+    async def _send(self, sent: list[tuple[str, Message]], recipient: Recipient, now: datetime) -> None:
+        """Each is marked as it went, the first of them last: a crash before that sends the same mail once more."""
+        sent = sorted(sent, key=lambda one: one[0])
+        (id, message), others = sent[0], sent[1:]
+        verb, reason = await self._handed_in(id, message, [one for _, one in others], recipient, now)
+        for each in (*(other for other, _ in others), id) if verb else ():
+            await self._tell(each, verb, reason)
+
+    async def _handed_in(
+        self, id: str, message: Message, others: list[Message], recipient: Recipient, now: datetime
+    ) -> tuple[str, str | None]:
+        """What became of it, as a verb with its reason; no verb where it has to be tried again."""
+        await self._noting(self._reading(message, now))
         try:
-            await self._noting(self._reading(message, now))
-            reached = await self._recipients.reached(message)
+            address = await self._recipients.address(recipient, message)
         except Gone:
-            await self._tell(id, "lapse", ERASED)
-            return
-        if reached.address is None:
+            return "lapse", ERASED
+        if address is None:
             # Whoever sent something in was given a receipt there and then; anything else somebody has to tell.
             receipt = kind_of(message.template, message.to) == "receipt"
-            await self._tell(id, "lapse" if receipt else "give-up", NO_ADDRESS)
-            return
-        words = worded(message, reached.reader, self._recipients.zone_of(message), self._base_url)
-        mail = Mail(id, reached.address, reached.reader.language, words.subject, words.text, now)
+            return "lapse" if receipt else "give-up", NO_ADDRESS
+        reader, zone = recipient.reader, self._recipients.zone_of(message)
+        words = gathered([message, *others], reader, zone, self._base_url) if others else None
+        words = words or worded(message, reader, zone, self._base_url)
+        if self._channel is None:
+            return "", None
         try:
-            await self._channel.send(mail)
+            await self._channel.send(Mail(id, address, reader.language, words.subject, words.text, now))
         except AddressRefused:
-            await self._tell(id, "return", ADDRESS_REFUSED)
+            return "return", ADDRESS_REFUSED
         except (Unavailable, UnknownOutcome) as error:
             # Its claim says when it is tried again.
             count("mail_waits")
             logger.warning("mail_waits", error=type(error).__name__)
-        else:
-            await self._tell(id, "confirm")
+            return "", None
+        return "confirm", None
 
     def _reading(self, message: Message, now: datetime) -> Reading:
         service = self._kernel.service
         office = message.office or ""
         return Reading(text_of(now), READER, ROLE, office, service, PURPOSE, FIELDS, (message.recipient,))
 
-    async def _claim(self, document: Document, message: Message, now: datetime) -> tuple[Document, int]:
-        """The message is this replica's until the claim is over; the pauses between tries grow. Raises Conflict."""
+    async def _claim(self, document: Document, message: Message, now: datetime) -> int:
+        """The message is this replica's until the claim is over; how often it was tried. The pauses grow. Raises
+        Conflict."""
         tried = document["private"].get(TRIED, {})
         tries = tried.get("times", 0) + 1 if tried.get("round") == message.round else 1
         pause = min(CLAIMED * 2 ** (tries - 1), LONGEST_PAUSE)
-        beside = {TRIED: {"round": message.round, "times": tries}}
-        claimed = MESSAGES.collection.indexed(
-            {
-                **document,
-                "version": document["version"] + 1,
-                "private": {**document["private"], **beside},
-                "timed": True,
-                "next_at": text_of(now + pause),
-            }
-        )
-        await self._store.save(MESSAGES.name, claimed, document["version"])
-        return claimed, tries
+        await self._wait(document, now + pause, {TRIED: {"round": message.round, "times": tries}})
+        return int(tries)
+
+    async def _put_off(self, document: Document, later: datetime) -> None:
+        await self._wait(document, later, {PUT_OFF: text_of(later)})
+
+    async def _wait(self, document: Document, until: datetime, beside: Mapping[str, Any]) -> None:
+        """Saves when the message is looked at again, which its state does not say. Raises Conflict."""
+        private, version = {**document["private"], **beside}, document["version"]
+        timed = {**document, "version": version + 1, "private": private, "timed": True, "next_at": text_of(until)}
+        await self._store.save(MESSAGES.name, MESSAGES.collection.indexed(timed), version)
 
     async def _lapsed(self, message: Message, now: datetime) -> str | None:
         """Why the message is not sent any more; None where it is."""
@@ -178,3 +225,13 @@ class Sending:
         command = MESSAGE.ask(verb) if reason is None else MESSAGE.ask(verb, reason=reason)
         cause = Cause(derived_id(id, verb, text_of(self._runtime.now())))
         await self._kernel.fire(MESSAGES, id, command, cause, lambda _document: True)
+
+
+def _later(document: Document, message: Message, recipient: Recipient, now: datetime) -> datetime | None:
+    """Until when it waits: for the morning, or the morning on which all is sent as one mail; None where it does not."""
+    kind, until = kind_of(message.template, message.to), document["private"].get(PUT_OFF)
+    if recipient.wishes.often == "daily" and kind in GATHERED:
+        later = None if until else next_gathering(now, recipient.zone)
+    else:
+        later = night_until(now, recipient.zone) if by_day(message.template, message.to) else None
+    return later if later is not None and later < message.expires_at else None

@@ -145,6 +145,7 @@ class ReadingPages:
                     if one.is_there(document) and _may(admitted, one.resource, one.verb)
                 ],
                 parts=[*parts_of(found, served.parts)],
+                papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )
 
@@ -221,3 +222,10 @@ def _address(request: Request, **otherwise: str) -> str:
 
 def _may(admitted: Admitted, resource: str, verb: str) -> bool:
     return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))
+
+
+def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:
+    """What there is of the case as a PDF for this reader: its name and its address."""
+    role = admitted.principal.role
+    there_are = (one for one in served.papers if found.state in one.states and role in one.by)
+    return [(one.name, one.address(found.id)) for one in there_are]

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from services.registration.domain.contact import Wishes
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Mail
 from services.registration.store import COLLECTIONS, MESSAGES, PERSONS, SHADOWS
+from services.registration.work.contacts import WISHES
 from services.registration.work.recipients import Recipients
 from services.registration.work.sending import Sending
 from services.registration.work.telling import Telling
@@ -92,6 +94,14 @@ class Post:
         asked = PERSON.ask("record", office="kabul", entry=entry)
         private = await self.identifiers._sealed(WHO, {"email": address} if address else {})
         await self.replica.kernel.execute(PERSONS, WHO, asked, Cause(derived_id("recorded")), private=private)
+
+    async def wishes(self, **said: Any) -> None:
+        """How the person wants to be written to."""
+        document = await self.store.load(PERSONS.name, WHO)
+        assert document is not None
+        private = {**document["private"], WISHES: Wishes(**said).model_dump(mode="json")}
+        changed = {**document, "private": private, "version": document["version"] + 1}
+        await self.store.save(PERSONS.name, changed, document["version"])
 
     async def tell(self, event: Event, subject: str = CASE, **known: Any) -> Delivery:
         self.sent += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.generate import cases_of
+from services.registration.domain.contact import night_until
 from services.registration.domain.notices import BY_TEMPLATE, LONGEST, NOTICES, OPTIONAL
 from services.registration.domain.persons import PERSON
 from services.registration.mailing.channel import AddressRefused, Mail, composed
@@ -144,10 +145,11 @@ async def test_a_message_whose_time_is_over_is_not_sent() -> None:
         assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "message_expired")])
 
 
-async def test_a_crash_between_sending_and_marking_sends_the_same_mail_again() -> None:
-    class Killed(BaseException):
-        pass
+class Killed(BaseException):
+    pass
 
+
+async def test_a_crash_between_sending_and_marking_sends_the_same_mail_again() -> None:
     async with posting() as post:
         await post.person()
         await post.tell(eligible())
@@ -180,7 +182,7 @@ async def test_a_channel_that_is_away_is_tried_again_and_given_up_in_the_end() -
         assert len(post.box.mails) == 1
         await post.tell(eligible())
         post.box.failing = [Unavailable("mail") for _ in range(TRIES)]
-        for _ in range(TRIES + 1):
+        for _ in range(3 * TRIES):
             await post.sweep(hours=7)
         assert ("eligible", "failed", "channel_away") in await post.states()
 
@@ -216,8 +218,8 @@ async def test_nobody_writes_to_an_erased_person() -> None:
         assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "person_erased")])
 
 
-async def offered(post: Any, id: str, **how: Any) -> None:
-    event = OfferMade(happened_at=post.clock.instant, expires_at=post.clock.instant + timedelta(days=10), **how)
+async def offered(post: Any, id: str, *, lasts: timedelta = timedelta(days=10), **how: Any) -> None:
+    event = OfferMade(happened_at=post.clock.instant, expires_at=post.clock.instant + lasts, **how)
     await post.tell(event, match={"person": WHO, "offer": id}, id=id)
 
 
@@ -278,6 +280,94 @@ async def test_what_was_a_mistake_is_not_sent_or_taken_back() -> None:
         states = await post.states()
         assert ("told_by_mistake", "held", None) in states
         assert [reason for one, state, reason in states if state == "dropped"] == ["fact_taken_back"] * 3
+
+
+def asked() -> ExpertInfoRequested:
+    return ExpertInfoRequested(happened_at=NOW, items=("diploma",))
+
+
+async def test_nobody_is_woken_at_night_but_for_what_cannot_wait() -> None:
+    async with posting() as post:
+        await post.person()
+        # 22:30 in the Netherlands, where the person lives.
+        post.clock.instant = NOW + timedelta(hours=9, minutes=30)
+        await post.tell(registered(happened_at=post.clock.instant))
+        await post.tell(eligible(happened_at=post.clock.instant))
+        event = derived_id("offer")
+        await offered(post, event, lasts=timedelta(hours=12))
+        await known(post, offer=event)
+        await post.sweep()
+        assert {mail.subject for mail in post.box.mails} == {"Your registration was received"}
+        await post.sweep(hours=9, minutes=1)
+        assert [mail.subject for mail in post.box.mails[1:]] == ["An offer waits for your answer: three hours are left"]
+        await post.sweep(minutes=30)
+        assert len(post.box.mails) == 5
+
+
+async def test_whoever_wants_one_mail_a_day_gets_one_with_all_that_can_wait() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.wishes(often="daily", language="fr")
+        for _ in range(3):
+            await post.tell(asked(), expert={"person": WHO})
+        await post.tell(eligible())
+        await post.sweep()
+        assert [mail.subject for mail in post.box.mails] == ["Votre inscription a été vérifiée"]
+        await post.sweep(hours=18)
+        assert len(post.box.mails) == 1
+        await post.sweep(hours=1, minutes=1)
+        assert post.box.mails[1].subject == "3 messages pour vous"
+        assert post.box.mails[1].text.count("Votre bureau vous demande") == 3
+        await post.sweep(days=2)
+        assert len(post.box.mails) == 2
+        assert {state for _, state, _ in await post.states()} == {"sent"}
+
+
+async def test_a_crash_in_the_middle_of_several_sends_the_same_mail_again() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.wishes(often="daily")
+        for _ in range(3):
+            await post.tell(asked(), expert={"person": WHO})
+        await post.sweep()
+        tell, left = post.sending._tell, [1]
+
+        async def dies(*said: Any) -> None:
+            if not left:
+                raise Killed
+            left.pop()
+            await tell(*said)
+
+        post.sending._tell = dies  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            await post.sweep(hours=20)
+        post.sending._tell = tell  # type: ignore[method-assign]
+        await post.sweep(minutes=3)
+        first, second = post.box.mails
+        assert first.id == second.id
+        assert {state for _, state, _ in await post.states()} == {"sent"}
+
+
+async def test_what_nobody_has_to_be_told_can_be_refused() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.wishes(unwanted=("request",))
+        await post.tell(asked(), expert={"person": WHO})
+        await post.tell(eligible())
+        await post.sweep()
+        assert ("info_requested", "dropped", "opted_out") in await post.states()
+        assert len(post.box.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("hour", "until"), [("20:59", None), ("21:00", "08:00"), ("23:59", "08:00"), ("07:59", "08:00"), ("08:00", None)]
+)
+def test_the_night(hour: str, until: str | None) -> None:
+    now = datetime.fromisoformat(f"2026-03-28T{hour}:00").replace(tzinfo=zone("Europe/Amsterdam"))
+    found = night_until(now, zone("Europe/Amsterdam"))
+    assert (found and f"{found.astimezone(zone('Europe/Amsterdam')):%H:%M}") == until
+    # The clocks were set forward in that night, and it is the morning's eight o'clock all the same.
+    assert found is None or found > now
 
 
 async def test_an_address_is_opened_once_that_is_in_the_audit_trail() -> None:

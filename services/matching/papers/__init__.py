@@ -1,0 +1,1 @@
+"""Papers of matching: the terms of reference."""

@@ -1,0 +1,1 @@
+"""Papers: what somebody takes away as a PDF, typeset from a template and data (docs/papers.md)."""
