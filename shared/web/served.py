@@ -66,10 +66,9 @@ def served(
     if replica.intake is not None:
         app.include_router(receipt_page(service, replica.intake, cases))
     for one in cases:
-        # Before the pages of one case, whose id may be any word.
-        app.include_router(bulk_pages_of(one, behind))
-        app.include_router(pages_of(one, behind))
-        app.include_router(reading_pages_of(one, behind))
+        # Bulk acts before the pages of one case, whose id may be any word.
+        for pages in (bulk_pages_of, pages_of, reading_pages_of):
+            app.include_router(pages(one, behind))
     return app
 
 

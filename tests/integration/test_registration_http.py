@@ -123,7 +123,8 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
     assert asked.json()["open"] == ["provide-info", "suspend", "take"]
     seen = (await published.get(f"/persons/{person}")).json()
-    open_now = ["assign-account", "correct-profile", "request-identity-change", "give-consent", "withdraw-consent"]
+    open_now = ["assign-account", "set-contact", "correct-profile", "request-identity-change"]
+    open_now += ["give-consent", "withdraw-consent"]
     assert (seen["state"], seen["open"]) == ("recorded", open_now)
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []

@@ -84,10 +84,8 @@ class ReadingPages:
                 filters=filters_for(case, role),
                 order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                together=self._for_many(admitted, asked) if documents else [],
-                at_most=CASES_AT_MOST,
                 taken=case.is_taken_by(role),
-                among=_address(narrowed, limit=""),
+                **self._for_many(narrowed, admitted, asked if documents else None),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
@@ -96,7 +94,12 @@ class ReadingPages:
 
         return endpoint
 
-    def _for_many(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
+    def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
+        """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
+        together = [] if asked is None else self._together(admitted, asked)
+        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="")}
+
+    def _together(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
         """What the reader may do to many cases of the list at once, in some state that the list has."""
         case, verbs = self._served.case, verbs_for_many(self._served, admitted.principal.role)
         in_state = [asked[STATUS]] if STATUS in asked else case.statuses
