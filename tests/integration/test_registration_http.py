@@ -129,7 +129,7 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
     institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
-    assert institution["open"] == ["assign-account", "assess", "close"]
+    assert institution["open"] == ["assign-account", "set-contact", "assess", "close"]
     hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
     assert hosts.json()["open"] == []
     refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")
