@@ -3,30 +3,25 @@ shortlists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from services.matching import views
-from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
-from services.matching.domain.knowledge import OfAnotherOffice
+from services.matching.domain.assignments import ASSIGNMENT, EXPERT, READERS
 from services.matching.domain.matches import MATCH
 from services.matching.papers.terms import TERMS
-from services.matching.store import ASSIGNMENTS, MATCHES, last_day_over_everywhere
-from services.matching.work.selection import APPLICATION
+from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.work.vacancies import FILTERS, Application, path_of
 from services.matching.work.works import Works
-from shared.cases.bodies import Change
-from shared.clock import derived_id, text_of
-from shared.contracts.base import Id
-from shared.errors import Refusal
-from shared.identity.policy import Grant
+from shared.clock import derived_id
+from shared.contracts.base import Code
 from shared.identity.rights import Rights
 from shared.identity.roles import BY_EXPERT
-from shared.intake.submissions import SUBMISSIONS
 from shared.papers.named import OFFER
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
@@ -38,9 +33,13 @@ from shared.web.callers import Granted, may
 from shared.web.commands import CREATES, cause, key_of, refuse_if_match
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
-from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
+from shared.web.lists import OF_EVERY_LIST, PARAMETERS, page, query
 
-OPEN_VACANCIES = ("vacant", "all")
+_CODE = TypeAdapter(Code).json_schema()
+NARROWING: Sequence[Mapping[str, Any]] = [
+    {"name": name, "in": "query", "description": f"Those of this {name}, by its code.", "schema": _CODE}
+    for name in FILTERS
+]
 # What is published is for everybody who may apply; drafts and reasons stay in `assignments`.
 RIGHTS: tuple[Rights, ...] = (
     ("vacancies", "list read", {"expert": "all", "host": "all", "officer": "all"}),
@@ -101,30 +100,33 @@ def _with_its_placement(works: Works) -> Unsealed:
     return told
 
 
-class Application(Change):
-    """Who applies: an expert for himself, or an officer for an expert of the own office."""
-
-    expert: Id
-
-
 class Api:
     """The routes that are no case's."""
 
     def __init__(self, replica: Replica, works: Works) -> None:
-        self._kernel = replica.kernel
         self._store = replica.ports.store
-        self._intake = replica.submissions
-        self._selection = works.selection
+        self._vacancies = works.vacancies
         self.router = APIRouter()
         vacancies, vacancy = listed_answers(views.VacancySeen), answered(views.VacancySeen, "As experts see it.")
         matches = listed_answers(views.MatchSeen)
-        self._route("/vacancies", "vacancies", "list", self._vacancies, "What is open to applications", vacancies)
+        self._route("/vacancies", "vacancies", "list", self._list, "What is open to applications", vacancies, NARROWING)
         self._route("/vacancies/{id}", "vacancies", "read", self._vacancy, "One vacancy", vacancy)
         path = "/assignments/{id}/shortlist"
         self._route(path, "shortlist", "list", self._shortlist, "The matches of every round by rank", matches)
         self._applications()
 
-    def _route(self, path: str, resource: str, verb: str, run: Any, summary: str, responses: Mapping[str, Any]) -> None:
+    def _route(
+        self,
+        path: str,
+        resource: str,
+        verb: str,
+        run: Any,
+        summary: str,
+        responses: Mapping[str, Any],
+        narrowing: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        parameters = [ID_PARAMETER] if "{id}" in path else [*PARAMETERS, *narrowing]
+
         async def endpoint(request: Request, granted: Granted = Depends(may(resource, verb))) -> Response:
             answer: Response = await run(request, granted)
             return answer
@@ -135,39 +137,25 @@ class Api:
             methods=["GET"],
             summary=summary,
             operation_id=f"{resource}_{verb}",
-            openapi_extra={"responses": responses, "parameters": [ID_PARAMETER] if "{id}" in path else PARAMETERS},
+            openapi_extra={"responses": responses, "parameters": parameters},
             tags=[resource],
         )
 
-    async def _vacancies(self, request: Request, granted: Granted) -> Response:
-        """Without those whose work is over: the index has them by their last day."""
-        now = self._kernel.runtime.now()
+    async def _list(self, request: Request, granted: Granted) -> Response:
+        """Without those whose work is over."""
 
         async def seen(document: Document) -> Mapping[str, Any]:
-            return representation(views.vacancy(document, await self._standing(document, granted)))
+            return representation(await self._vacancies.seen(document, granted))
 
-        def offered(document: Document) -> bool:
-            state = ASSIGNMENTS.read(document)
-            return state is not None and not state.is_over(now)
-
-        over_everywhere = last_day_over_everywhere(now)
-        query(request, *OF_EVERY_LIST)
-        return await page(request, ASSIGNMENTS.name, Paged.of(OPEN_VACANCIES, offered), seen, first=over_everywhere)
-
-    async def _standing(self, document: Document, granted: Granted) -> str | None:
-        """Where the calling expert's own match on the assignment stands."""
-        own = await granted.equalities_of([Grant(MATCH.name, "own")]) if granted.principal.role == "expert" else ()
-        programme = document["state"].get("programme") or ""
-        for _, person in own:
-            return await self._selection.standing(document["_id"], derived_id(person, programme))
-        return None
+        asked = {name: value for name, value in query(request, *OF_EVERY_LIST, *FILTERS).items() if name in FILTERS}
+        paged, first = self._vacancies.narrowed(asked)
+        return await page(request, ASSIGNMENTS.name, paged, seen, first=first)
 
     async def _vacancy(self, request: Request, granted: Granted) -> Response:
         query(request)
-        document = await self._store.load(ASSIGNMENTS.name, id_of(request.path_params["id"]))
-        if document is None or not _is_open(document):
-            raise Refusal("not_found", status=404)
-        return JSONResponse(representation(views.vacancy(document, await self._standing(document, granted))))
+        document = await self._vacancies.load(request.path_params["id"])
+        own = await self._vacancies.own(document, granted)
+        return JSONResponse(representation(await self._vacancies.read(document, own)))
 
     async def _shortlist(self, request: Request, granted: Granted) -> Response:
         """The matches of every round by rank, all on one page: a round has five at most."""
@@ -201,38 +189,7 @@ class Api:
         )
 
     async def _apply(self, id: str, request: Request, granted: Granted) -> Response:
-        document = await self._store.load(ASSIGNMENTS.name, id)
         refuse_if_match(request)
         sent = await read_body(request, Application)
-        what, key = f"POST /matching/v1/assignments/{id}/applications", key_of(request, granted)
-        said = cause(request, granted, what, key, sent.digest, sent.model.happened_at)
-        expert = sent.model.expert
-        if await self._store.load(SUBMISSIONS.name, said.command_id) is None:
-            await self._may_apply(document, expert, granted, said.happened_at or self._kernel.runtime.now())
-        body = {"assignment": id, "expert": expert, "received_at": text_of(self._kernel.runtime.now())}
-        office = document["state"].get("office") if document else None
-        channel = "self" if granted.principal.role == "expert" else "officer"
-        match_id = derived_id(id, expert)
-        return acknowledged(
-            await self._intake.submit(APPLICATION, match_id, body, said, office=office, channel=channel)
-        )
-
-    async def _may_apply(self, document: Document | None, expert: str, granted: Granted, at: datetime) -> None:
-        """An expert for himself and an officer of the assignment's office, while it is open and its work is not over;
-        else 404 or 409."""
-        state = ASSIGNMENTS.read(document)
-        equalities = await granted.equalities()
-        if state is None or (not _is_open(document) and ("office", state.office) not in equalities):
-            raise Refusal("not_found", status=404)
-        if state.status not in OPEN_TO_EXPERTS:
-            raise Refusal("assignment_not_open")
-        state.refuse_over(at)
-        own = any(name == "own" and derived_id(of, state.programme or "") == expert for name, of in equalities)
-        if not own and ("office", state.office) not in equalities:
-            raise OfAnotherOffice
-        await self._selection.check_filing(state, expert, own=own)
-
-
-def _is_open(document: Document | None) -> bool:
-    state = ASSIGNMENTS.read(document)
-    return state is not None and state.status in OPEN_TO_EXPERTS
+        said = cause(request, granted, path_of(id), key_of(request, granted), sent.digest, sent.model.happened_at)
+        return acknowledged(await self._vacancies.apply(id, sent.model.expert, said, granted))

@@ -7,11 +7,13 @@ from services.matching.handlers import handlers
 from services.matching.papers.terms import TERMS, TermsPaper
 from services.matching.settings import Issued
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, MATCHES, SHADOWS
+from services.matching.vacancy_pages import VacancyPages, link
 from services.matching.work.selection import APPLICATION
 from services.matching.work.works import Works
 from shared.clock import derived_id
 from shared.identity.policy import Subjects
 from shared.replica import Ports, Replica
+from shared.web.pages.waiting import Further
 from shared.web.papers import paper_routes
 from shared.web.served import served
 
@@ -39,7 +41,9 @@ class Matching:
             routers=[Api(self.replica, self.works).router, terms],
             rights=RIGHTS,
             subjects_of=self._subjects_of,
+            further=(Further("vacancies", link, ("vacancies", "list")),),
         )
+        self.app.include_router(VacancyPages(self.works.vacancies, self.replica.definitions).router)
         self.app.include_router(of_pages)
 
     async def _subjects_of(self, account: str) -> Subjects:

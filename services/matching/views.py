@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.matching.work.promises import standing
 from shared.cases.trail import Trailed
@@ -44,8 +44,19 @@ class AssignmentSeen(Seen):
     last_fact: FactSeen | None
 
 
+class CriterionSeen(BaseModel):
+    """What the terms ask for, and whether the calling expert's profile meets it; null: the profile does not say."""
+
+    model_config = ConfigDict(frozen=True)
+
+    criterion: str
+    required: JsonValue
+    met: bool | None
+
+
 class VacancySeen(BaseModel):
-    """An assignment that is open to applications. `standing`: where the calling expert's own match on it stands."""
+    """An assignment that is open to applications. `standing`: where the calling expert's own match on it stands;
+    `criteria`: where one is read by an expert whose profile is known."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,6 +68,7 @@ class VacancySeen(BaseModel):
     title: str | None
     description: str | None
     standing: str | None = None
+    criteria: tuple[CriterionSeen, ...] | None = None
 
 
 class PlacementTold(BaseModel):

@@ -22,6 +22,7 @@ from shared.clock import text_of
 from shared.identity.policy import Subjects
 from shared.messaging.readers import InThisProcess, Readers
 from shared.replica import Ports, Replica
+from shared.web.pages.waiting import Further
 from shared.web.served import served
 
 SERVICE = "monitoring"
@@ -59,7 +60,7 @@ class MonitoringService:
             ready=self.not_ready,
             backlog=self.unfinished,
             follows=followed(),
-            beside=self.beside,
+            further=[Further.of(name) for name in self.beside],
         )
         self.app.include_router(self.pages.router)
 

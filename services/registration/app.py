@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import httpx
+from fastapi import APIRouter, FastAPI
 
 from services.registration.api import Works, served_cases
+from services.registration.applying import giving_back
+from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
 from services.registration.domain.experts import EXPERT
@@ -54,8 +58,10 @@ from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
 from shared.replica import Ports, Replica
+from shared.web.acting import Served
 from shared.web.callers import Edge
 from shared.web.edge import create_entrance
+from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
 
@@ -86,23 +92,40 @@ class Registration:
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
+        giving = GivingBack(self.drafting, self.replica.definitions)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
-        self.app = served(
+        routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
+        self.app = self._served(giving, routers, settings)
+        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        self._show([*(one.router for one in pages), *papers.pages], duplicates)
+        self.entrance = self._entered(sessions, settings)
+
+    def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
+        for one in (*pages, AlikePages(duplicates, self._experts).router):
+            self.app.include_router(one)
+
+    @property
+    def _experts(self) -> Served:
+        return next(one for one in self.cases if one.case is EXPERT)
+
+    def _entered(self, sessions: Sessions, settings: Issued) -> FastAPI:
+        """What answers outside the base path; the pages of an application and of passes come to the service's own."""
+        entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
+        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
+        for one in (Applying(opening, self._experts).router, passes_router(entrance)):
+            self.app.include_router(one)
+        return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
+
+    def _served(self, giving: GivingBack, routers: Sequence[APIRouter], settings: Issued) -> FastAPI:
+        return served(
             self.replica,
             settings.issuer,
             cases=self.cases,
-            routers=[readings_router(self.readings), alike_router(duplicates), *papers.edge],
-            rights=[*RIGHTS, *alike.RIGHTS, *PAPER_RIGHTS],
+            routers=routers,
+            rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
+            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
         )
-        (experts,) = (one for one in self.cases if one.case is EXPERT)
-        for pages in (ReadingPages(self.readings).router, AlikePages(duplicates, experts).router, *papers.pages):
-            self.app.include_router(pages)
-        entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
-        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        self.app.include_router(Applying(opening, experts).router)
-        self.app.include_router(passes_router(entrance))
-        self.entrance = create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
     async def start(self) -> None:
         await self.replica.start()

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from services.registration.domain.birth import Birth
 from services.registration.domain.contact import FORMER_KEPT
 from services.registration.domain.documents import IdentityDocument, numbered_as
-from services.registration.domain.experts import PersonInput
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
 from services.registration.domain.readings import DOCUMENTS, NAMES
+from services.registration.domain.registrants import PersonInput
 from shared.clock import instant_of, short_hash, text_of
 from shared.contracts.registration import Attributes
 from shared.identity.keys import Keys
@@ -21,6 +22,7 @@ from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number
 
 SERVICE = "registration"
+BORN = "born"
 TEXTS = (*NAMES, "email", "telephone")
 # What the private fields of sealed documents begin with.
 SEALED_DOCUMENT = "sealed_document_"
@@ -52,7 +54,8 @@ class Identifiers:
         """
         texts = {name: text for name in TEXTS if (text := getattr(person, name)) is not None}
         names = {name: texts[name] for name in NAMES if name in texts}
-        sealed = await self._sealed(person_id, texts | _numbered(person.document, guard_id))
+        born = {BORN: person.born.model_dump_json(exclude_none=True)} if person.born else {}
+        sealed = await self._sealed(person_id, texts | born | _numbered(person.document, guard_id))
         return _one_whole(names) | sealed | self._known_by(tuple(names.values()), person.attributes)
 
     async def asked(self, person_id: str, identity: Identity) -> dict[str, str]:
@@ -78,7 +81,10 @@ class Identifiers:
         guard_id = self.guard_id(identity.document) if identity.document else None
         sealed = await self._sealed(person_id, identity.names | _numbered(identity.document, guard_id))
         names = identity.names or await self.names(person_id, private)
-        return _one_whole(names) | sealed | self._known_by(tuple(names.values()), attributes) | dict(NOTHING_ASKED)
+        # A day of another year than the one that is right is no longer known.
+        unborn = {f"sealed_{BORN}": ""} if identity.birth_year is not None else {}
+        known = self._known_by(tuple(names.values()), attributes)
+        return _one_whole(names) | sealed | known | unborn | dict(NOTHING_ASKED)
 
     async def _sealed(self, person_id: str, texts: Mapping[str, str]) -> dict[str, str]:
         key = await self._keys.persons(SERVICE).key(person_id)
@@ -95,6 +101,16 @@ class Identifiers:
             for name in NAMES
             if private.get(f"sealed_{name}")
         }
+
+    async def born(self, person_id: str, private: Mapping[str, Any]) -> Birth | None:
+        """As exactly as it was said; None for whoever said no more than a year of the attributes.
+
+        Raises KeyDestroyed, SealBroken, Unavailable.
+        """
+        key, sealed = await self._keys.persons(SERVICE).existing(person_id), private.get(f"sealed_{BORN}")
+        if key is None or not sealed:
+            return None
+        return Birth.model_validate_json(open_sealed(key, sealed, person=person_id, field=BORN))
 
     async def address(self, id: str, private: Mapping[str, Any], *, former: bool = False) -> str | None:
         """The address for mail of a person or an institution; None without one. `former`: the one before, where there

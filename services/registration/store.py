@@ -91,11 +91,13 @@ DOCUMENTS = Collection("documents", {"holder": Index(lambda d: list(d["holds"]))
 # Of whoever signs in: found by the sessions that have not ended.
 ACCOUNTS = Collection("accounts", {"session": Index(lambda d: [one["id"] for one in d["state"]["sessions"]])})
 
-# Of applications that were begun: found by a keyed hash of the code, and once submitted by the person.
+# Of applications that were begun: found by a keyed hash of the code, by those of facts that were typed, and once
+# submitted by the person.
 DRAFTS = Collection(
     "drafts",
     {
         "code": Index(lambda d: [d["private"]["code"]] if "code" in d["private"] else []),
+        "fact": Index(lambda d: d["private"].get("facts", [])),
         "person": Index(lambda d: _state(d, "person")),
     },
 )

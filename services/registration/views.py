@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from services.registration.domain.appeals import Outcome
+from services.registration.domain.birth import Birth
 from services.registration.domain.claims import Settled
 from services.registration.domain.contact import Wishes
 from services.registration.domain.experts import EXPERT, Channel
@@ -17,7 +18,7 @@ from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Consent
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
-from services.registration.identifiers import Identifiers
+from services.registration.identifiers import BORN, Identifiers
 from services.registration.work.contacts import wishes_of
 from services.registration.work.readings import Readings
 from shared.cases.trail import Trailed
@@ -74,7 +75,7 @@ class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
     `document_claim`: somebody else claimed the person's document number, and what was decided. The name is shown to the
-    person; to officers, who decide on it, while another one waits to be recorded.
+    person, with when they were `born`; to officers, who decide on it, while another one waits to be recorded.
     """
 
     office: str | None
@@ -84,6 +85,7 @@ class PersonSeen(Seen):
     contact: Wishes | None = None
     given_name: str = ""
     family_name: str = ""
+    born: Birth | None = None
     identity_change: IdentityChangeSeen | None = None
 
 
@@ -208,16 +210,19 @@ class Named:
         if not own and not await self._counted(granted.principal):
             return {}
         try:
-            names = await self._identifiers.names(id, private)
+            names: dict[str, Any] = await self._identifiers.names(id, private)
+            if own and (born := await self._identifiers.born(id, private)):
+                names[BORN] = born
             asked = await self._identifiers.asked_for(id, private)
         except KeyDestroyed:
             if own:
                 raise
             return {}
         document_too = (DOCUMENTS,) if asked is not None and asked.document else ()
+        birth_too = (BORN,) if BORN in names else ()
         if names or asked:
             purpose: Noted = "own" if own else "identity_change"
-            await self._readings.note(granted.principal, purpose, (*NAMES, *document_too), [id])
+            await self._readings.note(granted.principal, purpose, (*NAMES, *birth_too, *document_too), [id])
         if change is None or asked is None:
             return names
         return {**names, "identity_change": change.model_copy(update={"asked": asked})}

@@ -66,6 +66,26 @@ def unmet_terms(terms: Terms, attributes: Attributes) -> tuple[FailedCriterion, 
     return tuple(failed)
 
 
+def terms_met(terms: Terms, attributes: Attributes) -> tuple[dict[str, JsonValue], ...]:
+    """What the hard filters of the terms ask for: `criterion`, `required`, and `met`; null where the person has not
+    stated what it is held against."""
+    asked: dict[str, JsonValue] = {
+        "education": terms.education,
+        "experience": terms.experience_years,
+        "languages": _json_of(terms.languages),
+    }
+    failed = {one.criterion: one for one in unmet_terms(terms, attributes)}
+    return tuple(
+        {
+            "criterion": name,
+            "required": required,
+            "met": name not in failed or (False if failed[name].actual else None),
+        }
+        for name, required in asked.items()
+        if required
+    )
+
+
 def _codes(one: Criterion) -> tuple[object, ...]:
     return one.required if isinstance(one.required, tuple) else ()
 

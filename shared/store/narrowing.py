@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import total_ordering
 from typing import Any
 
@@ -21,7 +21,6 @@ from shared.store.relations import (
     PROGRAMME,
     STATUS,
     TAKEN,
-    UNTAKEN,
     at_work,
     narrowed_of,
     reference_index,
@@ -73,8 +72,9 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     if asked.get(TAKEN_BY, NOBODY) != NOBODY:
         return Listed(TAKEN, (asked[TAKEN_BY],), fits)
     if TAKEN_BY in asked:
-        narrower = STATUS in asked or PROGRAMME in asked
-        return Listed(UNTAKEN, tuple(_texts(case, equals, asked, offices)) if narrower else (equals,))
+        # Most of a list: an index of its own would cost every case three entries.
+        rest = {name: value for name, value in asked.items() if name != TAKEN_BY}
+        return replace(narrowed(case, index, equals, rest, offices), keep=fits)
     if not asked:
         return Listed(index, (equals,))
     if not narrowed_of(case):

@@ -22,8 +22,8 @@ from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order,
 from shared.store.port import Document
 
 STATUS, PROGRAMME = "status", "programme"
-# The indexes of cases that officers take: by who has one, and by the office of those that nobody has.
-TAKEN, UNTAKEN = "taken", "untaken"
+# The index of cases that officers take, by who has one.
+TAKEN = "taken"
 # Under which name the state, its parties or its frame say to whom the case stands in that relation.
 _NAMED: Mapping[Relation, str] = {"own": "person", "institution": "institution", "office": "office"}
 _LONG: frozenset[Relation] = frozenset({"all", "office"})
@@ -60,9 +60,7 @@ def indexes_of(case: Case[Any], order: Order = by_id, **otherwise: Equals) -> di
     references = (name for name in references_of(case) if reference_index(case, name) not in found)
     found |= {name: Index(_at(name), order) for name in references}
     if case.taken_in:
-        free = _narrowed(case, at["office"])
         found[TAKEN] = Index(lambda document: at_work(case, document), order)
-        found[UNTAKEN] = Index(lambda document: free(document) if untaken(case, document) else [], order)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fastapi import APIRouter, FastAPI
 
@@ -25,7 +25,7 @@ from shared.web.pages.bulk import bulk_pages_of
 from shared.web.pages.cases import pages_of
 from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
-from shared.web.pages.waiting import today_router
+from shared.web.pages.waiting import Further, today_router
 from shared.web.receipts import receipts_router
 from shared.web.timeline import timelines_router
 
@@ -41,14 +41,14 @@ def served(
     ready: Ready | None = None,
     backlog: Report | None = None,
     follows: Sequence[type[Event]] = (),
-    beside: Sequence[str] = (),
+    further: Sequence[Further] = (),
 ) -> FastAPI:
     """The app of the replica's service. `issuer`: whose tokens count; None: the embedded development issuer's.
 
     `cases`: their routes and rows of the policy follow from their tables; `routers` and `rights`: what is no case.
     `ready` and `backlog` are the replica's own unless the service has more to say; one that takes submissions answers
-    for its receipts. `follows`: what it reads beside its handler table. `beside`: resources that are no case and have a
-    page, to which the part of `/today` leads.
+    for its receipts. `follows`: what it reads beside its handler table. `further`: its pages that are no
+    case's, to which the part of `/today` leads.
     """
     ports, service = replica.ports, replica.service
     behind = Behind(replica.kernel, Notes(ports.keys, replica.kernel), replica.definitions)
@@ -62,14 +62,17 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    app.include_router(today_router(cases, behind, beside))
+    for router in (today_router(cases, behind, further), *_pages(replica, cases, behind)):
+        app.include_router(router)
+    return app
+
+
+def _pages(replica: Replica, cases: Sequence[Served], behind: Behind) -> Iterator[APIRouter]:
     if replica.intake is not None:
-        app.include_router(receipt_page(service, replica.intake, cases))
+        yield receipt_page(replica.service, replica.intake, cases)
     for one in cases:
         # Bulk acts before the pages of one case, whose id may be any word.
-        for pages in (bulk_pages_of, pages_of, reading_pages_of):
-            app.include_router(pages(one, behind))
-    return app
+        yield from (pages(one, behind) for pages in (bulk_pages_of, pages_of, reading_pages_of))
 
 
 def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:

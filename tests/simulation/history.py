@@ -50,7 +50,7 @@ GLANCED_AT = frozenset({"registrations", "requests", "accepted", "women_share"})
 READ_FOR: tuple[Purpose, ...] = ("contact", "identity_check")
 EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
-RECORDED_LATE = 0.4
+RECORDED_LATE, LEAVES = 0.4, 0.2
 MOMENT = timedelta(milliseconds=50)
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
@@ -66,6 +66,7 @@ class History:
         self._plain = Plain(client, journal)
         self._answering = asyncio.Lock()
         self._ignored: set[str] = set()
+        self._stays: set[str] = set()
         self._offers: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._screened: Counter[str] = Counter()
@@ -291,11 +292,20 @@ class History:
                     moved = await self._ask("allocate", match)
                 elif status == "allocated":
                     moved = await self._offer(post, match)
+                elif status == "reserve" and self._leaves(match):
+                    moved = await self._ask("withdraw", match)
                 elif status in ("accepted", "retracting"):
                     moved = await self.placing.see_through(match)
             if not moved and self._rests(assignment, [status for _, status in matches]):
                 return
             await self.client.pause(LOOK_SECONDS)
+
+    def _leaves(self, match: str) -> bool:
+        """Whether a reserve waits no longer; each decides once, and some while another one is just moving up."""
+        if match in self._stays:
+            return False
+        self._stays.add(match)
+        return self.client.rng.random() < LEAVES
 
     def _rests(self, assignment: Any, statuses: list[str]) -> bool:
         """Nobody has to do anything, and nothing is on its way to anybody."""

@@ -261,7 +261,8 @@ def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None =
         command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
         await service.replica.kernel.execute(MATCHES, match, command, cause)
 
-    said = {"decline": {"reason": "family"}, "take-back": {"reason": "mistake"}}.get(verb, {})
+    reasons = {"decline": "family", "withdraw": "moved", "take-back": "mistake"}
+    said = {"reason": reasons[verb]} if verb in reasons else {}
     work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)
     return step(f"{verb} {match} {attempt}", about, work, happened_at=happened_at)

@@ -294,6 +294,17 @@ FACTS: tuple[Move, ...] = (
         reasons=DECLINED_FOR,
         example=FAMILY,
     ),
+    # Before an offer is out; who was offered something declines it, and an officer takes back what was allocated.
+    Move(
+        "withdraw",
+        WITHOUT_SEAT,
+        ExpertNotSelected,
+        body=Reason,
+        by=BY_EXPERT,
+        reasons=DECLINED_FOR,
+        example=FAMILY,
+        aside=True,
+    ),
     # Its timer does it as well; an officer who records what is long over need not wait for that.
     Move(
         "expire",

@@ -260,10 +260,10 @@ class Selection:
             return _ended(standing, Problem("match_ended", "/expert"))
         return Refusal("already_matched", "the expert stands on this assignment already")
 
-    async def standing(self, assignment: str, expert: str) -> str | None:
-        """Where the expert stands on the assignment, by the newest round; None where the expert never did."""
-        _, _, state = await self._last_match(derived_id(assignment, expert))
-        return state.status if state else None
+    async def standing(self, assignment: str, expert: str) -> tuple[str, str | None]:
+        """The pair's newest round, and where it stands; None where the expert never stood on the assignment."""
+        match, _, state = await self._last_match(derived_id(assignment, expert))
+        return match, state.status if state else None
 
     async def _start_matching(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
         id, cause = call.id, call.cause

@@ -8,6 +8,7 @@ from services.matching.work.putting_right import PuttingRight
 from services.matching.work.requests import Requests
 from services.matching.work.retraction import Retraction
 from services.matching.work.selection import Selection
+from services.matching.work.vacancies import Vacancies
 from services.matching.work.withdrawal import Withdrawal
 from shared.replica import Replica
 
@@ -22,4 +23,5 @@ class Works:
         self.putting_right = PuttingRight(replica, self.selection)
         self.requests = Requests(replica, self.selection)
         self.retraction = Retraction(replica, self.promises)
+        self.vacancies = Vacancies(replica, self.selection)
         self.withdrawal = Withdrawal(replica, self.promises)

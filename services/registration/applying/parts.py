@@ -14,7 +14,7 @@ NAMED: Mapping[str, tuple[str, ...]] = {
     "names": (
         "/person/given_name",
         "/person/family_name",
-        "/person/attributes/birth_year",
+        "/person/born",
         "/person/attributes/sex",
     ),
     "contact": ("/person/email", "/person/telephone", "/person/attributes/country_of_residence"),
@@ -23,8 +23,10 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 }
 OTHERS = "background"
 MISSING = rule_of("missing")
-# What the server knows itself, or an officer alone says.
-NOT_ASKED = frozenset({"/programme", "/known_person", "/happened_at", "/person/valid_from"})
+# What the server knows itself, what follows from another answer, or an officer alone says.
+NOT_ASKED = frozenset(
+    {"/programme", "/known_person", "/happened_at", "/person/valid_from", "/person/attributes/birth_year"}
+)
 # Groups that are no more than where the fields stand in the body.
 _OPEN = frozenset({"/person", "/person/attributes"})
 

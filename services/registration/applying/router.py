@@ -36,6 +36,7 @@ from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
+from shared.web.pages.receipt import receipt_file, text_of_receipt
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 
@@ -58,6 +59,7 @@ class Applying:
             ("/application", self.tasks, None),
             ("/application/check", self.check, self.submit),
             ("/application/receipt", self.receipt, self.reopen),
+            ("/application/receipt/signed", self.signed, None),
             ("/application/download", self.download, None),
             ("/application/enter", None, self.enter),
             ("/application/part/{part}", self.ask, self.keep),
@@ -137,7 +139,11 @@ class Applying:
             return RedirectResponse(f"{APPLICATION}/receipt", 303)
         problems = self._problems(opened)
         statuses = {one.name: status_of(one, opened.draft, opened.typed, problems) for one in self._parts}
-        return self._page(request, "application.html", opened=opened, statuses=statuses, definition=self._of(opened))
+        definition, language = self._of(opened), language_of(request, None)
+        offices = dict(Choices([definition], language).to_choose().get("office", ()))
+        return self._page(
+            request, "application.html", opened=opened, statuses=statuses, definition=definition, offices=offices
+        )
 
     async def ask(self, part: str, request: Request) -> Response:
         opened = await self._opened(request)
@@ -212,8 +218,18 @@ class Applying:
             found={"id": document["_id"], "status": document["status"]},
             received=instant_of(str(receipt["received_at"])),
             problems=[words for _, words in form.summary],
-            signed=json.dumps(dict(receipt), indent=2),
+            signed=text_of_receipt(receipt),
         )
+
+    async def signed(self, request: Request) -> Response:
+        """The signed receipt as a file."""
+        opened = await self._opened(request)
+        if isinstance(opened, Response):
+            return opened
+        document = await self._opening.edge.store.load(SUBMISSIONS.name, opened.draft.receipt or "")
+        if document is None:
+            return RedirectResponse(APPLICATION, 303)
+        return receipt_file(await self._opening.intake.receipt(document))
 
     async def reopen(self, request: Request) -> Response:
         """What was refused can be put right and submitted again."""

@@ -26,14 +26,32 @@ _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "â
 # What whoever comes back on another device is asked to repeat, the first of them that was typed.
 FACTS = ("/person/family_name", "/person/given_name", "/person/email", "/person/telephone")
 
+# Why an office gives a new code; and how often it may for one draft.
+LostFor = Literal["code_lost", "device_lost", "code_known_to_others"]
+GIVEN_BACK_AT_MOST = 20
+
 Status = Literal["open", "submitted", "ended"]
 # What was typed: the names of the form's fields and their values, as browsers send them.
 Typed = tuple[tuple[str, str], ...]
 
 
+class GivenBack(BaseModel):
+    """An office gave a new code for whoever had lost the old one, which opens nothing any more. `command`: by which
+    request, so that the same one gives the same code; `account`: of the officer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: Instant
+    office: str
+    account: str
+    reason: LostFor
+    command: str
+
+
 class Draft(BaseModel):
     """What is known of a draft without opening it. `finished`: the parts of which the person said so.
 
+    `given_back`: the draft's own record of new codes that offices gave.
     `receipt`: of what was submitted from it last, and `person`: who it is of; `sent`: how often it was submitted.
     """
 
@@ -47,6 +65,7 @@ class Draft(BaseModel):
     receipt: str | None = None
     person: str | None = None
     sent: int = 0
+    given_back: tuple[GivenBack, ...] = ()
 
     @property
     def ends_at(self) -> datetime:
@@ -80,9 +99,14 @@ def merged(before: Typed, sent: Typed, names: Iterable[str]) -> Typed:
     return (*((name, value) for name, value in before if name not in replaced), *sent)
 
 
+def facts_of(said: Mapping[str, str]) -> dict[str, str]:
+    """By pointer the facts that were typed, as they are compared."""
+    return {pointer: text for pointer in FACTS if (text := folded(pointer, said.get(pointer, "")))}
+
+
 def fact_to_repeat(said: Mapping[str, str]) -> str | None:
     """Of what was typed, by pointer, the fact that whoever comes back repeats; None where there is none yet."""
-    return next((pointer for pointer in FACTS if folded(pointer, said.get(pointer, ""))), None)
+    return next(iter(facts_of(said)), None)
 
 
 def folded(pointer: str, fact: str) -> str:

@@ -12,25 +12,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.registration.domain import claims, examples
 from services.registration.domain.appeals import Appeal, Outcome, in_time
-from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import (
     ConsentPurpose,
     Day,
-    Email,
     KnownAttributes,
-    Name,
-    Telephone,
     broken,
 )
 from services.registration.domain.identity import NEEDED
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
-from services.registration.domain.telephones import read_telephone
-from shared.cases.bodies import ITEM, Change, Input, Noted, Reason
+from services.registration.domain.registrants import PersonInput
+from shared.cases.bodies import ITEM, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.taking import taking
 from shared.contracts.base import Code, Id, Instant
@@ -106,32 +102,6 @@ class Expert(BaseModel):
     appealed_at: Instant | None = None
     appeal: Outcome | None = None
     identity: claims.Settled | None = None
-
-
-class PersonInput(Input):
-    """Identifiers, which are sealed, and coded attributes as they are from `valid_from` on."""
-
-    given_name: Name = None
-    family_name: Name = None
-    email: Email | None = None
-    document: IdentityDocument | None = None
-    attributes: KnownAttributes
-    # After the attributes: a number without its country's code is one of the country of residence.
-    telephone: Telephone | None = None
-    valid_from: Day
-
-    @field_validator("telephone")
-    @classmethod
-    def _dialled(cls, value: str | None, read: ValidationInfo) -> str | None:
-        attributes = read.data.get("attributes")
-        # Without attributes there is a refusal already.
-        return value if value is None or attributes is None else read_telephone(value, attributes.country_of_residence)
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.given_name is None and self.family_name is None:
-            raise broken("name_missing", "a given name or a family name; one of them is enough")
-        return self
 
 
 class ExpertRegistration(Change):

@@ -15,10 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from services.registration.domain.drafts import (
+    GIVEN_BACK_AT_MOST,
     KEPT,
     Draft,
+    GivenBack,
     Typed,
     fact_to_repeat,
+    facts_of,
     folded,
     grouped,
     merged,
@@ -28,7 +31,7 @@ from services.registration.domain.drafts import (
 from services.registration.identifiers import SERVICE
 from services.registration.store import DRAFTS
 from shared.clock import retrying, text_of
-from shared.errors import Conflict, Refusal, Unavailable
+from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.sealing import SealBroken, open_sealed, seal
 from shared.replica import Replica
@@ -42,6 +45,10 @@ RETIRE_EVERY_SECONDS = 3_600.0
 RETIRED_AFTER = KEPT + timedelta(days=2)
 ENDED = "draft_ended"
 SUBMITTED = "draft_submitted"
+OFFICE = "/office"
+FOUND_AT_MOST = 10
+# In the private part: the code that an office gave last, under the draft's key, until the draft is edited.
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Opened:
     key: bytes
     typed: Typed = ()
     fact: Fact | None = None
+
+    @property
+    def office(self) -> str:
+        """The office that was chosen; empty while none is."""
+        return dict(self.typed).get(OFFICE, "")
 
     @property
     def shown_code(self) -> str:
@@ -103,13 +115,17 @@ class Drafting:
     async def begin(self, programme: str) -> Opened:
         """A new draft with nothing in it. Raises Unavailable, UnknownOutcome."""
         now = self._runtime.now()
-        code = read_code(new_code(self._runtime.rng))
-        if code is None:
-            raise TypeError("a new code is no code")
+        code = self._new_code()
         draft = Draft(programme=programme, began_at=now, edited_at=now)
         opened = Opened(self._runtime.new_id(), code, draft, self._runtime.rng.randbytes(KEY_BYTES))
         await self._store.save(DRAFTS.name, self._written(new_document(opened.id), opened), 0)
         return opened
+
+    def _new_code(self) -> str:
+        code = read_code(new_code(self._runtime.rng))
+        if code is None:
+            raise TypeError("a new code is no code")
+        return code
 
     async def find(self, code: str) -> Opened | None:
         """The draft of the code; None for one that does not exist or has ended. Raises Unavailable."""
@@ -153,6 +169,60 @@ class Drafting:
             return replace(opened, draft=opened.draft.model_copy(update={"status": "open", "finished": ()}))
 
         return await self._change(code, change, to_submitted=True)
+
+    async def found_by(self, programme: str, pointer: str, said: str, office: str) -> list[Opened]:
+        """The drafts of the programme in which that was typed, of that office or of none yet; ten at most.
+
+        Raises Unavailable, SealBroken.
+        """
+        text, found = folded(pointer, said), list[Opened]()
+        for day in self._keys.draft_days(SERVICE) if text else ():
+            name = self._fact_name(day, programme, pointer, text)
+            for document in await self._store.find(DRAFTS.name, "fact", name, limit=FOUND_AT_MOST):
+                opened = self._by_its_office(document, office)
+                if opened is not None:
+                    found.append(opened)
+        return found[:FOUND_AT_MOST]
+
+    async def give_back(self, id: str, given: GivenBack) -> Opened:
+        """The draft under a new code, which the answer holds; the old code opens nothing any more.
+
+        The same request gives the same code until the person edits the draft. Raises Refusal 404, `draft_ended`,
+        `given_back_already`, `given_back_too_often`; CommandReused, Conflict, Unavailable, UnknownOutcome.
+        """
+
+        async def once() -> Opened:
+            document = await self._store.load(DRAFTS.name, id)
+            before = None if document is None else self._by_its_office(document, given.office)
+            if document is None or before is None:
+                raise Refusal("not_found", status=404)
+            draft = before.draft
+            if any(one.command == given.command for one in draft.given_back):
+                return _given_again(document, before, given)
+            if len(draft.given_back) >= GIVEN_BACK_AT_MOST:
+                raise Refusal("given_back_too_often")
+            code = self._new_code()
+            kept = draft.model_copy(update={"given_back": (*draft.given_back, given)})
+            after = replace(before, code=code, draft=kept)
+            sealed = seal(before.key, code, person=id, field=GIVEN, rng=self._runtime.rng)
+            written = self._written(document, after)
+            written["private"][GIVEN] = sealed
+            await self._store.save(DRAFTS.name, written, document["version"])
+            return after
+
+        return await retrying(once, self._runtime, (Conflict,))
+
+    def _by_its_office(self, document: Document, office: str) -> Opened | None:
+        """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
+        draft, private = Draft.model_validate(document["state"]), document["private"]
+        if draft.status == "ended" or draft.ends_at <= self._runtime.now():
+            return None
+        if draft.day not in self._keys.draft_days(SERVICE):
+            return None
+        by_office = self._by_office(draft.day, draft.programme)
+        key = _unwrapped(open_sealed(by_office, private["by_office"], person=document["_id"], field="by_office"))
+        opened = self._opened(document, draft, "", key)
+        return opened if opened.office in ("", office) else None
 
     async def forget(self, person: str) -> None:
         """Ends the drafts of an erased person."""
@@ -209,21 +279,17 @@ class Drafting:
             draft = Draft.model_validate(document["state"])
             if draft.status == "ended" or draft.ends_at <= now or draft.day not in self._keys.draft_days(SERVICE):
                 return None
-            key, private = self._opened_key(document, draft, code), document["private"]
-            typed = json.loads(open_sealed(key, private["typed"], person=document["_id"], field="typed"))
-            fact = Fact(**private["fact"]) if private["fact"] else None
-            fields = tuple((name, value) for name, value in typed)
-            return document, Opened(document["_id"], code, draft, key, fields, fact)
+            by_code = self._by_code(draft.day, code)
+            sealed = document["private"]["by_code"]
+            key = _unwrapped(open_sealed(by_code, sealed, person=document["_id"], field="by_code"))
+            return document, self._opened(document, draft, code, key)
         return None
 
-    def _opened_key(self, document: Document, draft: Draft, code: str) -> bytes:
-        text = open_sealed(
-            self._by_code(draft.day, code), document["private"]["by_code"], person=document["_id"], field="by_code"
-        )
-        try:
-            return base64.b64decode(text, validate=True)
-        except binascii.Error:
-            raise SealBroken from None
+    def _opened(self, document: Document, draft: Draft, code: str, key: bytes) -> Opened:
+        private = document["private"]
+        typed = json.loads(open_sealed(key, private["typed"], person=document["_id"], field="typed"))
+        fact = Fact(**private["fact"]) if private["fact"] else None
+        return Opened(document["_id"], code, draft, key, tuple((name, value) for name, value in typed), fact)
 
     def _written(self, document: Document, opened: Opened) -> Document:
         """The document of the draft, with its key wrapped anew under the day of its last edit."""
@@ -234,6 +300,10 @@ class Drafting:
             "code": self._name(opened.code),
             "typed": seal(opened.key, typed, person=id, field="typed", rng=rng),
             "fact": asdict(opened.fact) if opened.fact else None,
+            "facts": [
+                self._fact_name(draft.day, draft.programme, pointer, text)
+                for pointer, text in facts_of(dict(opened.typed)).items()
+            ],
             "by_code": seal(by_code, text, person=id, field="by_code", rng=rng),
             "by_office": seal(by_office, text, person=id, field="by_office", rng=rng),
         }
@@ -252,5 +322,28 @@ class Drafting:
     def _by_office(self, day: str, programme: str) -> bytes:
         return derived_key(self._keys.draft_day_key(SERVICE, day), f"offices {programme}")
 
+    def _fact_name(self, day: str, programme: str, pointer: str, text: str) -> str:
+        """By which an office finds the draft. With the day's key what a backup has of it tells nothing any more."""
+        return keyed_digest(
+            derived_key(self._keys.draft_day_key(SERVICE, day), f"facts {programme}"), f"{pointer} {text}"
+        )
+
     def _name(self, code: str) -> str:
         return keyed_digest(derived_key(self._keys.command_key(SERVICE), "drafts"), code)
+
+
+def _given_again(document: Document, opened: Opened, given: GivenBack) -> Opened:
+    known = next(one for one in opened.draft.given_back if one.command == given.command)
+    if known.reason != given.reason:
+        raise CommandReused
+    sealed = document["private"].get(GIVEN)
+    if sealed is None or opened.draft.given_back[-1].command != given.command:
+        raise Refusal("given_back_already", "the draft was opened with the new code, or has another one by now")
+    return replace(opened, code=open_sealed(opened.key, sealed, person=opened.id, field=GIVEN))
+
+
+def _unwrapped(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise SealBroken from None

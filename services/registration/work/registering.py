@@ -7,9 +7,10 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration, PersonInput
+from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
 from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
+from services.registration.domain.registrants import PersonInput
 from services.registration.identifiers import SEALED_DOCUMENT, Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
@@ -37,7 +38,7 @@ ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
 UNKNOWN = "known_person_unknown"
 # Of a person's private part what says who it is.
-IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "likeness", "name_tokens"})
+IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "sealed_born", "likeness", "name_tokens"})
 
 
 class Registering:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from shared.errors import Problem
-from shared.web.pages.forms import Field, Posted, leaves
+from shared.web.pages.formatting import Formats
+from shared.web.pages.forms import Field, Posted, leaves, said_in
 from shared.web.pages.standard_names import Names, countries, languages, nationalities, occupations, states
 from shared.web.pages.words import names_level, translations
 
@@ -83,6 +84,9 @@ class Form:
         """What is wrong at the field itself, in words."""
         return [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
 
+    def wrong_within(self, one: Field) -> bool:
+        return bool(self.wrong(one)) or any(self.wrong(part) for part in one.inner)
+
     @property
     def answers(self) -> list[Option]:
         """What was typed or chosen: the words of each field that says something, and of what it says. A row is one."""
@@ -90,7 +94,10 @@ class Form:
 
     def _answers(self, fields: Sequence[Field]) -> Iterator[Option]:
         for one in fields:
-            if one.kind == "group":
+            if one.is_day:
+                if day := self._said_of_day(one):
+                    yield self.label(one), day
+            elif one.kind == "group":
                 yield from self._answers(one.inner)
             elif one.kind == "rows":
                 for row in self.rows(one):
@@ -99,6 +106,19 @@ class Form:
                         yield f"{self.label(one)} {(row.number or 0) + 1}", ", ".join(said)
             elif said := self._said_in(one):
                 yield self.label(one), ", ".join(said)
+
+    def _said_of_day(self, one: Field) -> str:
+        """In words where it is one; else what was typed in its parts."""
+        said = said_in(one, self.typed)
+        if said is None:
+            return ""
+        try:
+            parts = [said["year"], said.get("month"), said.get("day")]
+            if all(isinstance(part, int | None) for part in parts):
+                return Formats(self.language).known(*parts, about=said.get("about") is True).striptags()
+        except (KeyError, ValueError, OverflowError):
+            pass
+        return " ".join(text for part in one.by_day for text in self._said_in(part))
 
     def _said_in(self, one: Field) -> list[str]:
         return self.answer(one) if any(value.strip() for value in self.values(one)) else []

@@ -99,6 +99,13 @@ class Formats:
         text = format_date(day, "MMMM y", locale=self._locale)
         return Markup('<time datetime="{}">{}</time>').format(f"{day:%Y-%m}", text)
 
+    def known(self, year: int, month: int | None, day: int | None, *, about: bool) -> Markup:
+        """A day, a month or a year, as exactly as it is known. ValueError for a day that the calendar has not."""
+        if month is not None:
+            return self.date(Day(year, month, day)) if day is not None else self.month(Day(year, month, 1))
+        text = reference(str(year))
+        return filled(self._words.gettext("about %(year)s"), year=text) if about else text
+
     def days(self, starts_on: Day, ends_on: Day) -> Markup:
         """The first and the last day of `[starts_on, ends_on)`: people count to the last day, not to the one after."""
         last = max(starts_on, ends_on - timedelta(days=1))

@@ -42,6 +42,7 @@ _BY_PATTERN: Mapping[str, Listed] = {
 }
 # Where somebody may be from a state that is gone.
 _OF_FORMER_STATES = frozenset({"country_of_origin", "other_nationalities"})
+_DAY_FIRST: Mapping[str, int] = {"day": 0, "month": 1, "year": 2}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _FRACTION = re.compile(r"[+-]?[0-9]{1,15}\.[0-9]{1,6}", re.ASCII)
 # A thousand to some readers and one to others, so neither is taken for it.
@@ -69,6 +70,16 @@ class Field:
     rows_at_most: int = ROWS_AT_MOST
     number: int | None = None
     word: str = ""
+
+    @property
+    def is_day(self) -> bool:
+        """Whether it is a day that people know by heart, in parts: as many of them as they know."""
+        return {"year", "month", "day"} <= {one.name for one in self.inner}
+
+    @property
+    def by_day(self) -> tuple[Field, ...]:
+        """Its parts as people say them, the day first, and then what is said beside it."""
+        return tuple(sorted(self.inner, key=lambda one: _DAY_FIRST.get(one.name, len(_DAY_FIRST))))
 
     @property
     def list(self) -> str:

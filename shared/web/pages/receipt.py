@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -20,7 +21,8 @@ from shared.web.pages.words import translations
 
 
 def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRouter:
-    """`GET /receipts/{id}`, for whoever sent it in and those who may read it through the JSON edge.
+    """`GET /receipts/{id}`, and as a file `GET /receipts/{id}/signed`, for whoever sent it in and those who may read
+    it through the JSON edge.
 
     `cases`: of the service, of which one has the receipt's subject where it was accepted.
     """
@@ -42,11 +44,31 @@ def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRo
             zone=UTC,
             problems=[words.gettext(f"rule:{one['rule']}") for one in document["problems"]],
             leads_to=await _case_of(str(receipt["subject"]), service, cases, admitted),
-            signed=json.dumps(dict(receipt), indent=2),
+            signed=text_of_receipt(receipt),
         )
 
+    async def signed(
+        id: str, request: Request, admitted: Admitted = Depends(reading_as("receipts", "read"))
+    ) -> Response:
+        query(request)
+        document = await admitted.load(SUBMISSIONS.name, id_of(id))
+        return receipt_file(await intake.receipt(document))
+
     router.add_api_route("/receipts/{id}", endpoint, methods=["GET"])
+    router.add_api_route("/receipts/{id}/signed", signed, methods=["GET"])
     return router
+
+
+def text_of_receipt(receipt: Mapping[str, Any]) -> str:
+    """As people keep it; what proves it is in the fields, whatever stands between them."""
+    return json.dumps(dict(receipt), indent=2)
+
+
+def receipt_file(receipt: Mapping[str, Any]) -> Response:
+    """The signed receipt as a file, named by what it is of."""
+    name = f"receipt-{str(receipt['id'])[:8]}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(text_of_receipt(receipt), media_type="application/json", headers=headers)
 
 
 async def _case_of(subject: str, service: str, cases: Sequence[Served], admitted: Admitted) -> str:

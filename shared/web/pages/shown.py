@@ -93,6 +93,9 @@ class Shown:
 
     def _row(self, name: str, value: Any, zoned: str | None, word: str) -> Row:
         label = translations(self.language).gettext(f"field:{name}")
+        if isinstance(value, BaseModel) and {"year", "month", "day"} <= type(value).model_fields.keys():
+            said = value.model_dump()
+            return Row(label, Formats(self.language).known(**{**said, "about": bool(said.get("about"))}))
         if isinstance(value, (BaseModel, Mapping)):
             return Row(label, inner=self._inner(value, zoned))
         if isinstance(value, (tuple, list, frozenset)):

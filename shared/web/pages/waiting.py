@@ -6,7 +6,7 @@ verb that leads on. Whatever stands in the store is counted up to a bound, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +26,27 @@ from shared.web.callers import Granted
 from shared.web.filters import TAKERS, asked_by
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
+from shared.web.pages.words import translations
 
 # So many of one state are counted; of more it is said that there are more.
 COUNTED_AT_MOST = 200
 OLDEST = 3
+
+
+@dataclass(frozen=True)
+class Further:
+    """A page of the service that is no case's. `words`: what it is called in a language; `right`: what it needs."""
+
+    name: str
+    words: Callable[[str], str]
+    right: tuple[str, str]
+
+    @staticmethod
+    def of(resource: str) -> Further:
+        """The list of a resource, by its own words."""
+        return Further(
+            resource, lambda language: translations(language).gettext(f"case:{resource}"), (resource, "list")
+        )
 
 
 @dataclass(frozen=True)
@@ -45,21 +62,19 @@ class Waiting:
     taken: tuple[tuple[str, int, bool], ...] = ()
 
 
-def today_router(cases: Sequence[Served], behind: Behind, beside: Sequence[str] = ()) -> APIRouter:
-    """`GET /today`, a part of the page that tells what waits in every service. `beside`: resources with a page."""
+def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Further] = ()) -> APIRouter:
+    """`GET /today`, a part of the page that tells what waits in every service."""
     router = APIRouter(include_in_schema=False)
 
     async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
         found = [one for served in cases for one in await waiting_in(served, behind, admitted)]
-        allowed = admitted.edge.policy.allowed
-        return render(
-            request,
-            "waiting.html",
-            reader=admitted.reader,
-            waiting=found,
-            beside=[one for one in beside if allowed(admitted.principal, one, "list")],
-            service=admitted.edge.service,
-        )
+        edge, reader = admitted.edge, admitted.reader
+        links = [
+            (f"/{edge.service}/{one.name}", one.words(reader.language))
+            for one in further
+            if edge.policy.allowed(reader.principal, *one.right)
+        ]
+        return render(request, "waiting.html", reader=reader, waiting=found, service=edge.service, links=links)
 
     router.add_api_route("/today", today, methods=["GET"])
     return router

@@ -20,7 +20,7 @@ from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
 CODE = "trqn-1"
 APPLY, APPLICATION = f"/registration/apply/{CODE}", "/registration/application"
 PARTS: dict[str, dict[str, str]] = {
-    "names": {"/person/given_name": "Qzcanary", "/person/attributes/birth_year": "1985"},
+    "names": {"/person/given_name": "Qzcanary", "/person/born/year": "1985"},
     "contact": {"/person/email": "qzcanary@example.org", "/person/attributes/country_of_residence": "NL"},
     "background": {"/person/attributes/country_of_origin": "AF", "/person/attributes/languages/0/language": "fa"},
     "office": {"/office": "kabul", "/consents": "placement"},
@@ -108,7 +108,7 @@ async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(tow
 async def test_what_is_missing_is_kept_and_what_is_wrong_is_said_at_the_field(town: Town) -> None:
     async with town.browser() as browser:
         await begun(browser)
-        answer = await kept(browser, "names", {"/person/attributes/birth_year": "nineteen"})
+        answer = await kept(browser, "names", {"/person/born/year": "nineteen"})
         assert answer.status_code == 422
         assert 'value="nineteen"' in answer.text
         assert "<title>Error:" in answer.text
@@ -214,3 +214,68 @@ async def test_a_programme_that_is_over_takes_no_application_and_loses_none(town
         assert await documents(town, SUBMISSIONS.name) == []
         kept_text = (await browser.get(f"{APPLICATION}/download")).json()["typed"]
         assert ["/person/given_name", "Qzcanary"] in kept_text
+
+
+LOST = "/registration/lost-codes"
+SAID = {"/programme": CODE, "/known_by": "email", "/said": "QZCANARY@example.org"}
+
+
+async def found_by(officer: httpx.AsyncClient, **said: str) -> httpx.Response:
+    page = await officer.get(LOST, follow_redirects=True)
+    return await officer.post(LOST, data={"csrf": hidden(page), **SAID, **said})
+
+
+async def test_an_office_gives_a_new_code_once_and_the_old_one_is_dead(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as officer, town.browser() as other:
+        old = await filled(browser)
+        await enter(officer, "officer@kabul")
+        assert (await officer.get("/registration/today", follow_redirects=True)).text.count(LOST) == 1
+        page = await found_by(officer)
+        # What was typed is shown to nobody.
+        assert page.text.count("Give a new code") == 1
+        assert [one for one in ("Qzcanary", "1985", "Netherlands") if one in page.text.replace("QZCANARY", "")] == []
+        [draft] = await documents(town, DRAFTS.name)
+        form = {"csrf": hidden(page), "idempotency-key": hidden(page, "idempotency-key")}
+        path = f"{LOST}/{draft['_id']}"
+        assert (await officer.post(path, data=form)).status_code == 422
+        given = [await officer.post(path, data={**form, "/reason": "code_lost"}) for _ in range(2)]
+        codes = {re.findall(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", one.text)[0] for one in given}
+        assert len(codes) == 1
+        (code,) = codes
+        # The old one opens nothing, neither in the browser that began nor anywhere.
+        assert (await browser.get(APPLICATION)).headers["location"] == "/registration/drafts"
+        assert (await other.post("/registration/drafts", data={"code": old})).status_code == 404
+        opened = await other.post("/registration/drafts", data={"code": code, "fact": "qzcanary"})
+        assert opened.headers["location"] == APPLICATION
+        assert "An office gave a new code: " in (await other.get(APPLICATION)).text
+        # Edited, the draft keeps no code; the same request then gives none.
+        assert (await kept(other, "names", PARTS["names"])).status_code == 303
+        assert (await officer.post(path, data={**form, "/reason": "code_lost"})).status_code == 409
+        [after] = await documents(town, DRAFTS.name)
+        record = after["state"]["given_back"]
+        assert [(one["office"], one["reason"]) for one in record] == [("kabul", "code_lost")]
+        held = json.dumps(after)
+        assert [one for one in (code, code.replace("-", ""), "qzcanary") if one in held] == []
+
+
+async def test_a_lost_code_is_another_offices_business_only_where_no_office_was_chosen(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as elsewhere, town.browser() as host:
+        await begun(browser)
+        await kept(browser, "contact", PARTS["contact"])
+        other = next(one["code"] for one in published()["offices"] if one["code"] != "kabul")
+        await enter(elsewhere, f"officer@{other}")
+        assert "Give a new code" in (await found_by(elsewhere)).text
+        assert "No application" in (await found_by(elsewhere, **{"/said": "somebody@example.org"})).text
+        await kept(browser, "office", PARTS["office"])
+        hidden_now = await found_by(elsewhere)
+        assert "Give a new code" not in hidden_now.text
+        [draft] = await documents(town, DRAFTS.name)
+        form = {"csrf": hidden(hidden_now), "idempotency-key": "a-key", "/reason": "code_lost"}
+        assert (await elsewhere.post(f"{LOST}/{draft['_id']}", data=form)).status_code == 404
+        await enter(host, "host@")
+        assert (await host.get(LOST, follow_redirects=True)).status_code == 403
+    # What has ended is found by nobody.
+    async with town.browser() as browser, town.browser() as officer:
+        town.clock.instant += timedelta(days=31)
+        await enter(officer, "officer@kabul")
+        assert "No application" in (await found_by(officer)).text

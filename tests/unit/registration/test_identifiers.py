@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from services.registration.domain.documents import DOCUMENT_TYPES
 from services.registration.domain.examples import EXPERT
-from services.registration.domain.experts import PersonInput
+from services.registration.domain.registrants import PersonInput
 from shared.web.problems import validation_problems
 
 

@@ -47,6 +47,7 @@ OPEN = {
     "/application/enter",
     "/application/part/{part}",
     "/application/receipt",
+    "/application/receipt/signed",
     # Whoever is shown a certificate has its reference and its code, and no account.
     "/certificates/check",
 }

@@ -1,0 +1,55 @@
+"""Whoever registers, as they describe themselves: identifiers, which are sealed, and coded attributes."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import ValidationInfo, field_validator, model_validator
+
+from services.registration.domain.birth import Birth
+from services.registration.domain.documents import IdentityDocument
+from services.registration.domain.fields import Day, Email, KnownAttributes, Name, Telephone, broken
+from services.registration.domain.telephones import read_telephone
+from shared.cases.bodies import Input
+from shared.contracts.registration import Attributes
+
+
+class PersonInput(Input):
+    """Identifiers, which are sealed, and coded attributes as they are from `valid_from` on.
+
+    `born` is sealed too; the year of birth among the attributes follows from it.
+    """
+
+    given_name: Name = None
+    family_name: Name = None
+    email: Email | None = None
+    document: IdentityDocument | None = None
+    # Before the attributes, whose year of birth follows from it.
+    born: Birth | None = None
+    attributes: KnownAttributes
+    # After the attributes: a number without its country's code is one of the country of residence.
+    telephone: Telephone | None = None
+    valid_from: Day
+
+    @field_validator("attributes")
+    @classmethod
+    def _aged(cls, value: Attributes, read: ValidationInfo) -> Attributes:
+        born: Birth | None = read.data.get("born")
+        if born is None or value.birth_year == born.year:
+            return value
+        if value.birth_year is not None:
+            raise broken("birth_year_differs", "the year in which the person was born, as in `born`")
+        return value.model_copy(update={"birth_year": born.year})
+
+    @field_validator("telephone")
+    @classmethod
+    def _dialled(cls, value: str | None, read: ValidationInfo) -> str | None:
+        attributes = read.data.get("attributes")
+        # Without attributes there is a refusal already.
+        return value if value is None or attributes is None else read_telephone(value, attributes.country_of_residence)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.given_name is None and self.family_name is None:
+            raise broken("name_missing", "a given name or a family name; one of them is enough")
+        return self

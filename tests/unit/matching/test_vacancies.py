@@ -1,0 +1,112 @@
+"""Vacancies as pages: what fits is said, one applies once and hears what became of it, and withdraws again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.matching.store import MATCHES
+from shared.clock import derived_id
+from shared.contracts.registration import Attributes, LanguageSkill
+from shared.identity.keys import verify_receipt
+from shared.intake.receipts import signed_bytes
+from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.eligibility import terms_met
+from tests.unit.matching.facts import expert_id, person_id, terms
+from tests.unit.matching.world import World, match_id
+from tests.unit.pages.test_cases import held, reader
+
+ADA = derived_id("account", "ada")
+
+
+@asynccontextmanager
+async def town() -> AsyncIterator[World]:
+    """Matching with what takes submissions in; the test decides them."""
+    async with World() as world:
+        assert world.replica.intake
+        writer = world.clock.spawn(world.replica.intake._write(), "writer")
+        await world.others.host()
+        await world.others.expert("ada", ADA, experience_years=9)
+        await world.run()
+        yield world
+        writer.cancel()
+
+
+def test_what_the_terms_ask_for_is_met_missed_or_not_said() -> None:
+    english = LanguageSkill(language="en", level="B2")
+    found = terms_met(terms(education=6), Attributes(education=7, languages=(english,)))
+    assert [(one["criterion"], one["met"]) for one in found] == [
+        ("education", True),
+        ("experience", None),
+        ("languages", True),
+    ]
+    missed = terms_met(terms(education=8), Attributes(education=7, experience_years=1))
+    assert [one["met"] for one in missed] == [False, False, None]
+    assert terms_met(terms(education=0, experience_years=0, languages=()), Attributes()) == ()
+
+
+async def test_an_expert_reads_applies_once_and_withdraws() -> None:
+    async with town() as world:
+        open_one = await world.assignment()
+        async with reader(
+            "matching", world.service.app, world.keys, world.clock, "expert", office=None, account=ADA
+        ) as http:
+            listed = await http.get("/matching/vacancies")
+            assert f'href="/matching/vacancies/{open_one}"' in listed.text
+            narrowed = await http.get("/matching/vacancies?country=SO&sector=&lang=en")
+            assert ("Nothing matches" in narrowed.text, 'class="pill"' in narrowed.text) == (True, True)
+            assert (await http.get("/matching/vacancies?country=%20x")).status_code == 422
+            path = f"/matching/vacancies/{open_one}"
+            page = await http.get(path)
+            assert page.text.count("You meet it") == 3
+            # The same form twice, as by a second press or by Back: one application with one receipt.
+            answers = [await http.post(path, data=held(page)) for _ in range(2)]
+            assert {one.headers["location"] for one in answers} == {answers[0].headers["location"]}
+            receipt = answers[0].headers["location"]
+            assert "looked at now" in (await http.get(receipt)).text
+            signed = await http.get(f"{receipt}/signed")
+            assert signed.headers["content-disposition"] == f'attachment; filename="receipt-{receipt[-36:][:8]}.json"'
+            said, public = signed.json(), world.keys.receipt_public_keys("matching")
+            assert said["id"] == receipt[-36:]
+            assert verify_receipt(public, said["key_id"], signed_bytes(said), said["signature"])
+            await world.run()
+            match = match_id(open_one, "ada")
+            assert f'href="/matching/matches/{match}"' in (await http.get(receipt)).text
+            assert await world.store.count(SUBMISSIONS.name, "own", ADA) == 1
+            stands = await http.get(path)
+            assert ("Apply</button>" in stands.text, f"/matching/matches/{match}" in stands.text) == (False, True)
+            refused = await http.post(path, data={**held(page), "idempotency-key": "another"})
+            assert refused.status_code == 303
+            form = await http.get(f"/matching/matches/{match}/withdraw")
+            done = await http.post(f"/matching/matches/{match}/withdraw", data={**held(form), "/reason": "moved"})
+            assert done.status_code == 303
+        await world.run(twice=True)
+        document = await world.store.load(MATCHES.name, match)
+        assert document
+        assert (document["state"]["status"], document["state"]["reason"]) == ("not_selected", "moved")
+        # Nothing of hers is open any more in the pool.
+        pool = await world.store.load("pools", person_id("ada"))
+        assert pool
+        assert [one for one in pool["holds"].values() if one["status"] in ("held", "confirmed")] == []
+
+
+async def test_an_officer_applies_for_an_expert_of_the_own_office_alone() -> None:
+    async with town() as world:
+        path = f"/matching/vacancies/{await world.assignment()}"
+        async with reader("matching", world.service.app, world.keys, world.clock) as http:
+            page = await http.get(path)
+            assert 'name="/expert"' in page.text
+            empty = await http.post(path, data=held(page))
+            assert (empty.status_code, 'href="#f-expert"' in empty.text) == (422, True)
+            done = await http.post(path, data={**held(page), "/expert": expert_id("ada")})
+            assert re.match(r"/matching/receipts/", done.headers["location"])
+        async with reader("matching", world.service.app, world.keys, world.clock, "host", office=None) as host:
+            assert (await host.post(path, data=held(page))).status_code == 403
+        async with reader("matching", world.service.app, world.keys, world.clock, office="tbilisi") as other:
+            strange = await other.get(path)
+            sent = await other.post(path, data={**held(strange), "/expert": expert_id("ada")})
+            assert sent.status_code in (404, 409, 422), sent.text
+        missing = f"/matching/vacancies/{derived_id('nothing')}"
+        async with reader("matching", world.service.app, world.keys, world.clock) as http:
+            assert (await http.get(missing)).status_code == 404
