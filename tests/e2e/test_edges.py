@@ -383,7 +383,7 @@ def owned(people: People) -> dict[str, Case]:
     )
     people.accepted("matching", application["id"])
     match = people.match(assignment, expert, "accepted")
-    placement = people.placement(match)
+    placement = people.placement(match, "completed")
     # Published still: what is filled is open to nobody, and a vacancy must be.
     vacancy = people.assignment(host)
     people.quiet()
@@ -400,6 +400,9 @@ def owned(people: People) -> dict[str, Case]:
         "assignments": Case(assignment, institution=by_host),
         "matches": Case(match, me, by_host),
         "placements": Case(placement, me, by_host),
+        # Papers that name a person, by the cases of other services that registration has heard of.
+        "offers": Case(match, me),
+        "certificates": Case(placement, me),
         **{name: Case(opened(people, name, office=OFFICE, institution=host), (), by_host) for name in plain_cases()},
         "parked": Case(POISONED),
         "parked/placement": Case(POISONED),
