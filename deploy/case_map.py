@@ -39,7 +39,7 @@ def _states(case: Case[Any]) -> Iterator[str]:
     yield "| verb | from | to | says | refused by |"
     yield "|---|---|---|---|---|"
     for move in case.moves:
-        if move.first:
+        if move.first or move.by:
             yield f"| {_verb(move)} | {_before(move)} | {_after(move)} | {_events(move)} | {_refusals(move)} |"
 
 
@@ -62,7 +62,7 @@ def _after(move: Move) -> str:
 def _events(move: Move) -> str:
     first = " or ".join(f"`{event.__name__}`" for event in move.first)
     then = " or ".join(f"`{event.__name__}`" for event in move.then)
-    return f"{first}, then {then}" if then else first
+    return f"{first}, then {then}" if then else first or "nothing"
 
 
 def _refusals(move: Move) -> str:

@@ -64,6 +64,9 @@ Told = Mapping[str, Any] | Sequence[Event]
 Rule = Callable[[Turn[Any, Any]], Told]
 Overtaken = Literal["refused", "nothing"]
 Eyes = Literal["writes", "checks", ""]
+# What a move does with who of the office works on the case (shared.cases.taking), and the verbs of it.
+Desk = Literal["takes", "passes_on", "gives_back", ""]
+TAKE, PASS_ON, GIVE_BACK = "take", "pass-on", "give-back"
 
 
 def as_said(_turn: Turn[Any, Any]) -> Told:
@@ -76,7 +79,8 @@ class Move:
     """One arrow of a case's state machine.
 
     `event` tells what happened and by its `leads_to` where the case then stands; a tuple: one of these, as the rule
-    decides. `then`: what may follow in the same save. `to`: where the arrow leads, if the events do not say.
+    decides, and an empty one where nothing is told. `then`: what may follow in the same save. `to`: where the arrow
+    leads, if the events do not say.
     The event's fields come from what the rule tells, then from the body, then (required ones) from the state.
 
     `by`: who may do it through an edge and to which cases; nobody: a message, a timer or a guard does.
@@ -90,6 +94,7 @@ class Move:
     `reasons`, `items`: the codes that a body may name for them (`Listed` on its field); a programme may add some.
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
+    `desk`: what it does with who of the office works on the case.
     """
 
     verb: str
@@ -113,6 +118,7 @@ class Move:
     items: tuple[str, ...] = ()
     note_to: tuple[Role, ...] = ()
     aside: bool = False
+    desk: Desk = ""
 
     @property
     def opens(self) -> bool:
@@ -363,6 +369,19 @@ class Case(Generic[S]):
         """Whether the command writes what another one approves, or approves what others wrote."""
         row = self.rows[command.verb][0]
         return "checks" if row.checked_by_another else "writes" if row.writes else ""
+
+    def desk(self, command: Asked) -> tuple[Desk, str | None]:
+        """What the command does with who works on the case, and to whom it names."""
+        return self.rows[command.verb][0].desk, getattr(command.body, "colleague", None)
+
+    @cached_property
+    def taken_in(self) -> frozenset[str]:
+        """The states in which officers take the case; none for a kind that they do not share out."""
+        return NONE.union(*(row.before for row in self.rows.get(TAKE, ())))
+
+    def is_taken_by(self, role: Role) -> bool:
+        """Whether the role takes such cases, and so is told who has one."""
+        return TAKE in self.rows and role in self.rows[TAKE][0].by
 
     def open_to(self, state: S | None, role: Role) -> Mapping[str, Relation]:
         """The verbs that the case's state leaves open to the role now, each with the relation that it takes."""

@@ -15,7 +15,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from shared.cases.case import Case, Eyes, Timer, no_timer
+from shared.cases.case import Case, Desk, Eyes, Timer, no_timer
+from shared.cases.taking import CASE_TAKEN, TAKEN, rule_against, taken_by
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
 from shared.contracts.base import Event, Scope
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
@@ -50,6 +51,10 @@ def _no_eyes(_command: Any) -> Eyes:
     return ""
 
 
+def _no_desk(_command: Any) -> tuple[Desk, str | None]:
+    return "", None
+
+
 @dataclass(frozen=True)
 class Aggregate(Generic[S]):
     """The rules of one kind of document. `decide` and `evolve` are pure; `decide` raises Refusal.
@@ -67,12 +72,13 @@ class Aggregate(Generic[S]):
     scope: Callable[[S], Scope] = _no_scope
     eyes: Callable[[Any], Eyes] = _no_eyes
     since: Callable[[S | None, Any], datetime | None] = _not_before_the_last
+    desk: Callable[[Any], tuple[Desk, str | None]] = _no_desk
 
     @staticmethod
     def of(case: Case[S], collection: Collection) -> Aggregate[S]:
         """The documents of a case, kept in the collection."""
         return Aggregate(
-            collection, case.state, case.decide, case.evolve, case.timer, case.scope, case.eyes, case.since
+            collection, case.state, case.decide, case.evolve, case.timer, case.scope, case.eyes, case.since, case.desk
         )
 
     @property
@@ -274,6 +280,7 @@ class Kernel:
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
         beside = {**seen_by(draft, aggregate.eyes(command), cause), **_noted(draft, cause, at)}
+        beside |= _taken(draft, *aggregate.desk(command), cause, at)
         merged = {**draft["private"], **(private or {}), **beside}
         draft["private"] = {name: value for name, value in merged.items() if value is not None}
         if events:
@@ -317,6 +324,21 @@ def _noted(document: Document, cause: Cause, at: datetime) -> Mapping[str, Any]:
     if len(notes) >= NOTES_AT_MOST:
         raise Refusal("notes_full", f"a case keeps {NOTES_AT_MOST} notes; without one the verb goes on")
     return {NOTES: [*notes, {**cause.note, "at": text_of(at)}]}
+
+
+def _taken(document: Document, desk: Desk, colleague: str | None, cause: Cause, at: datetime) -> Mapping[str, Any]:
+    """Who has the case after the command. Raises Refusal `case_taken`, `case_not_taken`, in the very save."""
+    if not desk:
+        return {}
+    account = taken_by(document)
+    if rule := rule_against(desk, account):
+        raise Refusal(rule)
+    if desk == "gives_back":
+        return {TAKEN: None}
+    to = colleague if desk == "passes_on" else cause.account
+    if to == account:
+        raise Refusal(CASE_TAKEN)
+    return {TAKEN: {"account": to, "at": text_of(at)}}
 
 
 def settled(document: Document, cause: Cause) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import total_ordering
 from typing import Any
 
@@ -20,15 +20,20 @@ from shared.store.port import Document, Store
 from shared.store.relations import (
     PROGRAMME,
     STATUS,
+    TAKEN,
+    at_work,
     narrowed_of,
     reference_index,
     references_of,
     text,
+    untaken,
     value_at,
 )
 
 # One request reads no further than this; its page may then be shorter, and the next goes on from there.
 LOOKED_AT_MOST = 1_000
+# Who of the office works on a case: the caller, or nobody; else an account.
+TAKEN_BY, ME, NOBODY = "taken_by", "me", "nobody"
 SHARE_AT_LEAST = 4
 Offices = Mapping[str, Iterable[str]]
 Page = list[Document]
@@ -54,6 +59,8 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     """
 
     def read_as(document: Document, name: str) -> str | None:
+        if name == TAKEN_BY:
+            return next(iter(at_work(case, document)), NOBODY if untaken(case, document) else None)
         value = value_at(document, name)
         return case.veiled.get(value or "", value) if (index, name) == ("own", STATUS) else value
 
@@ -62,6 +69,12 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
     if reference := next((name for name in references_of(case) if name in asked), ""):
         return Listed(reference_index(case, reference), (asked[reference],), fits)
+    if asked.get(TAKEN_BY, NOBODY) != NOBODY:
+        return Listed(TAKEN, (asked[TAKEN_BY],), fits)
+    if TAKEN_BY in asked:
+        # Most of a list: an index of its own would cost every case three entries.
+        rest = {name: value for name, value in asked.items() if name != TAKEN_BY}
+        return replace(narrowed(case, index, equals, rest, offices), keep=fits)
     if not asked:
         return Listed(index, (equals,))
     if not narrowed_of(case):

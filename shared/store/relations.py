@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.cases.case import Case
+from shared.cases.taking import taken_by
 from shared.identity.roles import Relation
 from shared.programmes.sections.base import Section
 from shared.store.aggregates import Aggregate
@@ -21,6 +22,8 @@ from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order,
 from shared.store.port import Document
 
 STATUS, PROGRAMME = "status", "programme"
+# The index of cases that officers take, by who has one.
+TAKEN = "taken"
 # Under which name the state, its parties or its frame say to whom the case stands in that relation.
 _NAMED: Mapping[Relation, str] = {"own": "person", "institution": "institution", "office": "office"}
 _LONG: frozenset[Relation] = frozenset({"all", "office"})
@@ -55,7 +58,21 @@ def indexes_of(case: Case[Any], order: Order = by_id, **otherwise: Equals) -> di
     found = {one: Index(at[one], order) for one in sorted(relations - narrowed)}
     found |= {one: Index(_narrowed(case, at[one]), order, version=2) for one in sorted(narrowed)}
     references = (name for name in references_of(case) if reference_index(case, name) not in found)
-    return {**found, **{name: Index(_at(name), order) for name in references}}
+    found |= {name: Index(_at(name), order) for name in references}
+    if case.taken_in:
+        found[TAKEN] = Index(lambda document: at_work(case, document), order)
+    return found
+
+
+def at_work(case: Case[Any], document: Document) -> list[str]:
+    """The account of whoever works on the case, while it goes on."""
+    account = taken_by(document)
+    return [account] if account and value_at(document, STATUS) in case.taken_in else []
+
+
+def untaken(case: Case[Any], document: Document) -> bool:
+    """Whether the case goes on, and nobody works on it."""
+    return taken_by(document) is None and value_at(document, STATUS) in case.taken_in
 
 
 def narrowed_of(case: Case[Any]) -> frozenset[Relation]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.cases.bodies import Change, Noted
 from shared.cases.case import Asked, Case, person_of
+from shared.cases.taking import rule_against, taken_by
 from shared.contracts.base import Event
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
@@ -42,6 +43,7 @@ class Seen(BaseModel):
 
     `state`: where it stands; `open`: the verbs that its state and the reader's rights leave open now. What the body
     says, or another document, may still refuse one. `notes`: where one case is read, those that the reader may.
+    `taken_by`: for officers of the office alone, the account of whoever works on it; null: nobody does.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +53,7 @@ class Seen(BaseModel):
     state: str
     open: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    taken_by: str | None = None
 
 
 Represent = Callable[[Document, Principal], Seen]
@@ -213,8 +216,16 @@ async def seen(served: Served, behind: Behind, id: str, granted: Granted) -> tup
 
 async def shown(served: Served, document: Document, granted: Granted) -> Seen:
     """What the caller sees of the case, with what is open to it now."""
-    found = served.represent(document, granted.principal)
+    found = as_read(served, document, granted.principal)
     return found.model_copy(update={"open": await open_to(served, document, granted)})
+
+
+def as_read(served: Served, document: Document, principal: Principal) -> Seen:
+    """What the caller sees of the case in a list."""
+    found = served.represent(document, principal)
+    if not served.case.is_taken_by(principal.role):
+        return found
+    return found.model_copy(update={"taken_by": taken_by(document)})
 
 
 async def open_to(served: Served, document: Document, granted: Granted) -> tuple[str, ...]:
@@ -224,11 +235,13 @@ async def open_to(served: Served, document: Document, granted: Granted) -> tuple
     found = await granted.equalities_of(relations)
     allowed = {relation for relation, equals in found if belongs(document, relation, equals)}
     wrote = granted.principal.account in document["private"].get(WRITTEN_BY, ())
-    rows = served.case.rows
+    rows, taken = served.case.rows, taken_by(document)
     return tuple(
         verb
         for verb, relation in verbs.items()
-        if relation in allowed and not (wrote and rows[verb][0].checked_by_another)
+        if relation in allowed
+        and not (wrote and rows[verb][0].checked_by_another)
+        and not rule_against(rows[verb][0].desk, taken)
     )
 
 

@@ -18,7 +18,7 @@ from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
-from shared.store.narrowing import narrowed
+from shared.store.narrowing import ME, NOBODY, TAKEN_BY, narrowed
 from shared.store.relations import PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
@@ -27,6 +27,7 @@ from shared.web.strict_json import refuse
 
 ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
 ORDERS = (OLDEST, NEWEST)
+TAKERS = (ME, NOBODY)
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
@@ -54,6 +55,9 @@ def filters_of(served: Served) -> list[dict[str, Any]]:
         found.append(_parameter(PROGRAMME, "Those of this programme, by its code.", _CODE.json_schema()))
     said = "Those of this {name}, by its id."
     found += [_parameter(name, said.format(name=name), _ID.json_schema()) for name in references_of(case)]
+    if case.taken_in:
+        words = "For officers: those that the caller works on, or nobody does; the ones that are over are left out."
+        found.append(_parameter(TAKEN_BY, words, {"type": "string", "enum": [*TAKERS]}))
     if is_in_time(served):
         found.append(_parameter(ORDER, "By when they were opened.", {"type": "string", "enum": [*ORDERS]}))
     return found
@@ -63,7 +67,10 @@ def asked_of(request: Request, served: Served, role: Role, definitions: Definiti
     """The query's filters by name. Raises Refusal 422 with the parameter and, in words, what may stand there;
     TooEarly while programmes are still being read."""
     case, orders = served.case, (ORDER,) if is_in_time(served) else ()
-    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *orders)
+    takers = (TAKEN_BY,) if case.is_taken_by(role) else ()
+    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *orders)
+    if sent.get(TAKEN_BY, ME) not in TAKERS:
+        refuse(CODE_NOT_LISTED, f"query/{TAKEN_BY}", f"one of {', '.join(TAKERS)}")
     if sent.get(ORDER, OLDEST) not in ORDERS:
         refuse(CODE_NOT_LISTED, f"query/{ORDER}", f"one of {', '.join(ORDERS)}")
     asked = {name: value for name, value in sent.items() if name not in (*OF_EVERY_LIST, ORDER)}
@@ -78,14 +85,26 @@ def asked_of(request: Request, served: Served, role: Role, definitions: Definiti
 
 
 def paged_of(
-    case: Case[Any], equality: Equality, asked: Mapping[str, str], definitions: Definitions, *, newest: bool = False
+    case: Case[Any],
+    equality: Equality,
+    asked: Mapping[str, str],
+    definitions: Definitions,
+    account: str,
+    *,
+    newest: bool = False,
 ) -> Paged:
-    """The part of the caller's list that the filters leave. A cursor of it is good for these filters and this order
-    alone."""
+    """The part of the list of the caller, whose account that is, that the filters leave. A cursor of it is good for
+    these filters and this order alone."""
+    asked = asked_by(account, asked)
     offices = definitions.offices() if asked and PROGRAMME in case.filters else {}
     filters = (f"{name}={asked[name]}" for name in sorted(asked))
     order = (NEWEST,) if newest else ()
     return Paged(narrowed(case, *equality, asked, offices), (*equality, *filters, *order), newest)
+
+
+def asked_by(account: str, asked: Mapping[str, str]) -> Mapping[str, str]:
+    """The filters with the account in the place of whoever asks."""
+    return {**asked, TAKEN_BY: account} if asked.get(TAKEN_BY) == ME else asked
 
 
 def _is_id(value: str) -> bool:

@@ -19,7 +19,7 @@ from shared.identity.tokens import Principal
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import NOTHING_YET, Behind, Call, Served, act, id_of, seen, shown
+from shared.web.acting import NOTHING_YET, Behind, Call, Served, act, as_read, id_of, seen, shown
 from shared.web.answers import ITEM, answers, listed_answers, taken_answers
 from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
@@ -69,10 +69,10 @@ def _list(router: APIRouter, served: Served, behind: Behind) -> None:
         equalities = await granted.equalities()
 
         def represent(document: Document) -> Mapping[str, Any]:
-            return representation(served.represent(document, granted.principal))
+            return representation(as_read(served, document, granted.principal))
 
-        newest, definitions = newest_first(request), behind.definitions
-        paged = paged_of(served.case, equalities[0], asked, definitions, newest=newest) if equalities else None
+        case, of, newest = served.case, (behind.definitions, granted.principal.account), newest_first(request)
+        paged = paged_of(case, equalities[0], asked, *of, newest=newest) if equalities else None
         return await page(request, served.aggregate.name, paged, represent)
 
     router.add_api_route(
@@ -181,7 +181,7 @@ def always_creates(move: Move) -> bool:
 
 def summary_of(move: Move) -> str:
     """What the verb does, in the first words of what its events say of themselves."""
-    said = " ".join(inspect.cleandoc(move.first[0].__doc__ or "").split()) if move.first else move.verb
+    said = " ".join(inspect.cleandoc((move.first[0] if move.first else move.rule).__doc__ or "").split())
     return said.split(". ")[0].rstrip(".")
 
 

@@ -48,7 +48,8 @@ def test_a_list_is_narrowed_by_status_programme_and_what_the_case_refers_to(serv
     assert named <= set(served.case.filters) or served.name == "programmes"
     operation = document_of(service)["paths"][f"/v1/{served.name}"]["get"]
     schemas = {one["name"]: one["schema"] for one in operation["parameters"]}
-    assert set(schemas) - {"order"} == {"limit", "after", *filters_of(served)}
+    taken = {"taken_by"} if served.case.taken_in else set()
+    assert set(schemas) - {"order"} == {"limit", "after", *filters_of(served), *taken}
     assert ("order" in schemas) is (served.name not in ("programmes", "persons", "assignments", "matches"))
     assert schemas["status"]["enum"] == list(served.case.statuses)
     assert all(schemas[name].get("pattern") for name in served.case.filters)

@@ -118,19 +118,20 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     expert, person = await registered(published)
     path = f"/experts/{expert}"
     screening = (await published.get(path)).json()["open"]
-    assert screening == ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend"]
+    assert screening == ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend", "take"]
     assert (await published.get(path, "protection")).json()["open"] == []
     asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
-    assert asked.json()["open"] == ["provide-info", "suspend"]
+    assert asked.json()["open"] == ["provide-info", "suspend", "take"]
     seen = (await published.get(f"/persons/{person}")).json()
-    open_now = ["assign-account", "correct-profile", "request-identity-change", "give-consent", "withdraw-consent"]
+    open_now = ["assign-account", "set-contact", "correct-profile", "request-identity-change"]
+    open_now += ["give-consent", "withdraw-consent"]
     assert (seen["state"], seen["open"]) == ("recorded", open_now)
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
     institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
-    assert institution["open"] == ["assign-account", "assess", "close"]
+    assert institution["open"] == ["assign-account", "set-contact", "assess", "close"]
     hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
-    assert hosts.json()["open"] == []
+    assert hosts.json()["open"] == ["set-contact"]
     refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")
     assert refused.json()["detail"] == "possible from on_hold, partner; the case is proposed"
 

@@ -19,6 +19,7 @@ PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
 PUT_RIGHT = 0.25
+GIVEN_BACK = 0.5
 STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
 COURSES = ("plain", "plain", "extended", "early", "no show", "reported")
 
@@ -32,6 +33,7 @@ class Placing:
         self._courses: dict[str, str] = {}
         self._arrived: set[str] = set()
         self._revised: set[str] = set()
+        self._shared: set[str] = set()
 
     async def see_through(self, match: str) -> bool:
         """Takes the placement as far as it goes today; False where nothing was left to do or to wait for."""
@@ -40,6 +42,9 @@ class Placing:
             if state is None:
                 await self._client.pause(PAUSE_SECONDS)
                 continue
+            if id not in self._shared:
+                self._shared.add(id)
+                await self._share(id)
             if state.status == "active" and match not in self._arrived:
                 self._arrived.add(match)
                 await self._overtake(match)
@@ -51,6 +56,13 @@ class Placing:
                 await self._put_right(id)
         # One that will not be frees the seat: that is on its way to the match.
         return moved or state.status in NEVER_BEGUN
+
+    async def _share(self, id: str) -> None:
+        """The officer takes the case, and sometimes the office has it back at once; the log is told nothing of it."""
+        if await self._client.put(requests.on_placement("take", id, 0)) is None:
+            return
+        if self._client.rng.random() < GIVEN_BACK:
+            await self._client.put(requests.on_placement("give-back", id, 0))
 
     async def _put_right(self, id: str) -> None:
         """The time of the last fact was noted wrongly, or the fact was of another case, or the contract's days were."""

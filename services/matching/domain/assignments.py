@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 from shared.cases.bodies import ITEM, REASON, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.taking import taking
 from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Id
 from shared.contracts.frame import Listed
@@ -307,6 +308,7 @@ FACTS: tuple[Move, ...] = (
         example={"reason": "host_withdrew"},
         aside=True,
     ),
+    *taking(OPEN),
     # These follow from counting the accepted offers; who counted late finds it done.
     Move("fill", states("matching"), AssignmentFilled, overtaken="nothing"),
     Move("reopen", states("filled"), AssignmentReopened, overtaken="nothing"),

@@ -16,6 +16,7 @@ from services.matching.domain.assessment import Assessment
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
 from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.taking import taking
 from shared.cases.trail import Trailed
 from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.matching import (
@@ -348,6 +349,7 @@ FACTS: tuple[Move, ...] = (
     Move("void", WITHOUT_SEAT, MatchRetracted, body=Void, rule=lapsed_seat, overtaken="nothing"),
     Move("release", states("accepted", "retracting"), MatchRetracted, body=Release, rule=released, overtaken="nothing"),
     Move("keep", states("retracting"), MatchKept, body=Keep, rule=kept, overtaken="nothing"),
+    *taking(WITHOUT_SEAT | GIVES_UP_AT_ONCE | {"accepted", "retracting"}),
 )
 
 

@@ -37,6 +37,7 @@ from services.placement.domain.standing import (
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.revisions import MISTAKES
+from shared.cases.taking import taking
 from shared.contracts.base import Code, Id, TimeZone
 from shared.contracts.matching import MatchParties, Terms
 from shared.contracts.placement import (
@@ -359,6 +360,7 @@ FACTS: tuple[Move, ...] = (
     Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),
     # The consent was given anew: a flag outside the state goes, and nothing happens to the case.
     Move("note-consent", ANYWHERE, (), rule=no_fact),
+    *taking(BEFORE_ARRIVAL | RUNNING),
 )
 
 PLACEMENT = Case(

@@ -28,6 +28,7 @@ from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.registrants import PersonInput
 from shared.cases.bodies import ITEM, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.taking import taking
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration import (
@@ -450,6 +451,8 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         overtaken="nothing",
     ),
+    # Whose number it is, no office decides.
+    *taking(SCREENING | ASKED | SCREENED | APPEALED | {"suspended"}),
 )
 
 EXPERT = Case(

@@ -19,7 +19,7 @@ from shared.programmes.model import Definition
 from shared.store.narrowing import read
 from shared.store.port import Document
 from shared.web import bodies
-from shared.web.acting import Behind, Seen, Served, id_of, open_to
+from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
 from shared.web.filters import asked_of, newest_first, paged_of
 from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing
 from shared.web.pages.choices import Choices
@@ -91,6 +91,8 @@ class BulkPages:
     async def looking(self, request: Request, admitted: Admitted) -> Response:
         """Nothing is done yet: which cases, and which of them would be refused."""
         posted = await _posted(request, admitted)
+        if not posted.text(VERB):
+            raise Refusal("nothing_chosen", status=422)
         together = self._together(request, admitted, posted.text(VERB))
         if posted.text(ALL):
             documents, more = await self._all(request, admitted)
@@ -128,7 +130,9 @@ class BulkPages:
         equalities = await admitted.equalities()
         if not equalities:
             return (), False
-        listed = paged_of(served.case, equalities[0], asked, definitions, newest=newest).listed
+        listed = paged_of(
+            served.case, equalities[0], asked, definitions, admitted.principal.account, newest=newest
+        ).listed
         store, name = admitted.edge.store, served.aggregate.name
         documents, last = await read(store, name, listed, None, CASES_AT_MOST, descending=newest)
         return documents, last is not None
@@ -142,7 +146,7 @@ class BulkPages:
 
     async def _looked(self, together: Together, document: Document) -> Looked:
         served, granted, verb = self._served, together.granted, together.move.verb
-        id, seen = str(document["_id"]), served.represent(document, granted.principal)
+        id, seen = str(document["_id"]), as_read(served, document, granted.principal)
         if verb in await open_to(served, document, granted):
             rule = together.refused_by(document)
             return Looked(id, document, seen, Closed(verb, rule, ()) if rule else None)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import STATUS
-from shared.web.acting import Behind, Seen, Served, id_of, seen
+from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen
 from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
@@ -60,9 +60,13 @@ class ReadingPages:
             narrowed, role, definitions = narrowing(request), admitted.principal.role, self._behind.definitions
             asked, newest = asked_of(narrowed, served, role, definitions), newest_first(narrowed)
             equalities = await admitted.equalities()
-            paged = paged_of(case, equalities[0], asked, definitions, newest=newest) if equalities else None
+            paged = (
+                paged_of(case, equalities[0], asked, definitions, admitted.principal.account, newest=newest)
+                if equalities
+                else None
+            )
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
-            shown = [served.represent(document, admitted.principal) for document in documents]
+            shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
             lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
             return render(
@@ -80,9 +84,8 @@ class ReadingPages:
                 filters=filters_for(case, role),
                 order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                together=self._for_many(admitted, asked) if documents else [],
-                at_most=CASES_AT_MOST,
-                among=_address(narrowed, limit=""),
+                taken=case.is_taken_by(role),
+                **self._for_many(narrowed, admitted, asked if documents else None),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
@@ -91,7 +94,12 @@ class ReadingPages:
 
         return endpoint
 
-    def _for_many(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
+    def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
+        """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
+        together = [] if asked is None else self._together(admitted, asked)
+        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="")}
+
+    def _together(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
         """What the reader may do to many cases of the list at once, in some state that the list has."""
         case, verbs = self._served.case, verbs_for_many(self._served, admitted.principal.role)
         in_state = [asked[STATUS]] if STATUS in asked else case.statuses

@@ -31,7 +31,7 @@ REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes"})
 # What stands beside a case's status, or in what happened.
-IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact"})
+IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact", "taken_by"})
 # What of its address tells that it is a part of another page.
 PART = "part"
 # Names of people: in the direction of their own letters, and never read as a code.

@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.cases.case import NEW, Case, Move, status_of
 from shared.cases.revisions import REVISING
+from shared.cases.taking import rule_against, taken_by
 from shared.contracts.base import Scope
 from shared.errors import Refusal
 from shared.identity.roles import ROLES, By, Role
@@ -77,8 +78,7 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
     """The verbs of the reader's role that the case does not leave open now, each with why."""
     veil = veil_of(served.case, principal.role)
     state = _as_read(served.aggregate.read(document), veil)
-    wrote = principal.account in document["private"].get(WRITTEN_BY, ())
-    return tuple(_closed(served.case, state, principal.role, veil, wrote=wrote))
+    return tuple(_closed(served.case, state, principal, veil, document))
 
 
 def _goes_on(move: Move, status: str) -> bool:
@@ -118,15 +118,20 @@ def _since(timeline: Timeline) -> datetime | None:
     return next(led, opened)
 
 
-def _closed(case: Case[Any], state: Any, role: Role, veil: Mapping[str, str], *, wrote: bool) -> Iterable[Closed]:
+def _closed(
+    case: Case[Any], state: Any, principal: Principal, veil: Mapping[str, str], document: Document
+) -> Iterable[Closed]:
+    role, taken = principal.role, taken_by(document)
+    wrote = principal.account in document["private"].get(WRITTEN_BY, ())
     for verb in case.verbs:
         rows = case.rows[verb]
         if role not in rows[0].by or rows[0].opens:
             continue
         is_open = any(row.is_open(state) for row in rows)
-        if is_open and not (wrote and rows[0].checked_by_another):
+        desk = rule_against(rows[0].desk, taken)
+        if is_open and not (wrote and rows[0].checked_by_another) and not desk:
             continue
-        rule = FOUR_EYES if is_open else _rule_against(rows, state)
+        rule = (desk or FOUR_EYES) if is_open else _rule_against(rows, state)
         before = {veil.get(one, one) for row in rows for one in row.before - {NEW}}
         yield Closed(verb, rule, tuple(one for one in case.statuses if one in before))
 

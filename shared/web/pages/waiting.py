@@ -6,7 +6,7 @@ verb that leads on. Whatever stands in the store is counted up to a bound, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +14,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from shared.cases.case import Case
+from shared.cases.taking import taken_by
 from shared.identity.policy import Equality
 from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
-from shared.store.narrowing import narrowed, read
+from shared.store.narrowing import ME, TAKEN_BY, narrowed, read
 from shared.store.port import Document
 from shared.store.relations import PROGRAMME, STATUS
 from shared.web.acting import Behind, Served, open_to
 from shared.web.callers import Granted
+from shared.web.filters import TAKERS, asked_by
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.words import translations
@@ -49,13 +51,15 @@ class Further:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Cases of one kind in one state. `more`: there are more than `number`."""
+    """Cases of one kind in one state. `more`: there are more than `number`. `taken`: of those that officers take, the
+    same of what the reader has and of what nobody has, by the value of the filter that shows them."""
 
     kind: str
     status: str
     number: int
     more: bool
     oldest: tuple[str, ...]
+    taken: tuple[tuple[str, int, bool], ...] = ()
 
 
 def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Further] = ()) -> APIRouter:
@@ -93,11 +97,28 @@ async def waiting_in(served: Served, behind: Behind, granted: Granted) -> list[W
 
 
 async def _counted(served: Served, behind: Behind, granted: Granted, equality: Equality, status: str) -> Waiting:
-    listed = narrowed(served.case, *equality, {STATUS: status}, _offices(served.case, behind.definitions))
-    documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
-    waiting = [one for one in documents if await open_to(served, one, granted)]
+    waiting, more = await _waiting(served, behind, granted, equality, {STATUS: status})
     oldest = tuple(str(one["_id"]) for one in sorted(waiting, key=_since)[:OLDEST])
-    return Waiting(served.name, status, len(waiting), last is not None, oldest)
+    taken = []
+    for whose in TAKERS if served.case.is_taken_by(granted.principal.role) and status in served.case.taken_in else ():
+        account = granted.principal.account if whose == ME else None
+        found, further = [one for one in waiting if taken_by(one) == account], False
+        if more:
+            found, further = await _waiting(served, behind, granted, equality, {STATUS: status, TAKEN_BY: whose})
+        taken.append((whose, len(found), further))
+    return Waiting(served.name, status, len(waiting), more, oldest, tuple(taken))
+
+
+async def _waiting(
+    served: Served, behind: Behind, granted: Granted, equality: Equality, asked: Mapping[str, str]
+) -> tuple[list[Document], bool]:
+    """Those of the list in which a step is open to the reader, and whether there are more to be looked at."""
+    offices, by = _offices(served.case, behind.definitions), asked_by(granted.principal.account, asked)
+    listed = narrowed(served.case, *equality, by, offices)
+    documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
+    rows = served.case.rows
+    found = [(one, await open_to(served, one, granted)) for one in documents]
+    return [one for one, verbs in found if any(not rows[verb][0].aside for verb in verbs)], last is not None
 
 
 def _offices(case: Case[Any], definitions: Definitions) -> dict[str, Iterable[str]]:
