@@ -220,5 +220,6 @@ MESSAGE = Case(
     ),
     fold,
     readers={"expert": "own", "host": "institution", "officer": "office", "protection": "all"},
+    filters=("programme",),
     timer=waits,
 )
