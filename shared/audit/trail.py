@@ -31,6 +31,8 @@ from shared.store.port import Document
 from shared.telemetry.observability import count, logger
 
 ANCHOR_EVERY_SECONDS = 60.0
+# What a stop takes at most for it, of the few seconds that it has.
+HEARD_SECONDS = 1.0
 WRITTEN_AT_ONCE = 64
 WAITING_AT_MOST = 1_000
 SEGMENTS_AT_ONCE = 100
@@ -69,8 +71,18 @@ class Trail:
         await stop_tasks([*self._anchoring, *([self._writer] if self._writer else [])])
         try:
             await self.anchor()
+            await self._heads_heard()
         except PortError as error:
             logger.warning("audit_head_waits", error=type(error).__name__)
+
+    async def _heads_heard(self) -> None:
+        """Returns when the heads of open segments are on the log, or soon: the next start sends what is left."""
+        until = self._runtime.monotonic() + HEARD_SECONDS
+        while self._runtime.monotonic() < until:
+            page = await self._store.find(SEGMENTS.name, "status", "open", limit=SEGMENTS_AT_ONCE)
+            if not any(one["outbox"] for one in page):
+                return
+            await self._runtime.sleep(0.02)
 
     async def write(self, reading: Reading) -> None:
         """Returns when the entry is durable. Raises Unavailable or Overloaded: then nothing may be shown."""

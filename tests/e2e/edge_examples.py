@@ -290,7 +290,27 @@ class Cases:
         service, name = operation.split(":")
         if name.split("_")[0] in plain_cases():
             return lambda: self._plain(name)
-        return services[service][name]
+        if name in services[service]:
+            return services[service][name]
+        return self._shared(service, *name.split("_", 1))
+
+    def _shared(self, service: str, cases: str, verb: str) -> Callable[[], Ready]:
+        """What officers do with cases of every kind that they work on; KeyError for another verb."""
+        opened: dict[str, Callable[[], Ready]] = {
+            "experts": lambda: self._expert("eligible"),
+            "assignments": lambda: self._assignment("draft"),
+            "matches": lambda: self._match("shortlisted"),
+            "placements": lambda: self._placement("contracted"),
+        }
+        taken = {"take": False, "pass_on": True, "give_back": True}[verb]
+
+        def ready() -> Ready:
+            case = opened[cases]()
+            if taken:
+                self._people.done(f"/{service}/v1/{cases}/{case.id}/take")
+            return case
+
+        return ready
 
     def _plain(self, operation: str) -> Ready:
         id, office = brought(self._people, operation)

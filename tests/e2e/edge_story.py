@@ -96,7 +96,7 @@ class Story:
         expert = await self._registered(name, **attributes)
         await self.town.do(f"/registration/v1/experts/{expert}/screen")
 
-    async def _drafted(self, title: str, begins: int, ends: int) -> Any:
+    async def _drafted(self, title: str, begins: int, ends: int, **more: Any) -> Any:
         terms = {
             "institution": self.host,
             "country": "AF",
@@ -107,12 +107,13 @@ class Story:
             "seats": 1,
             "starts_on": day(begins),
             "ends_on": day(ends),
+            **more,
         }
         body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms, "title": title}
         return await self.town.do("/matching/v1/assignments", body, subject=title)
 
-    async def _assignment(self, title: str, begins: int, ends: int) -> str:
-        answer = await self._drafted(title, begins, ends)
+    async def _assignment(self, title: str, begins: int, ends: int, **more: Any) -> str:
+        answer = await self._drafted(title, begins, ends, **more)
         path = f"/matching/v1/assignments/{answer['id']}"
         for verb, subject in (("submit", "maker"), ("approve", "checker"), ("publish", "maker")):
             await self.town.do(f"{path}/{verb}", subject=subject)

@@ -195,11 +195,13 @@ class People:
         return str(found["id"])
 
     def message(self, status: str, about: str) -> str:
-        """One that stands so, about that case. Sent is what goes to somebody with an address."""
+        """One that stands so, and will for a while, about that case. Sent is what goes to somebody with an address."""
+        soon = text_of(datetime.now(UTC) + timedelta(hours=1))
 
         def there() -> list[str]:
             found = self.get(f"/registration/v1/messages?status={status}&order=newest").json()["items"]
-            return [one["id"] for one in found if one["subject"] == about]
+            stand = [one for one in found if status != "queued" or one["due_at"] > soon]
+            return [one["id"] for one in stand if one["subject"] == about]
 
         return str(self.eventually(there, f"a {status} message")[0])
 
