@@ -47,6 +47,9 @@ screenshots: $(VENV)/.dev ## the pictures of the documents, from the tests of pa
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
 	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)
 
+whole: $(VENV)/.dev ## the long forms of one machine: the demo's figures, a whole history under kills
+	$(BIN)/python -m pytest -m "long and not real and not containers" tests/unit tests/e2e $(ARGS)
+
 containers: $(VENV)/.dev ## docker-compose.yml for real; needs root, docker.io, docker-compose, debootstrap
 	$(BIN)/python -m pytest -m containers -rs tests/integration $(ARGS)
 

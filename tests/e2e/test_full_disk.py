@@ -133,7 +133,9 @@ def test_a_full_disk_stops_writes_alone_and_heals_with_room(disk: SmallDisk) -> 
         people.close()
 
 
-@pytest.mark.parametrize("ended", ["killed when full", "stopped when full", "stopped with room"])
+@pytest.mark.parametrize(
+    "ended", ["killed when full", pytest.param("stopped when full", marks=pytest.mark.long), "stopped with room"]
+)
 def test_it_starts_on_a_full_disk_can_be_read_and_heals(disk: SmallDisk, ended: str) -> None:
     with running(disk.folder) as system:
         people = People(system)

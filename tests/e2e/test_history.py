@@ -39,6 +39,7 @@ def system(tmp_path: Path) -> Iterator[System]:
     system.stop()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_demo_prints_every_figure_beside_its_published_one(system: System) -> None:
     ran = system.sankofa("demo", "--exit", "--data", str(system.data), "--port", str(system.port))
