@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from deploy.cli.runner import Journal
 from shared.clock import RealRuntime
+from shared.contracts.audit import AuditHeadAnchored
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Record
@@ -113,7 +114,8 @@ async def test_what_is_lost_or_doubled_in_a_store_is_found(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("topic", list(TOPICS))
+# No history reads anybody's name, so no head of the trail is told.
+@pytest.mark.parametrize("topic", sorted(TOPICS.keys() - {AuditHeadAnchored.topic}))
 async def test_what_is_lost_on_a_topic_is_found(left: Left, topic: str) -> None:
     reads = readable(left[0].records[topic])
     gone = reads[-1].envelope.id

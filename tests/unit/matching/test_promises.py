@@ -543,8 +543,9 @@ async def test_a_pair_whose_match_has_ended_is_refused_with_what_would_be_right(
         submission = await world.apply(assignment, "anna")
         await world.decide(submission)
         assert await world.status_of(submission) == ("refused", ["match_ended"])
-        assert await world.works.selection.standing(assignment, expert_id("anna")) == "retracted"
-        assert await world.works.selection.standing(assignment, expert_id("bela")) is None
+        standing = world.works.selection.standing
+        assert await standing(assignment, expert_id("anna")) == (match_id(assignment, "anna"), "retracted")
+        assert await standing(assignment, expert_id("bela")) == (match_id(assignment, "bela"), None)
 
 
 async def test_an_expert_who_declined_is_not_asked_again_by_a_new_round() -> None:
