@@ -76,18 +76,20 @@ def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:
 
 
 def check_moved(evidence: Evidence) -> Iterator[Violation]:
-    """I10: a number that was decided to be another's is that person's, and whoever held it was told, once."""
+    """I10: a number that was decided to be another's is that person's, and whoever held it was told, once. One that was
+    decided about again, as when its first holder claims it back, stands as it was decided last."""
     persons = {one["_id"]: one for one in evidence.documents["registration"]["persons"]}
     holds = {one["_id"]: one["holds"] for one in evidence.documents["registration"]["documents"]}
-    for read in evidence.reads(EXPERTS_TOPIC):
-        if read.name != "ExpertIdentitySettled":
-            continue
+    cases = {one["_id"]: one for one in evidence.documents["registration"]["experts"]}
+    settled = [read for read in evidence.reads(EXPERTS_TOPIC) if read.name == "ExpertIdentitySettled"]
+    settled.sort(key=lambda read: read.envelope.recorded_time or "")
+    last = {cases[read.envelope.subject]["private"]["claimed"]: read for read in settled}
+    for number, read in last.items():
         event: Any = read_event(read.envelope, read.record.value or b"")
-        case = next(one for one in evidence.documents["registration"]["experts"] if one["_id"] == read.envelope.subject)
         name = f"{EXPERTS_TOPIC}/{read.envelope.subject}"
         if any(persons[one]["state"]["status"] == "erased" for one in (event.holder, event.person)):
             continue
-        standing = holds[case["private"]["claimed"]]
+        standing = holds[number]
         right = {"moves": ("released", "confirmed")}.get(event.outcome, ("confirmed", "refused"))
         found = tuple(standing[one]["status"] for one in (event.holder, event.person))
         if found != right:
