@@ -14,7 +14,7 @@ from services.matching.store import ASSIGNMENTS
 from services.matching.views import CriterionSeen
 from services.matching.work.vacancies import FILTERS, Application, Vacancies, path_of
 from shared.contracts.matching import Modality
-from shared.errors import Problem, Refusal
+from shared.errors import Problem
 from shared.programmes.definitions import Definitions
 from shared.web import bodies
 from shared.web.bodies import Body, documented
@@ -29,13 +29,13 @@ from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import KEPT, KEY
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
-from shared.web.pages.refused import carry_headers, rule_said
+from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
-from shared.web.problems import ANSWERS, answer_to
+from shared.web.problems import ANSWERS
 
 PATH = "/vacancies"
 WHO = "expert"
@@ -99,11 +99,9 @@ class VacancyPages:
             try:
                 return await self._apply(request, id, admitted, posted)
             except tuple(ANSWERS) as error:
-                said = answer_to(error)
-                problems = error.problems if isinstance(error, Refusal) else (Problem(rule_said(said)),)
-                answer = await self._page(request, id, admitted, posted, problems, said.status_code)
-                carry_headers(said, answer)
-                return answer
+                refused = Refused.by(error)
+                page = await self._page(request, id, admitted, posted, refused.problems, refused.status)
+                return refused.over(page)
 
         vars(endpoint)[KEPT] = lambda language, posted: Form(language, _fields(officer=WHO in _names(posted)), posted)
         return endpoint

@@ -38,11 +38,11 @@ from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import KEY
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
-from shared.web.pages.refused import carry_headers, rule_said
+from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.words import translations
-from shared.web.problems import ANSWERS, answer_to
+from shared.web.problems import ANSWERS
 
 RIGHTS: tuple[Rights, ...] = (("drafts", "find give-back", BY_OFFICER),)
 PATH = "/lost-codes"
@@ -201,7 +201,7 @@ class GivingBackPages:
                 body: LostCode = bodies.body_of(LostCode, json_of(_fields(LostCode), posted)).model
                 found = await self._giving.find(body, admitted)
             except tuple(ANSWERS) as error:
-                return self._refused(request, admitted, posted, None, error)
+                return self._refused(request, admitted, posted, error)
             return self._page(request, admitted, posted, found)
 
         return endpoint
@@ -217,7 +217,7 @@ class GivingBackPages:
                 body: Body[NewCode] = bodies.body_of(NewCode, json_of(_fields(NewCode), posted))
                 opened = await self._giving.give(request, id_of(id), body, cases.key_of(posted), admitted)
             except tuple(ANSWERS) as error:
-                return self._refused(request, admitted, posted, None, error)
+                return self._refused(request, admitted, posted, error)
             return render(
                 request,
                 "code_given.html",
@@ -230,14 +230,9 @@ class GivingBackPages:
 
         return endpoint
 
-    def _refused(
-        self, request: Request, admitted: Admitted, posted: Posted, found: Sequence[Opened] | None, error: Exception
-    ) -> Response:
-        said = answer_to(error)
-        problems = error.problems if isinstance(error, Refusal) else (Problem(rule_said(said)),)
-        answer = self._page(request, admitted, posted, found, problems, said.status_code)
-        carry_headers(said, answer)
-        return answer
+    def _refused(self, request: Request, admitted: Admitted, posted: Posted, error: Exception) -> Response:
+        refused = Refused.by(error)
+        return refused.over(self._page(request, admitted, posted, None, refused.problems, refused.status))
 
     def _page(
         self,

@@ -15,7 +15,7 @@ from services.registration.readings.looking import Looking, purposes
 from services.registration.readings.seen import PersonsFound
 from services.registration.store import PERSONS
 from services.registration.work.readings import Readings
-from shared.errors import Problem, Refusal
+from shared.errors import Problem
 from shared.web import bodies
 from shared.web.acting import id_of
 from shared.web.lists import OF_EVERY_LIST, query
@@ -23,11 +23,11 @@ from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
-from shared.web.pages.refused import carry_headers, rule_said
+from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
-from shared.web.problems import ANSWERS, answer_to
+from shared.web.problems import ANSWERS
 
 IDENTITY_PAGE, SEARCH_PAGE, TRAIL_PAGE = "read_identity.html", "search.html", "readings.html"
 
@@ -155,8 +155,6 @@ def _refused(
     **context: Any,
 ) -> Response:
     """The form as it was sent, with what the JSON edge answers."""
-    said = answer_to(error)
-    problems = error.problems if isinstance(error, Refusal) else (Problem(rule_said(said)),)
-    answer = _page(request, admitted, template, model, posted, problems, said.status_code, **context)
-    carry_headers(said, answer)
-    return answer
+    refused = Refused.by(error)
+    page = _page(request, admitted, template, model, posted, refused.problems, refused.status, **context)
+    return refused.over(page)

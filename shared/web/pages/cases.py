@@ -34,11 +34,11 @@ from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
-from shared.web.pages.refused import carry_headers, rule_said
+from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
-from shared.web.problems import ANSWERS, answer_to
+from shared.web.problems import ANSWERS
 
 DONE = "done"
 CONFLICT = 412
@@ -169,11 +169,9 @@ class CasePages:
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
     ) -> Response:
         """The form as it was sent, with what the JSON edge answers; under the same key it stays the same command."""
-        said = answer_to(error)
-        problems = error.problems if isinstance(error, Refusal) else (Problem(rule_said(said)),)
-        answer = await self._form(request, admitted, verb, document, posted, problems, said.status_code)
-        carry_headers(said, answer)
-        return answer
+        refused = Refused.by(error)
+        page = await self._form(request, admitted, verb, document, posted, refused.problems, refused.status)
+        return refused.over(page)
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from shared.errors import Unavailable
+from shared.errors import Problem, Refusal, Unavailable
 from shared.web.pages.readers import NoPass, Reader, reader_of
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART
-from shared.web.problems import REFUSED
+from shared.web.problems import REFUSED, answer_to
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 # What programs ask, whatever they say that they accept.
@@ -37,19 +38,40 @@ def _as_page(answer: Any) -> Handler:
         if status in _NOT_FOR_READER and request.url.path.endswith(f"/{PART}"):
             # The page around it cannot know, and a browser would tell its reader of an error.
             return render(request, "part_refused.html", reader=reader)
-        page = render(request, "refused.html", status, reader=reader, rule=rule_said(said))
-        carry_headers(said, page)
+        page = render(request, "refused.html", status, reader=reader, rule=_rule_said(said))
+        _carry_headers(said, page)
         return page
 
     return handle
 
 
-def rule_said(said: Response) -> str:
+@dataclass(frozen=True)
+class Refused:
+    """What a form is shown again with: the JSON edge's status, and the problems at fields or its rule alone."""
+
+    problems: tuple[Problem, ...]
+    status: int
+    _said: Response
+
+    @classmethod
+    def by(cls, error: Exception) -> Refused:
+        """`error`: one of `ANSWERS`."""
+        said = answer_to(error)
+        problems = error.problems if isinstance(error, Refusal) else (Problem(_rule_said(said)),)
+        return cls(problems, said.status_code, said)
+
+    def over(self, page: Response) -> Response:
+        """The page, with what the JSON edge's answer says beside its body."""
+        _carry_headers(self._said, page)
+        return page
+
+
+def _rule_said(said: Response) -> str:
     """The rule that an answer of the JSON edge names."""
     return str(json.loads(bytes(said.body))["rule"]) if said.body else REFUSED
 
 
-def carry_headers(said: Response, page: Response) -> None:
+def _carry_headers(said: Response, page: Response) -> None:
     """Puts onto the page what the JSON edge's answer says beside its body."""
     for name in _KEPT_HEADERS:
         if name in said.headers:
