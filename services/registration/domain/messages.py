@@ -31,7 +31,7 @@ def message_id(event: str, recipient: str, template: str) -> str:
     return derived_id("message", event, recipient, template)
 
 
-class Notice(Input):
+class _Says(BaseModel):
     """What a message says, by codes and ids. `event`: the id of what it tells of; `about`: the topic of the case, and
     `subject` the case. `until`: what it names as the last instant. `due_at`: not sent before; `expires_at`: nor after.
     """
@@ -48,6 +48,11 @@ class Notice(Input):
     until: Instant | None = None
     due_at: Instant
     expires_at: Instant
+
+
+class Notice(_Says, Input):
+    """What is to be written; `held`: it waits until an officer has looked at it."""
+
     held: bool = False
 
 
@@ -87,19 +92,8 @@ class _Untold(Event):
     topic: ClassVar[str] = ""
 
 
-class _Written(_Untold):
-    template: Code
-    event: Id
-    about: Code
-    subject: Id
-    person: Id | None = None
-    institution: Id | None = None
-    office: Code | None = None
-    programme: Code | None = None
-    programme_version: int | None = None
-    until: Instant | None = None
-    due_at: Instant
-    expires_at: Instant
+class _Written(_Says, _Untold):
+    pass
 
 
 class MessageQueued(_Written):
@@ -156,7 +150,7 @@ class MessageFailed(_Untold):
 
 def held_or_queued(turn: Turn[Message, Notice]) -> Told:
     """What an officer has to look at first is held."""
-    said = {name: getattr(turn.body, name) for name in _Written.model_fields if name in Notice.model_fields}
+    said = {name: getattr(turn.body, name) for name in _Says.model_fields}
     return [(MessageHeld if turn.body.held else MessageQueued)(happened_at=turn.now, **said)]
 
 
