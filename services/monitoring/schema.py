@@ -104,7 +104,7 @@ def fingerprint() -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-_SCHEMAS = {
+SCHEMAS = {
     table: pa.schema([(column, _ARROW.get(type, pa.string())) for column, type in columns.items()])
     for table, columns in TYPES.items()
 }
@@ -116,7 +116,7 @@ def arrow(table: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
     Without the columns that are empty in all of them, as most are: each costs as much to plan as one that is not.
     """
     size = len(rows)
-    columns = zip(zip(*rows, strict=True), _SCHEMAS[table], strict=True)
+    columns = zip(zip(*rows, strict=True), SCHEMAS[table], strict=True)
     said = [(column, field) for column, field in columns if column.count(None) < size]
     arrays = [pa.array(column, type=field.type) for column, field in said]
     return pa.Table.from_arrays(arrays, schema=pa.schema([field for _, field in said]))
