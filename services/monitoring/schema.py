@@ -38,6 +38,8 @@ _OF_FIELDS: dict[FieldType, str] = {
     "date": "INTEGER",
     "money": "BIGINT",
 }
+# By itself DuckDB looks for texts that come again: of this column that takes twice the time and space.
+_COMPRESSED = {"told": " USING COMPRESSION zstd"}
 _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "BOOLEAN": pa.bool_()}
 
 
@@ -81,7 +83,7 @@ def ddl() -> str:
     kinds = ", ".join(f"'{kind}'" for kind in CATALOGUE.kinds)
     statements = [f"CREATE TYPE IF NOT EXISTS fact_kind AS ENUM ({kinds})"]
     for table, columns in TYPES.items():
-        parts = [f'"{column}" {type}' for column, type in columns.items()]
+        parts = [f'"{column}" {type}{_COMPRESSED.get(column, "")}' for column, type in columns.items()]
         statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join([*parts, *_numbered(table)])})")
     statements.append("CREATE TABLE IF NOT EXISTS numbers (person UUID, number INTEGER)")
     return "; ".join(statements)
