@@ -42,8 +42,8 @@ class _Header:
         self.places: Whole = encoded.indices.fill_null(len(self.values)).to_numpy(zero_copy_only=False)
         self.fits: Rows = np.array([value is not None for value in self.values] + [not needed])[self.places]
 
-    def column(self, type: Any) -> Any:
-        return pa.array([*self.values, None], type).take(pa.array(self.places))
+    def column(self, rows: Whole, type: Any) -> Any:
+        return pa.array([*self.values, None], type).take(pa.array(self.places[rows]))
 
 
 def _or_none(read: Callable[[bytes], Any], text: bytes) -> Any:
@@ -100,13 +100,15 @@ class Sweep:
     def take(self, columns: Columns, asked: Rows, known_ms: Whole) -> None:
         """Adds the rows that are asked for; each became known at its instant."""
         self.records += int(np.count_nonzero(asked))
-        left = asked
+        left = asked.copy()
         if self._topic in _TOPICS:
             heads = _Heads(self._topic, columns)
-            rows, said = _said(columns, heads, asked & heads.fit)
-            self._tables.append(_table(self._topic, columns, heads, known_ms, rows, said))
-            left = asked.copy()
-            left[rows] = False
+            for number, name in enumerate(heads.names):
+                rows = np.flatnonzero(asked & heads.fit & (heads.types == number))
+                said = _CANONICAL[name].read(columns.values.take(pa.array(rows)).to_pylist())
+                rows = rows[said.rows]
+                self._tables.append(_table(self._topic, name, heads, columns, rows, known_ms, said))
+                left[rows] = False
         self._take_rest(columns, np.flatnonzero(left), known_ms)
 
     def events(self) -> pa.Table:
@@ -130,33 +132,26 @@ class Sweep:
             self.rest.events.clear()
 
 
-def _said(columns: Columns, heads: _Heads, plain: Rows) -> tuple[Whole, list[Said]]:
-    """Those of the plain rows whose bodies are written as their types' patterns, and what they say."""
-    found: list[tuple[int, Said]] = []
-    for number, name in enumerate(heads.names):
-        rows = np.flatnonzero(plain & (heads.types == number))
-        bodies = columns.values.take(pa.array(rows)).to_pylist()
-        read = _CANONICAL[name].read(bodies)
-        found += [(row, said) for row, said in zip(rows.tolist(), read, strict=True) if said is not None]
-    return np.array([row for row, _ in found], np.int64), [said for _, said in found]
-
-
-def _table(topic: str, columns: Columns, heads: _Heads, known_ms: Whole, rows: Whole, said: list[Said]) -> pa.Table:
-    """These rows as they stand in `events`, with their offsets."""
-    happened, persons, entries, told = zip(*said, strict=True) if said else ((), (), (), ())
-    taken = pa.array(rows)
+def _table(
+    topic: str, name: str, heads: _Heads, columns: Columns, rows: Whole, known_ms: Whole, said: Said
+) -> pa.Table:
+    """The rows of one type as they stand in `events`, with their offsets."""
+    many, nothing = len(rows), pa.nulls(len(rows), pa.string())
+    happened = _texts(said.happened_at).cast(pa.timestamp("us", "UTC"))
     arrays = [
-        pa.repeat(topic, len(rows)),
-        columns.keys.take(taken).cast(pa.string()),
-        heads.epoch.column(pa.int64()).take(taken),
-        heads.sequence.column(pa.int64()).take(taken),
-        pa.array(heads.names, pa.string()).take(pa.array(heads.types[rows])),
-        _texts(happened).cast(pa.timestamp("us", "UTC")).cast(pa.int64()),
+        pa.repeat(topic, many),
+        columns.keys.take(pa.array(rows)).cast(pa.string()),
+        heads.epoch.column(rows, pa.int64()),
+        heads.sequence.column(rows, pa.int64()),
+        pa.repeat(name, many),
+        happened.cast(pa.int64()),
         pa.array(known_ms[rows]),
-        heads.office.column(pa.string()).take(taken),
-        heads.programme.column(pa.string()).take(taken),
-        heads.version.column(pa.int64()).take(taken),
-        *map(_texts, (persons, entries, told)),
+        heads.office.column(rows, pa.string()),
+        heads.programme.column(rows, pa.string()),
+        heads.version.column(rows, pa.int64()),
+        nothing if said.person is None else _texts(said.person),
+        nothing if said.entry is None else _texts(said.entry),
+        nothing if said.told is None else _braced(_texts(said.told)),
         pa.array(columns.offsets[rows]),
     ]
     return pa.Table.from_arrays(arrays, schema=_TABLE)
@@ -164,3 +159,8 @@ def _table(topic: str, columns: Columns, heads: _Heads, known_ms: Whole, rows: W
 
 def _texts(said: Iterable[bytes | None]) -> Any:
     return pa.array(said, pa.binary()).cast(pa.string())
+
+
+def _braced(told: Any) -> Any:
+    said = pc.if_else(pc.equal(told, ""), None, told)
+    return pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(said, 1), "}", "")

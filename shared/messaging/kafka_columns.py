@@ -18,9 +18,13 @@ _MORE, _SEVEN_BITS = 0x80, 0x7F
 
 
 class _Headers(NamedTuple):
-    """One header of each of some records: which, and where name and value lie; a null value has a negative length."""
+    """One header of each of some records: which, and where name and value lie; a null value has a negative length.
+
+    `name`: where all of them have the same.
+    """
 
     rows: Whole
+    name: bytes | None
     name_at: Whole
     name_length: Whole
     value_at: Whole
@@ -35,6 +39,7 @@ class KafkaColumns:
         content = b"".join(batch.content for batch in batches)
         self._bytes = np.frombuffer(content, np.uint8)
         self._buffer = pa.py_buffer(content)
+        self._eights = np.ndarray(max(len(content) - 7, 0), "<u8", content, strides=(1,))
         at = np.fromiter(_starts(content, batches), np.int64)
         # A byte of attributes, which no version of the format uses.
         delta_ms, at = self._numbers(at + 1)
@@ -55,15 +60,18 @@ class KafkaColumns:
 
     def header(self, name: str) -> Bytes:
         """As `Columns.header`; one without a value counts as an empty one."""
-        spelled = np.frombuffer(name.encode(), np.uint8)
+        wanted = name.encode()
         at, length = np.zeros(len(self.offsets), np.int64), np.full(len(self.offsets), -1, np.int64)
         for step in self._headers:
-            found = np.flatnonzero(step.name_length == len(spelled))
-            if found.size:
-                letters = self._bytes[step.name_at[found][:, np.newaxis] + np.arange(len(spelled))]
-                found = found[(letters == spelled).all(axis=1)]
-                at[step.rows[found]] = step.value_at[found]
-                length[step.rows[found]] = np.maximum(step.value_length[found], 0)
+            if step.name is None:
+                found = np.flatnonzero(self._spelled(wanted, step.name_at, step.name_length))
+                step = step._replace(
+                    rows=step.rows[found], value_at=step.value_at[found], value_length=step.value_length[found]
+                )
+            elif step.name != wanted:
+                continue
+            at[step.rows] = step.value_at
+            length[step.rows] = np.maximum(step.value_length, 0)
         return self._column(at, length, length >= 0)
 
     def records(self, rows: Whole) -> Sequence[Record]:
@@ -89,8 +97,20 @@ class KafkaColumns:
             rows, at = rows[going_on], at[going_on]
             name_length, name_at = self._numbers(at)
             value_length, value_at = self._numbers(name_at + name_length)
-            yield _Headers(rows, name_at, name_length, value_at, value_length)
+            first = self._text(name_at[0], name_length[0])
+            common = first if self._spelled(first, name_at, name_length).all() else None
+            yield _Headers(rows, common, name_at, name_length, value_at, value_length)
             at = value_at + np.maximum(value_length, 0)
+
+    def _spelled(self, name: bytes, at: Whole, length: Whole) -> NDArray[np.bool_]:
+        """Where the name lies there, eight letters at once, the last ones first."""
+        same: NDArray[np.bool_] = length == len(name)
+        for end in range(len(name), 0, -8):
+            letters = name[max(end - 8, 0) : end]
+            # Before a name there are at least eight bytes of its record.
+            found = self._eights[at + (end - 8)] >> np.uint64(8 * (8 - len(letters)))
+            same &= found == np.uint64(int.from_bytes(letters, "little"))
+        return same
 
     def _numbers(self, at: Whole) -> tuple[Whole, Whole]:
         """The numbers that begin at these places, and the places after them."""
