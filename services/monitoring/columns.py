@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from services.monitoring.canonical import Canonical, Said, canonical_of
+from services.monitoring.patterns import Pattern, Said, pattern_of
 from services.monitoring.records import ID, NEWEST, Batch, Mark, code_of, number_of, take
 from services.monitoring.schema import SCHEMAS
 from shared.contracts.registry import EVENTS
@@ -24,12 +24,12 @@ from shared.messaging.port import Position
 from shared.messaging.topics import PROFILES, PROGRAMMES
 
 Rows = NDArray[np.bool_]
-_CANONICAL: dict[str, Canonical] = {
-    model.__name__: canonical
+_PATTERNS: dict[str, Pattern] = {
+    model.__name__: pattern
     for model in EVENTS.newest.values()
-    if model.topic not in (PROFILES.name, PROGRAMMES.name) and (canonical := canonical_of(model)) is not None
+    if model.topic not in (PROFILES.name, PROGRAMMES.name) and (pattern := pattern_of(model)) is not None
 }
-_TOPICS = frozenset(NEWEST[place].topic for place in NEWEST if NEWEST[place].name in _CANONICAL)
+_TOPICS = frozenset(NEWEST[place].topic for place in NEWEST if NEWEST[place].name in _PATTERNS)
 _TABLE = SCHEMAS["events"].append(pa.field("offset", pa.int64()))
 
 
@@ -81,7 +81,7 @@ def _types(topic: str, columns: Columns) -> tuple[list[str], Whole]:
     for pair in pairs.tolist():
         of_type, of_schema = divmod(pair, len(schema.values) + 1)
         readable = NEWEST.get(([*type.values, None][of_type], [*schema.values, None][of_schema]))
-        known = readable is not None and readable.topic == topic and readable.name in _CANONICAL
+        known = readable is not None and readable.topic == topic and readable.name in _PATTERNS
         numbers.append(len(names) if known else -1)
         if readable is not None and known:
             names.append(readable.name)
@@ -105,7 +105,7 @@ class Sweep:
             heads = _Heads(self._topic, columns)
             for number, name in enumerate(heads.names):
                 rows = np.flatnonzero(asked & heads.fit & (heads.types == number))
-                said = _CANONICAL[name].read(columns.values.take(pa.array(rows)).to_pylist())
+                said = _PATTERNS[name].read(columns.values.take(pa.array(rows)).to_pylist())
                 rows = rows[said.rows]
                 self._tables.append(_table(self._topic, name, heads, columns, rows, known_ms, said))
                 left[rows] = False

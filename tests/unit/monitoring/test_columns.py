@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitoring.canonical import canonical_of
+from services.monitoring.patterns import pattern_of
 from services.monitoring.columns import Sweep
 from services.monitoring.domain.rows import EventRow, payload_of
 from services.monitoring.records import Batch, Mark, take
@@ -103,7 +103,7 @@ def spoiled(record: Record, dice: random.Random) -> Record:
 
 
 def test_every_event_has_a_pattern_but_those_that_hold_what_anybody_may_say() -> None:
-    without = {model for model in EVENTS.newest.values() if canonical_of(model) is None}
+    without = {model for model in EVENTS.newest.values() if pattern_of(model) is None}
     assert without == {ProgrammePublished, Profile}
 
 
@@ -117,10 +117,10 @@ def test_the_bodies_that_are_sent_are_known_by_their_patterns() -> None:
     unknown = []
     for record in SAMPLES.values():
         model = EVENTS.newest[dict(record.headers)["ce_type"].decode()]
-        canonical = canonical_of(model)
-        if canonical is None or not dict(record.headers)["ce_dataschema"].endswith(b":%d" % model.version):
+        pattern = pattern_of(model)
+        if pattern is None or not dict(record.headers)["ce_dataschema"].endswith(b":%d" % model.version):
             continue
-        said = canonical.read([(record.value or b"").replace(b'"haz"', b'"ha"')])
+        said = pattern.read([(record.value or b"").replace(b'"haz"', b'"ha"')])
         if said.rows != [0]:
             unknown.append(model.__name__)
             continue

@@ -48,7 +48,7 @@ class _Unknown(Exception):
     """The schema holds something of which no pattern can be made."""
 
 
-class Canonical:
+class Pattern:
     """The pattern of one type of event."""
 
     def __init__(self, pattern: str) -> None:
@@ -74,7 +74,7 @@ class Canonical:
         )
 
 
-def canonical_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Canonical | None:
+def pattern_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Pattern | None:
     """The pattern of the event's newest version; None where pydantic alone can tell."""
     needed, person, entry = taken_of(event, catalogue)
     groups = {"happened_at": "happened_at", person: "person", entry: "entry"}
@@ -82,7 +82,7 @@ def canonical_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Canoni
         fields = _fields(event.__pydantic_core_schema__, needed, groups)
     except _Unknown:
         return None
-    return Canonical(rf"\{{{fields}\}}")
+    return Pattern(rf"\{{{fields}\}}")
 
 
 def _fields(schema: Schema, needed: Mapping[str, Any], groups: Groups, within: str = "") -> str:
