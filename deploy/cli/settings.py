@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import SettingsError
+from shared.web.origin import declared_proxies
 from shared.web.patience import Patience
 
 Driver = Literal["motor", "pymongo"]
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
     connections: int = Patience.connections
+    proxies: tuple[str, ...] = ()
     readings_an_hour: int = 60
     readings_a_day: int = 300
 
@@ -84,6 +86,7 @@ def read_settings(
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_number("SANKOFA_CONNECTIONS", environment, Patience.connections),
+        proxies=declared_proxies(environment.get("SANKOFA_PROXY") or ""),
         readings_an_hour=_number("SANKOFA_READINGS_AN_HOUR", environment, 60),
         readings_a_day=_number("SANKOFA_READINGS_A_DAY", environment, 300),
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),

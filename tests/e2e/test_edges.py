@@ -251,7 +251,6 @@ def test_a_correlation_id_comes_back_only_if_it_is_one(people: People) -> None:
 
 def test_who_forwarded_it_changes_nothing(people: People) -> None:
     forwarded = {
-        "X-Forwarded-For": "10.0.0.1",
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Prefix": "/evil",
@@ -269,6 +268,8 @@ def test_who_forwarded_it_changes_nothing(people: People) -> None:
     assert "evil" not in made.text + str(made.headers)
     refused(people.http.get(path, headers=forwarded), 401)
     refused(people.http.get(path, headers=headers | {"Host": "evil.example"}), 400)
+    # No proxy is declared here, so nobody may say for whom he asks.
+    refused(people.http.get(path, headers=headers | {"X-Forwarded-For": "10.0.0.1"}), 400)
 
 
 def test_tokens_that_are_not_ours(people: People) -> None:
