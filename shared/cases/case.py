@@ -95,6 +95,7 @@ class Move:
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
+    `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
     verb: str
@@ -119,6 +120,7 @@ class Move:
     note_to: tuple[Role, ...] = ()
     aside: bool = False
     desk: Desk = ""
+    of_one: bool = False
 
     @property
     def opens(self) -> bool:
