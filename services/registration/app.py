@@ -91,7 +91,7 @@ class Registration:
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
-        giving = GivingBack(self.drafting, self.replica.definitions)
+        giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
         self.app = self._served(giving, routers, settings)

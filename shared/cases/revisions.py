@@ -69,8 +69,8 @@ class Revisions:
     `undone`: those that may be taken back. `stands`, `refuse`: raise the Refusal for one on which something stands, as
     the state says, or as whoever acts has found. `final`: states whose fact others have acted on, whatever it was (409
     `acted_on`). `refuses`: further rules that these, the facts' own and the works name.
-    `elsewhere`: facts whose taking back leaves the case in another state than before them, since others took what it had
-    there.
+    `elsewhere`: facts whose taking back leaves the case in another state than before them, since others have taken what
+    it had there.
     """
 
     corrected: type[TimeCorrected]
