@@ -366,7 +366,7 @@ REVISIONS = Revisions(
     MatchTimeCorrected,
     MatchFactTakenBack,
     timed=_TIMED,
-    undone=frozenset({OfferMade, OfferDeclined, OfferExpired}),
+    undone=frozenset[type[Event]]((OfferMade, OfferDeclined, OfferExpired)),
     elsewhere={OfferDeclined: "retracted", OfferExpired: "retracted"},
     final=states("accepted", "retracting", "not_selected", "retracted"),
     refuses=("offer_expired", "offer_not_over"),
