@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from shared.cases.bodies import Change
 from shared.cases.named import OWN_WORDS, listed_words
-from shared.cases.trail import Trailed, corrected, noted, restored
+from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
 from shared.contracts.base import Event, Scope
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.errors import Refusal
@@ -352,6 +352,9 @@ class Case(Generic[S]):
         earlier, number = restored(state, past), state.told + 1
         if isinstance(event, FactTakenBack):
             changes: dict[str, Any] = {"trail": state.trail[:-1]}
+            if event.status != status_of(earlier):
+                # Nothing before it can be put right any more: the case does not stand there.
+                changes = {"trail": (*state.trail[:-1], taken_back(event, number)), "status": event.status}
         else:
             right = corrected(past, event, number)
             (told,) = (one for one in self.revisable if one.__name__ == past.name)
