@@ -1,0 +1,130 @@
+"""What a file may hold, looked at in its bytes alone: nothing of it is unpacked, decoded or run.
+
+Each rule refuses one thing, so that whoever sent the file is told what to do instead.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+MediaType = Literal["application/pdf", "image/jpeg", "image/png"]
+
+PIXELS_AT_MOST = 50_000_000
+# Within so much of its beginning an image says how large it is; cameras put colours and previews before that.
+HEAD_BYTES = 1_048_576
+# How far from its end a ZIP archive is read from (its comment has 65,535 bytes at most), a PDF its last line.
+TAIL_BYTES = 66_000
+PDF_TAIL_BYTES = 1_024
+# A name of PDF that is cut by the border of two parts is looked at again with the next one: each letter may be three.
+OVERLAP_BYTES = 128
+
+NOT_TAKEN, DIFFERS, PACKED = "file_type_not_taken", "file_type_differs", "file_packed"
+PDF_CUT, PDF_ENCRYPTED, PDF_ACTIVE = "pdf_cut_off", "pdf_encrypted", "pdf_active"
+IMAGE_BROKEN, IMAGE_LARGE = "image_broken", "image_too_large"
+
+_BEGINS: tuple[tuple[bytes, MediaType], ...] = (
+    (b"%PDF-1.", "application/pdf"),
+    (b"%PDF-2.", "application/pdf"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+)
+# ZIP (office documents of today too), gzip, 7z, RAR, bzip2, xz, Zstandard, CAB; older office documents, RTF.
+_PACKED = (
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"PK\x07\x08",
+    b"\x1f\x8b",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    b"BZh",
+    b"\xfd7zXZ\x00",
+    b"\x28\xb5\x2f\xfd",
+    b"MSCF",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    b"{\\rtf",
+)
+_ZIP_ENDS = b"PK\x05\x06"
+# Long names alone: in megabytes of compressed bytes a short one comes up by chance.
+_ACTIVE = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile|RichMedia|SubmitForm|ImportData)")
+_ENCRYPTED = re.compile(rb"/Encrypt")
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
+_PDF_ENDS = b"%%EOF"
+_PNG_ENDS = b"IEND\xaeB`\x82"
+# Frames that say the size of a JPEG; the others of that range are tables.
+_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+
+
+class Inspection:
+    """Takes a file part by part, in order, and says at the end which rule refuses it. It keeps about a megabyte."""
+
+    def __init__(self, claimed: str) -> None:
+        self._claimed = claimed
+        self._head = bytearray()
+        self._tail = b""
+        self._found: dict[str, bool] = {}
+
+    def take(self, part: bytes) -> None:
+        if len(self._head) < HEAD_BYTES:
+            self._head += part[: HEAD_BYTES - len(self._head)]
+        if self._claimed == "application/pdf":
+            self._look(self._tail[-OVERLAP_BYTES:] + part)
+        self._tail = (self._tail + part)[-TAIL_BYTES:]
+
+    def refused(self) -> str | None:
+        """The rule that refuses what was taken; None for a file that is kept."""
+        begins = bytes(self._head[:16])
+        if begins.startswith(_PACKED):
+            return PACKED
+        kind = next((kind for start, kind in _BEGINS if begins.startswith(start)), None)
+        if kind is None:
+            return NOT_TAKEN
+        if kind != self._claimed:
+            return DIFFERS
+        if _ZIP_ENDS in self._tail:
+            # A reader of archives looks at the end, whatever the file begins as.
+            return PACKED
+        if kind == "application/pdf":
+            return self._pdf()
+        return _image(_png(bytes(self._head), self._tail) if kind == "image/png" else _jpeg(bytes(self._head)))
+
+    def _look(self, part: bytes) -> None:
+        plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), part)
+        for rule, names in ((PDF_ENCRYPTED, _ENCRYPTED), (PDF_ACTIVE, _ACTIVE)):
+            self._found[rule] = self._found.get(rule, False) or names.search(plain) is not None
+
+    def _pdf(self) -> str | None:
+        if _PDF_ENDS not in self._tail[-PDF_TAIL_BYTES:]:
+            return PDF_CUT
+        return next((rule for rule in (PDF_ENCRYPTED, PDF_ACTIVE) if self._found.get(rule)), None)
+
+
+def _image(size: tuple[int, int] | None) -> str | None:
+    if size is None or 0 in size:
+        return IMAGE_BROKEN
+    return IMAGE_LARGE if size[0] * size[1] > PIXELS_AT_MOST else None
+
+
+def _png(head: bytes, tail: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels (PNG, section 11.2.2); None where it does not begin and end as one."""
+    if head[8:16] != b"\x00\x00\x00\rIHDR" or len(head) < 24 or _PNG_ENDS not in tail[-PDF_TAIL_BYTES:]:
+        return None
+    return int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+
+
+def _jpeg(head: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels by its first frame (ITU-T T.81, B.2.2); None where none comes before the picture."""
+    at = 2
+    while at + 9 <= len(head) and head[at] == 0xFF:
+        marker = head[at + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            at += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(head[at + 2 : at + 4])
+        if marker in _SIZES:
+            return int.from_bytes(head[at + 7 : at + 9]), int.from_bytes(head[at + 5 : at + 7])
+        if marker in (0xD9, 0xDA) or length < 2:
+            return None
+        at += 2 + length
+    return None
