@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from shared.errors import Problem
+
 MediaType = Literal["application/pdf", "image/jpeg", "image/png"]
 
 PIXELS_AT_MOST = 50_000_000
@@ -47,7 +49,7 @@ _PACKED = (
 _ZIP_ENDS = b"PK\x05\x06"
 # Long names alone: in megabytes of compressed bytes a short one comes up by chance.
 _ACTIVE = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile|RichMedia|SubmitForm|ImportData)")
-_ENCRYPTED = re.compile(rb"/Encrypt")
+_ENCRYPTED = b"/Encrypt"
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _PDF_ENDS = b"%%EOF"
 _PNG_ENDS = b"IEND\xaeB`\x82"
@@ -63,7 +65,7 @@ class Inspection:
         self._claimed = claimed
         self._head = bytearray()
         self._tail = b""
-        self._found: dict[str, bool] = {}
+        self._encrypted = self._active = False
 
     def take(self, part: bytes) -> None:
         if len(self._head) < HEAD_BYTES:
@@ -72,38 +74,40 @@ class Inspection:
             self._look(self._tail[-OVERLAP_BYTES:] + part)
         self._tail = (self._tail + part)[-TAIL_BYTES:]
 
-    def refused(self) -> str | None:
+    def refused(self) -> Problem | None:
         """The rule that refuses what was taken; None for a file that is kept."""
         begins = bytes(self._head[:16])
         if begins.startswith(_PACKED):
-            return PACKED
+            return Problem(PACKED)
         kind = next((kind for start, kind in _BEGINS if begins.startswith(start)), None)
         if kind is None:
-            return NOT_TAKEN
+            return Problem(NOT_TAKEN)
         if kind != self._claimed:
-            return DIFFERS
+            return Problem(DIFFERS)
         if _ZIP_ENDS in self._tail:
             # A reader of archives looks at the end, whatever the file begins as.
-            return PACKED
+            return Problem(PACKED)
         if kind == "application/pdf":
             return self._pdf()
         return _image(_png(bytes(self._head), self._tail) if kind == "image/png" else _jpeg(bytes(self._head)))
 
     def _look(self, part: bytes) -> None:
         plain = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), part)
-        for rule, names in ((PDF_ENCRYPTED, _ENCRYPTED), (PDF_ACTIVE, _ACTIVE)):
-            self._found[rule] = self._found.get(rule, False) or names.search(plain) is not None
+        self._encrypted = self._encrypted or _ENCRYPTED in plain
+        self._active = self._active or _ACTIVE.search(plain) is not None
 
-    def _pdf(self) -> str | None:
+    def _pdf(self) -> Problem | None:
         if _PDF_ENDS not in self._tail[-PDF_TAIL_BYTES:]:
-            return PDF_CUT
-        return next((rule for rule in (PDF_ENCRYPTED, PDF_ACTIVE) if self._found.get(rule)), None)
+            return Problem(PDF_CUT)
+        if self._encrypted:
+            return Problem(PDF_ENCRYPTED)
+        return Problem(PDF_ACTIVE) if self._active else None
 
 
-def _image(size: tuple[int, int] | None) -> str | None:
+def _image(size: tuple[int, int] | None) -> Problem | None:
     if size is None or 0 in size:
-        return IMAGE_BROKEN
-    return IMAGE_LARGE if size[0] * size[1] > PIXELS_AT_MOST else None
+        return Problem(IMAGE_BROKEN)
+    return Problem(IMAGE_LARGE) if size[0] * size[1] > PIXELS_AT_MOST else None
 
 
 def _png(head: bytes, tail: bytes) -> tuple[int, int] | None:

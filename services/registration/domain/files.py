@@ -88,9 +88,10 @@ class StoredFile(BaseModel):
 
 def sized(size: int) -> None:
     """Refusal (422) `file_empty`, `file_too_large`."""
-    rule = EMPTY if size == 0 else LARGE if size > FILE_BYTES_AT_MOST else None
-    if rule is not None:
-        raise Refusal(rule, problems=(Problem(rule, "/size"),), status=422)
+    if size == 0:
+        raise Refusal(EMPTY, problems=(Problem(EMPTY, "/size"),), status=422)
+    if size > FILE_BYTES_AT_MOST:
+        raise Refusal(LARGE, problems=(Problem(LARGE, "/size"),), status=422)
 
 
 def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:

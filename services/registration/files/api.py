@@ -68,11 +68,11 @@ class FileSeen(BaseModel):
 
 
 class FilesSeen(BaseModel):
-    """The files of a case, the oldest first. `missing`: needed documents of which none is kept."""
+    """`files` of a case, the oldest first. `missing`: needed documents of which none is kept."""
 
     model_config = ConfigDict(frozen=True)
 
-    items: tuple[FileSeen, ...]
+    files: tuple[FileSeen, ...]
     missing: tuple[Code, ...]
 
 
@@ -94,7 +94,7 @@ def seen(id: str, state: StoredFile) -> FileSeen:
 async def all_seen(files: CaseFiles, expert: Any) -> FilesSeen:
     found = await files.of(expert)
     states = [state for _, state in found]
-    return FilesSeen(items=tuple(seen(*one) for one in found), missing=missing(files.asked(expert), states))
+    return FilesSeen(files=tuple(seen(*one) for one in found), missing=missing(files.asked(expert), states))
 
 
 def files_router(files: CaseFiles) -> APIRouter:
@@ -238,10 +238,10 @@ def _reading(router: APIRouter, files: CaseFiles) -> None:
 
 
 def _all_of_them() -> dict[str, Any]:
-    """`FilesSeen`, whose items are the very model that one file is answered by."""
+    """`FilesSeen`, whose files are the very model that one file is answered by."""
     item = model_schema(FileSeen)
     properties = {
-        "items": {"type": "array", "items": {"$ref": item["$ref"]}},
+        "files": {"type": "array", "items": {"$ref": item["$ref"]}},
         "missing": {
             "type": "array",
             "items": {"type": "string"},

@@ -121,5 +121,5 @@ PARAMETERS: tuple[Mapping[str, Any], ...] = tuple(
 BODY: Mapping[str, Any] = {
     "required": True,
     "description": f"Bytes of the file, such as {PIECE_BYTES} at a time.",
-    "content": {PARTIAL: {"schema": {"type": "string", "format": "binary"}}},
+    "content": {PARTIAL: {"schema": {"type": "string", "format": "binary", "maxLength": FILE_BYTES_AT_MOST}}},
 }

@@ -204,9 +204,9 @@ class Filing:
         async for part in self.content(held):
             inspection.take(part)
             mac.update(part)
-        rule = inspection.refused()
-        if rule is not None:
-            refused = await self._destroyed(document, state, "refused", rule)
+        problem = inspection.refused()
+        if problem is not None:
+            refused = await self._destroyed(document, state, "refused", problem.rule)
             await self._empty(refused)
             return _state(refused)
         kept = state.model_copy(update={"status": "kept", "kept_at": self._runtime.now()})

@@ -130,7 +130,7 @@ async def test_a_file_comes_in_pieces_and_goes_on_where_it_broke_off(desk: Desk)
     assert "sandbox" in read.headers["content-security-policy"]
     assert (read.headers["cache-control"], read.headers["x-content-type-options"]) == ("no-store", "nosniff")
     listed = (await desk.serving.get(desk.path(expert))).json()
-    assert [(one["document"], one["state"], one["added_by"]) for one in listed["items"]] == [
+    assert [(one["document"], one["state"], one["added_by"]) for one in listed["files"]] == [
         ("diploma", "kept", "officer")
     ]
     assert listed["missing"] == []
@@ -180,7 +180,7 @@ async def test_what_is_refused_leaves_nothing_and_says_its_rule(desk: Desk) -> N
     packed = b"PK\x03\x04" + bytes(1000)
     answer = await desk.sent(expert, packed)
     assert (answer.status_code, answer.json()["rule"]) == (422, "file_packed")
-    (listed,) = (await desk.serving.get(desk.path(expert))).json()["items"]
+    (listed,) = (await desk.serving.get(desk.path(expert))).json()["files"]
     assert (listed["state"], listed["rule"]) == ("refused", "file_packed")
     again = await desk.piece(expert, listed["id"], len(packed), b"", True)
     assert (again.status_code, again.json()["rule"]) == (422, "file_packed")
@@ -247,7 +247,7 @@ async def test_what_nobody_goes_on_with_ends_after_a_day(desk: Desk) -> None:
         clock.ahead = timedelta()
     assert await desk.pieces(file) == []
     assert (await desk.piece(expert, file, PIECE_BYTES, b"1", False)).status_code == 410
-    assert (await desk.serving.get(desk.path(expert))).json()["items"] == []
+    assert (await desk.serving.get(desk.path(expert))).json()["files"] == []
 
 
 async def test_an_erased_persons_files_are_gone(desk: Desk) -> None:
