@@ -6,12 +6,16 @@ Each rule refuses one thing, so that whoever sent the file is told what to do in
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from shared.errors import Problem
 
 MediaType = Literal["application/pdf", "image/jpeg", "image/png"]
 
+MEDIA_TYPES: tuple[MediaType, ...] = get_args(MediaType)
+UNCLAIMED = ("", "application/octet-stream")
+# By so many bytes a file is known.
+BEGIN_BYTES = 16
 PIXELS_AT_MOST = 50_000_000
 # Within so much of its beginning an image says how large it is; cameras put colours and previews before that.
 HEAD_BYTES = 1_048_576
@@ -76,14 +80,9 @@ class Inspection:
 
     def refused(self) -> Problem | None:
         """The rule that refuses what was taken; None for a file that is kept."""
-        begins = bytes(self._head[:16])
-        if begins.startswith(_PACKED):
-            return Problem(PACKED)
-        kind = next((kind for start, kind in _BEGINS if begins.startswith(start)), None)
-        if kind is None:
-            return Problem(NOT_TAKEN)
-        if kind != self._claimed:
-            return Problem(DIFFERS)
+        kind = kind_of(bytes(self._head[:BEGIN_BYTES]), self._claimed)
+        if isinstance(kind, Problem):
+            return kind
         if _ZIP_ENDS in self._tail:
             # A reader of archives looks at the end, whatever the file begins as.
             return Problem(PACKED)
@@ -102,6 +101,17 @@ class Inspection:
         if self._encrypted:
             return Problem(PDF_ENCRYPTED)
         return Problem(PDF_ACTIVE) if self._active else None
+
+
+def kind_of(begins: bytes, claimed: str) -> MediaType | Problem:
+    """What a file that begins so is; the rule that refuses it where that is nothing that is taken, or not what was
+    claimed. Browsers claim `application/octet-stream` where they know no better."""
+    if begins.startswith(_PACKED):
+        return Problem(PACKED)
+    kind = next((kind for start, kind in _BEGINS if begins.startswith(start)), None)
+    if kind is None:
+        return Problem(NOT_TAKEN)
+    return kind if claimed in (kind, *UNCLAIMED) else Problem(DIFFERS)
 
 
 def _image(size: tuple[int, int] | None) -> Problem | None:

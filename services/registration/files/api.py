@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from services.registration.domain.experts import EXPERT
-from services.registration.domain.file_content import MediaType
+from services.registration.domain.file_content import MEDIA_TYPES, MediaType
 from services.registration.domain.files import (
     ENDED,
     FILES_AT_MOST,
@@ -44,7 +44,6 @@ RIGHTS: tuple[Rights, ...] = (
 )
 PATH = f"/{EXPERT.name}/{{id}}/{FILES}"
 BYTES = {"schema": {"type": "string", "format": "binary"}}
-MEDIA_TYPES: tuple[MediaType, ...] = ("application/pdf", "image/jpeg", "image/png")
 
 
 class FileSeen(BaseModel):

@@ -9,12 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from services.registration.domain.file_content import Inspection
-from services.registration.domain.files import ENDED, OFFSET, PIECE_BYTES, UNFINISHED, StoredFile
+from services.registration.domain.files import (
+    ENDED,
+    FILE_BYTES_AT_MOST,
+    OFFSET,
+    PIECE_BYTES,
+    UNFINISHED,
+    StoredFile,
+    sized,
+)
 from services.registration.store import FILE_PIECES, FILES
 from shared.clock import retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal
@@ -28,6 +36,7 @@ KEY_BYTES = 32
 # Pieces are long: so many are in memory while a file is emptied.
 PIECES_AT_ONCE = 8
 FILES_PURPOSE = "files"
+TOO_LARGE = "too_large"
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,29 @@ class Filing:
             raise Refusal(state.rule, status=422)
         return state
 
+    async def receive_whole(self, id: str, owner: bytes, parts: AsyncIterator[bytes]) -> StoredFile:
+        """A file that comes at once and whose length nobody has said; what came of it before is begun anew.
+
+        Refusal as `receive`, `file_empty`, `file_too_large` (422): then nothing of it is left.
+        """
+        document, state = await self._load(id)
+        if state.status == "receiving":
+            document, state = await self._begun_anew(document, state)
+            try:
+                document, state = await self._append(document, state, owner, parts)
+                sized(state.received)
+            except Refusal as refusal:
+                await self.remove(id)
+                if refusal.rule == TOO_LARGE:
+                    sized(FILE_BYTES_AT_MOST + 1)
+                raise
+            state = await self._looked_at(document, state.model_copy(update={"size": state.received}), owner)
+        if state.status == "gone":
+            raise Refusal(ENDED, status=410)
+        if state.rule is not None:
+            raise Refusal(state.rule, status=422)
+        return state
+
     async def content(self, held: Held) -> AsyncIterator[bytes]:
         """The file part by part. Raises SealBroken for what is missing or was changed; Unavailable."""
         mac = _mac(held.key)
@@ -164,13 +196,22 @@ class Filing:
         async for part in parts:
             waiting += part
             if state.received - state.received % PIECE_BYTES + len(waiting) > state.size:
-                raise Refusal("too_large", status=413)
+                raise Refusal(TOO_LARGE, status=413)
             while len(waiting) >= PIECE_BYTES:
                 document, state = await self._put(document, state, held.key, bytes(waiting[:PIECE_BYTES]))
                 del waiting[:PIECE_BYTES]
         if waiting and state.received % PIECE_BYTES != len(waiting):
             document, state = await self._put(document, state, held.key, bytes(waiting))
         return document, state
+
+    async def _begun_anew(self, document: Document, state: StoredFile) -> tuple[Document, StoredFile]:
+        if not state.received:
+            return document, state
+        before = document["private"]["pieces"]
+        private = {**document["private"], "pieces": []}
+        saved = await self._save({**document, "private": private}, state.model_copy(update={"received": 0}))
+        await self._empty_pieces(before)
+        return saved, _state(saved)
 
     async def _put(
         self, document: Document, state: StoredFile, key: bytes, content: bytes
@@ -192,9 +233,7 @@ class Filing:
         except Conflict:
             await self._empty_piece(written)
             raise Refusal(OFFSET) from None
-        for replaced in before[number:]:
-            if (found := await self._store.load(FILE_PIECES.name, replaced)) is not None:
-                await self._empty_piece(found)
+        await self._empty_pieces(before[number:])
         return saved, _state(saved)
 
     async def _looked_at(self, document: Document, state: StoredFile, owner: bytes) -> StoredFile:
@@ -226,6 +265,11 @@ class Filing:
         state = _state(document)
         if not state.emptied:
             await self._save(document, state.model_copy(update={"emptied": True}))
+
+    async def _empty_pieces(self, names: Sequence[str]) -> None:
+        for name in names:
+            if (found := await self._store.load(FILE_PIECES.name, name)) is not None:
+                await self._empty_piece(found)
 
     async def _empty_piece(self, piece: Document) -> None:
         emptied = {**piece, "version": piece["version"] + 1, "state": None, "private": {}}
