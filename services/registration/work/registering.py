@@ -7,7 +7,15 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
+from services.registration.domain.experts import (
+    EXPERT,
+    IDENTITY_DIFFERS,
+    IDENTITY_PENDING,
+    POSSIBLE_DUPLICATE,
+    Applicant,
+    Channel,
+    ExpertRegistration,
+)
 from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
 from services.registration.domain.registrants import PersonInput
@@ -140,8 +148,9 @@ class Registering:
             body = body.model_copy(update={"person": kept})
         person = await self._record(body, person_id, private, submission)
         flags: dict[str, Any] = {
-            "possible_duplicate": await self._resembles(person),
-            "identity_differs": kept is not None,
+            POSSIBLE_DUPLICATE: await self._resembles(person),
+            IDENTITY_DIFFERS: kept is not None,
+            IDENTITY_PENDING: person["state"].get("identity_change") == "pending",
         }
         if clashes:
             flags |= {CLAIMED: guard_id, **claimed}
