@@ -360,9 +360,9 @@ class Story:
 
     async def kept_apart(self) -> None:
         """Two of one name, year of birth and origin, who are two."""
-        for name in ("lin", "lin's cousin"):
+        for name in ("lin", "linus"):
             await self._registered(name, called="Lin")
-        path = f"/registration/v1/experts/{self.experts["lin's cousin"]}/keep-apart"
+        path = f"/registration/v1/experts/{self.experts['linus']}/keep-apart"
         await self.town.do(path, {"reason": "relatives"})
         await self.town.settle()
 
