@@ -96,6 +96,7 @@ class Move:
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
     `settles`: the flag of the case that it takes away; only where the case has it, it is open.
+    `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
     verb: str
@@ -121,6 +122,7 @@ class Move:
     aside: bool = False
     desk: Desk = ""
     settles: str = ""
+    of_one: bool = False
 
     @property
     def opens(self) -> bool:

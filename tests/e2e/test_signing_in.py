@@ -40,16 +40,11 @@ def entered(system: System, who: str) -> httpx.Client:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
-    system = System(tmp_path_factory.mktemp("signing-in"))
-    system.start()
-    try:
-        system.wait_ready()
+    with System(tmp_path_factory.mktemp("signing-in")).running() as system:
         people = People(system)
         people.publish()
         yield people
         people.close()
-    finally:
-        system.stop()
 
 
 def test_an_officer_sees_what_waits_and_leaves_everywhere(people: People) -> None:

@@ -22,12 +22,7 @@ SECOND = "example-2"
 async def edge() -> AsyncIterator[Serving]:
     async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
         for code in (DEFINITION["code"], SECOND):
-            await serving.post("/programmes", "administrator", {"definition": {**DEFINITION, "code": code}})
-
-        async def known() -> bool:
-            return {DEFINITION["code"], SECOND} <= set(serving.service.replica.definitions.codes())
-
-        await serving.eventually(known)
+            await serving.publish({**DEFINITION, "code": code})
         yield serving
 
 

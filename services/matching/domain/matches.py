@@ -77,6 +77,7 @@ class Match(Trailed):
 
     status: Status
     parties: MatchParties
+    opened_at: Instant | None = None
     score: int | None = None
     components: tuple[ScoreComponent, ...] = ()
     criteria: tuple[str, ...] = ()

@@ -512,6 +512,7 @@ MOVES: tuple[Move, ...] = (
         example={"reason": "documents_compared"},
         aside=True,
         settles=POSSIBLE_DUPLICATE,
+        of_one=True,
     ),
     # Whose number it is, no office decides.
     *taking(SCREENING | ASKED | SCREENED | APPEALED | {"suspended"}),
