@@ -147,11 +147,7 @@ class Registering:
             private = {name: text for name, text in private.items() if name not in IDENTITY}
             body = body.model_copy(update={"person": kept})
         person = await self._record(body, person_id, private, submission)
-        flags: dict[str, Any] = {
-            POSSIBLE_DUPLICATE: await self._resembles(person),
-            IDENTITY_DIFFERS: kept is not None,
-            IDENTITY_PENDING: person["state"].get("identity_change") == "pending",
-        }
+        flags = await self._flags(person, differs=kept is not None)
         if clashes:
             flags |= {CLAIMED: guard_id, **claimed}
         command = Asked("create", body, Applicant(person_id, version, channel, clashes))
@@ -226,6 +222,12 @@ class Registering:
         cause, document = submission.cause.step("person"), UNREAD if may_stand else None
         saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
         return saved.document
+
+    async def _flags(self, person: Document, *, differs: bool) -> dict[str, Any]:
+        """What an officer has to look at in the case."""
+        pending = person["state"].get("identity_change") == "pending"
+        alike = await self._resembles(person)
+        return {POSSIBLE_DUPLICATE: alike, IDENTITY_DIFFERS: differs, IDENTITY_PENDING: pending}
 
     async def _resembles(self, person: Document) -> bool:
         """Whether another person has the same name, year of birth and origin: a flag, never a refusal."""
