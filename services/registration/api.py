@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.registration import messages, views
-from services.registration.domain.experts import EXPERT, POSSIBLE_DUPLICATE
+from services.registration.domain.experts import EXPERT
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON

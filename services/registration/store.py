@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from services.registration.domain.experts import EXPERT, POSSIBLE_DUPLICATE, Expert
+from services.registration.domain.experts import EXPERT, Expert
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION, Institution
 from services.registration.domain.messages import MESSAGE, Message
 from services.registration.domain.persons import PERSON, Person

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.registration.domain import claims, examples
+from services.registration.domain import claims, examples, flags
 from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.fields import (
     ConsentPurpose,
@@ -190,27 +190,6 @@ def fails_some(turn: Turn[Expert, Change]) -> Told:
     return {"criteria": turn.given.failed, "appeal_until": turn.given.appeal_until}
 
 
-def under_another_document(turn: Turn[Expert, Change]) -> Told:
-    """Who has another document is screened anew, whoever holds its number: nobody is told whether somebody does.
-
-    Where another person holds it, the case stands as one that registers with it would.
-    """
-    state, held = turn.state, turn.given
-    if held:
-        names = ("person", "programme", "programme_version", "office", "channel")
-        said = {name: getattr(state, name) for name in names}
-        return [ExpertIdentityClashed(happened_at=turn.now, **said, reason=IDENTITY_CHANGED)]
-    if state.status in ("suspended", "appealed"):
-        # Screening would lift what was decided there.
-        return []
-    return [ExpertScreeningReopened(happened_at=turn.now, person=state.person, reason=IDENTITY_CHANGED)]
-
-
-def only_noted(_turn: Turn[Expert, Change]) -> Told:
-    """What stands beside the case alone, and is no fact of it."""
-    return ()
-
-
 @dataclass(frozen=True)
 class Review:
     """What the criteria say now: names of those not met. `offered`: the expert stands on an offer, or on a return."""
@@ -303,13 +282,6 @@ DECIDED = SCREENED | APPEALED | {"suspended", "dismissed"}
 CRITERIA = states("definition", "person")
 # In which a case goes on, or may go on again.
 STANDING = SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"}
-# What officers have to look at beside the status.
-POSSIBLE_DUPLICATE, IDENTITY_DIFFERS, IDENTITY_PENDING = FLAGS = (
-    "possible_duplicate",
-    "identity_differs",
-    "identity_change_pending",
-)
-IDENTITY_CHANGED = "identity_changed"
 VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
 
 REQUESTED = (
@@ -492,28 +464,8 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         overtaken="nothing",
     ),
-    Move(
-        "identify-anew",
-        STANDING,
-        (ExpertScreeningReopened, ExpertIdentityClashed),
-        rule=under_another_document,
-        overtaken="nothing",
-    ),
-    Move("note-flag", STANDING | {claims.CLASH}, (), rule=only_noted, overtaken="nothing"),
-    # Merging two records is another matter, and not built; whose number it is, is decided first.
-    Move(
-        "keep-apart",
-        STANDING,
-        ExpertKeptApart,
-        body=Reason,
-        by={"officer": "office", "protection": "all"},
-        refuses=("not_flagged",),
-        reasons=("documents_compared", "person_confirmed", "relatives", "common_name"),
-        example={"reason": "documents_compared"},
-        aside=True,
-        settles=POSSIBLE_DUPLICATE,
-        of_one=True,
-    ),
+    claims.identified_anew(STANDING),
+    *flags.settling(STANDING, claims.CLASH),
     # Whose number it is, no office decides.
     *taking(SCREENING | ASKED | SCREENED | APPEALED | {"suspended"}),
 )
@@ -525,7 +477,7 @@ EXPERT = Case(
     fold,
     readers=OWN_OR_OFFICE,
     filters=("programme", "person"),
-    flags=FLAGS,
+    flags=flags.FLAGS,
     second="already_registered",
     # Whoever registers learns nothing of the numbers that others brought.
     veiled={claims.CLASH: "screening"},

@@ -7,7 +7,8 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.claims import CLASH
-from services.registration.domain.experts import EXPERT, IDENTITY_PENDING, STANDING
+from services.registration.domain.experts import EXPERT, STANDING
+from services.registration.domain.flags import IDENTITY_PENDING
 from services.registration.domain.identity import UNCHANGED, UNDECIDED, Identity, IdentityChange
 from services.registration.domain.lives import RULES, beyond_a_life
 from services.registration.domain.persons import PERSON, Person

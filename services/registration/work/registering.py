@@ -7,15 +7,8 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
-from services.registration.domain.experts import (
-    EXPERT,
-    IDENTITY_DIFFERS,
-    IDENTITY_PENDING,
-    POSSIBLE_DUPLICATE,
-    Applicant,
-    Channel,
-    ExpertRegistration,
-)
+from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
+from services.registration.domain.flags import IDENTITY_DIFFERS, IDENTITY_PENDING, POSSIBLE_DUPLICATE
 from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
 from services.registration.domain.registrants import PersonInput
