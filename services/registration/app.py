@@ -61,6 +61,7 @@ from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
+from shared.messaging.handlers import Handlers
 from shared.replica import Ports, Replica
 from shared.web.acting import Served
 from shared.web.callers import Edge
@@ -89,10 +90,9 @@ class Registration:
         recipients = Recipients(self.replica, identifiers)
         self.telling = Telling(self.replica, sends=channel is not None)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
-        work = self.work
-        self.replica.listens(handlers(work.reviewing, work.claiming, work.erasing, self.telling, self.files))
-        self.replica.takes({EXPERT_REGISTRATION: work.registering.register})
-        self.replica.times(guard=work.registering.guard)
+        self.replica.listens(self._handlers())
+        self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
+        self.replica.times(guard=self.work.registering.guard)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
@@ -107,6 +107,10 @@ class Registration:
         pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
+
+    def _handlers(self) -> Handlers:
+        work = self.work
+        return handlers(work.reviewing, work.claiming, work.identity_changes, work.erasing, self.telling, self.files)
 
     def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
         for one in (*pages, AlikePages(duplicates, self._experts).router):

@@ -76,16 +76,12 @@ async def poison(data: Path) -> None:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     system = System(tmp_path_factory.mktemp("edges"))
     asyncio.run(poison(system.data))
-    system.start()
-    try:
-        system.wait_ready()
+    with system.running():
         people = People(system)
         people.publish()
         edge_plain.publish(people)
         yield people
         people.close()
-    finally:
-        system.stop()
 
 
 @pytest.fixture(scope="module")

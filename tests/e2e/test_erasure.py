@@ -73,13 +73,8 @@ def keys_of(keys: Path, service: str, person: str) -> list[bytes]:
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path)
-    system.start()
-    try:
-        system.wait_ready()
+    with System(tmp_path).running() as system:
         yield system
-    finally:
-        system.stop()
 
 
 def counted(people: People) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import STATUS
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen
-from shared.web.filters import NEWEST, OLDEST, filters_for, is_in_time
+from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
 from shared.web.pages.asked_list import AskedList
@@ -83,6 +83,7 @@ class ReadingPages:
                 order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
                 taken=case.is_taken_by(role),
+                flags=flags_for(case, role),
                 **self._for_many(narrowed, admitted, asked if documents else None),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
