@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from services.registration import messages, views
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
@@ -141,7 +142,7 @@ def _comparison(expert: Document) -> str:
 
 
 def _flagged(expert: Document) -> bool:
-    return bool(expert["private"].get("possible_duplicate"))
+    return bool(expert["private"].get(POSSIBLE_DUPLICATE))
 
 
 def _of_persons(works: Works) -> Mapping[str, Work]:

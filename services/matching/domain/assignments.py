@@ -14,7 +14,7 @@ from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.taking import taking
 from shared.cases.trail import Trailed
-from shared.contracts.base import Code, Id
+from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.matching import (
     AssignmentApproved,
@@ -69,6 +69,7 @@ class Assignment(Trailed):
     programme: str | None = None
     programme_version: int | None = None
     time_zone: str | None = None
+    opened_at: Instant | None = None
     round: int = 0
     shortlisted: tuple[str, ...] = ()
     override_reason: str | None = None
@@ -256,6 +257,15 @@ FACTS: tuple[Move, ...] = (
         example={"terms": TERMS},
     ),
     Move(
+        "approve",
+        states("submitted"),
+        AssignmentApproved,
+        by=BY_OFFICER,
+        rule=before_its_end,
+        checked_by_another=True,
+        refuses=("four_eyes", *OVER),
+    ),
+    Move(
         "request-edits",
         states("submitted"),
         AssignmentEditsRequested,
@@ -264,15 +274,6 @@ FACTS: tuple[Move, ...] = (
         items=("title", "description", *(name for name in Terms.model_fields if name != "institution")),
         note_to=("host",),
         example={"items": ["languages"]},
-    ),
-    Move(
-        "approve",
-        states("submitted"),
-        AssignmentApproved,
-        by=BY_OFFICER,
-        rule=before_its_end,
-        checked_by_another=True,
-        refuses=("four_eyes", *OVER),
     ),
     Move(
         "reject",

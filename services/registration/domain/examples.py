@@ -34,6 +34,7 @@ EXPERT: dict[str, Any] = {
 CHANGED_IDENTITY: dict[str, Any] = {
     "given_name": "Given",
     "family_name": "Other",
+    "born": {"year": 1971, "month": 3},
     "document": {"type": "passport", "country": "NL", "number": "X0000009"},
     "reason": "marriage",
 }
@@ -63,6 +64,7 @@ DEFINITION: dict[str, Any] = {
     "countries_of_residence": ["NL"],
     "sectors": [{"code": "education", "name": {"en": "Education"}}],
     "selection": {
+        "documents": [{"code": "diploma", "name": {"en": "Diploma"}, "needed": True, "most": 3}],
         "eligibility": [
             {
                 "criterion": "education",

@@ -22,6 +22,7 @@ from services.registration.domain.identity import (
     NEEDED,
     PROOFS,
     REFUSALS,
+    UNDECIDED,
     IdentityChange,
     Outcome,
     is_pending,
@@ -246,6 +247,7 @@ MOVES: tuple[Move, ...] = (
         reasons=("first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "somebody@example.org", "reason": "first_sign_in"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "set-contact",
@@ -257,6 +259,7 @@ MOVES: tuple[Move, ...] = (
         needs=states("private"),
         example=CONTACT,
         aside=True,
+        of_one=True,
     ),
     Move(
         "correct-profile",
@@ -306,7 +309,7 @@ MOVES: tuple[Move, ...] = (
         needs=states("private", "guard:document"),
         when=is_pending,
         checked_by_another=True,
-        refuses=("document_held_elsewhere", "four_eyes", "identity_change_not_asked", "timeline_full", *LIVES),
+        refuses=(UNDECIDED, "four_eyes", "identity_change_not_asked", "timeline_full", *LIVES),
         reasons=PROOFS,
         note_to=("expert",),
         example={"reason": PROOFS[0]},
@@ -335,6 +338,7 @@ MOVES: tuple[Move, ...] = (
         refuses=("consent_already_given",),
         example={"purpose": "placement"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "withdraw-consent",
@@ -346,6 +350,7 @@ MOVES: tuple[Move, ...] = (
         refuses=("consent_not_given",),
         example={"purpose": "placement"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "erase",
