@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitoring.patterns import pattern_of
 from services.monitoring.columns import Sweep
 from services.monitoring.domain.rows import EventRow, payload_of
+from services.monitoring.patterns import pattern_of
 from services.monitoring.records import Batch, Mark, take
 from shared.contracts.registration import Profile, ProgrammePublished
 from shared.contracts.registry import EVENTS
