@@ -119,9 +119,14 @@ class Sweep:
     def events(self) -> pa.Table:
         """The rows of `events`, each event once: its first occurrence is the one that made it known."""
         found = pa.concat_tables(self._tables)
-        firsts = found.group_by(["subject", "epoch", "sequence"], use_threads=False).aggregate([("offset", "min")])
-        if len(firsts) < len(found):
-            found = found.filter(pc.is_in(found["offset"], firsts["offset_min"]))
+        places = np.zeros(len(found), np.int64)
+        for name in ("subject", "epoch", "sequence"):
+            encoded = found[name].combine_chunks().dictionary_encode()
+            places = places * len(encoded.dictionary) + encoded.indices.to_numpy()
+        if len(np.unique(places)) < len(found):
+            in_order = np.argsort(found["offset"].to_numpy())
+            firsts = np.unique(places[in_order], return_index=True)[1]
+            found = found.take(in_order[firsts])
         return found.drop_columns("offset")
 
     def _take_rest(self, columns: Columns, rows: Whole, known_ms: Whole) -> None:
