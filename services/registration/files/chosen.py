@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from services.registration.domain.file_content import MEDIA_TYPES
-from services.registration.domain.files import FILE_BYTES_AT_MOST, FILES_AT_MOST, PIECE_BYTES, UNCHOSEN, sized
+from services.registration.domain.files import (
+    EMPTY,
+    FILE_BYTES_AT_MOST,
+    FILES_AT_MOST,
+    LARGE,
+    PIECE_BYTES,
+    UNCHOSEN,
+    sized,
+)
 from shared.errors import Refusal
 from shared.web.pages.multipart import SentFile, is_longer, sent_file
 
@@ -16,13 +24,18 @@ MEGABYTE = 1_048_576
 
 @dataclass(frozen=True)
 class Limits:
-    """What is said before a file is chosen. `most`, `piece`: bytes; `megabytes`: the same as `most` for people."""
+    """What is said before a file is chosen. `most`, `piece`: bytes; `megabytes`: the same as `most` for people.
+
+    `empty`, `large`: the rules that a browser sees broken before it sends anything.
+    """
 
     most: int = FILE_BYTES_AT_MOST
     megabytes: int = FILE_BYTES_AT_MOST // MEGABYTE
     piece: int = PIECE_BYTES
     files: int = FILES_AT_MOST
     accepted: str = ",".join(MEDIA_TYPES)
+    empty: str = EMPTY
+    large: str = LARGE
 
 
 async def chosen(request: Request) -> SentFile:
