@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.registration import messages, views
+from services.registration import definition_pages, messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
@@ -69,6 +69,7 @@ def served_cases(
             views.programme,
             {"publish": works.publishing.publish},
             columns=("code", "version"),
+            beside=(Beside(PROGRAMME.name, "read", _definition, named=definition_pages.DEFINITION),),
         ),
         _persons(works, identifiers, readings),
         _experts(works),
@@ -125,6 +126,10 @@ def _experts(works: Works) -> Served:
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
+
+
+def _definition(document: Document) -> str:
+    return f"/{SERVICE}/{PROGRAMME.name}/{document['_id']}/{definition_pages.DEFINITION}"
 
 
 def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:

@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, FastAPI
 
+from services.registration import definition_pages
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
+from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
@@ -95,7 +98,12 @@ class Registration:
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
         self.app = self._served(giving, routers, settings)
-        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        definitions = self.replica.definitions
+        pages = (
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, ports.runtime),
+        )
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
 
@@ -123,7 +131,10 @@ class Registration:
             routers=routers,
             rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
-            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
+            further=(
+                Further("lost-codes", giving_back.link, ("drafts", "find")),
+                Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
+            ),
         )
 
     async def start(self) -> None:

@@ -231,7 +231,7 @@ def _may(admitted: Admitted, resource: str, verb: str) -> bool:
 def _beside(served: Served, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
     """What the reader may look at besides: the verb, and its address."""
     there_are = (one for one in served.beside if one.is_there(document))
-    return [(one.verb, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+    return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:
