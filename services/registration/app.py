@@ -32,7 +32,7 @@ from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, INSTITUTIONS, SHADOWS
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
@@ -41,6 +41,7 @@ from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
+from services.registration.work.moving import Moving
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -64,6 +65,7 @@ from shared.web.edge import create_entrance
 from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
+from shared.web.transferring import transferring
 
 
 class Registration:
@@ -83,7 +85,8 @@ class Registration:
         channel = channel or channel_of(settings, ports.runtime)
         self.telling = Telling(self.replica, sends=channel is not None)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
-        self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
+        of_persons = self.work.reviewing, self.work.claiming, self.work.erasing, Moving(self.replica)
+        self.replica.listens(handlers(*of_persons, self.telling))
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.readings = Readings(self.replica, identifiers, self.trail, settings)
@@ -163,6 +166,7 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         Erasing(replica, registering.guard, drafting),
         Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
+        {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},
     )
 
 

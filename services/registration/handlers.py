@@ -10,6 +10,7 @@ from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
+from services.registration.work.moving import Moving
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.telling import Telling
 from shared.contracts.base import Event
@@ -24,6 +25,7 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
+from shared.contracts.passed_on import ExpertTransferred
 from shared.contracts.placement import (
     PlacementEndedEarly,
     PlacementOpened,
@@ -31,7 +33,11 @@ from shared.contracts.placement import (
     ReportSubmitted,
     ReturnCompleted,
 )
-from shared.contracts.registration import ExpertIdentitySettled, PersonErased, Profile
+from shared.contracts.registration import (
+    ExpertIdentitySettled,
+    PersonErased,
+    Profile,
+)
 from shared.messaging.handlers import Effect, Handler, Handlers, Know
 from shared.messaging.heads import Reissue
 
@@ -54,9 +60,10 @@ _ONLY_KNOWN: tuple[type[Event], ...] = (
 )
 
 
-def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing, telling: Telling) -> Handlers:
+def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing, moving: Moving, telling: Telling) -> Handlers:
     effects: dict[type[Event], Effect] = {
         ExpertIdentitySettled: claiming.settled,
+        ExpertTransferred: moving.followed,
         OfferDeclined: reviewing.freed,
         OfferExpired: reviewing.freed,
         MatchRetracted: reviewing.freed,

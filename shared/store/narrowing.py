@@ -1,8 +1,8 @@
 """Where a list that is narrowed stands in the store, and how it is read in the order of its index.
 
-Texts of one list share no document: a case's programme and office stay, so none is missed or met twice while they are
-read one after the other. What is short by nature (a person's cases, a host's, those of one reference) is read through,
-and what does not fit is left out.
+Texts of one list share no document, and a case's programme stays, so none is missed or met twice while they are read
+one after the other; but in everybody's list, read office by office, one that is just passed on may be. What is short by
+nature (a person's cases, a host's, those of one reference) is read through, and what does not fit is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from shared.store.collection import belongs
 from shared.store.port import Document, Store
 from shared.store.relations import (
     PROGRAMME,
+    RECEIVING,
     STATUS,
     TAKEN,
     at_work,
@@ -34,6 +35,8 @@ from shared.store.relations import (
 LOOKED_AT_MOST = 1_000
 # Who of the office works on a case: the caller, or nobody; else an account.
 TAKEN_BY, ME, NOBODY = "taken_by", "me", "nobody"
+# What another office is asked to take over: the filter, and its one value.
+TRANSFER, TO_US = "transfer", "to_us"
 SHARE_AT_LEAST = 4
 Offices = Mapping[str, Iterable[str]]
 Page = list[Document]
@@ -57,6 +60,9 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
     `offices`: the programmes that there are, each with its offices.
     """
+
+    if TRANSFER in asked:
+        return _asked_of(equals, {name: value for name, value in asked.items() if name != TRANSFER})
 
     def read_as(document: Document, name: str) -> str | None:
         if name == TAKEN_BY:
@@ -84,6 +90,15 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     if index == "all":
         return Listed("office", tuple(_office_by_office(asked, offices)))
     return Listed(index, (equals,), fits)
+
+
+def _asked_of(office: str, asked: Mapping[str, str]) -> Listed:
+    """What the office is asked to take over: few at a time, and who works on it is the other office's to know."""
+
+    def fits(document: Document) -> bool:
+        return TAKEN_BY not in asked and all(value_at(document, name) == value for name, value in asked.items())
+
+    return Listed(RECEIVING, (office,), fits if asked else everything)
 
 
 def _texts(case: Case[Any], whole: str, asked: Mapping[str, str], offices: Offices) -> Iterator[str]:

@@ -18,7 +18,7 @@ from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
-from shared.store.narrowing import ME, NOBODY, TAKEN_BY, narrowed
+from shared.store.narrowing import ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed
 from shared.store.relations import PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
@@ -58,6 +58,9 @@ def filters_of(served: Served) -> list[dict[str, Any]]:
     if case.taken_in:
         words = "For officers: those that the caller works on, or nobody does; the ones that are over are left out."
         found.append(_parameter(TAKEN_BY, words, {"type": "string", "enum": [*TAKERS]}))
+    if case.received_in:
+        words = "For officers: those of other offices that the caller's is asked to take over."
+        found.append(_parameter(TRANSFER, words, {"type": "string", "enum": [TO_US]}))
     if is_in_time(served):
         found.append(_parameter(ORDER, "By when they were opened.", {"type": "string", "enum": [*ORDERS]}))
     return found
@@ -68,7 +71,10 @@ def asked_of(request: Request, served: Served, role: Role, definitions: Definiti
     TooEarly while programmes are still being read."""
     case, orders = served.case, (ORDER,) if is_in_time(served) else ()
     takers = (TAKEN_BY,) if case.is_taken_by(role) else ()
-    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *orders)
+    receivers = (TRANSFER,) if case.is_received_by(role) else ()
+    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *receivers, *orders)
+    if sent.get(TRANSFER, TO_US) != TO_US:
+        refuse(CODE_NOT_LISTED, f"query/{TRANSFER}", TO_US)
     if sent.get(TAKEN_BY, ME) not in TAKERS:
         refuse(CODE_NOT_LISTED, f"query/{TAKEN_BY}", f"one of {', '.join(TAKERS)}")
     if sent.get(ORDER, OLDEST) not in ORDERS:
