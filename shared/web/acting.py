@@ -26,7 +26,7 @@ from shared.papers.named import PaperOf
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import check_codes, part_of
 from shared.programmes.sections.base import Section
-from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved
+from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved, settled
 from shared.store.collection import belongs
 from shared.store.narrowing import everything
 from shared.store.port import Document
@@ -173,14 +173,25 @@ def rows_of(case: Case[Any]) -> tuple[Row, ...]:
     lists = case.readers if case.lists is None else case.lists
     rights = {"read": case.readers, "list": lists, **{verb: case.rows[verb][0].by for verb in case.verbs}}
     rows = [Row(role, case.name, verb, relation) for verb, by in rights.items() for role, relation in by.items()]
-    # Whoever is asked to take a case over reads it first, and finds it.
+    # Whoever is asked to take a case over reads it first; a list is found under one relation, and narrowed to such. Who
+    # has taken it over asks again as its own office.
     receiving = [role for role in ROLES if case.is_received_by(role)]
-    return (*rows, *(Row(role, case.name, verb, RECEIVING) for role in receiving for verb in ("read", "list")))
+    again = [row for row in rows if row.relation == RECEIVING]
+    return (
+        *rows,
+        *(Row(role, case.name, "read", RECEIVING) for role in receiving),
+        *(replace(row, relation="office") for row in again),
+    )
 
 
 async def act(served: Served, behind: Behind, call: Call[Any]) -> Saved[Any]:
     """Does what the verb says, once. Raises Refusal, PreconditionFailed, CommandReused, Overloaded, Unavailable."""
-    check_codes(served.case.rows[call.verb][0], call.body, _part_of(served, behind, call.document))
+    row = served.case.rows[call.verb][0]
+    asks_its_own = RECEIVING in row.by.values() and not stands_in(call.document, call.principal, RECEIVING)
+    # An office that has taken the case over is answered once more, and no other one that has it.
+    if asks_its_own and not settled(call.document, call.cause):
+        raise Refusal("not_found", status=404)
+    check_codes(row, call.body, _part_of(served, behind, call.document))
     if isinstance(call.body, Noted) and call.body.note:
         person = _noted_about(served, call.document)
         call = replace(call, cause=await behind.notes.write(person, call.verb, call.body.note, call.cause))
