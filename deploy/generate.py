@@ -28,11 +28,13 @@ from shared.clock import RealRuntime
 from shared.contracts.base import TYPE_PREFIX, Event, schema_uri
 from shared.contracts.registry import EVENTS
 from shared.identity.keys import Keys
+from shared.identity.roles import ROLES
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
 from shared.programmes.model import editor_schema
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
+from shared.web.pages.linked import LINKED
 
 ROOT = Path(__file__).resolve().parent.parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -138,6 +140,19 @@ def editor_schemas() -> Files:
     yield ROOT / "deploy/histories/schema.json", json_text(history_schema())
 
 
+def linked_pages() -> Files:
+    """By the name of the field that means one: where a case has its page, and which roles may read it."""
+    found = {
+        case.name.removesuffix("es" if case.name.endswith("ches") else "s"): {
+            "page": f"/{service}/{case.name}",
+            "readers": [role for role in ROLES if role in case.readers],
+        }
+        for service in GROUPS
+        for case in cases_of(service)
+    }
+    yield LINKED, json_text(found)
+
+
 # Whoever generates another file adds a function here.
 SOURCES: list[Callable[[], Files]] = [
     schemas,
@@ -146,6 +161,7 @@ SOURCES: list[Callable[[], Files]] = [
     fact_map_page,
     programmes_page,
     editor_schemas,
+    linked_pages,
 ]
 
 

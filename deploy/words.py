@@ -37,7 +37,7 @@ from shared.programmes.model import editor_schema
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
 from shared.web.pages.languages import LANGUAGES
-from shared.web.pages.standard_names import former_states
+from shared.web.pages.standard_names import states_named_here
 from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
@@ -114,7 +114,7 @@ def keys() -> Iterator[str]:
     yield from (code_key("component", component) for component in get_args(Component))
     yield from (code_key("education", str(level)) for level in _levels())
     yield from (code_key("criteria", criterion) for criterion in _hard_filters())
-    yield from (code_key("country", code) for code in former_states())
+    yield from (code_key("country", code) for code in states_named_here())
     yield from (code_key("nationality", code) for code in WITHOUT_A_STATE)
     for service in SERVICES:
         for served in getattr(built(service), "cases", ()):

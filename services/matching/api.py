@@ -73,7 +73,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             of_assignments,
             section=SelectionSection,
             papers=(TERMS,),
-            columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on"),
+            columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on", "opened_at"),
             parts=("terms.institution",),
         ),
         Served(
@@ -85,7 +85,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             unsealed=_with_its_placement(works),
             section=SelectionSection,
             papers=(OFFER,),
-            columns=("assignment", "expert", "programme", "score", "rank", "expires_at"),
+            columns=("assignment", "expert", "programme", "score", "rank", "opened_at", "expires_at"),
             parts=("expert", "person", "institution"),
         ),
     )

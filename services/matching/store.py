@@ -12,7 +12,7 @@ from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document
-from shared.store.relations import indexes_of
+from shared.store.relations import by_opening, indexes_of
 
 # Sorts behind the separator and whatever id follows it.
 AFTER_EVERY_ID = "\x7f"
@@ -46,12 +46,14 @@ ASSIGNMENTS: Aggregate[Assignment] = Aggregate.of(
     Collection(
         ASSIGNMENT.name,
         {
-            **indexes_of(ASSIGNMENT, own=_nobody, assigned=_nobody),
+            **indexes_of(ASSIGNMENT, by_opening, raised=1, own=_nobody, assigned=_nobody),
             "vacant": Index(_vacant, _by_last_day, version=2),
         },
     ),
 )
-MATCHES: Aggregate[Match] = Aggregate.of(MATCH, Collection(MATCH.name, indexes_of(MATCH, assigned=_nobody)))
+MATCHES: Aggregate[Match] = Aggregate.of(
+    MATCH, Collection(MATCH.name, indexes_of(MATCH, by_opening, raised=1, assigned=_nobody))
+)
 # The guard of persons: `_id` is the person's id, every open match of the person holds there.
 POOLS = Collection("pools")
 

@@ -35,6 +35,7 @@ class AssignmentSeen(Seen):
     title: str | None
     description: str | None
     programme_version: int | None
+    opened_at: Instant | None = None
     round: int
     shortlist: tuple[str, ...]
     seats: Seats
@@ -97,6 +98,7 @@ class MatchSeen(Seen):
     score: int | None
     components: tuple[ScoreComponent, ...]
     criteria: tuple[str, ...]
+    opened_at: Instant | None = None
     rank: int | None = None
     position: int | None = None
     expires_at: Instant | None
@@ -113,6 +115,7 @@ def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
         **_offered(document),
         version=document["version"],
         programme_version=state.get("programme_version"),
+        opened_at=state.get("opened_at"),
         round=state["round"],
         shortlist=state["shortlisted"],
         seats=Seats(total=state["terms"]["seats"], held=len(standing(document))),

@@ -76,13 +76,12 @@ class Registration:
         self.replica = Replica(SERVICE, ports, COLLECTIONS, SHADOWS)
         self._tasks: list[asyncio.Task[Any]] = []
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
+        channel = channel or channel_of(settings, ports.runtime)
         self.trail = Trail(self.replica.kernel, ports.keys, ports.runtime)
         self.drafting = Drafting(self.replica)
-        self.work = _works(
-            self.replica, self.drafting, identifiers, ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
-        )
+        accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
+        self.work = _works(self.replica, self.drafting, identifiers, accounts, channel)
         recipients = Recipients(self.replica, identifiers)
-        channel = channel or channel_of(settings, ports.runtime)
         self.telling = Telling(self.replica, sends=channel is not None)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
         of_persons = self.work.reviewing, self.work.claiming, self.work.erasing, Moving(self.replica)
@@ -95,7 +94,7 @@ class Registration:
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
-        giving = GivingBack(self.drafting, self.replica.definitions)
+        giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
         self.app = self._served(giving, routers, settings)
@@ -148,7 +147,9 @@ class Registration:
         await self.replica.stop()
 
 
-def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts) -> Works:
+def _works(
+    replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts, channel: Channel | None
+) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
     reviewing = Reviewing(replica, criteria)
@@ -163,7 +164,7 @@ def _works(replica: Replica, drafting: Drafting, identifiers: Identifiers, accou
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
-        Erasing(replica, registering.guard, drafting),
+        Erasing(replica, registering.guard, drafting, channel),
         Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
         {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},

@@ -79,10 +79,11 @@ class Identifiers:
         `attributes`: as they are with the change.
         """
         guard_id = self.guard_id(identity.document) if identity.document else None
-        sealed = await self._sealed(person_id, identity.names | _numbered(identity.document, guard_id))
+        born = {BORN: identity.born.model_dump_json(exclude_none=True)} if identity.born else {}
+        sealed = await self._sealed(person_id, identity.names | born | _numbered(identity.document, guard_id))
         names = identity.names or await self.names(person_id, private)
         # A day of another year than the one that is right is no longer known.
-        unborn = {f"sealed_{BORN}": ""} if identity.birth_year is not None else {}
+        unborn = {f"sealed_{BORN}": ""} if identity.year is not None and not born else {}
         known = self._known_by(tuple(names.values()), attributes)
         return _one_whole(names) | sealed | known | unborn | dict(NOTHING_ASKED)
 

@@ -129,6 +129,7 @@ MESSAGES: Aggregate[Message] = Aggregate.of(
             **indexes_of(MESSAGE, _by_writing, own=_told("person"), institution=_told("institution")),
             "event": Index(lambda d: _state(d, "event"), _by_writing),
             "queued": Index(_queued_for, _by_writing),
+            "person": Index(lambda d: _state(d, "person"), _by_writing),
         },
     ),
 )

@@ -14,6 +14,9 @@ from shared.texts import lines
 # What `Listed` marks of a body name the codes of a verb's row by, and further ones of the programme's section.
 REASON, ITEM = "reason", "item"
 NOTE_CHARACTERS = 2_000
+# In a body's schema the fields, by their places below it, that follow from others where these are said: a form asks for
+# the others.
+FOLLOWS = "x-follows"
 
 Note = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=NOTE_CHARACTERS, pattern=r"\S")]
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from shared.cases.bodies import Change
 from shared.cases.movable import moved
 from shared.cases.named import OWN_WORDS, listed_words
-from shared.cases.trail import Trailed, corrected, noted, restored
+from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
 from shared.contracts.base import Event, Scope
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.transfers import Transferring
@@ -97,6 +97,7 @@ class Move:
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
+    `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
     verb: str
@@ -121,6 +122,7 @@ class Move:
     note_to: tuple[Role, ...] = ()
     aside: bool = False
     desk: Desk = ""
+    of_one: bool = False
 
     @property
     def opens(self) -> bool:
@@ -362,6 +364,9 @@ class Case(Generic[S]):
         earlier, number = restored(state, past), state.told + 1
         if isinstance(event, FactTakenBack):
             changes: dict[str, Any] = {"trail": state.trail[:-1]}
+            if event.status != status_of(earlier):
+                # Nothing before it can be put right any more: the case does not stand there.
+                changes = {"trail": (*state.trail[:-1], taken_back(event, number)), "status": event.status}
         else:
             right = corrected(past, event, number)
             (told,) = (one for one in self.revisable if one.__name__ == past.name)

@@ -69,6 +69,8 @@ class Revisions:
     `undone`: those that may be taken back. `stands`, `refuse`: raise the Refusal for one on which something stands, as
     the state says, or as whoever acts has found. `final`: states whose fact others have acted on, whatever it was (409
     `acted_on`). `refuses`: further rules that these, the facts' own and the works name.
+    `elsewhere`: facts whose taking back leaves the case in another state than before them, since others have taken what
+    it had there.
     """
 
     corrected: type[TimeCorrected]
@@ -78,6 +80,7 @@ class Revisions:
     stands: Callable[[Any], None] = _of_no_state
     refuse: Callable[[Turn[Any, Any], Past], None] = _never
     final: frozenset[str] = NONE
+    elsewhere: Mapping[type[Event], str] = field(default_factory=dict)
     refuses: tuple[str, ...] = ()
     needs: frozenset[str] = TRAIL
     example: Mapping[str, Any] = field(
@@ -110,12 +113,13 @@ class Revisions:
         )
 
     def _taking_back(self, table: Sequence[Move]) -> tuple[Move, ...]:
+        led = {status: to for told, to in self.elsewhere.items() for status in _left_by(table, frozenset({told}))}
         return tuple(
             Move(
                 TAKE_BACK,
                 frozenset({status}),
                 self.taken_back,
-                to=before,
+                to=frozenset({led[status]}) if status in led else before,
                 body=TakingBack,
                 by=BY_OFFICER,
                 rule=self.without_it,
@@ -150,7 +154,7 @@ class Revisions:
 
     def without_it(self, turn: Turn[Any, TakingBack]) -> Told:
         """The case stands again where it stood before, at the time of the fact before."""
-        past, _ = self._last(turn.state, self.undone)
+        past, told = self._last(turn.state, self.undone)
         self.refuse(turn, past)
         before = restored(turn.state, past)
         own = set(self.taken_back.model_fields) - _OF_EVERY_TAKING_BACK
@@ -158,7 +162,7 @@ class Revisions:
             self.taken_back(
                 happened_at=turn.state.trail[-2].happened_at,
                 recorded_late=True,
-                status=before.status,
+                status=self.elsewhere.get(told, before.status),
                 reason=turn.body.reason,
                 **{name: getattr(before, name) for name in own},
                 **named(past, turn.given),

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.base import Event, Instant
-from shared.contracts.corrections import TimeCorrected
+from shared.contracts.corrections import FactTakenBack, TimeCorrected
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -65,6 +65,11 @@ def restored(state: S, past: Past) -> S:
     """The state as it was before its last fact."""
     plain = {**state.model_dump(mode="json"), **past.before}
     return type(state).model_validate(plain)
+
+
+def taken_back(event: FactTakenBack, number: int) -> Past:
+    """The taking back itself as the last fact, where it left the case in another state than before."""
+    return Past(name=type(event).__name__, sequence=number, standing=number, happened_at=event.happened_at)
 
 
 def corrected(past: Past, event: TimeCorrected, number: int) -> Past:

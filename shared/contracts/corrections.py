@@ -35,7 +35,8 @@ class TimeCorrected(Revising):
 
 
 class FactTakenBack(Revising):
-    """The fact was a mistake. `happened_at` is that of the fact before it; `status`: where the case stands again."""
+    """The fact was a mistake. `happened_at` is that of the fact before it; `status`: where the case stands again, or
+    where it stands now, if others have taken what it had there."""
 
     revises: ClassVar[Revises] = "existence"
 

@@ -46,12 +46,13 @@ class Plain:
 
 def collection_of(case: Case[Any]) -> Collection:
     """A collection with the case's indexes alone. Lists are in the order of the openings, which stays."""
-    return Collection(case.name, indexes_of(case, _by_opening))
+    return Collection(case.name, indexes_of(case, by_opening))
 
 
-def indexes_of(case: Case[Any], order: Order = by_id, **otherwise: Equals) -> dict[str, Index]:
+def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **otherwise: Equals) -> dict[str, Index]:
     """The indexes of the relations and references. `otherwise`: what finds a document in a relation of that name
-    where no field of it says so. ValueError for a relation that nothing is of."""
+    where no field of it says so; `raised`: by how many their versions were, since their order changed.
+    ValueError for a relation that nothing is of."""
     at: dict[str, Equals] = {"all": everybody, **{one: _at(name) for one, name in _NAMED.items()}, **otherwise}
     at[RECEIVING] = lambda document: asked_of(case, document)
     rights = (case.readers, case.lists or {}, *(move.by for move in case.moves))
@@ -59,12 +60,12 @@ def indexes_of(case: Case[Any], order: Order = by_id, **otherwise: Equals) -> di
     if strange := relations - set(at):
         raise ValueError(f"{case.name}: {', '.join(sorted(strange))} needs an index of its own")
     narrowed = narrowed_of(case)
-    found = {one: Index(at[one], order) for one in sorted(relations - narrowed)}
-    found |= {one: Index(_narrowed(case, at[one]), order, version=2) for one in sorted(narrowed)}
+    found = {one: Index(at[one], order, 1 + raised) for one in sorted(relations - narrowed)}
+    found |= {one: Index(_narrowed(case, at[one]), order, 2 + raised) for one in sorted(narrowed)}
     references = (name for name in references_of(case) if reference_index(case, name) not in found)
-    found |= {name: Index(_at(name), order) for name in references}
+    found |= {name: Index(_at(name), order, 1 + raised) for name in references}
     if case.taken_in:
-        found[TAKEN] = Index(lambda document: at_work(case, document), order)
+        found[TAKEN] = Index(lambda document: at_work(case, document), order, 1 + raised)
     return found
 
 
@@ -153,5 +154,6 @@ def text(*parts: str) -> str:
     return SEPARATOR.join(parts)
 
 
-def _by_opening(document: Document) -> str:
-    return f"{document['state']['opened_at']}{SEPARATOR}{document['_id']}"
+def by_opening(document: Document) -> str:
+    """By when the case was opened; one whose state did not tell that yet when it was opened stands before all."""
+    return f"{document['state'].get('opened_at') or ''}{SEPARATOR}{document['_id']}"

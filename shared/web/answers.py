@@ -17,6 +17,17 @@ ETAG: Mapping[str, Any] = {
     "schema": {"type": "string", "pattern": '^"[0-9]{1,15}"$'},
 }
 LOCATION: Mapping[str, Any] = {"description": "Where it stands.", "schema": {"type": "string"}}
+TOTAL: Mapping[str, Any] = {
+    "description": "How many there are, or `more` than that; on the first page of lists that can be counted.",
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["number", "more"],
+            "properties": {"number": {"type": "integer", "minimum": 0}, "more": {"type": "boolean"}},
+        },
+        {"type": "null"},
+    ],
+}
 RETRY_AFTER: Mapping[str, Any] = {
     "description": "Seconds until it is worth another try.",
     "schema": {"type": "string", "pattern": "^[0-9]{1,5}$"},
@@ -85,7 +96,7 @@ def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
     """`responses` of a list of the model, a page at a time."""
     item = model_schema(model)
     cursor = {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "For `after`; null on the last page."}
-    properties = {"items": {"type": "array", "items": {"$ref": item["$ref"]}}, "next": cursor}
+    properties = {"items": {"type": "array", "items": {"$ref": item["$ref"]}}, "next": cursor, "total": TOTAL}
     schema = {"type": "object", "required": ["items", "next"], "properties": properties, "$defs": item["$defs"]}
     return {"200": {"description": "A page of them.", "content": _json(schema)}}
 

@@ -1,4 +1,5 @@
-"""Lists: `?limit=&after=` and the filters of the list, answered `{"items": [...], "next": cursor or null}`.
+"""Lists: `?limit=&after=` and the filters of the list, answered `{"items": [...], "next": cursor or null}`, and on the
+first page with `"total": {"number", "more"}`, or null where only reading all of it would tell.
 
 A cursor names a place in one list and is signed for that list: with another caller's, another filter's or an
 invented one nothing can be read (422).
@@ -13,7 +14,7 @@ import hmac
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import Request
@@ -91,7 +92,12 @@ async def page(
     documents, following = await page_of(request, collection, paged, first=first)
     shown = [represent(document) for document in documents]
     items = [await one if inspect.isawaitable(one) else one for one in shown]
-    return JSONResponse({"items": items, "next": following})
+    answer: dict[str, Any] = {"items": items, "next": following}
+    if "after" not in request.query_params:
+        # A program that reads on has it from the first page; counting anew would cost each further one.
+        total = None if first and following else await total_of(request, collection, paged, documents, following)
+        answer["total"] = None if total is None else asdict(total)
+    return JSONResponse(answer)
 
 
 async def page_of(

@@ -23,6 +23,7 @@ from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
 from shared.web.pages.bulk import bulk_pages_of
 from shared.web.pages.cases import pages_of
+from shared.web.pages.exporting import export_of
 from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import Further, today_router
@@ -72,7 +73,7 @@ def _pages(replica: Replica, cases: Sequence[Served], behind: Behind) -> Iterato
         yield receipt_page(replica.service, replica.intake, cases)
     for one in cases:
         # Bulk acts before the pages of one case, whose id may be any word.
-        yield from (pages(one, behind) for pages in (bulk_pages_of, pages_of, reading_pages_of))
+        yield from (pages(one, behind) for pages in (bulk_pages_of, export_of, pages_of, reading_pages_of))
 
 
 def _of_cases(cases: Sequence[Served], behind: Behind) -> list[APIRouter]:

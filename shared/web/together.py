@@ -120,7 +120,7 @@ def verbs_for_many(served: Served, role: Role) -> tuple[str, ...]:
         verb
         for verb in case.verbs
         if case.rows[verb][0].by.get(role) in ("office", RECEIVING)
-        and not any(row.opens for row in case.rows[verb])
+        and not any(row.opens or row.of_one for row in case.rows[verb])
         and verb not in {*REVISING, *served.taken}
     )
 

@@ -68,13 +68,8 @@ def keys_of(keys: Path, service: str, person: str) -> list[bytes]:
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path)
-    system.start()
-    try:
-        system.wait_ready()
+    with System(tmp_path).running() as system:
         yield system
-    finally:
-        system.stop()
 
 
 def counted(people: People) -> dict[str, Any]:
@@ -110,8 +105,10 @@ def test_an_erased_person_stands_nowhere_and_does_not_come_back(system: System, 
     people = People(system)
     people.publish()
     her = canary(people)
-    live = [system.data, system.keys]
+    mails = system.data.with_name(f"{system.data.name}-mail")
+    live = [system.data, system.keys, mails]
     assert len(her.keys) == 1
+    people.eventually(lambda: bool(files_with([mails])), "the mail with her address")
     # What is searched for stood there before.
     before = her.traces(live)
     assert {hit for hits in before.values() for hit in hits} >= {*her.sealed, *her.keys}

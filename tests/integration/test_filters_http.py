@@ -50,7 +50,7 @@ def test_a_list_is_narrowed_by_status_programme_and_what_the_case_refers_to(serv
     schemas = {one["name"]: one["schema"] for one in operation["parameters"]}
     taken = {"taken_by"} if served.case.taken_in else set()
     assert set(schemas) - {"order"} == {"limit", "after", *filters_of(served), *taken}
-    assert ("order" in schemas) is (served.name not in ("programmes", "persons", "assignments", "matches"))
+    assert ("order" in schemas) is (served.name not in ("programmes", "persons"))
     assert schemas["status"]["enum"] == list(served.case.statuses)
     assert all(schemas[name].get("pattern") for name in served.case.filters)
 

@@ -41,12 +41,7 @@ async def edge() -> AsyncIterator[Serving]:
         office = {"code": "herat", "name": {"en": "Herat"}, "country": "AF", "time_zone": "Asia/Kabul"}
         for code in (DEFINITION["code"], SECOND):
             changed = {**DEFINITION, "code": code, "offices": [*DEFINITION["offices"], office]}
-            await serving.post("/programmes", "administrator", {"definition": changed})
-
-        async def known() -> bool:
-            return {DEFINITION["code"], SECOND} <= set(serving.service.replica.definitions.codes())
-
-        await serving.eventually(known)
+            await serving.publish(changed)
         yield serving
 
 

@@ -22,12 +22,7 @@ SECOND = "example-2"
 async def edge() -> AsyncIterator[Serving]:
     async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
         for code in (DEFINITION["code"], SECOND):
-            await serving.post("/programmes", "administrator", {"definition": {**DEFINITION, "code": code}})
-
-        async def known() -> bool:
-            return {DEFINITION["code"], SECOND} <= set(serving.service.replica.definitions.codes())
-
-        await serving.eventually(known)
+            await serving.publish({**DEFINITION, "code": code})
         yield serving
 
 
@@ -69,7 +64,7 @@ async def test_the_same_person_in_another_spelling_is_the_same(edge: Serving) ->
 
 CANARY = "Zqanary"
 PASSPORT = {"type": "passport", "country": "NL", "number": "N0000042"}
-CHANGE = {"given_name": CANARY, "birth_year": 1970, "document": PASSPORT, "reason": "court_decision"}
+CHANGE = {"given_name": CANARY, "born": {"year": 1970, "month": 5}, "document": PASSPORT, "reason": "court_decision"}
 UNNUMBERED = {**PASSPORT, "number": "--"}
 SEEN = {"reason": "document_seen"}
 
@@ -120,7 +115,7 @@ async def test_a_change_of_identity_is_asked_for_seen_and_confirmed_by_another_o
     assert (seen["identity_change_pending"], mine["given_name"]) == (False, CANARY)
     # A name is one whole: half of the older one is nobody's.
     assert "family_name" not in mine
-    assert mine["profile"][-1]["attributes"]["birth_year"] == 1970
+    assert (mine["profile"][-1]["attributes"]["birth_year"], mine["born"]) == (1970, {**CHANGE["born"], "about": False})
     assert "given_name" not in (await edge.get(path)).json()
     thin = ["ProfileChanged", "IdentityChangeRequested", "IdentityChangeConfirmed", "ProfileChanged"]
     assert await events(edge) == thin
@@ -218,6 +213,13 @@ async def test_after_a_decision_the_year_of_birth_is_not_the_persons_own_to_corr
             422,
             "no_letter_or_digit",
             "/document/number",
+        ),
+        ({"born": {"year": 1999}, "reason": "mistaken_entry"}, 422, "experience_beyond_a_life", "/born/year"),
+        (
+            {"born": {"year": 1970}, "birth_year": 1969, "reason": "mistaken_entry"},
+            422,
+            "birth_year_differs",
+            "/birth_year",
         ),
         ({"birth_year": 1971, "reason": "mistaken_entry"}, 409, "identity_unchanged", None),
         ({"given_name": "Given", "family_name": "Family", "reason": "marriage"}, 409, "identity_unchanged", None),

@@ -16,7 +16,7 @@ from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.taking import taking
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
-from shared.contracts.base import Code, Id
+from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.matching import (
     AssignmentApproved,
@@ -85,6 +85,7 @@ class Assignment(Trailed, Movable):
     programme: str | None = None
     programme_version: int | None = None
     time_zone: str | None = None
+    opened_at: Instant | None = None
     round: int = 0
     shortlisted: tuple[str, ...] = ()
     override_reason: str | None = None
@@ -272,6 +273,15 @@ FACTS: tuple[Move, ...] = (
         example={"terms": TERMS},
     ),
     Move(
+        "approve",
+        states("submitted"),
+        AssignmentApproved,
+        by=BY_OFFICER,
+        rule=before_its_end,
+        checked_by_another=True,
+        refuses=("four_eyes", *OVER),
+    ),
+    Move(
         "request-edits",
         states("submitted"),
         AssignmentEditsRequested,
@@ -280,15 +290,6 @@ FACTS: tuple[Move, ...] = (
         items=("title", "description", *(name for name in Terms.model_fields if name != "institution")),
         note_to=("host",),
         example={"items": ["languages"]},
-    ),
-    Move(
-        "approve",
-        states("submitted"),
-        AssignmentApproved,
-        by=BY_OFFICER,
-        rule=before_its_end,
-        checked_by_another=True,
-        refuses=("four_eyes", *OVER),
     ),
     Move(
         "reject",

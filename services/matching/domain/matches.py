@@ -81,6 +81,7 @@ class Match(Trailed):
 
     status: Status
     parties: MatchParties
+    opened_at: Instant | None = None
     score: int | None = None
     components: tuple[ScoreComponent, ...] = ()
     criteria: tuple[str, ...] = ()
@@ -366,7 +367,8 @@ FACTS: tuple[Move, ...] = (
 )
 
 
-# On whatever ended an offer stands another match, or a placement: the seat was given up, or taken for good.
+# On an acceptance stands a placement. What ended an offer gave its seat to the next one, so whoever never declined has
+# no seat any more, and an officer may open a new round for the pair.
 _TIMED: Facts = {
     AssignmentMatched: at_any_time,
     OfferMade: open_for_days,
@@ -378,8 +380,9 @@ REVISIONS = Revisions(
     MatchTimeCorrected,
     MatchFactTakenBack,
     timed=_TIMED,
-    undone=frozenset({OfferMade}),
-    final=states("accepted", "retracting") | ENDED,
+    undone=frozenset[type[Event]]((OfferMade, OfferDeclined, OfferExpired)),
+    elsewhere={OfferDeclined: "retracted", OfferExpired: "retracted"},
+    final=states("accepted", "retracting", "not_selected", "retracted"),
     refuses=("offer_expired", "offer_not_over"),
     needs=states("trail", "definition"),
 )

@@ -350,7 +350,8 @@ def _next_round(match: str) -> str:
 
 def _ended(standing: Match, problem: Problem) -> Refusal:
     what = "an officer may open a new round for them with `again_reason`"
-    detail = what if standing.status in OPEN_TO_ANOTHER else "the expert's own answer ended it"
+    answered = "the expert's own answer ended it; one that was recorded by mistake is taken back first"
+    detail = what if standing.status in OPEN_TO_ANOTHER else answered
     return Refusal("match_ended", f"the match of the pair is {standing.status}: {detail}", problems=(problem,))
 
 

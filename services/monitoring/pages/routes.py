@@ -21,7 +21,7 @@ from services.monitoring.pages.asking import FIGURES_AT_MOST, Filters, filters_o
 from services.monitoring.pages.chart import WIDTHS, spec_of
 from services.monitoring.pages.lines import Lines
 from services.monitoring.pages.live import Live, Look, digest_of
-from services.monitoring.pages.table import csv_of
+from services.monitoring.pages.table import table_of
 from services.monitoring.pages.visits import Visits, visits_of
 from shared.clock import Runtime, instant_of, text_of
 from shared.errors import Refusal
@@ -31,12 +31,12 @@ from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
+from shared.web.spreadsheet import CSV
 
 DASHBOARD = "/indicators"
 INDICATOR = "/indicators/{programme}/{indicator}"
 SEEN = "seen"
 STEPS_AT_MOST = 100
-CSV = "text/csv; charset=utf-8"
 SVG = "image/svg+xml"
 _LIST, _READ = reading_as("indicators", "list"), reading_as("indicators", "read")
 
@@ -192,7 +192,7 @@ class Pages:
             filters, _ = filters_of(request)
             sheet = await self._sheet(programme, indicator, filters, viewer_of(admitted))
             name = f'attachment; filename="{programme}-{indicator}.csv"'
-            content = csv_of(Lines(sheet, language_of(request, admitted.reader.language)))
+            content = table_of(Lines(sheet, language_of(request, admitted.reader.language)))
             return Response(content, headers={"Content-Disposition": name}, media_type=CSV)
 
         return table

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
 from typing import Any
 
 from services.monitoring.pages.lines import Breakdown, Line, Lines
+from shared.web.spreadsheet import csv_of, inert
 
 COLUMNS = (
     "programme",
@@ -28,24 +27,14 @@ COLUMNS = (
     "state",
     "as_of",
 )
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# By which Excel knows that the file is UTF-8.
-_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
-def csv_of(lines: Lines) -> bytes:
+def table_of(lines: Lines) -> bytes:
     """Rows of periods, then of the breakdowns' classes; values as the JSON edge writes them, empty where there is
     none."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for line in lines.by_period():
-        writer.writerow(_row(lines, line))
-    for breakdown in lines.broken_down():
-        for line in breakdown.lines:
-            writer.writerow(_row(lines, line, breakdown))
-    return (_MARK + text.getvalue()).encode()
+    rows = [_row(lines, line) for line in lines.by_period()]
+    rows += [_row(lines, line, breakdown) for breakdown in lines.broken_down() for line in breakdown.lines]
+    return csv_of([COLUMNS, *rows])
 
 
 def _row(lines: Lines, line: Line, breakdown: Breakdown | None = None) -> list[Any]:
@@ -61,8 +50,8 @@ def _row(lines: Lines, line: Line, breakdown: Breakdown | None = None) -> list[A
         "" if period is None else period.starts.isoformat(),
         "" if period is None else period.ends.isoformat(),
         "" if breakdown is None else breakdown.dimension.code,
-        "" if breakdown is None else _plain(line.code),
-        _plain(line.name.striptags() if hasattr(line.name, "striptags") else line.name),
+        "" if breakdown is None else inert(line.code),
+        inert(line.name.striptags() if hasattr(line.name, "striptags") else line.name),
         "" if value is None else value,
         "true" if answer.get("suppressed") else "false",
         answer.get("withheld") or "",
@@ -70,8 +59,3 @@ def _row(lines: Lines, line: Line, breakdown: Breakdown | None = None) -> list[A
         whole["state"],
         whole["as_of"] or "",
     ]
-
-
-def _plain(text: str) -> str:
-    """A text that no spreadsheet reckons with."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

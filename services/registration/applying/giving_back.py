@@ -15,6 +15,7 @@ from starlette.responses import Response
 from services.registration.domain.drafts import GivenBack, LostFor
 from services.registration.identifiers import SERVICE
 from services.registration.work.drafting import Drafting, Opened
+from services.registration.work.readings import Readings
 from shared.cases.bodies import Input
 from shared.clock import short_hash
 from shared.contracts.base import Code, Instant
@@ -90,17 +91,26 @@ def link(language: str) -> str:
 class GivingBack:
     """What both edges do."""
 
-    def __init__(self, drafting: Drafting, definitions: Definitions) -> None:
+    def __init__(self, drafting: Drafting, definitions: Definitions, readings: Readings) -> None:
         self._drafting = drafting
         self._definitions = definitions
+        self._readings = readings
 
     async def find(self, body: LostCode, granted: Granted) -> list[Opened]:
-        """Raises Refusal `programme_unknown` (404), `office_unknown` (422) for another programme's officer."""
+        """Counted like a search by name, and in the trail before it answers: it tells whether somebody applies.
+
+        The trail names the person who sent the application in, else the application. Raises Refusal
+        `programme_unknown` (404), `office_unknown` (422) for another programme's officer, `readings_used_up` (429).
+        """
         office = granted.principal.office or ""
         if self._definitions.newest(body.programme).office(office) is None:
             raise Refusal("office_unknown", problems=(Problem("office_unknown", "/programme"),), status=422)
+        await self._readings.count(granted.principal)
         pointer = f"/person/{body.known_by}"
-        return await self._drafting.found_by(body.programme, pointer, body.said, office)
+        found = await self._drafting.found_by(body.programme, pointer, body.said, office)
+        whom = [one.draft.person or one.id for one in found]
+        await self._readings.note(granted.principal, "lost_code", (body.known_by,), whom)
+        return found
 
     async def give(self, request: Request, id: str, body: Body[NewCode], key: str, granted: Granted) -> Opened:
         """As `Drafting.give_back`."""

@@ -23,10 +23,8 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 }
 OTHERS = "background"
 MISSING = rule_of("missing")
-# What the server knows itself, what follows from another answer, or an officer alone says.
-NOT_ASKED = frozenset(
-    {"/programme", "/known_person", "/happened_at", "/person/valid_from", "/person/attributes/birth_year"}
-)
+# What the server knows itself, or an officer alone says.
+NOT_ASKED = frozenset({"/programme", "/known_person", "/happened_at", "/person/valid_from"})
 # Groups that are no more than where the fields stand in the body.
 _OPEN = frozenset({"/person", "/person/attributes"})
 

@@ -11,6 +11,8 @@ from services.registration.domain.fields import broken
 from shared.cases.bodies import Input
 
 Year = Annotated[int, Field(ge=1900, le=2100)]
+YEAR_DIFFERS = "birth_year_differs"
+IN_BORN = "the year in which the person was born, as in `born`"
 
 
 class Birth(Input):

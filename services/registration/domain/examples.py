@@ -34,6 +34,7 @@ EXPERT: dict[str, Any] = {
 CHANGED_IDENTITY: dict[str, Any] = {
     "given_name": "Given",
     "family_name": "Other",
+    "born": {"year": 1971, "month": 3},
     "document": {"type": "passport", "country": "NL", "number": "X0000009"},
     "reason": "marriage",
 }

@@ -5,13 +5,14 @@ What was asked stays sealed in the person's private part; the events say that, w
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, ValidationInfo, field_validator, model_validator
 
+from services.registration.domain.birth import IN_BORN, YEAR_DIFFERS, Birth, Year
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import Name, broken
-from shared.cases.bodies import Input, Reason
+from shared.cases.bodies import FOLLOWS, Input, Reason
 from shared.errors import Refusal
 
 Outcome = Literal["pending", "confirmed", "refused"]
@@ -24,12 +25,31 @@ REFUSALS = ("not_proven", "document_not_valid", "another_person", "withdrawn")
 
 
 class Identity(Input):
-    """Who somebody is from now on; what is not named stays as it is. A name is one whole: both its parts change."""
+    """Who somebody is from now on; what is not named stays as it is. A name is one whole: both its parts change.
+
+    `born`: as exactly as it is known; whoever names the year alone leaves no day of another one standing.
+    """
+
+    model_config = ConfigDict(json_schema_extra={FOLLOWS: ["birth_year"]})
 
     given_name: Name = None
     family_name: Name = None
-    birth_year: Annotated[int, Field(ge=1900, le=2100)] | None = None
+    born: Birth | None = None
+    birth_year: Year | None = None
     document: IdentityDocument | None = None
+
+    @field_validator("birth_year")
+    @classmethod
+    def _of_the_same_birth(cls, value: int | None, read: ValidationInfo) -> int | None:
+        born: Birth | None = read.data.get("born")
+        if born is not None and value not in (None, born.year):
+            raise broken(YEAR_DIFFERS, IN_BORN)
+        return value
+
+    @property
+    def year(self) -> int | None:
+        """The year of birth that is named, if one is."""
+        return self.born.year if self.born else self.birth_year
 
     @property
     def names(self) -> dict[str, str]:
@@ -39,7 +59,7 @@ class Identity(Input):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not self.names and self.birth_year is None and self.document is None:
+        if not self.names and self.year is None and self.document is None:
             raise broken("identity_missing", "a name, a year of birth or a document; one of them is enough")
         return self
 

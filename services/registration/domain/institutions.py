@@ -125,6 +125,7 @@ FACTS: tuple[Move, ...] = (
         reasons=("contact_left", "first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "new-contact@example.org", "reason": "contact_left"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "set-contact",
@@ -136,6 +137,7 @@ FACTS: tuple[Move, ...] = (
         needs=states("private"),
         example=examples.CONTACT,
         aside=True,
+        of_one=True,
     ),
     Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),
     Move("accept-partner", states("assessed"), InstitutionBecamePartner, by=BY_OFFICER),

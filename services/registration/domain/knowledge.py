@@ -26,6 +26,7 @@ from shared.contracts.matching import (
     AssignmentMatchingStarted,
     AssignmentRevised,
     ExpertSourced,
+    MatchFactTakenBack,
     MatchKept,
     MatchTimeCorrected,
     OfferAccepted,
@@ -64,12 +65,15 @@ def assignment(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 
 
 def match(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
-    """Whom a match is about; whatever ends its offer or takes it back ends what is known of an offer."""
+    """Whom a match is about; what ends its offer, or takes the offer back, ends what is known of one."""
     known = {**known, **_named(event), **papers.of_match(event)}
     if isinstance(event, ApplicationReceived | ExpertSourced | AssignmentMatched):
         return known
     if isinstance(event, MatchTimeCorrected):
         return {**known, "offer": envelope.id} if event.expires_at and known.get("offer") else known
+    if isinstance(event, MatchFactTakenBack):
+        offered = event.status in papers.OFFERED
+        return {**known, "offered": offered, "offer": known.get("offer") if offered else None}
     offer = envelope.id if isinstance(event, OfferMade) else None
     return {**known, "offered": isinstance(event, OfferMade | OfferAccepted | MatchKept), "offer": offer}
 

@@ -267,6 +267,7 @@ MOVES: tuple[Move, ...] = (
         reasons=("first_sign_in", "sign_in_lost", "mistaken_entry"),
         example={"account": "somebody@example.org", "reason": "first_sign_in"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "set-contact",
@@ -278,6 +279,7 @@ MOVES: tuple[Move, ...] = (
         needs=states("private"),
         example=CONTACT,
         aside=True,
+        of_one=True,
     ),
     Move(
         "correct-profile",
@@ -356,6 +358,7 @@ MOVES: tuple[Move, ...] = (
         refuses=("consent_already_given",),
         example={"purpose": "placement"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "withdraw-consent",
@@ -367,6 +370,7 @@ MOVES: tuple[Move, ...] = (
         refuses=("consent_not_given",),
         example={"purpose": "placement"},
         aside=True,
+        of_one=True,
     ),
     Move(
         "erase",

@@ -32,11 +32,12 @@ SENTENCES: Mapping[Purpose, str] = {
     "identity_check": "To decide who somebody is, or whether two are one.",
     "rights_request": "To answer what the person asks about the own data.",
 }
-# What is read without being asked for: the own identifiers, a change of identity that waits for a decision, whom a name
-# belongs to, and who read what of whom. That a case is passed on to an office, which then reads it, stands there too.
 # Papers that name a person: whoever reads one reads the name.
 PaperPurpose = Literal["certificate", "offer_letter"]
-Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "trail", "transfer"]
+# What is read without being asked for: the own identifiers, a change of identity that waits for a decision, whom a name
+# belongs to, in which application a fact was typed, and who read what of whom. That a case is passed on to an office,
+# which then reads it, stands there too.
+Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "lost_code", "trail", "transfer"]
 BEYOND = "readings_used_up"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, ValidationInfo, field_validator, model_validator
 
-from services.registration.domain.birth import Birth
+from services.registration.domain.birth import IN_BORN, YEAR_DIFFERS, Birth
 from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import Day, Email, KnownAttributes, Name, Telephone, broken
 from services.registration.domain.telephones import read_telephone
-from shared.cases.bodies import Input
+from shared.cases.bodies import FOLLOWS, Input
 from shared.contracts.registration import Attributes
 
 
@@ -19,6 +19,9 @@ class PersonInput(Input):
 
     `born` is sealed too; the year of birth among the attributes follows from it.
     """
+
+    # A form asks for the birth alone, as exactly as it is known.
+    model_config = ConfigDict(json_schema_extra={FOLLOWS: ["attributes/birth_year"]})
 
     given_name: Name = None
     family_name: Name = None
@@ -38,7 +41,7 @@ class PersonInput(Input):
         if born is None or value.birth_year == born.year:
             return value
         if value.birth_year is not None:
-            raise broken("birth_year_differs", "the year in which the person was born, as in `born`")
+            raise broken(YEAR_DIFFERS, IN_BORN)
         return value.model_copy(update={"birth_year": born.year})
 
     @field_validator("telephone")

@@ -42,7 +42,10 @@ class Channel(Protocol):
         ...
 
     async def forget(self, id: str) -> None:
-        """Removes what the channel itself keeps of a mail, if anything."""
+        """Removes what the channel itself keeps of a mail, if anything; asked again, it finds nothing more.
+
+        Raises Unavailable.
+        """
         ...
 
 

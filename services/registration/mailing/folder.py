@@ -24,10 +24,18 @@ class Folder:
         await self._runtime.in_pool(lambda: self._write(mail.id, whole))
 
     async def forget(self, id: str) -> None:
-        await self._runtime.in_pool(lambda: self._path(id).unlink(missing_ok=True))
+        await self._runtime.in_pool(lambda: self._remove(id))
 
     def _path(self, id: str) -> Path:
         return self._folder / f"{id}.eml"
+
+    def _remove(self, id: str) -> None:
+        """The mail, and what a crash in the middle of writing it left. Raises Unavailable."""
+        try:
+            for path in (self._path(id), *self._folder.glob(f".{id}.*")):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"mail: {error.strerror}") from None
 
     def _write(self, id: str, whole: bytes) -> None:
         beside = self._folder / f".{id}.{os.getpid()}"

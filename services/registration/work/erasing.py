@@ -10,7 +10,8 @@ from services.registration.domain.experts import EXPERT
 from services.registration.domain.persons import ErasureFor, Person, Standing
 from services.registration.identifiers import SERVICE
 from services.registration.listed import definitions_of
-from services.registration.store import DOCUMENTS, EXPERTS, OFFICE_MARK, PERSONS
+from services.registration.mailing.channel import Channel
+from services.registration.store import DOCUMENTS, EXPERTS, MESSAGES, OFFICE_MARK, PERSONS
 from services.registration.work.drafting import Drafting
 from services.registration.work.standing import is_offered, is_placed
 from shared.cases.case import Asked
@@ -31,16 +32,17 @@ WAIT_SECONDS = 1.0
 class Erasing:
     """Erases, finishes what a crash left of it, and erases again whom a restore brought back.
 
-    `guard`: that of the document numbers.
+    `guard`: that of the document numbers. `channel`: of mail, None where none is sent.
     """
 
-    def __init__(self, replica: Replica, guard: Guard, drafting: Drafting) -> None:
+    def __init__(self, replica: Replica, guard: Guard, drafting: Drafting, channel: Channel | None) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._keys = replica.ports.keys.persons(SERVICE)
         self._guard = guard
         self._drafting = drafting
+        self._channel = channel
 
     async def erase(self, call: Call[ErasureFor]) -> Saved[Person]:
         """Answered once nothing of the person can be opened here; asked again, it is answered the same.
@@ -110,7 +112,8 @@ class Erasing:
         return Standing(kept, any(offered), any(placed))
 
     async def _finish(self, person_id: str) -> None:
-        """The numbers, the cases, the drafts, the key: each may be done already, and the key is what ends it."""
+        """The numbers, the cases, the drafts, the mails, the key: each may be done already, and the key is what ends
+        it."""
         while held := await self._store.find(DOCUMENTS.name, "holder", person_id):
             for guard in held:
                 await self._replica.guards.forget(self._guard, guard["_id"], person_id)
@@ -120,7 +123,19 @@ class Erasing:
             private = dict.fromkeys(expert["private"])
             await self._kernel.execute(EXPERTS, expert["_id"], command, cause, private=private)
         await self._drafting.forget(person_id)
+        await self._forget_mails(person_id)
         await self._keys.destroy(person_id)
+
+    async def _forget_mails(self, person_id: str) -> None:
+        """Whatever was sent, also what a crash left unmarked. Raises Unavailable."""
+        after: str | None = None
+        while self._channel is not None:
+            page = await self._store.find(MESSAGES.name, "person", person_id, after=after)
+            if not page:
+                return
+            for message in page:
+                await self._channel.forget(message["_id"])
+            after = page[-1]["ix"]["person"]["o"]
 
 
 def _nothing_of(document: Document) -> Mapping[str, Any]:

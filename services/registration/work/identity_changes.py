@@ -43,7 +43,8 @@ class IdentityChanges:
             return await self._execute(call)
         PERSON.move(person, call.verb)
         await self._refuse_the_same(call.id, document, person, call.body)
-        self._born(person, call.body, call.cause, "/birth_year")
+        pointer = "/born/year" if call.body.born else "/birth_year"
+        self._born(person, call.body, call.cause, pointer)
         return await self._execute(call, private=await self._identifiers.asked(call.id, call.body))
 
     async def confirm(self, call: Call[Reason]) -> Saved[Person]:
@@ -115,7 +116,9 @@ class IdentityChanges:
         private, same = document["private"], list[bool]()
         if said.names:
             same.append(said.names == await self._identifiers.names(person_id, private))
-        if said.birth_year is not None:
+        if said.born is not None:
+            same.append(said.born == await self._identifiers.born(person_id, private))
+        elif said.birth_year is not None:
             same.append(birth_year(person.entries) == said.birth_year)
         if said.document is not None:
             same.append(self._identifiers.holds(private, said.document))
@@ -124,10 +127,10 @@ class IdentityChanges:
 
     def _born(self, person: Person, said: Identity, cause: Cause, pointer: str | None = None) -> Sequence[ProfileEntry]:
         """The entries that correct the year of birth on each day from which something was known."""
-        if said.birth_year is None:
+        if said.year is None:
             return ()
         now, found = self._kernel.runtime.now(), list[ProfileEntry]()
-        for day, attributes in born_in(person.entries, said.birth_year):
+        for day, attributes in born_in(person.entries, said.year):
             for rule in beyond_a_life(attributes, day).values():
                 problems = (Problem(rule, pointer),) if pointer else ()
                 raise Refusal(rule, RULES[rule], problems=problems, status=422 if pointer else 409)

@@ -62,6 +62,11 @@ class Recipients:
         reader = Reader(wishes.language or await self._language(state), lives_in)
         return Recipient(document, reader, wishes, lives_in or self.zone_of(message))
 
+    async def is_gone(self, message: Message) -> bool:
+        """Whether the recipient is erased by now. Raises Unavailable."""
+        document = await self._loaded(message)
+        return document is None or (document.get("state") or {}).get("status") == "erased"
+
     async def address(self, recipient: Recipient, message: Message) -> str | None:
         """None where none is known. Raises Gone; SealBroken, Unavailable."""
         id, private = recipient.document["_id"], recipient.document["private"]

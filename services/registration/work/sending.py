@@ -105,14 +105,14 @@ class Sending:
         if message is None or self._channel is None:
             return
         if (lapsed := await self._lapsed(message, now)) is not None:
-            await self._tell(document["_id"], "lapse", lapsed)
+            await self._lapse(document["_id"], lapsed)
             return
         if message.status != "queued":
             return
         try:
             recipient = await self._recipients.of(message)
         except Gone:
-            await self._tell(document["_id"], "lapse", ERASED)
+            await self._lapse(document["_id"], ERASED)
             return
         if kind_of(message.template, message.to) in recipient.wishes.unwanted:
             await self._tell(document["_id"], "lapse", OPTED_OUT)
@@ -182,7 +182,17 @@ class Sending:
             count("mail_waits")
             logger.warning("mail_waits", error=type(error).__name__)
             return "", None
+        if await self._recipients.is_gone(message):
+            # Erased since the address was opened: whoever erased looked for the mail before it was there.
+            await self._channel.forget(id)
+            return "lapse", ERASED
         return "confirm", None
+
+    async def _lapse(self, id: str, reason: str) -> None:
+        """Of a mail that was handed in before a crash and not marked, the channel keeps nothing either."""
+        if self._channel is not None:
+            await self._channel.forget(id)
+        await self._tell(id, "lapse", reason)
 
     def _reading(self, message: Message, now: datetime) -> Reading:
         service = self._kernel.service

@@ -20,7 +20,7 @@ from shared.store.narrowing import read
 from shared.store.port import Document
 from shared.web import bodies
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
-from shared.web.filters import asked_of, newest_first, paged_of
+from shared.web.pages.asked_list import AskedList
 from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
@@ -125,16 +125,11 @@ class BulkPages:
 
     async def _all(self, request: Request, admitted: Admitted) -> tuple[Sequence[Document], bool]:
         """The first of those that the filters of the address leave, and whether there are more."""
-        served, definitions, narrowed = self._served, self._behind.definitions, narrowing(request)
-        asked, newest = asked_of(narrowed, served, admitted.principal.role, definitions), newest_first(narrowed)
-        equalities = await admitted.equalities()
-        if not equalities:
+        asked = await AskedList.of(request, self._served, admitted, self._behind.definitions)
+        if asked.paged is None:
             return (), False
-        listed = paged_of(
-            served.case, equalities[0], asked, definitions, admitted.principal.account, newest=newest
-        ).listed
-        store, name = admitted.edge.store, served.aggregate.name
-        documents, last = await read(store, name, listed, None, CASES_AT_MOST, descending=newest)
+        store, name, listed = admitted.edge.store, self._served.aggregate.name, asked.paged.listed
+        documents, last = await read(store, name, listed, None, CASES_AT_MOST, descending=asked.newest)
         return documents, last is not None
 
     async def _found(self, together: Together, id: str) -> Looked:
@@ -178,7 +173,7 @@ class BulkPages:
             possible=possible,
             refused=[one for one in looked if one not in possible],
             columns=columns_of(self._served.columns, [one.seen for one in looked if one.seen]),
-            cells=Shown(language, choices.to_show()),
+            cells=Shown(language, choices.to_show(), role=admitted.principal.role),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             more=more,
         )
@@ -194,7 +189,7 @@ class BulkPages:
             **self._context(request, admitted, together),
             outcomes=looked,
             counted=[(kind, kinds[kind]) for kind in KINDS if kinds[kind]],
-            cells=Shown(admitted.reader.language),
+            cells=Shown(admitted.reader.language, role=admitted.principal.role),
             key=posted.text(KEY),
             typed=[(name, value) for name, value in posted.pairs if name.startswith("/")],
             left=[f"{one.chosen.id}:{one.chosen.version}" for one in outcomes if one.kind == "left"],

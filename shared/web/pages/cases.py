@@ -150,7 +150,7 @@ class CasePages:
         conflict = None
         if status == CONFLICT and document:
             seen = served.represent(document, admitted.principal)
-            cells = Shown(language, choices.to_show())
+            cells = Shown(language, choices.to_show(), role=admitted.principal.role)
             conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,

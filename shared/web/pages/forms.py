@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from shared.cases.bodies import FOLLOWS
+
 Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows", "json"]
 # Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
 Listed = Literal["", "countries", "states", "nationalities", "languages", "occupations"]
@@ -116,16 +118,25 @@ class Field:
 
 
 def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
-    """The fields of a body by its JSON Schema, in the order in which the model has them."""
+    """The fields of a body by its JSON Schema, in the order in which the model has them; without what follows from
+    others."""
     return _properties(schema, "", schema.get("$defs", {}))
 
 
 def _properties(schema: Mapping[str, Any], pointer: str, defs: Mapping[str, Any]) -> tuple[Field, ...]:
     required = frozenset(schema.get("required", ()))
-    return tuple(
+    found = (
         _field(part, f"{pointer}/{name}", name, name in required, defs)
         for name, part in schema.get("properties", {}).items()
     )
+    follows = frozenset(f"{pointer}/{place}" for place in schema.get(FOLLOWS, ()))
+    return tuple(_without(found, follows)) if follows else tuple(found)
+
+
+def _without(fields: Iterable[Field], pointers: frozenset[str]) -> Iterator[Field]:
+    for one in fields:
+        if one.pointer not in pointers:
+            yield replace(one, inner=tuple(_without(one.inner, pointers))) if one.inner else one
 
 
 def _field(said: Mapping[str, Any], pointer: str, name: str, required: bool, defs: Mapping[str, Any]) -> Field:

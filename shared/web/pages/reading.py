@@ -6,6 +6,7 @@ What is shown is what the JSON edge would answer to the same reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -19,17 +20,19 @@ from shared.store.narrowing import TRANSFER
 from shared.store.port import Document
 from shared.store.relations import RECEIVING, STATUS
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
-from shared.web.filters import NEWEST, OLDEST, asked_of, filters_for, is_in_time, newest_first, paged_of
+from shared.web.filters import NEWEST, OLDEST, filters_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
+from shared.web.pages.asked_list import AskedList
 from shared.web.pages.bulk import fields_for_many
-from shared.web.pages.cases import DONE, known_to, narrowing, newest_of
+from shared.web.pages.cases import DONE, known_to, newest_of
 from shared.web.pages.choices import Choices, Lists
+from shared.web.pages.exporting import FILE, ROWS_AT_MOST
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, parts_of
-from shared.web.pages.standing import standing_of, zone_of_office
+from shared.web.pages.standing import acts_of, standing_of, zone_of_office
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
@@ -59,14 +62,9 @@ class ReadingPages:
         served, case = self._served, self._served.case
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
-            narrowed, role, definitions = narrowing(request), admitted.principal.role, self._behind.definitions
-            asked, newest = asked_of(narrowed, served, role, definitions), newest_first(narrowed)
-            equalities = await admitted.equalities()
-            paged = (
-                paged_of(case, equalities[0], asked, definitions, admitted.principal.account, newest=newest)
-                if equalities
-                else None
-            )
+            role, definitions = admitted.principal.role, self._behind.definitions
+            of = await AskedList.of(request, served, admitted, definitions)
+            narrowed, asked, paged = of.narrowed, of.asked, of.paged
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
@@ -79,12 +77,12 @@ class ReadingPages:
                 case=case,
                 rows=shown,
                 columns=columns_of(served.columns, shown),
-                cells=Shown(admitted.reader.language, lists, zone),
+                cells=Shown(admitted.reader.language, lists, zone, role),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
                 filters=filters_for(case, role),
-                order=(NEWEST if newest else OLDEST) if is_in_time(served) else "",
+                order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
                 **self._of_offices(role, asked),
                 **self._for_many(narrowed, admitted, asked if documents else None),
@@ -92,6 +90,8 @@ class ReadingPages:
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
                 further="after" in narrowed.query_params,
+                file=f"{served.name}/{FILE}{_address(narrowed, limit='')}",
+                rows_at_most=ROWS_AT_MOST,
             )
 
         return endpoint
@@ -133,7 +133,7 @@ class ReadingPages:
             timeline = timeline_of(served, document, admitted.principal)
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
-            cells = Shown(admitted.reader.language, self._lists(known, admitted), stands.zone)
+            cells = self._shown(known, admitted, stands.zone)
             notes, messages = self._notes(found, admitted)
             return render(
                 request,
@@ -141,7 +141,9 @@ class ReadingPages:
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
+                listed=_may(admitted, served.name, "list"),
                 found=found,
+                acts=acts_of(served, document, admitted.principal, found.open),
                 stands=stands,
                 now=admitted.edge.runtime.now(),
                 rows=cells.rows(found),
@@ -151,20 +153,13 @@ class ReadingPages:
                 missing=timeline.missing,
                 notes=notes,
                 messages=messages,
-                beside=self._beside(document, admitted),
-                parts=[*parts_of(found, served.parts)],
+                beside=_beside(served, document, admitted),
+                parts=[*parts_of(found, served.parts, admitted.principal.role)],
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )
 
         return endpoint
-
-    def _beside(self, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
-        """What the page leads to besides; nothing for whoever is asked to take the case over."""
-        if stands_in(document, admitted.principal, RECEIVING):
-            return []
-        there_are = (one for one in self._served.beside if one.is_there(document))
-        return [(one.verb, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
     def telling(self) -> Callable[..., Any]:
         served = self._served
@@ -216,7 +211,10 @@ class ReadingPages:
         known = known_to(self._served, self._behind.definitions, document)
         timeline = timeline_of(self._served, document, admitted.principal)
         zone = standing_of(self._served, document, admitted, timeline, known).zone
-        return Shown(admitted.reader.language, self._lists(known, admitted), zone)
+        return self._shown(known, admitted, zone)
+
+    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo) -> Shown:
+        return Shown(admitted.reader.language, self._lists(known, admitted), zone, admitted.principal.role)
 
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
@@ -237,6 +235,14 @@ def _address(request: Request, **otherwise: str) -> str:
 
 def _may(admitted: Admitted, resource: str, verb: str) -> bool:
     return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))
+
+
+def _beside(served: Served, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
+    """What the reader may look at besides: the verb, and its address; nothing for whoever is asked to take it over."""
+    if stands_in(document, admitted.principal, RECEIVING):
+        return []
+    there_are = (one for one in served.beside if one.is_there(document))
+    return [(one.verb, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:

@@ -15,11 +15,12 @@ from markupsafe import Markup
 from pydantic import BaseModel
 
 from shared.cases.named import listed_words
-from shared.messaging.topics import TABLE
+from shared.identity.roles import Role
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
 from shared.web.pages.formatting import name as proper_name
+from shared.web.pages.linked import page_for
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, list_of, names_level, translations
 from shared.zones import zone
@@ -38,14 +39,6 @@ PART = "part"
 _PROPER = frozenset({"given_name", "family_name"})
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
-# The page of what a field names by its id: `expert` of `registration.experts`.
-_PAGES: Mapping[str, str] = {
-    name: f"/{owner}/{plural}"
-    for decided in TABLE
-    for owner, _, plural in [decided.topic.name.partition(".")]
-    for name in (plural.removesuffix("s"), plural.removesuffix("es"))
-    if plural in decided.aggregates
-}
 
 
 @dataclass(frozen=True)
@@ -61,11 +54,12 @@ class Row:
 @dataclass(frozen=True)
 class Shown:
     """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
-    which instants are said where a case names none."""
+    which instants are said where a case names none; `role`: the reader's, who is led to what that role may read."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     zone: tzinfo = UTC
+    role: Role | None = None
 
     def rows(self, seen: BaseModel) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the case's page shows apart."""
@@ -83,6 +77,21 @@ class Shown:
         value = found_at(seen, path)
         zoned = getattr(seen, "time_zone", None)
         return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, zoned)
+
+    def plain(self, seen: Seen, path: str) -> str:
+        """The same as a spreadsheet sorts it: an id whole, an instant as ISO 8601 writes it, a number bare."""
+        value, name = found_at(seen, path), path.rpartition(".")[2]
+        if value is None:
+            return ""
+        if isinstance(value, datetime):
+            zoned = getattr(seen, "time_zone", None)
+            return value.astimezone(zone(zoned) if zoned else self.zone).isoformat(timespec="seconds")
+        if isinstance(value, date):
+            return value.isoformat()
+        if _ID.fullmatch(str(value)) or (isinstance(value, int) and not isinstance(value, bool)):
+            return str(value)
+        said = self.value(name, value)
+        return said.striptags() if isinstance(said, Markup) else said
 
     def _rows(self, fields: Mapping[str, Any], zoned: str | None, of: type[BaseModel] | None = None) -> Iterator[Row]:
         words = {} if of is None else listed_words(of)
@@ -135,7 +144,8 @@ class Shown:
             return Markup('<span class="lines">{}</span>').format(text)
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
-            return Markup('<a href="{}/{}">{}</a>').format(_PAGES[name], text, short) if name in _PAGES else short
+            page = page_for(name, self.role)
+            return Markup('<a href="{}/{}">{}</a>').format(page, text, short) if page else short
         return self._code(name, text, word or list_of(name))
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
@@ -171,9 +181,9 @@ def found_at(seen: BaseModel, path: str) -> Any:
     return found
 
 
-def parts_of(seen: Seen, named: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What another service shows on the page of a case: the field that names it, and the address of the part."""
+def parts_of(seen: Seen, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
+    """What another service shows a role on the page of a case: the field that names it, and the address of the part."""
     for path in named:
         name, value = path.rpartition(".")[2], found_at(seen, path)
-        if value is not None:
-            yield name, f"{_PAGES[name]}/{value}/{PART}"
+        if value is not None and (page := page_for(name, role)):
+            yield name, f"{page}/{value}/{PART}"

@@ -5,7 +5,7 @@ All of it follows from the table of moves at each look. A veiled state is the on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
@@ -37,6 +37,14 @@ class Closed:
     verb: str
     rule: str
     states: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Act:
+    """A verb that is open to the reader. `leads`: it is the one by which the case goes on."""
+
+    verb: str
+    leads: bool
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,27 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
     veil = veil_of(served.case, principal.role)
     state = _as_read(served.aggregate.read(document), veil)
     return tuple(_closed(served.case, state, principal, veil, document))
+
+
+def acts_of(served: Served, document: Document, principal: Principal, open_verbs: Sequence[str]) -> tuple[Act, ...]:
+    """What is open to the reader: first what leads the case on, then what is to be done where it is, then ways that
+    nobody waits for; each in the order of the table."""
+    rows = served.case.rows
+    state = _as_read(served.aggregate.read(document), veil_of(served.case, principal.role))
+    ranks = {verb: min(_rank(row, state) for row in rows[verb]) for verb in open_verbs}
+    ranked = sorted(open_verbs, key=ranks.__getitem__)
+    return tuple(Act(verb, verb == ranked[0] and ranks[verb] != _BY_THE_WAY) for verb in ranked)
+
+
+# By how much a row moves its case: on to another state, within the one it is in, or by the way.
+_LEADS, _STAYS, _BY_THE_WAY = range(3)
+
+
+def _rank(row: Move, state: Any) -> int:
+    status = status_of(state)
+    if row.aside or row.verb in REVISING or status not in row.before:
+        return _BY_THE_WAY
+    return _LEADS if row.leads_to(status) != {status} else _STAYS
 
 
 def _goes_on(move: Move, status: str) -> bool:

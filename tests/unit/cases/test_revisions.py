@@ -10,7 +10,7 @@ import pytest
 
 from services.matching.domain.assignments import ASSIGNMENT, DRAFT, Drafted
 from services.matching.domain.assignments import TERMS as CODED
-from services.matching.domain.matches import MATCH
+from services.matching.domain.matches import MATCH, OPEN_TO_ANOTHER
 from services.placement.domain import sites, trainings
 from services.placement.domain.sites import SITE
 from services.placement.domain.trainings import TRAINING
@@ -204,15 +204,32 @@ def test_an_offer_stands_as_many_days_from_its_right_time() -> None:
 @pytest.mark.parametrize(
     ("more", "rule"),
     [
-        ((MATCH.ask("decline", reason="family"),), "acted_on"),
         ((MATCH.ask("accept", Terms.model_validate(CODED)),), "acted_on"),
         ((MATCH.ask("retract", reason="family"),), "acted_on"),
     ],
-    ids=["declined", "accepted", "retracted"],
+    ids=["accepted", "retracted"],
 )
 def test_a_seat_that_was_given_up_or_taken_for_good_is_not_had_back(more: tuple[Asked, ...], rule: str) -> None:
     state = story(MATCH, *OFFERED, *more)
     assert refusal(MATCH, state, putting(MATCH, "take-back", state, 14)) == rule
+
+
+def test_whoever_never_declined_has_no_seat_any_more_and_may_stand_in_a_new_round() -> None:
+    offered = story(MATCH, *OFFERED)
+    state = told(MATCH, offered, MATCH.ask("decline", reason="family"), NOW + len(OFFERED) * DAY)
+    (event,) = MATCH.decide(state, putting(MATCH, "take-back", state, 14), NOW)
+    assert (event.of, event.status, event.happened_at) == ("OfferDeclined", "retracted", offered.last.happened_at)
+    taken = MATCH.evolve(state, event)
+    assert (taken.status, taken.reason, taken.status in OPEN_TO_ANOTHER) == ("retracted", None, True)
+    # The offer before it does not stand again, so nothing of it can be put right either.
+    for verb, said in (("take-back", {}), ("correct-time", {"happened_at": NOW})):
+        assert refusal(MATCH, taken, putting(MATCH, verb, taken, 14, **said)) in {"acted_on", "fact_not_revisable"}
+
+
+def test_an_expiry_that_was_noted_by_mistake_is_taken_back_too() -> None:
+    offered = story(MATCH, *OFFERED)
+    expired = told(MATCH, offered, MATCH.ask("expire"), offered.expires_at + DAY)
+    assert undone(MATCH, expired, 14).status == "retracted"
 
 
 def test_an_accepted_offer_keeps_its_time_for_a_placement_stands_on_it() -> None:

@@ -559,3 +559,25 @@ async def test_an_expert_who_declined_is_not_asked_again_by_a_new_round() -> Non
             ASSIGNMENT, "shortlist", assignment, experts=(expert_id("anna"),), again_reason="available_again"
         )
         assert await world.raising(lambda: world.works.allocation.shortlist(call)) == "match_ended"
+
+
+async def test_whoever_declined_by_mistake_stands_again_in_a_new_round() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        await world.allocate(assignment, "anna")
+        await world.offer(assignment, "anna")
+        await world.do(assignment, "anna", "decline", reason="family")
+        await world.run(twice=True)
+        match = match_id(assignment, "anna")
+        take_back = world.works.putting_right.of_matches["take-back"]
+        await take_back(world.call(MATCH, "take-back", match, world.cause("undo"), reason="mistake"))
+        await take_back(world.call(MATCH, "take-back", match, world.cause("undo"), reason="mistake"))
+        await world.run(twice=True)
+        # The next one has the seat by now; what was taken from nobody is given to nobody.
+        assert await world.states(assignment, "anna") == ["retracted"]
+        again = {"experts": (expert_id("anna"),), "override_reason": "single_candidate", "again_reason": "mistake"}
+        await world.works.allocation.shortlist(world.call(ASSIGNMENT, "shortlist", assignment, **again))
+        await world.run(twice=True)
+        _, state = await world.kernel.load(MATCHES, derived_id(match, "round"))
+        assert state is not None
+        assert (state.status, state.previous, state.again_reason) == ("reserve", match, "mistake")

@@ -67,6 +67,14 @@ async def test_many_are_looked_at_and_done_once_however_often_that_is_sent(offic
         assert [await office.stands(id) for id in ids] == [("assessed", 2)] * 3
 
 
+async def test_what_is_true_of_one_case_alone_is_not_asked_of_many(office: Office) -> None:
+    ids = await cases(office, 1)
+    page = (await office.http.get(INSTITUTION)).text
+    offered = re.findall(r'<option value="([a-z-]+)">', page.rpartition('name="verb"')[2])
+    assert offered == ["assess", "accept-partner", "activate", "put-on-hold", "close"]
+    assert (await look(office, "assign-account", ids)).status_code == 404
+
+
 async def test_what_stopped_in_the_middle_is_finished_by_sending_it_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

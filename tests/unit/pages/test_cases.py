@@ -119,6 +119,17 @@ def summary(page: httpx.Response) -> list[tuple[str, str]]:
     return found
 
 
+async def test_the_first_button_is_what_leads_the_case_on(office: Office) -> None:
+    id = await office.institution()
+    page = (await office.http.get(f"{INSTITUTION}/{id}")).text
+    acts = re.findall(rf'<a class="button( second)?" href="{INSTITUTION}/{id}/([a-z-]+)">', page)
+    assert [verb for second, verb in acts if not second] == ["assess"]
+    assert [verb for _, verb in acts] == ["assess", "assign-account", "set-contact", "close"]
+    # In the table's order the edge tells them, as before.
+    told = (await office.serving.get(f"/institutions/{id}")).json()["open"]
+    assert told == ["assign-account", "set-contact", "assess", "close"]
+
+
 async def test_a_list_shows_what_the_office_has_page_by_page_and_filtered(office: Office) -> None:
     async with office.browser(office="tbilisi") as http:
         assert "There is nothing here yet." in (await http.get(INSTITUTION)).text

@@ -25,7 +25,7 @@ from services.monitoring.pages import chart
 from services.monitoring.pages.asking import Filters, of_indicator
 from services.monitoring.pages.lines import Lines
 from services.monitoring.pages.live import digest_of
-from services.monitoring.pages.table import csv_of
+from services.monitoring.pages.table import table_of
 from services.monitoring.settings import Settings
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import derived_id
@@ -300,7 +300,7 @@ async def test_a_suppressed_figure_is_in_no_byte_of_chart_file_and_digest() -> N
         lines = await lines_of(women, men, "returns", EVALUATOR)
         rows = lines.by_period()
         assert {line.missing for line in rows} == {"withheld"}
-        seen.append((chart.spec_of(rows, "en", "wide"), csv_of(lines), digest_of(lines.sheet.answers)))
+        seen.append((chart.spec_of(rows, "en", "wide"), table_of(lines), digest_of(lines.sheet.answers)))
     assert seen[0] == seen[1] == seen[2]
     assert digest_of((await lines_of(20, 20, "returns", EVALUATOR)).sheet.answers) != seen[0][2]
 

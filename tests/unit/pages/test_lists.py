@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from html import unescape
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -25,6 +28,7 @@ from shared.store.documents import new_document
 from shared.store.past import PAST
 from shared.store.port import Document
 from shared.web import lists
+from shared.web.pages import exporting
 from tests.unit.matching.facts import HOST_ACCOUNT
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import INSTITUTION, Office, reader
@@ -73,6 +77,53 @@ async def test_a_list_says_how_many_it_has_and_goes_the_other_way_round(office: 
     # A cursor is good for the order that it was made in.
     cursor = (await office.serving.get("/institutions?order=newest&limit=2", office="tbilisi")).json()["next"]
     assert (await office.serving.get(f"/institutions?after={cursor}", office="tbilisi")).status_code == 422
+
+
+async def test_the_json_list_says_how_many_there_are_with_its_first_page(office: Office) -> None:
+    for number in range(3):
+        await office.institution(office="osaka", name=f"College {number}")
+    first = (await office.serving.get("/institutions?limit=2", office="osaka")).json()
+    assert first["total"] == {"number": 3, "more": False}
+    rest = (await office.serving.get(f"/institutions?limit=2&after={first['next']}", office="osaka")).json()
+    assert (len(rest["items"]), "total" in rest) == (1, False)
+
+
+async def test_a_list_is_a_file_of_what_its_filters_leave_and_says_where_it_is_cut(
+    monkeypatch: pytest.MonkeyPatch, office: Office
+) -> None:
+    ids = [await office.institution(office="nagoya", name=name) for name in ("Plain", "=1+1", "Lycée, «Un»")]
+    await office.institution(office="elsewhere", name="Hidden college")
+    async with office.browser(office="nagoya") as http:
+        page = (await http.get(f"{INSTITUTION}?status=proposed&order=newest")).text
+        (address,) = re.findall(r'href="([^"]*list\.csv[^"]*)"', page)
+        answer = await http.get(unescape(address))
+        rows = list(csv.reader(StringIO(answer.content.decode("utf-8-sig"))))
+        assert [row[0] for row in rows] == ["Reference", *ids[::-1]]
+        assert [row[rows[0].index("Name")] for row in rows[1:]] == ["Lycée, «Un»", "'=1+1", "Plain"]
+        assert answer.headers["content-disposition"] == 'attachment; filename="institutions.csv"'
+        assert len((await http.get(f"{INSTITUTION}/list.csv?status=closed")).text.splitlines()) == 1
+        monkeypatch.setattr(exporting, "ROWS_AT_MOST", 2)
+        cut = await http.get(f"{INSTITUTION}/list.csv")
+        assert cut.headers["content-disposition"] == 'attachment; filename="institutions-first-2.csv"'
+        assert cut.text.splitlines()[3].startswith("Cut here: these are the first 2. Narrow")
+        # No more than there are, and nothing is cut.
+        monkeypatch.setattr(exporting, "ROWS_AT_MOST", 3)
+        assert "Cut here" not in (await http.get(f"{INSTITUTION}/list.csv")).text
+    async with office.browser("expert") as http:
+        assert (await http.get(f"{INSTITUTION}/list.csv")).status_code == 403
+
+
+async def test_matches_and_assignments_are_listed_from_the_newest_on() -> None:
+    async with World() as world:
+        for number in range(2):
+            await world.shortlisted([f"{who} {number}" for who in ("ada", "bea", "cem")])
+        async with reader("matching", world.service.app, world.keys, world.clock) as http:
+            for kind in ("assignments", "matches"):
+                oldest, newest = (
+                    re.findall(rf'<th scope="row"><a href="/matching/{kind}/([^"]*)"', page.text)
+                    for page in [await http.get(f"/matching/{kind}?order={order}") for order in ("oldest", "newest")]
+                )
+                assert (len(oldest) >= 2, newest) == (True, oldest[::-1])
 
 
 async def test_a_list_has_the_columns_that_its_case_declares(office: Office) -> None:
@@ -127,15 +178,11 @@ def veiled(status: str, fact: str) -> Document:
 
 async def test_a_veiled_case_reads_byte_for_byte_as_one_in_which_nothing_is_veiled(office: Office) -> None:
     serving = office.serving
-    await serving.post("/programmes", "administrator", {"definition": {**DEFINITION, "code": "example-1"}})
-
-    async def known() -> bool:
-        return "example-1" in serving.service.replica.definitions.codes()
+    await serving.publish({**DEFINITION, "code": "example-1"})
 
     async def stands_for(_account: str) -> Subjects:
         return Subjects(PERSON)
 
-    await serving.eventually(known)
     serving.service.app.state.edge = replace(serving.service.app.state.edge, subjects_of=stands_for)
     case = f"{EXPERTS_PAGE}/{VEILED}"
     verbs = [verb for verb in EXPERT.verbs if "expert" in EXPERT.rows[verb][0].by and not EXPERT.rows[verb][0].opens]
@@ -176,8 +223,10 @@ async def test_a_host_reads_byte_for_byte_the_same_whoever_the_person_is_and_nar
             assert refused.status_code == 422
             assert ['name="person"' in pages[-1][0], 'name="assignment"' in pages[-1][0]] == [False, True]
         assert pages[0] == pages[1]
-        assert "/registration/experts/" in pages[0][1]
-        assert "/registration/persons/" not in pages[0][1]
+        parties = document["state"]["parties"]
+        assert [parties[one][:8] in pages[0][1] for one in ("expert", "person")] == [True, False]
+        # A host reads the page of neither, so nothing leads there.
+        assert re.findall(r'href="(/registration/(?!institutions)[^"]*)"', pages[0][1]) == []
 
 
 async def test_a_total_ends_at_a_bound(monkeypatch: pytest.MonkeyPatch, office: Office) -> None:

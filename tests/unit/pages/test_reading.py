@@ -116,12 +116,7 @@ async def test_a_page_says_since_when_the_case_waits_for_whom_and_why_the_rest_i
 
 async def test_notes_and_messages_stand_apart(office: Office) -> None:
     serving = office.serving
-    await serving.post("/programmes", "administrator", {"definition": DEFINITION})
-
-    async def known() -> bool:
-        return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-    await serving.eventually(known)
+    await serving.publish(DEFINITION)
     expert, _ = await registered(serving)
     asked = {"items": ["diploma"], "note": "Zqanary: both sides, please"}
     assert (await serving.post(f"/experts/{expert}/request-info", "officer", asked)).status_code == 200

@@ -13,7 +13,8 @@ import pytest
 
 from deploy.cli.files import definition_path, read_definition
 from deploy.generate import InMemory
-from services.registration.store import DRAFTS
+from services.registration.store import DRAFTS, READERS
+from shared.audit.segments import READINGS
 from shared.intake.submissions import SUBMISSIONS
 from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
 
@@ -256,6 +257,27 @@ async def test_an_office_gives_a_new_code_once_and_the_old_one_is_dead(town: Tow
         assert [(one["office"], one["reason"]) for one in record] == [("kabul", "code_lost")]
         held = json.dumps(after)
         assert [one for one in (code, code.replace("-", ""), "qzcanary") if one in held] == []
+
+
+async def test_looking_for_a_lost_code_is_counted_and_stands_in_the_trail(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as officer:
+        await filled(browser)
+        await enter(officer, "officer@kabul")
+        await found_by(officer)
+        await found_by(officer, **{"/said": "nobody@example.org"})
+        [draft] = await documents(town, DRAFTS.name)
+        entries = [one["reading"] for one in await documents(town, READINGS.name)]
+        said = [(one["purpose"], one["fields"], one["subjects"], one["office"]) for one in entries]
+        assert said == [("lost_code", ["email"], [draft["_id"]], "kabul"), ("lost_code", ["email"], [], "kabul")]
+        # What was typed stands in no entry.
+        assert "example.org" not in json.dumps(entries)
+        [used] = await documents(town, READERS.name)
+        assert used["state"]["in_hour"] == 2
+        spent = {**used, "state": {**used["state"], "in_hour": 10**6, "in_day": 10**6}, "version": used["version"] + 1}
+        await town.services["registration"].ports.store.save(READERS.name, spent, used["version"])
+        refused = await found_by(officer)
+        assert (refused.status_code, "Give a new code" in refused.text) == (429, False)
+        assert len(await documents(town, READINGS.name)) == 2
 
 
 async def test_a_lost_code_is_another_offices_business_only_where_no_office_was_chosen(town: Town) -> None:

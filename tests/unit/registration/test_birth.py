@@ -85,5 +85,8 @@ async def test_it_is_sealed_and_ends_with_a_year_that_turns_out_to_be_another() 
     assert await identifiers.born(id, private) == said.born
     changed = await identifiers.changed(id, private, Identity(birth_year=1983), said.attributes)
     assert await identifiers.born(id, {**private, **changed}) is None
+    anew = Identity(born=Birth(year=1983, month=3))
+    exactly = await identifiers.changed(id, private, anew, said.attributes)
+    assert await identifiers.born(id, {**private, **exactly}) == anew.born
     named = await identifiers.changed(id, private, Identity(given_name="Other"), said.attributes)
     assert await identifiers.born(id, {**private, **named}) == said.born

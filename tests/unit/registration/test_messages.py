@@ -35,7 +35,7 @@ from shared.errors import Overloaded, Unavailable
 from shared.messaging.shadow import new_shadow
 from shared.web.pages.languages import LANGUAGES
 from shared.zones import zone
-from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, posting
+from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, Post, posting
 
 # What ends a case and is told to nobody: the address is gone with the person.
 WITHOUT_A_MESSAGE = {"PersonErased", "ExpertWithdrawn"}
@@ -149,6 +149,48 @@ class Killed(BaseException):
     pass
 
 
+async def erase(post: Post) -> None:
+    document = await post.store.load(PERSONS.name, WHO)
+    assert document is not None
+    erased = PERSON.evolve(PERSONS.read(document), PersonErased(happened_at=NOW, reason="own_request"))
+    changed = {**document, "state": erased.model_dump(mode="json"), "version": document["version"] + 1}
+    await post.store.save(PERSONS.name, changed, document["version"])
+
+
+async def test_whoever_is_erased_while_a_mail_is_handed_in_is_forgotten_by_the_channel() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        whole = post.box.send
+
+        async def meanwhile(mail: Mail) -> None:
+            await erase(post)
+            await whole(mail)
+
+        post.box.send = meanwhile  # type: ignore[method-assign]
+        await post.sweep()
+        assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "person_erased")])
+
+
+async def test_a_mail_that_a_crash_left_unmarked_is_forgotten_with_its_person() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.tell(eligible())
+        whole = post.box.send
+
+        async def killed(mail: Mail) -> None:
+            await whole(mail)
+            raise Killed
+
+        post.box.send = killed  # type: ignore[method-assign]
+        with pytest.raises(Killed):
+            await post.sweep()
+        await erase(post)
+        assert len(post.box.mails) == 1
+        await post.sweep(hours=1)
+        assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "person_erased")])
+
+
 async def test_a_crash_between_sending_and_marking_sends_the_same_mail_again() -> None:
     async with posting() as post:
         await post.person()
@@ -208,12 +250,7 @@ async def test_nobody_writes_to_an_erased_person() -> None:
     async with posting() as post:
         await post.person()
         await post.tell(eligible())
-        kernel = post.replica.kernel
-        document = await post.store.load(PERSONS.name, WHO)
-        assert document is not None
-        erased = PERSON.evolve(PERSONS.read(document), PersonErased(happened_at=NOW, reason="own_request"))
-        changed = {**document, "state": erased.model_dump(mode="json"), "version": document["version"] + 1}
-        await kernel.store.save(PERSONS.name, changed, document["version"])
+        await erase(post)
         await post.sweep()
         assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "person_erased")])
 
@@ -452,6 +489,9 @@ async def test_the_folder_has_one_file_a_message_however_often_it_is_sent(tmp_pa
             "<one@example.org>",
         )
         assert read["To"] == "somebody@xn--exmple-cua.org"
+        await folder.forget("one")
+        assert list((tmp_path / "mail").iterdir()) == []
+        (tmp_path / "mail" / ".one.4711").write_bytes(b"half of a mail")
         await folder.forget("one")
         assert list((tmp_path / "mail").iterdir()) == []
         (tmp_path / "file").touch()

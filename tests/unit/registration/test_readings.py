@@ -74,12 +74,7 @@ async def bureau() -> AsyncIterator[Bureau]:
         one = Bureau(serving)
         definition = copy.deepcopy(DEFINITION)
         definition["offices"].append({**definition["offices"][0], "code": "herat", "name": {"en": "Herat"}})
-        assert (await serving.post("/programmes", "administrator", {"definition": definition})).status_code == 201
-
-        async def known() -> bool:
-            return definition["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(definition)
         yield one
         await one.http.aclose()
 

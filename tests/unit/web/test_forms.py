@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ from shared.web.bodies import body_of
 from shared.web.pages.cases import fields_for
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
-from shared.web.pages.forms import LESS, MORE, Posted, fields_of, json_of, leaves, sent_of
+from shared.web.pages.forms import LESS, MORE, Field, Posted, fields_of, json_of, leaves, sent_of
 from shared.web.pages.languages import LANGUAGES
 
 ANY = [
@@ -27,6 +29,7 @@ ANY = [
     for served in built(service).cases
     for verb in served.case.verbs
 ]
+ASKED = ("experts", "persons")
 # Names of fields and what is typed in them, as nobody but an attacker sends them together.
 NAMES = st.one_of(st.text(max_size=30), st.sampled_from(["/person/given_name", "/reason", "/items/0", "/items/999/x"]))
 
@@ -45,8 +48,31 @@ def test_what_a_form_says_is_the_body_that_it_was_filled_from(served: Served, ve
     move = served.case.rows[verb][0]
     fields = fields_for(served, move)
     posted = Posted.of([*sent_of(fields, move.example)])
-    assert json.loads(json_of(fields, posted)) == json.loads(json.dumps(dict(move.example)))
+    asked_for = _asked_for(fields, json.loads(json.dumps(dict(move.example))))
+    assert json.loads(json_of(fields, posted)) == asked_for
     assert refused(move, json_of(fields, posted)) == ()
+
+
+def _asked_for(fields: Iterable[Field], body: Any) -> Any:
+    """The body without what follows from something else, which no form asks for."""
+    known = {one.name: one for one in fields}
+    kept = {name: value for name, value in body.items() if name in known}
+    return {
+        name: _asked_for(known[name].inner, value) if known[name].kind == "group" else value
+        for name, value in kept.items()
+    }
+
+
+def test_a_year_of_birth_is_asked_for_where_no_birth_is() -> None:
+    experts, persons = (next(one for one in built("registration").cases if one.name == name) for name in ASKED)
+    asked = {
+        (served.name, verb): {one.pointer for one in leaves(fields_for(served, served.case.rows[verb][0]), Posted({}))}
+        for served, verb in ((experts, "create"), (persons, "request-identity-change"), (persons, "correct-profile"))
+    }
+    born = {name for name, pointers in asked.items() if any("/born/" in one for one in pointers)}
+    years = {name for name, pointers in asked.items() if any(one.endswith("/birth_year") for one in pointers)}
+    assert born == {("experts", "create"), ("persons", "request-identity-change")}
+    assert years == {("persons", "correct-profile")}
 
 
 @pytest.mark.parametrize(("served", "verb"), ANY)

@@ -1,0 +1,26 @@
+"""CSV files (RFC 4180) as people open them: in a spreadsheet, which takes some texts for formulas."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import Any
+
+CSV = "text/csv; charset=utf-8"
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# By which Excel knows that the file is UTF-8.
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+def csv_of(rows: Iterable[Sequence[Any]]) -> bytes:
+    """The rows, the first of which names the columns. Texts that somebody wrote go through `inert()` before."""
+    text = StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return (_MARK + text.getvalue()).encode()
+
+
+def inert(text: str) -> str:
+    """A text that no spreadsheet reckons with."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
