@@ -91,8 +91,8 @@ def _of_persons(works: Works) -> Handlers:
 def _of_experts(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
     return {
-        ExpertIdentityClashed: Handler(know=knowledge.expert),
-        ExpertIdentitySettled: Handler(know=knowledge.expert, wakes=heard),
+        ExpertIdentityClashed: Handler(know=knowledge.expert, effect=suspension),
+        ExpertIdentitySettled: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
         ExpertRegistered: Handler(know=knowledge.expert),
         ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
         ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.registration import messages, views
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
@@ -163,7 +164,7 @@ def _comparison(expert: Document) -> str:
 
 
 def _flagged(expert: Document) -> bool:
-    return bool(expert["private"].get("possible_duplicate"))
+    return bool(expert["private"].get(POSSIBLE_DUPLICATE))
 
 
 def _of_persons(works: Works) -> Mapping[str, Work]:

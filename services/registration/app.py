@@ -58,6 +58,7 @@ from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
+from shared.messaging.handlers import Handlers
 from shared.replica import Ports, Replica
 from shared.web.acting import Served
 from shared.web.callers import Edge
@@ -84,8 +85,7 @@ class Registration:
         recipients = Recipients(self.replica, identifiers)
         self.telling = Telling(self.replica, sends=channel is not None)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
-        of_persons = self.work.reviewing, self.work.claiming, self.work.erasing, Moving(self.replica)
-        self.replica.listens(handlers(*of_persons, self.telling))
+        self.replica.listens(self._handlers())
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         self.readings = Readings(self.replica, identifiers, self.trail, settings)
@@ -101,6 +101,11 @@ class Registration:
         pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
+
+    def _handlers(self) -> Handlers:
+        work = self.work
+        moving = Moving(self.replica)
+        return handlers(work.reviewing, work.claiming, work.identity_changes, work.erasing, moving, self.telling)
 
     def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
         for one in (*pages, AlikePages(duplicates, self._experts).router):

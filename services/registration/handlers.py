@@ -1,6 +1,6 @@
 """Everything that registration listens to: its own compacted topic, on which the current profile stands last, its own
-erasures and decisions on claims to a document number, what tells whether somebody stands on an offer, and every event
-that somebody is told of."""
+erasures, changes of identity and decisions on claims to a document number, what tells whether somebody stands on an
+offer, and every event that somebody is told of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
+from services.registration.work.identity_changes import IdentityChanges
 from services.registration.work.moving import Moving
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.telling import Telling
@@ -35,6 +36,9 @@ from shared.contracts.placement import (
 )
 from shared.contracts.registration import (
     ExpertIdentitySettled,
+    IdentityChangeConfirmed,
+    IdentityChangeRefused,
+    IdentityChangeRequested,
     PersonErased,
     Profile,
 )
@@ -60,8 +64,18 @@ _ONLY_KNOWN: tuple[type[Event], ...] = (
 )
 
 
-def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing, moving: Moving, telling: Telling) -> Handlers:
+def handlers(
+    reviewing: Reviewing,
+    claiming: Claiming,
+    identities: IdentityChanges,
+    erasing: Erasing,
+    moving: Moving,
+    telling: Telling,
+) -> Handlers:
     effects: dict[type[Event], Effect] = {
+        IdentityChangeRequested: identities.heard,
+        IdentityChangeConfirmed: identities.heard,
+        IdentityChangeRefused: identities.heard,
         ExpertIdentitySettled: claiming.settled,
         ExpertTransferred: moving.followed,
         OfferDeclined: reviewing.freed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.registration.domain.experts import EXPERT, Expert
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION, Institution
 from services.registration.domain.messages import MESSAGE, Message
 from services.registration.domain.persons import PERSON, Person
@@ -41,7 +42,7 @@ def _named(document: Document) -> list[str]:
 
 def _flagged(document: Document) -> list[str]:
     """A case whose person resembles another one: under its office, and under `all`."""
-    return ["all", *_state(document, "office")] if document.get("private", {}).get("possible_duplicate") else []
+    return ["all", *_state(document, "office")] if document.get("private", {}).get(POSSIBLE_DUPLICATE) else []
 
 
 def _itself(document: Document) -> list[str]:

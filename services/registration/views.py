@@ -276,7 +276,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     appeal = None
     if against and ground and appealed_at and outcome:
         appeal = AppealSeen(against=against, ground=ground, appealed_at=appealed_at, outcome=outcome)
-    of_officers = {name: bool(private.get(name)) for name in ("possible_duplicate", "identity_differs")}
+    of_officers = {name: bool(private.get(name)) for name in EXPERT.flags}
     return ExpertSeen(
         id=document["_id"],
         version=document["version"],

@@ -97,6 +97,7 @@ class Move:
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
+    `settles`: the flag of the case that it takes away; only where the case has it, it is open.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
@@ -122,6 +123,7 @@ class Move:
     note_to: tuple[Role, ...] = ()
     aside: bool = False
     desk: Desk = ""
+    settles: str = ""
     of_one: bool = False
 
     @property
@@ -241,6 +243,8 @@ class Case(Generic[S]):
     `veiled`: a state that whoever the case is about reads as another one, in filters too; refusals name that one.
     `filters`: what a list is narrowed by beside `status`: `programme`, and what the case refers to, by the names under
     which its state, its parties or its frame say it. Indexes, query and contract follow (shared.store.relations).
+    `flags`: marks of its private part that say what an officer has to look at beside the status; officers see them in
+    lists, and narrow by them.
     `revisable`: the events whose facts may be put right while they are the last one; the state is then a `Trailed`.
     """
 
@@ -251,6 +255,7 @@ class Case(Generic[S]):
     readers: By = field(default_factory=dict)
     lists: By | None = None
     filters: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = scope_of
     second: str = "already_exists"
@@ -266,6 +271,8 @@ class Case(Generic[S]):
                 raise ValueError(f"{self.name}: two rows of {verb} begin in one state")
             if rows[0].by and (lacking := without_codes(rows[0])):
                 raise ValueError(f"{self.name}: {verb} takes a {lacking} and its row lists none (`{lacking}s=`)")
+            if strange := {row.settles for row in rows} - {"", *self.flags}:
+                raise ValueError(f"{self.name}: {verb} settles {', '.join(sorted(strange))}, which is no flag")
 
     @cached_property
     def rows(self) -> Mapping[str, tuple[Move, ...]]:

@@ -18,11 +18,13 @@ from shared.cases.case import Case
 from shared.store.collection import belongs
 from shared.store.port import Document, Store
 from shared.store.relations import (
+    FLAG,
     PROGRAMME,
     RECEIVING,
     STATUS,
     TAKEN,
     at_work,
+    flags_of,
     narrowed_of,
     reference_index,
     references_of,
@@ -67,6 +69,8 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     def read_as(document: Document, name: str) -> str | None:
         if name == TAKEN_BY:
             return next(iter(at_work(case, document)), NOBODY if untaken(case, document) else None)
+        if name == FLAG:
+            return asked[name] if asked[name] in flags_of(case, document) else None
         value = value_at(document, name)
         return case.veiled.get(value or "", value) if (index, name) == ("own", STATUS) else value
 
@@ -75,8 +79,8 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
     if reference := next((name for name in references_of(case) if name in asked), ""):
         return Listed(reference_index(case, reference), (asked[reference],), fits)
-    if asked.get(TAKEN_BY, NOBODY) != NOBODY:
-        return Listed(TAKEN, (asked[TAKEN_BY],), fits)
+    if few := _few(equals, asked):
+        return Listed(*few, fits)
     if TAKEN_BY in asked:
         # Most of a list: an index of its own would cost every case three entries.
         rest = {name: value for name, value in asked.items() if name != TAKEN_BY}
@@ -96,9 +100,22 @@ def _asked_of(office: str, asked: Mapping[str, str]) -> Listed:
     """What the office is asked to take over: few at a time, and who works on it is the other office's to know."""
 
     def fits(document: Document) -> bool:
-        return TAKEN_BY not in asked and all(value_at(document, name) == value for name, value in asked.items())
+        return (
+            TAKEN_BY not in asked
+            and FLAG not in asked
+            and all(value_at(document, name) == value for name, value in asked.items())
+        )
 
     return Listed(RECEIVING, (office,), fits if asked else everything)
+
+
+def _few(office: str, asked: Mapping[str, str]) -> tuple[str, tuple[str, ...]] | None:
+    """The index and the text of it that finds few of a long list, where one of these is asked for."""
+    if FLAG in asked:
+        return FLAG, (text(office, asked[FLAG]),)
+    if asked.get(TAKEN_BY, NOBODY) != NOBODY:
+        return TAKEN, (asked[TAKEN_BY],)
+    return None
 
 
 def _texts(case: Case[Any], whole: str, asked: Mapping[str, str], offices: Offices) -> Iterator[str]:

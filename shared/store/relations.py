@@ -27,6 +27,8 @@ STATUS, PROGRAMME = "status", "programme"
 RECEIVING: Relation = "receiving"
 # The index of cases that officers take, by who has one.
 TAKEN = "taken"
+# The index of cases that are flagged, by office and flag.
+FLAG = "flag"
 # Under which name the state, its parties or its frame say to whom the case stands in that relation.
 _NAMED: Mapping[Relation, str] = {"own": "person", "institution": "institution", "office": "office"}
 _LONG: frozenset[Relation] = frozenset({"all", "office"})
@@ -66,7 +68,20 @@ def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **othe
     found |= {name: Index(_at(name), order, 1 + raised) for name in references}
     if case.taken_in:
         found[TAKEN] = Index(lambda document: at_work(case, document), order, 1 + raised)
+    if case.flags:
+        found[FLAG] = Index(lambda document: _flagged(case, document), order, 1 + raised)
     return found
+
+
+def flags_of(case: Case[Any], document: Document) -> tuple[str, ...]:
+    """The flags that the case has, in the order of their declaration."""
+    private = document.get("private", {})
+    return tuple(name for name in case.flags if private.get(name))
+
+
+def _flagged(case: Case[Any], document: Document) -> list[str]:
+    office = value_at(document, "office")
+    return [text(office, name) for name in flags_of(case, document)] if office else []
 
 
 def at_work(case: Case[Any], document: Document) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from shared.cases.bodies import Change, Noted
-from shared.cases.case import Asked, Case, person_of
+from shared.cases.case import Asked, Case, Move, person_of
 from shared.cases.movable import TRANSFER, Transfer
 from shared.cases.taking import rule_against, taken_by
 from shared.contracts.base import Event
@@ -197,10 +197,23 @@ async def act(served: Served, behind: Behind, call: Call[Any]) -> Saved[Any]:
         call = replace(call, cause=await behind.notes.write(person, call.verb, call.body.note, call.cause))
     if work := served.works.get(call.verb):
         return await work(call)
-    command = Asked(call.verb, call.body)
     return await behind.kernel.execute(
-        served.aggregate, call.id, command, call.cause, expected_version=call.expected_version
+        served.aggregate,
+        call.id,
+        Asked(call.verb, call.body),
+        call.cause,
+        expected_version=call.expected_version,
+        private=_settling(served.case.rows[call.verb][0], call),
     )
+
+
+def _settling(move: Move, call: Call[Any]) -> Mapping[str, Any] | None:
+    """What becomes of the flag that the verb settles, and of who did it. Raises Refusal `not_flagged`."""
+    if not move.settles:
+        return None
+    if not call.document["private"].get(move.settles) and not settled(call.document, call.cause):
+        raise Refusal("not_flagged", "there is nothing of it to be settled in this case, or no longer")
+    return {move.settles: None, f"{move.settles}_settled_by": call.cause.account}
 
 
 def _noted_about(served: Served, document: Document) -> str | None:
@@ -270,6 +283,7 @@ async def open_to(served: Served, document: Document, granted: Granted) -> tuple
         if relation in allowed
         and not (wrote and rows[verb][0].checked_by_another)
         and not rule_against(rows[verb][0].desk, taken)
+        and (not (flag := rows[verb][0].settles) or document["private"].get(flag))
     )
 
 

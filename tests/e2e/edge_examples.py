@@ -131,6 +131,11 @@ class Cases:
         self._people.done(f"/registration/v1/experts/{expert}/appeal", {"ground": "facts", "note": "It is so."})
         return Ready(expert, subject="checker")
 
+    def _alike(self) -> Ready:
+        """Two of one name."""
+        name = self._people.registration()["person"]["family_name"]
+        return Ready([self._people.expert("registered", family_name=name) for _ in range(2)][1])
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -223,6 +228,7 @@ class Cases:
             "experts_provide_info": self._asked,
             "experts_request_info": lambda: self._expert("registered"),
             "experts_settle_identity": self._clashing,
+            "experts_keep_apart": self._alike,
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),

@@ -45,6 +45,7 @@ class Story:
         await self.consent_withdrawn_and_given()
         await self.refused_or_asked_again()
         await self.reached_otherwise()
+        await self.kept_apart()
         await self.passed_on()
         await self.erased()
 
@@ -72,9 +73,9 @@ class Story:
             await self.town.do(f"/registration/v1/institutions/{answer['id']}/{verb}")
         return str(answer["id"])
 
-    async def _registered(self, name: str, number: str = "", **attributes: Any) -> str:
+    async def _registered(self, name: str, number: str = "", called: str = "", **attributes: Any) -> str:
         person = {
-            "given_name": name,
+            "given_name": called or name,
             "family_name": "of the story",
             "document": {"type": "passport", "country": "NL", "number": number or f"N{name}"},
             "attributes": ATTRIBUTES | attributes,
@@ -288,15 +289,22 @@ class Story:
         await self.town.settle()
 
     async def named_otherwise(self) -> None:
-        """Eve's document and year of birth are another one's than was recorded; Fay's change is refused."""
+        """Eve's document and year of birth are another one's than was recorded, and Gil's is Cy's; Fay's change is
+        refused."""
         document = {"type": "passport", "country": "NL", "number": "X0900001"}
+        born = {"year": 1972, "month": 3}
         for name, verb, reason, said in (
-            ("eve", "confirm", "document_seen", {"family_name": "Other", "birth_year": 1972, "document": document}),
+            ("eve", "confirm", "document_seen", {"family_name": "Other", "born": born, "document": document}),
+            ("gil", "confirm", "document_seen", {"document": {**document, "number": "Ncy"}}),
             ("fay", "refuse", "not_proven", {"family_name": "Other"}),
         ):
             path = f"/registration/v1/persons/{self.persons[name]}"
             await self.town.do(f"{path}/request-identity-change", {**said, "reason": "new_document"})
             await self.town.do(f"{path}/{verb}-identity-change", {"reason": reason}, subject="checker")
+        await self.town.settle()
+        body = {"outcome": "holds", "reason": "documents_compared"}
+        path = f"/registration/v1/experts/{self.experts['gil']}/settle-identity"
+        await self.town.do(path, body, "protection", None)
         await self.town.settle()
 
     async def corrected(self, name: str, **attributes: Any) -> None:
@@ -349,6 +357,14 @@ class Story:
         body = {"email": "somebody@example.org", "language": "fr", "often": "at_once", "unwanted": []}
         for case in (f"persons/{self.persons['eve']}", f"institutions/{self.host}"):
             await self.town.do(f"/registration/v1/{case}/set-contact", body)
+        await self.town.settle()
+
+    async def kept_apart(self) -> None:
+        """Two of one name, year of birth and origin, who are two."""
+        for name in ("lin", "linus"):
+            await self._registered(name, called="Lin")
+        path = f"/registration/v1/experts/{self.experts['linus']}/keep-apart"
+        await self.town.do(path, {"reason": "relatives"})
         await self.town.settle()
 
     async def passed_on(self) -> None:

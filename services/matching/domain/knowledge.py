@@ -111,7 +111,7 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
     if isinstance(event, ExpertIdentitySettled):
         # Whose case ended with that is nobody to be placed; anybody else is told as registered after it.
         changed["screening"] = "ineligible"
-    lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened)
+    lifts = isinstance(event, AppealUpheld | ExpertScreeningReopened) or (clashes and known.get("suspended"))
     if lifts and not _is_overtaken(known.get("turned", [0, 0]), envelope):
         # Whatever was decided before no longer stands, a suspension included.
         changed |= {"suspended": False, "turned": _order(envelope)}

@@ -103,6 +103,10 @@ def _first(_event: Any, envelope: Envelope) -> bool:
     return envelope.sequence == 1
 
 
+def _later(event: Any, envelope: Envelope) -> bool:
+    return not _first(event, envelope)
+
+
 def _ends(event: Any, _envelope: Envelope) -> bool:
     return bool(event.outcome == "same_person")
 
@@ -190,7 +194,11 @@ _REPORT_SOON = Notice("report_soon", "expert", "reminder", due=_on(lambda e: e.e
 
 NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.ExpertRegistered: (Notice("registered", "expert", "receipt", when=_first),),
-    r.ExpertIdentityClashed: (Notice("registered", "expert", "receipt", when=_first),),
+    # Read by whoever it is about, it is the same as what happens where nobody else holds the number.
+    r.ExpertIdentityClashed: (
+        Notice("registered", "expert", "receipt", when=_first),
+        Notice("screening_reopened", "expert", "decision", when=_later),
+    ),
     r.ExpertIdentitySettled: (Notice("registration_ended", "expert", "decision", held=True, when=_ends),),
     r.ExpertInfoRequested: (Notice("info_requested", "expert", "request"),),
     r.ExpertDeclaredEligible: (Notice("eligible", "expert", "decision"),),

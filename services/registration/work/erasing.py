@@ -118,13 +118,27 @@ class Erasing:
             for guard in held:
                 await self._replica.guards.forget(self._guard, guard["_id"], person_id)
         for expert in await self._store.find(EXPERTS.name, "own", person_id):
-            cause = Cause(derived_id(expert["_id"], ERASED), forgets=True)
-            command = EXPERT.ask("withdraw", reason=ERASED)
-            private = dict.fromkeys(expert["private"])
-            await self._kernel.execute(EXPERTS, expert["_id"], command, cause, private=private)
+            await self._end(expert["_id"])
         await self._drafting.forget(person_id)
         await self._forget_mails(person_id)
         await self._keys.destroy(person_id)
+
+    async def _end(self, expert: str) -> None:
+        """Raises Conflict, Unavailable."""
+        cause = Cause(derived_id(expert, ERASED), forgets=True)
+        for _ in range(ATTEMPTS):
+            document = await self._store.load(EXPERTS.name, expert)
+            if document is None:
+                return
+            command, private = EXPERT.ask("withdraw", reason=ERASED), dict.fromkeys(document["private"])
+            version = int(document["version"])
+            try:
+                await self._kernel.execute(EXPERTS, expert, command, cause, expected_version=version, private=private)
+                return
+            except PreconditionFailed:
+                # What was written beside it meanwhile has to go as well.
+                continue
+        raise Conflict
 
     async def _forget_mails(self, person_id: str) -> None:
         """Whatever was sent, also what a crash left unmarked. Raises Unavailable."""

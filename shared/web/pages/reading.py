@@ -20,7 +20,7 @@ from shared.store.narrowing import TRANSFER
 from shared.store.port import Document
 from shared.store.relations import RECEIVING, STATUS
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
-from shared.web.filters import NEWEST, OLDEST, filters_for, is_in_time
+from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
 from shared.web.pages.asked_list import AskedList
@@ -97,9 +97,10 @@ class ReadingPages:
         return endpoint
 
     def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
-        """Whether the list tells who works on a case, and is narrowed to what another office wants to pass on."""
+        """What only officers narrow the list by, and whether it tells who works on a case."""
         case = self._served.case
-        return {"taken": case.is_taken_by(role) and TRANSFER not in asked, "received": case.is_received_by(role)}
+        taken = case.is_taken_by(role) and TRANSFER not in asked
+        return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""

@@ -160,6 +160,9 @@ def _closed(
             continue
         is_open = any(row.is_open(state) for row in rows)
         desk = rule_against(rows[0].desk, taken)
+        if rows[0].settles and not document["private"].get(rows[0].settles):
+            # Nothing is flagged, so nobody looks for the way to settle it.
+            continue
         if is_open and not (wrote and rows[0].checked_by_another) and not desk:
             continue
         rule = (desk or FOUR_EYES) if is_open else _rule_against(rows, state)
