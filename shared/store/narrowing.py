@@ -63,9 +63,6 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     `offices`: the programmes that there are, each with its offices.
     """
 
-    if TRANSFER in asked:
-        return _asked_of(equals, {name: value for name, value in asked.items() if name != TRANSFER})
-
     def read_as(document: Document, name: str) -> str | None:
         if name == TAKEN_BY:
             return next(iter(at_work(case, document)), NOBODY if untaken(case, document) else None)
@@ -96,17 +93,15 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     return Listed(index, (equals,), fits)
 
 
-def _asked_of(office: str, asked: Mapping[str, str]) -> Listed:
-    """What the office is asked to take over: few at a time, and who works on it is the other office's to know."""
+def received(office: str, asked: Mapping[str, str]) -> Listed:
+    """What of these values the office is asked to take over: few at a time. Who works on it, and what is to be looked at
+    in it, is the other office's to know."""
+    theirs, said = {TAKEN_BY, FLAG} & set(asked), [(name, one) for name, one in asked.items() if name != TRANSFER]
 
     def fits(document: Document) -> bool:
-        return (
-            TAKEN_BY not in asked
-            and FLAG not in asked
-            and all(value_at(document, name) == value for name, value in asked.items())
-        )
+        return not theirs and all(value_at(document, name) == one for name, one in said)
 
-    return Listed(RECEIVING, (office,), fits if asked else everything)
+    return Listed(RECEIVING, (office,), fits if theirs or said else everything)
 
 
 def _few(office: str, asked: Mapping[str, str]) -> tuple[str, tuple[str, ...]] | None:

@@ -18,7 +18,7 @@ from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
-from shared.store.narrowing import ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed
+from shared.store.narrowing import ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed, received
 from shared.store.relations import FLAG, PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
@@ -118,7 +118,8 @@ def paged_of(
     offices = definitions.offices() if asked and PROGRAMME in case.filters else {}
     filters = (f"{name}={asked[name]}" for name in sorted(asked))
     order = (NEWEST,) if newest else ()
-    return Paged(narrowed(case, *equality, asked, offices), (*equality, *filters, *order), newest)
+    listed = received(equality[1], asked) if TRANSFER in asked else narrowed(case, *equality, asked, offices)
+    return Paged(listed, (*equality, *filters, *order), newest)
 
 
 def asked_by(account: str, asked: Mapping[str, str]) -> Mapping[str, str]:

@@ -127,7 +127,7 @@ async def test_the_first_button_is_what_leads_the_case_on(office: Office) -> Non
     assert [verb for _, verb in acts] == ["assess", "assign-account", "set-contact", "close", "ask-transfer"]
     # In the table's order the edge tells them, as before.
     told = (await office.serving.get(f"/institutions/{id}")).json()["open"]
-    assert told == ["assign-account", "set-contact", "assess", "close"]
+    assert told == ["assign-account", "set-contact", "assess", "close", "ask-transfer"]
 
 
 async def test_a_list_shows_what_the_office_has_page_by_page_and_filtered(office: Office) -> None:
