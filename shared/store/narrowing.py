@@ -94,8 +94,8 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
 
 
 def received(office: str, asked: Mapping[str, str]) -> Listed:
-    """What of these values the office is asked to take over: few at a time. Who works on it, and what is to be looked at
-    in it, is the other office's to know."""
+    """What of these values the office is asked to take over: few at a time. Who works on it, and what is to be looked
+    at in it, is the other office's to know."""
     theirs, said = {TAKEN_BY, FLAG} & set(asked), [(name, one) for name, one in asked.items() if name != TRANSFER]
 
     def fits(document: Document) -> bool:

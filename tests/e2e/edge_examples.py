@@ -30,19 +30,21 @@ class Operation:
     example: dict[str, Any]
     schema: dict[str, Any]
 
-    def url(self, id: str = "") -> str:
-        return f"/{self.service}{self.path.replace('{id}', id)}"
+    def url(self, id: str = "", file: str = "") -> str:
+        return f"/{self.service}{self.path.replace('{id}', id).replace('{file}', file)}"
 
 
 @dataclass(frozen=True)
 class Ready:
-    """Who sends the example about which case; `ids` replaces what the example names (pointer -> id)."""
+    """Who sends the example about which case, and which file of it; `ids` replaces what the example names
+    (pointer -> id)."""
 
     id: str = ""
     ids: dict[str, Any] = field(default_factory=dict)
     role: Role = "officer"
     office: str | None = OFFICE
     subject: str = ""
+    file: str = ""
 
 
 def documents(people: People) -> dict[str, dict[str, Any]]:
@@ -220,6 +222,8 @@ class Cases:
             "messages_discard": self._held,
             "messages_hold_back": self._reminding,
             "drafts_find": Ready,
+            "experts_files_begin": lambda: self._expert("eligible"),
+            "experts_files_read": self._filed,
             "drafts_give_back": lambda: Ready(self._people.draft()),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
@@ -303,6 +307,11 @@ class Cases:
         if name in services[service]:
             return services[service][name]
         return self._shared(service, *name.split("_", 1))
+
+    def _filed(self) -> Ready:
+        """Under an account of its own, as readings of identifiers are."""
+        expert = self._expert("eligible")
+        return replace(expert, file=self._people.file(expert.id), subject="reader")
 
     def _shared(self, service: str, cases: str, verb: str) -> Callable[[], Ready]:
         """What officers do with cases of every kind that they work on; KeyError for another verb."""

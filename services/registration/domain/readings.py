@@ -15,6 +15,8 @@ from shared.texts import one_line
 NAMES = ("given_name", "family_name")
 CONTACT = ("email", "telephone")
 DOCUMENTS = "documents"
+# What a reading of a file is noted as: what is in it cannot be said by field.
+FILES = "files"
 
 Purpose = Literal["contact", "travel", "screening", "identity_check", "rights_request"]
 # Which fields each purpose opens: what it does not need stays sealed.
