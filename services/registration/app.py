@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, FastAPI
 
+from services.registration import definition_pages
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
+from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
@@ -34,7 +37,7 @@ from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, FILES, INSTITUTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, SHADOWS
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
@@ -46,6 +49,7 @@ from services.registration.work.erasing import Erasing
 from services.registration.work.filing import Filing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
+from services.registration.work.moving import Moving
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -70,6 +74,7 @@ from shared.web.edge import create_entrance
 from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
+from shared.web.transferring import transferring
 
 
 class Registration:
@@ -105,13 +110,20 @@ class Registration:
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
         routers.append(files_router(self.files))
         self.app = self._served(giving, routers, settings)
-        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        definitions = self.replica.definitions
+        pages = (
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, ports.runtime),
+        )
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
 
     def _handlers(self) -> Handlers:
         work = self.work
-        return handlers(work.reviewing, work.claiming, work.identity_changes, work.erasing, self.telling, self.files)
+        moving = Moving(self.replica)
+        of_persons = work.reviewing, work.claiming, work.identity_changes, work.erasing, moving
+        return handlers(*of_persons, self.telling, self.files)
 
     def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
         for one in (*pages, AlikePages(duplicates, self._experts).router):
@@ -138,7 +150,10 @@ class Registration:
             routers=routers,
             rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
-            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
+            further=(
+                Further("lost-codes", giving_back.link, ("drafts", "find")),
+                Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
+            ),
         )
 
     async def start(self) -> None:
@@ -184,6 +199,7 @@ def _works(
         Erasing(replica, registering.guard, drafting, filing, channel),
         Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
+        {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},
     )
 
 

@@ -21,6 +21,8 @@ from shared.identity.roles import Role
 from tests.e2e.system import SERVICES, System
 
 OFFICE, OTHER_OFFICE = "kabul", "sarajevo"
+# The office that examples ask to take a case over.
+ASKED = "tbilisi"
 PROGRAMME = "trqn-1"
 PATIENCE_SECONDS = 20.0
 PDF = b"%PDF-1.7\n%%EOF\n"
