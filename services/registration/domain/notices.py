@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from services.registration.domain.contact import BY_DAY, Unwanted
 from services.registration.domain.messages import Recipient
 from shared.contracts import matching as m
+from shared.contracts import passed_on as o
 from shared.contracts import placement as p
 from shared.contracts import registration as r
 from shared.contracts.base import Envelope, Event
@@ -208,6 +209,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.ExpertAppealed: (Notice("appeal_received", "expert", "receipt"),),
     r.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
     r.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
+    o.ExpertTransferred: (Notice("office_changed", "expert", "progress"),),
     r.PersonAccountAssigned: (Notice("account_assigned", "expert", "security"),),
     r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_another_address),),
     r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
@@ -220,6 +222,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
     r.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
     r.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
+    o.InstitutionTransferred: (Notice("office_changed", "host", "progress"),),
     r.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
     m.AssignmentSubmitted: (Notice("terms_received", "host", "receipt"),),
     m.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
@@ -233,6 +236,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     ),
     m.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
     m.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
+    o.AssignmentTransferred: (Notice("office_changed", "host", "progress"),),
     m.ApplicationReceived: (Notice("application_received", "expert", "receipt"),),
     m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True),),
     m.OfferMade: (Notice("offer_made", "expert", "decision", until=_expiry), *OFFER_REMINDERS),
