@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.registration import messages, views
+from services.registration import definition_pages, messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION
@@ -74,6 +74,7 @@ def served_cases(
             views.programme,
             {"publish": works.publishing.publish},
             columns=("code", "version"),
+            beside=(Beside(PROGRAMME.name, "read", _definition, named=definition_pages.DEFINITION),),
         ),
         _persons(works, identifiers, readings),
         _experts(works, readings),
@@ -134,6 +135,10 @@ def _experts(works: Works, readings: Readings) -> Served:
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
+
+
+def _definition(document: Document) -> str:
+    return f"/{SERVICE}/{PROGRAMME.name}/{document['_id']}/{definition_pages.DEFINITION}"
 
 
 def _noted(works: Mapping[str, Work], readings: Readings) -> Mapping[str, Work]:

@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, FastAPI
 
+from services.registration import definition_pages
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
+from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
@@ -39,6 +42,7 @@ from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
+from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import Drafting
 from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
@@ -106,7 +110,12 @@ class Registration:
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
         routers.append(files_router(self.files))
         self.app = self._served(giving, routers, settings)
-        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        definitions = self.replica.definitions
+        pages = (
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, ports.runtime),
+        )
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
 
@@ -128,7 +137,8 @@ class Registration:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        for one in (Applying(opening, self._experts).router, passes_router(entrance)):
+        drafted = DraftFiles(self.replica, self.filing, self.work.handing_over, opening.accounts)
+        for one in (Applying(opening, self._experts, drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
@@ -140,7 +150,10 @@ class Registration:
             routers=routers,
             rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
-            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
+            further=(
+                Further("lost-codes", giving_back.link, ("drafts", "find")),
+                Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
+            ),
         )
 
     async def start(self) -> None:

@@ -95,13 +95,18 @@ def tells_all(_event: type[Event], _role: Role) -> bool:
 
 @dataclass(frozen=True)
 class Beside:
-    """A page that stands beside a case's own: the right that opens it, its address from the case's document, and of
-    which cases there is one."""
+    """A page that stands beside a case's own: the right that opens it, its address from the case's document, of which
+    cases there is one, and as which verb it is named, if not as the one of its right."""
 
     resource: str
     verb: str
     address: Callable[[Document], str]
     is_there: Callable[[Document], bool] = everything
+    named: str = ""
+
+    @property
+    def word(self) -> str:
+        return self.named or self.verb
 
 
 @dataclass(frozen=True)

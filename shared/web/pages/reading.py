@@ -243,7 +243,7 @@ def _beside(served: Served, document: Document, admitted: Admitted) -> list[tupl
     if stands_in(document, admitted.principal, RECEIVING):
         return []
     there_are = (one for one in served.beside if one.is_there(document))
-    return [(one.verb, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+    return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:
