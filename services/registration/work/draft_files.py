@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from services.registration.domain.files import FileBegun, StoredFile, admitted, sized
+from services.registration.domain.files import FileBegun, StoredFile, sized
 from services.registration.store import EXPERTS
 from services.registration.work.drafting import SUBMITTED, Opened
 from services.registration.work.filing import Filing, Held
@@ -39,7 +39,7 @@ class DraftFiles:
         """
         found = []
         for id, state in await self._filing.of("draft", opened.id):
-            refused = Held(id, state, b"", "", (), None)
+            refused = Held(id, state, b"", "", (), None, 0)
             found.append(await self._filing.opened(id, opened.key) if state.counts else refused)
         return found
 
@@ -53,8 +53,9 @@ class DraftFiles:
         expert = derived_id(person, opened.draft.programme)
         if opened.draft.status != "open" or await self._store.load(EXPERTS.name, expert) is not None:
             raise Refusal(SUBMITTED)
-        others = [state for other, state in await self._filing.of("draft", opened.id) if other != id]
-        admitted(next((one for one in self.asked(opened) if one.code == said.document), None), others)
+        others = [one for one in await self._filing.of("draft", opened.id) if one[0] != id]
+        asked = next((one for one in self.asked(opened) if one.code == said.document), None)
+        await self._filing.make_room(asked, others)
         now = self._runtime.now()
         state = StoredFile(
             document=said.document,
