@@ -92,7 +92,7 @@ def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int])
 
 
 HANDLED: Mapping[str, Handlers] = {
-    "registration": registration.handlers(mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), mock.MagicMock()),
+    "registration": registration.handlers(*(mock.MagicMock() for _ in range(5))),
     "matching": matching.handlers(mock.MagicMock()),
     "placement": placement.handlers(mock.MagicMock()),
 }
