@@ -161,7 +161,7 @@ def _works(
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts, identifiers),
+        Proposing(replica, publishing, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),

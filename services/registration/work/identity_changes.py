@@ -21,7 +21,7 @@ from shared.cases.bodies import Change, Reason
 from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.contracts.registration import IdentityChangeConfirmed, ProfileEntry
-from shared.errors import Conflict, PreconditionFailed, Problem, Refusal
+from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, seen_by, settled
@@ -147,8 +147,11 @@ class IdentityChanges:
 
     async def heard(self, delivery: Delivery) -> None:
         """A change was asked for, confirmed or refused: each of the person's cases says whether one waits, and follows
-        another document."""
-        for case in await self._store.find(EXPERTS.name, "own", delivery.subject):
+        another document. Raises TooEarly before the registration that made the person has made the case."""
+        cases = await self._store.find(EXPERTS.name, "own", delivery.subject)
+        if not cases:
+            raise TooEarly("expert")
+        for case in cases:
             await self._follow(case["_id"], delivery)
 
     async def _follow(self, case: str, delivery: Delivery) -> None:
