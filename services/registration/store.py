@@ -104,6 +104,19 @@ DRAFTS = Collection(
 )
 
 
+def _held_by(field: str) -> Equals:
+    """What is gone is found by nobody."""
+    return lambda d: [] if _is(d, "gone") else _state(d, field)
+
+
+FILES = Collection(
+    "files",
+    {"draft": Index(_held_by("draft")), "expert": Index(_held_by("expert")), "person": Index(_held_by("person"))},
+)
+# Of what is in files, each a part of a quarter of a megabyte at most.
+FILE_PIECES = Collection("file_pieces", {"file": Index(lambda d: _state(d, "file"))})
+
+
 def _told(field: str) -> Equals:
     """A recipient finds what was sent: what an officer holds is not said yet."""
     return lambda document: _state(document, field) if _is(document, "sent") else []
@@ -111,7 +124,8 @@ def _told(field: str) -> Equals:
 
 def _queued_for(document: Document) -> list[str]:
     """Whoever a message waits to be sent to."""
-    return [*_state(document, "person"), *_state(document, "institution")] if _is(document, "queued") else []
+    message = MESSAGE.state.model_validate(document["state"]) if _is(document, "queued") else None
+    return [message.recipient] if message else []
 
 
 def _is(document: Document, status: str) -> bool:
@@ -147,6 +161,8 @@ COLLECTIONS = (
     DRAFTS,
     MESSAGES.collection,
     READERS,
+    FILES,
+    FILE_PIECES,
     *AUDIT_COLLECTIONS,
 )
 

@@ -1,8 +1,8 @@
 """Where a list that is narrowed stands in the store, and how it is read in the order of its index.
 
-Texts of one list share no document: a case's programme and office stay, so none is missed or met twice while they are
-read one after the other. What is short by nature (a person's cases, a host's, those of one reference) is read through,
-and what does not fit is left out.
+Texts of one list share no document, and a case's programme stays, so none is missed or met twice while they are read
+one after the other; but in everybody's list, read office by office, one that is just passed on may be. What is short by
+nature (a person's cases, a host's, those of one reference) is read through, and what does not fit is left out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shared.store.port import Document, Store
 from shared.store.relations import (
     FLAG,
     PROGRAMME,
+    RECEIVING,
     STATUS,
     TAKEN,
     at_work,
@@ -36,6 +37,8 @@ from shared.store.relations import (
 LOOKED_AT_MOST = 1_000
 # Who of the office works on a case: the caller, or nobody; else an account.
 TAKEN_BY, ME, NOBODY = "taken_by", "me", "nobody"
+# What another office is asked to take over: the filter, and its one value.
+TRANSFER, TO_US = "transfer", "to_us"
 SHARE_AT_LEAST = 4
 Offices = Mapping[str, Iterable[str]]
 Page = list[Document]
@@ -88,6 +91,17 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     if index == "all":
         return Listed("office", tuple(_office_by_office(asked, offices)))
     return Listed(index, (equals,), fits)
+
+
+def received(office: str, asked: Mapping[str, str]) -> Listed:
+    """What of these values the office is asked to take over: few at a time. Who works on it, and what is to be looked
+    at in it, is the other office's to know."""
+    theirs, said = {TAKEN_BY, FLAG} & set(asked), [(name, one) for name, one in asked.items() if name != TRANSFER]
+
+    def fits(document: Document) -> bool:
+        return not theirs and all(value_at(document, name) == one for name, one in said)
+
+    return Listed(RECEIVING, (office,), fits if theirs or said else everything)
 
 
 def _few(office: str, asked: Mapping[str, str]) -> tuple[str, tuple[str, ...]] | None:

@@ -101,13 +101,13 @@ def ready(people: People, cases: Cases) -> dict[str, tuple[Operation, Ready]]:
 
 
 def send(people: People, operation: Operation, ready: Ready, body: Any) -> httpx.Response:
-    return people.post(operation.url(ready.id), body, ready.role, ready.office, ready.subject)
+    return people.post(operation.url(ready.id, ready.file), body, ready.role, ready.office, ready.subject)
 
 
 def raw(people: People, operation: Operation, ready: Ready, body: bytes, content_type: str) -> httpx.Response:
     headers = people.headers(ready.role, ready.office, ready.subject)
     headers |= {"Content-Type": content_type} if content_type else {}
-    return people.http.post(operation.url(ready.id), content=body, headers=headers)
+    return people.http.post(operation.url(ready.id, ready.file), content=body, headers=headers)
 
 
 # Bad input. Everything here is refused, so the cases stay as they are for the last test of all.
@@ -411,6 +411,7 @@ def owned(people: People) -> dict[str, Case]:
         "settings": Case(""),
         "readings": Case(""),
         "duplicates": Case(""),
+        "files": Case(people.file(expert), me),
         "backlog": Case(""),
         "read-model": Case(""),
     }
@@ -420,6 +421,7 @@ def url_of(service: str, path: str, owned: dict[str, Case]) -> tuple[str, Case]:
     collection = path.split("/")[2]
     case = owned.get(f"{collection}/{service}") or owned[collection]
     filled = path.replace("{id}", case.id).replace("{code}", case.id).replace("{indicator}", "registrations")
+    filled = filled.replace("{file}", owned["files"].id)
     return f"/{service}{filled}", case
 
 
