@@ -32,9 +32,10 @@ from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
 from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
-from services.registration.readings import alike
+from services.registration.readings import alike, copying
 from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
+from services.registration.readings.copying import Copying, CopyPages, copying_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, SHADOWS
@@ -108,13 +109,15 @@ class Registration:
         giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
-        routers.append(files_router(self.files))
+        copied = Copying(self.readings, ports.store)
+        routers += [files_router(self.files), copying_router(copied)]
         self.app = self._served(giving, routers, settings)
         definitions = self.replica.definitions
         pages = (
             ReadingPages(self.readings),
             GivingBackPages(giving, definitions, settings.base_url),
             DefinitionPages(definitions, ports.runtime),
+            CopyPages(copied),
         )
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
@@ -148,7 +151,7 @@ class Registration:
             settings.issuer,
             cases=self.cases,
             routers=routers,
-            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
+            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *copying.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
             further=(
                 Further("lost-codes", giving_back.link, ("drafts", "find")),
