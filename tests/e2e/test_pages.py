@@ -302,3 +302,8 @@ def test_the_files_of_an_application_on_a_telephone_in_arabic(town: Town, tmp_pa
     the_files(page, town.people.system.url)
     Reader(town, page, "ar", TELEPHONE).look("application-files")
     context.close()
+    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
+        expert = town.people.get("/registration/v1/experts").json()["items"][0]["id"]
+        town.people.file(expert)
+        officer.open(f"/registration/experts/{expert}/files")
+        officer.look("case-files")
