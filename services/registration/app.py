@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -108,21 +108,7 @@ class Registration:
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         self.replica.sweeps(FILES, self.filing.fire)
-        giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
-        papers = paper_routers(self.replica, self.readings, settings.base_url)
-        routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
-        copied = Copying(self.readings, ports.store)
-        routers += [files_router(self.files), copying_router(copied)]
-        self.app = self._served(giving, routers, settings)
-        definitions = self.replica.definitions
-        pages = (
-            CaseFilePages(self.files),
-            ReadingPages(self.readings),
-            GivingBackPages(giving, definitions, settings.base_url),
-            DefinitionPages(definitions, ports.runtime),
-            CopyPages(copied),
-        )
-        self._show([*(one.router for one in pages), *papers.pages], duplicates)
+        self.app = self._answering(duplicates, settings)
         self.entrance = self._entered(sessions, settings)
 
     def _handlers(self) -> Handlers:
@@ -131,9 +117,25 @@ class Registration:
         of_persons = work.reviewing, work.claiming, work.identity_changes, work.erasing, moving
         return handlers(*of_persons, self.telling, self.files)
 
-    def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
-        for one in (*pages, AlikePages(duplicates, self._experts).router):
-            self.app.include_router(one)
+    def _answering(self, duplicates: Duplicates, settings: Issued) -> FastAPI:
+        """The service's app: the edge for programs, and behind it the pages that are no case's alone."""
+        definitions, copied = self.replica.definitions, Copying(self.readings, self.ports.store)
+        giving = GivingBack(self.drafting, definitions, self.readings)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
+        edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
+        edge += [*papers.edge, files_router(self.files), copying_router(copied)]
+        app = self._served(giving, edge, settings)
+        pages = (
+            CaseFilePages(self.files),
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, self.ports.runtime),
+            CopyPages(copied),
+            AlikePages(duplicates, self._experts),
+        )
+        for router in (*(one.router for one in pages), *papers.pages):
+            app.include_router(router)
+        return app
 
     @property
     def _experts(self) -> Served:
