@@ -171,6 +171,7 @@ FACTS: tuple[Move, ...] = (
         ),
         example=DAYS,
         aside=True,
+        anew=("starts_on", "ends_on"),
     ),
     Move(
         "hold",

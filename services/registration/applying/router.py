@@ -293,8 +293,7 @@ class Applying:
         check_same_site(request)
         opened = await self._opening.of(request)
         if opened is None:
-            sent = [(name, value) for name, value in await sent_form(request) if name != FORGERY_FIELD]
-            return self._page(request, "draft_kept.html", 401, sent=sent)
+            return self._page(request, "draft_kept.html", 401, sent=await sent_form(request))
         form = dict(await sent_form(request))
         if not hmac.compare_digest(form.get(FORGERY_FIELD, "").encode(), self._token(opened).encode()):
             raise Refusal(FORGED, status=403)
