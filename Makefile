@@ -80,6 +80,9 @@ bench-real: $(VENV)/.dev ## benchmarks on real servers, beside consumers of othe
 bench-load: $(VENV)/.dev ## load from outside through HTTP, beside an earlier build (ARGS=--quick: minutes)
 	$(BIN)/python -m tests.bench --load $(ARGS)
 
+bench-pages: $(VENV)/.dev ## pages in Chromium on a slow line, and a list of 200 rows under load
+	$(BIN)/python -m tests.bench --pages $(ARGS)
+
 generate: $(VENV)/.dev ## schemas, event map and other generated files
 	$(BIN)/python -m deploy.generate
 
@@ -91,4 +94,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo histories test browser screenshots journeys real containers lint types format simulate bench bench-real bench-load generate lock clean
+.PHONY: help setup demo histories test browser screenshots journeys real containers lint types format simulate bench bench-real bench-load bench-pages generate lock clean

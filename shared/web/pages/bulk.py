@@ -30,7 +30,7 @@ from shared.web.pages.kept import KEY
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
-from shared.web.pages.shown import Shown, columns_of
+from shared.web.pages.shown import Shown, columns_of, labelled
 from shared.web.pages.standing import Closed, closed_to, zone_of_office
 from shared.web.together import CASES_AT_MOST, KINDS, Chosen, Outcome, Together, verbs_for_many
 
@@ -173,7 +173,7 @@ class BulkPages:
             failed=bool(problems),
             possible=possible,
             refused=[one for one in looked if one not in possible],
-            columns=columns_of(self._served.columns, [one.seen for one in looked if one.seen]),
+            columns=labelled(columns_of(self._served.columns, [one.seen for one in looked if one.seen]), language),
             cells=Shown(language, choices.to_show(), self._zone(admitted), admitted.principal.role),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             more=more,
