@@ -37,6 +37,7 @@ from shared.web.connections import Connections
 from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
+from shared.web.origin import Behind
 from shared.web.patience import Patience
 from shared.web.problems import problem
 from shared.web.turns import Turns
@@ -290,7 +291,7 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
             await host.runtime.in_pool(servers.start)
         await host.start()
         server = Server(
-            _cut_off_quietly(host.app),
+            _cut_off_quietly(Behind(host.app, host.settings.proxies)),
             host.runtime,
             Patience(connections=host.settings.connections),
             host.doors,
@@ -348,7 +349,7 @@ def _configured(app: ASGIApp, connections: Connections) -> uvicorn.Config:
         lifespan="off",
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         server_header=False,
-        # X-Forwarded-For is anybody's word.
+        # `Behind` says whose word counts.
         proxy_headers=False,
     )
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import SettingsError
+from shared.web.origin import declared_proxies
 from shared.web.patience import Patience
 
 Driver = Literal["motor", "pymongo"]
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     mongodb: str | None = None
     mongo_driver: Driver = "motor"
     connections: int = Patience.connections
+    proxies: tuple[str, ...] = ()
     readings_an_hour: int = 60
     readings_a_day: int = 300
 
@@ -65,29 +67,36 @@ def read_settings(
     keys = Path(given).absolute() if given else folder.with_name(f"{folder.name}-keys")
     if keys.resolve().is_relative_to(folder.resolve()):
         raise SettingsError("SANKOFA_KEYS is inside the data folder: a copy of the data would hold the keys to it")
-    pages_client = environment.get("SANKOFA_PAGES_CLIENT_ID") or None
     return Settings(
         data=folder,
         keys=keys,
         port=port or DEFAULT_PORT,
         base_url=(url or environment.get("SANKOFA_BASE_URL") or f"http://127.0.0.1:{port or DEFAULT_PORT}").rstrip("/"),
-        issuer=environment.get("SANKOFA_ISSUER") or None,
-        token_file=environment.get("SANKOFA_TOKEN_FILE") or None,
-        token=environment.get("SANKOFA_TOKEN") or None,
-        client_id=environment.get("SANKOFA_CLIENT_ID") or None,
-        client_secret=environment.get("SANKOFA_CLIENT_SECRET") or None,
-        sign_in_url=environment.get("SANKOFA_SIGN_IN_URL") or None,
-        # One client may be both; a secret is never another one's.
-        pages_client_id=pages_client or environment.get("SANKOFA_CLIENT_ID") or None,
-        pages_client_secret=environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
+        **_issuing(environment),
         **_mail(environment, folder),
         kafka=environment.get("KAFKA_BOOTSTRAP_SERVERS") or None,
         mongodb=environment.get("MONGODB_URL") or None,
         connections=_number("SANKOFA_CONNECTIONS", environment, Patience.connections),
+        proxies=declared_proxies(environment.get("SANKOFA_PROXY") or ""),
         readings_an_hour=_number("SANKOFA_READINGS_AN_HOUR", environment, 60),
         readings_a_day=_number("SANKOFA_READINGS_A_DAY", environment, 300),
         mongo_driver=_driver(environment.get("SANKOFA_MONGO_DRIVER") or "motor"),
     )
+
+
+def _issuing(environment: Mapping[str, str]) -> dict[str, str | None]:
+    pages_client = environment.get("SANKOFA_PAGES_CLIENT_ID") or None
+    return {
+        "issuer": environment.get("SANKOFA_ISSUER") or None,
+        "token_file": environment.get("SANKOFA_TOKEN_FILE") or None,
+        "token": environment.get("SANKOFA_TOKEN") or None,
+        "client_id": environment.get("SANKOFA_CLIENT_ID") or None,
+        "client_secret": environment.get("SANKOFA_CLIENT_SECRET") or None,
+        "sign_in_url": environment.get("SANKOFA_SIGN_IN_URL") or None,
+        # One client may be both; a secret is never another one's.
+        "pages_client_id": pages_client or environment.get("SANKOFA_CLIENT_ID") or None,
+        "pages_client_secret": environment.get(f"SANKOFA_{'PAGES_' if pages_client else ''}CLIENT_SECRET") or None,
+    }
 
 
 def _mail(environment: Mapping[str, str], data: Path) -> dict[str, str | None]:

@@ -52,7 +52,12 @@ def held_of(connection: Connection, batch: Batch, offices: Collection[str], *, e
         return Held((), subjects, persons)
     subjects.update(row[0] for row in asked(connection, _NAMING, "person", persons))
     subjects.update(row[0] for row in asked(connection, _OF_FACTS, "office", offices))
-    return Held([EventRow._make(row) for row in asked(connection, _EVENTS, "subject", subjects)], subjects, persons)
+    return Held(events_of(connection, subjects), subjects, persons)
+
+
+def events_of(connection: Connection, subjects: Collection[str]) -> list[EventRow]:
+    """The events that stand there of these subjects."""
+    return [EventRow._make(row) for row in asked(connection, _EVENTS, "subject", subjects)]
 
 
 def profiles_of(connection: Connection, persons: Collection[str]) -> dict[str, list[ProfileRow]]:

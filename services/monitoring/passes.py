@@ -9,21 +9,20 @@ import gc
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import partial
-from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import numpy as np
 import pyarrow as pa
 
-from services.monitoring.domain.rows import EventRow
-from services.monitoring.records import Batch, Mark, take
+from services.monitoring.columns import Rows, Sweep
+from services.monitoring.records import Mark
 from services.monitoring.schema import arrow
 from shared.clock import Runtime, stop_tasks
-from shared.messaging.port import Log, Position, Record
-
-READ_RECORDS = 10_000
+from shared.messaging.columns import Columns, Whole
+from shared.messaging.port import Log, Position
 
 
 class Pass(NamedTuple):
@@ -53,66 +52,65 @@ def longest_first(ends: Mapping[Position, int]) -> list[tuple[Position, int]]:
     return sorted(ends.items(), key=itemgetter(1), reverse=True)
 
 
+class Part(NamedTuple):
+    """Records of a pass: which of the columns' rows belong to it, since when each row is known, and the running maximum
+    of append times after them all."""
+
+    columns: Columns
+    asked: Rows
+    known_ms: Whole
+    high_ms: int
+
+
 async def read_pass(log: Log, runtime: Runtime, task: Pass) -> Passed:
     """Reads the pass into the tables of its rows. Raises Unavailable."""
-    batch, mark = Batch(), Mark()
-    async with aclosing(records_of(log, runtime, task)) as read:
-        async for records, high_ms in read:
-            await runtime.in_pool(partial(_take, batch, records, mark))
+    sweep, mark = Sweep(task.position), Mark(task.end)
+    async with aclosing(parts_of(log, runtime, task)) as parts:
+        async for part in parts:
+            await runtime.in_pool(partial(_take, sweep, part))
             # The records of other shares move the mark too.
-            mark.high_ms = high_ms
-    mark.next_offset = task.end
-    tables = await runtime.in_pool(partial(_tables, batch))
+            mark.high_ms = part.high_ms
+    tables = await runtime.in_pool(partial(_tables, sweep))
     if task.folder is not None:
         tables = {name: _left(table, task, name) for name, table in tables.items()}
-    return Passed(task.position, mark, batch.records, tables)
+    return Passed(task.position, mark, sweep.records, tables)
 
 
-async def records_of(log: Log, runtime: Runtime, task: Pass) -> AsyncGenerator[tuple[list[Record], int]]:
-    """The pass's records, some at a time, with the running maximum of the partition's append times after them.
-
-    The times may fall, where a broker takes over whose clock is behind: what is known is known since the maximum.
-    Raises Unavailable.
-    """
+async def parts_of(log: Log, runtime: Runtime, task: Pass) -> AsyncGenerator[Part]:
+    """The pass's records, some at a time. Raises Unavailable."""
     high_ms = 0
     async with aclosing(_ahead(log, runtime, task.position, task.end)) as read:
-        async for records in read:
-            below = records if records[-1].offset < task.end else [r for r in records if r.offset < task.end]
-            below = raised(below, high_ms)
-            high_ms = below[-1].appended_ms if below else high_ms
-            yield shared_out(below, task.shares, task.share), high_ms
+        async for columns in read:
+            known_ms = raised(columns.appended_ms, high_ms)
+            asked = columns.offsets < task.end
+            high_ms = int(known_ms[asked].max(initial=high_ms))
+            yield Part(columns, asked & _shared_out(columns, task), known_ms, high_ms)
 
 
-async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> AsyncGenerator[list[Record]]:
+async def _ahead(log: Log, runtime: Runtime, position: Position, end: int) -> AsyncGenerator[Columns]:
     """The partition's records up to its end; the next ones are read while the caller works on the last."""
-    offset, reading = 0, runtime.spawn(log.read(*position, 0, READ_RECORDS), "rebuild-ahead")
+    offset, reading = 0, runtime.spawn(log.read_columns(*position, 0), "rebuild-ahead")
     try:
-        while offset < end and (records := await reading):
-            offset = records[-1].offset + 1
+        while offset < end and len((columns := await reading).offsets):
+            offset = int(columns.offsets[-1]) + 1
             if offset < end:
-                reading = runtime.spawn(log.read(*position, offset, READ_RECORDS), "rebuild-ahead")
-            yield records
+                reading = runtime.spawn(log.read_columns(*position, offset), "rebuild-ahead")
+            yield columns
     finally:
         await stop_tasks([reading])
 
 
-def raised(records: list[Record], high_ms: int) -> list[Record]:
-    """The records with the running maximum of the partition's append times, which may fall when a broker changes."""
-    told = [record.appended_ms for record in records]
-    times = list(accumulate(told, max, initial=high_ms))[1:]
-    if times == told:
-        return records
-    return [
-        record if record.appended_ms == time else record._replace(appended_ms=time)
-        for record, time in zip(records, times, strict=True)
-    ]
+def raised(appended_ms: Whole, high_ms: int) -> Whole:
+    """The running maximum of the partition's append times, which may fall where a broker takes over whose clock is
+    behind: what is known is known since the maximum."""
+    return np.maximum(np.maximum.accumulate(appended_ms), high_ms)
 
 
-def shared_out(records: list[Record], shares: int, share: int) -> list[Record]:
-    """The records of one share: every record of a subject is in the same one."""
-    if shares == 1:
-        return records
-    return [record for record in records if crc32(record.key or b"") % shares == share]
+def _shared_out(columns: Columns, task: Pass) -> Rows:
+    """The rows of the pass's share: every record of a subject is in the same one."""
+    if task.shares == 1:
+        return np.ones(len(columns.offsets), bool)
+    return np.array([crc32(key or b"") % task.shares == task.share for key in columns.keys.to_pylist()], bool)
 
 
 @contextmanager
@@ -128,20 +126,22 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _take(batch: Batch, records: list[Record], mark: Mark) -> None:
+def _take(sweep: Sweep, part: Part) -> None:
     with without_collection():
-        take(batch, records, mark)
+        sweep.take(part.columns, part.asked, part.known_ms)
 
 
-def _tables(batch: Batch) -> dict[str, Any]:
+def _tables(sweep: Sweep) -> dict[str, Any]:
+    rest = sweep.rest
+    rows: dict[str, list[Any]] = {
+        "unreadable": rest.unreadable,
+        "profiles": [row.flat() for entries in rest.profiles.values() for row in entries],
+        "offices": [row for offices in rest.offices.values() for row in offices],
+    }
+    events = sweep.events()
+    found = {"events": events} if len(events) else {}
     with without_collection():
-        rows: dict[str, list[Any]] = {
-            "events": each_once(batch.events),
-            "unreadable": batch.unreadable,
-            "profiles": [row.flat() for entries in batch.profiles.values() for row in entries],
-            "offices": [row for offices in batch.offices.values() for row in offices],
-        }
-        return {name: arrow(name, found) for name, found in rows.items() if found}
+        return found | {name: arrow(name, taken) for name, taken in rows.items() if taken}
 
 
 def _left(table: pa.Table, task: Pass, name: str) -> Path:
@@ -162,14 +162,3 @@ def found_table(found: pa.Table | Path) -> Iterator[pa.Table]:
     with pa.memory_map(str(found)) as file:
         yield pa.ipc.open_file(file).read_all()
     found.unlink()
-
-
-def each_once(rows: list[EventRow]) -> list[EventRow]:
-    """The rows without what came again: the first occurrence of an event is the one that made it known."""
-    held: set[Any] = set()
-    fresh = []
-    for row in rows:
-        if (place := row[1:4]) not in held:
-            held.add(place)
-            fresh.append(row)
-    return fresh

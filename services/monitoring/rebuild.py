@@ -8,12 +8,13 @@ from functools import partial
 
 from services.monitoring.bulk import fill
 from services.monitoring.follower import Follower, apply_records
-from services.monitoring.passes import READ_RECORDS
 from services.monitoring.records import Mark
 from services.monitoring.store import DIGESTED, ReadModel
 from shared.clock import Runtime
 from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
+
+READ_RECORDS = 10_000
 
 
 @dataclass(frozen=True)

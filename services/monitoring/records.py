@@ -34,10 +34,10 @@ _READABLE: dict[type[Event], _Readable] = {
     for model in EVENTS.newest.values()
 }
 # By (type, dataschema) as the headers hold them: no decoding on the hot path.
-_NEWEST = {
+NEWEST = {
     (name.encode(), schema_uri(name, model.version).encode()): _READABLE[model] for name, model in EVENTS.newest.items()
 }
-_ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CODE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -119,24 +119,24 @@ def _envelope(record: Record) -> tuple[_Readable | None, tuple[str, int, int], S
     """What the headers say: the type, (subject, epoch, sequence), and (office, programme, version)."""
     headers = record.named
     try:
-        readable = _NEWEST.get((headers["ce_type"], headers["ce_dataschema"]))
+        readable = NEWEST.get((headers["ce_type"], headers["ce_dataschema"]))
         key = headers["ce_subject"]
-        place = (key.decode(), _whole(headers["ce_epoch"]), _whole(headers["ce_sequence"]))
+        place = (key.decode(), number_of(headers["ce_epoch"]), number_of(headers["ce_sequence"]))
         version = headers.get("ce_programmeversion")
         scope = (
-            _code(headers.get("ce_office")),
-            _code(headers.get("ce_programme")),
-            None if version is None else _whole(version),
+            code_of(headers.get("ce_office")),
+            code_of(headers.get("ce_programme")),
+            None if version is None else number_of(version),
         )
     except (KeyError, ValueError):
         raise _Unreadable("unreadable:headers") from None
-    if record.key != key or not (_ID.fullmatch(key) or record.topic == PROGRAMMES.name):
+    if record.key != key or not (ID.fullmatch(key) or record.topic == PROGRAMMES.name):
         raise _Unreadable("unreadable:subject")
     return readable, place, scope
 
 
 @lru_cache(maxsize=4096)
-def _code(raw: bytes | None) -> str | None:
+def code_of(raw: bytes | None) -> str | None:
     if raw is None:
         return None
     if not _CODE.fullmatch(raw):
@@ -145,7 +145,7 @@ def _code(raw: bytes | None) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _whole(raw: bytes) -> int:
+def number_of(raw: bytes) -> int:
     """A number that fits 64 bits: one that does not would fail the whole transaction, again and again."""
     if len(raw) > 18 or not raw.isdigit():
         raise ValueError("no whole number")

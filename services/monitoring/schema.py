@@ -38,6 +38,8 @@ _OF_FIELDS: dict[FieldType, str] = {
     "date": "INTEGER",
     "money": "BIGINT",
 }
+# By itself DuckDB looks for texts that come again: of this column that takes twice the time and space.
+_COMPRESSED = {"told": " USING COMPRESSION zstd"}
 _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "BOOLEAN": pa.bool_()}
 
 
@@ -81,7 +83,7 @@ def ddl() -> str:
     kinds = ", ".join(f"'{kind}'" for kind in CATALOGUE.kinds)
     statements = [f"CREATE TYPE IF NOT EXISTS fact_kind AS ENUM ({kinds})"]
     for table, columns in TYPES.items():
-        parts = [f'"{column}" {type}' for column, type in columns.items()]
+        parts = [f'"{column}" {type}{_COMPRESSED.get(column, "")}' for column, type in columns.items()]
         statements.append(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join([*parts, *_numbered(table)])})")
     statements.append("CREATE TABLE IF NOT EXISTS numbers (person UUID, number INTEGER)")
     return "; ".join(statements)
@@ -104,7 +106,7 @@ def fingerprint() -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
-_SCHEMAS = {
+SCHEMAS = {
     table: pa.schema([(column, _ARROW.get(type, pa.string())) for column, type in columns.items()])
     for table, columns in TYPES.items()
 }
@@ -116,7 +118,7 @@ def arrow(table: str, rows: Sequence[Sequence[Any]]) -> pa.Table:
     Without the columns that are empty in all of them, as most are: each costs as much to plan as one that is not.
     """
     size = len(rows)
-    columns = zip(zip(*rows, strict=True), _SCHEMAS[table], strict=True)
+    columns = zip(zip(*rows, strict=True), SCHEMAS[table], strict=True)
     said = [(column, field) for column, field in columns if column.count(None) < size]
     arrays = [pa.array(column, type=field.type) for column, field in said]
     return pa.Table.from_arrays(arrays, schema=pa.schema([field for _, field in said]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from services.registration import messages, views
+from services.registration import definition_pages, messages, views
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
@@ -30,8 +32,9 @@ from services.registration.work.registering import Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
+from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import Beside, Served, Work
+from shared.web.acting import Beside, Call, Served, Work
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Works:
     erasing: Erasing
     contacts: Contacts
     putting_right: Mapping[str, Work]
+    transferring: Mapping[str, Mapping[str, Work]]
 
 
 def served_cases(
@@ -60,6 +64,7 @@ def served_cases(
         "assign-account": works.handing_over.of_institution,
         "set-contact": works.contacts.of_institution,
         **works.putting_right,
+        **works.transferring[INSTITUTION.name],
     }
     return (
         Served(
@@ -69,9 +74,10 @@ def served_cases(
             views.programme,
             {"publish": works.publishing.publish},
             columns=("code", "version"),
+            beside=(Beside(PROGRAMME.name, "read", _definition, named=definition_pages.DEFINITION),),
         ),
         _persons(works, identifiers, readings),
-        _experts(works),
+        _experts(works, readings),
         Served(
             INSTITUTION,
             INSTITUTIONS,
@@ -108,13 +114,17 @@ def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Serv
     )
 
 
-def _experts(works: Works) -> Served:
+def _experts(works: Works, readings: Readings) -> Served:
     return Served(
         EXPERT,
         EXPERTS,
         ExpertSeen,
         views.expert,
-        {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
+        {
+            **_of_experts(works.screening),
+            "settle-identity": works.claiming.settle,
+            **_noted(works.transferring[EXPERT.name], readings),
+        },
         taken={"create": works.registering.take},
         unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
         about=lambda expert: str(expert["state"]["person"]),
@@ -125,6 +135,24 @@ def _experts(works: Works) -> Served:
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
+
+
+def _definition(document: Document) -> str:
+    return f"/{SERVICE}/{PROGRAMME.name}/{document['_id']}/{definition_pages.DEFINITION}"
+
+
+def _noted(works: Mapping[str, Work], readings: Readings) -> Mapping[str, Work]:
+    """That an office offers the person's case to another one, and that this one takes it, stands in the trail too."""
+
+    def noting(work: Work) -> Work:
+        async def noted(call: Call[Any]) -> Saved[Any]:
+            saved = await work(call)
+            await readings.note(call.principal, "transfer", (EXPERT.name,), [saved.state.person])
+            return saved
+
+        return noted
+
+    return {verb: noting(work) for verb, work in works.items()}
 
 
 def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
@@ -141,7 +169,7 @@ def _comparison(expert: Document) -> str:
 
 
 def _flagged(expert: Document) -> bool:
-    return bool(expert["private"].get("possible_duplicate"))
+    return bool(expert["private"].get(POSSIBLE_DUPLICATE))
 
 
 def _of_persons(works: Works) -> Mapping[str, Work]:

@@ -9,18 +9,23 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, FastAPI
 
+from services.registration import definition_pages
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
+from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
 from services.registration.entrance.passes import passes_router
 from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
+from services.registration.files import api as files
+from services.registration.files.api import files_router
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
@@ -32,15 +37,18 @@ from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, INSTITUTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, SHADOWS
+from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.drafting import Drafting
 from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
+from services.registration.work.filing import Filing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
+from services.registration.work.moving import Moving
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -57,6 +65,7 @@ from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
 from shared.identity.openid import OpenIdClient
+from shared.messaging.handlers import Handlers
 from shared.replica import Ports, Replica
 from shared.web.acting import Served
 from shared.web.callers import Edge
@@ -64,6 +73,7 @@ from shared.web.edge import create_entrance
 from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
+from shared.web.transferring import transferring
 
 
 class Registration:
@@ -76,28 +86,43 @@ class Registration:
         identifiers = Identifiers(ports.keys, ports.runtime.rng)
         channel = channel or channel_of(settings, ports.runtime)
         self.trail = Trail(self.replica.kernel, ports.keys, ports.runtime)
-        self.drafting = Drafting(self.replica)
+        self.filing = Filing(self.replica)
+        self.drafting = Drafting(self.replica, self.filing)
         accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
-        self.work = _works(self.replica, self.drafting, identifiers, accounts, channel)
+        self.work = _works(self.replica, self.drafting, self.filing, identifiers, accounts, channel)
+        self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        self.files = CaseFiles(self.replica, self.filing, self.drafting, self.readings)
         recipients = Recipients(self.replica, identifiers)
         self.telling = Telling(self.replica, sends=channel is not None)
         self.sending = Sending(self.replica, recipients, channel, settings.base_url, self.trail.write)
-        self.replica.listens(handlers(self.work.reviewing, self.work.claiming, self.work.erasing, self.telling))
+        self.replica.listens(self._handlers())
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
-        self.readings = Readings(self.replica, identifiers, self.trail, settings)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
+        self.replica.sweeps(FILES, self.filing.fire)
         giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
+        routers.append(files_router(self.files))
         self.app = self._served(giving, routers, settings)
-        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
+        definitions = self.replica.definitions
+        pages = (
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, ports.runtime),
+        )
         self._show([*(one.router for one in pages), *papers.pages], duplicates)
         self.entrance = self._entered(sessions, settings)
+
+    def _handlers(self) -> Handlers:
+        work = self.work
+        moving = Moving(self.replica)
+        of_persons = work.reviewing, work.claiming, work.identity_changes, work.erasing, moving
+        return handlers(*of_persons, self.telling, self.files)
 
     def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
         for one in (*pages, AlikePages(duplicates, self._experts).router):
@@ -121,9 +146,12 @@ class Registration:
             settings.issuer,
             cases=self.cases,
             routers=routers,
-            rights=(*RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
+            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
-            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
+            further=(
+                Further("lost-codes", giving_back.link, ("drafts", "find")),
+                Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
+            ),
         )
 
     async def start(self) -> None:
@@ -145,7 +173,12 @@ class Registration:
 
 
 def _works(
-    replica: Replica, drafting: Drafting, identifiers: Identifiers, accounts: Accounts, channel: Channel | None
+    replica: Replica,
+    drafting: Drafting,
+    filing: Filing,
+    identifiers: Identifiers,
+    accounts: Accounts,
+    channel: Channel | None,
 ) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
@@ -161,9 +194,10 @@ def _works(
         handing_over,
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
-        Erasing(replica, registering.guard, drafting, channel),
+        Erasing(replica, registering.guard, drafting, filing, channel),
         Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
+        {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},
     )
 
 

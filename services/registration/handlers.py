@@ -1,6 +1,6 @@
 """Everything that registration listens to: its own compacted topic, on which the current profile stands last, its own
-erasures and decisions on claims to a document number, what tells whether somebody stands on an offer, and every event
-that somebody is told of."""
+erasures, registrations, changes of identity and decisions on claims to a document number, what tells whether somebody
+stands on an offer, and every event that somebody is told of."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from services.registration.domain import knowledge
 from services.registration.domain.notices import NOTICES, TAKES_BACK
 from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
+from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
+from services.registration.work.identity_changes import IdentityChanges
+from services.registration.work.moving import Moving
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.telling import Telling
 from shared.contracts.base import Event
@@ -24,6 +27,7 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
+from shared.contracts.passed_on import ExpertTransferred
 from shared.contracts.placement import (
     PlacementEndedEarly,
     PlacementOpened,
@@ -31,7 +35,16 @@ from shared.contracts.placement import (
     ReportSubmitted,
     ReturnCompleted,
 )
-from shared.contracts.registration import ExpertIdentitySettled, PersonErased, Profile
+from shared.contracts.registration import (
+    ExpertIdentityClashed,
+    ExpertIdentitySettled,
+    ExpertRegistered,
+    IdentityChangeConfirmed,
+    IdentityChangeRefused,
+    IdentityChangeRequested,
+    PersonErased,
+    Profile,
+)
 from shared.messaging.handlers import Effect, Handler, Handlers, Know
 from shared.messaging.heads import Reissue
 
@@ -54,9 +67,23 @@ _ONLY_KNOWN: tuple[type[Event], ...] = (
 )
 
 
-def handlers(reviewing: Reviewing, claiming: Claiming, erasing: Erasing, telling: Telling) -> Handlers:
+def handlers(
+    reviewing: Reviewing,
+    claiming: Claiming,
+    identities: IdentityChanges,
+    erasing: Erasing,
+    moving: Moving,
+    telling: Telling,
+    files: CaseFiles,
+) -> Handlers:
     effects: dict[type[Event], Effect] = {
+        ExpertRegistered: files.registered,
+        ExpertIdentityClashed: files.registered,
+        IdentityChangeRequested: identities.heard,
+        IdentityChangeConfirmed: identities.heard,
+        IdentityChangeRefused: identities.heard,
         ExpertIdentitySettled: claiming.settled,
+        ExpertTransferred: moving.followed,
         OfferDeclined: reviewing.freed,
         OfferExpired: reviewing.freed,
         MatchRetracted: reviewing.freed,

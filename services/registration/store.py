@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.registration.domain.experts import EXPERT, Expert
+from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION, Institution
 from services.registration.domain.messages import MESSAGE, Message
 from services.registration.domain.persons import PERSON, Person
@@ -41,7 +42,7 @@ def _named(document: Document) -> list[str]:
 
 def _flagged(document: Document) -> list[str]:
     """A case whose person resembles another one: under its office, and under `all`."""
-    return ["all", *_state(document, "office")] if document.get("private", {}).get("possible_duplicate") else []
+    return ["all", *_state(document, "office")] if document.get("private", {}).get(POSSIBLE_DUPLICATE) else []
 
 
 def _itself(document: Document) -> list[str]:
@@ -103,6 +104,19 @@ DRAFTS = Collection(
 )
 
 
+def _held_by(field: str) -> Equals:
+    """What is gone is found by nobody."""
+    return lambda d: [] if _is(d, "gone") else _state(d, field)
+
+
+FILES = Collection(
+    "files",
+    {"draft": Index(_held_by("draft")), "expert": Index(_held_by("expert")), "person": Index(_held_by("person"))},
+)
+# Of what is in files, each a part of a quarter of a megabyte at most.
+FILE_PIECES = Collection("file_pieces", {"file": Index(lambda d: _state(d, "file"))})
+
+
 def _told(field: str) -> Equals:
     """A recipient finds what was sent: what an officer holds is not said yet."""
     return lambda document: _state(document, field) if _is(document, "sent") else []
@@ -146,6 +160,8 @@ COLLECTIONS = (
     DRAFTS,
     MESSAGES.collection,
     READERS,
+    FILES,
+    FILE_PIECES,
     *AUDIT_COLLECTIONS,
 )
 

@@ -17,10 +17,12 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from shared.cases.bodies import Change
+from shared.cases.movable import moved
 from shared.cases.named import OWN_WORDS, listed_words
 from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
 from shared.contracts.base import Event, Scope
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
+from shared.contracts.transfers import Transferring
 from shared.errors import Refusal
 from shared.identity.roles import By, Relation, Role
 
@@ -65,7 +67,7 @@ Rule = Callable[[Turn[Any, Any]], Told]
 Overtaken = Literal["refused", "nothing"]
 Eyes = Literal["writes", "checks", ""]
 # What a move does with who of the office works on the case (shared.cases.taking), and the verbs of it.
-Desk = Literal["takes", "passes_on", "gives_back", ""]
+Desk = Literal["takes", "passes_on", "gives_back", "leaves", ""]
 TAKE, PASS_ON, GIVE_BACK = "take", "pass-on", "give-back"
 
 
@@ -96,6 +98,7 @@ class Move:
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
     `anew`: the fields of the body that say again what the case says already, so a form of it begins with that.
+    `settles`: the flag of the case that it takes away; only where the case has it, it is open.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
@@ -122,6 +125,7 @@ class Move:
     aside: bool = False
     desk: Desk = ""
     anew: tuple[str, ...] = ()
+    settles: str = ""
     of_one: bool = False
 
     @property
@@ -241,6 +245,8 @@ class Case(Generic[S]):
     `veiled`: a state that whoever the case is about reads as another one, in filters too; refusals name that one.
     `filters`: what a list is narrowed by beside `status`: `programme`, and what the case refers to, by the names under
     which its state, its parties or its frame say it. Indexes, query and contract follow (shared.store.relations).
+    `flags`: marks of its private part that say what an officer has to look at beside the status; officers see them in
+    lists, and narrow by them.
     `revisable`: the events whose facts may be put right while they are the last one; the state is then a `Trailed`.
     """
 
@@ -251,6 +257,7 @@ class Case(Generic[S]):
     readers: By = field(default_factory=dict)
     lists: By | None = None
     filters: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     timer: Callable[[S], Timer | None] = no_timer
     scope: Callable[[S], Scope] = scope_of
     second: str = "already_exists"
@@ -266,6 +273,8 @@ class Case(Generic[S]):
                 raise ValueError(f"{self.name}: two rows of {verb} begin in one state")
             if rows[0].by and (lacking := without_codes(rows[0])):
                 raise ValueError(f"{self.name}: {verb} takes a {lacking} and its row lists none (`{lacking}s=`)")
+            if strange := {row.settles for row in rows} - {"", *self.flags}:
+                raise ValueError(f"{self.name}: {verb} settles {', '.join(sorted(strange))}, which is no flag")
 
     @cached_property
     def rows(self) -> Mapping[str, tuple[Move, ...]]:
@@ -328,6 +337,8 @@ class Case(Generic[S]):
             raise TypeError(f"{type(event).__name__} is no event of {self.name}")
         if isinstance(event, TimeCorrected | FactTakenBack):
             return self._revised(state, event)
+        if isinstance(event, Transferring):
+            return self._moved(state, event)
         changes = self._changes(state, event)
         if issubclass(self.state, Trailed):
             known: Any = state
@@ -345,6 +356,14 @@ class Case(Generic[S]):
         if state is None and "opened_at" in self.state.model_fields:
             changes["opened_at"] = event.happened_at
         return {**changes, **self.fold(state, event)}
+
+    def _moved(self, state: Any, event: Transferring) -> S:
+        """The state under another office, or about to be. TypeError for a case that is not there yet."""
+        if state is None:
+            raise TypeError(f"{type(event).__name__} opens no case of {self.name}")
+        counted = {"told": state.told + 1} if isinstance(state, Trailed) else {}
+        changed: S = state.model_copy(update={**moved(state, event), **counted})
+        return changed
 
     def _revised(self, state: Any, event: TimeCorrected | FactTakenBack) -> S:
         """The state with its last fact at its right time, or without it. TypeError for any other fact."""
@@ -380,6 +399,16 @@ class Case(Generic[S]):
     def desk(self, command: Asked) -> tuple[Desk, str | None]:
         """What the command does with who works on the case, and to whom it names."""
         return self.rows[command.verb][0].desk, getattr(command.body, "colleague", None)
+
+    @cached_property
+    def received_in(self) -> frozenset[str]:
+        """The states in which another office may take the case over; none for a kind that is not passed on."""
+        receiving = (row for row in self.moves if "receiving" in row.by.values())
+        return NONE.union(*(row.before for row in receiving))
+
+    def is_received_by(self, role: Role) -> bool:
+        """Whether the role takes such cases over for its office."""
+        return any(row.by.get(role) == "receiving" for row in self.moves)
 
     @cached_property
     def taken_in(self) -> frozenset[str]:

@@ -54,7 +54,7 @@ class Form:
         return core_schema.custom_error_schema(schema, self.rule, custom_error_message=self.sentence)
 
 
-def _utc(value: datetime) -> datetime:
+def in_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
     return value.astimezone(UTC)
@@ -76,7 +76,7 @@ DATE_FORM = Form(
     lambda text: date.fromisoformat(text),
 )
 Instant = Annotated[
-    datetime, TIME_FORM, AfterValidator(_utc), PlainSerializer(text_of, return_type=str, when_used="json")
+    datetime, TIME_FORM, AfterValidator(in_utc), PlainSerializer(text_of, return_type=str, when_used="json")
 ]
 Date = Annotated[date, DATE_FORM]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")]

@@ -52,7 +52,15 @@ INSTITUTION_FACTS = Family(
     of_programme=False,
 )
 # What a decision found is true until the next one, or until screening begins anew. That it was decided stays true.
-_SCREENED = frozenset({"ExpertDeclaredEligible", "ExpertDeclaredIneligible", "ExpertScreeningReopened", "AppealUpheld"})
+_SCREENED = frozenset(
+    {
+        "ExpertDeclaredEligible",
+        "ExpertDeclaredIneligible",
+        "ExpertScreeningReopened",
+        "ExpertIdentityClashed",
+        "AppealUpheld",
+    }
+)
 Ground = Literal["facts", "procedure", "circumstances"]
 # On what somebody may appeal. The texts are what a person reads who chooses one.
 GROUNDS: Mapping[Ground, str] = {
@@ -246,9 +254,10 @@ class ExpertRegistered(Event):
 
 
 class ExpertIdentityClashed(Event):
-    """Somebody registers with a document number that another person holds: no expert yet, and counted nowhere.
+    """The case is of somebody whose document number another person holds: nobody to be chosen, and not eligible.
 
-    The data-protection role decides; `ExpertRegistered` is said only then.
+    As the first event of a case: no expert yet, and counted nowhere; `reason`: why a case that was there before comes
+    to stand so. The data-protection role decides; `ExpertRegistered` is said only then.
     """
 
     topic: ClassVar[str] = "registration.experts"
@@ -258,6 +267,7 @@ class ExpertIdentityClashed(Event):
     programme_version: int | None = None
     office: Code
     channel: Literal["self", "officer"]
+    reason: Code | None = None
 
 
 class ExpertIdentitySettled(Event):
@@ -272,6 +282,14 @@ class ExpertIdentitySettled(Event):
     person: Id
     holder: Id | None = None
     outcome: Literal["holds", "moves", "same_person"]
+    reason: Code
+
+
+class ExpertKeptApart(Event):
+    """An officer has compared: whoever has the same name, year of birth and origin is another human being."""
+
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
     reason: Code
 
 
@@ -314,7 +332,8 @@ class ExpertDeclaredIneligible(Event):
 
 
 class ExpertScreeningReopened(Event):
-    """What was decided no longer stands, and screening begins anew. `reason`: `profile_changed`, or an officer's."""
+    """What was decided no longer stands, and screening begins anew. `reason`: `profile_changed`, `identity_changed`, or
+    an officer's."""
 
     topic: ClassVar[str] = "registration.experts"
     leads_to: ClassVar[str | None] = "screening"

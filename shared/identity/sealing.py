@@ -42,21 +42,37 @@ def seal_all(key: bytes, plaintexts: Mapping[str, str], *, person: str, rng: ran
     sealed = {}
     for number, (field, plaintext) in enumerate(plaintexts.items()):
         nonce = nonces[number * NONCE_BYTES : (number + 1) * NONCE_BYTES]
-        text = cipher.encrypt(nonce, plaintext.encode(), _bound(person, field))
-        sealed[field] = VERSION + base64.urlsafe_b64encode(nonce + text).decode()
+        sealed[field] = _sealed(cipher, nonce, plaintext.encode(), _bound(person, field))
     return sealed
+
+
+def seal_bytes(key: bytes, content: bytes, *, person: str, field: str, rng: random.Random) -> str:
+    """`seal` for what is no text. `person`: the id of what it is of, where that is no person."""
+    return _sealed(AESGCM(key), rng.randbytes(NONCE_BYTES), content, _bound(person, field))
 
 
 def open_sealed(key: bytes, sealed: str, *, person: str, field: str) -> str:
     """The text. Raises SealBroken; the error names neither the text nor the key."""
+    try:
+        return open_bytes(key, sealed, person=person, field=field).decode()
+    except ValueError:
+        raise SealBroken from None
+
+
+def open_bytes(key: bytes, sealed: str, *, person: str, field: str) -> bytes:
+    """What `seal_bytes` sealed. Raises SealBroken."""
     if not sealed.startswith(VERSION):
         raise SealBroken
     try:
         raw = base64.b64decode(sealed.removeprefix(VERSION), altchars=b"-_", validate=True)
-        return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(person, field)).decode()
+        return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(person, field))
     except (InvalidTag, binascii.Error, ValueError):
         # The cause's message may quote the input.
         raise SealBroken from None
+
+
+def _sealed(cipher: AESGCM, nonce: bytes, content: bytes, bound: bytes) -> str:
+    return VERSION + base64.urlsafe_b64encode(nonce + cipher.encrypt(nonce, content, bound)).decode()
 
 
 def _bound(person: str, field: str) -> bytes:

@@ -18,6 +18,8 @@ WAIT_AT_MOST_SECONDS = 8.0
 SHARES_BIND_SECONDS = 2.0
 # Of what may wait, how much is one account's where shares bind; many times what one person sends.
 SHARE, SHARE_AT_LEAST = 0.05, 8
+# Shares of an address from which people submit without an account: an office, a café or a camp has one for all.
+SHARES_OF_AN_ADDRESS = 8
 # Until it has been seen how fast decisions are made here. With fewer in hand a decision takes what it takes, and
 # says nothing of how many could be made.
 FIRST_RATE, TELLING = 50.0, 32
@@ -36,6 +38,8 @@ class Admission:
         # Requests that a server has begun to read and not answered, those that have entered among them.
         self.knocking = 0
         self._own: Counter[str] = Counter()
+        # Of those who have no account of their own, from which address they came.
+        self._from: dict[str, str] = {}
         self._decided, self._busy = FIRST_RATE * MEMORY_SECONDS, MEMORY_SECONDS
         self._looked: float | None = None
 
@@ -61,22 +65,28 @@ class Admission:
         room = wait <= WAIT_AT_MOST_SECONDS and self.knocking < KNOCKING_AT_MOST
         return None if room else _whole(wait)
 
-    def admit(self, account: str) -> None:
-        """Raises Overloaded (429) where what waits takes too long, or the account has its share of a long wait."""
+    def admit(self, account: str, address: str | None = None) -> None:
+        """Raises Overloaded (429) where what waits takes too long, or the account has its share of a long wait.
+
+        `address`: of somebody without an account, who is judged by it alone.
+        """
         # Whoever knocks behind this one is not before it: counted, they would have it refused after it was let in.
         wait = self._time_for(self._queued + self._entered)
         if wait > WAIT_AT_MOST_SECONDS:
             raise Overloaded("intake", retry_after_seconds=_whole(wait), status=429)
         share = max(SHARE * self.rate() * WAIT_AT_MOST_SECONDS, SHARE_AT_LEAST)
-        if wait > SHARES_BIND_SECONDS and self._own[account] >= share:
+        judged, share = (account, share) if address is None else (address, share * SHARES_OF_AN_ADDRESS)
+        if wait > SHARES_BIND_SECONDS and self._own[judged] >= share:
             raise Overloaded("share", retry_after_seconds=_whole(wait), status=429)
 
     @contextmanager
-    def entered(self, account: str) -> Iterator[None]:
+    def entered(self, account: str, address: str | None = None) -> Iterator[None]:
         """Counts a request of the account while it is read and stored. Raises Overloaded as `admit`."""
-        self.admit(account)
+        self.admit(account, address)
+        if address is not None:
+            self._from[account] = address
         self._entered += 1
-        self._own[account] += 1
+        self._came(account)
         try:
             yield
         finally:
@@ -87,7 +97,7 @@ class Admission:
         """Stored, and waits to be decided here."""
         self._pass()
         self._queued += 1
-        self._own[account] += 1
+        self._came(account)
 
     def decided(self, account: str) -> None:
         """Decided, or left to its timer."""
@@ -97,10 +107,22 @@ class Admission:
         self._queued -= 1
         self._left(account)
 
+    def _came(self, account: str) -> None:
+        self._own[account] += 1
+        if account in self._from:
+            self._own[self._from[account]] += 1
+
     def _left(self, account: str) -> None:
-        self._own[account] -= 1
-        if not self._own[account]:
-            del self._own[account]
+        self._counted_down(account)
+        if account in self._from:
+            self._counted_down(self._from[account])
+            if account not in self._own:
+                del self._from[account]
+
+    def _counted_down(self, key: str) -> None:
+        self._own[key] -= 1
+        if not self._own[key]:
+            del self._own[key]
 
     def _pass(self) -> None:
         """Time in which enough waited counts, and what was long ago counts ever less."""

@@ -47,8 +47,9 @@ CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
 # So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
 DECIDERS = 16
-# Decisions begin in rounds, which share their commits; the first after a pause begins at once.
-ROUND_SECONDS = 0.25
+# Decisions begin in rounds, which share their commits; the first after a pause begins at once. The more were in a
+# round, the longer until the next one, which begins sooner where all deciders wait for it.
+ROUND_SECONDS, LONGEST_ROUND_SECONDS = 0.25, 1.0
 
 SUBMISSIONS = Collection(
     "submissions",
@@ -101,6 +102,8 @@ class Intake:
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
         self._clock_off = 0.0
         self._next_round = 0.0
+        self._gathered = 0
+        self._all_gathered = asyncio.Event()
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -285,11 +288,28 @@ class Intake:
     async def _begun(self) -> None:
         """Waits for the next round; not where so many wait that all deciders are busy anyway."""
         begins, opens = self._runtime.monotonic(), self._next_round
+        company = 1
         if opens > begins and self._queue.qsize() < DECIDERS:
-            await self._runtime.sleep(opens - begins)
-            begins = opens
+            company = await self._gather(opens - begins)
+            begins = min(opens, self._runtime.monotonic())
         # Who did not wait puts it off by no more than a round: many of them would put it off by minutes.
-        self._next_round = max(self._next_round, begins + ROUND_SECONDS)
+        self._next_round = max(self._next_round, begins + min(ROUND_SECONDS * company, LONGEST_ROUND_SECONDS))
+
+    async def _gather(self, seconds: float) -> int:
+        """Returns when the round begins: how many of those that waited for it have not begun yet."""
+        self._gathered += 1
+        if self._gathered == DECIDERS:
+            self._all_gathered.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._all_gathered.wait()
+        except TimeoutError:
+            pass
+        finally:
+            company, self._gathered = self._gathered, self._gathered - 1
+            if not self._gathered:
+                self._all_gathered.clear()
+        return company
 
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""

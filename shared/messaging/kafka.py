@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,7 +15,7 @@ from shared.clock import Runtime, retrying
 from shared.errors import SettingsError, Unavailable
 from shared.messaging.delivery import STOP_SECONDS
 from shared.messaging.kafka_closing import closed
-from shared.messaging.kafka_decoding import read_as_the_port
+from shared.messaging.kafka_decoding import read_as_the_port, whole_batches
 from shared.messaging.kafka_group import CONSUMER_SETTINGS, ClientLog, KafkaSubscription
 from shared.messaging.kafka_offsets import heed_errors_of_positions
 from shared.messaging.kafka_producer import PRODUCER_SETTINGS, Producer
@@ -24,9 +25,15 @@ from shared.messaging.kafka_topics import COMPACTION_LAG_MS, Topics
 from shared.messaging.partitions import check_message, check_place, declared, partition_of
 from shared.messaging.port import Batch, BatchHandler, Message, Position, Record, Subscription, Topic
 
+if TYPE_CHECKING:
+    from shared.messaging.columns import Columns
+
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.2
 CONNECT_SECONDS = 30.0
+# What one answer of a broker brings: a batch of records one by one; by columns, some thousands.
+FETCH_BYTES = 1_100_000
+COLUMN_BYTES = 4_000_000
 
 
 class KafkaLog:
@@ -65,6 +72,8 @@ class KafkaLog:
         self._subscriptions: list[KafkaSubscription] = []
         self._admin: AIOKafkaAdminClient | None = None
         self._reader: Reader | None = None
+        self._batch_reader: Reader | None = None
+        self._beginning = asyncio.Lock()
 
     async def start(self) -> None:
         if self._reader is not None:
@@ -86,9 +95,10 @@ class KafkaLog:
         await asyncio.gather(*(subscription.stop() for subscription in self._subscriptions))
         self._subscriptions = []
         await self._producer.stop(STOP_SECONDS)
-        reader, self._reader = self._reader, None
+        readers = [reader for reader in (self._reader, self._batch_reader) if reader is not None]
+        self._reader = self._batch_reader = None
         admin, self._admin = self._admin, None
-        if reader is not None:
+        for reader in readers:
             await reader.stop(STOP_SECONDS)
         if admin is not None:
             await closed(admin.close(), admin._client, self._runtime, STOP_SECONDS)
@@ -118,6 +128,15 @@ class KafkaLog:
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
         check_place(self.topics, topic, partition)
         return await self._reading.read((topic, partition), offset, limit)
+
+    async def read_columns(self, topic: str, partition: int, offset: int) -> Columns:
+        # Not at the top: few processes read by columns.
+        from shared.messaging.kafka_columns import KafkaColumns
+
+        check_place(self.topics, topic, partition)
+        position = (topic, partition)
+        batches = await (await self._batches()).batches(position, offset)
+        return KafkaColumns(position, batches, offset)
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         """Asks for the ends at growing intervals: a fetch that waits would block the broker for other reads."""
@@ -195,23 +214,33 @@ class KafkaLog:
             await self._declared(self._admin).ensure()
             await self.broker.start()
         await self._producer.start()
-        reader = Reader(self._new_consumer(), self._partitions(list(self.topics)), self._runtime)
-        self._reader = reader
-        await reader.start()
+        self._reader = self._new_reader()
+        await self._reader.start()
+
+    async def _batches(self) -> Reader:
+        """Begun when it is first asked for; Unavailable before the log is started."""
+        async with self._beginning:
+            _ = self._reading
+            if (reader := self._batch_reader) is None:
+                reader = self._new_reader(value_deserializer=whole_batches, max_partition_fetch_bytes=COLUMN_BYTES)
+                await reader.start()
+                self._batch_reader = reader
+            return reader
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(bootstrap_servers=self._servers, client_id=self._client_id, **PRODUCER_SETTINGS)
 
-    def _new_consumer(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+    def _new_reader(self, **settings: Any) -> Reader:
+        consumer = AIOKafkaConsumer(
             bootstrap_servers=self._servers,
             client_id=self._client_id,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_uncommitted",
-            max_partition_fetch_bytes=1_100_000,
+            **{"max_partition_fetch_bytes": FETCH_BYTES, **settings},
         )
+        return Reader(consumer, self._partitions(list(self.topics)), self._runtime)
 
 
 def _check_addresses(servers: str) -> None:

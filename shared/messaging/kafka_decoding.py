@@ -1,4 +1,5 @@
-"""What the client makes of a partition's answer: the port's records at once, whatever their headers' names hold.
+"""What the client makes of a partition's answer: the port's records at once, whatever their headers' names hold, or
+whole batches as they are stored.
 
 aiokafka raises on a name that is not UTF-8 and then reads the same batch again for ever; its own record beside the
 port's would be a tenth of what reading an event takes.
@@ -18,7 +19,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
-from shared.messaging.kafka_records import ConsumedRecord
+from shared.messaging.kafka_records import ConsumedRecord, StoredBatch
 
 _LENGTH_AT = 8
 _BEFORE_LENGTH_ENDS = 12
@@ -58,8 +59,28 @@ class _Batch:
             return iter(list(slow))
 
 
+class _WholeBatch(_Batch):
+    """A record batch that is handed on as it is stored."""
+
+    def __iter__(self) -> Iterator[Any]:
+        plain = _DefaultRecordBatchPy(self._content)
+        plain._maybe_uncompress()
+        append_ms = plain.max_timestamp if plain.timestamp_type else None
+        content = bytes(memoryview(plain._buffer)[plain._pos :])
+        last = plain.next_offset - 1
+        yield StoredBatch(last, plain.base_offset, plain.first_timestamp, append_ms, plain._num_records, content)
+
+
+def whole_batches(value: bytes | None) -> bytes | None:
+    """As a consumer's deserializer of values: it gives `StoredBatch` in the place of records."""
+    return value
+
+
 class LenientRecords:
     """What the client's fetcher reads a partition's answer with, in the place of its own class."""
+
+    # What a batch becomes.
+    batch = _Batch
 
     def __init__(self, content: bytes) -> None:
         self._records = MemoryRecords(content)
@@ -77,13 +98,20 @@ class LenientRecords:
         (length,) = unpack_from(">i", self._content, start + _LENGTH_AT)
         self._place = start + _BEFORE_LENGTH_ENDS + length
         batch = self._records.next_batch()
-        return batch if batch is None else _Batch(batch, self._content[start : self._place])
+        return batch if batch is None else self.batch(batch, self._content[start : self._place])
 
 
 class ConsumedRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """The answer's records as the client hands them on, each a `ConsumedRecord`."""
+    """The answer's records as the client hands them on, each a `ConsumedRecord`, or its batches."""
 
-    def _consumer_record(self, place: TopicPartition, record: Any) -> ConsumedRecord:
+    def __init__(self, place: TopicPartition, records: LenientRecords, *rest: Any, **named: Any) -> None:
+        super().__init__(place, records, *rest, **named)
+        if self._value_deserializer is whole_batches:
+            records.batch = _WholeBatch
+
+    def _consumer_record(self, place: TopicPartition, record: Any) -> ConsumedRecord | StoredBatch:
+        if isinstance(record, StoredBatch):
+            return record
         fields = (*place, record.offset, record.key, record.value, record.headers, record.timestamp)
         # Without a call of Python's to make it: this is every consumer's hot path.
         return tuple.__new__(ConsumedRecord, fields)

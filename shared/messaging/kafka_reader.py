@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.clock import Runtime
 from shared.messaging.kafka_closing import closed
-from shared.messaging.kafka_records import reachable
+from shared.messaging.kafka_records import StoredBatch, reachable
 from shared.messaging.port import Position, Record
 
 READ_SECONDS = 15.0
@@ -52,15 +53,20 @@ class Reader:
         async with self._locks[position]:
             start, ahead = self._ahead.pop(position, (offset, []))
             if start != offset or not ahead:
-                if offset >= self._ends.get(position, 0) and offset >= (await self.ends([position]))[position]:
-                    return []
                 ahead = await self._fetch(position, offset)
             given, rest = ahead[:limit], ahead[limit:]
             if rest:
                 self._ahead[position] = (given[-1].offset + 1, rest)
             return given
 
-    async def _fetch(self, position: Position, offset: int) -> list[Record]:
+    async def batches(self, position: Position, offset: int) -> list[StoredBatch]:
+        """Where the consumer gives whole batches: what one answer of the broker holds from that offset on."""
+        async with self._locks[position]:
+            return await self._fetch(position, offset)
+
+    async def _fetch(self, position: Position, offset: int) -> list[Any]:
+        if offset >= self._ends.get(position, 0) and offset >= (await self.ends([position]))[position]:
+            return []
         place = self._places[position]
         self._consumer.seek(place, offset)
         self._consumer.resume(place)
@@ -72,9 +78,9 @@ class Reader:
             # What stays fetched and unread would hold back the other partitions of its broker.
             self._consumer.pause(place)
 
-    async def _next(self, place: TopicPartition, end: int) -> list[Record]:
+    async def _next(self, place: TopicPartition, end: int) -> list[Any]:
         while True:
-            found: dict[TopicPartition, list[Record]] = await self._consumer.getmany(place, timeout_ms=1000)
+            found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(place, timeout_ms=1000)
             if records := found.get(place):
                 return records
             # The rest of a partition may be another producer's control records, which are never shown.

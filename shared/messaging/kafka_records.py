@@ -1,10 +1,10 @@
-"""Kafka's records as the port's, and one way from aiokafka's errors to the port's."""
+"""Kafka's records as the port's, its batches as they are stored, and one way from aiokafka's errors to the port's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import NamedTuple, cast
 
 from aiokafka.errors import KafkaError
 
@@ -28,6 +28,20 @@ class ConsumedRecord(LateHeaders):
         # is to compare each value with None.
         found: dict[str, bytes | None] = dict(self.raw_headers)
         return cast(dict[str, bytes], found) if all(found.values()) else super().named
+
+
+class StoredBatch(NamedTuple):
+    """A record batch after its head and uncompressed. `offset`: the last one that it has room for.
+
+    `append_ms`: of all its records; None where each says its own, after `first_ms`.
+    """
+
+    offset: int
+    first_offset: int
+    first_ms: int
+    append_ms: int | None
+    records: int
+    content: bytes
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -21,10 +21,15 @@ from shared.messaging.local_writer import Floor, InlineWriter, Tails, ThreadedWr
 from shared.messaging.partitions import check_message, check_place, declared, partition_of
 from shared.messaging.port import Batch, BatchHandler, Message, Position, Record, Subscription, Topic
 
+if TYPE_CHECKING:
+    from shared.messaging.columns import Columns
+
 COMPACTION_LAG_S = 3600.0
 # An instant is taken as over when the ends asked for then are 5 s old (kernel.md, section 8); so what the file holds of
 # the instants shown may lag by a little less.
 SHOWN_LAG_MS = 4_000
+# At once by columns.
+COLUMN_RECORDS = 10_000
 
 T = TypeVar("T")
 logger = structlog.get_logger()
@@ -113,6 +118,12 @@ class LocalLog:
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
         check_place(self.topics, topic, partition)
         return self._reading(lambda: self._file.read((topic, partition), offset, limit))
+
+    async def read_columns(self, topic: str, partition: int, offset: int) -> Columns:
+        # Not at the top: few processes read by columns.
+        from shared.messaging.columns import RecordColumns
+
+        return RecordColumns(await self.read(topic, partition, offset, COLUMN_RECORDS))
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         positions = self._partitions(topics)

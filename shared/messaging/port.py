@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from shared.messaging.columns import Columns
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -101,6 +104,10 @@ class Log(Protocol):
 
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
         """At most `limit` records from that offset on, without a group; fewer do not mean the end, none do."""
+        ...
+
+    async def read_columns(self, topic: str, partition: int, offset: int) -> Columns:
+        """Some of the records from that offset on, by columns; none at the end."""
         ...
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:

@@ -20,7 +20,8 @@ from shared.store.port import Appended, Document
 from shared.store.sqlite import GroupCommit
 from shared.telemetry.observability import logger
 
-SCAN_PAGE = 500
+# Documents of half a megabyte are among them.
+SCAN_PAGE = 100
 
 
 class LocalStore:

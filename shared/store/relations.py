@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.cases.case import Case
+from shared.cases.movable import TRANSFER
 from shared.cases.taking import taken_by
 from shared.identity.roles import Relation
 from shared.programmes.sections.base import Section
@@ -22,8 +23,12 @@ from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order,
 from shared.store.port import Document
 
 STATUS, PROGRAMME = "status", "programme"
+# The relation of the office that is asked to take a case over.
+RECEIVING: Relation = "receiving"
 # The index of cases that officers take, by who has one.
 TAKEN = "taken"
+# The index of cases that are flagged, by office and flag.
+FLAG = "flag"
 # Under which name the state, its parties or its frame say to whom the case stands in that relation.
 _NAMED: Mapping[Relation, str] = {"own": "person", "institution": "institution", "office": "office"}
 _LONG: frozenset[Relation] = frozenset({"all", "office"})
@@ -51,6 +56,7 @@ def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **othe
     where no field of it says so; `raised`: by how many their versions were, since their order changed.
     ValueError for a relation that nothing is of."""
     at: dict[str, Equals] = {"all": everybody, **{one: _at(name) for one, name in _NAMED.items()}, **otherwise}
+    at[RECEIVING] = lambda document: asked_of(case, document)
     rights = (case.readers, case.lists or {}, *(move.by for move in case.moves))
     relations = {relation for by in rights for relation in by.values()} | set(otherwise)
     if strange := relations - set(at):
@@ -62,13 +68,32 @@ def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **othe
     found |= {name: Index(_at(name), order, 1 + raised) for name in references}
     if case.taken_in:
         found[TAKEN] = Index(lambda document: at_work(case, document), order, 1 + raised)
+    if case.flags:
+        found[FLAG] = Index(lambda document: _flagged(case, document), order, 1 + raised)
     return found
+
+
+def flags_of(case: Case[Any], document: Document) -> tuple[str, ...]:
+    """The flags that the case has, in the order of their declaration."""
+    private = document.get("private", {})
+    return tuple(name for name in case.flags if private.get(name))
+
+
+def _flagged(case: Case[Any], document: Document) -> list[str]:
+    office = value_at(document, "office")
+    return [text(office, name) for name in flags_of(case, document)] if office else []
 
 
 def at_work(case: Case[Any], document: Document) -> list[str]:
     """The account of whoever works on the case, while it goes on."""
     account = taken_by(document)
     return [account] if account and value_at(document, STATUS) in case.taken_in else []
+
+
+def asked_of(case: Case[Any], document: Document) -> list[str]:
+    """The office that is asked to take the case over, while it may."""
+    asked = (document.get("state") or {}).get(TRANSFER)
+    return [asked["to_office"]] if asked and value_at(document, STATUS) in case.received_in else []
 
 
 def untaken(case: Case[Any], document: Document) -> bool:

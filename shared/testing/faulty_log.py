@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import PortError, Unavailable, UnknownOutcome
 from shared.messaging.port import Batch, BatchHandler, Log, Message, Position, Record, Topic
@@ -16,6 +16,9 @@ from shared.messaging.topics import TOPICS
 from shared.testing.faults import FaultPlan, Wire
 from shared.testing.groups import HEARTBEAT_SECONDS, Groups
 from shared.testing.steps import replica
+
+if TYPE_CHECKING:
+    from shared.messaging.columns import Columns
 
 IDLE_SECONDS = 3.0
 HELD_SECONDS = 0.3
@@ -73,6 +76,10 @@ class FaultyLog:
     async def read(self, topic: str, partition: int, offset: int, limit: int = 1000) -> list[Record]:
         await self._perhaps_stall()
         return await self.wire.ask("log.read", lambda: self._log.read(topic, partition, offset, limit))
+
+    async def read_columns(self, topic: str, partition: int, offset: int) -> Columns:
+        await self._perhaps_stall()
+        return await self.wire.ask("log.read", lambda: self._log.read_columns(topic, partition, offset))
 
     async def fetch(self, topics: Sequence[str], wanted: Wanted) -> tuple[Mapping[Position, int], list[list[Record]]]:
         """A member's request: the ends, and from each partition that `wanted` then names (offset, limit) its records.

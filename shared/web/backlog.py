@@ -17,13 +17,14 @@ from shared.web.callers import Granted, may
 from shared.web.edge import Report
 from shared.web.lists import query
 
-COUNTED_EVERY_SECONDS = 0.25
+# Between two countings as many times as long as one took, up to a quarter of a second: a store that is busy takes long.
+RESTS, REST_AT_MOST_SECONDS = 10, 0.25
 # By topic, and by what happened in this process: whom it tells how much an office works has to be known.
 PARTS = frozenset({"lag", "counts"})
 
 
 class Sparing:
-    """Asks `report` at most every 0.25 s, whoever and however many ask.
+    """Asks `report` for a small part of the time, whoever and however many ask.
 
     Who comes meanwhile waits and shares the next answer. So none is older than its question: one kept from before
     would tell somebody who waits for quiet that all is done, though it was only not begun.
@@ -33,6 +34,7 @@ class Sparing:
         self._report = report
         self._runtime = runtime
         self._due = 0.0
+        self._counting = asyncio.Lock()
         self._next: asyncio.Task[Mapping[str, Any]] | None = None
 
     async def __call__(self) -> Mapping[str, Any]:
@@ -45,10 +47,15 @@ class Sparing:
         return {name: value for name, value in (await self()).items() if name not in PARTS}
 
     async def _ask(self) -> Mapping[str, Any]:
-        await self._runtime.sleep(max(self._due - self._runtime.monotonic(), 0.0))
-        self._next = None
-        self._due = self._runtime.monotonic() + COUNTED_EVERY_SECONDS
-        return await self._report()
+        async with self._counting:
+            await self._runtime.sleep(max(self._due - self._runtime.monotonic(), 0.0))
+            self._next = None
+            began = self._runtime.monotonic()
+            try:
+                return await self._report()
+            finally:
+                ended = self._runtime.monotonic()
+                self._due = ended + min(RESTS * (ended - began), REST_AT_MOST_SECONDS)
 
 
 class Unfinished(BaseModel):

@@ -40,10 +40,13 @@ class Door:
         return self._line.match(begun) is not None
 
 
-def entered(granted: Granted) -> AbstractContextManager[None]:
-    """Counts the caller's submission while it is read and stored. Raises Overloaded (429) where there is no room."""
+def entered(granted: Granted, address: str | None = None) -> AbstractContextManager[None]:
+    """Counts the caller's submission while it is read and stored. Raises Overloaded (429) where there is no room.
+
+    `address`: of somebody who submits without an account.
+    """
     admission = granted.edge.admission
-    return nullcontext() if admission is None else admission.entered(granted.principal.account)
+    return nullcontext() if admission is None else admission.entered(granted.principal.account, address)
 
 
 @lru_cache(maxsize=512)

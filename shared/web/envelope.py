@@ -35,10 +35,7 @@ SECURITY_HEADERS = {
 
 
 class Envelope:
-    """ASGI middleware inside a service's app.
-
-    Forwarded-For and its kin are never read: whoever asks is known by the token alone.
-    """
+    """ASGI middleware inside a service's app."""
 
     def __init__(self, app: ASGIApp, service: str, runtime: Runtime) -> None:
         self._app = app

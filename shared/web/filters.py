@@ -18,8 +18,8 @@ from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
-from shared.store.narrowing import ME, NOBODY, TAKEN_BY, narrowed
-from shared.store.relations import PROGRAMME, STATUS, lists_of, references_of
+from shared.store.narrowing import ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed, received
+from shared.store.relations import FLAG, PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
 from shared.web.lists import OF_EVERY_LIST, Paged, query
@@ -27,6 +27,7 @@ from shared.web.strict_json import refuse
 
 ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
 ORDERS = (OLDEST, NEWEST)
+OFFICE = "office"
 TAKERS = (ME, NOBODY)
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
@@ -35,6 +36,12 @@ _CODE: TypeAdapter[str] = TypeAdapter(Code)
 def filters_for(case: Case[Any], role: Role) -> tuple[str, ...]:
     """By what the role narrows the list, beside `status`."""
     return tuple(name for name in case.filters if name not in HIDDEN.get(role, ()))
+
+
+def flags_for(case: Case[Any], role: Role) -> tuple[str, ...]:
+    """The flags that the role is shown and narrows by: whoever works for an office, in the office's own list."""
+    lists = case.readers if case.lists is None else case.lists
+    return case.flags if lists.get(role) == OFFICE else ()
 
 
 def is_in_time(served: Served) -> bool:
@@ -58,6 +65,12 @@ def filters_of(served: Served) -> list[dict[str, Any]]:
     if case.taken_in:
         words = "For officers: those that the caller works on, or nobody does; the ones that are over are left out."
         found.append(_parameter(TAKEN_BY, words, {"type": "string", "enum": [*TAKERS]}))
+    if case.flags:
+        words = "For officers: those in which that is to be looked at."
+        found.append(_parameter(FLAG, words, {"type": "string", "enum": list(case.flags)}))
+    if case.received_in:
+        words = "For officers: those of other offices that the caller's is asked to take over."
+        found.append(_parameter(TRANSFER, words, {"type": "string", "enum": [TO_US]}))
     if is_in_time(served):
         found.append(_parameter(ORDER, "By when they were opened.", {"type": "string", "enum": [*ORDERS]}))
     return found
@@ -68,7 +81,13 @@ def asked_of(request: Request, served: Served, role: Role, definitions: Definiti
     TooEarly while programmes are still being read."""
     case, orders = served.case, (ORDER,) if is_in_time(served) else ()
     takers = (TAKEN_BY,) if case.is_taken_by(role) else ()
-    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *orders)
+    flags = flags_for(case, role)
+    further = (*([TRANSFER] if case.is_received_by(role) else []), *([FLAG] if flags else []))
+    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *further, *orders)
+    if sent.get(TRANSFER, TO_US) != TO_US:
+        refuse(CODE_NOT_LISTED, f"query/{TRANSFER}", TO_US)
+    if FLAG in sent and sent[FLAG] not in flags:
+        refuse(CODE_NOT_LISTED, f"query/{FLAG}", f"one of {', '.join(flags)}")
     if sent.get(TAKEN_BY, ME) not in TAKERS:
         refuse(CODE_NOT_LISTED, f"query/{TAKEN_BY}", f"one of {', '.join(TAKERS)}")
     if sent.get(ORDER, OLDEST) not in ORDERS:
@@ -99,7 +118,8 @@ def paged_of(
     offices = definitions.offices() if asked and PROGRAMME in case.filters else {}
     filters = (f"{name}={asked[name]}" for name in sorted(asked))
     order = (NEWEST,) if newest else ()
-    return Paged(narrowed(case, *equality, asked, offices), (*equality, *filters, *order), newest)
+    listed = received(equality[1], asked) if TRANSFER in asked else narrowed(case, *equality, asked, offices)
+    return Paged(listed, (*equality, *filters, *order), newest)
 
 
 def asked_by(account: str, asked: Mapping[str, str]) -> Mapping[str, str]:

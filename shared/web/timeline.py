@@ -12,8 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from shared.cases.case import Case
+from shared.cases.case import NEW, Case
 from shared.contracts.base import Event, Instant
+from shared.contracts.transfers import CaseTransferred, Transferring
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
 from shared.messaging.topics import TOPICS
@@ -126,20 +127,28 @@ def _as_read(
             shown = row
             if status is not None and status in veil:
                 status = veil[status]
-                shown = _seeming(served.case, row, status)
-            if shown["fact"] in events and served.tells(events[shown["fact"]], role):
+                shown = _seeming(served.case, row, stood, status)
+            if shown["fact"] in events and _tells(served, events[shown["fact"]], role):
                 yield {**shown, "status": status, "before": stood if stood != status else None}
             stood = status
         was_veiled = last in veil
 
 
-def _seeming(case: Case[Any], row: Mapping[str, Any], status: str | None) -> Mapping[str, Any]:
-    """The fact under the name of the one that leads where the case seems to stand, without its reason."""
-    seeming = (
-        one for move in case.moves for one in move.first if _is_among(move.first, row) and one.leads_to == status
-    )
-    named = next((one.__name__ for one in seeming), "")
-    return {name: value for name, value in {**row, "fact": named}.items() if name != "reason"}
+def _tells(served: Served, event: type[Event], role: Role) -> bool:
+    """What offices say to each other before a case moves is theirs."""
+    inside = issubclass(event, Transferring) and not issubclass(event, CaseTransferred)
+    return served.tells(event, role) and not (inside and role in _OUTSIDE)
+
+
+def _seeming(case: Case[Any], row: Mapping[str, Any], stood: str | None, status: str) -> Mapping[str, Any]:
+    """The fact under the name of the one that leads from there to where the case seems to stand; with its reason where
+    that one has one."""
+    begun = (move for move in case.moves if (stood or NEW) in move.before and _is_among(move.first, row))
+    seeming = next((one for move in begun for one in move.first if one.leads_to == status), None)
+    if seeming is None:
+        return {**row, "fact": ""}
+    kept = row if "reason" in seeming.model_fields else {name: row[name] for name in row if name != "reason"}
+    return {**kept, "fact": seeming.__name__}
 
 
 def _is_among(events: Sequence[type[Event]], row: Mapping[str, Any]) -> bool:

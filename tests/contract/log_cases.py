@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.local import LocalLog
@@ -102,6 +104,27 @@ async def all_of(log: Log, topic: Topic) -> list[Record]:
     for partition in range(topic.partitions):
         offset = 0
         while records := await log.read(topic.name, partition, offset, 1000):
+            found.extend(records)
+            offset = records[-1].offset + 1
+    return found
+
+
+async def by_columns(log: Log, topic: Topic) -> list[Record]:
+    """`all_of`, read by columns, of which each says what its records say."""
+    found: list[Record] = []
+    for partition in range(topic.partitions):
+        offset = 0
+        while len((columns := await log.read_columns(topic.name, partition, offset)).offsets):
+            records = columns.records(np.arange(len(columns.offsets)))
+            assert columns.offsets.tolist() == [record.offset for record in records]
+            assert columns.appended_ms.tolist() == [record.appended_ms for record in records]
+            assert columns.keys.to_pylist() == [record.key for record in records]
+            assert columns.values.to_pylist() == [record.value for record in records]
+            named = {name for record in records for name, _ in record.headers if "\ufffd" not in name}
+            for name in named | {"ce_type"}:
+                assert columns.header(name).to_pylist() == [record.named.get(name) for record in records], name
+            last = len(records) - 1
+            assert list(columns.records(np.array([last]))) == [records[last]]
             found.extend(records)
             offset = records[-1].offset + 1
     return found

@@ -72,6 +72,7 @@ def test_every_event_is_registered_on_a_declared_topic_of_its_owner() -> None:
 CAME_LATER = {
     "placement.PlacementContracted.1": {"override_reason"},
     "placement.PlacementExtended.1": {"override_reason"},
+    "registration.ExpertIdentityClashed.1": {"reason"},
     "registration.Profile.2": {"erased"},
 }
 

@@ -11,7 +11,7 @@ import pytest
 from shared.errors import SettingsError, Unavailable
 from shared.messaging.partitions import BATCH_BYTES
 from shared.messaging.port import Message, Record
-from tests.contract.log_cases import Inbox, Place, all_of, put, until
+from tests.contract.log_cases import Inbox, Place, all_of, by_columns, put, until
 
 pytest_plugins = ["tests.contract.log_adapters"]
 
@@ -253,6 +253,7 @@ async def test_compaction_keeps_the_last_record_of_a_key_at_its_offset(place: Pl
     offsets = [record.offset for record in records]
     assert offsets == sorted(offsets)
     assert offsets[0] == 4
+    assert await by_columns(log, topic) == records
     inbox = await consumed(place, log, topic)
     assert {record.key for record in inbox.records} == set(kept)
     await put(log, topic, "a", b"a3")
@@ -302,6 +303,24 @@ async def test_an_unreadable_record_stops_neither_its_batch_nor_its_partition(pl
         mine = [record for record in inbox.records if record.partition == partition]
         assert [(record.key, record.value, record.headers) for record in mine] == wanted
         assert await log.read(topic.name, partition, 0) == mine
+    assert await by_columns(log, topic) == await all_of(log, topic)
+
+
+async def test_columns_say_what_the_records_say(place: Place) -> None:
+    """Long texts, many headers, the same name again, and the middle of what was appended at once."""
+    topic = place.topic(partitions=1)
+    log = await place.open(topic)
+    own = (("ce_type", b"t" * 70), ("ce_types", b"no"), ("a", b"1"), ("ce_programmeversion", b""), ("a", b"2" * 9_000))
+    sent = [
+        Message(f"k{n}", b"v" * (n * n * 50), tuple(own[(n + k) % len(own)] for k in range(n % 7))) for n in range(30)
+    ]
+    await log.append(topic.name, 0, sent)
+    await log.append(topic.name, 0, [Message("last", b"x", HEADERS)])
+    assert await by_columns(log, topic) == await all_of(log, topic)
+    columns = await log.read_columns(topic.name, 0, 11)
+    assert columns.offsets.tolist()[:3] == [11, 12, 13]
+    assert columns.keys[0].as_py() == b"k11"
+    assert len((await log.read_columns(topic.name, 0, 31)).offsets) == 0
 
 
 async def test_two_members_share_the_partitions_and_one_takes_over(place: Place) -> None:

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
-from tests.e2e.edge_world import OFFICE, People, terms
+from tests.e2e.edge_world import ASKED, OFFICE, People, terms
 
+# What follows a request to take a case over, and what of it the office does that is asked.
+_ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
+_BY_THE_OTHER = _ANSWERED[1:]
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
 
 
@@ -26,19 +30,21 @@ class Operation:
     example: dict[str, Any]
     schema: dict[str, Any]
 
-    def url(self, id: str = "") -> str:
-        return f"/{self.service}{self.path.replace('{id}', id)}"
+    def url(self, id: str = "", file: str = "") -> str:
+        return f"/{self.service}{self.path.replace('{id}', id).replace('{file}', file)}"
 
 
 @dataclass(frozen=True)
 class Ready:
-    """Who sends the example about which case; `ids` replaces what the example names (pointer -> id)."""
+    """Who sends the example about which case, and which file of it; `ids` replaces what the example names
+    (pointer -> id)."""
 
     id: str = ""
     ids: dict[str, Any] = field(default_factory=dict)
     role: Role = "officer"
     office: str | None = OFFICE
     subject: str = ""
+    file: str = ""
 
 
 def documents(people: People) -> dict[str, dict[str, Any]]:
@@ -127,6 +133,11 @@ class Cases:
         self._people.done(f"/registration/v1/experts/{expert}/appeal", {"ground": "facts", "note": "It is so."})
         return Ready(expert, subject="checker")
 
+    def _alike(self) -> Ready:
+        """Two of one name."""
+        name = self._people.registration()["person"]["family_name"]
+        return Ready([self._people.expert("registered", family_name=name) for _ in range(2)][1])
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -211,6 +222,8 @@ class Cases:
             "messages_discard": self._held,
             "messages_hold_back": self._reminding,
             "drafts_find": Ready,
+            "experts_files_begin": lambda: self._expert("eligible"),
+            "experts_files_read": self._filed,
             "drafts_give_back": lambda: Ready(self._people.draft()),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
@@ -219,6 +232,7 @@ class Cases:
             "experts_provide_info": self._asked,
             "experts_request_info": lambda: self._expert("registered"),
             "experts_settle_identity": self._clashing,
+            "experts_keep_apart": self._alike,
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),
@@ -294,21 +308,30 @@ class Cases:
             return services[service][name]
         return self._shared(service, *name.split("_", 1))
 
+    def _filed(self) -> Ready:
+        """Under an account of its own, as readings of identifiers are."""
+        expert = self._expert("eligible")
+        return replace(expert, file=self._people.file(expert.id), subject="reader")
+
     def _shared(self, service: str, cases: str, verb: str) -> Callable[[], Ready]:
         """What officers do with cases of every kind that they work on; KeyError for another verb."""
         opened: dict[str, Callable[[], Ready]] = {
             "experts": lambda: self._expert("eligible"),
+            "institutions": lambda: self._institution("active"),
             "assignments": lambda: self._assignment("draft"),
             "matches": lambda: self._match("shortlisted"),
             "placements": lambda: self._placement("contracted"),
         }
-        taken = {"take": False, "pass_on": True, "give_back": True}[verb]
+        before = {"pass_on": "take", "give_back": "take", **dict.fromkeys(_ANSWERED, ASK)}
+        if verb not in ("take", "ask_transfer", *before):
+            raise KeyError(verb)
 
         def ready() -> Ready:
             case = opened[cases]()
-            if taken:
-                self._people.done(f"/{service}/v1/{cases}/{case.id}/take")
-            return case
+            if first := before.get(verb):
+                said = {"to_office": ASKED, "reason": "workload"} if first == ASK else {}
+                self._people.done(f"/{service}/v1/{cases}/{case.id}/{first}", said)
+            return replace(case, office=ASKED) if verb in _BY_THE_OTHER else case
 
         return ready
 

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
+from schemathesis.transport.serialization import Binary
 
+from services.registration.files.resumed import PARTIAL
 from shared.identity.roles import Role
 from tests.e2e.edge_checks import check_answer
 from tests.e2e.edge_world import OFFICE, People
@@ -29,6 +31,7 @@ CALLERS: tuple[Caller, ...] = (
     ("expert", None, "me", 1),
 )
 TELLING_CHARACTERS = 12
+schemathesis.serializer.alias(PARTIAL, "application/octet-stream")
 
 
 def fuzz(people: People, service: str, document: dict[str, Any], ids: dict[str, Any]) -> Counter[int]:
@@ -74,8 +77,9 @@ def answered(people: People, service: str, case: Case, ids: dict[str, Any], call
     """The case's body and query under a real id, so that it comes further than 404."""
     path = case.operation.path
     collection = path.split("/")[-1] if path.count("/") < 2 else path.split("/")[2]
+    file = ids["id"]["files"] if "/files/" in path else "registration.PersonRecorded.1.json"
     path = (
-        path.replace("{file}", "registration.PersonRecorded.1.json")
+        path.replace("{file}", str(file))
         .replace("{code}", str(ids["code"]))
         .replace("{id}", str(ids["id"].get(collection) or ids["code"]))
     )
@@ -88,13 +92,15 @@ def answered(people: People, service: str, case: Case, ids: dict[str, Any], call
         f"/{service}{path}",
         params=query,
         content=content_of(case.body),
-        headers=headers | people.headers(*caller[:3]) | {"Content-Type": "application/json"},
+        headers=headers | people.headers(*caller[:3]) | {"Content-Type": case.media_type or "application/json"},
     )
 
 
 def content_of(body: Any) -> bytes | None:
     if isinstance(body, NotSet):
         return None
+    if isinstance(body, Binary):
+        return body.data
     if isinstance(body, bytes):
         return body
     return json.dumps(body).encode()

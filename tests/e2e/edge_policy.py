@@ -62,6 +62,8 @@ class Case:
         relations = {
             "all": True,
             "office": who.office == OFFICE,
+            # No other office is asked to take it over.
+            "receiving": False,
             "own": who.inside and who.role in self.own,
             "institution": who.inside and who.role in self.institution,
             # Nobody is on a panel yet.
@@ -89,4 +91,7 @@ def expected(service: str, route: Guarded, case: Case, who: Somebody) -> tuple[i
         return 422, False
     if not seen:
         return 404, False
+    if route.method == "PATCH":
+        # A piece of a file is no JSON.
+        return 415, False
     return (422 if route.method == "POST" else 200), False

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.clock import derived_id, text_of
 from tests.e2e.edge_town import BEGAN, Town
-from tests.e2e.edge_world import ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
+from tests.e2e.edge_world import ASKED, ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
 
 TODAY = BEGAN.date()
 # Each has one digit less in common with the occupation that is asked for, which decides the ranks.
@@ -45,6 +45,8 @@ class Story:
         await self.consent_withdrawn_and_given()
         await self.refused_or_asked_again()
         await self.reached_otherwise()
+        await self.kept_apart()
+        await self.passed_on()
         await self.erased()
 
     async def beginning(self) -> None:
@@ -71,9 +73,9 @@ class Story:
             await self.town.do(f"/registration/v1/institutions/{answer['id']}/{verb}")
         return str(answer["id"])
 
-    async def _registered(self, name: str, number: str = "", **attributes: Any) -> str:
+    async def _registered(self, name: str, number: str = "", called: str = "", **attributes: Any) -> str:
         person = {
-            "given_name": name,
+            "given_name": called or name,
             "family_name": "of the story",
             "document": {"type": "passport", "country": "NL", "number": number or f"N{name}"},
             "attributes": ATTRIBUTES | attributes,
@@ -287,15 +289,22 @@ class Story:
         await self.town.settle()
 
     async def named_otherwise(self) -> None:
-        """Eve's document and year of birth are another one's than was recorded; Fay's change is refused."""
+        """Eve's document and year of birth are another one's than was recorded, and Gil's is Cy's; Fay's change is
+        refused."""
         document = {"type": "passport", "country": "NL", "number": "X0900001"}
+        born = {"year": 1972, "month": 3}
         for name, verb, reason, said in (
-            ("eve", "confirm", "document_seen", {"family_name": "Other", "birth_year": 1972, "document": document}),
+            ("eve", "confirm", "document_seen", {"family_name": "Other", "born": born, "document": document}),
+            ("gil", "confirm", "document_seen", {"document": {**document, "number": "Ncy"}}),
             ("fay", "refuse", "not_proven", {"family_name": "Other"}),
         ):
             path = f"/registration/v1/persons/{self.persons[name]}"
             await self.town.do(f"{path}/request-identity-change", {**said, "reason": "new_document"})
             await self.town.do(f"{path}/{verb}-identity-change", {"reason": reason}, subject="checker")
+        await self.town.settle()
+        body = {"outcome": "holds", "reason": "documents_compared"}
+        path = f"/registration/v1/experts/{self.experts['gil']}/settle-identity"
+        await self.town.do(path, body, "protection", None)
         await self.town.settle()
 
     async def corrected(self, name: str, **attributes: Any) -> None:
@@ -348,6 +357,37 @@ class Story:
         body = {"email": "somebody@example.org", "language": "fr", "often": "at_once", "unwanted": []}
         for case in (f"persons/{self.persons['eve']}", f"institutions/{self.host}"):
             await self.town.do(f"/registration/v1/{case}/set-contact", body)
+        await self.town.settle()
+
+    async def kept_apart(self) -> None:
+        """Two of one name, year of birth and origin, who are two."""
+        for name in ("lin", "linus"):
+            await self._registered(name, called="Lin")
+        path = f"/registration/v1/experts/{self.experts['linus']}/keep-apart"
+        await self.town.do(path, {"reason": "relatives"})
+        await self.town.settle()
+
+    async def passed_on(self) -> None:
+        """Eve, the host and a request with its match and placement go to another office, which first declines."""
+        assignment, eve = await self._shortlisted("eleventh", 600, 660, "eve")
+        await self._match(eve, "allocate", "offer", "accept")
+        await self.town.settle()
+        asks = {"to_office": ASKED, "reason": "office_closes"}
+        steps: list[tuple[str, str, dict[str, Any]]] = [
+            ("ask-transfer", OFFICE, asks),
+            ("decline-transfer", ASKED, {"reason": "no_capacity"}),
+            ("ask-transfer", OFFICE, asks),
+            ("withdraw-transfer", OFFICE, {}),
+            ("ask-transfer", OFFICE, asks),
+            ("accept-transfer", ASKED, {}),
+        ]
+        experts, hosts = f"registration/v1/experts/{self.experts['eve']}", f"registration/v1/institutions/{self.host}"
+        for case in (experts, hosts, f"matching/v1/assignments/{assignment}"):
+            for number, (verb, office, body) in enumerate(steps):
+                await self.town.do(f"/{case}/{verb}", body, "officer", office, subject=f"{office} {number}")
+            await self.town.settle()
+        path = f"/placement/v1/placements/{derived_id(eve, 'placement')}"
+        await self.town.do(f"{path}/cancel", {"reason": "host_withdrew"}, "officer", ASKED)
         await self.town.settle()
 
     async def erased(self) -> None:

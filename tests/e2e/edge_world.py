@@ -21,8 +21,11 @@ from shared.identity.roles import Role
 from tests.e2e.system import SERVICES, System
 
 OFFICE, OTHER_OFFICE = "kabul", "sarajevo"
+# The office that examples ask to take a case over.
+ASKED = "tbilisi"
 PROGRAMME = "trqn-1"
 PATIENCE_SECONDS = 20.0
+PDF = b"%PDF-1.7\n%%EOF\n"
 DEFINITION_FILE = Path(__file__).parents[2] / "deploy/programmes" / f"{PROGRAMME}.yaml"
 
 ATTRIBUTES: dict[str, Any] = {
@@ -193,6 +196,17 @@ class People:
         asked = {"programme": PROGRAMME, "known_by": "family_name", "said": name}
         (found,) = self.done("/registration/v1/drafts/find", asked)["items"]
         return str(found["id"])
+
+    def file(self, expert: str, content: bytes = PDF, name: str = "scan.pdf", **how: Any) -> str:
+        """One that is kept, of the case."""
+        body = {"document": "diploma", "media_type": "application/pdf", "size": len(content), "name": name}
+        path = f"/registration/v1/experts/{expert}/files"
+        id = self.done(path, body, **how)["id"]
+        headers = self.headers(how.get("role", "officer"), OFFICE, how.get("subject", ""))
+        headers |= {"Content-Type": "application/partial-upload", "Upload-Offset": "0", "Upload-Complete": "?1"}
+        answer = self.http.patch(f"{path}/{id}", content=content, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return str(id)
 
     def message(self, status: str, about: str) -> str:
         """One that stands so, and will for a while, about that case. Sent is what goes to somebody with an address."""

@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,16 @@ class System:
     @property
     def keys(self) -> Path:
         return Path(self.environment.get("SANKOFA_KEYS") or self.data.with_name("data-keys"))
+
+    @contextmanager
+    def running(self) -> Iterator[System]:
+        """Started and ready; stopped in the end, whatever happens."""
+        self.start()
+        try:
+            self.wait_ready()
+            yield self
+        finally:
+            self.stop()
 
     def start(self, *, installed: bool = False) -> None:
         """`installed`: by the console script itself."""

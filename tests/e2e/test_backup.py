@@ -89,13 +89,8 @@ def refused(ran: Any) -> str:
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path)
-    system.start()
-    try:
-        system.wait_ready()
+    with System(tmp_path).running() as system:
         yield system
-    finally:
-        system.stop()
 
 
 @pytest.mark.timeout(300)

@@ -76,16 +76,12 @@ async def poison(data: Path) -> None:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     system = System(tmp_path_factory.mktemp("edges"))
     asyncio.run(poison(system.data))
-    system.start()
-    try:
-        system.wait_ready()
+    with system.running():
         people = People(system)
         people.publish()
         edge_plain.publish(people)
         yield people
         people.close()
-    finally:
-        system.stop()
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +101,13 @@ def ready(people: People, cases: Cases) -> dict[str, tuple[Operation, Ready]]:
 
 
 def send(people: People, operation: Operation, ready: Ready, body: Any) -> httpx.Response:
-    return people.post(operation.url(ready.id), body, ready.role, ready.office, ready.subject)
+    return people.post(operation.url(ready.id, ready.file), body, ready.role, ready.office, ready.subject)
 
 
 def raw(people: People, operation: Operation, ready: Ready, body: bytes, content_type: str) -> httpx.Response:
     headers = people.headers(ready.role, ready.office, ready.subject)
     headers |= {"Content-Type": content_type} if content_type else {}
-    return people.http.post(operation.url(ready.id), content=body, headers=headers)
+    return people.http.post(operation.url(ready.id, ready.file), content=body, headers=headers)
 
 
 # Bad input. Everything here is refused, so the cases stay as they are for the last test of all.
@@ -251,7 +247,6 @@ def test_a_correlation_id_comes_back_only_if_it_is_one(people: People) -> None:
 
 def test_who_forwarded_it_changes_nothing(people: People) -> None:
     forwarded = {
-        "X-Forwarded-For": "10.0.0.1",
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Prefix": "/evil",
@@ -269,6 +264,8 @@ def test_who_forwarded_it_changes_nothing(people: People) -> None:
     assert "evil" not in made.text + str(made.headers)
     refused(people.http.get(path, headers=forwarded), 401)
     refused(people.http.get(path, headers=headers | {"Host": "evil.example"}), 400)
+    # No proxy is declared here, so nobody may say for whom he asks.
+    refused(people.http.get(path, headers=headers | {"X-Forwarded-For": "10.0.0.1"}), 400)
 
 
 def test_tokens_that_are_not_ours(people: People) -> None:
@@ -414,6 +411,7 @@ def owned(people: People) -> dict[str, Case]:
         "settings": Case(""),
         "readings": Case(""),
         "duplicates": Case(""),
+        "files": Case(people.file(expert), me),
         "backlog": Case(""),
         "read-model": Case(""),
     }
@@ -423,6 +421,7 @@ def url_of(service: str, path: str, owned: dict[str, Case]) -> tuple[str, Case]:
     collection = path.split("/")[2]
     case = owned.get(f"{collection}/{service}") or owned[collection]
     filled = path.replace("{id}", case.id).replace("{code}", case.id).replace("{indicator}", "registrations")
+    filled = filled.replace("{file}", owned["files"].id)
     return f"/{service}{filled}", case
 
 

@@ -16,25 +16,30 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.edge_canary import files_with, found_in, identity
+from tests.e2e.edge_canary import FAMILY, GIVEN, files_with, found_in, identity
 from tests.e2e.edge_world import PROGRAMME, People
 from tests.e2e.system import System
 
 ME = "canary-account"
 REASON = {"reason": "own_request"}
 FIGURES = f"/monitoring/v1/programmes/{PROGRAMME}/indicators"
+# As a person's own scan may be called and say: both are needles of the search in clear.
+FILE, FILE_NAME = f"%PDF-1.7\n{GIVEN} of a diploma\n%%EOF\n".encode(), f"{FAMILY} diploma.pdf"
 NOTE = "Quixévaraself showed a diploma that was hardly legible."
 
 
 class Canary:
     """What the stores and the keys held of her while she was registered."""
 
-    def __init__(self, system: System, person: str, expert: str) -> None:
-        self.person, self.expert = person, expert
+    def __init__(self, system: System, person: str, expert: str, file: str) -> None:
+        self.person, self.expert, self.file = person, expert, file
         private = document_of(system.data, "persons", person)["private"]
         note = document_of(system.data, "experts", expert)["private"]["noted"][0]["sealed"]
         self.sealed = [text.encode() for name, text in private.items() if name.startswith("sealed_")]
         self.sealed += [note.encode(), private["likeness"].encode()]
+        kept = document_of(system.data, "files", file)["private"]
+        pieces = [document_of(system.data, "file_pieces", piece)["private"]["sealed"] for piece in kept["pieces"]]
+        self.sealed += [text.encode() for text in (kept["key"], kept["name"], kept["digest"], *pieces)]
         self.keys = keys_of(system.keys, "registration", person)
 
     def traces(self, folders: list[Path]) -> dict[str, list[bytes]]:
@@ -68,13 +73,8 @@ def keys_of(keys: Path, service: str, person: str) -> list[bytes]:
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path)
-    system.start()
-    try:
-        system.wait_ready()
+    with System(tmp_path).running() as system:
         yield system
-    finally:
-        system.stop()
 
 
 def counted(people: People) -> dict[str, Any]:
@@ -101,8 +101,9 @@ def canary(people: People) -> Canary:
     people.match(assignment, expert, "shortlisted")
     people.done(f"/registration/v1/experts/{expert}/suspend", {"reason": "under_inquiry", "note": NOTE})
     people.done(f"/registration/v1/experts/{expert}/reinstate")
+    file = people.file(expert, FILE, FILE_NAME)
     people.quiet()
-    return Canary(people.system, people.person_of(expert), expert)
+    return Canary(people.system, people.person_of(expert), expert, file)
 
 
 @pytest.mark.timeout(300)
@@ -117,6 +118,8 @@ def test_an_erased_person_stands_nowhere_and_does_not_come_back(system: System, 
     # What is searched for stood there before.
     before = her.traces(live)
     assert {hit for hits in before.values() for hit in hits} >= {*her.sealed, *her.keys}
+    read = f"/registration/v1/experts/{her.expert}/files/{her.file}/read"
+    assert people.post(read, {"purpose": "screening"}).content == FILE
     figures = counted(people)
     done(system.sankofa("backup", str(tmp_path / "before")))
 
@@ -129,6 +132,7 @@ def test_an_erased_person_stands_nowhere_and_does_not_come_back(system: System, 
     for other, body in (
         (f"{path}/give-consent", {"purpose": "placement"}),
         (f"/registration/v1/experts/{her.expert}/screen", {}),
+        (read, {"purpose": "screening"}),
     ):
         gone = people.post(other, body)
         assert (gone.status_code, gone.json()["rule"]) == (410, "erased")

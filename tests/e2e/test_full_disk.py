@@ -25,12 +25,8 @@ def running(folder: Path, keys: Path | None = None) -> Iterator[System]:
     system = System(folder)
     if keys:
         system.environment["SANKOFA_KEYS"] = str(keys)
-    system.start()
-    try:
-        system.wait_ready()
+    with system.running():
         yield system
-    finally:
-        system.stop()
 
 
 @pytest.fixture

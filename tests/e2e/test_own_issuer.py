@@ -24,21 +24,27 @@ CLIENT, SECRET = "command-line", "a secret: 100 %"
 PROGRAMME = str(Path(__file__).parents[2] / "deploy/programmes/trqn-1.yaml")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     """The address of an OpenID issuer on this machine."""
     with openid_issuer(KEY, granted_to) as address:
         yield address
 
 
-@pytest.fixture
-def system(tmp_path: Path, issuer: str) -> Iterator[System]:
-    system = System(tmp_path)
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, issuer: str) -> Iterator[System]:
+    system = System(tmp_path_factory.mktemp("own-issuer"))
     system.environment["SANKOFA_ISSUER"] = issuer
-    system.start()
-    system.wait_ready()
-    yield system
-    system.stop()
+    with system.running():
+        yield system
+
+
+@pytest.fixture
+def system(running: System) -> Iterator[System]:
+    """Commands of a test are asked with an environment of its own."""
+    before = dict(running.environment)
+    yield running
+    running.environment = before
 
 
 def token(issuer: str, role: str, office: str | None = None, subject: str = "operator") -> str:

@@ -48,12 +48,8 @@ def system(tmp_path: Path) -> Iterator[System]:
     # A table is as wide as the terminal.
     system.environment["COLUMNS"] = "250"
     asyncio.run(poison(system.data))
-    system.start()
-    try:
-        system.wait_ready()
+    with system.running():
         yield system
-    finally:
-        system.stop()
 
 
 def test_what_nobody_can_mend_is_dropped_with_a_reason_and_stays_listed(system: System) -> None:

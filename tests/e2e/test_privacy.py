@@ -82,16 +82,11 @@ class Lived:
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
-    system = System(tmp_path_factory.mktemp("privacy"))
-    system.start()
-    try:
-        system.wait_ready()
+    with System(tmp_path_factory.mktemp("privacy")).running() as system:
         people = People(system)
         people.publish()
         yield Lived(people)
         people.close()
-    finally:
-        system.stop()
 
 
 def test_the_search_finds_what_is_there() -> None:

@@ -16,11 +16,8 @@ KABUL = "  - {code: kabul, name: {en: Kabul}, country: AF, time_zone: Asia/Kabul
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    system = System(tmp_path_factory.mktemp("publishing"))
-    system.start()
-    system.wait_ready()
-    yield system
-    system.stop()
+    with System(tmp_path_factory.mktemp("publishing")).running() as system:
+        yield system
 
 
 def published(system: System, folder: Path, text: str) -> subprocess.CompletedProcess[str]:

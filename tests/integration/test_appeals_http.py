@@ -26,12 +26,7 @@ FOUND = {"reason": "facts_established"}
 async def edge() -> AsyncIterator[Serving]:
     async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
         definition = {**DEFINITION, "selection": {**DEFINITION["selection"], "appeals": {"within_days": 10}}}
-        await serving.post("/programmes", "administrator", {"definition": definition})
-
-        async def known() -> bool:
-            return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(definition)
         yield serving
 
 

@@ -37,13 +37,7 @@ async def edge() -> AsyncIterator[Serving]:
             for name in sorted(STATISTICAL)
         ]
         definition = {**DEFINITION, "dimensions": dimensions}
-        published = await serving.post("/programmes", "administrator", {"definition": definition})
-        assert published.status_code == 201, published.text
-
-        async def known() -> bool:
-            return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(definition)
         yield serving
 
 

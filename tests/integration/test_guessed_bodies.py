@@ -30,12 +30,7 @@ CHARACTERS = 12
 @pytest.fixture
 async def edge() -> AsyncIterator[Serving]:
     async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
-        await serving.post("/programmes", "administrator", {"definition": DEFINITION})
-
-        async def known() -> bool:
-            return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(DEFINITION)
         yield serving
 
 

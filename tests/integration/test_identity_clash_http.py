@@ -32,6 +32,7 @@ OF_ITS_OWN = {
     "received_at",
     "registered_at",
     "recorded_at",
+    "at",
 }
 
 
@@ -41,12 +42,7 @@ async def edge() -> AsyncIterator[Serving]:
         office = {"code": "herat", "name": {"en": "Herat"}, "country": "AF", "time_zone": "Asia/Kabul"}
         for code in (DEFINITION["code"], SECOND):
             changed = {**DEFINITION, "code": code, "offices": [*DEFINITION["offices"], office]}
-            await serving.post("/programmes", "administrator", {"definition": changed})
-
-        async def known() -> bool:
-            return {DEFINITION["code"], SECOND} <= set(serving.service.replica.definitions.codes())
-
-        await serving.eventually(known)
+            await serving.publish(changed)
         yield serving
 
 
@@ -353,3 +349,109 @@ async def test_of_a_claimant_who_is_erased_nothing_of_the_claim_is_left(edge: Se
     assert case["state"]["status"] == "withdrawn"
     assert not any(case["private"].values())
     assert await holds(edge) == {holder: "confirmed"}
+
+
+async def becomes(edge: Serving, subject: str, number: dict[str, str]) -> tuple[list[Any], list[str]]:
+    """All that is said to somebody who was found eligible in two programmes and then names another document, and to the
+    officer who confirms it; the cases."""
+    how: Any = {"role": "expert", "subject": subject}
+    cases = [
+        (await registers(edge, subject, programme=code, document=None))[0] for code in (DEFINITION["code"], SECOND)
+    ]
+    asked_first = f"/experts/{cases[1]}/request-info", {"items": ["diploma"]}
+    for path, body in ((f"/experts/{cases[0]}/screen", {}), asked_first):
+        assert (await edge.post(path, "officer", body)).status_code == 200
+    person = f"/persons/{(await edge.get(f'/experts/{cases[0]}')).json()['person']}"
+    change = {"document": number, "reason": "new_document"}
+    said = [
+        await edge.post(f"{person}/request-identity-change", body=change, **how),
+        await edge.post(
+            f"{person}/confirm-identity-change", "officer", {"reason": "document_seen"}, key=f"k-{subject}"
+        ),
+    ]
+    await edge.quiet()
+    said += [await edge.get(f"{person}{more}", **how) for more in ("", "/timeline")]
+    said += [await edge.get(f"/experts/{one}{more}", **how) for one in cases for more in ("", "/timeline")]
+    said += [await edge.get(f"/experts?status={one}", **how) for one in ("screening", "identity_clash")]
+    said.append(await edge.get(person, "officer"))
+    again = await edge.post(
+        f"{person}/confirm-identity-change", "officer", {"reason": "document_seen"}, key=f"k-{subject}"
+    )
+    return [(one.status_code, comparable(one.json()), headers(one)) for one in (*said, again)], cases
+
+
+async def test_another_document_is_answered_the_same_whether_its_number_is_held_or_not(edge: Serving) -> None:
+    _, holder = await registers(edge, "first", document=NUMBER)
+    free, unheld = await becomes(edge, "second", document("ZZ 999"))
+    held, cases = await becomes(edge, "third", document("ab-123"))
+    assert free == held
+    assert [(await edge.get(f"/experts/{one}")).json()["state"] for one in unheld] == ["screening", "screening"]
+    # To the office and to the role that decides they stand apart.
+    assert [(await edge.get(f"/experts/{one}")).json()["state"] for one in cases] == ["identity_clash"] * 2
+    assert (await edge.get(f"/experts/{cases[0]}", "protection")).json()["holder"] == holder
+    refused = await edge.post(f"/experts/{cases[0]}/screen", "officer")
+    assert (refused.status_code, refused.json()["rule"]) == (409, "illegal_transition")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"), [("holds", "screening"), ("moves", "screening"), ("same_person", "duplicate")]
+)
+async def test_a_claim_by_a_change_of_identity_is_decided_once_for_all_cases(
+    edge: Serving, outcome: str, state: str
+) -> None:
+    _, holder = await registers(edge, "first", document=NUMBER)
+    _, cases = await becomes(edge, "second", document("ab-123"))
+    claimant = (await edge.get(f"/experts/{cases[0]}")).json()["person"]
+    assert (await settle(edge, cases[1], outcome)).status_code == 200
+    await edge.quiet()
+    assert [(await edge.get(f"/experts/{one}")).json()["state"] for one in cases] == [state] * 2
+    moved = outcome == "moves"
+    assert await holds(edge) == {
+        holder: "released" if moved else "confirmed",
+        claimant: "confirmed" if moved else "refused",
+    }
+    assert await told(edge, "registration.persons", "DocumentClaimSettled") == [holder]
+
+
+async def test_what_is_decided_elsewhere_comes_before_another_document(edge: Serving) -> None:
+    """Whether its number is held or not."""
+    await registers(edge, "first", document=NUMBER)
+    for subject, number in (("second", "ZZ 999"), ("third", "ab-123")):
+        expert, person = await registers(edge, subject, document=None)
+        change = {"document": document(number), "reason": "new_document"}
+        await edge.post(f"/persons/{person}/request-identity-change", "expert", change, subject=subject)
+        await edge.post(f"/experts/{expert}/suspend", "officer", {"reason": "under_inquiry"})
+        seen = {"reason": "document_seen"}
+        refused = await edge.post(f"/persons/{person}/confirm-identity-change", "officer", seen)
+        assert (refused.status_code, refused.json()["rule"]) == (409, "case_undecided")
+        await edge.post(f"/experts/{expert}/reinstate", "officer")
+        assert (await edge.post(f"/persons/{person}/confirm-identity-change", "officer", seen)).status_code == 200
+
+
+async def test_cases_whose_identity_waits_are_found_in_the_offices_list(edge: Serving) -> None:
+    first, person = await registers(edge, "first", document=None)
+    second, _ = await registers(edge, "second", document=None)
+    await edge.post(
+        f"/persons/{person}/request-identity-change",
+        "expert",
+        {"given_name": "Other", "reason": "marriage"},
+        subject="first",
+    )
+    await edge.quiet()
+
+    async def listed(query: str, role: Any = "officer", **how: Any) -> Any:
+        answer = await edge.get(f"/experts?flag={query}", role, **how)
+        return [one["id"] for one in answer.json()["items"]] if answer.is_success else answer.json()["errors"]
+
+    assert await listed("identity_change_pending") == [first]
+    assert await listed(f"identity_change_pending&status=screening&programme={DEFINITION['code']}") == [first]
+    assert await listed("identity_change_pending&status=eligible") == []
+    assert await listed("possible_duplicate") == [second]
+    assert await listed("identity_change_pending", office="herat") == []
+    flags = {one["id"]: one["identity_change_pending"] for one in (await edge.get("/experts")).json()["items"]}
+    assert flags == {first: True, second: False}
+    assert (await listed("rain"))[0]["rule"] == "code_not_listed"
+    assert (await listed("identity_change_pending", "expert", subject="first"))[0]["rule"] == "unknown_parameter"
+    await edge.post(f"/persons/{person}/refuse-identity-change", "officer", {"reason": "not_proven"})
+    await edge.quiet()
+    assert await listed("identity_change_pending") == []

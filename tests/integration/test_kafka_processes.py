@@ -169,11 +169,11 @@ async def test_a_rebuild_by_several_processes_equals_the_live_model(
     monkeypatch.setattr(app, "PROCESSES_PAY_FROM", 0)
     # So little that every partition takes several passes.
     monkeypatch.setattr(bulk, "HELD_RECORDS", 10)
-    run, passes = KafkaProcesses.run, list[Any]()
+    run, passes, dying = KafkaProcesses.run, list[Any](), False
 
     async def noted(processes: KafkaProcesses, work: Any, argument: Any) -> Any:
         passes.append(argument)
-        return await run(processes, work, argument)
+        return await run(processes, die if dying and len(passes) == 5 else work, argument)
 
     monkeypatch.setattr(KafkaProcesses, "run", noted)
     runtime = RealRuntime()
@@ -193,6 +193,11 @@ async def test_a_rebuild_by_several_processes_equals_the_live_model(
         await log.append("matching.matches", 0, [Message("nobody", b"not an event", (("ce_type", b"\\xff"),))])
         await service.follower.catch_up()
         before, counts = facts_of(service.follower.model), service.follower.model.counts()
+        live, dying = service.follower.model, True
+        with pytest.raises(Unavailable):
+            await service.rebuild()
+        assert (service.follower.model, live.counts()) == (live, counts)
+        dying = False
         report = await service.rebuild()
         assert (report.different, report.events) == ([], sum((await log.ends(sorted(TOPICS))).values()))
         assert {done.position[0] for done in passes} > {"registration.persons", "matching.matches"}

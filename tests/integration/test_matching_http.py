@@ -43,11 +43,7 @@ async def told(edge: Serving) -> Serving:
     for place, name in enumerate(NAMES):
         account = edge.account("anna") if name == "anna" else None
         await others.expert(name, account, experience_years=12 - place)
-
-    async def known() -> bool:
-        return CODE in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.follows(CODE)
     await edge.quiet()
     return edge
 
@@ -588,11 +584,7 @@ async def test_no_terms_are_drafted_in_a_programme_that_is_over_but_by_who_recor
     others, dates = Others(edge.log), {"starts": date(2006, 1, 1), "ends": date(2008, 7, 1)}
     await others.programme(DEFINITION.model_copy(update={"dates": DEFINITION.dates.model_copy(update=dates)}))
     await others.host()
-
-    async def known() -> bool:
-        return CODE in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.follows(CODE)
     await edge.quiet()
     body = draft(starts_on="2008-03-01", ends_on="2008-05-01")
     assert rule(await edge.post("/assignments", "officer", body)) == (409, "programme_is_over")

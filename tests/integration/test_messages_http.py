@@ -32,13 +32,7 @@ async def edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Serving, 
     # By day, for nobody is written to at night.
     serving.clock.ahead = timedelta(hours=(12 - serving.clock.now().hour) % 24)
     async with serving:
-        answer = await serving.post("/programmes", "administrator", {"definition": DEFINITION})
-        assert answer.status_code == 201
-
-        async def known() -> bool:
-            return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(DEFINITION)
         yield serving, box
 
 

@@ -50,11 +50,7 @@ async def confirmed(edge: Serving, modality: str = "temporary", number: int = 0,
     offer = offer.model_copy(update={"happened_at": day.first, "recorded_late": True})
     await arrivals.append((arriving.match(number), offer))
     await edge.quiet()
-
-    async def known() -> bool:
-        return "example-1" in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.follows("example-1")
     return day
 
 

@@ -35,11 +35,7 @@ async def edge() -> AsyncIterator[Serving]:
 
 async def published(serving: Serving) -> None:
     await Arriving(serving.log).append(arriving.definition(DEFINITION))
-
-    async def known() -> bool:
-        return "example-1" in serving.service.replica.definitions.codes()
-
-    await serving.eventually(known)
+    await serving.follows("example-1")
 
 
 async def state_of(edge: Serving, number: int = 0) -> dict[str, Any]:

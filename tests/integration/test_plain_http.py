@@ -63,11 +63,7 @@ async def edge() -> AsyncIterator[Serving]:
 async def know(edge: Serving, definition: dict[str, Any]) -> None:
     await Arriving(edge.log).append(arriving.definition(definition), *arriving.known(edge.account))
     await edge.quiet()
-
-    async def known() -> bool:
-        return "example-1" in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.follows("example-1")
 
 
 async def done(edge: Serving, path: str, body: dict[str, Any] | None = None, **how: Any) -> dict[str, Any]:
@@ -229,11 +225,7 @@ async def test_a_training_keeps_the_version_that_it_was_opened_under(edge: Servi
     later = event.model_copy(update={"definition_version": 2})
     arrivals = Arriving(edge.log)
     await arrivals.append((subject, later))
-
-    async def known() -> bool:
-        return bool(edge.service.replica.definitions.newest_version("example-1") == 2)
-
-    await edge.eventually(known)
+    await edge.follows("example-1", 2)
     assert (await done(edge, f"{path}/hold", HELD))["state"] == "held"
     second = await done(edge, "/trainings", TRAINING)
     assert second["frame"]["programme_version"] == 2

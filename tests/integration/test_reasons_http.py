@@ -50,12 +50,7 @@ async def edge() -> AsyncIterator[Serving]:
     async with Serving("registration", declared, registration.build) as serving:
         added = {"reasons": [{"code": "left_the_country", "name": {"en": "Has left the country"}}]}
         definition = {**DEFINITION, "selection": {**DEFINITION["selection"], **added}}
-        assert (await serving.post("/programmes", "administrator", {"definition": definition})).status_code == 201
-
-        async def known() -> bool:
-            return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(definition)
         yield serving
 
 

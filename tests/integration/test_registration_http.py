@@ -28,13 +28,7 @@ async def edge() -> AsyncIterator[Serving]:
 
 @pytest.fixture
 async def published(edge: Serving) -> Serving:
-    answer = await edge.post("/programmes", "administrator", {"definition": DEFINITION})
-    assert answer.status_code == 201, answer.text
-
-    async def known() -> bool:
-        return DEFINITION["code"] in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.publish(DEFINITION)
     return edge
 
 
@@ -332,12 +326,7 @@ async def test_a_dot_in_a_code_is_stored_or_refused_at_the_edge_and_nothing_wait
     selection = {**DEFINITION["selection"], "reasons": [{"code": "a", "name": {"en": "A"}}]}
     selection["items"] = selection["reasons"]
     definition = dotted({**DEFINITION, "residence_statuses": listed, "selection": selection}, 1)
-    assert (await edge.post("/programmes", "administrator", {"definition": definition})).status_code == 201
-
-    async def known() -> bool:
-        return "example-1.1" in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.publish(definition)
     attributes = {**ATTRIBUTES, "sector": "education.1", "residence_status": "citizen.1"}
     named = {"type": "passport", "country": "NL", "number": "D1"}
     body = registration(programme="example-1.1", office="kabul.1", attributes=attributes, document=named)
@@ -382,11 +371,7 @@ async def test_a_correction_may_name_what_the_cases_version_lists_or_the_newest(
     # The case keeps the version under which it was opened, and with it the codes that this version lists.
     changed = {**DEFINITION, "sectors": sectors}
     assert (await published.post("/programmes", "administrator", {"definition": changed})).json()["version"] == 2
-
-    async def known() -> bool:
-        return bool(published.service.replica.definitions.newest_version("example-1") == 2)
-
-    await published.eventually(known)
+    await published.follows("example-1", 2)
     assert (await published.post(path, "officer", health)).status_code == 200
     education = {"attributes": ATTRIBUTES, "valid_from": "2007-05-01"}
     assert (await published.post(path, "officer", education)).status_code == 200
@@ -479,11 +464,7 @@ async def test_nobody_registers_in_a_programme_that_is_over_but_who_did_before_i
     dates = {"starts": "2006-01-01", "ends": "2008-07-01"}
     sent = {"definition": {**DEFINITION, "dates": dates}}
     assert (await edge.post("/programmes", "administrator", sent)).status_code == 201
-
-    async def known() -> bool:
-        return DEFINITION["code"] in edge.service.replica.definitions.codes()
-
-    await edge.eventually(known)
+    await edge.follows(DEFINITION["code"])
     refused = await edge.post("/experts", "officer", registration())
     assert (refused.status_code, refused.json()["rule"]) == (409, "programme_is_over")
     late = registration(happened_at="2008-06-30T09:00:00Z", valid_from="2008-01-01")

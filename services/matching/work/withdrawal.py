@@ -24,6 +24,8 @@ from shared.contracts.registration import (
     ConsentGiven,
     ConsentWithdrawn,
     ExpertDeclaredIneligible,
+    ExpertIdentityClashed,
+    ExpertIdentitySettled,
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
@@ -61,16 +63,26 @@ class Withdrawal:
     async def suspension(self, delivery: Delivery) -> None:
         """An expert is suspended, or no longer so: whatever stands of the person follows."""
         event = delivery.event
-        if not isinstance(event, ExpertSuspended | ExpertReinstated | ExpertScreeningReopened | AppealUpheld):
+        if not isinstance(
+            event,
+            ExpertSuspended | ExpertReinstated | ExpertScreeningReopened | ExpertIdentityClashed | AppealUpheld,
+        ):
             return
         # Without a pool there is nothing to reopen, and whoever closes one later asks why once more.
         if isinstance(event, ExpertSuspended) or await self._store.load(POOLS.name, event.person):
             await self._align(event.person, delivery)
 
     async def ineligible(self, delivery: Delivery) -> None:
-        """What was not offered yet ends; what follows from an offer that is out is for an officer to decide."""
+        """What was not offered yet ends; what follows from an offer that is out is for an officer to decide.
+
+        So it is for whoever turns out to be somebody else, whose own case goes on.
+        """
         event = delivery.event
-        if not isinstance(event, ExpertDeclaredIneligible) or expert_status(delivery.knowledge) != "ineligible":
+        if not isinstance(event, ExpertDeclaredIneligible | ExpertIdentitySettled):
+            return
+        if isinstance(event, ExpertIdentitySettled) and event.outcome != "same_person":
+            return
+        if expert_status(delivery.knowledge) != "ineligible":
             return
         for match in await self._of_expert(event.person, delivery.subject):
             await self._stop_before_offer(match, delivery.cause(f"stop:{match}"))

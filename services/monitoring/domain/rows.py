@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -57,18 +57,38 @@ def microseconds_of(instant: datetime) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
+class Taken(NamedTuple):
+    """What an event's row takes from its body. `needed`: what facts are made of, True or the parts of a part; `person`
+    and `entry`: where these two stand, None where the body says none."""
+
+    needed: Mapping[str, Any] = {}
+    person: str | None = None
+    entry: str | None = None
+
+
+def taken_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Taken:
+    """What the rows of that type of event take."""
+    if event is ProfileChanged:
+        return Taken(entry="entry")
+    family = catalogue.families.get(event.topic)
+    needed = {} if family is None else needed_of(event, family)
+    if family is None or not needed:
+        return Taken()
+    person = _person_path(family)
+    return Taken(needed, person if person.partition(".")[0] in event.model_fields else None)
+
+
 def payload_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Callable[[Any], Payload]:
     """What an event of that type says besides the head of its `EventRow`."""
-    if event is ProfileChanged:
+    needed, person, entry = taken_of(event, catalogue)
+    if entry is not None:
         return _entry_of
-    family = catalogue.families.get(event.topic)
-    needed: dict[str, Any] = {} if family is None else needed_of(event, family)
-    if family is None or not needed:
+    if not needed:
         return _nothing_of
     to_json = partial(event.__pydantic_serializer__.to_json, include=needed, exclude_none=True)
-    step, _, rest = _person_path(family).partition(".")
-    if step not in event.model_fields:
+    if person is None:
         return lambda said: (None, None, _text(to_json(said)))
+    step, _, rest = person.partition(".")
 
     def payload(said: Any) -> Payload:
         named = getattr(said, step)

@@ -26,12 +26,13 @@ from shared.identity.tokens import Principal
 from shared.intake.submissions import Intake
 from shared.programmes.definitions import Definitions
 from shared.web.callers import Edge
+from shared.web.origin import origin
 
 COOKIE, PATH = "sankofa-draft", f"/{SERVICE}"
 # The accounts of those who apply without one: a draft's id stands for its person until an account is assigned.
 DRAFTS_ISSUER = "urn:sankofa:drafts"
-# Wrong codes or facts of one address, and new drafts, within ten minutes. Behind a proxy everybody has one address, and
-# a code is one of 2**60, so this bounds work and no more.
+# Wrong codes or facts of one address, and new drafts, within ten minutes. Many people share an address, and a code is
+# one of 2**60, so this bounds work and no more.
 WRONG_AT_MOST, NEW_AT_MOST = 200, 2_000
 WINDOW_SECONDS = 600.0
 ADDRESSES_AT_MOST = 10_000
@@ -117,15 +118,15 @@ class Opening:
 
     def count_new(self, request: Request) -> None:
         """Raises Overloaded (429) for an address that begins too many."""
-        address, now = _address(request), self.edge.runtime.monotonic()
+        address, now = origin(request), self.edge.runtime.monotonic()
         self.new.check(address, now)
         self.new.count(address, now)
 
     def check_tries(self, request: Request) -> None:
-        self.wrong.check(_address(request), self.edge.runtime.monotonic())
+        self.wrong.check(origin(request), self.edge.runtime.monotonic())
 
     def failed(self, request: Request) -> None:
-        self.wrong.count(_address(request), self.edge.runtime.monotonic())
+        self.wrong.count(origin(request), self.edge.runtime.monotonic())
 
     def _held(self, request: Request) -> str | None:
         """The code in the browser's cookie, if this system put it there."""
@@ -135,7 +136,3 @@ class Opening:
 
     def _known(self, code: str) -> str:
         return keyed_digest(derived_key(self.edge.cursor_key, "draft"), code)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""

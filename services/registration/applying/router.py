@@ -30,6 +30,7 @@ from shared.web.bodies import Body
 from shared.web.callers import Granted, everybody
 from shared.web.calling import Asking, call_of
 from shared.web.doors import entered
+from shared.web.origin import origin
 from shared.web.pages.cases import fields_for
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
@@ -189,7 +190,7 @@ class Applying:
             sent: Body[Any] = bodies.body_of(self._move.body, raw)
             asking = Asking(f"{opened.id}.{opened.draft.sent}")
             call = await call_of(request, granted, self._served, self._move, sent, asking)
-            with entered(granted):
+            with entered(granted, origin(request)):
                 receipt = await self._served.taken[CREATE](call)
         except Refusal as refusal:
             return self._check(request, opened, refusal.problems, refusal.status)

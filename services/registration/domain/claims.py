@@ -13,7 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Instant
-from shared.contracts.registration import ExpertIdentityClashed, ExpertIdentitySettled, ExpertRegistered
+from shared.contracts.registration import (
+    ExpertIdentityClashed,
+    ExpertIdentitySettled,
+    ExpertRegistered,
+    ExpertScreeningReopened,
+)
 from shared.errors import Refusal
 
 CLASH, DUPLICATE = "identity_clash", "duplicate"
@@ -25,6 +30,7 @@ OUTCOMES: dict[Outcome, str] = {
 }
 REASONS = ("documents_compared", "authority_confirmed", "typing_error", "false_statement", "person_confirmed")
 UNCHANGED = "outcome_unchanged"
+IDENTITY_CHANGED = "identity_changed"
 
 
 class Settled(BaseModel):
@@ -71,6 +77,33 @@ def as_decided(turn: Turn[Any, IdentitySettlement]) -> Told:
 
 def settled(event: Any) -> Settled:
     return Settled(outcome=event.outcome, reason=event.reason, decided_at=event.happened_at)
+
+
+def under_another_document(turn: Turn[Any, Change]) -> Told:
+    """Who has another document is screened anew, whoever holds its number: nobody is told whether somebody does.
+
+    Where another person holds it, the case stands as one that registers with it would.
+    """
+    state, held = turn.state, turn.given
+    if held:
+        names = ("person", "programme", "programme_version", "office", "channel")
+        said = {name: getattr(state, name) for name in names}
+        return [ExpertIdentityClashed(happened_at=turn.now, **said, reason=IDENTITY_CHANGED)]
+    if state.status in ("suspended", "appealed"):
+        # Screening would lift what was decided there.
+        return []
+    return [ExpertScreeningReopened(happened_at=turn.now, person=state.person, reason=IDENTITY_CHANGED)]
+
+
+def identified_anew(standing: frozenset[str]) -> Move:
+    """The row by which a case follows another document of its person."""
+    return Move(
+        "identify-anew",
+        standing,
+        (ExpertScreeningReopened, ExpertIdentityClashed),
+        rule=under_another_document,
+        overtaken="nothing",
+    )
 
 
 SETTLES = Move(

@@ -64,6 +64,7 @@ DEFINITION: dict[str, Any] = {
     "countries_of_residence": ["NL"],
     "sectors": [{"code": "education", "name": {"en": "Education"}}],
     "selection": {
+        "documents": [{"code": "diploma", "name": {"en": "Diploma"}, "needed": True, "most": 3}],
         "eligibility": [
             {
                 "criterion": "education",

@@ -1,8 +1,9 @@
 """An expert: a person in one programme, screened by the criteria that the programme declares (domain.md, section 3).
 
 identity_clash > screening | duplicate; screening <> needs_info; screening > eligible | ineligible > screening again;
-any > suspended > what it was before; ineligible | suspended > appealed > screening | dismissed. Whether somebody is on
-assignment or an alumnus follows from placements and is never stored here.
+any > suspended > what it was before; ineligible | suspended > appealed > screening | dismissed; another document of the
+person: any > screening | identity_clash. Whether somebody is on assignment or an alumnus follows from placements and is
+never stored here.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from services.registration.domain import claims, examples
+from services.registration.domain import claims, examples, flags
 from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.fields import (
     ConsentPurpose,
@@ -28,9 +29,17 @@ from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.registrants import PersonInput
 from shared.cases.bodies import ITEM, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.movable import Movable
 from shared.cases.taking import taking
+from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
+from shared.contracts.passed_on import (
+    ExpertTransferAsked,
+    ExpertTransferDeclined,
+    ExpertTransferred,
+    ExpertTransferWithdrawn,
+)
 from shared.contracts.registration import (
     PURPOSES,
     AppealDismissed,
@@ -44,6 +53,7 @@ from shared.contracts.registration import (
     ExpertIdentitySettled,
     ExpertInfoProvided,
     ExpertInfoRequested,
+    ExpertKeptApart,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
@@ -71,7 +81,7 @@ PROFILE_CHANGED = "profile_changed"
 AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 
-class Expert(BaseModel):
+class Expert(Movable):
     """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
     (`resumes_until`: its `appeal_until`), or before the withdrawal.
 
@@ -232,31 +242,40 @@ def may_be_appealed(turn: Turn[Expert, Reason]) -> Told:
 def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
     match event:
-        case ExpertRegistered() | ExpertIdentityClashed():
+        case ExpertRegistered() | ExpertIdentityClashed() if state is None:
             # Lists are in this order, in which no case may move later.
-            return {"registered_at": state.registered_at if state else event.happened_at}
+            return {"registered_at": event.happened_at}
         case ExpertIdentitySettled():
             return {"reason": None, "identity": claims.settled(event)}
+        case ExpertKeptApart() if state:
+            # Why the case stands where it stands is another thing.
+            return {"reason": state.reason}
         case ExpertInfoProvided():
             return {"items": ()}
         case ExpertDeclaredEligible():
             return {"criteria": (), "failing": (), "reason": None, "appeal_until": None}
         case ExpertDeclaredIneligible():
             return {"failing": (), "reason": None, "appeal_until": event.appeal_until}
-        case ExpertScreeningReopened() | AppealUpheld():
+        case ExpertScreeningReopened() | ExpertIdentityClashed() | AppealUpheld():
             upheld = {"appeal": "upheld"} if isinstance(event, AppealUpheld) else {}
             undone = dict.fromkeys(("resumes", "resumes_until", "appeal_until"))
-            return {**undone, **upheld, "criteria": (), "failing": ()}
-        case ExpertSuspended() if state:
-            return {"resumes": state.status, "resumes_until": state.appeal_until}
-        case ExpertReinstated() if state:
-            back = {"status": state.resumes or "screening", "appeal_until": state.resumes_until}
-            return {**back, "reason": None, "resumes": None, "resumes_until": None}
+            return {**undone, **upheld, **dict.fromkeys(("criteria", "failing", "items"), ())}
         case ExpertAppealed() if state:
             return {"against": state.status, "appealed_at": event.happened_at, "appeal": "pending"}
         case AppealDismissed():
             return {"appeal": "dismissed", "appeal_until": None}
-        case ExpertWithdrawn() if state:
+    return _set_aside(state, event) if state else {}
+
+
+def _set_aside(state: Expert, event: Any) -> Mapping[str, Any]:
+    """What a suspension, its end and a withdrawal change."""
+    match event:
+        case ExpertSuspended():
+            return {"resumes": state.status, "resumes_until": state.appeal_until}
+        case ExpertReinstated():
+            back = {"status": state.resumes or "screening", "appeal_until": state.resumes_until}
+            return {**back, "reason": None, "resumes": None, "resumes_until": None}
+        case ExpertWithdrawn():
             gone: Mapping[str, Any] = dict.fromkeys(("criteria", "failing", "items"), ())
             return {**gone, "resumes": state.resumes or state.status, "resumes_until": None, "appeal_until": None}
     return {}
@@ -266,9 +285,19 @@ SCREENING = states("screening")
 SCREENED = states("eligible", "ineligible")
 ASKED = states("needs_info")
 APPEALED = states("appealed")
+# Whose number it is, no office decides, nor takes over.
+TRANSFERS = Transfers(
+    ExpertTransferAsked,
+    ExpertTransferWithdrawn,
+    ExpertTransferDeclined,
+    ExpertTransferred,
+    SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"},
+)
 # Something was decided on the person in them, which others may rely on.
 DECIDED = SCREENED | APPEALED | {"suspended", "dismissed"}
 CRITERIA = states("definition", "person")
+# In which a case goes on, or may go on again.
+STANDING = SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"}
 VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
 
 REQUESTED = (
@@ -451,8 +480,10 @@ MOVES: tuple[Move, ...] = (
         body=Reason,
         overtaken="nothing",
     ),
-    # Whose number it is, no office decides.
+    claims.identified_anew(STANDING),
+    *flags.settling(STANDING, claims.CLASH),
     *taking(SCREENING | ASKED | SCREENED | APPEALED | {"suspended"}),
+    *TRANSFERS.moves(),
 )
 
 EXPERT = Case(
@@ -462,6 +493,7 @@ EXPERT = Case(
     fold,
     readers=OWN_OR_OFFICE,
     filters=("programme", "person"),
+    flags=flags.FLAGS,
     second="already_registered",
     # Whoever registers learns nothing of the numbers that others brought.
     veiled={claims.CLASH: "screening"},

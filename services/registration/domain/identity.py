@@ -17,6 +17,8 @@ from shared.errors import Refusal
 
 Outcome = Literal["pending", "confirmed", "refused"]
 UNCHANGED = "identity_unchanged"
+# Of a case on which somebody still decides by who the person was.
+UNDECIDED = "case_undecided"
 # Of whoever would change by a correction what decisions stand on.
 NEEDED = "identity_change_needed"
 GROUNDS = ("mistaken_entry", "marriage", "divorce", "court_decision", "new_document")

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from services.registration.domain.contact import BY_DAY, Unwanted
 from services.registration.domain.messages import Recipient
 from shared.contracts import matching as m
+from shared.contracts import passed_on as o
 from shared.contracts import placement as p
 from shared.contracts import registration as r
 from shared.contracts.base import Envelope, Event
@@ -100,6 +101,10 @@ def _expiry(event: Any) -> datetime | None:
 def _first(_event: Any, envelope: Envelope) -> bool:
     """Whose number was another's is registered again when that is decided, and reads nothing of it."""
     return envelope.sequence == 1
+
+
+def _later(event: Any, envelope: Envelope) -> bool:
+    return not _first(event, envelope)
 
 
 def _ends(event: Any, _envelope: Envelope) -> bool:
@@ -189,7 +194,11 @@ _REPORT_SOON = Notice("report_soon", "expert", "reminder", due=_on(lambda e: e.e
 
 NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.ExpertRegistered: (Notice("registered", "expert", "receipt", when=_first),),
-    r.ExpertIdentityClashed: (Notice("registered", "expert", "receipt", when=_first),),
+    # Read by whoever it is about, it is the same as what happens where nobody else holds the number.
+    r.ExpertIdentityClashed: (
+        Notice("registered", "expert", "receipt", when=_first),
+        Notice("screening_reopened", "expert", "decision", when=_later),
+    ),
     r.ExpertIdentitySettled: (Notice("registration_ended", "expert", "decision", held=True, when=_ends),),
     r.ExpertInfoRequested: (Notice("info_requested", "expert", "request"),),
     r.ExpertDeclaredEligible: (Notice("eligible", "expert", "decision"),),
@@ -200,6 +209,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.ExpertAppealed: (Notice("appeal_received", "expert", "receipt"),),
     r.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
     r.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
+    o.ExpertTransferred: (Notice("office_changed", "expert", "progress"),),
     r.PersonAccountAssigned: (Notice("account_assigned", "expert", "security"),),
     r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_another_address),),
     r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
@@ -212,6 +222,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
     r.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
     r.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
+    o.InstitutionTransferred: (Notice("office_changed", "host", "progress"),),
     r.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
     m.AssignmentSubmitted: (Notice("terms_received", "host", "receipt"),),
     m.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
@@ -225,6 +236,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     ),
     m.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
     m.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
+    o.AssignmentTransferred: (Notice("office_changed", "host", "progress"),),
     m.ApplicationReceived: (Notice("application_received", "expert", "receipt"),),
     m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True),),
     m.OfferMade: (Notice("offer_made", "expert", "decision", until=_expiry), *OFFER_REMINDERS),

@@ -22,6 +22,7 @@ from services.registration.domain.identity import (
     NEEDED,
     PROOFS,
     REFUSALS,
+    UNDECIDED,
     IdentityChange,
     Outcome,
     is_pending,
@@ -36,6 +37,7 @@ from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.frame import Listed
+from shared.contracts.passed_on import PersonTransferred
 from shared.contracts.registration import (
     Attributes,
     ConsentGiven,
@@ -150,6 +152,18 @@ def as_asked_for(turn: Turn[Person, Reason]) -> Told:
     return [*events, *changed(turn.state.entries, turn.given, turn.now)] if turn.given else events
 
 
+class Follow(Input):
+    """A case of the person went to that `office`; `left`: the one in which the person has no case any more, if none."""
+
+    office: Code
+    left: Code | None = None
+
+
+def from_the_office_that_recorded(turn: Turn[Person, Follow]) -> Told:
+    """The person goes with the case to another office, from the one that answers for the person until then."""
+    return {} if turn.body.left is not None and turn.state.office == turn.body.left else []
+
+
 def as_it_stands(turn: Turn[Person, Change]) -> Told:
     """An older record stands at the head of the compacted topic: the current one has to follow it."""
     entries, erased = turn.state.entries, turn.state.status == "erased" or None
@@ -233,6 +247,14 @@ MOVES: tuple[Move, ...] = (
         rule=as_registered,
     ),
     Move("reissue", RECORDED | {"erased"}, Profile, rule=as_it_stands),
+    Move(
+        "follow",
+        RECORDED,
+        PersonTransferred,
+        body=Follow,
+        rule=from_the_office_that_recorded,
+        overtaken="nothing",
+    ),
     Move("hear-claim", RECORDED, DocumentClaimSettled, body=Heard),
     Move(
         "assign-account",
@@ -308,7 +330,7 @@ MOVES: tuple[Move, ...] = (
         needs=states("private", "guard:document"),
         when=is_pending,
         checked_by_another=True,
-        refuses=("document_held_elsewhere", "four_eyes", "identity_change_not_asked", "timeline_full", *LIVES),
+        refuses=(UNDECIDED, "four_eyes", "identity_change_not_asked", "timeline_full", *LIVES),
         reasons=PROOFS,
         note_to=("expert",),
         example={"reason": PROOFS[0]},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import binascii
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Protocol
 
@@ -15,6 +16,10 @@ from shared.errors import SankofaError, SettingsError
 
 # One mail says a dozen lines; what is longer is a mistake of ours.
 TEXT_CHARACTERS_AT_MOST = 20_000
+# RFC 5322: what a line of a header had better not be longer than, its name and the colon included.
+HEADER_CHARACTERS = 78
+# What most addresses look like; every other one is read by the library, which takes as long as all the rest of a mail.
+_USUAL = re.compile(r"[\w+=-]+(?:\.[\w+=-]+)*@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,63}", re.ASCII | re.IGNORECASE)
 
 
 class AddressRefused(SankofaError):
@@ -57,26 +62,45 @@ def sender_of(address: str) -> str:
         raise SettingsError("SANKOFA_MAIL_FROM is no address such as no-reply@example.org") from None
 
 
-def composed(mail: Mail, sender: str) -> EmailMessage:
+def composed(mail: Mail, sender: str) -> bytes:
     """The mail by RFC 5322, with one recipient and a `Message-ID` that follows from the ledger's key.
 
     Raises AddressRefused for an address that no header can hold.
     """
-    message = EmailMessage(policy=SMTP)
+    headers = {
+        "To": recipient_of(mail),
+        "From": sender,
+        "Subject": _one_line(mail.subject),
+        "Date": format_datetime(mail.at),
+        "Message-ID": f"<{mail.id}@{sender.rpartition('@')[2]}>",
+        # RFC 3834: nobody's absence notice answers it.
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Language": mail.language,
+        "Content-Transfer-Encoding": "quoted-printable",
+    }
+    head = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    lines = mail.text[:TEXT_CHARACTERS_AT_MOST].splitlines()
+    text = "".join(f"{line}\r\n" for line in lines).encode()
+    return head.encode() + b"\r\n" + binascii.b2a_qp(text, istext=True)
+
+
+def recipient_of(mail: Mail) -> str:
+    """The address as every mail server takes it, in ASCII. Raises AddressRefused."""
+    if _USUAL.fullmatch(mail.to):
+        return mail.to
     try:
-        message["To"] = Address(addr_spec=_in_ascii_domain(mail.to))
+        return Address(addr_spec=_in_ascii_domain(mail.to)).addr_spec
     except (ValueError, MessageError, IndexError):
         raise AddressRefused from None
-    message["From"] = sender
-    message["Subject"] = mail.subject
-    message["Date"] = format_datetime(mail.at)
-    message["Message-ID"] = f"<{mail.id}@{Address(addr_spec=sender).domain}>"
-    # RFC 3834: nobody's absence notice answers it.
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text[:TEXT_CHARACTERS_AT_MOST], charset="utf-8", cte="quoted-printable")
-    # Afterwards: whoever sets a content takes every header of that family away.
-    message["Content-Language"] = mail.language
-    return message
+
+
+def _one_line(subject: str) -> str:
+    subject = " ".join(subject.split())
+    if subject.isascii() and len(subject) < HEADER_CHARACTERS - len("Subject: "):
+        return subject
+    return Header(subject, "utf-8", header_name="Subject").encode(linesep="\r\n")
 
 
 def _in_ascii_domain(address: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiosmtplib
 
-from services.registration.mailing.channel import AddressRefused, Mail, composed
+from services.registration.mailing.channel import AddressRefused, Mail, composed, recipient_of
 from shared.errors import SettingsError, Unavailable, UnknownOutcome
 
 Security = Literal["tls", "starttls", "none"]
@@ -61,7 +61,7 @@ class Smtp:
         self._sender = sender
 
     async def send(self, mail: Mail) -> None:
-        server, message = self._server, composed(mail, self._sender)
+        server, message, recipient = self._server, composed(mail, self._sender), recipient_of(mail)
         client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
@@ -74,12 +74,9 @@ class Smtp:
         # Their messages quote the address, so no cause is kept.
         try:
             async with client:
-                await client.send_message(message)
+                await client.sendmail(self._sender, recipient, message)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             raise _of_code(refused.recipients[0].code) from None
-        except aiosmtplib.SMTPNotSupported:
-            # The server takes no address beyond ASCII.
-            raise AddressRefused from None
         except aiosmtplib.SMTPDataError as refused:
             raise _of_code(refused.code) from None
         except (aiosmtplib.SMTPServerDisconnected, aiosmtplib.SMTPReadTimeoutError):

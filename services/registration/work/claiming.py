@@ -56,8 +56,12 @@ class Claiming:
         event, expert = delivery.event, await self._store.load(EXPERTS.name, delivery.subject)
         if not isinstance(event, ExpertIdentitySettled) or expert is None:
             return
+        if delivery.envelope.causation_id is not None:
+            # It follows from the decision on another case of the same claim, and all else followed from that one.
+            return
         holder = await self._person(event.holder)
         guard_id = expert["private"].get(CLAIMED)
+        await self._settle_others(delivery, event, guard_id)
         # Of a claimant who was erased nothing is left that could have the number.
         if event.outcome == "moves" and guard_id:
             await self._guards.move(self._guard, guard_id, event.holder, event.person, delivery.envelope.id)
@@ -67,6 +71,15 @@ class Claiming:
             return
         told = PERSON.ask("hear-claim", outcome=event.outcome, reason=event.reason)
         await self._kernel.execute(PERSONS, event.holder, told, delivery.cause("hear-claim"))
+
+    async def _settle_others(self, delivery: Delivery, event: ExpertIdentitySettled, guard_id: str | None) -> None:
+        """Who came to claim the number later, by a change of identity, may have several cases: it is one claim."""
+        for other in await self._store.find(EXPERTS.name, "own", event.person):
+            if other["state"]["status"] != CLASH or guard_id is None or other["private"].get(CLAIMED) != guard_id:
+                continue
+            said = IdentitySettlement(outcome=event.outcome, reason=event.reason)
+            command, cause = Asked("settle-identity", said, event.holder), delivery.cause(f"settle:{other['_id']}")
+            await self._kernel.execute(EXPERTS, other["_id"], command, cause)
 
     async def _person(self, id: str | None) -> Person | None:
         """Raises TooEarly for one whose own registration took the number and is still under way."""

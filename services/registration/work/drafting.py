@@ -30,6 +30,7 @@ from services.registration.domain.drafts import (
 )
 from services.registration.identifiers import SERVICE
 from services.registration.store import DRAFTS
+from services.registration.work.filing import Filing
 from shared.clock import retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
@@ -107,10 +108,11 @@ class Sent:
 class Drafting:
     """The store holds no code and nothing that was typed but sealed."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, filing: Filing) -> None:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
+        self._filing = filing
 
     async def begin(self, programme: str) -> Opened:
         """A new draft with nothing in it. Raises Unavailable, UnknownOutcome."""
@@ -214,15 +216,26 @@ class Drafting:
 
     def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
-        draft, private = Draft.model_validate(document["state"]), document["private"]
-        if draft.status == "ended" or draft.ends_at <= self._runtime.now():
+        draft, key = Draft.model_validate(document["state"]), self._key(document)
+        if key is None or draft.ends_at <= self._runtime.now():
             return None
-        if draft.day not in self._keys.draft_days(SERVICE):
-            return None
-        by_office = self._by_office(draft.day, draft.programme)
-        key = _unwrapped(open_sealed(by_office, private["by_office"], person=document["_id"], field="by_office"))
         opened = self._opened(document, draft, "", key)
         return opened if opened.office in ("", office) else None
+
+    async def key_of(self, id: str) -> bytes | None:
+        """The draft's key as its offices have it, which needs no code; None for one that has ended.
+
+        Raises Unavailable, SealBroken.
+        """
+        document = await self._store.load(DRAFTS.name, id)
+        return None if document is None else self._key(document)
+
+    def _key(self, document: Document) -> bytes | None:
+        draft, private = Draft.model_validate(document["state"]), document["private"]
+        if draft.status == "ended" or draft.day not in self._keys.draft_days(SERVICE):
+            return None
+        by_office = self._by_office(draft.day, draft.programme)
+        return _unwrapped(open_sealed(by_office, private["by_office"], person=document["_id"], field="by_office"))
 
     async def forget(self, person: str) -> None:
         """Ends the drafts of an erased person."""
@@ -250,7 +263,11 @@ class Drafting:
                 self._keys.destroy_draft_day(SERVICE, day)
 
     async def _end(self, document: Document) -> None:
-        """Raises Conflict where it is just being edited: its timer, or the erasure, comes again."""
+        """With the files that are the draft's still.
+
+        Raises Conflict where it is just being edited: its timer, or the erasure, comes again.
+        """
+        await self._filing.end("draft", document["_id"])
         draft = Draft.model_validate(document["state"]).model_copy(update={"status": "ended", "person": None})
         ended = {"state": draft.model_dump(mode="json"), "private": {}, "timed": False, "next_at": None}
         await self._store.save(

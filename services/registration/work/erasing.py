@@ -13,6 +13,7 @@ from services.registration.listed import definitions_of
 from services.registration.mailing.channel import Channel
 from services.registration.store import DOCUMENTS, EXPERTS, MESSAGES, OFFICE_MARK, PERSONS
 from services.registration.work.drafting import Drafting
+from services.registration.work.filing import Filing
 from services.registration.work.standing import is_offered, is_placed
 from shared.cases.case import Asked
 from shared.clock import derived_id
@@ -35,13 +36,16 @@ class Erasing:
     `guard`: that of the document numbers. `channel`: of mail, None where none is sent.
     """
 
-    def __init__(self, replica: Replica, guard: Guard, drafting: Drafting, channel: Channel | None) -> None:
+    def __init__(
+        self, replica: Replica, guard: Guard, drafting: Drafting, filing: Filing, channel: Channel | None
+    ) -> None:
         self._replica = replica
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._keys = replica.ports.keys.persons(SERVICE)
         self._guard = guard
         self._drafting = drafting
+        self._filing = filing
         self._channel = channel
 
     async def erase(self, call: Call[ErasureFor]) -> Saved[Person]:
@@ -112,19 +116,34 @@ class Erasing:
         return Standing(kept, any(offered), any(placed))
 
     async def _finish(self, person_id: str) -> None:
-        """The numbers, the cases, the drafts, the mails, the key: each may be done already, and the key is what ends
-        it."""
+        """The numbers, the cases, the drafts, the files, the mails, the key: each may be done already, and the key is
+        what ends it."""
         while held := await self._store.find(DOCUMENTS.name, "holder", person_id):
             for guard in held:
                 await self._replica.guards.forget(self._guard, guard["_id"], person_id)
         for expert in await self._store.find(EXPERTS.name, "own", person_id):
-            cause = Cause(derived_id(expert["_id"], ERASED), forgets=True)
-            command = EXPERT.ask("withdraw", reason=ERASED)
-            private = dict.fromkeys(expert["private"])
-            await self._kernel.execute(EXPERTS, expert["_id"], command, cause, private=private)
+            await self._end(expert["_id"])
         await self._drafting.forget(person_id)
+        await self._filing.end("person", person_id)
         await self._forget_mails(person_id)
         await self._keys.destroy(person_id)
+
+    async def _end(self, expert: str) -> None:
+        """Raises Conflict, Unavailable."""
+        cause = Cause(derived_id(expert, ERASED), forgets=True)
+        for _ in range(ATTEMPTS):
+            document = await self._store.load(EXPERTS.name, expert)
+            if document is None:
+                return
+            command, private = EXPERT.ask("withdraw", reason=ERASED), dict.fromkeys(document["private"])
+            version = int(document["version"])
+            try:
+                await self._kernel.execute(EXPERTS, expert, command, cause, expected_version=version, private=private)
+                return
+            except PreconditionFailed:
+                # What was written beside it meanwhile has to go as well.
+                continue
+        raise Conflict
 
     async def _forget_mails(self, person_id: str) -> None:
         """Whatever was sent, also what a crash left unmarked. Raises Unavailable."""

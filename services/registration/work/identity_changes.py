@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.registration.domain import documents
-from services.registration.domain.identity import UNCHANGED, Identity, IdentityChange
+from services.registration.domain.claims import CLASH
+from services.registration.domain.experts import EXPERT, STANDING
+from services.registration.domain.flags import IDENTITY_PENDING
+from services.registration.domain.identity import UNCHANGED, UNDECIDED, Identity, IdentityChange
 from services.registration.domain.lives import RULES, beyond_a_life
 from services.registration.domain.persons import PERSON, Person
 from services.registration.domain.timeline import birth_year, born_in
-from services.registration.identifiers import NOTHING_ASKED, Identifiers
-from services.registration.store import PERSONS
-from shared.cases.bodies import Reason
+from services.registration.identifiers import NOTHING_ASKED, SEALED_DOCUMENT, Identifiers
+from services.registration.store import EXPERTS, PERSONS
+from services.registration.work.claiming import CLAIMED
+from shared.cases.bodies import Change, Reason
 from shared.cases.case import Asked
 from shared.clock import derived_id
-from shared.contracts.registration import ProfileEntry
+from shared.contracts.registration import IdentityChangeConfirmed, ProfileEntry
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal
+from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, seen_by, settled
 from shared.store.guards import Guard
@@ -25,6 +30,10 @@ from shared.web.acting import Call
 
 # In the private part: the account of the officer who decided on the last change.
 DECIDED_BY = "identity_decided_by"
+# And the number of the document that came with it, whether another person held it, and then the document, sealed.
+RENUMBERED = "renumbered"
+# Cases on which somebody decides by who the person was.
+UNDECIDED_IN = frozenset({"suspended", "appealed", CLASH})
 
 
 class IdentityChanges:
@@ -33,6 +42,7 @@ class IdentityChanges:
     def __init__(self, replica: Replica, identifiers: Identifiers, guard: Guard) -> None:
         self._replica = replica
         self._kernel = replica.kernel
+        self._store = replica.ports.store
         self._identifiers = identifiers
         self._guard = guard
 
@@ -50,8 +60,9 @@ class IdentityChanges:
     async def confirm(self, call: Call[Reason]) -> Saved[Person]:
         """The number of the document is held before the person is changed.
 
-        What was read is what is saved: somebody may ask for something else in between. Refusal
-        `document_held_elsewhere`. A crash in between leaves the number with the person, and the verb comes again.
+        What was read is what is saved: somebody may ask for something else in between. A crash in between leaves the
+        number with the person, and the verb comes again. A number that another person holds is kept apart until the
+        protection role has decided (`Claiming`), and the answer is the same. Refusal `case_undecided`.
         """
         for _ in range(ATTEMPTS):
             document, person = await self._kernel.load(PERSONS, call.id)
@@ -83,11 +94,14 @@ class IdentityChanges:
         identity = await self._identifiers.asked_for(call.id, document["private"])
         if identity is None:
             raise Refusal("identity_change_not_asked")
+        if identity.document is not None:
+            await self._refuse_undecided(call.id)
         entries = self._born(person, identity, call.cause)
         known = (entries or person.entries)[-1].attributes
         # Before the guard: a key that cannot be had now takes no number.
         private = await self._identifiers.changed(call.id, document["private"], identity, known)
         guard = await self._hold(call.id, identity)
+        private |= self._renumbered(private, identity, held=identity.document is not None and guard is None)
         saved = await self._kernel.execute(
             PERSONS,
             call.id,
@@ -102,6 +116,7 @@ class IdentityChanges:
         return saved
 
     async def _hold(self, person_id: str, identity: Identity) -> Document | None:
+        """The guard with the person's hold; None without a document, and where the number is another person's."""
         if identity.document is None:
             return None
         guard_id = self._identifiers.guard_id(identity.document)
@@ -109,8 +124,63 @@ class IdentityChanges:
             return await self._replica.guards.take(self._guard, guard_id, person_id, {})
         except Refusal as refusal:
             if refusal.rule in documents.NOT_THEIRS:
-                raise Refusal(documents.HELD) from None
+                return None
             raise
+
+    def _renumbered(self, private: Mapping[str, Any], identity: Identity, *, held: bool) -> dict[str, Any]:
+        """What the person's cases are to follow; a document whose number is another's is not the person's so far."""
+        if identity.document is None:
+            return {RENUMBERED: None}
+        sealed = {name: text for name, text in private.items() if held and name.startswith(SEALED_DOCUMENT)}
+        number = self._identifiers.guard_id(identity.document)
+        return {**dict.fromkeys(sealed), RENUMBERED: {"number": number, "held": held, "sealed": sealed}}
+
+    async def _refuse_undecided(self, person_id: str) -> None:
+        """Another document brings the cases back to screening, which would overrule what is decided elsewhere."""
+        cases = [EXPERTS.read(one) for one in await self._store.find(EXPERTS.name, "own", person_id)]
+        if any(one is not None and one.status in UNDECIDED_IN for one in cases):
+            detail = "a case of the person is suspended, under appeal, or waits for whose a number is: that comes first"
+            raise Refusal(UNDECIDED, detail)
+
+    async def heard(self, delivery: Delivery) -> None:
+        """A change was asked for, confirmed or refused: each of the person's cases says whether one waits, and follows
+        another document."""
+        for case in await self._store.find(EXPERTS.name, "own", delivery.subject):
+            await self._follow(case["_id"], delivery)
+
+    async def _follow(self, case: str, delivery: Delivery) -> None:
+        for _ in range(ATTEMPTS):
+            document, expert = await self._kernel.load(EXPERTS, case)
+            owner, person = await self._kernel.load(PERSONS, delivery.subject)
+            if document is None or expert is None or owner is None or person is None or person.status == "erased":
+                return None
+            if expert.status not in STANDING | {CLASH}:
+                return None
+            try:
+                await self._noted(document, person, delivery)
+                return await self._identified(document["_id"], owner, delivery)
+            except PreconditionFailed:
+                # Decided in between, or erased.
+                continue
+        raise Conflict
+
+    async def _noted(self, case: Document, person: Person, delivery: Delivery) -> None:
+        flag = {IDENTITY_PENDING: person.identity_change == "pending" or None}
+        cause = delivery.cause(f"flag:{case['_id']}")
+        command, version = EXPERT.ask("note-flag"), case["version"]
+        await self._kernel.execute(EXPERTS, case["_id"], command, cause, expected_version=version, private=flag)
+
+    async def _identified(self, case: str, owner: Document, delivery: Delivery) -> None:
+        said = owner["private"].get(RENUMBERED)
+        document, expert = await self._kernel.load(EXPERTS, case)
+        if document is None or expert is None or not isinstance(delivery.event, IdentityChangeConfirmed) or not said:
+            return
+        cause = delivery.cause(f"identify:{case}")
+        if settled(document, cause) or expert.status not in STANDING:
+            return
+        claimed = {CLAIMED: said["number"], **said["sealed"]} if said["held"] else None
+        command = Asked("identify-anew", Change(), said["held"])
+        await self._kernel.execute(EXPERTS, case, command, cause, expected_version=document["version"], private=claimed)
 
     async def _refuse_the_same(self, person_id: str, document: Document, person: Person, said: Identity) -> None:
         private, same = document["private"], list[bool]()

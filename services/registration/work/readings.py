@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from services.registration.domain.files import FilePurpose
 from services.registration.domain.names import fold_name
-from services.registration.domain.readings import NAMES, OPENS, Noted, PaperPurpose, Purpose, Used
+from services.registration.domain.readings import FILES, NAMES, OPENS, Noted, PaperPurpose, Purpose, Used
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
 from services.registration.store import PERSONS, READERS
@@ -72,6 +73,15 @@ class Readings:
             # A paper without the name that it is about would be nobody's.
             raise KeyDestroyed
         return found
+
+    async def file(self, person: str, principal: Principal, purpose: FilePurpose | Literal["own"]) -> None:
+        """Counts and notes that a file of the person is read next; the `own` one is noted alone.
+
+        Refusal `readings_used_up` (429). Raises Unavailable.
+        """
+        if purpose != "own":
+            await self.count(principal)
+        await self.note(principal, purpose, (FILES,), [person])
 
     async def search(self, principal: Principal, name: str) -> tuple[list[Document], bool]:
         """The office's persons who have all the words of the name, and whether there are more of them.

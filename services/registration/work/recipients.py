@@ -111,8 +111,7 @@ def office_zone(definitions: Definitions, scope: Scope) -> tzinfo:
     if scope.programme is None or scope.office is None:
         return UTC
     try:
-        version = scope.programme_version or definitions.newest_version(scope.programme)
-        office = definitions.version(scope.programme, version).office(scope.office)
+        office = definitions.office(scope.programme, scope.programme_version, scope.office)
     except Refusal:
         return UTC
     return office.zone if office else UTC

@@ -8,6 +8,7 @@ from typing import Any
 from services.registration.domain import documents
 from services.registration.domain.appeals import is_open
 from services.registration.domain.experts import EXPERT, Applicant, Channel, ExpertRegistration
+from services.registration.domain.flags import IDENTITY_DIFFERS, IDENTITY_PENDING, POSSIBLE_DUPLICATE
 from services.registration.domain.names import fold_name
 from services.registration.domain.persons import PERSON
 from services.registration.domain.registrants import PersonInput
@@ -139,10 +140,7 @@ class Registering:
             private = {name: text for name, text in private.items() if name not in IDENTITY}
             body = body.model_copy(update={"person": kept})
         person = await self._record(body, person_id, private, submission)
-        flags: dict[str, Any] = {
-            "possible_duplicate": await self._resembles(person),
-            "identity_differs": kept is not None,
-        }
+        flags = await self._flags(person, differs=kept is not None)
         if clashes:
             flags |= {CLAIMED: guard_id, **claimed}
         command = Asked("create", body, Applicant(person_id, version, channel, clashes))
@@ -217,6 +215,12 @@ class Registering:
         cause, document = submission.cause.step("person"), UNREAD if may_stand else None
         saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
         return saved.document
+
+    async def _flags(self, person: Document, *, differs: bool) -> dict[str, Any]:
+        """What an officer has to look at in the case."""
+        pending = person["state"].get("identity_change") == "pending"
+        alike = await self._resembles(person)
+        return {POSSIBLE_DUPLICATE: alike, IDENTITY_DIFFERS: differs, IDENTITY_PENDING: pending}
 
     async def _resembles(self, person: Document) -> bool:
         """Whether another person has the same name, year of birth and origin: a flag, never a refusal."""

@@ -89,6 +89,13 @@ class Seats(Declared):
     reserve: Annotated[bool, Field(description="a free seat goes to the next of the shortlist")] = True
 
 
+class AskedDocument(Listed):
+    """A document that whoever applies adds as a file. `needed` stops no application: pages say what is missing."""
+
+    needed: Annotated[bool, Field(description="whether the office needs it to go on")] = False
+    most: Annotated[int, Field(ge=1, le=20, description="files of it at most")] = 1
+
+
 class SelectionSection(Section):
     """Eligibility, scores, shortlists, offers and seats: what matching does for the programme."""
 
@@ -97,6 +104,10 @@ class SelectionSection(Section):
     items: Annotated[
         tuple[Listed, ...],
         Field(max_length=100, description="further items, beside the service's, that may be asked for"),
+    ] = ()
+    documents: Annotated[
+        tuple[AskedDocument, ...],
+        Field(max_length=20, description="documents that are asked for as files; without any, none is taken"),
     ] = ()
     eligibility: Annotated[
         tuple[Criterion, ...], Field(max_length=50, description="what a person must meet; without any, everybody does")
@@ -109,6 +120,9 @@ class SelectionSection(Section):
     appeals: Annotated[Appeals, Field(description="how long a decision may be appealed")] = Appeals()
     offers: Annotated[Offers, Field(description="how long an offer stands")] = Offers()
     seats: Annotated[Seats, Field(description="seats an assignment, and reserves")] = Seats()
+
+    def document(self, code: str) -> AskedDocument | None:
+        return next((one for one in self.documents if one.code == code), None)
 
     def weights(self) -> Mapping[Component, int]:
         return {one.component: one.weight for one in self.score}

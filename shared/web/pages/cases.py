@@ -18,6 +18,7 @@ from shared.cases.named import places_of
 from shared.errors import PreconditionFailed, Problem, Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
+from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.web import bodies
 from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, open_to
@@ -137,7 +138,10 @@ class CasePages:
                 receipt = await served.taken[verb](call)
             return RedirectResponse(f"/{service}/receipts/{receipt['id']}", 303)
         saved = await act(served, self._behind, call)
-        return RedirectResponse(f"/{service}/{served.name}/{saved.document['_id']}?{DONE}={verb}", 303)
+        case = f"/{service}/{served.name}"
+        if not await _reads(admitted, served, saved.document):
+            return RedirectResponse(case, 303)
+        return RedirectResponse(f"{case}/{saved.document['_id']}?{DONE}={verb}", 303)
 
     async def _document(self, request: Request, admitted: Admitted, verb: str) -> Document:
         """The case that the verb is about, as the reader may see it. Raises Refusal 404."""
@@ -205,6 +209,13 @@ class CasePages:
 
     def _choices(self, document: Document, language: str) -> Choices:
         return Choices(known_to(self._served, self._behind.definitions, document), language, self._served.section)
+
+
+async def _reads(admitted: Admitted, served: Served, document: Document) -> bool:
+    """Whether the case is still the reader's to see: an office that does not take one over sees it no more."""
+    grants = admitted.edge.policy.allowed(admitted.principal, served.name, "read")
+    found = await admitted.equalities_of(grants)
+    return any(belongs(document, index, equals) for index, equals in found)
 
 
 def known_to(served: Served, definitions: Definitions, document: Document) -> list[Definition]:

@@ -30,7 +30,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 # As many characters of an id as tell one case from another to people; the whole one stands in the address.
 REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
-APART = frozenset({"id", "version", "state", "open", "notes"})
+APART = frozenset({"id", "version", "state", "open", "notes", "definition"})
 # What stands beside a case's status, or in what happened.
 IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact", "taken_by"})
 # What of its address tells that it is a part of another page.

@@ -17,6 +17,8 @@ from shared.web.pages.words import code_key, reason_words, translations
 
 UNIT_GROUP_DIGITS = 4
 _TITLES = Path(__file__).parent / "occupations"
+# States that CLDR calls otherwise than ISO 3166-1 does (`PS`: Palestinian Territories).
+_NAMED_BY_ISO = frozenset({"PS"})
 # What CLDR calls otherwise than ISO 639 does.
 _CLDR: Mapping[str, str] = {"prs": "fa_AF", "cmn": "zh", "kmr": "ku"}
 
@@ -29,8 +31,9 @@ class Names:
 
     def country(self, code: str) -> str:
         """Of ISO 3166-1, of XK, and of a former state of ISO 3166-3."""
-        found = locale_of(self.language).territories.get(code)
-        return str(found) if found else self.code("country", code)
+        if code in states_named_here():
+            return self.code("country", code)
+        return str(locale_of(self.language).territories[code])
 
     def nationality(self, code: str) -> str:
         """The state's name; for people without one's nationality what ICAO Doc 9303 has."""
@@ -70,9 +73,10 @@ def _occupations(language: str) -> Mapping[str, str]:
     return found
 
 
-def former_states() -> frozenset[str]:
-    """States that are gone, for which CLDR has no names: the catalogues have them."""
-    return state_codes() - frozenset(locale_of("en").territories)
+@cache
+def states_named_here() -> frozenset[str]:
+    """States whose names the catalogues have: CLDR has none of those that are gone, and a few of another kind."""
+    return (state_codes() - frozenset(locale_of("en").territories)) | _NAMED_BY_ISO
 
 
 @cache

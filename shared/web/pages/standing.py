@@ -20,7 +20,7 @@ from shared.identity.tokens import Principal
 from shared.programmes.model import Definition
 from shared.store.aggregates import WRITTEN_BY
 from shared.store.port import Document
-from shared.web.acting import Served
+from shared.web.acting import Served, stands_in
 from shared.web.callers import Granted
 from shared.web.timeline import Timeline, veil_of
 from shared.zones import zone
@@ -156,8 +156,13 @@ def _closed(
         rows = case.rows[verb]
         if role not in rows[0].by or rows[0].opens:
             continue
+        if not stands_in(document, principal, rows[0].by[role]):
+            continue
         is_open = any(row.is_open(state) for row in rows)
         desk = rule_against(rows[0].desk, taken)
+        if rows[0].settles and not document["private"].get(rows[0].settles):
+            # Nothing is flagged, so nobody looks for the way to settle it.
+            continue
         if is_open and not (wrote and rows[0].checked_by_another) and not desk:
             continue
         rule = (desk or FOUR_EYES) if is_open else _rule_against(rows, state)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from shared.cases.case import Case
 from shared.cases.taking import taken_by
 from shared.identity.policy import Equality
-from shared.identity.roles import Role
+from shared.identity.roles import Relation, Role
 from shared.programmes.definitions import Definitions
 from shared.store.narrowing import ME, TAKEN_BY, narrowed, read
 from shared.store.port import Document
@@ -27,7 +27,10 @@ from shared.web.filters import TAKERS, asked_by
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.words import translations
+from shared.web.pages.yours import Yours, yours_in
 
+# Whose cases are the reader's own: each is shown, instead of how many wait.
+OWN: Relation = "own"
 # So many of one state are counted; of more it is said that there are more.
 COUNTED_AT_MOST = 200
 OLDEST = 3
@@ -67,14 +70,28 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
     router = APIRouter(include_in_schema=False)
 
     async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
-        found = [one for served in cases for one in await waiting_in(served, behind, admitted)]
         edge, reader = admitted.edge, admitted.reader
+        found, yours, lists = list[Waiting](), list[Yours](), list[str]()
+        for served, equality in await _listed(cases, admitted):
+            if equality[0] == OWN:
+                own = narrowed(served.case, *equality, {}, _offices(served.case, behind.definitions))
+                yours.append(await yours_in(served, behind, admitted, own))
+                continue
+            found += await waiting_in(served, behind, admitted, equality)
+            lists.append(served.name)
         links = [
             (f"/{edge.service}/{one.name}", one.words(reader.language))
             for one in further
             if edge.policy.allowed(reader.principal, *one.right)
         ]
-        return render(request, "waiting.html", reader=reader, waiting=found, service=edge.service, links=links)
+        shown: dict[str, Any] = {
+            "waiting": found,
+            "yours": yours,
+            "lists": lists,
+            "links": links,
+            "now": edge.runtime.now(),
+        }
+        return render(request, "waiting.html", reader=reader, service=edge.service, **shown)
 
     router.add_api_route("/today", today, methods=["GET"])
     return router
@@ -87,12 +104,21 @@ def waits_in(case: Case[Any], role: Role) -> tuple[str, ...]:
     return tuple(status for status in case.statuses if status in begun)
 
 
-async def waiting_in(served: Served, behind: Behind, granted: Granted) -> list[Waiting]:
-    """What waits for the reader among the cases that it may list. Raises Unavailable, TooEarly."""
-    lists = granted.edge.policy.allowed(granted.principal, served.name, "list")
-    equalities = await granted.equalities_of(lists)
-    statuses = waits_in(served.case, granted.principal.role) if equalities else ()
-    found = [await _counted(served, behind, granted, equalities[0], status) for status in statuses]
+async def _listed(cases: Sequence[Served], granted: Granted) -> list[tuple[Served, Equality]]:
+    """The cases that the reader may list, each with the widest relation under which; the own ones for an expert, to
+    whom a list of what is everybody's says nothing."""
+    found = []
+    for served in cases:
+        equalities = await granted.equalities_of(granted.edge.policy.allowed(granted.principal, served.name, "list"))
+        found += [(served, one) for one in equalities[:1]]
+    own = [one for one in found if one[1][0] == OWN]
+    return own or found
+
+
+async def waiting_in(served: Served, behind: Behind, granted: Granted, equality: Equality) -> list[Waiting]:
+    """What waits for the reader among the cases of that relation. Raises Unavailable, TooEarly."""
+    statuses = waits_in(served.case, granted.principal.role)
+    found = [await _counted(served, behind, granted, equality, status) for status in statuses]
     return [one for one in found if one.number]
 
 

@@ -6,21 +6,19 @@ import asyncio
 import os
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, TypeAdapter
 
 from services.monitoring.bulk import fill
 from services.monitoring.database import Connection, Database
 from services.monitoring.domain.rows import EPOCH
-from services.monitoring.passes import Pass, longest_first, records_of
-from services.monitoring.records import Batch, Mark, take
+from services.monitoring.passes import Pass, longest_first, read_pass
 from services.monitoring.settings import cores
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, Runtime
@@ -31,6 +29,7 @@ from shared.messaging.topics import TOPICS
 from tests.bench.peers.counting import Counting, Task, cell, cell_of
 
 DAY_US = 86_400_000_000
+CELL = ["programme", "office", "type", "day"]
 CELLS = """
 SELECT concat_ws(' ', programme, office, type, strftime(make_timestamp(happened_us), '%Y-%m')),
        count(*), count(DISTINCT person)
@@ -117,40 +116,29 @@ def by_cell(found: list[tuple[str, int, int]]) -> Found:
 
 async def count(log: Log, runtime: Runtime, task: Pass) -> tuple[pa.Table, pa.Table]:
     """One partition's events by cell, and its persons by cell."""
-    days = ByDay()
-    async with aclosing(records_of(log, runtime, task)) as read:
-        async for records, _ in read:
-            await runtime.in_pool(partial(days.take, records))
-    return days.cells()
+    passed = await read_pass(log, runtime, task)
+    events, known = by_day(passed.tables["events"])
+    return (
+        pa.table({"cell": cells_of(events), "events": events["count_all"]}),
+        pa.table({"cell": cells_of(known), "person": known["person"]}),
+    )
 
 
-class ByDay:
+def by_day(events: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Events and persons by programme, office, type and day, from which the months follow at the end."""
-
-    def __init__(self) -> None:
-        self.events: Counter[Day] = Counter()
-        self.persons: defaultdict[Day, set[str]] = defaultdict(set)
-
-    def take(self, records: list[Record]) -> None:
-        batch, persons = Batch(), self.persons
-        take(batch, records, Mark())
-        days = [(row.programme, row.office, row.type, row.happened_us // DAY_US) for row in batch.events]
-        self.events.update(days)
-        for day, row in zip(days, batch.events, strict=True):
-            if row.person is not None:
-                persons[day].add(row.person)
-
-    def cells(self) -> tuple[pa.Table, pa.Table]:
-        events = pa.table({"cell": list(map(cell_on, self.events)), "events": list(self.events.values())})
-        parts = [
-            pa.table({"cell": [cell_on(day)] * len(known), "person": list(known)})
-            for day, known in self.persons.items()
-        ]
-        return events, pa.concat_tables(parts)
+    days = events.append_column("day", pc.divide(events["happened_us"], DAY_US))
+    named = days.filter(pc.is_valid(days["person"]))
+    return days.group_by(CELL).aggregate([([], "count_all")]), named.group_by([*CELL, "person"]).aggregate([])
 
 
+def cells_of(days: pa.Table) -> list[str]:
+    """The cell that each row's day belongs to."""
+    rows = zip(*(days[name].to_pylist() for name in CELL), strict=True)
+    return [cell_on(day) for day in rows]
+
+
+@lru_cache
 def cell_on(day: Day) -> str:
-    """The cell that a day belongs to."""
     programme, office, kind, number = day
     return cell(programme or "", office or "", kind, (EPOCH + timedelta(days=number)).isoformat())
 

@@ -9,8 +9,10 @@ from shared.intake.admission import (
     FIRST_RATE,
     KNOCKING_AT_MOST,
     RETRY_AT_MOST_SECONDS,
+    SHARE,
     SHARE_AT_LEAST,
     SHARES_BIND_SECONDS,
+    SHARES_OF_AN_ADDRESS,
     WAIT_AT_MOST_SECONDS,
     Admission,
 )
@@ -140,3 +142,21 @@ def test_no_more_are_read_at_once_than_leave_room_for_everything_else() -> None:
     desk = Desk()
     desk.admission.knocking = KNOCKING_AT_MOST
     assert desk.admission.retry_after() == round(KNOCKING_AT_MOST / FIRST_RATE + 0.5)
+
+
+def test_people_without_an_account_share_what_their_address_may_have_waiting() -> None:
+    """Each has an account of the draft's own, so that one sender could be thousands; an office of many is let in."""
+    desk = Desk()
+    desk.queue(round(FIRST_RATE * SHARES_BIND_SECONDS) + 1)
+    share = round(SHARE * FIRST_RATE * WAIT_AT_MOST_SECONDS)
+    for number in range(SHARES_OF_AN_ADDRESS * share):
+        with desk.admission.entered(f"draft-{number}", "203.0.113.9"):
+            desk.admission.queued(f"draft-{number}")
+    with pytest.raises(Overloaded), desk.admission.entered("draft-more", "203.0.113.9"):
+        pass
+    desk.admission.admit("draft-more", "203.0.113.10")
+    desk.admission.admit("somebody who signed in")
+    for number in range(SHARES_OF_AN_ADDRESS * share):
+        desk.admission.decided(f"draft-{number}")
+    assert not desk.admission._from
+    desk.admission.admit("draft-more", "203.0.113.9")

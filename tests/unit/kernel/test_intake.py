@@ -303,5 +303,28 @@ async def test_many_decisions_at_once_put_the_next_round_off_by_one_round() -> N
         receipts = await asyncio.gather(*(desk.submit(f"k{number}") for number in many))
         for receipt in receipts:
             await desk.until_decided(receipt["id"])
-        assert desk.intake._next_round <= case.clock.monotonic() + submissions.ROUND_SECONDS
+        assert desk.intake._next_round <= case.clock.monotonic() + submissions.LONGEST_ROUND_SECONDS
+        await desk.intake.stop()
+
+
+async def test_the_more_were_in_a_round_the_longer_until_the_next_but_nobody_waits_for_it_where_all_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(submissions, "ROUND_SECONDS", 0.1)
+    async with Case() as case:
+        desk = Desk(case)
+        desk.intake.start()
+        await desk.submit("first")
+        several = await asyncio.gather(*(desk.submit(f"k{number}") for number in range(3)))
+        for receipt in several:
+            await desk.until_decided(receipt["id"])
+        longer = desk.intake._next_round - case.clock.monotonic()
+        assert longer > 2 * submissions.ROUND_SECONDS
+        monkeypatch.setattr(submissions, "ROUND_SECONDS", 60.0)
+        monkeypatch.setattr(submissions, "LONGEST_ROUND_SECONDS", 60.0)
+        await asyncio.sleep(longer)
+        await desk.submit("opens a long round")
+        many = await asyncio.gather(*(desk.submit(f"m{number}") for number in range(submissions.DECIDERS)))
+        for receipt in many:
+            await desk.until_decided(receipt["id"])
         await desk.intake.stop()

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
-from services.monitoring import bulk, passes, records
+from services.monitoring import bulk, records
 from services.monitoring.follower import Follower, Pace
 from services.monitoring.passes import raised
 from services.monitoring.rebuild import rebuild
@@ -24,6 +25,7 @@ from shared.contracts.base import Event
 from shared.contracts.registration import ExpertWithdrawn, PersonErased, PersonRecorded, Profile
 from shared.contracts.registry import UnregisteredType
 from shared.errors import Unavailable
+from shared.messaging import local
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
 from shared.messaging.readers import InThisProcess
@@ -252,7 +254,7 @@ async def test_several_passes_over_a_partition_give_the_same(
     log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "HELD_RECORDS", 5)
-    monkeypatch.setattr(passes, "READ_RECORDS", 3)
+    monkeypatch.setattr(local, "COLUMN_RECORDS", 3)
     follower = Follower(log, ReadModel(None), clock)
     await send(log, clock, random_story(9).records)
     assert (await rebuilt(log, clock, follower))[0].equal
@@ -333,9 +335,9 @@ async def test_a_rebuild_tries_unreadable_records_again(
     story = a_return()
     follower = Follower(log, ReadModel(None), clock)
     await send(log, clock, story.records)
-    newer = {key: known for key, known in records._NEWEST.items() if known.name != "ReturnCompleted"}
+    newer = {key: known for key, known in records.NEWEST.items() if known.name != "ReturnCompleted"}
     with monkeypatch.context() as older_code:
-        older_code.setattr("services.monitoring.records._NEWEST", newer)
+        older_code.setattr("services.monitoring.records.NEWEST", newer)
         older_code.setattr("services.monitoring.records.read", _unregistered)
         await follower.catch_up()
     assert follower.model.counts()["unreadable"] == 1
@@ -449,7 +451,4 @@ async def test_questions_that_fill_the_pool_do_not_hold_up_the_follower(log: Loc
 
 
 def test_append_times_are_raised_before_a_partition_is_shared_out() -> None:
-    story = Story()
-    first = story.tell(id_of("person", "x"), PersonRecorded(happened_at=START, office="kabul"))
-    records = [first._replace(offset=number, appended_ms=ms) for number, ms in enumerate((5, 3, 9, 7))]
-    assert [record.appended_ms for record in raised(records, 4)] == [5, 5, 9, 9]
+    assert raised(np.array([5, 3, 9, 7]), 4).tolist() == [5, 5, 9, 9]

@@ -124,10 +124,10 @@ async def test_the_first_button_is_what_leads_the_case_on(office: Office) -> Non
     page = (await office.http.get(f"{INSTITUTION}/{id}")).text
     acts = re.findall(rf'<a class="button( second)?" href="{INSTITUTION}/{id}/([a-z-]+)">', page)
     assert [verb for second, verb in acts if not second] == ["assess"]
-    assert [verb for _, verb in acts] == ["assess", "assign-account", "set-contact", "close"]
+    assert [verb for _, verb in acts] == ["assess", "assign-account", "set-contact", "close", "ask-transfer"]
     # In the table's order the edge tells them, as before.
     told = (await office.serving.get(f"/institutions/{id}")).json()["open"]
-    assert told == ["assign-account", "set-contact", "assess", "close"]
+    assert told == ["assign-account", "set-contact", "assess", "close", "ask-transfer"]
 
 
 async def test_a_list_shows_what_the_office_has_page_by_page_and_filtered(office: Office) -> None:

@@ -178,15 +178,11 @@ def veiled(status: str, fact: str) -> Document:
 
 async def test_a_veiled_case_reads_byte_for_byte_as_one_in_which_nothing_is_veiled(office: Office) -> None:
     serving = office.serving
-    await serving.post("/programmes", "administrator", {"definition": {**DEFINITION, "code": "example-1"}})
-
-    async def known() -> bool:
-        return "example-1" in serving.service.replica.definitions.codes()
+    await serving.publish({**DEFINITION, "code": "example-1"})
 
     async def stands_for(_account: str) -> Subjects:
         return Subjects(PERSON)
 
-    await serving.eventually(known)
     serving.service.app.state.edge = replace(serving.service.app.state.edge, subjects_of=stands_for)
     case = f"{EXPERTS_PAGE}/{VEILED}"
     verbs = [verb for verb in EXPERT.verbs if "expert" in EXPERT.rows[verb][0].by and not EXPERT.rows[verb][0].opens]

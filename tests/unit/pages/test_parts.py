@@ -36,12 +36,7 @@ async def test_a_name_reaches_its_own_reader_and_no_other_service(caplog: pytest
         store = LocalStore(None, stored(OF_MATCHING, SHADOWS_OF_MATCHING), clock)
         matching = build_matching(Ports(store, serving.log, clock, keys), NoIssuer())
         await matching.start()
-        await serving.post("/programmes", "administrator", {"definition": DEFINITION})
-
-        async def known() -> bool:
-            return DEFINITION["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(DEFINITION)
         sent = registration(given_name=CANARY, family_name=f"{CANARY}son")
         receipt = (await serving.post("/experts", "expert", sent, subject=EXPERT)).json()
         assert (await decided(serving, receipt, role="expert", subject=EXPERT))["status"] == "accepted"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -105,6 +105,21 @@ class Serving:
 
     async def post(self, path: str, role: Role, body: Any = None, **how: Any) -> httpx.Response:
         return await self.call("POST", path, role, body, **how)
+
+    async def publish(self, definition: Mapping[str, Any]) -> None:
+        """Publishes a programme's first version, and waits until the service goes by it."""
+        answer = await self.post("/programmes", "administrator", {"definition": definition})
+        assert answer.status_code == 201, answer.text
+        await self.follows(definition["code"])
+
+    async def follows(self, code: str, version: int = 1) -> None:
+        """Waits until the service goes by that version of the programme, or a later one."""
+        definitions = self.service.replica.definitions
+
+        async def known() -> bool:
+            return code in definitions.codes() and definitions.newest_version(code) >= version
+
+        await self.eventually(known)
 
     async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Waits until it holds, at most five seconds."""

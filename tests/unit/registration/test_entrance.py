@@ -418,4 +418,9 @@ async def waiting_for(town: Town, principal: Principal) -> list[waiting.Waiting]
     service = town.services["registration"]
     served = next(one for one in service.cases if one.name == "institutions")
     behind = Behind(service.replica.kernel, Notes(town.keys, service.replica.kernel), service.replica.definitions)
-    return await waiting.waiting_in(served, behind, Granted(service.app.state.edge, principal, ()))
+    granted = Granted(service.app.state.edge, principal, ())
+    found = [
+        await waiting.waiting_in(served, behind, granted, one)
+        for one in await granted.equalities_of(granted.edge.policy.allowed(principal, served.name, "list"))
+    ]
+    return [one for listed in found[:1] for one in listed]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,11 @@ from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, Post, posti
 # What ends a case and is told to nobody: the address is gone with the person.
 WITHOUT_A_MESSAGE = {"PersonErased", "ExpertWithdrawn"}
 TOLD_CASES = [case for one in ("registration", "matching", "placement") for case in cases_of(one)]
+
+
+def read(whole: bytes) -> EmailMessage:
+    """A mail as a mail program has it."""
+    return message_from_bytes(whole, policy=default)
 
 
 def registered(**how: Any) -> ExpertRegistered:
@@ -209,7 +216,8 @@ async def test_a_crash_between_sending_and_marking_sends_the_same_mail_again() -
         await post.sweep(minutes=3)
         first, second = post.box.mails
         assert first.id == second.id
-        assert composed(first, "a@example.org")["Message-ID"] == composed(second, "a@example.org")["Message-ID"]
+        numbers = {read(composed(mail, "a@example.org"))["Message-ID"] for mail in (first, second)}
+        assert numbers == {f"<{first.id}@example.org>"}
         assert await post.states() == [("eligible", "sent", None)]
 
 
@@ -431,7 +439,7 @@ async def test_a_mail_names_nobody_and_says_no_reason() -> None:
         await post.ask("release")
         await post.sweep()
         (mail,) = post.box.mails
-        whole = composed(mail, "office@example.org")
+        whole = read(composed(mail, "office@example.org"))
         text = whole.get_content()
         assert str(whole["To"]) == ADDRESS
         assert [word for word in ("residence_abroad", ADDRESS, WHO, "kabul", "ineligible") if word in text] == []
@@ -475,6 +483,40 @@ def test_an_address_that_no_header_holds_is_refused(address: str) -> None:
         composed(Mail("id", address, "en", "Subject", "Text", NOW), "office@example.org")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_mail_is_read_as_it_was_written(language: str) -> None:
+    subject = {"en": "A long subject, " * 9, "fr": "Une réponse " * 9, "ar": "عرض ينتظر ردكم " * 9}[language].strip()
+    text = f"From here\n.\n\n{subject}=3D\ttrailing \n{'x' * 200}\nRésumé, القرار\n"
+    whole = composed(Mail("id", "o'neil+a@mail.example.org", language, subject, text, NOW), "office@example.org")
+    lines = whole.split(b"\r\n")
+    assert max(map(len, lines)) <= 78
+    assert b"\n" not in b"".join(lines)
+    assert whole.isascii()
+    found = read(whole)
+    assert not found.defects
+    assert (found["Subject"], found.get_content().splitlines()) == (subject, text.splitlines())
+    assert (found["To"], found["Content-Language"]) == ("o'neil+a@mail.example.org", language)
+    assert found["Date"].datetime == NOW.replace(microsecond=0)
+    (header,) = [
+        line
+        for line in composed(Mail("id", "a@b.org", "en", "Two\r\nBcc: c@d.org", "", NOW), "a@b.org").split(b"\r\n")
+        if line.startswith(b"Subject")
+    ]
+    assert header == b"Subject: Two Bcc: c@d.org"
+
+
+async def test_mails_that_come_together_are_written_together_and_fail_together(tmp_path: Path) -> None:
+    async with posting() as post:
+        folder, mails = tmp_path / "mail", [Mail(str(n), "a@b.org", "en", "S", "T", NOW) for n in range(5)]
+        channel = Folder(folder, "office@example.org", post.clock)
+        await asyncio.gather(*(channel.send(mail) for mail in mails))
+        assert {path.name for path in folder.iterdir()} == {f"{mail.id}.eml" for mail in mails}
+        (tmp_path / "file").touch()
+        away = Folder(tmp_path / "file", "office@example.org", post.clock)
+        outcomes = await asyncio.gather(*(away.send(mail) for mail in mails), return_exceptions=True)
+        assert {type(one) for one in outcomes} == {Unavailable}
+
+
 async def test_the_folder_has_one_file_a_message_however_often_it_is_sent(tmp_path: Path) -> None:
     async with posting() as post:
         folder = Folder(tmp_path / "mail", "office@example.org", post.clock)
@@ -482,13 +524,13 @@ async def test_the_folder_has_one_file_a_message_however_often_it_is_sent(tmp_pa
         for _ in range(2):
             await folder.send(mail)
         (file,) = (tmp_path / "mail").iterdir()
-        read = message_from_bytes(file.read_bytes(), policy=default)
-        assert (read["Subject"], read.get_content().splitlines(), read["Message-ID"]) == (
+        found = read(file.read_bytes())
+        assert (found["Subject"], found.get_content().splitlines(), found["Message-ID"]) == (
             mail.subject,
             ["نص"],
             "<one@example.org>",
         )
-        assert read["To"] == "somebody@xn--exmple-cua.org"
+        assert found["To"] == "somebody@xn--exmple-cua.org"
         await folder.forget("one")
         assert list((tmp_path / "mail").iterdir()) == []
         (tmp_path / "mail" / ".one.4711").write_bytes(b"half of a mail")

@@ -99,12 +99,7 @@ async def desk() -> AsyncIterator[Desk]:
         one = Desk(serving)
         definition = copy.deepcopy(DEFINITION)
         definition["offices"].append({**definition["offices"][0], "code": "herat", "name": {"en": "Herat"}})
-        assert (await serving.post("/programmes", "administrator", {"definition": definition})).status_code == 201
-
-        async def known() -> bool:
-            return definition["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(definition)
         one.host = await one.institution(name=HOST)
         yield one
         await one.http.aclose()

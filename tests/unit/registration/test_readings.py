@@ -74,12 +74,7 @@ async def bureau() -> AsyncIterator[Bureau]:
         one = Bureau(serving)
         definition = copy.deepcopy(DEFINITION)
         definition["offices"].append({**definition["offices"][0], "code": "herat", "name": {"en": "Herat"}})
-        assert (await serving.post("/programmes", "administrator", {"definition": definition})).status_code == 201
-
-        async def known() -> bool:
-            return definition["code"] in serving.service.replica.definitions.codes()
-
-        await serving.eventually(known)
+        await serving.publish(definition)
         yield one
         await one.http.aclose()
 
@@ -320,6 +315,22 @@ async def test_possible_duplicates_stand_side_by_side(bureau: Bureau) -> None:
     assert f'href="{at}/suspend"' in page.text
     for leading in ("/registration/duplicates", at):
         assert f'href="{at}/alike"' in (await bureau.http.get(leading)).text, leading
+    # Compared, they are two: the case is flagged no more, for the person who decided so and with the reason.
+    assert f'href="{at}/keep-apart"' in page.text
+    unsaid = await bureau.serving.post(f"/experts/{case['id']}/keep-apart", "officer", {})
+    assert unsaid.json()["errors"] == [{"pointer": "/reason", "rule": "required"}]
+    said = {"reason": "documents_compared"}
+    assert (
+        await bureau.serving.post(f"/experts/{case['id']}/keep-apart", "officer", said, office="herat")
+    ).status_code == 404
+    apart = [await bureau.serving.post(f"/experts/{case['id']}/keep-apart", "officer", said, key="k") for _ in range(2)]
+    assert [(one.status_code, one.json()["possible_duplicate"]) for one in apart] == [(200, False)] * 2
+    assert second not in json.dumps((await bureau.serving.get("/duplicates")).json()["items"])
+    told = (await bureau.serving.get(f"/experts/{case['id']}/timeline")).json()["items"][0]
+    assert (told["fact"], told["by"], told["reason"]) == ("ExpertKeptApart", "officer", "documents_compared")
+    again = await bureau.serving.post(f"/experts/{case['id']}/keep-apart", "officer", said)
+    assert (again.status_code, again.json()["rule"]) == (409, "not_flagged")
+    assert f'href="{at}/keep-apart"' not in (await bureau.http.get(f"/registration{path}")).text
     # A case that resembles nobody has no such page.
     alone = await bureau.person("Only", "Once", attributes={"sex": "male"})
     (own,) = await bureau.serving.store.find("experts", "own", alone)

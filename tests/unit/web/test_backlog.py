@@ -1,4 +1,4 @@
-"""The backlog costs its counting at most four times a second, and no answer is older than its question."""
+"""The backlog costs a small part of the time, and no answer is older than its question."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from shared.errors import Unavailable
 from shared.testing.loop import SeededLoop
 from shared.testing.runtime import SeededRuntime
 from shared.web.backlog import Sparing
 
 
-def test_many_who_ask_share_few_countings_and_each_gets_one_that_began_after_it_asked() -> None:
+@pytest.mark.parametrize(("takes", "at_most"), [(0.001, 0.1), (0.01, 0.1), (0.2, 0.5)])
+def test_many_who_ask_share_few_countings_and_each_gets_one_that_began_after_it_asked(
+    takes: float, at_most: float
+) -> None:
+    """At most a tenth of the time is spent on it; where it takes long, a quarter of a second lies between."""
     loop = SeededLoop(1)
     runtime = SeededRuntime(loop, "a")
     began: list[float] = []
 
     async def report() -> Mapping[str, Any]:
         began.append(runtime.monotonic())
-        await runtime.sleep(0.01)
+        await runtime.sleep(takes)
         return {"began": began[-1], "unread": 0, "lag": {"matching.matches": 0}, "counts": {"parked": 1}}
 
     sparing = Sparing(report, runtime)
@@ -35,8 +41,10 @@ def test_many_who_ask_share_few_countings_and_each_gets_one_that_began_after_it_
         await asyncio.gather(*(ask() for _ in range(500)))
 
     loop.run_until_complete(all_of_them())
+    took = runtime.monotonic()
     loop.close()
-    assert 2 <= len(began) <= 10
+    assert len(began) >= 2
+    assert len(began) * takes <= at_most * took
 
 
 def test_a_store_that_is_away_is_told_to_all_who_wait_and_asked_again() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from shared.contracts.iso_codes import country_codes, nationality_codes, state_codes
+from shared.contracts.iso_codes import country_codes, language_code, nationality_codes, state_codes
 from shared.contracts.occupations import occupation_codes
 from shared.web.pages import standard_names
 from shared.web.pages.formatting import Formats, name, reference, rounded, week_of
@@ -149,6 +149,10 @@ def test_every_country_and_nationality_has_a_name(language: str) -> None:
 def test_names_that_libraries_have_otherwise() -> None:
     assert [Names(language).country("XK") for language in LANGUAGES] == ["Kosovo", "Kosovo", "كوسوفو"]
     assert [Names(language).spoken("prs") for language in LANGUAGES] == ["Dari", "dari", "الدارية"]
+    # By the aliases of CLDR it would be Serbian in Latin letters.
+    assert Names("en").spoken(language_code("hbs")) == "Serbo-Croatian"
+    assert Names("en").country("PS") == "Palestine, State of"
+    assert Names("ar").country("PS") == "دولة فلسطين"
     assert Names("ar").spoken("aiw") == "Aari"
     assert Names("ar").currency("SOS") == "شلن صومالي"
     assert Names("en").currency("QQQ") == "QQQ"

@@ -15,7 +15,9 @@ from shared.web.pages.words import catalogue, code_key, reason_words, translatio
 
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 # What Arabic texts keep in Latin letters: names of standards and codes, and the product's.
-LATIN = re.compile(r"\b(Sankofa|OpenID|OpenAPI|AsyncAPI|ISO|ISCO|ISCED|CEFR|PDF|CSV|XLSX|[ABC][12]|XX[ABC]|XK|\+|@)\b")
+LATIN = re.compile(
+    r"\b(Sankofa|OpenID|OpenAPI|AsyncAPI|ISO|ISCO|ISCED|CEFR|PDF|JPEG|PNG|CSV|XLSX|[ABC][12]|XX[ABC]|XK|\+|@)\b"
+)
 
 
 def texts(language: str) -> list[tuple[Any, tuple[str, ...]]]:

@@ -1,0 +1,233 @@
+"""The text in which an event's body is sent, as a pattern: what matches is what the contract says, without validation.
+
+The pattern follows the schema by which pydantic validates the same body. A schema or a body that it does not know is
+left to pydantic: it vouches for less than pydantic reads, never for more, and what it takes from a body is what
+`payload_of` makes of the validated one. Tests hold the two to the same rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from services.monitoring.domain.rows import taken_of
+from shared.clock import text_of
+from shared.contracts.base import DATE_FORM, TIME_FORM, Event, in_utc
+from shared.contracts.catalogue import CATALOGUE, Catalogue
+from shared.contracts.iso_codes import language_code
+
+Schema = Mapping[str, Any]
+# By the path of a field, the group that it is read from.
+Groups = Mapping[str | None, str]
+# Between them stands what an event's row keeps of the body; no pattern holds these characters.
+_KEPT, _DROPPED = "\x01", "\x02"
+# The 29th of February is left to pydantic, and so are the years before 1000.
+_DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+_DATE = f'"[1-9][0-9]{{3}}-{_DAY}"'
+_TIME = f'"(?:19|2[0-9])[0-9]{{2}}-{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9][.][0-9]{{6}}Z"'
+# Of a text's own pattern: what means the same to both engines, and allows nothing that JSON would escape.
+_CLASS = r"\[(?:[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[A-Za-z0-9_.+/]|-(?=\]))+\]"
+_PLAIN = re.compile(rf"\^(?:[A-Za-z0-9_/-]|{_CLASS}|\{{[0-9]+(?:,[0-9]+)?\}}|[()|?])*\$")
+_WORD = re.compile(r"[ -!#-\[\]-~]+")
+_CONFIG = {"extra_fields_behavior", "ser_json_inf_nan", "title"}
+
+
+class Said(NamedTuple):
+    """What some bodies say for their `EventRow`s, one after the other; `happened_at` as it stands there, `told` as JSON
+    without its braces and with a comma before it, empty where there is none. `rows`: which of the bodies these are."""
+
+    rows: list[int]
+    happened_at: list[bytes]
+    person: list[bytes | None] | None
+    entry: list[bytes | None] | None
+    told: list[bytes] | None
+
+
+class _Unknown(Exception):
+    """The schema holds something of which no pattern can be made."""
+
+
+class Pattern:
+    """The pattern of one type of event."""
+
+    def __init__(self, pattern: str) -> None:
+        # What is kept in one piece is one group; each further one would cost as much as a dozen bytes.
+        merged = pattern.replace(_DROPPED + _KEPT, "").replace(_KEPT, "(").replace(_DROPPED, ")")
+        compiled = re.compile(merged.encode())
+        named = compiled.groupindex
+        self._match = compiled.fullmatch
+        self._kept = [place for place in range(1, compiled.groups + 1) if place not in named.values()]
+        self._person, self._entry = named.get("person"), named.get("entry")
+
+    def read(self, bodies: Iterable[bytes]) -> Said:
+        """Those of the bodies that are written so, and what they say."""
+        # Column by column: to gather a tuple of each body takes as long as to match it.
+        found = [(row, match) for row, match in enumerate(map(self._match, bodies)) if match is not None]
+        matches = [match for _, match in found]
+        return Said(
+            [row for row, _ in found],
+            [match[1] for match in matches],
+            [match[self._person] for match in matches] if self._person else None,
+            [match[self._entry] for match in matches] if self._entry else None,
+            [b"".join(filter(None, match.group(0, *self._kept)[1:])) for match in matches] if self._kept else None,
+        )
+
+
+def pattern_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Pattern | None:
+    """The pattern of the event's newest version; None where pydantic alone can tell."""
+    needed, person, entry = taken_of(event, catalogue)
+    groups = {"happened_at": "happened_at", person: "person", entry: "entry"}
+    try:
+        fields = _fields(event.__pydantic_core_schema__, needed, groups)
+    except _Unknown:
+        return None
+    return Pattern(rf"\{{{fields}\}}")
+
+
+def _fields(schema: Schema, needed: Mapping[str, Any], groups: Groups, within: str = "") -> str:
+    """A model's fields in their order. `needed`: which of them, or which parts of them, are kept."""
+    _only(schema, "model", "cls", "schema", "custom_init", "root_model", "config", "ref", "metadata")
+    inner = schema["schema"]
+    _only(inner, "model-fields", "fields", "model_name", "computed_fields")
+    if schema["custom_init"] or schema["root_model"] or inner["computed_fields"] or schema["config"].keys() - _CONFIG:
+        raise _Unknown
+    fields: list[str] = []
+    for name, field in inner["fields"].items():
+        part = _field(field, ("," if fields else "") + f'"{name}":', needed.get(name), groups, within + name)
+        # Each but the first has a comma before it, so the first is always there, and kept where another one is.
+        if not fields and (part.endswith(")?") or (within and needed and name not in needed)):
+            raise _Unknown
+        fields.append(part)
+    return "".join(fields)
+
+
+def _field(field: Schema, before: str, needed: Any, groups: Groups, path: str) -> str:
+    _only(field, "model-field", "schema", "metadata")
+    schema, optional = field["schema"], False
+    if schema["type"] == "default":
+        _only(schema, "default", "schema", "default")
+        # What is not said is not written; any other default is.
+        schema, optional = schema["schema"], schema["default"] is None
+    if schema["type"] == "nullable":
+        _only(schema, "nullable", "schema")
+        schema = schema["schema"]
+    if schema["type"] == "model":
+        kept = needed if isinstance(needed, Mapping) else {}
+        opened, closed = f"{before}\\{{", r"\}"
+        if kept:
+            opened, closed = f"{_KEPT}{opened}{_DROPPED}", f"{_KEPT}{closed}{_DROPPED}"
+        text = opened + _fields(schema, kept, groups, f"{path}.") + closed
+    else:
+        text = before + _named(_value(schema), groups.get(path))
+    text = f"(?:{text})?" if optional else text
+    return f"{_KEPT}{text}{_DROPPED}" if needed is True else text
+
+
+def _named(text: str, group: str | None) -> str:
+    """The value's text, what stands between its quotation marks as that group."""
+    if group is None:
+        return text
+    if not text.startswith('"'):
+        raise _Unknown
+    return f'"(?P<{group}>{text[1:-1]})"'
+
+
+def _value(schema: Schema) -> str:
+    make = _MAKERS.get(schema["type"])
+    if make is None:
+        raise _Unknown
+    return make(schema)
+
+
+def _string(schema: Schema) -> str:
+    _only(schema, "str", "pattern", "strict", "metadata")
+    pattern = schema.get("pattern")
+    if not isinstance(pattern, str) or not _PLAIN.fullmatch(pattern):
+        raise _Unknown
+    return f'"(?:{pattern[1:-1].replace("(", "(?:")})"'
+
+
+def _literal(schema: Schema) -> str:
+    _only(schema, "literal", "expected")
+    if not all(isinstance(one, str) and _WORD.fullmatch(one) for one in schema["expected"]):
+        raise _Unknown
+    return f'"(?:{"|".join(map(re.escape, schema["expected"]))})"'
+
+
+def _bool(schema: Schema) -> str:
+    _only(schema, "bool")
+    return "(?:true|false)"
+
+
+def _whole(schema: Schema) -> str:
+    _only(schema, "int", "ge", "le", "metadata")
+    least, most = schema.get("ge"), schema.get("le", 10**18 - 1)
+    if least is None and "le" not in schema:
+        return "(?:0|-?[1-9][0-9]{0,17})"
+    if least not in (0, 1) or most < 1:
+        raise _Unknown
+    digits = str(most)
+    # Those with fewer digits, those that are less from some digit on, and the greatest.
+    numbers = ["0"] if least == 0 else []
+    if len(digits) > 1:
+        numbers.append(f"[1-9][0-9]{{0,{len(digits) - 2}}}")
+    for place, digit in enumerate(digits):
+        first = 0 if place else 1
+        if int(digit) > first:
+            rest = len(digits) - place - 1
+            numbers.append(f"{digits[:place]}[{first}-{int(digit) - 1}][0-9]{{{rest}}}")
+    return f"(?:{'|'.join([*numbers, digits])})"
+
+
+def _list(schema: Schema) -> str:
+    _only(schema, "tuple", "items_schema", "variadic_item_index", "min_length", "max_length")
+    if len(schema["items_schema"]) != 1 or schema.get("variadic_item_index") != 0:
+        raise _Unknown
+    (item,) = schema["items_schema"]
+    text = rf"\{{{_fields(item, {}, {})}\}}" if item["type"] == "model" else _value(item)
+    least, most = schema.get("min_length", 0), schema.get("max_length")
+    more = f"{{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
+    some = f"(?:{text})(?:,{text}){more}"
+    return rf"\[{some if least else f'(?:{some})?'}\]"
+
+
+def _date(schema: Schema) -> str:
+    if _form(schema) != DATE_FORM.rule:
+        raise _Unknown
+    return _DATE
+
+
+def _checked(schema: Schema) -> str:
+    """What a function makes of a text, where that text is known that it leaves as it is."""
+    _only(schema, "function-after", "function", "schema", "serialization", "metadata")
+    read, written = schema["function"].get("function"), schema.get("serialization", {}).get("function")
+    if read is in_utc and written is text_of and _form(schema["schema"]) == TIME_FORM.rule:
+        return _TIME
+    if read is language_code and written is None:
+        # A code of three letters may have a shorter one.
+        return '"[a-z]{2}"'
+    raise _Unknown
+
+
+def _form(schema: Schema) -> Any:
+    """The rule of a `Form`, which the pattern knows by its name."""
+    _only(schema, "json-or-python", "json_schema", "python_schema", "metadata")
+    return schema["json_schema"].get("custom_error_type")
+
+
+def _only(schema: Schema, type: str, *known: str) -> None:
+    """Any key that is not known may restrict or change what is read."""
+    if schema["type"] != type or schema.keys() - {"type", *known}:
+        raise _Unknown
+
+
+_MAKERS: dict[str, Callable[[Schema], str]] = {
+    "str": _string,
+    "literal": _literal,
+    "bool": _bool,
+    "int": _whole,
+    "tuple": _list,
+    "json-or-python": _date,
+    "function-after": _checked,
+}

@@ -1,0 +1,1 @@
+"""The edges of files: pieces that resume, and files handed out to whoever may read them."""

@@ -1,0 +1,129 @@
+"""The files of a case: handed over from the application, added where information is asked for, read for a purpose."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from services.registration.domain.experts import EXPERT
+from services.registration.domain.files import FILE_PURPOSES, FileBegun, FilePurpose, StoredFile, admitted, sized
+from services.registration.identifiers import SERVICE
+from services.registration.store import EXPERTS
+from services.registration.work.drafting import Drafting
+from services.registration.work.filing import Filing, Held
+from services.registration.work.readings import Readings
+from shared.errors import Problem, Refusal, TooEarly, rule_of
+from shared.identity.keyfiles import KeyDestroyed
+from shared.messaging.handlers import Delivery
+from shared.programmes.definitions import Definitions
+from shared.programmes.sections.selection import AskedDocument, SelectionSection
+from shared.replica import Replica
+from shared.store.aggregates import Cause
+from shared.store.port import Document
+from shared.web.callers import Granted
+
+NOT_NOW = "files_not_asked"
+PROVIDE = "provide-info"
+
+
+class CaseFiles:
+    """What both edges do with files of a case. `expert`: the case's document, as the caller was allowed to see it."""
+
+    def __init__(self, replica: Replica, filing: Filing, drafting: Drafting, readings: Readings) -> None:
+        self._runtime = replica.ports.runtime
+        self._keys = replica.ports.keys.persons(SERVICE)
+        self._definitions: Definitions = replica.definitions
+        self._filing = filing
+        self._drafting = drafting
+        self._readings = readings
+
+    async def registered(self, delivery: Delivery) -> None:
+        """ExpertRegistered, ExpertIdentityClashed: what was added to the application is the person's from then on."""
+        for id, state in await self._filing.of("expert", delivery.subject):
+            if state.draft is None or state.status != "kept":
+                continue
+            before = await self._drafting.key_of(state.draft)
+            try:
+                owner = await self._keys.existing(state.person)
+            except KeyDestroyed:
+                return
+            if before is not None and owner is not None:
+                await self._filing.hand_over(id, before, owner)
+
+    def asked(self, expert: Document) -> tuple[AskedDocument, ...]:
+        """The documents that the case's programme asks for. None while its version has not arrived here."""
+        state = EXPERTS.read(expert)
+        if state is None:
+            return ()
+        try:
+            version = state.programme_version or self._definitions.newest_version(state.programme)
+            return self._definitions.version(state.programme, version).section(SelectionSection).documents
+        except (TooEarly, Refusal):
+            return ()
+
+    def takes(self, expert: Document, granted: Granted) -> bool:
+        """Whether the caller may add one now: the person while information is asked for, officers until it is over."""
+        role = granted.principal.role
+        open_now = EXPERT.open_to(EXPERTS.read(expert), role)
+        return bool(self.asked(expert)) and bool(open_now if role == "officer" else PROVIDE in open_now)
+
+    async def of(self, expert: Document) -> list[tuple[str, StoredFile]]:
+        """What is the person's; what an application still holds is not told here."""
+        return [one for one in await self._filing.of("expert", expert["_id"]) if one[1].draft is None]
+
+    async def one(self, expert: Document, id: str) -> StoredFile:
+        """Raises Refusal 404."""
+        state = await self._filing.state(id)
+        if state.expert != expert["_id"] or state.draft is not None:
+            raise Refusal("not_found", status=404)
+        return state
+
+    async def begin(self, expert: Document, said: FileBegun, granted: Granted, cause: Cause) -> tuple[str, StoredFile]:
+        """The file's id follows from the command's. Refusal `files_not_asked`, and as `sized` and `admitted` say.
+
+        Raises KeyDestroyed, CommandReused, Unavailable, UnknownOutcome.
+        """
+        sized(said.size)
+        others = [state for id, state in await self.of(expert) if id != cause.command_id]
+        if not self.takes(expert, granted):
+            raise Refusal(NOT_NOW, "files are added where information is asked for, or by the office")
+        admitted(next((one for one in self.asked(expert) if one.code == said.document), None), others)
+        now, person = self._runtime.now(), str(expert["state"]["person"])
+        state = StoredFile(
+            document=said.document,
+            media_type=said.media_type,
+            size=said.size,
+            expert=expert["_id"],
+            person=person,
+            began_at=now,
+            touched_at=now,
+            account=granted.principal.account if granted.principal.role == "officer" else None,
+        )
+        owner = await self._keys.key(person)
+        return cause.command_id, await self._filing.begin(cause.command_id, state, said.name, owner)
+
+    async def receive(
+        self, expert: Document, id: str, offset: int, parts: AsyncIterator[bytes], *, complete: bool
+    ) -> StoredFile:
+        """As `Filing.receive`."""
+        state = await self.one(expert, id)
+        owner = await self._keys.key(state.person)
+        return await self._filing.receive(id, owner, offset, parts, complete=complete)
+
+    async def read(
+        self, expert: Document, id: str, granted: Granted, purpose: FilePurpose | None
+    ) -> tuple[Held, AsyncIterator[bytes]]:
+        """Counted and written into the trail before it is opened; whoever reads the own one is not counted.
+
+        Refusal 404, 422 without a purpose, `file_ended` (410), `readings_used_up` (429). Raises KeyDestroyed.
+        """
+        state = await self.one(expert, id)
+        own = {grant.relation for grant in granted.grants} == {"own"}
+        if not own and purpose not in FILE_PURPOSES:
+            rule = rule_of("missing")
+            raise Refusal("invalid", problems=(Problem(rule, "/purpose"),), status=422)
+        owner = await self._keys.key(state.person)
+        held = await self._filing.opened(id, owner)
+        if state.status != "kept":
+            raise Refusal("not_found", status=404)
+        await self._readings.file(state.person, granted.principal, "own" if own or purpose is None else purpose)
+        return held, self._filing.content(held)

@@ -1,0 +1,333 @@
+"""Files as documents: each sealed in pieces under a key of its own, which its owner's key opens.
+
+The owner is first an application that was begun, later the person. What is destroyed is the file's key: the pieces are
+emptied afterwards, by whoever gets to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.registration.domain.file_content import Inspection
+from services.registration.domain.files import (
+    ENDED,
+    FILE_BYTES_AT_MOST,
+    OFFSET,
+    PIECE_BYTES,
+    UNFINISHED,
+    StoredFile,
+    sized,
+)
+from services.registration.store import FILE_PIECES, FILES
+from shared.clock import retrying, text_of
+from shared.errors import CommandReused, Conflict, Refusal
+from shared.identity.digests import derived_key
+from shared.identity.sealing import SealBroken, open_bytes, open_sealed, seal, seal_bytes
+from shared.replica import Replica
+from shared.store.documents import new_document
+from shared.store.port import Document
+
+KEY_BYTES = 32
+# Pieces are long: so many are in memory while a file is emptied.
+PIECES_AT_ONCE = 8
+FILES_PURPOSE = "files"
+TOO_LARGE = "too_large"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A file, with its own key. `name`: under which its owner knows it."""
+
+    id: str
+    state: StoredFile
+    key: bytes
+    name: str
+    pieces: tuple[str, ...]
+    digest: str | None
+
+
+class Filing:
+    """Keeps files; who may add or read one is for its callers to say. `owner`: the key of the draft or the person."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+
+    async def begin(self, id: str, state: StoredFile, name: str, owner: bytes) -> StoredFile:
+        """A file of which nothing was received; the same one asked for again is there already.
+
+        Raises CommandReused where another one stands under the id; Unavailable, UnknownOutcome.
+        """
+        key, rng = self._runtime.rng.randbytes(KEY_BYTES), self._runtime.rng
+        wrapped = seal(_of_files(owner), base64.b64encode(key).decode(), person=id, field="key", rng=rng)
+        private = {"key": wrapped, "name": seal(key, name, person=id, field="name", rng=rng), "pieces": []}
+        document = {**new_document(id), "private": private}
+        try:
+            await self._save(document, state)
+        except Conflict:
+            found = await self._load(id)
+            said = ("document", "media_type", "size", "draft", "expert")
+            if any(getattr(found[1], field) != getattr(state, field) for field in said):
+                raise CommandReused from None
+            return found[1]
+        return state
+
+    async def of(self, index: str, equals: str) -> list[tuple[str, StoredFile]]:
+        """The files of a draft, a case or a person that are not gone, in the order in which they were begun."""
+        found = [(one["_id"], _state(one)) for one in await self._documents(index, equals)]
+        return sorted(found, key=lambda one: (one[1].began_at, one[0]))
+
+    async def state(self, id: str) -> StoredFile:
+        """Raises Refusal 404."""
+        return (await self._load(id))[1]
+
+    async def opened(self, id: str, owner: bytes) -> Held:
+        """Raises Refusal 404, SealBroken, Unavailable."""
+        document, state = await self._load(id)
+        return _held(document, state, owner)
+
+    async def receive(
+        self, id: str, owner: bytes, offset: int, parts: AsyncIterator[bytes], *, complete: bool
+    ) -> StoredFile:
+        """What was sent from that offset on, written as it comes; with `complete` the file is then looked at.
+
+        Refusal 404, `file_ended` (410), `upload_offset_differs`, `too_large` (413), `upload_unfinished` (422), and the
+        rule that refuses the content (422). Asked again after it was kept or refused, it is answered the same.
+        """
+        document, state = await self._load(id)
+        if state.status == "receiving":
+            if offset != state.received:
+                raise Refusal(OFFSET)
+            document, state = await self._append(document, state, owner, parts)
+            if not complete:
+                return state
+            if state.received != state.size:
+                raise Refusal(UNFINISHED, status=422)
+            state = await self._looked_at(document, state, owner)
+        elif state.status == "gone" or offset != state.size or not complete:
+            raise Refusal(ENDED, status=410)
+        if state.rule is not None:
+            raise Refusal(state.rule, status=422)
+        return state
+
+    async def receive_whole(self, id: str, owner: bytes, parts: AsyncIterator[bytes]) -> StoredFile:
+        """A file that comes at once and whose length nobody has said; what came of it before is begun anew.
+
+        Refusal as `receive`, `file_empty`, `file_too_large` (422): then nothing of it is left.
+        """
+        document, state = await self._load(id)
+        if state.status == "receiving":
+            document, state = await self._begun_anew(document, state)
+            try:
+                document, state = await self._append(document, state, owner, parts)
+                sized(state.received)
+            except Refusal as refusal:
+                await self.remove(id)
+                if refusal.rule == TOO_LARGE:
+                    sized(FILE_BYTES_AT_MOST + 1)
+                raise
+            state = await self._looked_at(document, state.model_copy(update={"size": state.received}), owner)
+        if state.status == "gone":
+            raise Refusal(ENDED, status=410)
+        if state.rule is not None:
+            raise Refusal(state.rule, status=422)
+        return state
+
+    async def content(self, held: Held) -> AsyncIterator[bytes]:
+        """The file part by part. Raises SealBroken for what is missing or was changed; Unavailable."""
+        mac = _mac(held.key)
+        for number, piece in enumerate(held.pieces):
+            part = await self._piece(held, number, piece)
+            mac.update(part)
+            yield part
+        if held.digest is not None and not hmac.compare_digest(mac.hexdigest(), held.digest):
+            raise SealBroken
+
+    async def hand_over(self, id: str, before: bytes, owner: bytes) -> None:
+        """From then on the person's key opens it, and the draft's no more; done once, it is done."""
+
+        async def once() -> None:
+            document, state = await self._load(id)
+            if state.draft is None or state.status != "kept":
+                return
+            key = open_sealed(_of_files(before), document["private"]["key"], person=id, field="key")
+            wrapped = seal(_of_files(owner), key, person=id, field="key", rng=self._runtime.rng)
+            private = {**document["private"], "key": wrapped}
+            await self._save({**document, "private": private}, state.model_copy(update={"draft": None}))
+
+        await retrying(once, self._runtime, (Conflict,))
+
+    async def remove(self, id: str) -> None:
+        """Destroys the file's key, then what was sealed under it; asked again, it goes on. Raises Refusal 404."""
+
+        async def once() -> None:
+            document, state = await self._load(id)
+            if state.status != "gone":
+                document = await self._destroyed(document, state, "gone", None)
+            await self._empty(document)
+
+        await retrying(once, self._runtime, (Conflict,))
+
+    async def end(self, index: str, equals: str) -> None:
+        """Removes all files of a draft or a person."""
+        while found := await self._documents(index, equals):
+            for document in found:
+                await self.remove(document["_id"])
+
+    async def fire(self, document: Document) -> None:
+        """Ends what nobody goes on with, and empties what is ended."""
+        state = _state(document)
+        if state.status == "receiving" and state.until <= self._runtime.now():
+            document = await self._destroyed(document, state, "gone", None)
+        if not _state(document).counts:
+            await self._empty(document)
+
+    async def _append(
+        self, document: Document, state: StoredFile, owner: bytes, parts: AsyncIterator[bytes]
+    ) -> tuple[Document, StoredFile]:
+        held = _held(document, state, owner)
+        begun = state.received % PIECE_BYTES
+        waiting = bytearray(await self._piece(held, len(held.pieces) - 1, held.pieces[-1]) if begun else b"")
+        async for part in parts:
+            waiting += part
+            if state.received - state.received % PIECE_BYTES + len(waiting) > state.size:
+                raise Refusal(TOO_LARGE, status=413)
+            while len(waiting) >= PIECE_BYTES:
+                document, state = await self._put(document, state, held.key, bytes(waiting[:PIECE_BYTES]))
+                del waiting[:PIECE_BYTES]
+        if waiting and state.received % PIECE_BYTES != len(waiting):
+            document, state = await self._put(document, state, held.key, bytes(waiting))
+        return document, state
+
+    async def _begun_anew(self, document: Document, state: StoredFile) -> tuple[Document, StoredFile]:
+        if not state.received:
+            return document, state
+        before = document["private"]["pieces"]
+        private = {**document["private"], "pieces": []}
+        saved = await self._save({**document, "private": private}, state.model_copy(update={"received": 0}))
+        await self._empty_pieces(before)
+        return saved, _state(saved)
+
+    async def _put(
+        self, document: Document, state: StoredFile, key: bytes, content: bytes
+    ) -> tuple[Document, StoredFile]:
+        """The piece at the end is durable, and then known to the file: one that was cut off is nobody's.
+
+        Under a name of its own each time, so that of two who send at once neither changes what the other has written.
+        """
+        id, number, rng = document["_id"], state.received // PIECE_BYTES, self._runtime.rng
+        piece = f"{id}.{number}.{rng.randbytes(8).hex()}"
+        sealed = seal_bytes(key, content, person=id, field=f"piece {number}", rng=rng)
+        written = {**new_document(piece), "version": 1, "state": {"file": id}, "private": {"sealed": sealed}}
+        await self._store.save(FILE_PIECES.name, written, 0)
+        now, before = self._runtime.now(), document["private"]["pieces"]
+        after = {"received": number * PIECE_BYTES + len(content), "touched_at": now}
+        private = {**document["private"], "pieces": [*before[:number], piece]}
+        try:
+            saved = await self._save({**document, "private": private}, state.model_copy(update=after))
+        except Conflict:
+            await self._empty_piece(written)
+            raise Refusal(OFFSET) from None
+        await self._empty_pieces(before[number:])
+        return saved, _state(saved)
+
+    async def _looked_at(self, document: Document, state: StoredFile, owner: bytes) -> StoredFile:
+        """Kept, or refused and destroyed, by what is in it."""
+        held = _held(document, state, owner)
+        inspection, mac = Inspection(state.media_type), _mac(held.key)
+        async for part in self.content(held):
+            inspection.take(part)
+            mac.update(part)
+        problem = inspection.refused()
+        if problem is not None:
+            refused = await self._destroyed(document, state, "refused", problem.rule)
+            await self._empty(refused)
+            return _state(refused)
+        kept = state.model_copy(update={"status": "kept", "kept_at": self._runtime.now()})
+        private = {**document["private"], "digest": mac.hexdigest()}
+        await self._save({**document, "private": private}, kept)
+        return kept
+
+    async def _destroyed(self, document: Document, state: StoredFile, status: str, rule: str | None) -> Document:
+        after = state.model_copy(update={"status": status, "rule": rule, "touched_at": self._runtime.now()})
+        return await self._save({**document, "private": {}}, after)
+
+    async def _empty(self, document: Document) -> None:
+        id = document["_id"]
+        while pieces := await self._store.find(FILE_PIECES.name, "file", id, limit=PIECES_AT_ONCE):
+            for piece in pieces:
+                await self._empty_piece(piece)
+        state = _state(document)
+        if not state.emptied:
+            await self._save(document, state.model_copy(update={"emptied": True}))
+
+    async def _empty_pieces(self, names: Sequence[str]) -> None:
+        for name in names:
+            if (found := await self._store.load(FILE_PIECES.name, name)) is not None:
+                await self._empty_piece(found)
+
+    async def _empty_piece(self, piece: Document) -> None:
+        emptied = {**piece, "version": piece["version"] + 1, "state": None, "private": {}}
+        await self._store.save(FILE_PIECES.name, emptied, piece["version"])
+
+    async def _piece(self, held: Held, number: int, piece: str) -> bytes:
+        found = await self._store.load(FILE_PIECES.name, piece)
+        if found is None or "sealed" not in found["private"]:
+            raise SealBroken
+        return open_bytes(held.key, found["private"]["sealed"], person=held.id, field=f"piece {number}")
+
+    async def _documents(self, index: str, equals: str) -> list[Document]:
+        found: list[Document] = []
+        while page := await self._store.find(FILES.name, index, equals, after=_place(found, index)):
+            found += page
+        return found
+
+    async def _load(self, id: str) -> tuple[Document, StoredFile]:
+        document = await self._store.load(FILES.name, id)
+        if document is None:
+            raise Refusal("not_found", status=404)
+        return document, _state(document)
+
+    async def _save(self, document: Document, state: StoredFile) -> Document:
+        """Its timer follows from the state: what is unfinished ends, and what has ended is emptied at once."""
+        waits = {"receiving": state.until, "kept": None}.get(state.status, None if state.emptied else state.touched_at)
+        saved = {
+            **document,
+            "version": document["version"] + 1,
+            "state": state.model_dump(mode="json"),
+            "timed": waits is not None,
+            "next_at": text_of(waits) if waits is not None else None,
+        }
+        await self._store.save(FILES.name, saved, document["version"])
+        return saved
+
+
+def _place(found: list[Document], index: str) -> str | None:
+    return str(found[-1]["ix"][index]["o"]) if found else None
+
+
+def _state(document: Mapping[str, Any]) -> StoredFile:
+    return StoredFile.model_validate(document["state"])
+
+
+def _held(document: Document, state: StoredFile, owner: bytes) -> Held:
+    id, private = document["_id"], document["private"]
+    if "key" not in private:
+        raise Refusal(ENDED, status=410)
+    key = base64.b64decode(open_sealed(_of_files(owner), private["key"], person=id, field="key"))
+    name = open_sealed(key, private["name"], person=id, field="name")
+    return Held(id, state, key, name, tuple(private["pieces"]), private.get("digest"))
+
+
+def _of_files(owner: bytes) -> bytes:
+    return derived_key(owner, FILES_PURPOSE)
+
+
+def _mac(key: bytes) -> hmac.HMAC:
+    """Keyed, so that nobody can find out by a guess which file it is; its key dies with the file's."""
+    return hmac.new(derived_key(key, "digest"), digestmod=hashlib.sha256)

@@ -1,0 +1,86 @@
+"""What somebody sees of today: their own cases with where these stand, or the lists of the office."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.registration.app import build
+from services.registration.domain.examples import DEFINITION
+from services.registration.store import COLLECTIONS, SHADOWS
+from shared.replica import stored
+from shared.web.pages import yours
+from tests.integration.test_registration_http import decided, registration
+from tests.unit.pages.test_cases import Office
+from tests.unit.registration.serving import Serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+TODAY = "/registration/today"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office() -> AsyncIterator[Office]:
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        await serving.publish(DEFINITION)
+        one = Office(serving)
+        yield one
+        await one.http.aclose()
+
+
+def cards(page: str) -> dict[str, str]:
+    """What the page says of each case, by its address."""
+    found = re.findall(r'<li>\s*<h3><a href="([^"]+)"(.*?)</li>', page, re.DOTALL)
+    return {address: text for address, text in found}
+
+
+async def applied(serving: Serving, subject: str, **changes: Any) -> str:
+    """Expert id of somebody who applied alone."""
+    receipt = (await serving.post("/experts", "expert", registration(**changes), subject=subject)).json()
+    assert (await decided(serving, receipt))["status"] == "accepted"
+    return str(receipt["subject"])
+
+
+async def test_an_expert_sees_where_the_own_case_stands_and_what_to_do_when_it_is_their_turn(office: Office) -> None:
+    expert = await applied(office.serving, "hers")
+    address, account = f"/registration/experts/{expert}", office.serving.account("hers")
+    async with office.browser("expert", account=account) as http:
+        page = cards((await http.get(TODAY)).text)
+        assert set(page) == {address}
+        assert "Being checked" in page[address]
+        assert "Waits for</dt><dd>Programme office" in page[address]
+        assert 'class="button"' not in page[address]
+        asked = {"items": ["diploma"]}
+        assert (await office.serving.post(f"/experts/{expert}/request-info", "officer", asked)).status_code == 200
+        page = cards((await http.get(TODAY)).text)
+        assert next(iter(page)) == address
+        assert "Waits for</dt><dd>You" in page[address]
+        assert f'class="button" href="{address}/provide-info"' in page[address]
+    async with office.browser("expert", account=office.serving.account("another")) as stranger:
+        assert expert[:8] not in (await stranger.get(TODAY)).text
+
+
+async def test_more_than_fit_stand_in_their_list(monkeypatch: pytest.MonkeyPatch, office: Office) -> None:
+    monkeypatch.setattr(yours, "CARDS_AT_MOST", 1)
+    await office.serving.publish({**DEFINITION, "code": "example-2"})
+    for programme in (DEFINITION["code"], "example-2"):
+        await applied(office.serving, "many", programme=programme)
+    async with office.browser("expert", account=office.serving.account("many")) as http:
+        page = (await http.get(TODAY)).text
+    assert len(cards(page)) == 1
+    assert '<a href="/registration/experts" target="_top">All of yours: Experts</a>' in page
+
+
+async def test_an_office_has_its_lists_and_a_role_without_any_is_shown_no_empty_room(office: Office) -> None:
+    async with office.browser("officer") as officer, office.browser("evaluator") as evaluator:
+        page = (await officer.get(TODAY)).text
+        assert re.findall(r'<li><a href="/registration/([a-z]+)" target="_top">', page)[:3] == [
+            "programmes",
+            "persons",
+            "experts",
+        ]
+        assert 'class="part none"' not in page
+        assert 'class="part none"' in (await evaluator.get(TODAY)).text
