@@ -42,6 +42,7 @@ from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
+from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import Drafting
 from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
@@ -136,7 +137,8 @@ class Registration:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        for one in (Applying(opening, self._experts).router, passes_router(entrance)):
+        drafted = DraftFiles(self.replica, self.filing, self.work.handing_over, opening.accounts)
+        for one in (Applying(opening, self._experts, drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 

@@ -112,8 +112,8 @@ def _form(browser: Browser, people: People, quick: bool) -> list[Result]:
             _row(
                 "pages: public form, warm", "KB", median(warm), 5, f"{SLOW}{WARM}; the mean of its {len(PARTS)} parts"
             ),
-            short=f"four parts take 2 to 4 KB; `{LONGEST}` has its lists of occupations, countries and languages in the "
-            "HTML, so that it works without script, and most of its bytes are their words",
+            short=f"four parts take 2 to 4 KB; `{LONGEST}` has its lists of occupations, countries and languages in "
+            "the HTML, so that it works without script, and most of its bytes are their words",
         ),
         _row(
             "pages: public form, longest part warm",

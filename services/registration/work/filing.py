@@ -58,8 +58,10 @@ class Filing:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
 
-    async def begin(self, id: str, state: StoredFile, name: str, owner: bytes) -> StoredFile:
+    async def begin(self, id: str, state: StoredFile, name: str, owner: bytes, *, whole: bool = False) -> StoredFile:
         """A file of which nothing was received; the same one asked for again is there already.
+
+        `whole`: it comes at once, and how long it is shows at its end.
 
         Raises CommandReused where another one stands under the id; Unavailable, UnknownOutcome.
         """
@@ -71,7 +73,7 @@ class Filing:
             await self._save(document, state)
         except Conflict:
             found = await self._load(id)
-            said = ("document", "media_type", "size", "draft", "expert")
+            said = ("document", "media_type", "draft", "expert", *(() if whole else ("size",)))
             if any(getattr(found[1], field) != getattr(state, field) for field in said):
                 raise CommandReused from None
             return found[1]

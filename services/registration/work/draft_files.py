@@ -1,0 +1,155 @@
+"""The files of an application that was begun: its own key opens them, until they are the person's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from services.registration.domain.file_content import BEGIN_BYTES, kind_of
+from services.registration.domain.files import (
+    FILE_BYTES_AT_MOST,
+    NAME_CHARACTERS,
+    FileBegun,
+    StoredFile,
+    admitted,
+    sized,
+)
+from services.registration.store import EXPERTS
+from services.registration.work.drafting import SUBMITTED, Opened
+from services.registration.work.filing import Filing, Held
+from services.registration.work.handing_over import HandingOver
+from services.registration.work.registering import handed_over
+from shared.clock import derived_id
+from shared.errors import Problem, Refusal
+from shared.identity.accounts import Accounts
+from shared.programmes.sections.selection import AskedDocument, SelectionSection
+from shared.replica import Replica
+from shared.texts import visible
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A file that comes at once, as a form says it: for which document, its name, of which type, its bytes."""
+
+    document: str
+    name: str
+    media_type: str
+    parts: AsyncIterator[bytes]
+
+
+class DraftFiles:
+    """`accounts`: of those who apply without one; from a draft's id follows whose its files will be."""
+
+    def __init__(self, replica: Replica, filing: Filing, handing_over: HandingOver, accounts: Accounts) -> None:
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+        self._definitions = replica.definitions
+        self._filing = filing
+        self._handing_over = handing_over
+        self._accounts = accounts
+
+    def asked(self, opened: Opened) -> tuple[AskedDocument, ...]:
+        return self._definitions.newest(opened.draft.programme).section(SelectionSection).documents
+
+    async def of(self, opened: Opened) -> list[Held]:
+        """With their names, in the order in which they were begun; of a refused one no more than that it was.
+
+        Raises SealBroken, Unavailable.
+        """
+        found = []
+        for id, state in await self._filing.of("draft", opened.id):
+            refused = Held(id, state, b"", "", (), None)
+            found.append(await self._filing.opened(id, opened.key) if state.counts else refused)
+        return found
+
+    async def begin(self, opened: Opened, said: FileBegun, key: str, *, whole: bool = False) -> tuple[str, StoredFile]:
+        """Refusal `draft_submitted`, `account_handed_over`, and as `sized` and `admitted` say.
+
+        Raises CommandReused, Unavailable, UnknownOutcome.
+        """
+        sized(said.size)
+        id, person = derived_id(opened.id, "file", key), await self._person(opened)
+        expert = derived_id(person, opened.draft.programme)
+        if opened.draft.status != "open" or await self._store.load(EXPERTS.name, expert) is not None:
+            raise Refusal(SUBMITTED)
+        others = [state for other, state in await self._filing.of("draft", opened.id) if other != id]
+        admitted(next((one for one in self.asked(opened) if one.code == said.document), None), others)
+        now = self._runtime.now()
+        state = StoredFile(
+            document=said.document,
+            media_type=said.media_type,
+            size=said.size,
+            draft=opened.id,
+            expert=expert,
+            person=person,
+            began_at=now,
+            touched_at=now,
+        )
+        return id, await self._filing.begin(id, state, said.name, opened.key, whole=whole)
+
+    async def add(self, opened: Opened, whole: Whole, key: str) -> StoredFile:
+        """As `begin`, and as `Filing.receive_whole`."""
+        said, parts = await begun_whole(whole)
+        id, _ = await self.begin(opened, said, key, whole=True)
+        return await self._filing.receive_whole(id, opened.key, parts)
+
+    async def state(self, opened: Opened, id: str) -> StoredFile:
+        """Raises Refusal 404."""
+        state = await self._filing.state(id)
+        if state.draft != opened.id:
+            raise Refusal("not_found", status=404)
+        return state
+
+    async def receive(
+        self, opened: Opened, id: str, offset: int, parts: AsyncIterator[bytes], *, complete: bool
+    ) -> StoredFile:
+        """As `Filing.receive`."""
+        await self.state(opened, id)
+        return await self._filing.receive(id, opened.key, offset, parts, complete=complete)
+
+    async def remove(self, opened: Opened, id: str) -> None:
+        """Raises Refusal 404, `draft_submitted`."""
+        await self.state(opened, id)
+        if opened.draft.status != "open":
+            raise Refusal(SUBMITTED)
+        await self._filing.remove(id)
+
+    async def read(self, opened: Opened, id: str) -> tuple[Held, AsyncIterator[bytes]]:
+        """Raises Refusal 404, 410, SealBroken, Unavailable."""
+        state = await self.state(opened, id)
+        if state.status != "kept":
+            raise Refusal("not_found", status=404)
+        held = await self._filing.opened(id, opened.key)
+        return held, self._filing.content(held)
+
+    async def _person(self, opened: Opened) -> str:
+        person = await self._handing_over.person_of(self._accounts.of(opened.id))
+        if person is None:
+            raise handed_over()
+        return person
+
+
+async def begun_whole(whole: Whole) -> tuple[FileBegun, AsyncIterator[bytes]]:
+    """What the file is by its first bytes, and all of its bytes. As large as may be: its length shows at its end.
+
+    Refusal (422) `file_empty`, and by the rule that refuses what begins so.
+    """
+    first = bytearray()
+    async for part in whole.parts:
+        first += part
+        if len(first) >= BEGIN_BYTES:
+            break
+    sized(len(first))
+    kind = kind_of(bytes(first[:BEGIN_BYTES]), whole.media_type)
+    if isinstance(kind, Problem):
+        raise Refusal(kind.rule, status=422)
+    # Whatever a device calls it: the name is sealed, and shown to its owner alone.
+    name = " ".join(one for one in visible(whole.name).split() if one.isprintable())[:NAME_CHARACTERS]
+    said = FileBegun.model_construct(document=whole.document, media_type=kind, size=FILE_BYTES_AT_MOST, name=name)
+    return said, _all(bytes(first), whole.parts)
+
+
+async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for part in rest:
+        yield part
