@@ -36,6 +36,7 @@ from shared.programmes.loader import load_definition
 from shared.programmes.model import Definition, editor_schema
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
+from shared.web.operation import DropReason
 from shared.web.pages.languages import LANGUAGES
 from shared.web.pages.standard_names import states_named_here
 from shared.web.pages.words import CATALOGUES, catalogue, code_key
@@ -138,6 +139,7 @@ def keys() -> Iterator[str]:
         yield from (f"case:{resource}" for resource in getattr(built(service), "beside", ()))
         yield from _of_contract(contract(built(service).app, service))
     yield from _of_indicators()
+    yield from (code_key("drop", reason) for reason in get_args(DropReason))
     yield from (f"part:{part}" for part in Definition.model_fields)
     definition = editor_schema()
     yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))

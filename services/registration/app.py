@@ -26,6 +26,7 @@ from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.files import api as files
 from services.registration.files.api import files_router
+from services.registration.files.pages import CaseFilePages
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
@@ -100,7 +101,8 @@ class Registration:
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
-        self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
+        previewed = Previewed(recipients, settings.base_url)
+        self.cases = served_cases(self.work, identifiers, self.readings, previewed, self.files)
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
@@ -112,6 +114,7 @@ class Registration:
         self.app = self._served(giving, routers, settings)
         definitions = self.replica.definitions
         pages = (
+            CaseFilePages(self.files),
             ReadingPages(self.readings),
             GivingBackPages(giving, definitions, settings.base_url),
             DefinitionPages(definitions, ports.runtime),

@@ -84,6 +84,14 @@ class Definitions:
         found = (one.office(office) for one in (*asked, *first) if office is not None)
         return next((one for one in found if one is not None), None)
 
+    def office_now(self, code: str | None, office: str) -> Office | None:
+        """The office as the programme's newest version has it; for a case of no programme, as the first programme by
+        its code has it. None for one that is gone. Raises as `newest` does."""
+        if not self.ready:
+            raise TooEarly("programmes")
+        found = (self.newest(one).office(office) for one in ([code] if code else self.codes()))
+        return next((one for one in found if one is not None), None)
+
     def _of(self, code: str) -> dict[int, Definition]:
         if not self.ready:
             raise TooEarly("programmes")

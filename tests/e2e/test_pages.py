@@ -179,6 +179,11 @@ def test_the_files_of_an_application_on_a_telephone_in_arabic(town: Town, tmp_pa
     the_files(page, town.url)
     Reader(town, Cell("ar", TELEPHONE, whole=False), context, page).look("application_files")
     context.close()
+    with Walk(town, Cell("en", DESK, whole=False)).all() as walk:
+        walk.enter(OFFICER)
+        expert = town.people.get("/registration/v1/experts").json()["items"][0]["id"]
+        town.people.file(expert)
+        walk.reader.open(f"/registration/experts/{expert}/files", "case_files")
 
 
 @pytest.mark.long
