@@ -11,6 +11,7 @@ from services.registration.store import EXPERTS
 from services.registration.work.drafting import Drafting
 from services.registration.work.filing import Filing, Held
 from services.registration.work.readings import Readings
+from services.registration.work.whole_files import Whole, begun_whole
 from shared.errors import Problem, Refusal, TooEarly, rule_of
 from shared.identity.keyfiles import KeyDestroyed
 from shared.messaging.handlers import Delivery
@@ -77,7 +78,15 @@ class CaseFiles:
             raise Refusal("not_found", status=404)
         return state
 
-    async def begin(self, expert: Document, said: FileBegun, granted: Granted, cause: Cause) -> tuple[str, StoredFile]:
+    async def add(self, expert: Document, whole: Whole, granted: Granted, cause: Cause) -> StoredFile:
+        """As `begin`, and as `Filing.receive_whole`."""
+        said, parts = await begun_whole(whole)
+        id, state = await self.begin(expert, said, granted, cause, whole=True)
+        return await self._filing.receive_whole(id, await self._keys.key(state.person), parts)
+
+    async def begin(
+        self, expert: Document, said: FileBegun, granted: Granted, cause: Cause, *, whole: bool = False
+    ) -> tuple[str, StoredFile]:
         """The file's id follows from the command's. Refusal `files_not_asked`, and as `sized` and `admitted` say.
 
         Raises KeyDestroyed, CommandReused, Unavailable, UnknownOutcome.
@@ -99,7 +108,7 @@ class CaseFiles:
             account=granted.principal.account if granted.principal.role == "officer" else None,
         )
         owner = await self._keys.key(person)
-        return cause.command_id, await self._filing.begin(cause.command_id, state, said.name, owner)
+        return cause.command_id, await self._filing.begin(cause.command_id, state, said.name, owner, whole=whole)
 
     async def receive(
         self, expert: Document, id: str, offset: int, parts: AsyncIterator[bytes], *, complete: bool

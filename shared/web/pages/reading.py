@@ -31,7 +31,7 @@ from shared.web.pages.exporting import FILE, ROWS_AT_MOST
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.shown import PART, Shown, columns_of, parts_of
+from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
 from shared.web.pages.standing import acts_of, standing_of, zone_of_office
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
@@ -76,7 +76,7 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=case,
                 rows=shown,
-                columns=columns_of(served.columns, shown),
+                columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
                 cells=Shown(admitted.reader.language, lists, zone, role),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],

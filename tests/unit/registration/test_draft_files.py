@@ -13,7 +13,7 @@ from services.registration.domain.files import FILE_BYTES_AT_MOST, PIECE_BYTES
 from services.registration.files.resumed import PARTIAL
 from services.registration.store import DRAFTS, FILE_PIECES, FILES
 from tests.unit.registration.test_applying import APPLICATION, begun, documents, filled, sent, town
-from tests.unit.registration.test_entrance import Town, hidden
+from tests.unit.registration.test_entrance import Town, enter, hidden
 from tests.unit.registration.test_file_content import CANARY, pdf, png
 
 __all__ = ("town",)
@@ -36,8 +36,9 @@ async def added(
     return await browser.post(f"{PAGE}/whole/diploma", data=fields, files={"file": (name, content, kind)})
 
 
-async def the_file(town: Town) -> dict[str, Any]:
-    (found,) = [one for one in await documents(town, FILES.name) if one["state"]["status"] != "gone"]
+async def the_file(town: Town, document: str = "diploma") -> dict[str, Any]:
+    all_of_them = [one for one in await documents(town, FILES.name) if one["state"]["document"] == document]
+    (found,) = [one for one in all_of_them if one["state"]["status"] != "gone"]
     return found
 
 
@@ -195,6 +196,75 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
         await registration.files.registered(Again(after["state"]["expert"]))
         assert await the_file(town) == after
         assert CANARY not in str(await documents(town, FILE_PIECES.name)).encode()
+
+
+async def test_a_person_adds_files_where_asked_and_an_officer_opens_them_for_a_purpose(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as office:
+        await filled(browser)
+        await added(browser, pdf())
+        await sent(browser)
+        at = await recorded(browser, town)
+        page = await browser.get(at)
+        assert "Files" in (await browser.get(at.removesuffix("/files"))).text
+        # Nothing is asked now, so nothing is added.
+        assert 'type="file"' not in page.text
+        token = hidden(page)
+        fields = {"csrf": token, "idempotency-key": "late"}
+        late = await browser.post(f"{at}/whole/diploma", data=fields, files={"file": (NAME, pdf(), "application/pdf")})
+        assert (late.status_code, "No files are added now" in late.text) == (409, True)
+        own = await browser.post((await opens(town, browser, at))[0], data={"csrf": token})
+        assert own.content == pdf()
+
+        await enter(office, "officer@kabul")
+        page = await office.get(at, follow_redirects=True)
+        token = hidden(page)
+        assert NAME not in page.text
+        (path, *_) = re.findall(rf'action="({at}/[^"]+/read)"', page.text)
+        assert (await office.post(path, data={"csrf": token})).status_code == 422
+        assert (await office.post(path, data={"csrf": "x", "/purpose": "screening"})).status_code == 403
+        read = await office.post(path, data={"csrf": token, "/purpose": "screening"})
+        assert read.content == pdf()
+        assert "sandbox" in read.headers["content-security-policy"]
+        fields = {"csrf": token, "idempotency-key": "one"}
+        for _ in range(2):
+            given = {"file": ("scan.png", png(10, 10), "image/png")}
+            answer = await office.post(f"{at}/whole/residence-permit", data=fields, files=given)
+            assert answer.status_code == 303, answer.text
+        page = await browser.get(at)
+        assert "the office" in page.text
+        person = (await the_file(town, "diploma"))["state"]["person"]
+        looked = await browser.get(f"/registration/persons/{person}/readings")
+        assert looked.text.count("To compare what was stated with the documents") == 1
+        assert "Files" in looked.text
+
+        verb = at.removesuffix("/files") + "/request-info"
+        form = await office.get(verb)
+        said = {"csrf": hidden(form), "idempotency-key": "two", "version": hidden(form, "version"), "/items": "diploma"}
+        assert (await office.post(verb, data=said)).status_code == 303
+        page = await browser.get(at)
+        fields = {"csrf": hidden(page), "idempotency-key": "asked"}
+        given = {"file": ("scan.png", png(10, 10), "image/png")}
+        answer = await browser.post(f"{at}/whole/diploma", data=fields, files=given)
+        assert answer.status_code == 303, answer.text
+        page = await browser.get(at)
+        said = {"csrf": hidden(page), "idempotency-key": "pieces", "/document": "curriculum-vitae", "/size": "100"}
+        begun_now = await browser.post(at, data={**said, "/media_type": "application/pdf"})
+        assert begun_now.status_code == 201
+        headers = {"Content-Type": PARTIAL, "Upload-Offset": "0", "Upload-Complete": "?1"}
+        where = begun_now.headers["location"]
+        assert (await browser.head(where)).headers["upload-length"] == "100"
+        assert (await browser.patch(where, content=pdf(size=100), headers=headers)).status_code == 204
+        assert len(await opens(town, browser, at)) == 4
+
+
+async def opens(town: Town, browser: httpx.AsyncClient, at: str) -> list[str]:
+    """Where the files of the case are opened, once they are the person's."""
+    for _ in range(200):
+        found = re.findall(rf'action="({at}/[^"]+/read)"', (await browser.get(at)).text)
+        if found:
+            break
+        await town.clock.sleep(0.02)
+    return list(found)
 
 
 async def test_an_application_that_ends_ends_its_files(town: Town) -> None:
