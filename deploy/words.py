@@ -33,16 +33,31 @@ from shared.identity.roles import ROLES
 from shared.programmes.eligibility import FailedCriterion
 from shared.programmes.fact_words import AMOUNTS, CODED_ATTRIBUTES, CODES, IDS, KINDS, NUMBERS
 from shared.programmes.loader import load_definition
-from shared.programmes.model import editor_schema
+from shared.programmes.model import Definition, editor_schema
 from shared.programmes.sections.selection import Component
 from shared.web.contract import contract
+from shared.web.operation import DropReason
 from shared.web.pages.languages import LANGUAGES
 from shared.web.pages.standard_names import states_named_here
 from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
 
 SERVICES = (*GROUPS, "monitoring")
-PREFIXES = ("case", "case-one", "verb", "did", "state", "field", "hint", "rule", "role", "code", "service", "paper")
+PREFIXES = (
+    "case",
+    "case-one",
+    "verb",
+    "did",
+    "state",
+    "field",
+    "hint",
+    "rule",
+    "role",
+    "code",
+    "service",
+    "paper",
+    "part",
+)
 # A message's text, or its singular and its plural.
 Message = str | tuple[str, str]
 # What Pydantic calls the break of what a body's schema says.
@@ -120,10 +135,12 @@ def keys() -> Iterator[str]:
         for served in getattr(built(service), "cases", ()):
             yield from _of_case(served.case)
             yield from (f"paper:{paper.name}" for paper in served.papers)
-            yield from (f"verb:{one.verb}" for one in served.beside)
+            yield from (f"verb:{one.word}" for one in served.beside)
         yield from (f"case:{resource}" for resource in getattr(built(service), "beside", ()))
         yield from _of_contract(contract(built(service).app, service))
     yield from _of_indicators()
+    yield from (code_key("drop", reason) for reason in get_args(DropReason))
+    yield from (f"part:{part}" for part in Definition.model_fields)
     definition = editor_schema()
     yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))
     yield from (f"rule:{rule}" for rule in (*_named_rules(), *RULE_OF_STATUS.values(), REFUSED))

@@ -16,7 +16,7 @@ from shared.intake.submissions import SUBMISSIONS, Decider, Intake
 from shared.messaging.handlers import Handlers
 from shared.messaging.port import Log, Subscription
 from shared.messaging.relay import Relay
-from shared.messaging.shadow import Position
+from shared.messaging.shadow import USUAL, Position
 from shared.messaging.shadows import Consumer
 from shared.programmes.definitions import Definitions
 from shared.store.aggregates import Aggregate, Cause, Kernel
@@ -47,6 +47,7 @@ def shadows_collection(indexes: Mapping[str, Index]) -> Collection:
             PARKED: Index(lambda d: ["all"] if d["parked"] else []),
             **indexes,
         },
+        usual=USUAL,
     )
 
 

@@ -34,6 +34,7 @@ from shared.web.commands import CREATES, cause, key_of, refuse_if_match
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, page, query
+from shared.web.transferring import transferring
 
 _CODE = TypeAdapter(Code).json_schema()
 NARROWING: Sequence[Mapping[str, Any]] = [
@@ -48,12 +49,13 @@ RIGHTS: tuple[Rights, ...] = (
 )
 
 
-def served_cases(works: Works) -> tuple[Served, ...]:
+def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
     of_assignments: Mapping[str, Work] = {
         "create": works.requests.create,
         "revise": works.requests.revise,
         "shortlist": works.allocation.shortlist,
         **works.putting_right.of_assignments,
+        **transferring(ASSIGNMENTS, replica),
     }
     of_matches: Mapping[str, Work] = {
         "allocate": works.allocation.allocate,

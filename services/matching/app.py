@@ -32,7 +32,7 @@ class Matching:
         self.replica.times(ASSIGNMENTS, self.works.promises.seats)
         self.replica.times(MATCHES)
         self.replica.times(guard=self.works.promises.pools)
-        self.cases = served_cases(self.works)
+        self.cases = served_cases(self.works, self.replica)
         terms, of_pages = paper_routes(TERMS, TermsPaper(self.replica).made)
         self.app = served(
             self.replica,

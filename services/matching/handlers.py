@@ -19,6 +19,12 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
+from shared.contracts.passed_on import (
+    AssignmentTransferred,
+    ExpertTransferred,
+    InstitutionTransferred,
+    PersonTransferred,
+)
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
@@ -74,6 +80,7 @@ def _of_persons(works: Works) -> Handlers:
     return {
         PersonRecorded: Handler(know=knowledge.person),
         PersonAccountAssigned: Handler(know=knowledge.person),
+        PersonTransferred: Handler(know=knowledge.person),
         PersonErased: Handler(know=knowledge.person, effect=works.withdrawal.erased, stops=True),
         Profile: Handler(know=knowledge.profile, wakes=heard),
         ConsentGiven: Handler(know=knowledge.consents, effects=consent, wakes=heard),
@@ -93,6 +100,7 @@ def _of_experts(works: Works) -> Handlers:
         ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
+        ExpertTransferred: Handler(know=knowledge.expert),
         ExpertWithdrawn: Handler(know=knowledge.expert, wakes=heard),
     }
 
@@ -106,6 +114,7 @@ def _of_institutions() -> Handlers:
         InstitutionActivated: Handler(know=knowledge.institution),
         InstitutionPutOnHold: Handler(know=knowledge.institution),
         InstitutionClosed: Handler(know=knowledge.institution),
+        InstitutionTransferred: Handler(know=knowledge.institution),
         InstitutionFactTakenBack: Handler(know=knowledge.institution),
     }
 
@@ -114,6 +123,7 @@ def _of_matching(works: Works) -> Handlers:
     allocation, retraction = works.allocation, works.retraction
     return {
         AssignmentMatchingStarted: Handler(effect=allocation.started),
+        AssignmentTransferred: Handler(effect=works.selection.follow),
         AssignmentCancelled: Handler(effect=works.selection.stop_all),
         AssignmentMatched: Handler(effect=allocation.moved),
         OfferAccepted: Handler(effect=allocation.moved),

@@ -33,6 +33,7 @@ from shared.programmes.model import Definition, Office
 from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
+KEPT_AT_MOST = 1_000
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 INSTANT = "an instant is written 2026-03-04T09:30:00Z, or with an offset, whose plus is %2B in an address"
 Answer = dict[str, Any]
@@ -87,6 +88,9 @@ class Figures:
         self._follower = follower
         self._definitions = definitions
         self._runtime = runtime
+        # What was counted since anything was read: many look at the same figures.
+        self._counted: dict[Any, Found] = {}
+        self._counted_of: tuple[ReadModel, int] | None = None
 
     async def indicators(self, code: str, asked: Asked, viewer: Viewer) -> list[Answer]:
         """Every indicator; one that cannot be broken down by what was asked for is answered without cells."""
@@ -129,11 +133,25 @@ class Figures:
             check_breakdown(viewer, [one.code for one in question.by])
         # Looked at before it is counted: by then more may be final than was counted.
         told = {"definition_version": version, "zone_data": ZONE_DATA, "final": as_of <= self._follower.watermark_ms}
-        counted = await self._runtime.in_pool(partial(_count, self._follower.model, questions))
+        counted = await self._found(version, questions)
         answers = [
             {**_represent(question, found, viewer), **told} for question, found in zip(questions, counted, strict=True)
         ]
         return Sheet(definition, wanted, answers)
+
+    async def _found(self, version: int, questions: Sequence[Question]) -> list[Found]:
+        """What is counted for each question, once for as long as nothing more is read."""
+        model = self._follower.model
+        # Looked at before it is counted: what is read meanwhile has the next answer counted anew.
+        of = model, _read(model)
+        if of != self._counted_of or len(self._counted) > KEPT_AT_MOST:
+            self._counted, self._counted_of = {}, of
+        kept, keys = self._counted, [(version, _key(question)) for question in questions]
+        missing = {key: question for key, question in zip(keys, questions, strict=True) if key not in kept}
+        if missing:
+            found = await self._runtime.in_pool(partial(_count, model, [*missing.values()]))
+            kept.update(zip(missing, found, strict=True))
+        return [kept[key] for key in keys]
 
     def steps(self, code: str, viewer: Viewer) -> list[datetime]:
         """The instants as of which the viewer gets figures, the newest first; none for whoever may ask for any."""
@@ -148,7 +166,7 @@ class Figures:
         """What changes whenever the answer may: of a live viewer all that was read, of others the published step."""
         version, definition = self._definition(code, asked, viewer)
         if viewer.live:
-            return version, sum(mark.next_offset for mark in self._follower.model.marks.values())
+            return version, _read(self._follower.model)
         return version, self._as_of(definition, asked, viewer)
 
     def _as_of(self, definition: Definition, asked: Asked, viewer: Viewer) -> int:
@@ -185,6 +203,18 @@ class Found:
     total: Cell
     cells: Sequence[Cell]
     frames_unknown: bool
+
+
+def _read(model: ReadModel) -> int:
+    """How many records the model has read; it says something else whenever an answer may."""
+    return sum(mark.next_offset for mark in model.marks.values())
+
+
+def _key(question: Question) -> Any:
+    """The question by the codes of what it asks, of one version of a definition."""
+    period, by = question.period and question.period.code, tuple(one.code for one in question.by)
+    asked = question.definition.code, question.indicator.code, question.as_of_ms, period, by
+    return (*asked, question.office, question.with_persons)
 
 
 def _count(model: ReadModel, questions: Sequence[Question]) -> list[Found]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from services.placement.domain import knowledge
 from services.placement.work.placing import Placing
-from shared.contracts.matching import MatchRetracting, OfferAccepted
+from shared.contracts.matching import (
+    MatchRetracting,
+    OfferAccepted,
+)
+from shared.contracts.passed_on import MatchTransferred
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
@@ -38,6 +42,7 @@ def handlers(placing: Placing) -> Handlers:
         PersonErased: Handler(effect=placing.erase, stops=True),
         OfferAccepted: Handler(effect=placing.open),
         MatchRetracting: Handler(effect=placing.retract),
+        MatchTransferred: Handler(effect=placing.follow),
         PlacementContracted: Handler(effect=placing.promised),
         PlacementExtended: Handler(effect=placing.promised),
         PlacementContractCorrected: Handler(effect=placing.promised),

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from services.registration import messages, views
+from services.registration import definition_pages, messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
+from services.registration.files.api import FILES
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.messages import MessageSeen, Previewed
 from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
+from services.registration.readings.copying import COPY
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.erasing import Erasing
@@ -31,8 +35,9 @@ from services.registration.work.registering import Registering
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
+from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import Beside, Served, Work
+from shared.web.acting import Beside, Call, Served, Work
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,18 @@ class Works:
     erasing: Erasing
     contacts: Contacts
     putting_right: Mapping[str, Work]
+    transferring: Mapping[str, Mapping[str, Work]]
 
 
 def served_cases(
-    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed
+    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed, files: CaseFiles
 ) -> tuple[Served, ...]:
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
         "assign-account": works.handing_over.of_institution,
         "set-contact": works.contacts.of_institution,
         **works.putting_right,
+        **works.transferring[INSTITUTION.name],
     }
     return (
         Served(
@@ -70,9 +77,10 @@ def served_cases(
             views.programme,
             {"publish": works.publishing.publish},
             columns=("code", "version"),
+            beside=(Beside(PROGRAMME.name, "read", _definition, named=definition_pages.DEFINITION),),
         ),
         _persons(works, identifiers, readings),
-        _experts(works),
+        _experts(works, readings, files),
         Served(
             INSTITUTION,
             INSTITUTIONS,
@@ -109,23 +117,46 @@ def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Serv
     )
 
 
-def _experts(works: Works) -> Served:
+def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
     return Served(
         EXPERT,
         EXPERTS,
         ExpertSeen,
         views.expert,
-        {**_of_experts(works.screening), "settle-identity": works.claiming.settle},
+        {
+            **_of_experts(works.screening),
+            "settle-identity": works.claiming.settle,
+            **_noted(works.transferring[EXPERT.name], readings),
+        },
         taken={"create": works.registering.take},
         unsealed=Flagged(works.identity_changes.is_pending, works.claiming.holder_for).to_its_reader,
         about=lambda expert: str(expert["state"]["person"]),
         beside=(
             *_beside(lambda expert: str(expert["state"]["person"])),
             Beside(EXPERT.name, COMPARE, _comparison, _flagged),
+            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert))),
         ),
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
     )
+
+
+def _definition(document: Document) -> str:
+    return f"/{SERVICE}/{PROGRAMME.name}/{document['_id']}/{definition_pages.DEFINITION}"
+
+
+def _noted(works: Mapping[str, Work], readings: Readings) -> Mapping[str, Work]:
+    """That an office offers the person's case to another one, and that this one takes it, stands in the trail too."""
+
+    def noting(work: Work) -> Work:
+        async def noted(call: Call[Any]) -> Saved[Any]:
+            saved = await work(call)
+            await readings.note(call.principal, "transfer", (EXPERT.name,), [saved.state.person])
+            return saved
+
+        return noted
+
+    return {verb: noting(work) for verb, work in works.items()}
 
 
 def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
@@ -134,11 +165,15 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
     def at(verb: str) -> Beside:
         return Beside(PERSONS.name, verb, lambda document: f"/{SERVICE}/{PERSONS.name}/{person_of(document)}/{verb}")
 
-    return at(READ_IDENTITY), at(READ_TRAIL)
+    return at(READ_IDENTITY), at(READ_TRAIL), at(COPY)
 
 
 def _comparison(expert: Document) -> str:
     return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{COMPARE}"
+
+
+def _files(expert: Document) -> str:
+    return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{FILES}"
 
 
 def _flagged(expert: Document) -> bool:

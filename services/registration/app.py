@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 from fastapi import APIRouter, FastAPI
 
+from services.registration import definition_pages
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import DRAFTS_ISSUER, Opening
 from services.registration.applying.router import Applying
+from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.programmes import PROGRAMME
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
@@ -23,28 +26,32 @@ from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.files import api as files
 from services.registration.files.api import files_router
+from services.registration.files.pages import CaseFilePages
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
 from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
-from services.registration.readings import alike
+from services.registration.readings import alike, copying
 from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
+from services.registration.readings.copying import Copying, CopyPages, copying_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, FILES, INSTITUTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, SHADOWS
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
+from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import Drafting
 from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.filing import Filing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
+from services.registration.work.moving import Moving
 from services.registration.work.profiles import Profiles
 from services.registration.work.proposing import Proposing
 from services.registration.work.publishing import Publishing
@@ -69,6 +76,7 @@ from shared.web.edge import create_entrance
 from shared.web.pages.waiting import Further
 from shared.web.revising import revising
 from shared.web.served import served
+from shared.web.transferring import transferring
 
 
 class Registration:
@@ -94,27 +102,40 @@ class Registration:
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
-        self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
+        previewed = Previewed(recipients, settings.base_url)
+        self.cases = served_cases(self.work, identifiers, self.readings, previewed, self.files)
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         self.replica.sweeps(FILES, self.filing.fire)
-        giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
-        papers = paper_routers(self.replica, self.readings, settings.base_url)
-        routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
-        routers.append(files_router(self.files))
-        self.app = self._served(giving, routers, settings)
-        pages = (ReadingPages(self.readings), GivingBackPages(giving, self.replica.definitions, settings.base_url))
-        self._show([*(one.router for one in pages), *papers.pages], duplicates)
+        self.app = self._answering(duplicates, settings)
         self.entrance = self._entered(sessions, settings)
 
     def _handlers(self) -> Handlers:
         work = self.work
-        return handlers(work.reviewing, work.claiming, work.identity_changes, work.erasing, self.telling, self.files)
+        moving = Moving(self.replica)
+        of_persons = work.reviewing, work.claiming, work.identity_changes, work.erasing, moving
+        return handlers(*of_persons, self.telling, self.files)
 
-    def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
-        for one in (*pages, AlikePages(duplicates, self._experts).router):
-            self.app.include_router(one)
+    def _answering(self, duplicates: Duplicates, settings: Issued) -> FastAPI:
+        """The service's app: the edge for programs, and behind it the pages that are no case's alone."""
+        definitions, copied = self.replica.definitions, Copying(self.readings, self.ports.store)
+        giving = GivingBack(self.drafting, definitions, self.readings)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
+        edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
+        edge += [*papers.edge, files_router(self.files), copying_router(copied)]
+        app = self._served(giving, edge, settings)
+        pages = (
+            CaseFilePages(self.files),
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, self.ports.runtime),
+            CopyPages(copied),
+            AlikePages(duplicates, self._experts),
+        )
+        for router in (*(one.router for one in pages), *papers.pages):
+            app.include_router(router)
+        return app
 
     @property
     def _experts(self) -> Served:
@@ -124,7 +145,8 @@ class Registration:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        for one in (Applying(opening, self._experts).router, passes_router(entrance)):
+        drafted = DraftFiles(self.replica, self.filing, self.work.handing_over, opening.accounts)
+        for one in (Applying(opening, self._experts, drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
@@ -134,9 +156,12 @@ class Registration:
             settings.issuer,
             cases=self.cases,
             routers=routers,
-            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
+            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *copying.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
-            further=(Further("lost-codes", giving_back.link, ("drafts", "find")),),
+            further=(
+                Further("lost-codes", giving_back.link, ("drafts", "find")),
+                Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
+            ),
         )
 
     async def start(self) -> None:
@@ -174,7 +199,7 @@ def _works(
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts, identifiers),
+        Proposing(replica, publishing, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),
@@ -182,6 +207,7 @@ def _works(
         Erasing(replica, registering.guard, drafting, filing, channel),
         Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
+        {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},
     )
 
 

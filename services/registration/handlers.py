@@ -12,6 +12,7 @@ from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.erasing import Erasing
 from services.registration.work.identity_changes import IdentityChanges
+from services.registration.work.moving import Moving
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.telling import Telling
 from shared.contracts.base import Event
@@ -26,11 +27,11 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
+from shared.contracts.passed_on import ExpertTransferred
 from shared.contracts.placement import (
     PlacementEndedEarly,
     PlacementOpened,
     PlacementTimeCorrected,
-    ReportSubmitted,
     ReturnCompleted,
 )
 from shared.contracts.registration import (
@@ -61,7 +62,6 @@ _ONLY_KNOWN: tuple[type[Event], ...] = (
     MatchKept,
     PlacementOpened,
     PlacementTimeCorrected,
-    ReportSubmitted,
 )
 
 
@@ -70,6 +70,7 @@ def handlers(
     claiming: Claiming,
     identities: IdentityChanges,
     erasing: Erasing,
+    moving: Moving,
     telling: Telling,
     files: CaseFiles,
 ) -> Handlers:
@@ -80,6 +81,7 @@ def handlers(
         IdentityChangeConfirmed: identities.heard,
         IdentityChangeRefused: identities.heard,
         ExpertIdentitySettled: claiming.settled,
+        ExpertTransferred: moving.followed,
         OfferDeclined: reviewing.freed,
         OfferExpired: reviewing.freed,
         MatchRetracted: reviewing.freed,

@@ -21,6 +21,7 @@ from services.registration.domain.readings import DOCUMENTS, NAMES, Noted
 from services.registration.identifiers import BORN, Identifiers
 from services.registration.work.contacts import wishes_of
 from services.registration.work.readings import Readings
+from shared.cases.movable import Movable
 from shared.cases.trail import Trailed
 from shared.contracts.base import Event, Instant
 from shared.contracts.registration import (
@@ -39,7 +40,18 @@ from shared.web.callers import Granted
 from shared.web.revising import FactSeen, last_fact
 
 # Of an expert's state what the reader sees under another name, or not at all.
-HIDDEN = {"status", "identity", "criteria", "resumes", "resumes_until", "against", "ground", "appealed_at", "appeal"}
+HIDDEN = {
+    *Movable.model_fields,
+    "status",
+    "identity",
+    "criteria",
+    "resumes",
+    "resumes_until",
+    "against",
+    "ground",
+    "appealed_at",
+    "appeal",
+}
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
 # Who may see that another identity is to be recorded.
@@ -256,7 +268,9 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     """Values behind a failed criterion for the expert and the officer alone."""
     state, private = EXPERT.state.model_validate(document["state"]), document["private"]
     failed: list[dict[str, Any]] = [{"criterion": name} for name in state.criteria]
-    if failed and principal.role in SEES_ACTUAL_VALUES:
+    # Whoever is asked to take the case over does not know the person yet.
+    stranger = principal.role == "officer" and principal.office != state.office
+    if failed and principal.role in SEES_ACTUAL_VALUES and not stranger:
         failed = private.get("screening", {}).get("failed", [])
     against, ground, appealed_at, outcome = state.against, state.ground, state.appealed_at, state.appeal
     appeal = None
@@ -284,5 +298,5 @@ def institution(document: Document, principal: Principal) -> InstitutionSeen:
         name=document["private"].get("name"),
         last_fact=last_fact(state),
         **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
-        **state.model_dump(exclude={"status", "account", *Trailed.model_fields}),
+        **state.model_dump(exclude={"status", "account", *Trailed.model_fields, *Movable.model_fields}),
     )

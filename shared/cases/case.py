@@ -17,10 +17,12 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel
 
 from shared.cases.bodies import Change
+from shared.cases.movable import moved
 from shared.cases.named import OWN_WORDS, listed_words
 from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
 from shared.contracts.base import Event, Scope
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
+from shared.contracts.transfers import Transferring
 from shared.errors import Refusal
 from shared.identity.roles import By, Relation, Role
 
@@ -65,7 +67,7 @@ Rule = Callable[[Turn[Any, Any]], Told]
 Overtaken = Literal["refused", "nothing"]
 Eyes = Literal["writes", "checks", ""]
 # What a move does with who of the office works on the case (shared.cases.taking), and the verbs of it.
-Desk = Literal["takes", "passes_on", "gives_back", ""]
+Desk = Literal["takes", "passes_on", "gives_back", "leaves", ""]
 TAKE, PASS_ON, GIVE_BACK = "take", "pass-on", "give-back"
 
 
@@ -95,6 +97,7 @@ class Move:
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
+    `anew`: the fields of the body that say again what the case says already, so a form of it begins with that.
     `settles`: the flag of the case that it takes away; only where the case has it, it is open.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
@@ -121,6 +124,7 @@ class Move:
     note_to: tuple[Role, ...] = ()
     aside: bool = False
     desk: Desk = ""
+    anew: tuple[str, ...] = ()
     settles: str = ""
     of_one: bool = False
 
@@ -333,6 +337,8 @@ class Case(Generic[S]):
             raise TypeError(f"{type(event).__name__} is no event of {self.name}")
         if isinstance(event, TimeCorrected | FactTakenBack):
             return self._revised(state, event)
+        if isinstance(event, Transferring):
+            return self._moved(state, event)
         changes = self._changes(state, event)
         if issubclass(self.state, Trailed):
             known: Any = state
@@ -350,6 +356,14 @@ class Case(Generic[S]):
         if state is None and "opened_at" in self.state.model_fields:
             changes["opened_at"] = event.happened_at
         return {**changes, **self.fold(state, event)}
+
+    def _moved(self, state: Any, event: Transferring) -> S:
+        """The state under another office, or about to be. TypeError for a case that is not there yet."""
+        if state is None:
+            raise TypeError(f"{type(event).__name__} opens no case of {self.name}")
+        counted = {"told": state.told + 1} if isinstance(state, Trailed) else {}
+        changed: S = state.model_copy(update={**moved(state, event), **counted})
+        return changed
 
     def _revised(self, state: Any, event: TimeCorrected | FactTakenBack) -> S:
         """The state with its last fact at its right time, or without it. TypeError for any other fact."""
@@ -385,6 +399,16 @@ class Case(Generic[S]):
     def desk(self, command: Asked) -> tuple[Desk, str | None]:
         """What the command does with who works on the case, and to whom it names."""
         return self.rows[command.verb][0].desk, getattr(command.body, "colleague", None)
+
+    @cached_property
+    def received_in(self) -> frozenset[str]:
+        """The states in which another office may take the case over; none for a kind that is not passed on."""
+        receiving = (row for row in self.moves if "receiving" in row.by.values())
+        return NONE.union(*(row.before for row in receiving))
+
+    def is_received_by(self, role: Role) -> bool:
+        """Whether the role takes such cases over for its office."""
+        return any(row.by.get(role) == "receiving" for row in self.moves)
 
     @cached_property
     def taken_in(self) -> frozenset[str]:

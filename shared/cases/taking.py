@@ -76,6 +76,8 @@ def taken_by(document: Mapping[str, Any]) -> str | None:
 
 def rule_against(desk: Desk, account: str | None) -> str:
     """The rule that refuses it while that account has the case, None: nobody; empty where none does."""
+    if desk == "leaves":
+        return ""
     if desk == "takes":
         return CASE_TAKEN if account else ""
     return CASE_NOT_TAKEN if desk and not account else ""

@@ -8,13 +8,13 @@ from types import MappingProxyType, ModuleType
 
 from pydantic import ValidationError
 
-from shared.contracts import audit, matching, placement, registration, sites, trainings
+from shared.contracts import audit, matching, passed_on, placement, registration, sites, trainings
 from shared.contracts.base import TYPE_PREFIX, Envelope, Event
 from shared.contracts.upcast import STEPS, Step, upcast
 from shared.errors import SankofaError
 
 # Where events and families of facts are declared; a module of a further case is one more name here.
-MODULES: tuple[ModuleType, ...] = (registration, audit, matching, placement, trainings, sites)
+MODULES: tuple[ModuleType, ...] = (registration, audit, matching, placement, trainings, sites, passed_on)
 
 
 class UnregisteredType(SankofaError):

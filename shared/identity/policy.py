@@ -3,7 +3,8 @@
 The office is the token's. A row compiles to one equality over an index that is named like its relation, so that
 the same two strings find a list in the store and tell of one loaded document whether it may be seen (404).
 Every collection behind a policy declares the indexes of the relations that its rows use:
-`all` (always the text "all"), `office` (the office's code), `own` (the person's id, or the account where the
+`all` (always the text "all"), `office` (the office's code), `receiving` (the code of the office that is asked to take
+the case over), `own` (the person's id, or the account where the
 resource is in OWNED_BY_ACCOUNT), `institution` (the institution's id), `assigned` (accounts).
 """
 
@@ -25,7 +26,7 @@ RECORD_LATE = "record-late"
 # What somebody sends in belongs to the account, since the person may not exist yet.
 OWNED_BY_ACCOUNT = frozenset({"receipts"})
 # The first of these decides over which index a list is found.
-WIDEST_FIRST: tuple[Relation, ...] = ("all", "office", "institution", "assigned", "own")
+WIDEST_FIRST: tuple[Relation, ...] = ("all", "office", "receiving", "institution", "assigned", "own")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def equality(grant: Grant, principal: Principal, subjects: Subjects) -> Equality
     equals = {
         "all": "all",
         "office": principal.office,
+        "receiving": principal.office,
         "assigned": principal.account,
         "institution": subjects.institution,
         "own": principal.account if grant.resource in OWNED_BY_ACCOUNT else subjects.person,

@@ -14,7 +14,7 @@ from shared.clock import text_of
 from shared.contracts.base import Envelope
 from shared.errors import Overloaded, Problem, Refusal, TooEarly
 from shared.messaging.topics import TOPICS
-from shared.store.documents import slot_of
+from shared.store.documents import slot_of, usual_of
 from shared.store.port import Document
 
 BACKOFF_FIRST_SECONDS = 1.0
@@ -42,6 +42,9 @@ def new_shadow(subject: str) -> Document:
         "timed": False,
         "next_at": None,
     }
+
+
+USUAL = usual_of(new_shadow("new"))
 
 
 def key_of(topic: str) -> str:

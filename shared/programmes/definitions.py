@@ -13,7 +13,7 @@ from shared.errors import PortError, Refusal, TooEarly
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse
 from shared.messaging.topics import PROGRAMMES
-from shared.programmes.model import Definition
+from shared.programmes.model import Definition, Office
 from shared.programmes.published import published
 from shared.telemetry.observability import count, logger
 
@@ -73,6 +73,24 @@ class Definitions:
             return self._versions[code][version]
         except KeyError:
             raise TooEarly("programme_version") from None
+
+    def office(self, code: str, version: int | None, office: str | None) -> Office | None:
+        """The office as the case's version lists it, else as the programme's first version that does: one that a case
+        was passed on to may be younger than the case. None for an office that none lists. Raises as `newest` does,
+        TooEarly for a version that has not arrived here yet."""
+        versions = self._of(code)
+        first = (versions[number] for number in sorted(versions))
+        asked = () if version is None else (self.version(code, version),)
+        found = (one.office(office) for one in (*asked, *first) if office is not None)
+        return next((one for one in found if one is not None), None)
+
+    def office_now(self, code: str | None, office: str) -> Office | None:
+        """The office as the programme's newest version has it; for a case of no programme, as the first programme by
+        its code has it. None for one that is gone. Raises as `newest` does."""
+        if not self.ready:
+            raise TooEarly("programmes")
+        found = (self.newest(one).office(office) for one in ([code] if code else self.codes()))
+        return next((one for one in found if one is not None), None)
 
     def _of(self, code: str) -> dict[int, Definition]:
         if not self.ready:

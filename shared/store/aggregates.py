@@ -280,7 +280,9 @@ class Kernel:
         draft["version"] += 1
         draft["state"] = state.model_dump(mode="json", exclude_none=True)
         beside = {**seen_by(draft, aggregate.eyes(command), cause), **_noted(draft, cause, at)}
-        beside |= _taken(draft, *aggregate.desk(command), cause, at)
+        desk, colleague = aggregate.desk(command)
+        # What is of the right office already stays with whoever took it there.
+        beside |= {} if desk == "leaves" and not events else _taken(draft, desk, colleague, cause, at)
         merged = {**draft["private"], **(private or {}), **beside}
         draft["private"] = {name: value for name, value in merged.items() if value is not None}
         if events:
@@ -333,7 +335,7 @@ def _taken(document: Document, desk: Desk, colleague: str | None, cause: Cause, 
     account = taken_by(document)
     if rule := rule_against(desk, account):
         raise Refusal(rule)
-    if desk == "gives_back":
+    if desk in ("gives_back", "leaves"):
         return {TAKEN: None}
     to = colleague if desk == "passes_on" else cause.account
     if to == account:

@@ -58,13 +58,15 @@ class Collection:
     """A collection of one service: its name, its indexes by name, its unique keys.
 
     `passing`: fields that are long while they stand and soon become None for good. An adapter may keep them apart, so
-    that their room is used again; a document is the same either way.
+    that their room is used again; a document is the same either way. `usual`: what most of its documents have in these
+    fields, which an adapter need not write for each; None for what new documents of the kernel have.
     """
 
     name: str
     indexes: Mapping[str, Index] = field(default_factory=dict)
     unique: Equals | None = None
     passing: tuple[str, ...] = ()
+    usual: Mapping[str, Any] | None = None
 
     @cached_property
     def all_indexes(self) -> Mapping[str, Index]:

@@ -66,6 +66,14 @@ def slot_of(id: str) -> int:
     return int(short_hash(id)[:4], 16) % SLOTS
 
 
+def usual_of(new: Document) -> Document:
+    """What such a document has before its first save in fields that many keep; an outbox the adapters keep apart."""
+    return {name: value for name, value in new.items() if name not in ("_id", "version", "slot", "outbox", "pending")}
+
+
+USUAL = usual_of(new_document("new"))
+
+
 def check(value: Any, depth: int = 0) -> None:
     """Raises NotStorable unless the value is JSON with finite numbers, 64-bit integers and plain keys.
 

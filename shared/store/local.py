@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from shared.clock import Runtime, text_of
-from shared.errors import UniqueViolated, UnknownOutcome
+from shared.errors import Unavailable, UniqueViolated, UnknownOutcome
 from shared.store import building
 from shared.store import local_statements as statements
 from shared.store.building import behind, changed_entries, with_entries
 from shared.store.collection import Collection
 from shared.store.documents import Declared
-from shared.store.local_statements import Row, document_of
+from shared.store.local_statements import Kept, Row, document_of
 from shared.store.port import Appended, Document
 from shared.store.sqlite import GroupCommit
 from shared.telemetry.observability import logger
@@ -33,19 +33,19 @@ class LocalStore:
     def __init__(self, path: Path | None, collections: Sequence[Collection], runtime: Runtime) -> None:
         self._declared = Declared(collections)
         self._runtime = runtime
-        self._file = GroupCommit(path, statements.SETUP)
+        self._file = GroupCommit(path, statements.SETUP, statements.FORMAT)
+        self._kept: dict[str, Kept] = {}
 
     async def start(self) -> None:
-        """Raises SettingsError where the file cannot be written or another process has it.
+        """Raises SettingsError where the file cannot be written, has another form or another process has it.
 
-        Brings an older file into today's form, and writes the entries of indexes that were declared since for the
-        documents that stand.
+        Writes the entries of indexes that were declared since for the documents that stand.
         """
         await self._file.start()
         try:
-            if lifted := await self._file.submit(statements.lift):
-                logger.info("documents_lifted", count=lifted)
-            for collection in self._declared.collections.values():
+            collections = self._declared.collections.values()
+            self._kept = await self._file.submit(lambda c: {one.name: statements.keep(c, one) for one in collections})
+            for collection in collections:
                 await self._build(collection)
         except BaseException:
             await self._file.stop()
@@ -53,55 +53,62 @@ class LocalStore:
 
     async def _build(self, collection: Collection) -> None:
         """The entries of indexes that this file has not seen in this version."""
-        name = collection.name
-        missing = behind(collection, dict(self._file.read(lambda c: c.execute(statements.BUILT, (name,)).fetchall())))
+        kept = self._kept[collection.name]
+        missing = behind(collection, kept.built)
         if not missing:
             return
         written, rows = 0, list[Row]()
-        async for document in self.scan(name):
+        async for document in self.scan(kept.name):
             if entries := changed_entries(collection, document, missing):
-                rows.append(Row(with_entries(document, entries), collection.passing))
+                rows.append(Row(with_entries(document, entries), kept))
                 written += 1
             if len(rows) >= building.BATCH:
-                await self._rewrite(name, rows)
+                await self._rewrite(kept, rows)
                 rows = []
-        await self._rewrite(name, rows)
-        await self._file.submit(lambda c: statements.note_built(c, name, missing))
+        await self._rewrite(kept, rows)
+        await self._file.submit(lambda c: statements.note_built(c, kept, missing))
         if written:
-            logger.info("entries_built", collection=name, count=written)
+            logger.info("entries_built", collection=kept.name, count=written)
 
-    async def _rewrite(self, name: str, rows: list[Row]) -> None:
+    async def _rewrite(self, kept: Kept, rows: list[Row]) -> None:
         if rows:
-            await self._file.submit(lambda c: statements.rewrite_entries(c, name, rows))
+            await self._file.submit(lambda c: statements.rewrite_entries(c, kept, rows))
 
     async def stop(self) -> None:
         await self._file.stop()
 
+    def _of(self, collection: str) -> Kept:
+        """Raises Undeclared, and Unavailable before the first start."""
+        name = self._declared.collection(collection).name
+        if name not in self._kept:
+            raise Unavailable("the file is closed")
+        return self._kept[name]
+
     async def load(self, collection: str, id: str) -> Document | None:
-        self._declared.collection(collection)
+        kept = self._of(collection)
         row = self._file.read(lambda c: c.execute(statements.BODY, (collection, id)).fetchone())
-        return document_of(*row) if row else None
+        return document_of(kept, row) if row else None
 
     async def save(self, collection: str, document: Document, expected_version: int) -> None:
-        row = self._row(collection, document, expected_version)
-        await self._file.submit(lambda c: statements.save(c, collection, row, expected_version))
+        storable = self._declared.storable(collection, document, expected_version)
+        kept = self._of(collection)
+        row = Row(storable, kept)
+        await self._file.submit(lambda c: statements.save(c, kept, row, expected_version))
 
     async def append(self, collection: str, documents: Sequence[Document]) -> list[Appended]:
-        rows = [self._row(collection, document, 0) for document in documents]
-        if not rows:
+        storable = [self._declared.storable(collection, document, 0) for document in documents]
+        if not storable:
             return []
+        kept = self._of(collection)
+        rows = [Row(document, kept) for document in storable]
         try:
-            return await self._file.submit(lambda c: statements.append(c, collection, rows))
+            return await self._file.submit(lambda c: statements.append(c, kept, rows))
         except UniqueViolated as error:
             raise UnknownOutcome("a unique key of the batch belongs to another document") from error
 
-    def _row(self, collection: str, document: Document, expected_version: int) -> Row:
-        storable = self._declared.storable(collection, document, expected_version)
-        return Row(storable, self._declared.collection(collection).passing)
-
     async def sent(self, collection: str, id: str, version: int) -> bool:
-        self._declared.collection(collection)
-        return await self._file.submit(lambda c: statements.sent(c, collection, id, version))
+        kept = self._of(collection)
+        return await self._file.submit(lambda c: statements.sent(c, kept, id, version))
 
     async def find(
         self,
@@ -115,28 +122,29 @@ class LocalStore:
         descending: bool = False,
     ) -> list[Document]:
         self._declared.index(collection, index)
+        kept = self._of(collection)
         bounds = (after or "",) if until is None else (after or "", until)
         statement = statements.FIND[descending, until is not None]
-        arguments = (collection, index, equals, *bounds, max(limit, 0))
+        arguments = (kept.numbers[index], equals, *bounds, max(limit, 0))
         rows = self._file.read(lambda c: c.execute(statement, arguments).fetchall())
-        return [document_of(*row) for row in rows]
+        return [document_of(kept, row) for row in rows]
 
     async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         self._declared.index(collection, index)
         # SQLite reads a negative bound as none.
-        arguments = (collection, index, equals, -1 if at_most is None else at_most)
+        arguments = (self._of(collection).numbers[index], equals, -1 if at_most is None else at_most)
         row = self._file.read(lambda c: c.execute(statements.COUNT, arguments).fetchone())
         return int(row[0])
 
     async def scan(self, collection: str) -> AsyncIterator[Document]:
-        self._declared.collection(collection)
-        after = ""
+        kept, after = self._of(collection), ""
         while True:
             arguments = (collection, after, SCAN_PAGE)
             rows = self._file.read(lambda c, a=arguments: c.execute(statements.SCAN, a).fetchall())  # type: ignore[misc]
-            for *parts, id in rows:
-                yield document_of(*parts)
-                after = id
+            for row in rows:
+                document = document_of(kept, row)
+                after = document["_id"]
+                yield document
             if len(rows) < SCAN_PAGE:
                 return
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.cases.case import Case
+from shared.cases.movable import TRANSFER
 from shared.cases.taking import taken_by
 from shared.identity.roles import Relation
 from shared.programmes.sections.base import Section
@@ -22,6 +23,10 @@ from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order,
 from shared.store.port import Document
 
 STATUS, PROGRAMME = "status", "programme"
+# The relation of the office that is asked to take a case over.
+RECEIVING: Relation = "receiving"
+# The index of cases that their office asks another one to take over.
+PASSING = "passing"
 # The index of cases that officers take, by who has one.
 TAKEN = "taken"
 # The index of cases that are flagged, by office and flag.
@@ -53,6 +58,7 @@ def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **othe
     where no field of it says so; `raised`: by how many their versions were, since their order changed.
     ValueError for a relation that nothing is of."""
     at: dict[str, Equals] = {"all": everybody, **{one: _at(name) for one, name in _NAMED.items()}, **otherwise}
+    at[RECEIVING] = lambda document: asked_of(case, document)
     rights = (case.readers, case.lists or {}, *(move.by for move in case.moves))
     relations = {relation for by in rights for relation in by.values()} | set(otherwise)
     if strange := relations - set(at):
@@ -62,6 +68,8 @@ def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **othe
     found |= {one: Index(_narrowed(case, at[one]), order, 2 + raised) for one in sorted(narrowed)}
     references = (name for name in references_of(case) if reference_index(case, name) not in found)
     found |= {name: Index(_at(name), order, 1 + raised) for name in references}
+    if case.received_in:
+        found[PASSING] = Index(lambda document: asked_by(case, document), order)
     if case.taken_in:
         found[TAKEN] = Index(lambda document: at_work(case, document), order, 1 + raised)
     if case.flags:
@@ -84,6 +92,18 @@ def at_work(case: Case[Any], document: Document) -> list[str]:
     """The account of whoever works on the case, while it goes on."""
     account = taken_by(document)
     return [account] if account and value_at(document, STATUS) in case.taken_in else []
+
+
+def asked_of(case: Case[Any], document: Document) -> list[str]:
+    """The office that is asked to take the case over, while it may."""
+    asked = (document.get("state") or {}).get(TRANSFER)
+    return [asked["to_office"]] if asked and value_at(document, STATUS) in case.received_in else []
+
+
+def asked_by(case: Case[Any], document: Document) -> list[str]:
+    """The case's office, while it asks another one to take the case over."""
+    office = value_at(document, "office")
+    return [office] if office and asked_of(case, document) else []
 
 
 def untaken(case: Case[Any], document: Document) -> bool:

@@ -39,13 +39,14 @@ ASSERTED = ("journal_mode", "synchronous", "secure_delete")
 class GroupCommit:
     """A SQLite file with one writer thread; `path` None is in memory, without a thread, run inline.
 
-    `setup_sql` is a script of `CREATE ... IF NOT EXISTS`. Jobs run in the order in which they were
-    submitted; all that wait are written in one transaction, and each waiter is resolved after the commit.
+    `setup_sql` is a script of `CREATE ... IF NOT EXISTS`; `form` the number of what it makes. Jobs run in the order in
+    which they were submitted; all that wait are written in one transaction, each waiter is resolved after the commit.
     """
 
-    def __init__(self, path: Path | None, setup_sql: str) -> None:
+    def __init__(self, path: Path | None, setup_sql: str, form: int = 1) -> None:
         self.path = path
         self._setup_sql = setup_sql
+        self._form = form
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
@@ -145,9 +146,17 @@ class GroupCommit:
             for pragma, value in PRAGMAS.items():
                 connection.execute(f"PRAGMA {pragma}={value}").fetchall()
             self._effective = {p: str(connection.execute(f"PRAGMA {p}").fetchone()[0]) for p in PRAGMAS}
-            connection.executescript(self._setup_sql)
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found == self._form or connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+                # The form first: a crash in between leaves an empty file, which may have any.
+                connection.execute(f"PRAGMA user_version={self._form}")
+                connection.executescript(self._setup_sql)
+                found = self._form
         except sqlite3.Error as error:
             raise SettingsError(f"{name} cannot be used as a SQLite file ({error_name(error)})") from error
+        if found != self._form:
+            connection.close()
+            raise SettingsError(f"{name} was written by another version: its form is {found}, this one's {self._form}")
         wrong = [p for p in ASSERTED if self._effective[p] != PRAGMAS[p]]
         if wrong and name != ":memory:":
             connection.close()

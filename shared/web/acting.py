@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.cases.bodies import Change, Noted
 from shared.cases.case import Asked, Case, Move, person_of
+from shared.cases.movable import TRANSFER, Transfer
 from shared.cases.taking import rule_against, taken_by
 from shared.contracts.base import Event
 from shared.errors import Refusal
 from shared.identity.policy import Grant, Row
-from shared.identity.roles import Role
+from shared.identity.roles import ROLES, Relation, Role
 from shared.identity.tokens import Principal
 from shared.papers.named import PaperOf
 from shared.programmes.definitions import Definitions
@@ -29,6 +30,7 @@ from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved,
 from shared.store.collection import belongs
 from shared.store.narrowing import everything
 from shared.store.port import Document
+from shared.store.relations import RECEIVING, asked_of
 from shared.web.callers import Granted
 from shared.web.notes import Note, Notes
 
@@ -43,7 +45,8 @@ class Seen(BaseModel):
 
     `state`: where it stands; `open`: the verbs that its state and the reader's rights leave open now. What the body
     says, or another document, may still refuse one. `notes`: where one case is read, those that the reader may.
-    `taken_by`: for officers of the office alone, the account of whoever works on it; null: nobody does.
+    `taken_by`: for officers of the office alone, the account of whoever works on it; null: nobody does. `transfer`:
+    for officers, while another office is asked to take the case over.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +57,7 @@ class Seen(BaseModel):
     open: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     taken_by: str | None = None
+    transfer: Transfer | None = None
 
 
 Represent = Callable[[Document, Principal], Seen]
@@ -91,13 +95,18 @@ def tells_all(_event: type[Event], _role: Role) -> bool:
 
 @dataclass(frozen=True)
 class Beside:
-    """A page that stands beside a case's own: the right that opens it, its address from the case's document, and of
-    which cases there is one."""
+    """A page that stands beside a case's own: the right that opens it, its address from the case's document, of which
+    cases there is one, and as which verb it is named, if not as the one of its right."""
 
     resource: str
     verb: str
     address: Callable[[Document], str]
     is_there: Callable[[Document], bool] = everything
+    named: str = ""
+
+    @property
+    def word(self) -> str:
+        return self.named or self.verb
 
 
 @dataclass(frozen=True)
@@ -168,12 +177,26 @@ def rows_of(case: Case[Any]) -> tuple[Row, ...]:
     """The policy's rows of a case: who reads and lists it, and who may do what."""
     lists = case.readers if case.lists is None else case.lists
     rights = {"read": case.readers, "list": lists, **{verb: case.rows[verb][0].by for verb in case.verbs}}
-    return tuple(Row(role, case.name, verb, relation) for verb, by in rights.items() for role, relation in by.items())
+    rows = [Row(role, case.name, verb, relation) for verb, by in rights.items() for role, relation in by.items()]
+    # Whoever is asked to take a case over reads it first; a list is found under one relation, and narrowed to such. Who
+    # has taken it over asks again as its own office.
+    receiving = [role for role in ROLES if case.is_received_by(role)]
+    again = [row for row in rows if row.relation == RECEIVING]
+    return (
+        *rows,
+        *(Row(role, case.name, "read", RECEIVING) for role in receiving),
+        *(replace(row, relation="office") for row in again),
+    )
 
 
 async def act(served: Served, behind: Behind, call: Call[Any]) -> Saved[Any]:
     """Does what the verb says, once. Raises Refusal, PreconditionFailed, CommandReused, Overloaded, Unavailable."""
-    check_codes(served.case.rows[call.verb][0], call.body, _part_of(served, behind, call.document))
+    row = served.case.rows[call.verb][0]
+    asks_its_own = RECEIVING in row.by.values() and not stands_in(call.document, call.principal, RECEIVING)
+    # An office that has taken the case over is answered once more, and no other one that has it.
+    if asks_its_own and not settled(call.document, call.cause):
+        raise Refusal("not_found", status=404)
+    check_codes(row, call.body, _part_of(served, behind, call.document))
     if isinstance(call.body, Noted) and call.body.note:
         person = _noted_about(served, call.document)
         call = replace(call, cause=await behind.notes.write(person, call.verb, call.body.note, call.cause))
@@ -222,7 +245,8 @@ async def seen(served: Served, behind: Behind, id: str, granted: Granted) -> tup
     found = await shown(served, document, granted)
     if served.unsealed is not None:
         found = found.model_copy(update=await served.unsealed(document, granted))
-    if notes := await behind.notes.read(served.case, _noted_about(served, document), document, granted.principal):
+    written = behind.notes.read(served.case, _noted_about(served, document), document, granted.principal)
+    if notes := await written:
         found = found.model_copy(update={"notes": notes})
     return document, found
 
@@ -235,10 +259,19 @@ async def shown(served: Served, document: Document, granted: Granted) -> Seen:
 
 def as_read(served: Served, document: Document, principal: Principal) -> Seen:
     """What the caller sees of the case in a list."""
-    found = served.represent(document, principal)
-    if not served.case.is_taken_by(principal.role):
-        return found
-    return found.model_copy(update={"taken_by": taken_by(document)})
+    found, case, beside = served.represent(document, principal), served.case, dict[str, Any]()
+    if case.is_taken_by(principal.role) and stands_in(document, principal, "office"):
+        beside["taken_by"] = taken_by(document)
+    if case.is_received_by(principal.role) and asked_of(case, document):
+        beside[TRANSFER] = Transfer.model_validate(document["state"][TRANSFER])
+    return found.model_copy(update=beside) if beside else found
+
+
+def stands_in(document: Document, principal: Principal, relation: Relation) -> bool:
+    """Whether the case is the principal's office's, or asked of it; True for a relation that is no office's."""
+    if relation not in ("office", RECEIVING):
+        return True
+    return principal.office is not None and belongs(document, relation, principal.office)
 
 
 async def open_to(served: Served, document: Document, granted: Granted) -> tuple[str, ...]:

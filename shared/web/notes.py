@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from shared.cases.case import Case
+from shared.cases.transfers import ASK
 from shared.clock import short_hash
 from shared.contracts.base import Instant
 from shared.errors import Refusal
@@ -21,7 +22,9 @@ from shared.identity.keys import Keys
 from shared.identity.sealing import open_sealed, seal
 from shared.identity.tokens import Principal
 from shared.store.aggregates import NOTES, Cause, Kernel
+from shared.store.collection import belongs
 from shared.store.port import Document
+from shared.store.relations import RECEIVING
 
 READ_ALL = "officer"
 
@@ -66,9 +69,16 @@ class Notes:
     ) -> tuple[Note, ...]:
         """The notes that the caller may read, in the order in which they were written; none of an erased person.
 
+        Whoever is asked to take the case over reads why, and nothing else that the office wrote.
+
         Raises SealBroken, Unavailable.
         """
-        rows = [one for one in document["private"].get(NOTES, ()) if _may_read(case, one, principal)]
+        stranger = principal.office is not None and belongs(document, RECEIVING, principal.office)
+        rows = [
+            one
+            for one in document["private"].get(NOTES, ())
+            if (one["verb"] == ASK if stranger else _may_read(case, one, principal))
+        ]
         if not rows or person is None:
             return tuple(_read(one, one["text"]) for one in rows)
         try:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from shared.cases.bodies import Input
-from shared.identity.tokens import Principal
 from shared.messaging.shadow import new_shadow
 from shared.replica import Ports, Replica
 from shared.store.port import Document
@@ -86,7 +85,7 @@ class EffectiveSettings(BaseModel):
 def parked_router(replica: Replica) -> APIRouter:
     """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay` and `/drop`; the id is the shadow's."""
     router = APIRouter()
-    resource = Resource("parked", replica.shadows.name, Parked, _represent)
+    resource = Resource("parked", replica.shadows.name, Parked, lambda shadow, _: parked_seen(shadow))
     listing(router, path="/parked", resource=resource)
     reading(router, path="/parked/{id}", resource=resource)
 
@@ -95,7 +94,7 @@ def parked_router(replica: Replica) -> APIRouter:
         await read_body(request, Input)
         await granted.load(replica.shadows.name, id)
         await replica.replay(id)
-        return await _shown(replica, id, granted)
+        return await _shown(replica, id)
 
     router.add_api_route(
         "/parked/{id}/replay",
@@ -117,7 +116,7 @@ def _dropping(router: APIRouter, replica: Replica) -> None:
         await granted.load(replica.shadows.name, id)
         said = {"reason": asked.reason, "by": granted.principal.account}
         await replica.drop(id, (asked.topic, asked.partition, asked.offset), said)
-        return await _shown(replica, id, granted)
+        return await _shown(replica, id)
 
     router.add_api_route(
         "/parked/{id}/drop",
@@ -133,9 +132,9 @@ def _dropping(router: APIRouter, replica: Replica) -> None:
     )
 
 
-async def _shown(replica: Replica, id: str, granted: Granted) -> Response:
+async def _shown(replica: Replica, id: str) -> Response:
     shadow = await replica.ports.store.load(replica.shadows.name, id)
-    return JSONResponse(dict(_represent(shadow or new_shadow(id), granted.principal)))
+    return JSONResponse(dict(parked_seen(shadow or new_shadow(id))))
 
 
 def settings_router(ports: Ports) -> APIRouter:
@@ -158,7 +157,8 @@ def settings_router(ports: Ports) -> APIRouter:
     return router
 
 
-def _represent(shadow: Document, _principal: Principal) -> Mapping[str, Any]:
+def parked_seen(shadow: Document) -> Mapping[str, Any]:
+    """What is parked for the subject of a shadow, and what was dropped: `Parked` as JSON types."""
     names = DroppedRecord.model_fields
     dropped = [{name: one[name] for name in names if name in one} for one in shadow.get("dropped", [])]
     return {"id": shadow["_id"], "next_at": shadow["next_at"], "parked": shadow["parked"], "dropped": dropped}

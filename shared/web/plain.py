@@ -12,10 +12,12 @@ from pydantic import BaseModel, create_model
 
 from shared.cases.bodies import Private
 from shared.cases.case import Asked, Case
+from shared.cases.movable import Movable
 from shared.cases.named import marked, unlisted
 from shared.cases.opening import Framed, Opening, Under, frame_of
 from shared.cases.revisions import REVISING
 from shared.cases.trail import Trailed
+from shared.cases.transfers import TRANSFERS
 from shared.contracts.frame import Known
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
@@ -30,6 +32,7 @@ from shared.store.relations import Plain
 from shared.web.acting import Call, Represent, Seen, Served, Work
 from shared.web.callers import Granted
 from shared.web.revising import FactSeen, last_fact, revising
+from shared.web.transferring import transferring
 
 
 def plain(one: Plain, replica: Replica) -> Served:
@@ -38,6 +41,8 @@ def plain(one: Plain, replica: Replica) -> Served:
     works: dict[str, Work] = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
     if set(case.verbs) >= REVISING:
         works |= revising(one.aggregate, replica.kernel)
+    if set(case.verbs) >= TRANSFERS:
+        works |= transferring(one.aggregate, replica)
     return Served(
         case,
         one.aggregate,
@@ -62,7 +67,7 @@ def seen_model(case: Case[Any]) -> type[Seen]:
     fields: dict[str, Any] = {
         name: (hints[name], field.default if not field.is_required() else ...)
         for name, field in case.state.model_fields.items()
-        if name not in {"status", *Trailed.model_fields}
+        if name not in {"status", *Trailed.model_fields, *Movable.model_fields}
     }
     if issubclass(case.state, Trailed):
         fields["last_fact"] = (FactSeen | None, None)

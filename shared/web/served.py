@@ -21,9 +21,11 @@ from shared.web.edge import Ready, Report, create_app
 from shared.web.json import case_routes
 from shared.web.notes import Notes
 from shared.web.operation import parked_router, settings_router
+from shared.web.pages import operation
 from shared.web.pages.bulk import bulk_pages_of
 from shared.web.pages.cases import pages_of
 from shared.web.pages.exporting import export_of
+from shared.web.pages.operation import OperationPages
 from shared.web.pages.reading import reading_pages_of
 from shared.web.pages.receipt import receipt_page
 from shared.web.pages.waiting import Further, today_router
@@ -63,7 +65,9 @@ def served(
         backlog=report.sums,
         received=Received((*replica.handled, *follows), replica.consumer.topics if replica.consumer else ()),
     )
-    for router in (today_router(cases, behind, further), *_pages(replica, cases, behind)):
+    further = (*further, Further(operation.PATH.removeprefix("/"), operation.link, ("parked", "list")))
+    operating = OperationPages(replica, report).router
+    for router in (today_router(cases, behind, further), operating, *_pages(replica, cases, behind)):
         app.include_router(router)
     return app
 

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from shared.cases.case import NEW, Case
 from shared.contracts.base import Event, Instant
+from shared.contracts.transfers import CaseTransferred, Transferring
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
 from shared.messaging.topics import TOPICS
@@ -127,10 +128,16 @@ def _as_read(
             if status is not None and status in veil:
                 status = veil[status]
                 shown = _seeming(served.case, row, stood, status)
-            if shown["fact"] in events and served.tells(events[shown["fact"]], role):
+            if shown["fact"] in events and _tells(served, events[shown["fact"]], role):
                 yield {**shown, "status": status, "before": stood if stood != status else None}
             stood = status
         was_veiled = last in veil
+
+
+def _tells(served: Served, event: type[Event], role: Role) -> bool:
+    """What offices say to each other before a case moves is theirs."""
+    inside = issubclass(event, Transferring) and not issubclass(event, CaseTransferred)
+    return served.tells(event, role) and not (inside and role in _OUTSIDE)
 
 
 def _seeming(case: Case[Any], row: Mapping[str, Any], stood: str | None, status: str) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from shared.clock import derived_id
 from shared.errors import PreconditionFailed, Refusal
 from shared.identity.roles import Role
 from shared.store.port import Document
+from shared.store.relations import RECEIVING
 from shared.web.acting import Behind, Served, act, id_of
 from shared.web.bodies import Body
 from shared.web.callers import Granted, allowed
@@ -112,12 +113,13 @@ class Together:
 
 
 def verbs_for_many(served: Served, role: Role) -> tuple[str, ...]:
-    """What the role may do to cases of its office, but what opens one, and what says something of one alone."""
+    """What the role may do to cases of its office, and to those that it is asked to take over; but what opens one, and
+    what says something of one alone."""
     case = served.case
     return tuple(
         verb
         for verb in case.verbs
-        if case.rows[verb][0].by.get(role) == "office"
+        if case.rows[verb][0].by.get(role) in ("office", RECEIVING)
         and not any(row.opens or row.of_one for row in case.rows[verb])
         and verb not in {*REVISING, *served.taken}
     )

@@ -52,7 +52,10 @@ HOW_DRIVER = (
 
 Plan = Sequence[Sequence[Call]]
 Statement = tuple[str, tuple[Any, ...]]
-REPLACE = "UPDATE contents SET version=?, body=?, ix=? WHERE collection=? AND id=? AND version=?"
+INSERT = (
+    "INSERT INTO contents (number, collection, id, version, shape, body, ix, emits) VALUES (?, ?, ?, ?, 0, ?, ?, 0)"
+)
+REPLACE = "UPDATE contents SET version=?, body=?, ix=? WHERE number=? AND version=?"
 
 
 class Unsent:
@@ -130,24 +133,28 @@ async def driver_run(servers: OnServers, number: int, saves: Plan) -> float:
     return rate
 
 
-def row_writes(saves: Sequence[Call]) -> list[tuple[Document, list[Statement]]]:
-    """For each save the document and the statements that it comes down to, but for the encoded texts."""
-    entries: dict[str, set[tuple[str, str, str]]] = {}
+Written = tuple[int, Document, list[Statement]]
+
+
+def row_writes(saves: Sequence[Call]) -> list[Written]:
+    """For each save the document's number and the document, and the statements that it comes down to, but for the
+    encoded texts."""
+    entries: dict[str, set[statements.Entry]] = {}
+    numbers = {name: number for number, name in enumerate(INSTITUTIONS.collection.all_indexes)}
     writes = []
     for call in saves:
         document = call.document or {}
-        new = {(name, equals, entry["o"]) for name, entry in document["ix"].items() for equals in entry["e"]}
+        new = {(numbers[name], one, entry["o"]) for name, entry in document["ix"].items() for one in entry["e"]}
         old = entries.get(call.id, set())
         entries[call.id] = new
-        moved: list[Statement] = [
-            (statements.DROP_ENTRY, (call.collection, *entry, call.id)) for entry in sorted(old - new)
-        ]
-        moved += [(statements.ADD_ENTRY, (call.collection, *entry, call.id)) for entry in sorted(new - old)]
-        writes.append((document, moved))
+        number = list(entries).index(call.id)
+        moved: list[Statement] = [(statements.DROP_ENTRY, (*entry, number)) for entry in sorted(old - new)]
+        moved += [(statements.ADD_ENTRY, (*entry, number)) for entry in sorted(new - old)]
+        writes.append((number, document, moved))
     return writes
 
 
-def sqlite_run(path: Path, writes: Sequence[tuple[Document, list[Statement]]]) -> float:
+def sqlite_run(path: Path, writes: Sequence[Written]) -> float:
     """Saves a second by statements alone."""
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     for pragma, value in PRAGMAS.items():
@@ -157,13 +164,13 @@ def sqlite_run(path: Path, writes: Sequence[tuple[Document, list[Statement]]]) -
     started = perf_counter()
     for start in range(0, len(writes), CLIENTS):
         connection.execute("BEGIN IMMEDIATE")
-        for document, moved in writes[start : start + CLIENTS]:
+        for number, document, moved in writes[start : start + CLIENTS]:
             id, version = document["_id"], document["version"]
             body, ix = json.dumps(document), json.dumps(document["ix"])
             if version == 1:
-                connection.execute(statements.INSERT, (name, id, version, body, ix, None, 0))
+                connection.execute(INSERT, (number, name, id, version, body, ix))
             else:
-                connection.execute(REPLACE, (version, body, ix, name, id, version - 1))
+                connection.execute(REPLACE, (version, body, ix, number, version - 1))
             for statement, entry in moved:
                 connection.execute(statement, entry)
         connection.execute("COMMIT")

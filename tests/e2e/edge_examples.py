@@ -8,11 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
-from tests.e2e.edge_world import OFFICE, People, terms
+from tests.e2e.edge_world import ASKED, OFFICE, People, terms
 
+# What follows a request to take a case over, and what of it the office does that is asked.
+_ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
+_BY_THE_OTHER = _ANSWERED[1:]
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
 
 
@@ -211,6 +215,7 @@ class Cases:
             "persons_erase": self._by_protection,
             # Under an account of their own: generated requests use up what one reads in an hour.
             "persons_read_identity": lambda: replace(self._person(), subject="reader"),
+            "persons_copy": lambda: replace(self._person(), role="protection", office=None, subject="copier"),
             "persons_search": lambda: Ready(subject="reader"),
             "persons_set_contact": self._person,
             "institutions_set_contact": lambda: self._institution("proposed"),
@@ -313,17 +318,21 @@ class Cases:
         """What officers do with cases of every kind that they work on; KeyError for another verb."""
         opened: dict[str, Callable[[], Ready]] = {
             "experts": lambda: self._expert("eligible"),
+            "institutions": lambda: self._institution("active"),
             "assignments": lambda: self._assignment("draft"),
             "matches": lambda: self._match("shortlisted"),
             "placements": lambda: self._placement("contracted"),
         }
-        taken = {"take": False, "pass_on": True, "give_back": True}[verb]
+        before = {"pass_on": "take", "give_back": "take", **dict.fromkeys(_ANSWERED, ASK)}
+        if verb not in ("take", "ask_transfer", *before):
+            raise KeyError(verb)
 
         def ready() -> Ready:
             case = opened[cases]()
-            if taken:
-                self._people.done(f"/{service}/v1/{cases}/{case.id}/take")
-            return case
+            if first := before.get(verb):
+                said = {"to_office": ASKED, "reason": "workload"} if first == ASK else {}
+                self._people.done(f"/{service}/v1/{cases}/{case.id}/{first}", said)
+            return replace(case, office=ASKED) if verb in _BY_THE_OTHER else case
 
         return ready
 

@@ -9,10 +9,14 @@ from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW, Case, Move
 from shared.cases.opening import Opening
 from shared.cases.revisions import REVISING
-from tests.e2e.edge_world import OFFICE, People, running_programme
+from shared.cases.transfers import ACCEPT, ASK, DECLINE, TRANSFERS
+from tests.e2e.edge_world import ASKED, OFFICE, People, running_programme
 
-# Another office of the programmes, so that one office has a case of each kind.
-KABUL = {"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}
+# Other offices of the programmes: one has a case of each kind, and one is asked to take cases over.
+OTHERS = (
+    {"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"},
+    {"code": ASKED, "name": {"en": "Tbilisi"}, "country": "GE", "time_zone": "Asia/Tbilisi"},
+)
 
 
 def plain_cases() -> dict[str, tuple[str, Case[Any]]]:
@@ -25,8 +29,8 @@ def publish(people: People) -> None:
     """The programmes that the examples are of."""
     for _, case in plain_cases().values():
         definition = running_programme(_example(case)["programme"])
-        if OFFICE not in {one["code"] for one in definition["offices"]}:
-            definition["offices"] = [*definition["offices"], KABUL]
+        known = {one["code"] for one in definition["offices"]}
+        definition["offices"] = [*definition["offices"], *(one for one in OTHERS if one["code"] not in known)]
         people.publish(definition)
 
 
@@ -51,14 +55,14 @@ def brought(people: People, operation: str) -> tuple[str, str]:
     id = opened(people, name)
     for move in _walked(case, before, verb):
         people.done(f"/{service}/v1/{name}/{id}/{move.verb}", dict(move.example), office=office)
-    return id, office
+    return id, ASKED if verb in (ACCEPT, DECLINE) else office
 
 
 def _walked(case: Case[Any], before: str, verb: str) -> Iterator[Move]:
     """The way to the state; at each station of it first what the table has before the next move and leaves the case
     where it is, for that may be what the next one waits for."""
     way, here = case.way_to(before), NEW
-    done = {verb, *(move.verb for move in way)}
+    done = {verb, *(move.verb for move in way)} | (TRANSFERS - ({ASK} if verb in TRANSFERS - {ASK} else set()))
     for move in (*way, case.rows[verb][0]):
         for stays in case.moves[: case.moves.index(move)]:
             if stays.verb not in done | REVISING and here in stays.before and stays.leads_to(here) == {here}:

@@ -62,6 +62,8 @@ class Case:
         relations = {
             "all": True,
             "office": who.office == OFFICE,
+            # No other office is asked to take it over.
+            "receiving": False,
             "own": who.inside and who.role in self.own,
             "institution": who.inside and who.role in self.institution,
             # Nobody is on a panel yet.

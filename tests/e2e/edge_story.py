@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.clock import derived_id, text_of
 from tests.e2e.edge_town import BEGAN, Town
-from tests.e2e.edge_world import ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
+from tests.e2e.edge_world import ASKED, ATTRIBUTES, OFFICE, PROGRAMME, running_programme, yaml_as_json
 
 TODAY = BEGAN.date()
 # Each has one digit less in common with the occupation that is asked for, which decides the ranks.
@@ -46,6 +46,7 @@ class Story:
         await self.refused_or_asked_again()
         await self.reached_otherwise()
         await self.kept_apart()
+        await self.passed_on()
         await self.erased()
 
     async def beginning(self) -> None:
@@ -364,6 +365,29 @@ class Story:
             await self._registered(name, called="Lin")
         path = f"/registration/v1/experts/{self.experts['linus']}/keep-apart"
         await self.town.do(path, {"reason": "relatives"})
+        await self.town.settle()
+
+    async def passed_on(self) -> None:
+        """Eve, the host and a request with its match and placement go to another office, which first declines."""
+        assignment, eve = await self._shortlisted("eleventh", 600, 660, "eve")
+        await self._match(eve, "allocate", "offer", "accept")
+        await self.town.settle()
+        asks = {"to_office": ASKED, "reason": "office_closes"}
+        steps: list[tuple[str, str, dict[str, Any]]] = [
+            ("ask-transfer", OFFICE, asks),
+            ("decline-transfer", ASKED, {"reason": "no_capacity"}),
+            ("ask-transfer", OFFICE, asks),
+            ("withdraw-transfer", OFFICE, {}),
+            ("ask-transfer", OFFICE, asks),
+            ("accept-transfer", ASKED, {}),
+        ]
+        experts, hosts = f"registration/v1/experts/{self.experts['eve']}", f"registration/v1/institutions/{self.host}"
+        for case in (experts, hosts, f"matching/v1/assignments/{assignment}"):
+            for number, (verb, office, body) in enumerate(steps):
+                await self.town.do(f"/{case}/{verb}", body, "officer", office, subject=f"{office} {number}")
+            await self.town.settle()
+        path = f"/placement/v1/placements/{derived_id(eve, 'placement')}"
+        await self.town.do(f"{path}/cancel", {"reason": "host_withdrew"}, "officer", ASKED)
         await self.town.settle()
 
     async def erased(self) -> None:

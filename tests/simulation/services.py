@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from inspect import signature
 from typing import Any
 from unittest import mock
 
@@ -92,9 +93,8 @@ def _unread(service: monitoring.MonitoringService, ends: Mapping[Position, int])
 
 
 HANDLED: Mapping[str, Handlers] = {
-    "registration": registration.handlers(mock.MagicMock(), mock.MagicMock(), mock.MagicMock(), mock.MagicMock()),
-    "matching": matching.handlers(mock.MagicMock()),
-    "placement": placement.handlers(mock.MagicMock()),
+    name: module.handlers(**dict.fromkeys(signature(module.handlers).parameters, mock.MagicMock()))
+    for name, module in (("registration", registration), ("matching", matching), ("placement", placement))
 }
 
 

@@ -11,9 +11,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.cases.bodies import ITEM, REASON, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.movable import Movable
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.taking import taking
 from shared.cases.trail import Trailed
+from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.matching import (
@@ -31,6 +33,12 @@ from shared.contracts.matching import (
     AssignmentSubmitted,
     AssignmentTimeCorrected,
     Terms,
+)
+from shared.contracts.passed_on import (
+    AssignmentTransferAsked,
+    AssignmentTransferDeclined,
+    AssignmentTransferred,
+    AssignmentTransferWithdrawn,
 )
 from shared.errors import Refusal
 from shared.identity.roles import BY_HOST, BY_OFFICER, By
@@ -53,11 +61,19 @@ WRITTEN = states("draft", "edits_requested")
 OPEN_TO_EXPERTS = states("published", "matching")
 OPEN = WRITTEN | OPEN_TO_EXPERTS | {"submitted", "approved", "filled"}
 ENDED = states("rejected", "cancelled")
+# A return that had begun goes on after the cancellation, and belongs to the office of its assignment.
+TRANSFERS = Transfers(
+    AssignmentTransferAsked,
+    AssignmentTransferWithdrawn,
+    AssignmentTransferDeclined,
+    AssignmentTransferred,
+    OPEN | {"cancelled"},
+)
 
 Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
 
 
-class Assignment(Trailed):
+class Assignment(Trailed, Movable):
     """`shortlisted`: match ids of all rounds, by round and then by rank; `override_reason`: why the last round has
     fewer than the programme asks for."""
 
@@ -255,6 +271,7 @@ FACTS: tuple[Move, ...] = (
         writes=True,
         refuses=(*OVER, *UNFIT),
         example={"terms": TERMS},
+        anew=("terms", "title", "description"),
     ),
     Move(
         "approve",
@@ -335,7 +352,7 @@ REVISIONS = Revisions(
 ASSIGNMENT = Case(
     "assignments",
     Assignment,
-    (*FACTS, *REVISIONS.moves(FACTS)),
+    (*FACTS, *REVISIONS.moves(FACTS), *TRANSFERS.moves()),
     fold,
     revisable=REVISIONS.revisable,
     readers=READERS,

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from shared.contracts.base import Envelope, Event
+from shared.contracts.passed_on import PersonTransferred
 from shared.contracts.placement import (
     PlacementCancelled,
     PlacementEndedEarly,
@@ -45,6 +46,7 @@ from shared.contracts.registration import (
     PersonRecorded,
     Profile,
 )
+from shared.contracts.transfers import CaseTransferred
 from shared.errors import Problem, Refusal
 
 Knowledge = dict[str, Any]
@@ -57,13 +59,17 @@ Answer = Literal["return_begun", "return_over", "ended"]
 
 
 def person(
-    known: Knowledge, event: PersonRecorded | PersonAccountAssigned | PersonErased, _envelope: Envelope
+    known: Knowledge,
+    event: PersonRecorded | PersonAccountAssigned | PersonTransferred | PersonErased,
+    _envelope: Envelope,
 ) -> Knowledge:
     """An erasure is for ever, whatever is heard after it."""
     if isinstance(event, PersonErased):
         return {**known, "erased": True}
     if isinstance(event, PersonAccountAssigned):
         return {**known, "account": event.account}
+    if isinstance(event, PersonTransferred):
+        return {**known, "office": event.office}
     return {**known, "account": event.account, "office": event.office}
 
 
@@ -97,6 +103,8 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
             return known
         suspended = isinstance(event, ExpertSuspended)
         return {**known, "person": event.person, "suspended": suspended, "turned": _order(envelope)}
+    if isinstance(event, CaseTransferred):
+        return {**known, "office": event.office}
     # Until the identity is settled, and for whoever applies, it is as if screening had not ended.
     clashes = isinstance(event, ExpertIdentityClashed)
     changed = {**known, "screening": "screening" if clashes else event.leads_to}
@@ -116,6 +124,8 @@ def expert(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
 def institution(known: Knowledge, event: Event, _envelope: Envelope) -> Knowledge:
     if isinstance(event, InstitutionAccountAssigned):
         return {**known, "account": event.account}
+    if isinstance(event, CaseTransferred):
+        return {**known, "office": event.office}
     stands = event.status if isinstance(event, InstitutionFactTakenBack) else event.leads_to
     changed = {**known, "status": stands}
     if isinstance(event, InstitutionRegistered):

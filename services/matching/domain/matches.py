@@ -18,6 +18,7 @@ from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.taking import taking
 from shared.cases.trail import Trailed
+from shared.cases.transfers import Follow, where_it_hangs
 from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.matching import (
     ApplicationReceived,
@@ -40,6 +41,7 @@ from shared.contracts.matching import (
     ScoreComponent,
     Terms,
 )
+from shared.contracts.passed_on import MatchTransferred
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
 
@@ -65,6 +67,8 @@ GIVES_UP_AT_ONCE = states("allocated", "offered")
 # What stands on a seat, and what has come to its end.
 SEATED = GIVES_UP_AT_ONCE | {"accepted", "retracting"}
 ENDED = states("not_selected", "declined", "expired", "retracted")
+# Where a match stands between two commands.
+ANYWHERE = WITHOUT_SEAT | SEATED | ENDED
 # After which the pair may stand in a new round.
 OPEN_TO_ANOTHER = states("not_selected", "retracted")
 
@@ -350,6 +354,15 @@ FACTS: tuple[Move, ...] = (
     Move("void", WITHOUT_SEAT, MatchRetracted, body=Void, rule=lapsed_seat, overtaken="nothing"),
     Move("release", states("accepted", "retracting"), MatchRetracted, body=Release, rule=released, overtaken="nothing"),
     Move("keep", states("retracting"), MatchKept, body=Keep, rule=kept, overtaken="nothing"),
+    Move(
+        "follow",
+        ANYWHERE,
+        MatchTransferred,
+        body=Follow,
+        rule=where_it_hangs,
+        desk="leaves",
+        overtaken="nothing",
+    ),
     *taking(WITHOUT_SEAT | GIVES_UP_AT_ONCE | {"accepted", "retracting"}),
 )
 

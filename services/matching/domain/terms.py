@@ -15,18 +15,18 @@ from shared.programmes.sections.selection import SelectionSection
 UNFIT = "terms_do_not_fit"
 
 
-def check_terms(definition: Definition, office: str, terms: Terms) -> Office:
-    """The office that the terms are written in.
+def check_terms(definition: Definition, office: Office | None, terms: Terms) -> Office:
+    """The office that the terms are written in; None: the programme has none of the code that was named.
 
     Raises Refusal `terms_do_not_fit` (422) that names each field by pointer and rule, `not_in_programme` (409) where
     the programme neither selects nor places.
     """
-    problems, found = _problems(definition, terms), definition.office(office)
-    if found is None:
+    problems = _problems(definition, terms)
+    if office is None:
         problems.append(Problem("not_in_programme", "/office"))
-    if problems or found is None:
+    if problems or office is None:
         raise Refusal(UNFIT, problems=tuple(problems), status=422)
-    return found
+    return office
 
 
 def _problems(definition: Definition, terms: Terms) -> list[Problem]:

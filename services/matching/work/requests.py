@@ -41,19 +41,22 @@ class Requests:
             return Saved(document, state, repeated=True)
         version = self._definitions.newest_version(body.programme)
         definition = self._definitions.version(body.programme, version)
-        office = check_terms(definition, body.office, body.terms)
+        office = check_terms(definition, definition.office(body.office), body.terms)
         definition.refuse_over(body.office, cause.happened_at or self._kernel.runtime.now())
         await self._check_institution(body.terms, body.office)
         command = Asked("create", body, Drafted(version, office.time_zone))
         texts = {"title": body.title, "description": body.description}
         return await self._kernel.execute(ASSIGNMENTS, id, command, cause, private=texts)
 
-    async def _check_institution(self, terms: Terms, office: str) -> None:
-        """Only an active institution of the same office may ask for experts, as the type of host that it is."""
+    async def _check_institution(self, terms: Terms, office: str | None) -> None:
+        """Only an active institution of the same office may ask for experts, as the type of host that it is.
+
+        `office` None: the request is its own already, and either of the two may have been passed on since.
+        """
         known = (await self._selection.knowledge(terms.institution)).get("institution")
         if known is None:
             raise _institution("institution_unknown")
-        if known["office"] != office:
+        if office is not None and known["office"] != office:
             raise _institution("institution_of_another_office")
         if known["status"] != "active":
             raise _institution("institution_not_active")
@@ -67,8 +70,9 @@ class Requests:
         if document is None or state is None or state.office is None:
             raise Refusal("not_found", status=404)
         if not settled(document, cause):
-            check_terms(self._selection.definition(state), state.office, body.terms)
-            await self._check_institution(body.terms, state.office)
+            check_terms(self._selection.definition(state), self._selection.office(state), body.terms)
+            own = body.terms.institution == state.terms.institution
+            await self._check_institution(body.terms, None if own else state.office)
         texts = {"title": body.title, "description": body.description}
         private = {name: text for name, text in texts.items() if text is not None}
         command = Asked(call.verb, body)

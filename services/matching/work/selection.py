@@ -26,7 +26,7 @@ from shared.contracts.matching import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.handlers import Delivery
-from shared.programmes.model import Definition
+from shared.programmes.model import Definition, Office
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
@@ -60,6 +60,12 @@ class Selection:
         if state.programme is None or state.programme_version is None:
             raise ValueError("an assignment without its programme")
         return self._replica.definitions.version(state.programme, state.programme_version)
+
+    def office(self, state: Assignment) -> Office | None:
+        """The office whose assignment it is now. None for one that no version lists; TooEarly as `definition`."""
+        if state.programme is None:
+            return None
+        return self._replica.definitions.office(state.programme, state.programme_version, state.office)
 
     async def decide_application(self, submission: Submission) -> None:
         """Intake's decider. Raises Refusal for good, TooEarly until expert and profile are known here."""
@@ -149,7 +155,7 @@ class Selection:
 
     async def _entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
         definition = self.definition(state)
-        office = definition.office(state.office) if state.office else None
+        office = self.office(state)
         now = cause.happened_at or self._replica.ports.runtime.now()
         day = (now.astimezone(office.zone) if office else now).date()
         attributes = attributes_on((await self.knowledge(person)).get("profile", {}).get("entries", ()), day)
@@ -189,6 +195,9 @@ class Selection:
             # The cancellation went through the matches before this one was saved; nobody else will stop it.
             command = MATCH.ask("stop", reason=CANCELLED)
             await self._kernel.execute(MATCHES, match, command, cause.step("cancelled"))
+        if stands is not None and stands.office != state.parties.office:
+            # So did whoever took the assignment over.
+            await self._kernel.execute(MATCHES, match, _following(stands), cause.step("followed"))
 
     async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
         """Sources the experts and saves the next round. Raises Refusal `shortlist_too_short`, `expert_unknown`, ..."""
@@ -305,6 +314,16 @@ class Selection:
             cause = delivery.cause(f"round:{round}:{match}")
             await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
 
+    async def follow(self, delivery: Delivery) -> None:
+        """AssignmentTransferred: every match, ended or not, is of the assignment's office, as it is by now."""
+        _, assignment = await self._kernel.load(ASSIGNMENTS, delivery.subject)
+        if assignment is None:
+            raise TooEarly("assignment")
+        for document, match in await self.matches_of(delivery.subject):
+            if match.parties.office != assignment.office:
+                cause = delivery.cause(f"follow:{document['_id']}")
+                await self._kernel.execute(MATCHES, document["_id"], _following(assignment), cause)
+
     async def stop_all(self, delivery: Delivery) -> None:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
         for document, _ in await self.matches_of(delivery.subject):
@@ -312,6 +331,10 @@ class Selection:
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
+
+
+def _following(state: Assignment) -> Asked:
+    return MATCH.ask("follow", office=state.office, time_zone=state.time_zone)
 
 
 def _match_of(entry: Entry) -> str:

@@ -38,8 +38,10 @@ from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.revisions import MISTAKES
 from shared.cases.taking import taking
+from shared.cases.transfers import Follow, where_it_hangs
 from shared.contracts.base import Code, Id, TimeZone
 from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.passed_on import PlacementTransferred
 from shared.contracts.placement import (
     HostCertified,
     NoShowReported,
@@ -355,11 +357,21 @@ FACTS: tuple[Move, ...] = (
         ),
         example={**DATES, "reason": "typing_error"},
         aside=True,
+        anew=("starts_on", "ends_on"),
     ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),
     Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),
     # The consent was given anew: a flag outside the state goes, and nothing happens to the case.
     Move("note-consent", ANYWHERE, (), rule=no_fact),
+    Move(
+        "follow",
+        ANYWHERE,
+        PlacementTransferred,
+        body=Follow,
+        rule=where_it_hangs,
+        desk="leaves",
+        overtaken="nothing",
+    ),
     *taking(BEFORE_ARRIVAL | RUNNING),
 )
 

@@ -16,11 +16,14 @@ from services.placement.domain.works import (
 )
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
+from shared.cases.movable import Movable
 from shared.cases.opening import DEFINITION, Framed, Opening, opens
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
+from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Event
 from shared.contracts.frame import Listed
+from shared.contracts.passed_on import SiteTransferAsked, SiteTransferDeclined, SiteTransferred, SiteTransferWithdrawn
 from shared.contracts.sites import (
     Condition,
     Reached,
@@ -38,7 +41,7 @@ from shared.contracts.sites import (
 from shared.identity.roles import BY_OFFICER
 
 
-class Site(Framed, Trailed):
+class Site(Framed, Trailed, Movable):
     status: Literal["proposed", "assessed", "under_works", "handed_over", "dropped"]
     site_kind: Code
     works: Works = ()
@@ -117,6 +120,13 @@ REVISIONS = Revisions(
     undone=frozenset(_PUT_RIGHT),
     example={"happened_at": "2011-03-11T09:00:00Z", "reason": "wrong_date"},
 )
+TRANSFERS = Transfers(
+    SiteTransferAsked,
+    SiteTransferWithdrawn,
+    SiteTransferDeclined,
+    SiteTransferred,
+    BEFORE_HANDING_OVER | {"handed_over"},
+)
 FACTS: tuple[Move, ...] = (
     opens("create", SiteProposed, Proposal, BY_OFFICER, example=EXAMPLE),
     Move("assess", states("proposed"), SiteAssessed, by=BY_OFFICER),
@@ -174,7 +184,7 @@ FACTS: tuple[Move, ...] = (
 SITE = Case(
     "sites",
     Site,
-    (*FACTS, *REVISIONS.moves(FACTS)),
+    (*FACTS, *REVISIONS.moves(FACTS), *TRANSFERS.moves()),
     fold,
     revisable=REVISIONS.revisable,
     readers={**BY_OFFICER, "host": "institution"},

@@ -8,11 +8,19 @@ from typing import Annotated, Any, Literal
 from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
+from shared.cases.movable import Movable
 from shared.cases.opening import Framed, Opening, in_frame, opens
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
+from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Date, Event, Instant
 from shared.contracts.frame import Listed
+from shared.contracts.passed_on import (
+    TrainingTransferAsked,
+    TrainingTransferDeclined,
+    TrainingTransferred,
+    TrainingTransferWithdrawn,
+)
 from shared.contracts.trainings import (
     Group,
     Groups,
@@ -29,7 +37,7 @@ from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_OFFICER
 
 
-class Training(Framed, Trailed):
+class Training(Framed, Trailed, Movable):
     """`correction`: number of the last one. `reason`: of that, or of the cancellation."""
 
     status: Literal["announced", "held", "cancelled"]
@@ -145,6 +153,9 @@ REVISIONS = Revisions(
     refuses=("held_before_start",),
     example={"happened_at": "2011-03-11T09:00:00Z", "reason": "wrong_date"},
 )
+TRANSFERS = Transfers(
+    TrainingTransferAsked, TrainingTransferWithdrawn, TrainingTransferDeclined, TrainingTransferred, ANNOUNCED | HELD
+)
 FACTS: tuple[Move, ...] = (
     opens(
         "create",
@@ -171,6 +182,7 @@ FACTS: tuple[Move, ...] = (
         ),
         example=DAYS,
         aside=True,
+        anew=("starts_on", "ends_on"),
     ),
     Move(
         "hold",
@@ -209,7 +221,7 @@ FACTS: tuple[Move, ...] = (
 TRAINING = Case(
     "trainings",
     Training,
-    (*FACTS, *REVISIONS.moves(FACTS)),
+    (*FACTS, *REVISIONS.moves(FACTS), *TRANSFERS.moves()),
     fold,
     revisable=REVISIONS.revisable,
     readers={**BY_OFFICER, "host": "institution"},

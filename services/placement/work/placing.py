@@ -13,7 +13,13 @@ from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
 from shared.cases.revisions import REVISING
 from shared.clock import derived_id, short_hash
-from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted, Terms
+from shared.contracts.matching import (
+    MatchParties,
+    MatchRetracting,
+    OfferAccepted,
+    Terms,
+)
+from shared.contracts.passed_on import MatchTransferred
 from shared.contracts.registration import ConsentGiven, ConsentWithdrawn
 from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
@@ -121,6 +127,16 @@ class Placing:
         command = _retraction(state.match, state.parties, event.reason, running)
         saved = await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("retract"))
         await self._give_back(placement_id, saved.state)
+
+    async def follow(self, delivery: Delivery) -> None:
+        """MatchTransferred: the placement is of the match's office, wherever it stands; most matches have none."""
+        event, placement_id = delivery.event, placement_of(delivery.subject)
+        if not isinstance(event, MatchTransferred):
+            raise TypeError(type(event).__name__)
+        if await self._store.load(PLACEMENTS.name, placement_id) is None:
+            return
+        command = PLACEMENT.ask("follow", office=event.office, time_zone=event.time_zone)
+        await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("follow"))
 
     async def withdraw(self, delivery: Delivery) -> None:
         """ConsentWithdrawn: the calendar closes first, then whatever has not begun is cancelled.
@@ -303,9 +319,11 @@ class Placing:
         return definitions.version(parties.programme, version)
 
     def _time_zone(self, parties: MatchParties) -> str | None:
-        """The office's, by the case's definition; None for an office that it does not list."""
-        definition = self._definition(parties)
-        office = definition.office(parties.office) if definition and parties.office else None
+        """The office's, by the case's definition; None for an office that no version lists."""
+        if parties.programme is None:
+            return None
+        named = parties.programme, parties.programme_version, parties.office
+        office = self._replica.definitions.office(*named)
         return office.time_zone if office else None
 
     async def _give_back(self, placement_id: str, state: Placement) -> None:

@@ -34,6 +34,8 @@ DRAFTS_ISSUER = "urn:sankofa:drafts"
 # Wrong codes or facts of one address, and new drafts, within ten minutes. Many people share an address, and a code is
 # one of 2**60, so this bounds work and no more.
 WRONG_AT_MOST, NEW_AT_MOST = 200, 2_000
+# Files: three gigabytes of one address.
+FILES_AT_MOST = 300
 WINDOW_SECONDS = 600.0
 ADDRESSES_AT_MOST = 10_000
 
@@ -78,6 +80,7 @@ class Opening:
     base_url: str
     wrong: Tries = field(default_factory=lambda: Tries(WRONG_AT_MOST))
     new: Tries = field(default_factory=lambda: Tries(NEW_AT_MOST))
+    files: Tries = field(default_factory=lambda: Tries(FILES_AT_MOST))
 
     @property
     def zone(self) -> tzinfo:
@@ -118,15 +121,22 @@ class Opening:
 
     def count_new(self, request: Request) -> None:
         """Raises Overloaded (429) for an address that begins too many."""
-        address, now = origin(request), self.edge.runtime.monotonic()
-        self.new.check(address, now)
-        self.new.count(address, now)
+        self._count(self.new, request)
+
+    def count_file(self, request: Request) -> None:
+        """Raises Overloaded (429) for an address that begins too many."""
+        self._count(self.files, request)
 
     def check_tries(self, request: Request) -> None:
         self.wrong.check(origin(request), self.edge.runtime.monotonic())
 
     def failed(self, request: Request) -> None:
         self.wrong.count(origin(request), self.edge.runtime.monotonic())
+
+    def _count(self, tries: Tries, request: Request) -> None:
+        address, now = origin(request), self.edge.runtime.monotonic()
+        tries.check(address, now)
+        tries.count(address, now)
 
     def _held(self, request: Request) -> str | None:
         """The code in the browser's cookie, if this system put it there."""

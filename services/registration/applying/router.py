@@ -6,7 +6,6 @@ opens nothing. From there it is in a cookie of this service's path (docs/decisio
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,9 +14,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from services.registration.applying.browsing import APPLICATION, Browsing
+from services.registration.applying.files import ApplicationFiles
+from services.registration.applying.files import status_of as status_of_files
 from services.registration.applying.opening import Opening
 from services.registration.applying.parts import MISSING, Part, body_sent, parts_of, said_in, status_of
 from services.registration.domain.drafts import read_code
+from services.registration.files.chosen import Limits
+from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import Opened, Sent
 from shared.clock import instant_of
 from shared.errors import Overloaded, Problem, Refusal
@@ -36,21 +40,21 @@ from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.languages import language_of
-from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
+from shared.web.pages.readers import check_same_site
 from shared.web.pages.receipt import receipt_file, text_of_receipt
-from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 
 CREATE = "create"
-APPLICATION, DRAFTS = "/registration/application", "/registration/drafts"
 DONE = "done"
 
 
 class Applying:
     """The routes. `served`: the case of experts, whose opening verb is what is applied with."""
 
-    def __init__(self, opening: Opening, served: Served) -> None:
+    def __init__(self, opening: Opening, served: Served, files: DraftFiles) -> None:
         self._opening = opening
+        self._browsing = Browsing(opening)
+        self._files = ApplicationFiles(opening, self._browsing, files)
         self._served = served
         self._move = served.case.rows[CREATE][0]
         self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
@@ -70,6 +74,7 @@ class Applying:
                 self.router.add_api_route(path, get, methods=["GET"])
             if post is not None:
                 self.router.add_api_route(path, post, methods=["POST"])
+        self.router.include_router(self._files.router)
 
     @cached_property
     def _fields(self) -> tuple[Field, ...]:
@@ -81,12 +86,14 @@ class Applying:
 
     async def about(self, programme: str, request: Request) -> Response:
         definition = self._definition(programme)
-        return self._page(
+        return self._browsing.page(
             request,
             "apply.html",
             definition=definition,
             criteria=_criteria(definition),
             closed=self._closed(definition),
+            documents=definition.section(SelectionSection).documents,
+            limits=Limits(),
         )
 
     async def begin(self, programme: str, request: Request) -> Response:
@@ -101,11 +108,11 @@ class Applying:
         return answer
 
     async def ask_code(self, request: Request) -> Response:
-        return self._page(request, "draft_code.html", code="", fact="", failed=False, problem="")
+        return self._browsing.page(request, "draft_code.html", code="", fact="", failed=False, problem="")
 
     async def confirm(self, code: str, request: Request) -> Response:
         """Fetching the address opens nothing: link checkers of mail do that too."""
-        return self._page(
+        return self._browsing.page(
             request, "draft_code.html", code=code if read_code(code) else "", fact="", failed=False, problem=""
         )
 
@@ -118,14 +125,16 @@ class Applying:
         opened = await self._opening.drafting.find(code)
         if opened is None:
             self._opening.failed(request)
-            return self._page(request, "draft_code.html", 404, code=code, fact="", failed=True, problem="draft_ended")
+            return self._browsing.page(
+                request, "draft_code.html", 404, code=code, fact="", failed=True, problem="draft_ended"
+            )
         known = self._opening.is_known(request, opened)
         if opened.fact is not None and not known and not opened.is_repeated(repeated or ""):
             if repeated is not None:
                 self._opening.failed(request)
             field = opened.fact.pointer.rpartition("/")[2]
             failed = repeated is not None
-            return self._page(
+            return self._browsing.page(
                 request, "draft_code.html", 422 if failed else 200, code=code, fact=field, failed=failed, problem=""
             )
         answer = RedirectResponse(APPLICATION, 303)
@@ -133,7 +142,7 @@ class Applying:
         return answer
 
     async def tasks(self, request: Request) -> Response:
-        opened = await self._opened(request)
+        opened = await self._browsing.opened(request)
         if isinstance(opened, Response):
             return opened
         if opened.draft.status == "submitted":
@@ -141,20 +150,28 @@ class Applying:
         problems = self._problems(opened)
         statuses = {one.name: status_of(one, opened.draft, opened.typed, problems) for one in self._parts}
         definition, language = self._of(opened), language_of(request, None)
+        files = await self._files.rows(opened)
         offices = dict(Choices([definition], language).to_choose().get("office", ()))
-        return self._page(
-            request, "application.html", opened=opened, statuses=statuses, definition=definition, offices=offices
+        return self._browsing.page(
+            request,
+            "application.html",
+            opened=opened,
+            statuses=statuses,
+            definition=definition,
+            offices=offices,
+            files=files,
+            files_status=status_of_files(files),
         )
 
     async def ask(self, part: str, request: Request) -> Response:
-        opened = await self._opened(request)
+        opened = await self._browsing.opened(request)
         if isinstance(opened, Response):
             return opened
         return self._part(request, opened, self._named(part), Posted.of(opened.typed), ())
 
     async def keep(self, part: str, request: Request) -> Response:
         """Keeps what was typed, whatever it is; what is wrong with it is said afterwards."""
-        opened = await self._checked(request)
+        opened = await self._browsing.checked(request)
         if isinstance(opened, Response):
             return opened
         page, form = self._named(part), await sent_form(request)
@@ -172,14 +189,14 @@ class Applying:
         return answer
 
     async def check(self, request: Request) -> Response:
-        opened = await self._opened(request)
+        opened = await self._browsing.opened(request)
         if isinstance(opened, Response):
             return opened
-        return self._check(request, opened, ())
+        return await self._check(request, opened, ())
 
     async def submit(self, request: Request) -> Response:
         """Submits it once: sent again, it is the same submission with the same receipt."""
-        opened = await self._checked(request)
+        opened = await self._browsing.checked(request)
         if isinstance(opened, Response):
             return opened
         if opened.draft.status == "submitted":
@@ -193,9 +210,9 @@ class Applying:
             with entered(granted, origin(request)):
                 receipt = await self._served.taken[CREATE](call)
         except Refusal as refusal:
-            return self._check(request, opened, refusal.problems, refusal.status)
+            return await self._check(request, opened, refusal.problems, refusal.status)
         except Overloaded as error:
-            answer = self._check(request, opened, (Problem("overloaded"),), error.status)
+            answer = await self._check(request, opened, (Problem("overloaded"),), error.status)
             answer.headers["Retry-After"] = str(error.retry_after_seconds)
             return answer
         person = await self._opening.person_of(granted.principal.account)
@@ -203,7 +220,7 @@ class Applying:
         return RedirectResponse(f"{APPLICATION}/receipt", 303)
 
     async def receipt(self, request: Request) -> Response:
-        opened = await self._opened(request)
+        opened = await self._browsing.opened(request)
         if isinstance(opened, Response):
             return opened
         document = await self._opening.edge.store.load(SUBMISSIONS.name, opened.draft.receipt or "")
@@ -212,7 +229,7 @@ class Applying:
         receipt = await self._opening.intake.receipt(document)
         problems = tuple(Problem(one["rule"], one["pointer"]) for one in document["problems"])
         form = self._form(request, opened, self._fields, Posted({}), problems)
-        return self._page(
+        return self._browsing.page(
             request,
             "application_receipt.html",
             opened=opened,
@@ -224,7 +241,7 @@ class Applying:
 
     async def signed(self, request: Request) -> Response:
         """The signed receipt as a file."""
-        opened = await self._opened(request)
+        opened = await self._browsing.opened(request)
         if isinstance(opened, Response):
             return opened
         document = await self._opening.edge.store.load(SUBMISSIONS.name, opened.draft.receipt or "")
@@ -234,7 +251,7 @@ class Applying:
 
     async def reopen(self, request: Request) -> Response:
         """What was refused can be put right and submitted again."""
-        opened = await self._checked(request)
+        opened = await self._browsing.checked(request)
         if isinstance(opened, Response):
             return opened
         document = await self._opening.edge.store.load(SUBMISSIONS.name, opened.draft.receipt or "")
@@ -244,7 +261,7 @@ class Applying:
 
     async def download(self, request: Request) -> Response:
         """What was typed, as a file to keep, also where it can no longer be submitted."""
-        opened = await self._opened(request)
+        opened = await self._browsing.opened(request)
         if isinstance(opened, Response):
             return opened
         text = json.dumps({"typed": opened.typed}, indent=2, ensure_ascii=False)
@@ -253,7 +270,7 @@ class Applying:
 
     async def enter(self, request: Request) -> Response:
         """Whoever holds the code of what was submitted reads its case as the person that it is of."""
-        opened = await self._checked(request)
+        opened = await self._browsing.checked(request)
         if isinstance(opened, Response):
             return opened
         if opened.draft.status != "submitted":
@@ -284,26 +301,6 @@ class Applying:
                 return one
         raise Refusal("not_found", status=404)
 
-    async def _opened(self, request: Request) -> Opened | Response:
-        """The draft of this browser's cookie; else the page that asks for its code."""
-        opened = await self._opening.of(request)
-        return opened if opened is not None else RedirectResponse(DRAFTS, 303)
-
-    async def _checked(self, request: Request) -> Opened | Response:
-        """The same for what a form of that draft's pages sends. Raises Refusal 403 `forged`."""
-        check_same_site(request)
-        opened = await self._opening.of(request)
-        if opened is None:
-            sent = [(name, value) for name, value in await sent_form(request) if name != FORGERY_FIELD]
-            return self._page(request, "draft_kept.html", 401, sent=sent)
-        form = dict(await sent_form(request))
-        if not hmac.compare_digest(form.get(FORGERY_FIELD, "").encode(), self._token(opened).encode()):
-            raise Refusal(FORGED, status=403)
-        return opened
-
-    def _token(self, opened: Opened) -> str:
-        return self._opening.edge.readers.forms_of(opened.id)
-
     def _granted(self, opened: Opened) -> Granted:
         principal, edge = self._opening.principal_of(opened), self._opening.edge
         return Granted(edge, principal, edge.policy.allowed(principal, self._served.name, CREATE))
@@ -328,7 +325,7 @@ class Applying:
     ) -> Response:
         form = self._form(request, opened, part.fields, posted, problems)
         done = part.name in opened.draft.finished
-        return self._page(
+        return self._browsing.page(
             request,
             "application_part.html",
             422 if problems else 200,
@@ -339,13 +336,13 @@ class Applying:
             done=done,
         )
 
-    def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
+    async def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
         posted = Posted.of(opened.typed).packed(self._fields)
         forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
         problems = refused or self._problems(opened)
         whole = self._form(request, opened, self._fields, posted, problems)
         led = [(self._leads(problem), words) for problem, (_, words) in zip(problems, whole.summary, strict=True)]
-        return self._page(
+        return self._browsing.page(
             request,
             "application_check.html",
             status,
@@ -354,19 +351,12 @@ class Applying:
             problems=led,
             failed=bool(refused),
             definition=self._of(opened),
+            files=await self._files.rows(opened),
         )
 
     def _leads(self, problem: Problem) -> str:
         """The part in which it is put right; empty where it is in none."""
         return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
-
-    def _page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
-        opened = shown.get("opened")
-        token = self._token(opened) if opened is not None else ""
-        zone = self._opening.zone
-        return render(
-            request, template, status, reader=None, token=token, zone=zone, base=self._opening.base_url, **shown
-        )
 
 
 def _criteria(definition: Definition) -> list[Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from services.registration.domain import claims, examples, flags
 from services.registration.domain.appeals import Appeal, Outcome, in_time
@@ -29,9 +29,17 @@ from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.registrants import PersonInput
 from shared.cases.bodies import ITEM, Change, Noted, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.movable import Movable
 from shared.cases.taking import taking
+from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
+from shared.contracts.passed_on import (
+    ExpertTransferAsked,
+    ExpertTransferDeclined,
+    ExpertTransferred,
+    ExpertTransferWithdrawn,
+)
 from shared.contracts.registration import (
     PURPOSES,
     AppealDismissed,
@@ -73,7 +81,7 @@ PROFILE_CHANGED = "profile_changed"
 AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
 
 
-class Expert(BaseModel):
+class Expert(Movable):
     """`criteria`: names of those that failed; `items`: codes of what is missing; `resumes`: before the suspension
     (`resumes_until`: its `appeal_until`), or before the withdrawal.
 
@@ -277,6 +285,14 @@ SCREENING = states("screening")
 SCREENED = states("eligible", "ineligible")
 ASKED = states("needs_info")
 APPEALED = states("appealed")
+# Whose number it is, no office decides, nor takes over.
+TRANSFERS = Transfers(
+    ExpertTransferAsked,
+    ExpertTransferWithdrawn,
+    ExpertTransferDeclined,
+    ExpertTransferred,
+    SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"},
+)
 # Something was decided on the person in them, which others may rely on.
 DECIDED = SCREENED | APPEALED | {"suspended", "dismissed"}
 CRITERIA = states("definition", "person")
@@ -466,8 +482,8 @@ MOVES: tuple[Move, ...] = (
     ),
     claims.identified_anew(STANDING),
     *flags.settling(STANDING, claims.CLASH),
-    # Whose number it is, no office decides.
     *taking(SCREENING | ASKED | SCREENED | APPEALED | {"suspended"}),
+    *TRANSFERS.moves(),
 )
 
 EXPERT = Case(

@@ -27,7 +27,7 @@ UNFINISHED_FOR = timedelta(days=1)
 NAME_CHARACTERS = 200
 
 EMPTY, LARGE, OFFSET, UNFINISHED = "file_empty", "file_too_large", "upload_offset_differs", "upload_unfinished"
-NOT_ASKED, MANY, ENDED = "document_not_asked", "files_too_many", "file_ended"
+NOT_ASKED, MANY, ENDED, UNCHOSEN = "document_not_asked", "files_too_many", "file_ended", "file_not_chosen"
 
 Status = Literal["receiving", "kept", "refused", "gone"]
 FilePurpose = Literal["travel", "screening", "identity_check", "rights_request"]

@@ -16,9 +16,17 @@ from services.registration.domain.fields import Email, KnownCountry
 from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, SignsInAs, to_another
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
+from shared.cases.movable import Movable
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
+from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Instant
+from shared.contracts.passed_on import (
+    InstitutionTransferAsked,
+    InstitutionTransferDeclined,
+    InstitutionTransferred,
+    InstitutionTransferWithdrawn,
+)
 from shared.contracts.registration import (
     InstitutionAccountAssigned,
     InstitutionActivated,
@@ -37,7 +45,7 @@ from shared.texts import one_line
 Status = Literal["proposed", "assessed", "partner", "active", "on_hold", "closed"]
 
 
-class Institution(Trailed):
+class Institution(Trailed, Movable):
     """`reason`: why it is on hold or closed."""
 
     model_config = ConfigDict(frozen=True)
@@ -85,6 +93,13 @@ def fold(state: Institution | None, event: Any) -> Mapping[str, Any]:
 
 
 OPEN = states("proposed", "assessed", "partner", "active", "on_hold")
+TRANSFERS = Transfers(
+    InstitutionTransferAsked,
+    InstitutionTransferWithdrawn,
+    InstitutionTransferDeclined,
+    InstitutionTransferred,
+    OPEN,
+)
 
 FACTS: tuple[Move, ...] = (
     Move(
@@ -94,8 +109,14 @@ FACTS: tuple[Move, ...] = (
         body=InstitutionRegistration,
         by={"host": "own", "officer": "office"},
         rule=under_its_account,
-        needs=states("account", "private"),
-        refuses=("account_held_elsewhere", "account_is_the_callers", "other_office"),
+        needs=states("account", "definition", "private"),
+        refuses=(
+            "account_held_elsewhere",
+            "account_is_the_callers",
+            "code_not_listed",
+            "office_unknown",
+            "other_office",
+        ),
         example=examples.INSTITUTION,
     ),
     Move(
@@ -160,7 +181,7 @@ REVISIONS = Revisions(
 INSTITUTION = Case(
     "institutions",
     Institution,
-    (*FACTS, *REVISIONS.moves(FACTS)),
+    (*FACTS, *REVISIONS.moves(FACTS), *TRANSFERS.moves()),
     fold,
     revisable=REVISIONS.revisable,
     readers=BY_HOST,

@@ -32,6 +32,7 @@ from shared.contracts.matching import (
     OfferAccepted,
     OfferMade,
 )
+from shared.contracts.passed_on import AssignmentTransferred
 from shared.contracts.placement import (
     PlacementCancelled,
     PlacementContractCorrected,
@@ -58,6 +59,8 @@ def assignment(known: Knowledge, event: Event, envelope: Envelope) -> Knowledge:
     """Whose terms they are, and whether a shortlist waits for the host."""
     if isinstance(event, AssignmentDrafted | AssignmentRevised):
         return {**known, "institution": event.terms.institution}
+    if isinstance(event, AssignmentTransferred):
+        return known
     return {**known, "round": envelope.id if isinstance(event, AssignmentMatchingStarted) else None}
 
 

@@ -37,6 +37,7 @@ from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.frame import Listed
+from shared.contracts.passed_on import PersonTransferred
 from shared.contracts.registration import (
     Attributes,
     ConsentGiven,
@@ -151,6 +152,18 @@ def as_asked_for(turn: Turn[Person, Reason]) -> Told:
     return [*events, *changed(turn.state.entries, turn.given, turn.now)] if turn.given else events
 
 
+class Follow(Input):
+    """A case of the person went to that `office`; `left`: the one in which the person has no case any more, if none."""
+
+    office: Code
+    left: Code | None = None
+
+
+def from_the_office_that_recorded(turn: Turn[Person, Follow]) -> Told:
+    """The person goes with the case to another office, from the one that answers for the person until then."""
+    return {} if turn.body.left is not None and turn.state.office == turn.body.left else []
+
+
 def as_it_stands(turn: Turn[Person, Change]) -> Told:
     """An older record stands at the head of the compacted topic: the current one has to follow it."""
     entries, erased = turn.state.entries, turn.state.status == "erased" or None
@@ -234,6 +247,14 @@ MOVES: tuple[Move, ...] = (
         rule=as_registered,
     ),
     Move("reissue", RECORDED | {"erased"}, Profile, rule=as_it_stands),
+    Move(
+        "follow",
+        RECORDED,
+        PersonTransferred,
+        body=Follow,
+        rule=from_the_office_that_recorded,
+        overtaken="nothing",
+    ),
     Move("hear-claim", RECORDED, DocumentClaimSettled, body=Heard),
     Move(
         "assign-account",

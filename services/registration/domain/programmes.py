@@ -46,7 +46,10 @@ def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
     if found is not None and found.definition == definition:
         return []
     if found is not None and (gone := offices_of(found.definition) - offices_of(definition)):
-        detail = f"cases may belong to {', '.join(sorted(gone))}: keep them, or name them as predecessors of an office"
+        detail = (
+            f"cases may belong to {', '.join(sorted(gone))}: keep them, or name them as predecessors of an office, and "
+            "pass on what is open by ask-transfer"
+        )
         raise Refusal(
             "office_dropped", detail, problems=(Problem("office_dropped", "/definition/offices"),), status=422
         )
@@ -57,7 +60,8 @@ def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
 def offices_of(definition: Mapping[str, Any]) -> frozenset[str]:
     """The codes of the definition's offices, and of those of earlier versions that they continue.
 
-    Of their cases most are known to other services alone, so no office goes, whether or not it has an open one.
+    Of their cases most are known to other services alone, so no office goes, whether or not it has an open one: what
+    is open is passed on to another office first (`shared/cases/transfers.py`), and what is over stays the office's.
     """
     offices = definition.get("offices", ())
     return frozenset(code for one in offices for code in (one["code"], *one.get("predecessors", ())))

@@ -37,8 +37,9 @@ SENTENCES: Mapping[Purpose, str] = {
 # Papers that name a person: whoever reads one reads the name.
 PaperPurpose = Literal["certificate", "offer_letter"]
 # What is read without being asked for: the own identifiers, a change of identity that waits for a decision, whom a name
-# belongs to, in which application a fact was typed, and who read what of whom.
-Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "lost_code", "trail"]
+# belongs to, in which application a fact was typed, and who read what of whom. That a case is passed on to an office,
+# which then reads it, stands there too.
+Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "lost_code", "trail", "transfer"]
 BEYOND = "readings_used_up"
 
 

@@ -53,7 +53,7 @@ class Criteria:
         """From when on an appeal against a decision of that cause comes too late."""
         definition, _ = self._definition(expert)
         within = definition.section(SelectionSection).appeals.within_days
-        return until(self._instant(cause), _zone(definition, expert), within)
+        return until(self._instant(cause), self._zone(expert), within)
 
     async def at(self, expert: Expert, cause: Cause) -> Found:
         """As of the cause's day in the office's time zone. Raises Refusal `profile_begins_later`."""
@@ -96,14 +96,12 @@ class Criteria:
         return definitions.version(expert.programme, version), version
 
     def _day(self, expert: Expert, cause: Cause) -> date:
-        definition, _ = self._definition(expert)
-        return self._instant(cause).astimezone(_zone(definition, expert)).date()
+        return self._instant(cause).astimezone(self._zone(expert)).date()
 
     def _instant(self, cause: Cause) -> datetime:
         return cause.happened_at or self._kernel.runtime.now()
 
-
-def _zone(definition: Definition, expert: Expert) -> tzinfo:
-    """The office's; UTC for an office that the version does not list."""
-    office = definition.office(expert.office)
-    return office.zone if office else UTC
+    def _zone(self, expert: Expert) -> tzinfo:
+        """The office's; UTC for an office that no version lists."""
+        office = self._replica.definitions.office(expert.programme, expert.programme_version, expert.office)
+        return office.zone if office else UTC

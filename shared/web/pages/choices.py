@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from shared.cases.bodies import REASON
 from shared.cases.case import Move
 from shared.cases.named import OWN_WORDS
+from shared.cases.transfers import OTHER_OFFICE
 from shared.programmes.indicators import Texts
 from shared.programmes.lists import added_codes, listed_codes
 from shared.programmes.model import Definition
@@ -39,7 +40,8 @@ class Choices:
         return _by_words(found)
 
     def to_choose(self, move: Move | None = None, office: str | None = None) -> Lists:
-        """By word, what may be chosen for the verb. `office`: of whoever may choose no other one."""
+        """By word, what may be chosen for the verb. `office`: of whoever may choose no other one, and
+        asks another one to take a case over."""
         found = self._listed(office)
         for word in OWN_WORDS if move else ():
             codes = {code: self._named(word, code) for code in own_codes(move, None)[word]} if move else {}
@@ -61,6 +63,8 @@ class Choices:
             found.setdefault("programme", {})[one.code] = self._text(one.title)
             offices = {row.code: self._text(row.name) for row in one.offices if office in (None, row.code)}
             found.setdefault("office", {}).update(offices)
+            others = {row.code: self._text(row.name) for row in one.offices if row.code != office}
+            found.setdefault(OTHER_OFFICE, {}).update(others)
             part = part_of(one, self.section) if self.section else None
             for word, rows in listed_codes(one, part).items():
                 found.setdefault(word, {}).update({row.code: self._text(row.name) for row in rows})

@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from shared.identity.roles import Role
 from shared.programmes.model import Definition
+from shared.store.narrowing import TO_US, TRANSFER
 from shared.store.port import Document
-from shared.store.relations import STATUS
-from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen
+from shared.store.relations import RECEIVING, STATUS
+from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
 from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
@@ -29,7 +31,7 @@ from shared.web.pages.exporting import FILE, ROWS_AT_MOST
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.shown import PART, Shown, columns_of, parts_of
+from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
 from shared.web.pages.standing import acts_of, standing_of, zone_of_office
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
@@ -74,7 +76,7 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=case,
                 rows=shown,
-                columns=columns_of(served.columns, shown),
+                columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
                 cells=Shown(admitted.reader.language, lists, zone, role),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
@@ -82,8 +84,7 @@ class ReadingPages:
                 filters=filters_for(case, role),
                 order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                taken=case.is_taken_by(role),
-                flags=flags_for(case, role),
+                **self._of_offices(role, asked),
                 **self._for_many(narrowed, admitted, asked if documents else None),
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
@@ -94,6 +95,12 @@ class ReadingPages:
             )
 
         return endpoint
+
+    def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
+        """What only officers narrow the list by, and whether it tells who works on a case."""
+        case = self._served.case
+        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
+        return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
@@ -107,7 +114,9 @@ class ReadingPages:
         return [
             verb
             for verb in self._common
-            if verb in verbs and any(one in row.before for row in case.rows[verb] for one in in_state)
+            if verb in verbs
+            and any(one in row.before for row in case.rows[verb] for one in in_state)
+            and (RECEIVING in case.rows[verb][0].by.values()) == (asked.get(TRANSFER) == TO_US)
         ]
 
     @cached_property
@@ -230,9 +239,11 @@ def _may(admitted: Admitted, resource: str, verb: str) -> bool:
 
 
 def _beside(served: Served, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
-    """What the reader may look at besides: the verb, and its address."""
+    """What the reader may look at besides: the verb, and its address; nothing for whoever is asked to take it over."""
+    if stands_in(document, admitted.principal, RECEIVING):
+        return []
     there_are = (one for one in served.beside if one.is_there(document))
-    return [(one.verb, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+    return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:

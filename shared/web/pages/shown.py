@@ -30,7 +30,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 # As many characters of an id as tell one case from another to people; the whole one stands in the address.
 REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
-APART = frozenset({"id", "version", "state", "open", "notes"})
+APART = frozenset({"id", "version", "state", "open", "notes", "definition"})
 # What stands beside a case's status, or in what happened.
 IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact", "taken_by"})
 # What of its address tells that it is a part of another page.
@@ -171,6 +171,12 @@ class Shown:
 def columns_of(declared: Sequence[str], listed: Sequence[Seen]) -> tuple[str, ...]:
     """The declared ones of which the reader is told in any case of the list."""
     return tuple(path for path in declared if any(found_at(seen, path) is not None for seen in listed))
+
+
+def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ...]:
+    """Each column with its words."""
+    words = translations(language)
+    return tuple((path, words.gettext(f"field:{path.rpartition('.')[2]}")) for path in columns)
 
 
 def found_at(seen: BaseModel, path: str) -> Any:

@@ -20,7 +20,7 @@ from shared.identity.tokens import Principal
 from shared.programmes.model import Definition
 from shared.store.aggregates import WRITTEN_BY
 from shared.store.port import Document
-from shared.web.acting import Served
+from shared.web.acting import Served, stands_in
 from shared.web.callers import Granted
 from shared.web.timeline import Timeline, veil_of
 from shared.zones import zone
@@ -155,6 +155,8 @@ def _closed(
     for verb in case.verbs:
         rows = case.rows[verb]
         if role not in rows[0].by or rows[0].opens:
+            continue
+        if not stands_in(document, principal, rows[0].by[role]):
             continue
         is_open = any(row.is_open(state) for row in rows)
         desk = rule_against(rows[0].desk, taken)

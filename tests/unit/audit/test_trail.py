@@ -163,30 +163,28 @@ async def test_what_is_not_known_to_be_durable_is_answered_with_nothing(kept: Ke
 # Done to the files of a stopped system by somebody who has no key.
 AT = "WHERE collection = 'readings' AND id LIKE '%-{number:04d}'"
 DELETE = f"DELETE FROM contents {AT}"
-UNLIST = f"DELETE FROM entries {AT}"
+UNLIST = f"DELETE FROM entries WHERE number IN (SELECT number FROM contents {AT})"
+RENUMBER = f"UPDATE contents SET id = substr(id, 1, length(id) - 4) || '{{to:04d}}' {AT}"
 TAMPERED: dict[str, tuple[str, list[str]]] = {
     "edit": (
         "edited",
         [f"UPDATE contents SET body = replace(body, 'contact', 'another') {AT.format(number=2)}"],
     ),
-    "deletion": ("deleted", [DELETE.format(number=3), UNLIST.format(number=3)]),
+    "deletion": ("deleted", [UNLIST.format(number=3), DELETE.format(number=3)]),
     "truncation": (
         "truncated",
-        [statement.format(number=number) for number in (5, 6, 7) for statement in (DELETE, UNLIST)],
+        [statement.format(number=number) for number in (5, 6, 7) for statement in (UNLIST, DELETE)],
     ),
     "reordering": (
         "reordered",
-        [
-            f"UPDATE contents SET body = replace(body, '-{one:04d}\"', '-{other:04d}\"') {AT.format(number=one)}"
-            for one, other in ((2, 4), (4, 2))
-        ],
+        [RENUMBER.format(number=number, to=to) for number, to in ((2, 9999), (4, 2), (9999, 4))],
     ),
     "whole segment": (
         "deleted",
         ["DELETE FROM contents", "DELETE FROM entries", "DELETE FROM outboxes"],
     ),
     "its document": ("deleted", ["DELETE FROM contents WHERE collection = 'audit_segments'"]),
-    "listing": ("hidden", ["DELETE FROM entries WHERE name = 'subject' AND id LIKE '%-0003'"]),
+    "listing": ("hidden", [f"{UNLIST.format(number=3)} AND ix IN (SELECT number FROM indexes WHERE name = 'subject')"]),
 }
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 FILE = Path(__file__).parents[2] / "states.txt"
+AS_IT_WAS = frozenset({"."})
 Arrow = tuple[str, str, frozenset[str]]
 
 
@@ -46,6 +47,10 @@ def _take(case: Written, text: str, later: bool) -> None:
         raise ValueError(f"no arrow: {text}")
     if later:
         case.later |= set().union(*stations)
+        return
+    if stations[1:] == [AS_IT_WAS]:
+        case.arrows |= {(verb, before, frozenset({before})) for before in stations[0]}
+        case.steps |= {(verb, before, before) for before in stations[0]}
         return
     case.arrows |= {(verb, before, stations[-1]) for before in stations[0]}
     for befores, afters in pairwise(stations):

@@ -27,6 +27,7 @@ CASES = Collection(
         "all": Index(lambda d: ["all"]),
         "office": Index(lambda d: [d["office"]]),
         "own": Index(lambda d: [d["person"]]),
+        "receiving": Index(lambda d: [d["receiving"]]),
         "institution": Index(lambda d: [d["institution"]]),
         "assigned": Index(lambda d: d["panel"]),
     },
@@ -117,6 +118,7 @@ def test_relations_compile_to_the_index_of_their_name() -> None:
     assert found == {
         "all": ("all", "all"),
         "office": ("office", "kabul"),
+        "receiving": ("receiving", "kabul"),
         "institution": ("institution", "i"),
         "assigned": ("assigned", "acc"),
         "own": ("own", "p"),
@@ -124,7 +126,7 @@ def test_relations_compile_to_the_index_of_their_name() -> None:
     assert equality(Grant("receipts", "own"), who("expert", account="acc"), subjects) == ("own", "acc")
 
 
-@pytest.mark.parametrize("relation", ["office", "own", "institution"])
+@pytest.mark.parametrize("relation", ["office", "receiving", "own", "institution"])
 def test_without_the_relation_there_is_no_equality(relation: str) -> None:
     assert equality(Grant("matches", relation), who("officer", office=None), Subjects()) is None  # type: ignore[arg-type]
 
@@ -145,24 +147,25 @@ async def test_the_account_is_resolved_only_where_a_grant_needs_it() -> None:
 
 
 @given(
-    cases=st.lists(st.tuples(NAMES, NAMES, NAMES, st.lists(NAMES, max_size=2)), max_size=6),
+    cases=st.lists(st.tuples(NAMES, NAMES, NAMES, NAMES, st.lists(NAMES, max_size=2)), max_size=6),
     office=NAMES,
     account=NAMES,
     person=NAMES,
     institution=NAMES,
 )
 async def test_find_and_the_predicate_after_load_agree(
-    cases: list[tuple[str, str, str, list[str]]], office: str, account: str, person: str, institution: str
+    cases: list[tuple[str, str, str, str, list[str]]], office: str, account: str, person: str, institution: str
 ) -> None:
     """The equality gives a list exactly the documents that it lets be seen one by one, for every relation."""
     runtime = RealRuntime()
     store = LocalStore(None, [CASES], runtime)
     await store.start()
-    for number, (its_office, its_person, its_institution, panel) in enumerate(cases):
+    for number, (its_office, asked, its_person, its_institution, panel) in enumerate(cases):
         document = {
             "_id": f"case-{number}",
             "version": 1,
             "office": its_office,
+            "receiving": asked,
             "person": its_person,
             "institution": its_institution,
             "panel": list(dict.fromkeys(panel)),
@@ -181,7 +184,7 @@ async def test_find_and_the_predicate_after_load_agree(
 
 def test_what_is_missing_and_what_is_anothers_look_alike() -> None:
     document = CASES.indexed(
-        {"_id": "1", "version": 1, "office": "kabul", "person": "p", "institution": "i", "panel": []}
+        {"_id": "1", "version": 1, "office": "kabul", "receiving": "r", "person": "p", "institution": "i", "panel": []}
     )
     assert visible(document, [("own", "q"), ("office", "kabul")]) is document
     refusals = []

@@ -219,10 +219,10 @@ def test_a_missing_match_is_created_only_so_that_it_can_never_be() -> None:
 )
 def test_terms_fit_the_programme(changes: dict[str, Any], office: str, broken: list[str]) -> None:
     if not broken:
-        check_terms(DEFINITION, office, terms(**changes))
+        check_terms(DEFINITION, DEFINITION.office(office), terms(**changes))
         return
     with pytest.raises(Refusal, match="terms_do_not_fit") as refused:
-        check_terms(DEFINITION, office, terms(**changes))
+        check_terms(DEFINITION, DEFINITION.office(office), terms(**changes))
     assert [problem.pointer for problem in refused.value.problems] == broken
     assert refused.value.status == 422
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.monitoring import queries
+from services.monitoring import answers, queries
 from services.monitoring.answers import Asked, Figures, milliseconds
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.follower import Follower
@@ -94,6 +94,35 @@ async def test_persons_and_contracts_are_two_counts() -> None:
     assert await value(model, "returns") == 15
     assert await value(model, "contracts") == 20
     assert await value(model, "contract_days") == 5 * 10
+
+
+async def test_what_was_counted_is_counted_anew_once_more_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    story, counted, really = Story(), list[int](), answers._count
+    story.returned("0")
+    model = model_of(story.records)
+    asked = figures(model)
+
+    def counting(model: ReadModel, questions: Sequence[Question]) -> list[Any]:
+        counted.append(len(questions))
+        return really(model, questions)
+
+    monkeypatch.setattr(answers, "_count", counting)
+
+    async def found(code: str, **how: Any) -> Any:
+        return (await asked.indicator(PROGRAMME, code, Asked(**how), LIVE))["value"]
+
+    assert [await found("persons") for _ in range(3)] == [1, 1, 1]
+    assert counted == [1]
+    assert [await found("persons", by=("sex",)), await found("persons", office=OFFICE), await found("returns")] == [
+        1,
+        1,
+        1,
+    ]
+    assert counted == [1, 1, 1, 1]
+    story.returned("1")
+    model.apply(batch_of(story.records))
+    assert await found("persons") == 2
+    assert len(await asked.indicators(PROGRAMME, Asked(), LIVE)) - 1 == counted[-1]
 
 
 async def test_a_share_names_its_denominator_and_is_rounded_half_up() -> None:

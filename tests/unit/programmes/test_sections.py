@@ -127,7 +127,7 @@ def test_selecting_and_placing_ask_for_their_sections() -> None:
     asking = (
         lambda: failed_criteria(bare, EVERYBODY, date(2026, 3, 1)),
         lambda: score(bare, terms(), EVERYBODY),
-        lambda: check_terms(bare, "baku", terms()),
+        lambda: check_terms(bare, bare.office("baku"), terms()),
     )
     for ask in asking:
         with pytest.raises(Refusal) as caught:
@@ -135,7 +135,7 @@ def test_selecting_and_placing_ask_for_their_sections() -> None:
         assert caught.value.rule == "not_in_programme"
     without = Definition.model_validate({**TRQN.as_json(), "placement": None})
     with pytest.raises(Refusal, match="not_in_programme"):
-        check_terms(without, "kabul", terms())
+        check_terms(without, without.office("kabul"), terms())
 
 
 def test_every_section_has_one_field_and_words_that_its_lists_answer() -> None:

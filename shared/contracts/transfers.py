@@ -1,0 +1,42 @@
+"""What offices say to each other of passing a case on (docs/decisions/0053-a-case-moves-to-another-office.md).
+
+A case whose kind is passed on declares events of its own of these forms on its topic. What follows a case that was
+passed on declares the last form alone.
+"""
+
+from __future__ import annotations
+
+from shared.contracts.base import Code, Event, TimeZone
+
+
+class Transferring(Event):
+    """Something about whose case it is. It is no fact of what the case is about, so what was recorded last stays the
+    last fact of the case."""
+
+
+class TransferAsked(Transferring):
+    """The case's office asks another one, `to_office`, to take the case over."""
+
+    to_office: Code
+    reason: Code
+
+
+class TransferWithdrawn(Transferring):
+    """The case's office asks no longer."""
+
+
+class TransferDeclined(Transferring):
+    """The office that was asked does not take the case."""
+
+    reason: Code
+
+
+class CaseTransferred(Transferring):
+    """The case is `office`'s from now on, and was the office's that it `left`.
+
+    `time_zone`: the new office's (IANA name), in which the days of the case are reckoned from now on.
+    """
+
+    office: Code
+    left: Code
+    time_zone: TimeZone | None = None

@@ -1,0 +1,101 @@
+"""Pages of a programme's definition: what it says, what changed, and a look before one is published."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+
+from services.registration.app import build
+from services.registration.domain.examples import DEFINITION
+from services.registration.store import COLLECTIONS, SHADOWS
+from shared.replica import stored
+from tests.unit.pages.test_cases import Office, held
+from tests.unit.registration.serving import Serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+CODE = DEFINITION["code"]
+PAGE, CHECK = f"/registration/programmes/{CODE}/definition", "/registration/check-definition"
+PUBLISH = "/registration/programmes/new/publish"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office() -> AsyncIterator[Office]:
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        await serving.publish(DEFINITION)
+        one = Office(serving)
+        yield one
+        await one.http.aclose()
+
+
+async def checked(http: httpx.AsyncClient, definition: Any) -> httpx.Response:
+    text = definition if isinstance(definition, str) else yaml.safe_dump(definition, sort_keys=False)
+    return await http.post(CHECK, data={**held(await http.get(CHECK)), "text": text})
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(DEFINITION), **parts}
+
+
+async def test_a_definition_is_looked_at_and_published_once(office: Office) -> None:
+    async with office.browser("administrator", None) as http:
+        assert DEFINITION["title"]["en"] in (await http.get(f"{CHECK}?code={CODE}")).text
+        herat = {**DEFINITION["offices"][0], "code": "herat", "name": {"en": "Herat"}}
+        page = await checked(http, changed(offices=[*DEFINITION["offices"], herat]))
+        assert page.status_code == 200, page.text
+        assert re.search(r"Offices · <bdi dir=.ltr.>herat</bdi> <span class=.tag.>new", page.text)
+        first = page.text.partition(f'action="{PUBLISH}"')[2].partition("</form>")[0]
+        fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', first))
+        sent = {name: value.replace("&#34;", '"') for name, value in fields.items()}
+        for _ in range(2):
+            done = await http.post(PUBLISH, data=sent)
+            assert (done.status_code, done.headers["location"].partition("?")[0]) == (
+                303,
+                f"/registration/programmes/{CODE}",
+            )
+        await office.serving.follows(CODE, 2)
+        page = await http.get(PAGE)
+        assert "What changed since version 1" in page.text
+        assert "Herat" in page.text
+        old = await http.get(f"{PAGE}?version=1")
+        assert "Herat" not in old.text
+        assert "Asia/Kabul" in old.text
+        # What the newest version says already is nothing to publish.
+        again = await checked(http, changed(offices=[*DEFINITION["offices"], herat]))
+        assert "Nothing is different." in again.text
+        assert PUBLISH not in again.text.partition("<h1>")[2].partition("<h2>The definition")[0].replace(
+            "Check and publish", ""
+        )
+
+
+async def test_what_is_wrong_is_said_at_its_line_and_what_was_typed_stays(office: Office) -> None:
+    async with office.browser("administrator", None) as http:
+        wrong = await checked(http, changed(sectors=[{"code": "Not a code", "name": {"en": "X"}}]))
+        assert wrong.status_code == 422
+        assert "<title>Error:" in wrong.text
+        assert re.search(r'<a href="#text">Line \d+</a>: <bdi dir="ltr">/sectors/0/code</bdi>', wrong.text)
+        assert "Not a code" in wrong.text
+        for broken in ("", "a: [", "code: &x [*x]", "- just a list"):
+            page = await checked(http, broken)
+            assert (page.status_code, PUBLISH in page.text) == (422, False), broken
+        assert (await http.get(f"{PAGE}?version=99")).status_code == 404
+        assert (await http.get(f"{PAGE}?version=x")).status_code == 404
+        assert (await http.get("/registration/programmes/unheard-of/definition")).status_code == 404
+
+
+async def test_who_may_not_publish_reads_and_is_not_led_there(office: Office) -> None:
+    page = await office.http.get(PAGE)
+    assert page.status_code == 200
+    assert "check-definition" not in page.text
+    assert (await office.http.get(CHECK)).status_code == 403
+    case = await office.http.get(f"/registration/programmes/{CODE}")
+    assert f'href="{PAGE}"' in case.text
+    assert "field:" not in case.text
+    for language, word in (("fr", "Bureaux"), ("ar", "المكاتب")):
+        assert word in (await office.http.get(f"{PAGE}?lang={language}")).text
