@@ -60,11 +60,12 @@ HOW_WHOLE = (
 )
 SHORT = {
     "member": "the handler's validation, and the port's records, commits and watch.",
+    "rebuild": "none of processor time, of which it takes half of the other's: it needs both cores, which other work "
+    "took a part of.",
     "whole": "half of the processor time (10 us) goes into reading and checking: matching the bodies first, then the "
-    "client's answers, headers, keys and Arrow's tables; a third (7 us) into DuckDB's deriving of facts, of which JSON, "
-    "windows and compressed writing take a quarter each; the rest into the compressed writing of events. What starts "
-    "in each process with its first pass takes 0.1 s.",
-    "rebuild": "the run's own noise: it takes half of the other's processor time.",
+    "client's answers, headers, keys and Arrow's tables; a third (7 us) into DuckDB's deriving of facts, of which "
+    "JSON, windows and compressed writing take a quarter each; the rest into the compressed writing of events. What "
+    "starts in each process with its first pass takes 0.1 s.",
 }
 
 
