@@ -211,6 +211,8 @@ APPLYING: tuple[Step, ...] = (
     part("contact", CONTACT),
     part("background", BACKGROUND),
     part("office", CHOICE),
+    opens("/registration/application/files", "application_files"),
+    opens("/registration/application", "application begun"),
     follows("a[href='/registration/application/check']", "application_check"),
     presses("main form button", 303, "application_receipt"),
     recorded,
@@ -407,6 +409,7 @@ OFFICERS_DAY: tuple[Step, ...] = (
     *OFFICERS_MORNING,
     many_shortlisted,
     opens("/registration/experts/{alike}/alike", "alike"),
+    opens("/registration/experts/{expert}/files", "case_files"),
     opens("/registration/duplicates", "duplicates"),
     opens("/registration/search", "search"),
     says({"/name": "Zqana"}, faults=False),
@@ -480,6 +483,16 @@ ASKING_WHO_READ: tuple[Step, ...] = (
     opens("/registration/duplicates", "duplicates"),
     opens("/registration/persons/{person}/erase", "act"),
 )
+ADMINISTERING: tuple[Step, ...] = (
+    begins,
+    enters("administrator@"),
+    opens("/today", "today"),
+    opens(f"/registration/programmes/{PROGRAMME}/definition", "definition"),
+    links_lead_somewhere(),
+    opens(f"/registration/check-definition?code={PROGRAMME}", "check_definition"),
+    lambda walk: walk.reader.fill("text", "code: 1"),
+    presses("main form button:not([tabindex])", 422, "check_definition refused"),
+)
 VISITING: tuple[Step, ...] = (
     begins,
     enters("a visitor"),
@@ -500,7 +513,8 @@ JOURNEYS: dict[str, tuple[Step, ...]] = {
     "two": TWO_AT_ONE_CASE,
     "evaluator": LOOKING,
     "protection": ASKING_WHO_READ,
+    "administrator": ADMINISTERING,
     "visitor": VISITING,
 }
 # The journeys of the long form; the others are parts of them, for the suite.
-LONG = ("expert", "closing", "host", "officer", "two", "evaluator", "protection", "visitor")
+LONG = ("expert", "closing", "host", "officer", "two", "evaluator", "protection", "administrator", "visitor")
