@@ -18,6 +18,7 @@ from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.messages import MessageSeen, Previewed
 from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
+from services.registration.readings.copying import COPY
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
 from services.registration.work.case_files import CaseFiles
@@ -164,7 +165,7 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
     def at(verb: str) -> Beside:
         return Beside(PERSONS.name, verb, lambda document: f"/{SERVICE}/{PERSONS.name}/{person_of(document)}/{verb}")
 
-    return at(READ_IDENTITY), at(READ_TRAIL)
+    return at(READ_IDENTITY), at(READ_TRAIL), at(COPY)
 
 
 def _comparison(expert: Document) -> str:

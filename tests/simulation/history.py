@@ -24,12 +24,15 @@ from tests.simulation.cast import (
     CODE,
     CONTESTING,
     CORRECTED,
+    DOUBLE,
+    FIRST,
     LEAST_YEARS,
     LEAVING,
     OFFICER,
     POSTS,
     PROTECTION,
     SECOND_OFFICER,
+    SUSPENDED,
     WITHDRAWING,
     Person,
     Post,
@@ -52,6 +55,9 @@ EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE, LEAVES = 0.4, 0.2
 MOMENT = timedelta(milliseconds=50)
+# Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
+AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
+CLAIMS, NOT_ANSWERED = 0.5, 0.3
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
 
@@ -70,6 +76,7 @@ class History:
         self._offers: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._screened: Counter[str] = Counter()
+        self._again: set[str] = set()
         self._over = False
 
     async def play(self) -> None:
@@ -89,6 +96,8 @@ class History:
             self._correct(CORRECTED),
             self._change(CHANGING),
             self._withdraw(WITHDRAWING),
+            self._suspend(SUSPENDED),
+            self._suspend(LEAVING),
             self._erase(LEAVING),
             *(self._read(person) for person in (CHANGING, LEAVING)),
             self._glance(),
@@ -103,9 +112,9 @@ class History:
     # Registration.
 
     async def _screen_anew(self) -> None:
-        """Cases that come back to screening, because a profile changed, are screened as long as anything happens."""
+        """Cases that come back to screening, or were suspended in it, are screened as long as anything happens."""
         while not self._over:
-            for person in (CONTESTING, CHANGING):
+            for person in (CONTESTING, CHANGING, SUSPENDED):
                 if await self._stands(person) == "screening" and person.name in self._screened:
                     self._screened[person.name] += 1
                     await self.client.put(requests.screen(person, self._screened[person.name]))
@@ -155,14 +164,42 @@ class History:
         if await self.client.put(requests.change_identity("confirm", person, **seen)):
             raise AssertionError("an officer confirmed the change of identity that the officer asked for")
         await self.client.put(requests.change_identity("confirm", person, 2, SECOND_OFFICER, **seen))
+        if self.client.rng.random() < CLAIMS:
+            await self._claims(person, seen)
+
+    async def _claims(self, person: Person, seen: dict[str, str]) -> None:
+        """Asks for the number of somebody else: confirmed like any other, and decided by the protection role."""
+        said = {"document": {"type": "passport", "country": "AF", "number": FIRST.document}, "reason": "new_document"}
+        await self._until_recorded(PERSONS.name, FIRST.id)
+        await self.client.put(requests.change_identity("request", person, 2, **said))
+        if await self.client.put(requests.change_identity("confirm", person, 3, SECOND_OFFICER, **seen)) is None:
+            return
+        while await self._stands(person) != "identity_clash":
+            await self.client.pause(LOOK_SECONDS)
+        said = {"outcome": self.client.rng.choice(("holds", "moves")), "reason": "documents_compared"}
+        await self.client.put(requests.on_expert("settle-identity", person, 2, PROTECTION, **said))
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))
-        if await self._decided("registration", person.command_id) == "accepted" and await self._is_expert(person):
+        if await self._decided("registration", person.command_id) != "accepted":
+            return
+        if await self._is_expert(person):
+            if person in (CONTESTING, DOUBLE):
+                # Both have one name; whoever came first is not flagged.
+                await self.client.put(requests.on_expert("keep-apart", person, reason="documents_compared"))
             await self.client.put(requests.screen(person))
             self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
+
+    async def _suspend(self, person: Person) -> None:
+        """For a moment, with a note that says why; whoever is erased meanwhile stays so."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        await self.client.pause(10.0)
+        said = {"reason": "unreachable", "note": f"{person.name} does not answer the telephone."}
+        if await self.client.put(requests.on_expert("suspend", person, **said)) is not None:
+            await self.client.pause(3.0)
+            await self.client.put(requests.on_expert("reinstate", person))
 
     async def _is_expert(self, person: Person) -> bool:
         """Whose document number somebody else holds waits for a decision, which may end the case."""
@@ -296,9 +333,27 @@ class History:
                     moved = await self._ask("withdraw", match)
                 elif status in ("accepted", "retracting"):
                     moved = await self.placing.see_through(match)
+                elif status == "retracted":
+                    moved = await self._once_more(post, match)
             if not moved and self._rests(assignment, [status for _, status in matches]):
                 return
             await self.client.pause(LOOK_SECONDS)
+
+    async def _once_more(self, post: Post, match: str) -> bool:
+        """A new round for a pair whose placement was cancelled, or whose answer nobody gave; one a pair."""
+        if match in self._again:
+            return False
+        self._again.add(match)
+
+        async def load(service: Any) -> Any:
+            return (await service.replica.kernel.load(MATCHES, match))[1]
+
+        state = await self.client.look("matching", load)
+        if state.previous is not None or state.reason not in AGAIN:
+            return False
+        self.journal.ask(derived_id(match, "round"))
+        again = {"again_reason": AGAIN[state.reason]}
+        return await self.client.put(requests.shortlist(post, (state.parties.expert,), match, **again)) is not None
 
     def _leaves(self, match: str) -> bool:
         """Whether a reserve waits no longer; each decides once, and some while another one is just moving up."""
@@ -353,7 +408,10 @@ class History:
             self._offers[post.name] += 1
             answer = post.answers[number] if number < len(post.answers) else "accept"
             if answer != "ignore":
-                return await self._answer(answer, match)
+                done = await self._answer(answer, match)
+                if done and answer == "decline" and self.client.rng.random() < NOT_ANSWERED:
+                    await self._ask("take-back", match)
+                return done
             # Nobody answers: all clocks go on by as long as the offer stands.
             self.client.world.leap(OFFER_SECONDS + 1)
         while (await self._status(match)) == "offered":

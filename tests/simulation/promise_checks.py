@@ -75,6 +75,9 @@ def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:
     return collection == "assignments" and state is not None and state["status"] not in SEATED
 
 
+LOST = ("refused", "released")
+
+
 def check_moved(evidence: Evidence) -> Iterator[Violation]:
     """I10: a number that was decided to be another's is that person's, and whoever held it was told, once. One that was
     decided about again, as when its first holder claims it back, stands as it was decided last."""
@@ -90,9 +93,10 @@ def check_moved(evidence: Evidence) -> Iterator[Violation]:
         if any(persons[one]["state"]["status"] == "erased" for one in (event.holder, event.person)):
             continue
         standing = holds[number]
-        right = {"moves": ("released", "confirmed")}.get(event.outcome, ("confirmed", "refused"))
         found = tuple(standing[one]["status"] for one in (event.holder, event.person))
-        if found != right:
+        # Whoever held it before another claim moved it away comes back as a claimant.
+        right = {"moves": {("released", "confirmed")}}.get(event.outcome, {("confirmed", one) for one in LOST})
+        if found not in right:
             yield Violation("I10", name, f"{event.outcome}, and holder and claimant are {', '.join(found)}")
         if persons[event.holder]["state"].get("claim", {}).get("outcome") != event.outcome:
             yield Violation("I10", name, "the holder was not told")

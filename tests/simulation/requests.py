@@ -246,10 +246,10 @@ def apply(post: Post, person: Person, journal: Journal) -> Step:
     return step(name, About("matching", SUBMISSIONS.name, command_id, person.account), work)
 
 
-def shortlist(post: Post, experts: tuple[str, ...], attempt: int) -> Step:
+def shortlist(post: Post, experts: tuple[str, ...], attempt: int | str, **again: str) -> Step:
     about = About("matching", ASSIGNMENTS.name, post.id)
-    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_candidates")
-    passing = frozenset({"expert_unknown", "expert_not_screened"})
+    work = acting(ASSIGNMENT, "shortlist", post.id, experts=experts, override_reason="few_candidates", **again)
+    passing = frozenset({"expert_unknown", "expert_not_screened", "expert_suspended"})
     return step(f"shortlist {post.name} {attempt}", about, work, patient=passing)
 
 
