@@ -490,6 +490,7 @@ ADMINISTERING: tuple[Step, ...] = (
     opens(f"/registration/check-definition?code={PROGRAMME}", "check_definition"),
     lambda walk: walk.reader.fill("text", "code: 1"),
     presses("main form button:not([tabindex])", 422, "check_definition refused"),
+    opens("/registration/operation", "operation"),
 )
 VISITING: tuple[Step, ...] = (
     begins,
