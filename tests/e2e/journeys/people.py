@@ -476,6 +476,7 @@ ASKING_WHO_READ: tuple[Step, ...] = (
     links_lead_somewhere(),
     opens("/registration/persons/{person}/readings", "readings"),
     shows("tbody tr"),
+    opens("/registration/persons/{person}/copy", "copy"),
     opens("/registration/readings?purpose=contact", "readings everywhere"),
     shows("tbody tr"),
     opens("/registration/duplicates", "duplicates"),
