@@ -42,6 +42,8 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
         raise Overloaded("outbox", retry_after_seconds=30)
     # The owner's clock may step back between two decisions or differ between replicas.
     recorded = max(text_of(now), draft.get("last_recorded_at") or "")
+    by = emitter.cause.by or {}
+    elsewhere = by.get("office") if by.get("office") != emitter.scope.office else None
     emitted, outbox = dict(draft["emitted"]), list(draft["outbox"])
     for event in (one for one in events if one.topic):
         body = event.body()
@@ -60,6 +62,8 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
             sequence=head["count"] + 1,
             recorded_time=recorded,
             scope=emitter.scope,
+            by_role=by.get("role"),
+            by_office=elsewhere,
             correlation_id=emitter.cause.correlation_id,
             causation_id=emitter.cause.causation_id,
             traceparent=emitter.cause.traceparent,
