@@ -85,6 +85,7 @@ class ApplicationFiles:
         check_same_site(request)
         opened = await self._opening.of(request)
         if opened is None:
+            await pass_over(request)
             return self._browsing.kept(request, [])
         try:
             sent = await chosen(request)

@@ -58,7 +58,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Row:
-    """A document that is asked for, its files, and whether one more may be added.
+    """A document that is asked for, its files, and whether one more may be added: what is unfinished gives way.
 
     `at`: the page's address, below which each file has its own; `key`: of the next file's command.
     """
@@ -70,7 +70,7 @@ class Row:
 
     @property
     def is_open(self) -> bool:
-        return sum(one.state.counts for one in self.files) < self.asked.most
+        return sum(one.state.status == "kept" for one in self.files) < self.asked.most
 
     @property
     def unfinished(self) -> list[dict[str, str | int]]:

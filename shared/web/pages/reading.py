@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from shared.identity.roles import Role
 from shared.programmes.model import Definition
-from shared.store.narrowing import TRANSFER
+from shared.store.narrowing import TO_US, TRANSFER
 from shared.store.port import Document
 from shared.store.relations import RECEIVING, STATUS
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
@@ -99,7 +99,7 @@ class ReadingPages:
     def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
         """What only officers narrow the list by, and whether it tells who works on a case."""
         case = self._served.case
-        taken = case.is_taken_by(role) and TRANSFER not in asked
+        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
         return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class ReadingPages:
             for verb in self._common
             if verb in verbs
             and any(one in row.before for row in case.rows[verb] for one in in_state)
-            and (RECEIVING in case.rows[verb][0].by.values()) == (TRANSFER in asked)
+            and (RECEIVING in case.rows[verb][0].by.values()) == (asked.get(TRANSFER) == TO_US)
         ]
 
     @cached_property

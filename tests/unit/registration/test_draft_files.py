@@ -12,6 +12,7 @@ import httpx
 from services.registration.domain.files import FILE_BYTES_AT_MOST, PIECE_BYTES
 from services.registration.files.resumed import PARTIAL
 from services.registration.store import DRAFTS, FILE_PIECES, FILES
+from shared.clock import together
 from tests.unit.registration.test_applying import APPLICATION, begun, documents, filled, sent, town
 from tests.unit.registration.test_entrance import Town, enter, hidden
 from tests.unit.registration.test_file_content import CANARY, pdf, png
@@ -19,6 +20,7 @@ from tests.unit.registration.test_file_content import CANARY, pdf, png
 __all__ = ("town",)
 PAGE = f"{APPLICATION}/files"
 NAME = "Qzcanary diploma.pdf"
+PIECE = {"Content-Type": PARTIAL, "Upload-Complete": "?0"}
 
 
 @dataclass
@@ -107,6 +109,13 @@ async def test_a_form_is_checked_before_its_file_is_taken_and_twice_is_once(town
         for _ in range(2):
             assert (await added(browser, pdf(), **{"idempotency-key": "one"})).status_code == 303
         assert (await the_file(town))["state"]["status"] == "kept"
+        # Pressed twice before the first was answered.
+        page = await browser.get(PAGE)
+        fields, given = {"csrf": hidden(page), "idempotency-key": "both"}, ("a.pdf", pdf(size=PIECE_BYTES * 2), "")
+        both = [browser.post(f"{PAGE}/whole/diploma", data=fields, files={"file": given}) for _ in range(2)]
+        assert {answer.status_code for answer in await together(*both)} <= {303, 409, 503}
+        assert (await browser.post(f"{PAGE}/whole/diploma", data=fields, files={"file": given})).status_code == 303
+        assert (await browser.get(PAGE)).text.count("a.pdf</span>") >= 1
         body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + pdf()
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         assert (await browser.post(f"{PAGE}/whole/diploma", content=body, headers=headers)).status_code == 403
@@ -144,6 +153,12 @@ async def test_pieces_go_on_where_they_were(town: Town) -> None:
         assert (await browser.head(at)).headers["upload-offset"] == str(PIECE_BYTES)
         assert (await piece(PIECE_BYTES, content[PIECE_BYTES:], "?1")).headers["upload-complete"] == "?1"
         assert (await the_file(town))["state"]["status"] == "kept"
+        # A document that has room for one file: what nobody has finished gives way.
+        only = {**said, "/document": "curriculum-vitae"}
+        first = (await browser.post(PAGE, data={**only, "idempotency-key": "two"})).headers["location"]
+        assert 'id="file-curriculum-vitae"' in (await browser.get(PAGE)).text
+        assert (await browser.post(PAGE, data={**only, "idempotency-key": "three"})).status_code == 201
+        assert (await browser.patch(first, content=b"1", headers={**PIECE, "Upload-Offset": "0"})).status_code == 410
         foreign = {"Sec-Fetch-Site": "cross-site", "Content-Type": PARTIAL}
         assert (await browser.patch(at, content=b"", headers=foreign)).status_code == 403
     async with town.browser() as nobody:
@@ -169,6 +184,9 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
         await filled(browser)
         await added(browser, pdf())
         before = await the_file(town)
+        page = await browser.get(PAGE)
+        said = {"csrf": hidden(page), "idempotency-key": "late", "/document": "curriculum-vitae", "/size": "100"}
+        at = (await browser.post(PAGE, data={**said, "/media_type": "application/pdf"})).headers["location"]
         assert (await sent(browser)).status_code == 303
         late = await browser.post(f"{PAGE}/whole/diploma", data={"csrf": "x"}, files={"file": (NAME, pdf(), "")})
         assert late.status_code == 403
@@ -181,6 +199,10 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
             await town.clock.sleep(0.02)
         assert after["state"]["draft"] is None
         assert after["private"]["key"] != before["private"]["key"]
+        # One whose last piece came after the application was recorded.
+        headers = {**PIECE, "Upload-Complete": "?1", "Upload-Offset": "0"}
+        assert (await browser.patch(at, content=pdf(size=100), headers=headers)).status_code == 204
+        assert (await the_file(town, "curriculum-vitae"))["state"]["draft"] is None
         # The application ends, and takes with it only what is still its own.
         registration = town.services["registration"]
         (draft,) = await documents(town, DRAFTS.name)
@@ -250,7 +272,7 @@ async def test_a_person_adds_files_where_asked_and_an_officer_opens_them_for_a_p
         said = {"csrf": hidden(page), "idempotency-key": "pieces", "/document": "curriculum-vitae", "/size": "100"}
         begun_now = await browser.post(at, data={**said, "/media_type": "application/pdf"})
         assert begun_now.status_code == 201
-        headers = {"Content-Type": PARTIAL, "Upload-Offset": "0", "Upload-Complete": "?1"}
+        headers = {**PIECE, "Upload-Offset": "0", "Upload-Complete": "?1"}
         where = begun_now.headers["location"]
         assert (await browser.head(where)).headers["upload-length"] == "100"
         assert (await browser.patch(where, content=pdf(size=100), headers=headers)).status_code == 204
