@@ -86,8 +86,8 @@ class Definitions:
 
     def office_now(self, code: str | None, office: str) -> Office | None:
         """The office as the programme's newest version has it; for a case of no programme, as the first programme by
-        its code has it. None for one that is gone. Raises as `newest` does."""
-        if not self.ready:
+        its code has it. None for one that is gone. Raises TooEarly: a case's programme was published, so it comes."""
+        if not self.ready or (code is not None and code not in self._versions):
             raise TooEarly("programmes")
         found = (self.newest(one).office(office) for one in ([code] if code else self.codes()))
         return next((one for one in found if one is not None), None)
