@@ -42,13 +42,17 @@ browser: ## installs Chromium and fonts for the tests of pages, where apt-get is
 
 screenshots: $(VENV)/.dev ## the pictures of the documents, from the tests of pages
 	mkdir -p docs/images
-	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/e2e/test_pages.py $(ARGS)
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest -m "not long" tests/e2e/test_pages.py $(ARGS)
+
+journeys: $(VENV)/.dev ## the long form of pages: every journey in each language and width, lines and sessions killed
+	$(BIN)/python -m pytest -m long tests/e2e/test_pages.py $(ARGS)
 
 real: $(VENV)/.dev ## the long form: several processes on real servers, killed and frozen
 	$(BIN)/python -m pytest -m "long and not containers" tests/integration $(ARGS)
 
 whole: $(VENV)/.dev ## the long forms of one machine: the demo's figures, a whole history under kills
-	$(BIN)/python -m pytest -m "long and not real and not containers" tests/unit tests/e2e $(ARGS)
+	$(BIN)/python -m pytest -m "long and not real and not containers" tests/unit tests/e2e \
+	  --ignore tests/e2e/test_pages.py $(ARGS)
 
 containers: $(VENV)/.dev ## docker-compose.yml for real; needs root, docker.io, docker-compose, debootstrap
 	$(BIN)/python -m pytest -m containers -rs tests/integration $(ARGS)
@@ -76,6 +80,9 @@ bench-real: $(VENV)/.dev ## benchmarks on real servers, beside consumers of othe
 bench-load: $(VENV)/.dev ## load from outside through HTTP, beside an earlier build (ARGS=--quick: minutes)
 	$(BIN)/python -m tests.bench --load $(ARGS)
 
+bench-pages: $(VENV)/.dev ## pages in Chromium on a slow line, and a list of 200 rows under load
+	$(BIN)/python -m tests.bench --pages $(ARGS)
+
 generate: $(VENV)/.dev ## schemas, event map and other generated files
 	$(BIN)/python -m deploy.generate
 
@@ -87,4 +94,4 @@ clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo histories test browser real containers lint types format simulate bench bench-real bench-load generate lock clean
+.PHONY: help setup demo histories test browser screenshots journeys real containers lint types format simulate bench bench-real bench-load bench-pages generate lock clean

@@ -34,14 +34,16 @@ _CONFIG = {"extra_fields_behavior", "ser_json_inf_nan", "title"}
 
 
 class Said(NamedTuple):
-    """What some bodies say for their `EventRow`s, one after the other; `happened_at` as it stands there, `told` as JSON
-    without its braces and with a comma before it, empty where there is none. `rows`: which of the bodies these are."""
+    """What some bodies say for their `EventRow`s, a list for each part; None where their events say nothing of it.
+
+    `rows`: which of the bodies these are. `happened_at` as it stands there, `told` as JSON.
+    """
 
     rows: list[int]
     happened_at: list[bytes]
     person: list[bytes | None] | None
     entry: list[bytes | None] | None
-    told: list[bytes] | None
+    told: list[bytes | None] | None
 
 
 class _Unknown(Exception):
@@ -70,8 +72,13 @@ class Pattern:
             [match[1] for match in matches],
             [match[self._person] for match in matches] if self._person else None,
             [match[self._entry] for match in matches] if self._entry else None,
-            [b"".join(filter(None, match.group(0, *self._kept)[1:])) for match in matches] if self._kept else None,
+            [self._told(match) for match in matches] if self._kept else None,
         )
+
+    def _told(self, match: re.Match[bytes]) -> bytes | None:
+        kept = b"".join(filter(None, match.group(0, *self._kept)[1:]))
+        # Each field but the first, which is never kept, has a comma before it.
+        return b"{%b}" % kept[1:] if kept else None
 
 
 def pattern_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Pattern | None:

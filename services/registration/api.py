@@ -13,12 +13,15 @@ from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
+from services.registration.files.api import FILES
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.messages import MessageSeen, Previewed
 from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
+from services.registration.readings.copying import COPY
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.erasing import Erasing
@@ -57,7 +60,7 @@ class Works:
 
 
 def served_cases(
-    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed
+    works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed, files: CaseFiles
 ) -> tuple[Served, ...]:
     of_institutions: Mapping[str, Work] = {
         "create": works.proposing.create,
@@ -77,7 +80,7 @@ def served_cases(
             beside=(Beside(PROGRAMME.name, "read", _definition, named=definition_pages.DEFINITION),),
         ),
         _persons(works, identifiers, readings),
-        _experts(works, readings),
+        _experts(works, readings, files),
         Served(
             INSTITUTION,
             INSTITUTIONS,
@@ -114,7 +117,7 @@ def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Serv
     )
 
 
-def _experts(works: Works, readings: Readings) -> Served:
+def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
     return Served(
         EXPERT,
         EXPERTS,
@@ -131,6 +134,7 @@ def _experts(works: Works, readings: Readings) -> Served:
         beside=(
             *_beside(lambda expert: str(expert["state"]["person"])),
             Beside(EXPERT.name, COMPARE, _comparison, _flagged),
+            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert))),
         ),
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
@@ -161,11 +165,15 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
     def at(verb: str) -> Beside:
         return Beside(PERSONS.name, verb, lambda document: f"/{SERVICE}/{PERSONS.name}/{person_of(document)}/{verb}")
 
-    return at(READ_IDENTITY), at(READ_TRAIL)
+    return at(READ_IDENTITY), at(READ_TRAIL), at(COPY)
 
 
 def _comparison(expert: Document) -> str:
     return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{COMPARE}"
+
+
+def _files(expert: Document) -> str:
+    return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{FILES}"
 
 
 def _flagged(expert: Document) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -26,15 +26,17 @@ from services.registration.entrance.people import is_development
 from services.registration.entrance.signing_in import CALLBACK, SigningIn
 from services.registration.files import api as files
 from services.registration.files.api import files_router
+from services.registration.files.pages import CaseFilePages
 from services.registration.handlers import handlers
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
 from services.registration.messages import Previewed
 from services.registration.papers.routes import PAPER_RIGHTS, paper_routers
-from services.registration.readings import alike
+from services.registration.readings import alike, copying
 from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
+from services.registration.readings.copying import Copying, CopyPages, copying_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, SHADOWS
@@ -100,23 +102,13 @@ class Registration:
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
-        self.cases = served_cases(self.work, identifiers, self.readings, Previewed(recipients, settings.base_url))
+        previewed = Previewed(recipients, settings.base_url)
+        self.cases = served_cases(self.work, identifiers, self.readings, previewed, self.files)
         sessions = Sessions(self.replica)
         self.replica.sweeps(ACCOUNTS, sessions.fire)
         self.replica.sweeps(DRAFTS, self.drafting.fire)
         self.replica.sweeps(FILES, self.filing.fire)
-        giving = GivingBack(self.drafting, self.replica.definitions, self.readings)
-        papers = paper_routers(self.replica, self.readings, settings.base_url)
-        routers = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving), *papers.edge]
-        routers.append(files_router(self.files))
-        self.app = self._served(giving, routers, settings)
-        definitions = self.replica.definitions
-        pages = (
-            ReadingPages(self.readings),
-            GivingBackPages(giving, definitions, settings.base_url),
-            DefinitionPages(definitions, ports.runtime),
-        )
-        self._show([*(one.router for one in pages), *papers.pages], duplicates)
+        self.app = self._answering(duplicates, settings)
         self.entrance = self._entered(sessions, settings)
 
     def _handlers(self) -> Handlers:
@@ -125,9 +117,25 @@ class Registration:
         of_persons = work.reviewing, work.claiming, work.identity_changes, work.erasing, moving
         return handlers(*of_persons, self.telling, self.files)
 
-    def _show(self, pages: Iterable[APIRouter], duplicates: Duplicates) -> None:
-        for one in (*pages, AlikePages(duplicates, self._experts).router):
-            self.app.include_router(one)
+    def _answering(self, duplicates: Duplicates, settings: Issued) -> FastAPI:
+        """The service's app: the edge for programs, and behind it the pages that are no case's alone."""
+        definitions, copied = self.replica.definitions, Copying(self.readings, self.ports.store)
+        giving = GivingBack(self.drafting, definitions, self.readings)
+        papers = paper_routers(self.replica, self.readings, settings.base_url)
+        edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
+        edge += [*papers.edge, files_router(self.files), copying_router(copied)]
+        app = self._served(giving, edge, settings)
+        pages = (
+            CaseFilePages(self.files),
+            ReadingPages(self.readings),
+            GivingBackPages(giving, definitions, settings.base_url),
+            DefinitionPages(definitions, self.ports.runtime),
+            CopyPages(copied),
+            AlikePages(duplicates, self._experts),
+        )
+        for router in (*(one.router for one in pages), *papers.pages):
+            app.include_router(router)
+        return app
 
     @property
     def _experts(self) -> Served:
@@ -137,7 +145,7 @@ class Registration:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        drafted = DraftFiles(self.replica, self.filing, self.work.handing_over, opening.accounts)
+        drafted = DraftFiles(self.replica, self.files, self.work.handing_over, opening.accounts)
         for one in (Applying(opening, self._experts, drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
@@ -148,7 +156,7 @@ class Registration:
             settings.issuer,
             cases=self.cases,
             routers=routers,
-            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
+            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *copying.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
             subjects_of=self.work.handing_over.subjects_of,
             further=(
                 Further("lost-codes", giving_back.link, ("drafts", "find")),
@@ -191,7 +199,7 @@ def _works(
         profiles,
         registering,
         Screening(replica, profiles, criteria, reviewing),
-        Proposing(replica, accounts, identifiers),
+        Proposing(replica, publishing, accounts, identifiers),
         reviewing,
         handing_over,
         Claiming(replica, registering.guard),

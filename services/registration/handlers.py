@@ -32,7 +32,6 @@ from shared.contracts.placement import (
     PlacementEndedEarly,
     PlacementOpened,
     PlacementTimeCorrected,
-    ReportSubmitted,
     ReturnCompleted,
 )
 from shared.contracts.registration import (
@@ -63,7 +62,6 @@ _ONLY_KNOWN: tuple[type[Event], ...] = (
     MatchKept,
     PlacementOpened,
     PlacementTimeCorrected,
-    ReportSubmitted,
 )
 
 

@@ -124,7 +124,8 @@ def _told(field: str) -> Equals:
 
 def _queued_for(document: Document) -> list[str]:
     """Whoever a message waits to be sent to."""
-    return [*_state(document, "person"), *_state(document, "institution")] if _is(document, "queued") else []
+    message = MESSAGE.state.model_validate(document["state"]) if _is(document, "queued") else None
+    return [message.recipient] if message else []
 
 
 def _is(document: Document, status: str) -> bool:

@@ -26,6 +26,16 @@ PURPOSES: Mapping[Purpose, str] = {
 }
 
 
+# A person belongs to no programme: what the person says of the own data counts in each programme of the office.
+PERSON_FACTS = Family(
+    "persons",
+    "registration.persons",
+    fields=(FactField("recorded_person", "id", Subject()), said("purpose", "code")),
+    frame=("office",),
+    opened="office",
+    framed="office",
+    of_programme=False,
+)
 EXPERT_FACTS = Family(
     "experts",
     "registration.experts",
@@ -151,6 +161,7 @@ class ConsentWithdrawn(Event):
     """The person no longer allows it: every service stops what stands on that purpose."""
 
     topic: ClassVar[str] = "registration.persons"
+    tells: ClassVar[tuple[Tells, ...]] = (Tells("consent_withdrawn"),)
     purpose: Code
 
 

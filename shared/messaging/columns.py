@@ -30,8 +30,9 @@ class Columns(Protocol):
     @property
     def keys(self) -> Bytes: ...
 
-    @property
-    def values(self) -> Bytes: ...
+    def bodies(self, rows: Whole) -> list[bytes]:
+        """The values of these rows; an empty one where a record has none."""
+        ...
 
     def header(self, name: str) -> Bytes:
         """The header of that name; of several the last, null where there is none."""
@@ -60,9 +61,8 @@ class RecordColumns:
     def keys(self) -> Bytes:
         return pa.array([record.key for record in self._records], pa.binary())
 
-    @cached_property
-    def values(self) -> Bytes:
-        return pa.array([record.value for record in self._records], pa.binary())
+    def bodies(self, rows: Whole) -> list[bytes]:
+        return [self._records[row].value or b"" for row in rows.tolist()]
 
     @cached_property
     def _named(self) -> list[dict[str, bytes]]:

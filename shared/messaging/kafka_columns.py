@@ -37,8 +37,8 @@ class KafkaColumns:
     def __init__(self, position: Position, batches: Sequence[StoredBatch], first: int) -> None:
         self._position = position
         content = b"".join(batch.content for batch in batches)
+        self._content = content
         self._bytes = np.frombuffer(content, np.uint8)
-        self._buffer = pa.py_buffer(content)
         self._eights = np.ndarray(max(len(content) - 7, 0), "<u8", content, strides=(1,))
         at = np.fromiter(_starts(content, batches), np.int64)
         # A byte of attributes, which no version of the format uses.
@@ -53,10 +53,13 @@ class KafkaColumns:
         self.offsets: Whole = offsets[asked]
         self.appended_ms: Whole = np.where(own, first_ms + delta_ms, known)[asked]
         key_length, key_at = self._numbers(at[asked])
-        value_length, value_at = self._numbers(key_at + np.maximum(key_length, 0))
+        self._value_length, self._value_at = self._numbers(key_at + np.maximum(key_length, 0))
         self.keys: Bytes = self._column(key_at, key_length, key_length >= 0)
-        self.values: Bytes = self._column(value_at, value_length, value_length >= 0)
-        self._headers = list(self._steps(value_at + np.maximum(value_length, 0)))
+        self._headers = list(self._steps(self._value_at + np.maximum(self._value_length, 0)))
+
+    def bodies(self, rows: Whole) -> list[bytes]:
+        at, length = self._value_at[rows].tolist(), self._value_length[rows].tolist()
+        return list(map(self._text, at, length))
 
     def header(self, name: str) -> Bytes:
         """As `Columns.header`; one without a value counts as an empty one."""
@@ -82,10 +85,10 @@ class KafkaColumns:
             values = map(self._text, step.value_at[asked].tolist(), step.value_length[asked].tolist())
             for row, name, value in zip(step.rows[asked].tolist(), names, values, strict=True):
                 found[row].append((name.decode(errors="replace"), value))
-        taken = pa.array(rows)
-        keys, values = self.keys.take(taken).to_pylist(), self.values.take(taken).to_pylist()
+        keys, bodies = self.keys.take(pa.array(rows)).to_pylist(), self.bodies(rows)
+        said = [body if length >= 0 else None for length, body in zip(self._value_length[rows], bodies, strict=True)]
         offsets, times = self.offsets[rows].tolist(), self.appended_ms[rows].tolist()
-        read = zip(offsets, keys, values, map(tuple, found.values()), times, strict=True)
+        read = zip(offsets, keys, said, map(tuple, found.values()), times, strict=True)
         return [Record._make((*self._position, *fields)) for fields in read]
 
     def _steps(self, at: Whole) -> Iterator[_Headers]:
@@ -133,11 +136,13 @@ class KafkaColumns:
         pieces[:-1:2] = np.where(there, at, before[:-1])
         pieces[1::2] = before[1:]
         pieces[-1] = len(self._bytes)
-        every = pa.Array.from_buffers(pa.binary(), 2 * len(at), [None, pa.py_buffer(pieces), self._buffer])
+        every = pa.Array.from_buffers(
+            pa.binary(), 2 * len(at), [None, pa.py_buffer(pieces), pa.py_buffer(self._content)]
+        )
         return every.take(pa.array(np.arange(0, 2 * len(at), 2), mask=~there))
 
     def _text(self, at: int, length: int) -> bytes:
-        return self._bytes[at : at + max(length, 0)].tobytes()
+        return self._content[at : at + max(length, 0)]
 
 
 def _starts(content: bytes, batches: Sequence[StoredBatch]) -> Iterator[int]:

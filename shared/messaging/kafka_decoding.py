@@ -23,6 +23,8 @@ from shared.messaging.kafka_records import ConsumedRecord, StoredBatch
 
 _LENGTH_AT = 8
 _BEFORE_LENGTH_ENDS = 12
+# The head of a batch, which ends with the number of its records.
+_BEFORE_RECORDS = 61
 
 
 class _Lenient(bytearray):
@@ -63,12 +65,15 @@ class _WholeBatch(_Batch):
     """A record batch that is handed on as it is stored."""
 
     def __iter__(self) -> Iterator[Any]:
-        plain = _DefaultRecordBatchPy(self._content)
-        plain._maybe_uncompress()
-        append_ms = plain.max_timestamp if plain.timestamp_type else None
-        content = bytes(memoryview(plain._buffer)[plain._pos :])
-        last = plain.next_offset - 1
-        yield StoredBatch(last, plain.base_offset, plain.first_timestamp, append_ms, plain._num_records, content)
+        (records,) = unpack_from(">i", self._content, _BEFORE_RECORDS - 4)
+        content = self._content[_BEFORE_RECORDS:]
+        if self._batch.compression_type:
+            plain = _DefaultRecordBatchPy(self._content)
+            plain._maybe_uncompress()
+            content = memoryview(plain._buffer)
+        append_ms = self._batch.max_timestamp if self._batch.timestamp_type else None
+        first = (self._batch.base_offset, self._batch.first_timestamp)
+        yield StoredBatch(self._batch.next_offset - 1, *first, append_ms, records, content)
 
 
 def whole_batches(value: bytes | None) -> bytes | None:

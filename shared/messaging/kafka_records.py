@@ -41,7 +41,7 @@ class StoredBatch(NamedTuple):
     first_ms: int
     append_ms: int | None
     records: int
-    content: bytes
+    content: memoryview
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, JsonValue
 
@@ -21,6 +21,22 @@ from shared.zones import zone
 S = TypeVar("S", bound=Section)
 
 
+class Mailbox(Declared):
+    """Where an office is written to: an address of the office, for a definition is public and stands for ever."""
+
+    email: Annotated[
+        str, Field(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$", description="of the office itself")
+    ]
+    language: Annotated[Literal["en", "fr", "ar"], Field(description="in which it is written to")] = "en"
+    often: Annotated[
+        Literal["daily", "at_once"], Field(description="one mail a morning for what is not urgent, or each at once")
+    ] = "daily"
+    unwanted: Annotated[
+        tuple[Literal["request", "progress", "reminder"], ...],
+        Field(max_length=3, description="kinds that it is not told; what was decided it is told always"),
+    ] = ()
+
+
 class Office(Declared):
     """Runs cases, each in its own time zone (IANA name)."""
 
@@ -32,6 +48,10 @@ class Office(Declared):
         tuple[Code, ...],
         Field(max_length=20, description="offices of earlier versions that this one continues: renamed, or merged"),
     ] = ()
+
+    mailbox: Annotated[
+        Mailbox | None, Field(description="where it is told what happens in its cases; else nowhere")
+    ] = None
 
     @property
     def zone(self) -> tzinfo:

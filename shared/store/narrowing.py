@@ -19,10 +19,12 @@ from shared.store.collection import belongs
 from shared.store.port import Document, Store
 from shared.store.relations import (
     FLAG,
+    PASSING,
     PROGRAMME,
     RECEIVING,
     STATUS,
     TAKEN,
+    asked_of,
     at_work,
     flags_of,
     narrowed_of,
@@ -37,8 +39,8 @@ from shared.store.relations import (
 LOOKED_AT_MOST = 1_000
 # Who of the office works on a case: the caller, or nobody; else an account.
 TAKEN_BY, ME, NOBODY = "taken_by", "me", "nobody"
-# What another office is asked to take over: the filter, and its one value.
-TRANSFER, TO_US = "transfer", "to_us"
+# What one office asks another one to take over: what the reader's is asked, and what it asks.
+TRANSFER, TO_US, FROM_US = "transfer", "to_us", "from_us"
 SHARE_AT_LEAST = 4
 Offices = Mapping[str, Iterable[str]]
 Page = list[Document]
@@ -66,8 +68,8 @@ def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str],
     def read_as(document: Document, name: str) -> str | None:
         if name == TAKEN_BY:
             return next(iter(at_work(case, document)), NOBODY if untaken(case, document) else None)
-        if name == FLAG:
-            return asked[name] if asked[name] in flags_of(case, document) else None
+        if name in (FLAG, TRANSFER):
+            return asked[name] if asked[name] in _marks_of(case, document) else None
         value = value_at(document, name)
         return case.veiled.get(value or "", value) if (index, name) == ("own", STATUS) else value
 
@@ -104,8 +106,14 @@ def received(office: str, asked: Mapping[str, str]) -> Listed:
     return Listed(RECEIVING, (office,), fits if theirs or said else everything)
 
 
+def _marks_of(case: Case[Any], document: Document) -> tuple[str, ...]:
+    return (*flags_of(case, document), *([FROM_US] if asked_of(case, document) else []))
+
+
 def _few(office: str, asked: Mapping[str, str]) -> tuple[str, tuple[str, ...]] | None:
     """The index and the text of it that finds few of a long list, where one of these is asked for."""
+    if asked.get(TRANSFER) == FROM_US:
+        return PASSING, (office,)
     if FLAG in asked:
         return FLAG, (text(office, asked[FLAG]),)
     if asked.get(TAKEN_BY, NOBODY) != NOBODY:

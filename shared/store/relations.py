@@ -25,6 +25,8 @@ from shared.store.port import Document
 STATUS, PROGRAMME = "status", "programme"
 # The relation of the office that is asked to take a case over.
 RECEIVING: Relation = "receiving"
+# The index of cases that their office asks another one to take over.
+PASSING = "passing"
 # The index of cases that officers take, by who has one.
 TAKEN = "taken"
 # The index of cases that are flagged, by office and flag.
@@ -66,6 +68,8 @@ def indexes_of(case: Case[Any], order: Order = by_id, *, raised: int = 0, **othe
     found |= {one: Index(_narrowed(case, at[one]), order, 2 + raised) for one in sorted(narrowed)}
     references = (name for name in references_of(case) if reference_index(case, name) not in found)
     found |= {name: Index(_at(name), order, 1 + raised) for name in references}
+    if case.received_in:
+        found[PASSING] = Index(lambda document: asked_by(case, document), order)
     if case.taken_in:
         found[TAKEN] = Index(lambda document: at_work(case, document), order, 1 + raised)
     if case.flags:
@@ -94,6 +98,12 @@ def asked_of(case: Case[Any], document: Document) -> list[str]:
     """The office that is asked to take the case over, while it may."""
     asked = (document.get("state") or {}).get(TRANSFER)
     return [asked["to_office"]] if asked and value_at(document, STATUS) in case.received_in else []
+
+
+def asked_by(case: Case[Any], document: Document) -> list[str]:
+    """The case's office, while it asks another one to take the case over."""
+    office = value_at(document, "office")
+    return [office] if office and asked_of(case, document) else []
 
 
 def untaken(case: Case[Any], document: Document) -> bool:

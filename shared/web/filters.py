@@ -18,7 +18,7 @@ from shared.identity.roles import Role
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
-from shared.store.narrowing import ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed, received
+from shared.store.narrowing import FROM_US, ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed, received
 from shared.store.relations import FLAG, PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
@@ -29,6 +29,7 @@ ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
 ORDERS = (OLDEST, NEWEST)
 OFFICE = "office"
 TAKERS = (ME, NOBODY)
+WAYS = (TO_US, FROM_US)
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
@@ -69,8 +70,8 @@ def filters_of(served: Served) -> list[dict[str, Any]]:
         words = "For officers: those in which that is to be looked at."
         found.append(_parameter(FLAG, words, {"type": "string", "enum": list(case.flags)}))
     if case.received_in:
-        words = "For officers: those of other offices that the caller's is asked to take over."
-        found.append(_parameter(TRANSFER, words, {"type": "string", "enum": [TO_US]}))
+        words = "For officers: what the caller's office is asked to take over, or asks another one to."
+        found.append(_parameter(TRANSFER, words, {"type": "string", "enum": [*WAYS]}))
     if is_in_time(served):
         found.append(_parameter(ORDER, "By when they were opened.", {"type": "string", "enum": [*ORDERS]}))
     return found
@@ -84,8 +85,8 @@ def asked_of(request: Request, served: Served, role: Role, definitions: Definiti
     flags = flags_for(case, role)
     further = (*([TRANSFER] if case.is_received_by(role) else []), *([FLAG] if flags else []))
     sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *further, *orders)
-    if sent.get(TRANSFER, TO_US) != TO_US:
-        refuse(CODE_NOT_LISTED, f"query/{TRANSFER}", TO_US)
+    if sent.get(TRANSFER, TO_US) not in WAYS:
+        refuse(CODE_NOT_LISTED, f"query/{TRANSFER}", f"one of {', '.join(WAYS)}")
     if FLAG in sent and sent[FLAG] not in flags:
         refuse(CODE_NOT_LISTED, f"query/{FLAG}", f"one of {', '.join(flags)}")
     if sent.get(TAKEN_BY, ME) not in TAKERS:
@@ -118,7 +119,8 @@ def paged_of(
     offices = definitions.offices() if asked and PROGRAMME in case.filters else {}
     filters = (f"{name}={asked[name]}" for name in sorted(asked))
     order = (NEWEST,) if newest else ()
-    listed = received(equality[1], asked) if TRANSFER in asked else narrowed(case, *equality, asked, offices)
+    to_us = asked.get(TRANSFER) == TO_US
+    listed = received(equality[1], asked) if to_us else narrowed(case, *equality, asked, offices)
     return Paged(listed, (*equality, *filters, *order), newest)
 
 

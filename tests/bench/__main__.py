@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--only NAME] [--real | --load] [--quick]`: runs benchmarks and prints them.
+"""`python -m tests.bench [--only NAME] [--real | --load | --pages] [--quick]`: runs benchmarks and prints them.
 
 Without --quick it writes docs/benchmarks.md.
 """
@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import importlib
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from shared.telemetry.observability import configure_logging
 from tests.bench.rows import NotMeasured, Result, Row
@@ -20,6 +20,9 @@ BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "breadth", "demo")
 REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
 # From outside through HTTP, beside an earlier build.
 LOAD = {f"load-{part}": f"tests.bench.load.{part}" for part in ("cost", "sustained", "overload")}
+
+# In Chromium on a slow line, which takes a machine that has one.
+PAGES = ("pages",)
 
 Rows = Callable[[bool], Awaitable[list[Result]]]
 
@@ -43,18 +46,26 @@ def shown(result: Result) -> str:
     return line + {True: ", goal met", False: ", short of its goal", None: ""}[result.met]
 
 
+def kinds(options: argparse.Namespace) -> Sequence[tuple[bool, Sequence[str]]]:
+    return ((options.real, tuple(REAL)), (options.load, tuple(LOAD)), (options.pages, PAGES))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--only", choices=(*BENCHMARKS, *REAL, *LOAD), action="append", help="this benchmark alone; may be repeated"
+        "--only",
+        choices=(*BENCHMARKS, *REAL, *LOAD, *PAGES),
+        action="append",
+        help="this benchmark alone; may be repeated",
     )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--real", action="store_true", help="those on real servers, instead of the others")
     kind.add_argument("--load", action="store_true", help="those under load from outside, instead of the others")
+    kind.add_argument("--pages", action="store_true", help="those of pages in a browser, instead of the others")
     parser.add_argument("--quick", action="store_true", help="one short run each; prints, and writes nothing")
     options = parser.parse_args()
     configure_logging("bench", "error")
-    for name in options.only or (tuple(REAL) if options.real else tuple(LOAD) if options.load else BENCHMARKS):
+    for name in options.only or next((names for asked, names in kinds(options) if asked), BENCHMARKS):
         print(name, flush=True)
         rows = rows_of(name)
         results = [rows] if isinstance(rows, NotMeasured) else asyncio.run(rows(options.quick))  # type: ignore[arg-type]

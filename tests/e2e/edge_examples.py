@@ -215,6 +215,7 @@ class Cases:
             "persons_erase": self._by_protection,
             # Under an account of their own: generated requests use up what one reads in an hour.
             "persons_read_identity": lambda: replace(self._person(), subject="reader"),
+            "persons_copy": lambda: replace(self._person(), role="protection", office=None, subject="copier"),
             "persons_search": lambda: Ready(subject="reader"),
             "persons_set_contact": self._person,
             "institutions_set_contact": lambda: self._institution("proposed"),

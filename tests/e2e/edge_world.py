@@ -184,9 +184,9 @@ class People:
             self.done(f"/registration/v1/experts/{receipt['subject']}/screen")
         return str(receipt["subject"])
 
-    def draft(self) -> str:
-        """An application without an account, of the office, that nobody has sent."""
-        name = f"Drafted {next(self._numbers)}"
+    def draft(self, name: str = "") -> str:
+        """An application without an account, of the office, that nobody has sent. `name`: the family name in it."""
+        name = name or f"Drafted {next(self._numbers)}"
         with httpx.Client(base_url=self.system.url, timeout=30) as browser:
             browser.post(f"/registration/apply/{PROGRAMME}")
             for part, said in (("names", {"/person/family_name": name}), ("office", {"/office": OFFICE})):

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.cli.backup import MANIFEST, written
 from shared.clock import text_of
-from tests.e2e.edge_world import PROGRAMME, People
+from tests.e2e.edge_world import PDF, PROGRAMME, People
 from tests.e2e.evidence import evidence_of, violations
 from tests.e2e.system import System
 
@@ -97,7 +97,9 @@ def system(tmp_path: Path) -> Iterator[System]:
 async def test_a_backup_under_load_is_restored_whole_in_a_new_epoch(system: System, tmp_path: Path) -> None:
     people = People(system)
     people.publish()
-    people.match(people.assignment(people.institution()), people.expert(), "accepted")
+    expert = people.expert()
+    people.match(people.assignment(people.institution()), expert, "accepted")
+    read = f"/registration/v1/experts/{expert}/files/{people.file(expert)}/read"
     people.quiet()
     before = text_of(datetime.now(UTC))
     time.sleep(SETTLED_SECONDS)
@@ -125,6 +127,7 @@ async def test_a_backup_under_load_is_restored_whole_in_a_new_epoch(system: Syst
     system.wait_ready()
     people.quiet()
     assert counted(people, before) == figures
+    assert people.post(read, {"purpose": "screening"}).content == PDF
     for receipt in acknowledged:
         people.accepted("registration", receipt)
     assert counted(people)["registrations"][0] == len(kept)

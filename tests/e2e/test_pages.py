@@ -1,116 +1,39 @@
-"""People at their pages in a browser: on a desk in English, on a telephone in Arabic, and by the keyboard alone."""
+"""People at their pages in a browser: each journey by one cell of the matrix, and by all of it in the long form.
+
+In the suite axe looks once at each template: the officer's forms are the shortest, so that journey comes first.
+"""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Page, Route
 
 from services.registration.domain.files import PIECE_BYTES
+from shared.web.pages.rendering import SERVICES, TEMPLATES
 from tests.e2e.chromium import chromium
-from tests.e2e.edge_world import OFFICE, PROGRAMME, People
+from tests.e2e.edge_world import PROGRAMME, People
+from tests.e2e.journeys.people import HOST_ACCOUNT, JOURNEYS, LONG, OFFICER
+from tests.e2e.journeys.walking import DESK, TELEPHONE, Cell, Reader, Town, Walk
 from tests.e2e.system import System
 
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# The subject under which the development system lets a host in.
-HOST = "host@all"
-DESK, TELEPHONE, NARROWEST = 1280, 360, 320
-# A folder for pictures of what axe looks at; `make screenshots` names the documents' own.
-SCREENSHOTS = os.environ.get("SCREENSHOTS")
-
-
-@dataclass
-class Town:
-    """A running system, a browser, and the ids of cases. `seen`: the templates at which axe looked."""
-
-    people: People
-    browser: Browser
-    draft: str
-    match: str
-    seen: set[str] = field(default_factory=set)
-
-    @contextmanager
-    def reader(self, who: str, language: str, width: int) -> Iterator[Reader]:
-        # axe is put into the page as a script, which the pages' own policy refuses.
-        context = self.browser.new_context(viewport={"width": width, "height": 800}, bypass_csp=True)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        reader = Reader(self, page, language, width)
-        page.on("console", lambda one: reader.errors.append(one.text) if one.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: reader.errors.append(str(error)))
-        page.goto(f"{self.people.system.url}/?lang={language}")
-        reader.look("front")
-        page.click(f"button[value='{who}']")
-        yield reader
-        context.close()
-        assert reader.errors == []
-
-
-@dataclass
-class Reader:
-    """Somebody at a page."""
-
-    town: Town
-    page: Page
-    language: str
-    width: int
-    errors: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> None:
-        self.page.goto(self.town.people.system.url + path)
-
-    def look(self, template: str) -> None:
-        """What holds for every page; axe looks once at each template and language."""
-        page = self.page
-        assert page.get_attribute("html", "lang") == self.language
-        assert page.get_attribute("html", "dir") == ("rtl" if self.language == "ar" else "ltr")
-        assert page.locator("h1").count() == 1
-        for width in (self.width, *((NARROWEST,) if self.width == TELEPHONE else ())):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{page.url} scrolls at {width}"
-        page.set_viewport_size({"width": self.width, "height": 800})
-        if (name := f"{template} {self.language}") not in self.town.seen:
-            self.town.seen.add(name)
-            found = Axe().run(page, options={"runOnly": WCAG}).response["violations"]
-            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], f"{name} {page.url}"
-            if SCREENSHOTS:
-                page.screenshot(path=Path(SCREENSHOTS) / f"{name.replace(' ', '-')}.png")
-
-    def send(self, status: int) -> None:
-        """The form of the page, which the server answers with that status at last."""
-        with self.page.expect_response(lambda one: one.request.method == "POST") as answer:
-            self.page.click("form[novalidate] > button")
-        self.page.wait_for_load_state()
-        assert answer.value.status == status
-        if status >= 400:
-            # Chromium writes on the console that the answer of a form was an error, which this one was to be.
-            self.errors[:] = [one for one in self.errors if f"status of {status}" not in one]
-
-    def refused(self) -> list[str]:
-        """The summary is what has the focus, and each of its links leads to its field."""
-        page = self.page
-        assert page.evaluate("document.activeElement.matches('.problem')")
-        links = page.locator(".problem a")
-        for one in links.all():
-            one.click()
-            id = (one.get_attribute("href") or "").removeprefix("#")
-            assert page.evaluate("id => document.activeElement.closest('[id]').id.startsWith(id)", id), id
-        return links.all_inner_texts()
-
-    def tab_to(self, wanted: Callable[[Page], bool]) -> None:
-        for _ in range(80):
-            self.page.keyboard.press("Tab")
-            if wanted(self.page):
-                return
-        raise AssertionError(f"no way by the keyboard on {self.page.url}")
+QUICK = (
+    ("morning", Cell("en", DESK, whole=False)),
+    ("applying", Cell("fr", TELEPHONE, whole=False)),
+    ("hosting", Cell("ar", TELEPHONE, whole=False)),
+    ("evaluator", Cell("ar", TELEPHONE, whole=False)),
+    ("protection", Cell("en", TELEPHONE, whole=False)),
+)
+MATRIX = tuple(Cell(language, width) for language in ("en", "ar") for width in (TELEPHONE, DESK))
+WHOLE = (
+    *((name, cell) for name in LONG for cell in MATRIX),
+    ("expert", Cell("fr", TELEPHONE)),
+    *((name, Cell("en", DESK, use)) for name in ("expert", "host") for use in ("plain", "keys")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -123,106 +46,60 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
             system.wait_ready()
             people = People(system)
             people.publish()
-            people.institution("proposed")
-            institution = people.institution(account=HOST)
-            draft = people.assignment(institution, "draft")
-            match = people.match(people.assignment(institution), people.expert())
-            yield Town(people, browser, draft, match)
+            people.institution(account=HOST_ACCOUNT)
+            yield Town(people, browser)
         finally:
             if people:
                 people.close()
             system.stop()
 
 
+def lived(town: Town, name: str, cell: Cell) -> None:
+    with Walk(town, cell).all() as walk:
+        for step in JOURNEYS[name]:
+            step(walk)
+
+
+def named(cells: tuple[tuple[str, Cell], ...]) -> list[str]:
+    return [f"{name}-{cell.name}" for name, cell in cells]
+
+
+@pytest.mark.parametrize(("name", "cell"), QUICK, ids=named(QUICK))
+def test_a_journey(town: Town, name: str, cell: Cell) -> None:
+    lived(town, name, cell)
+
+
 def focused(text: str) -> Callable[[Page], bool]:
     return lambda page: str(page.evaluate("document.activeElement.innerText || ''")).strip() == text
 
 
-def test_an_officer_on_a_desk_in_english(town: Town) -> None:
-    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
-        page = officer.page
-        officer.look("today")
-        page.frame_locator("iframe[src='/registration/today']").get_by_role("link", name="Proposed").click()
-        page.wait_for_url("**/registration/institutions?status=proposed")
-        officer.look("list")
-        assert page.locator("tbody tr").count() == 1
-        page.locator("tbody a").first.click()
-        officer.look("case")
-        officer.open("/registration/institutions/new/create")
-        officer.look("act")
-        page.fill("[name='/name']", "Zqanary college")
-        officer.send(422)
-        officer.look("act refused")
-        assert len(officer.refused()) == 4
-        assert page.title().startswith("Error: ")
-        assert page.input_value("[name='/name']") == "Zqanary college"
-        for name, code in (("country", "AF"), ("sector", "education"), ("host_type", "public"), ("office", OFFICE)):
-            one = page.locator(f"[name='/{name}']").first
-            if one.evaluate("one => one.tagName") == "SELECT":
-                one.select_option(code)
-            elif one.get_attribute("type") == "radio":
-                page.check(f"[name='/{name}'][value='{code}']")
-            else:
-                one.fill(code)
-        officer.send(303)
-        assert re.search(r"/registration/institutions/[0-9a-f-]{36}\?done=create$", page.url.partition("#")[0])
-        assert page.locator("[role=status]").count() == 1
-
-
-def test_a_host_on_a_telephone_in_arabic(town: Town) -> None:
-    with town.reader("host@", "ar", TELEPHONE) as host:
-        page = host.page
-        host.look("today")
-        for path, template in (("/matching/matches", "list"), (f"/matching/matches/{town.match}", "case")):
-            host.open(path)
-            host.look(template)
-        host.open("/matching/assignments/new/create")
-        host.send(422)
-        host.look("act refused")
-        assert host.refused()
-        host.open(f"/matching/assignments/{town.draft}")
-        page.locator(".acts a[href$='/submit']").click()
-        host.look("act")
-        host.send(303)
-        page.wait_for_url("**?done=submit")
-        host.look("case")
-
-
 def test_by_the_keyboard_alone(town: Town) -> None:
     institution = town.people.institution("proposed")
-    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
-        page = officer.page
-        officer.open(f"/registration/institutions/{institution}")
+    with Walk(town, Cell("en", DESK, "keys", whole=False)).all() as walk:
+        walk.enter(OFFICER)
+        page = walk.reader.page
+        walk.reader.open(f"/registration/institutions/{institution}", "case")
         page.keyboard.press("Tab")
         assert focused("Skip to the content")(page)
         page.keyboard.press("Enter")
-        officer.tab_to(lambda one: str(one.evaluate("document.activeElement.href || ''")).endswith("/assess"))
-        page.keyboard.press("Enter")
+        walk.reader.press(page.locator("a.button[href$='/assess']"))
         page.wait_for_url("**/assess")
-        officer.tab_to(lambda one: bool(one.evaluate("document.activeElement.matches('form[novalidate] > button')")))
-        page.keyboard.press("Enter")
-        page.wait_for_url("**?done=assess")
+        walk.reader.send(303)
         assert town.people.get(f"/registration/v1/institutions/{institution}").json()["state"] == "assessed"
 
 
 def test_figures_change_while_an_officer_looks_at_them(town: Town) -> None:
-    with town.reader(f"officer@{OFFICE}", "en", DESK) as officer:
-        page = officer.page
-        officer.open("/monitoring/indicators")
-        officer.look("dashboard")
+    with Walk(town, Cell("en", DESK, whole=False)).all() as walk:
+        walk.enter(OFFICER)
+        page = walk.reader.page
+        walk.reader.open("/monitoring/indicators", "dashboard")
         page.locator("main a", has_text="Experts registered").first.click()
-        officer.look("indicator")
         page.wait_for_function("document.querySelector('.chart').naturalWidth > 300")
         before = page.locator("td.number").first.inner_text()
         town.people.expert()
         page.locator("[data-told]", has_text="have changed").wait_for()
         assert page.locator("td.number").first.inner_text() == str(int(before) + 1)
-        officer.look("indicator")
-    with town.reader("evaluator@", "ar", TELEPHONE) as evaluator:
-        evaluator.open("/monitoring/indicators")
-        evaluator.look("dashboard")
-        evaluator.page.locator("tbody a").first.click()
-        evaluator.look("indicator")
+        walk.reader.look("indicator changed")
 
 
 def the_files(page: Page, url: str) -> None:
@@ -239,7 +116,7 @@ def test_a_file_goes_on_where_the_line_left_it(town: Town) -> None:
     file: Any = {"name": "scan.pdf", "mimeType": "application/pdf", "buffer": content}
     context = town.browser.new_context()
     page, sent, cut = context.new_page(), list[str](), [3, 4]
-    the_files(page, town.people.system.url)
+    the_files(page, town.url)
 
     def line(route: Route) -> None:
         if route.request.method != "PATCH":
@@ -289,7 +166,7 @@ def test_the_files_of_an_application_on_a_telephone_in_arabic(town: Town, tmp_pa
         viewport={"width": TELEPHONE, "height": 800}, java_script_enabled=False, locale="ar"
     )
     page = context.new_page()
-    the_files(page, town.people.system.url)
+    the_files(page, town.url)
     large = tmp_path / "scan.pdf"
     large.write_bytes(b"%PDF-1.7\n" + bytes(30_000_000))
     page.set_input_files("#file-diploma", large)
@@ -299,6 +176,28 @@ def test_the_files_of_an_application_on_a_telephone_in_arabic(town: Town, tmp_pa
     context.close()
     context = town.browser.new_context(viewport={"width": TELEPHONE, "height": 800}, locale="ar", bypass_csp=True)
     page = context.new_page()
-    the_files(page, town.people.system.url)
-    Reader(town, page, "ar", TELEPHONE).look("application-files")
+    the_files(page, town.url)
+    Reader(town, Cell("ar", TELEPHONE, whole=False), context, page).look("application_files")
     context.close()
+    with Walk(town, Cell("en", DESK, whole=False)).all() as walk:
+        walk.enter(OFFICER)
+        expert = town.people.get("/registration/v1/experts").json()["items"][0]["id"]
+        town.people.file(expert)
+        walk.reader.open(f"/registration/experts/{expert}/files", "case_files")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "cell"), WHOLE, ids=named(WHOLE))
+def test_a_journey_in_each_cell(town: Town, name: str, cell: Cell) -> None:
+    lived(town, name, cell)
+
+
+@pytest.mark.long
+def test_axe_has_looked_at_every_template(town: Town) -> None:
+    """The last of the long form: what extends the layout was looked at in it, in English and Arabic at both widths."""
+    files = [*TEMPLATES.glob("*.html"), *SERVICES.glob("*/templates/*.html")]
+    pages = {one.stem for one in files if '{% extends "layout.html" %}' in one.read_text(encoding="utf-8")}
+    for cell in MATRIX:
+        end = f"-{cell.language}-{cell.width}"
+        looked = {name.removesuffix(end).split()[0] for name in town.seen if name.endswith(end)}
+        assert pages - looked == set(), end

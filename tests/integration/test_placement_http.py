@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from services.placement.app import build
 from services.placement.store import COLLECTIONS, SHADOWS
 from shared.contracts.placement import PlacementFactTakenBack, PlacementTimeCorrected
+from shared.identity.roles import Role
 from shared.messaging.reading import parse
 from shared.replica import stored
+from tests.unit.pages.test_cases import reader
 from tests.unit.placement import arriving
 from tests.unit.placement.arriving import DEFINITION, PERSON, Arriving
 from tests.unit.registration.serving import Serving
@@ -355,6 +358,30 @@ async def test_an_arrival_is_not_taken_back_once_the_consent_was(edge: Serving) 
     assert (await edge.get(PATH)).json()["consent_withdrawn"]
     refused = await step(edge, "take-back", MISTAKE)
     assert (refused.status_code, refused.json()["rule"]) == (409, "consent_withdrawn")
+
+
+async def test_today_counts_reports_to_accept_and_certificates_to_give(edge: Serving) -> None:
+    day = await confirmed(edge)
+    await active(edge, day)
+    host = edge.account("college")
+
+    async def today(role: Role, **how: Any) -> list[tuple[str, str]]:
+        async with reader("placement", edge.service.app, edge.keys, edge.clock, role, **how) as http:
+            page = (await http.get("/placement/today")).text
+        tasks = re.findall(r'<p class="soft">([^<:]+): (\d+) · <a href="([^"]+)"', page)
+        assert all(address.startswith(f"/placement{PATH}/") for _, _, address in tasks), page
+        return [(words, number) for words, number, _ in tasks]
+
+    assert await today("officer") == [("Certify the work", "1")]
+    await edge.post(f"{PATH}/submit-report", "expert", {"text": "It was done."}, subject="me")
+    waits = [("Accept the report", "1"), ("Certify the work", "1")]
+    assert await today("officer") == waits
+    await edge.post(f"{PATH}/call-for-reports", "officer")
+    assert await today("officer") == waits
+    assert await today("host", account=host) == waits[1:]
+    assert (await edge.post(f"{PATH}/accept-report", "officer", subject="another")).status_code == 200
+    assert (await edge.post(f"{PATH}/certify", "host", subject="college")).status_code == 200
+    assert await today("officer") == []
 
 
 async def test_a_report_is_sealed_and_read_by_its_writer_and_by_officers_alone(edge: Serving) -> None:

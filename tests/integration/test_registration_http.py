@@ -335,9 +335,29 @@ async def test_a_dot_in_a_code_is_stored_or_refused_at_the_edge_and_nothing_wait
     path = f"/experts/{receipt['subject']}"
     for verb, sent in (("request-info", {"items": ["a.1"]}), ("suspend", {"reason": "a.1"})):
         assert (await edge.post(f"{path}/{verb}", "officer", sent, office="kabul.1")).status_code == 200
-    institution = {**INSTITUTION, "office": "kabul.1", "sector": "a.b", "host_type": "a.b", "area": "a.b"}
+    institution = {**INSTITUTION, "office": "kabul.1", "sector": "education.1", "host_type": "public.1", "area": "a.b"}
     assert (await edge.post("/institutions", "officer", institution, office="kabul.1")).status_code == 201
     await edge.quiet()
+
+
+@pytest.mark.parametrize(
+    ("said", "rule", "pointer"),
+    [
+        ({"office": "atlantis"}, "office_unknown", "/office"),
+        ({"sector": "rain"}, "code_not_listed", "/sector"),
+        ({"host_type": "rain"}, "code_not_listed", "/host_type"),
+    ],
+)
+async def test_an_institution_names_an_office_and_codes_of_its_programmes(
+    published: Serving, said: dict[str, str], rule: str, pointer: str
+) -> None:
+    body = {**INSTITUTION, "account": None, **said}
+    body = {name: value for name, value in body.items() if value is not None}
+    for role in ("host", "officer"):
+        how: Any = {"subject": "college"} if role == "host" else {"office": body["office"]}
+        refused = await published.post("/institutions", role, body, **how)
+        assert (refused.status_code, refused.json()["errors"]) == (422, [{"pointer": pointer, "rule": rule}])
+    assert (await published.post("/institutions", "officer", INSTITUTION)).status_code == 201
 
 
 async def test_a_person_names_listed_codes_alone(published: Serving) -> None:
@@ -393,6 +413,8 @@ async def test_screening_asks_and_goes_on(published: Serving) -> None:
 
 async def test_an_account_stands_for_one_institution_alone(edge: Serving) -> None:
     """Another office, an earlier day: nobody takes over whose institution a signed-in host is."""
+    office = {"code": "sarajevo", "name": {"en": "Sarajevo"}, "country": "BA", "time_zone": "Europe/Sarajevo"}
+    await edge.publish({**DEFINITION, "offices": [*DEFINITION["offices"], office]})
     first = await edge.post("/institutions", "host", {**INSTITUTION, "account": None}, subject="host-f", key="k")
     assert first.status_code == 201, first.text
     mine = first.json()["id"]
@@ -412,22 +434,24 @@ async def test_an_account_stands_for_one_institution_alone(edge: Serving) -> Non
     assert other.status_code == 201
 
 
-async def test_an_institution_from_proposal_to_closure(edge: Serving) -> None:
-    created = await edge.post("/institutions", "officer", INSTITUTION)
+async def test_an_institution_from_proposal_to_closure(published: Serving) -> None:
+    created = await published.post("/institutions", "officer", INSTITUTION)
     assert created.status_code == 201
     path = f"/institutions/{created.json()['id']}"
     assert created.headers["location"] == f"/registration/v1{path}"
-    assert (await edge.post(f"{path}/activate", "officer")).json()["rule"] == "illegal_transition"
+    assert (await published.post(f"{path}/activate", "officer")).json()["rule"] == "illegal_transition"
     for verb, state in (("assess", "assessed"), ("accept-partner", "partner"), ("activate", "active")):
-        assert (await edge.post(f"{path}/{verb}", "officer")).json()["state"] == state
-    hosts = await edge.get(path, "host", subject=INSTITUTION["account"])
+        assert (await published.post(f"{path}/{verb}", "officer")).json()["state"] == state
+    hosts = await published.get(path, "host", subject=INSTITUTION["account"])
     assert hosts.json()["name"] == INSTITUTION["name"]
-    assert (await edge.get(path, "host", subject="another")).status_code == 404
-    assert (await edge.get(path, office="herat")).status_code == 404
-    assert (await edge.post(f"{path}/put-on-hold", "officer", {"reason": "relocating"})).json()["state"] == "on_hold"
-    assert (await edge.post(f"{path}/close", "officer", {"reason": "merged"})).json()["state"] == "closed"
-    await edge.quiet()
-    for record in await edge.topic("registration.institutions"):
+    assert (await published.get(path, "host", subject="another")).status_code == 404
+    assert (await published.get(path, office="herat")).status_code == 404
+    assert (await published.post(f"{path}/put-on-hold", "officer", {"reason": "relocating"})).json()[
+        "state"
+    ] == "on_hold"
+    assert (await published.post(f"{path}/close", "officer", {"reason": "merged"})).json()["state"] == "closed"
+    await published.quiet()
+    for record in await published.topic("registration.institutions"):
         assert INSTITUTION["name"].encode() not in (record.value or b"")
 
 

@@ -55,6 +55,11 @@ EFFECTS = (
     "screened_anew",
     "decisions_flagged",
     "identities_changed",
+    "suspensions",
+    "numbers_claimed",
+    "kept_apart",
+    "rounds_anew",
+    "answers_taken_back",
     "returns_completed",
 )
 MUST_HAPPEN = (*FAULTS, *EFFECTS)

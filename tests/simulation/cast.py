@@ -10,7 +10,7 @@ from shared.contracts.matching import Terms
 from shared.programmes.loader import definition_of
 
 CODE = "simulated-1"
-OFFICE = "kabul"
+OFFICE, OTHER_OFFICE = "kabul", "herat"
 PURPOSE = "placement"
 # Of experience, for whoever is eligible.
 LEAST_YEARS = 2
@@ -34,7 +34,17 @@ DEFINITION = definition_of(
         "title": {"en": "A small programme"},
         "phase": "one",
         "dates": {"starts": "2026-01-01", "ends": "2027-01-01"},
-        "offices": [{"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
+        "offices": [
+            {
+                "code": OFFICE,
+                "name": {"en": "Kabul"},
+                "country": "AF",
+                "time_zone": "Asia/Kabul",
+                "mailbox": {"email": "kabul@office.example", "often": "at_once"},
+            },
+            # Its days begin at another hour.
+            {"code": OTHER_OFFICE, "name": {"en": "Herat"}, "country": "AF", "time_zone": "Asia/Tashkent"},
+        ],
         "countries_of_origin": ["AF"],
         "countries_of_residence": ["NL"],
         "sectors": [{"code": "education", "name": {"en": "Education"}}],
@@ -110,6 +120,7 @@ class Person:
     self_registered: bool = True
     sex: str = "female"
     document: str | None = None
+    called: str = ""
 
     @property
     def account(self) -> str:
@@ -136,7 +147,7 @@ class Person:
     def registration(self) -> dict[str, Any]:
         """The body of the registration."""
         person: dict[str, Any] = {
-            "given_name": self.name,
+            "given_name": self.called or self.name,
             "family_name": "Example",
             "email": f"{self.name}@example.org",
             "attributes": self.attributes(),
@@ -154,11 +165,13 @@ THIRD = Person("third", 7, sex="male")
 FOURTH = Person("fourth", 5, self_registered=False)
 NOVICE = Person("novice", 1, document="P 5")
 # The same document under another account: whoever comes second waits until somebody has decided whose it is.
-DOUBLE = Person("double", 1, document="P 5")
+DOUBLE = Person("double", 1, document="P 5", called="novice")
 # Never put on a list; her data are erased.
 LEAVING = Person("leaving", 4, document="P 7")
 PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE, LEAVING)
 CORRECTED, WITHDRAWING = THIRD, SECOND
+# Suspended for a while, with a note; so is whoever is erased.
+SUSPENDED = THIRD
 # Too little experience at first, which was a mistake.
 CONTESTING = NOVICE
 # His years of experience are corrected to too few, and back again.

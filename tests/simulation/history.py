@@ -11,10 +11,13 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.placement.store import PLACEMENTS
+from services.registration.domain.experts import EXPERT
 from services.registration.domain.readings import Purpose
 from services.registration.store import EXPERTS, PERSONS
+from shared.cases.case import Case
 from shared.clock import derived_id
 from shared.identity.keyfiles import KeyDestroyed
 from shared.intake.submissions import SUBMISSIONS
@@ -24,12 +27,17 @@ from tests.simulation.cast import (
     CODE,
     CONTESTING,
     CORRECTED,
+    DOUBLE,
+    FIRST,
     LEAST_YEARS,
     LEAVING,
+    OFFICE,
     OFFICER,
+    OTHER_OFFICE,
     POSTS,
     PROTECTION,
     SECOND_OFFICER,
+    SUSPENDED,
     WITHDRAWING,
     Person,
     Post,
@@ -52,6 +60,9 @@ EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE, LEAVES = 0.4, 0.2
 MOMENT = timedelta(milliseconds=50)
+# Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
+AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
+CLAIMS, NOT_ANSWERED = 0.5, 0.3
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
 
@@ -70,6 +81,7 @@ class History:
         self._offers: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._screened: Counter[str] = Counter()
+        self._again: set[str] = set()
         self._over = False
 
     async def play(self) -> None:
@@ -89,6 +101,10 @@ class History:
             self._correct(CORRECTED),
             self._change(CHANGING),
             self._withdraw(WITHDRAWING),
+            self._suspend(SUSPENDED),
+            self._suspend(LEAVING),
+            self._moves(CORRECTED),
+            *(self._wanders(post) for post in POSTS[:2]),
             self._erase(LEAVING),
             *(self._read(person) for person in (CHANGING, LEAVING)),
             self._glance(),
@@ -98,14 +114,15 @@ class History:
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
         self.client.world.leap(MONTHS_SECONDS)
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
+        await self._pass_on(ASSIGNMENT, POSTS[0].id, OFFICE, OTHER_OFFICE)
         self._over = True
 
     # Registration.
 
     async def _screen_anew(self) -> None:
-        """Cases that come back to screening, because a profile changed, are screened as long as anything happens."""
+        """Cases that come back to screening, or were suspended in it, are screened as long as anything happens."""
         while not self._over:
-            for person in (CONTESTING, CHANGING):
+            for person in (CONTESTING, CHANGING, SUSPENDED):
                 if await self._stands(person) == "screening" and person.name in self._screened:
                     self._screened[person.name] += 1
                     await self.client.put(requests.screen(person, self._screened[person.name]))
@@ -155,14 +172,42 @@ class History:
         if await self.client.put(requests.change_identity("confirm", person, **seen)):
             raise AssertionError("an officer confirmed the change of identity that the officer asked for")
         await self.client.put(requests.change_identity("confirm", person, 2, SECOND_OFFICER, **seen))
+        if self.client.rng.random() < CLAIMS:
+            await self._claims(person, seen)
+
+    async def _claims(self, person: Person, seen: dict[str, str]) -> None:
+        """Asks for the number of somebody else: confirmed like any other, and decided by the protection role."""
+        said = {"document": {"type": "passport", "country": "AF", "number": FIRST.document}, "reason": "new_document"}
+        await self._until_recorded(PERSONS.name, FIRST.id)
+        await self.client.put(requests.change_identity("request", person, 2, **said))
+        if await self.client.put(requests.change_identity("confirm", person, 3, SECOND_OFFICER, **seen)) is None:
+            return
+        while await self._stands(person) != "identity_clash":
+            await self.client.pause(LOOK_SECONDS)
+        said = {"outcome": self.client.rng.choice(("holds", "moves")), "reason": "documents_compared"}
+        await self.client.put(requests.on_expert("settle-identity", person, 2, PROTECTION, **said))
 
     async def _join(self, person: Person) -> None:
         await self.client.put(requests.register(person, self.journal))
-        if await self._decided("registration", person.command_id) == "accepted" and await self._is_expert(person):
+        if await self._decided("registration", person.command_id) != "accepted":
+            return
+        if await self._is_expert(person):
+            if person in (CONTESTING, DOUBLE):
+                # Both have one name; whoever came first is not flagged.
+                await self.client.put(requests.on_expert("keep-apart", person, reason="documents_compared"))
             await self.client.put(requests.screen(person))
             self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
+
+    async def _suspend(self, person: Person) -> None:
+        """For a moment, with a note that says why; whoever is erased meanwhile stays so."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        await self.client.pause(10.0)
+        said = {"reason": "unreachable", "note": f"{person.name} does not answer the telephone."}
+        if await self.client.put(requests.on_expert("suspend", person, **said)) is not None:
+            await self.client.pause(3.0)
+            await self.client.put(requests.on_expert("reinstate", person))
 
     async def _is_expert(self, person: Person) -> bool:
         """Whose document number somebody else holds waits for a decision, which may end the case."""
@@ -243,6 +288,43 @@ class History:
                 return
             self.journal.shown.append((OFFICER, person.id, purpose))
 
+    async def _moves(self, person: Person) -> None:
+        """To another office, and back."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        await self.client.pause(7.0)
+        await self._pass_on(EXPERT, person.expert, OFFICE, OTHER_OFFICE)
+        await self._pass_on(EXPERT, person.expert, OTHER_OFFICE, OFFICE)
+
+    async def _wanders(self, post: Post) -> None:
+        """A request goes to another office, which takes it the second time, and back, whatever happens on it."""
+        while await self._office_of(ASSIGNMENT, post.id) is None:
+            await self.client.pause(LOOK_SECONDS)
+        await self.client.pause(5.0)
+        await self._pass_on(ASSIGNMENT, post.id, OFFICE, OTHER_OFFICE, first="decline-transfer")
+        await self._pass_on(ASSIGNMENT, post.id, OTHER_OFFICE, OFFICE, first="withdraw-transfer")
+
+    async def _pass_on(self, case: Case[Any], id: str, left: str, to_office: str, *, first: str = "") -> None:
+        """`first`: what becomes of it at the first time of asking. A case that has ended meanwhile stays."""
+        asks = {"to_office": to_office, "reason": "workload"}
+        offices = {"withdraw-transfer": left}
+        for verb in (*((first,) if first else ()), "accept-transfer"):
+            time = self._attempts["ask-transfer", id] = self._attempts["ask-transfer", id] + 1
+            if await self.client.put(requests.passed_on("ask-transfer", case, id, time, left, **asks)) is None:
+                return
+            said = {"reason": "no_capacity"} if verb == "decline-transfer" else {}
+            office = offices.get(verb, to_office)
+            await self.client.put(requests.passed_on(verb, case, id, time, office, **said))
+        if case is EXPERT and await self._office_of(case, id) == to_office:
+            # Each of the two stands in the trail.
+            self.journal.shown += [(OFFICER, CORRECTED.id, "transfer")] * 2
+
+    async def _office_of(self, case: Case[Any], id: str) -> str | None:
+        async def office(service: Any) -> str | None:
+            document = await service.replica.ports.store.load(case.name, id)
+            return case.scope(case.state.model_validate(document["state"])).office if document else None
+
+        return await self.client.look("matching" if case is ASSIGNMENT else "registration", office)
+
     async def _until_placed(self, person: Person) -> None:
         async def placements(service: Any) -> int:
             return len(await service.ports.store.find(PLACEMENTS.name, "own", person.id))
@@ -296,9 +378,27 @@ class History:
                     moved = await self._ask("withdraw", match)
                 elif status in ("accepted", "retracting"):
                     moved = await self.placing.see_through(match)
+                elif status == "retracted":
+                    moved = await self._once_more(post, match)
             if not moved and self._rests(assignment, [status for _, status in matches]):
                 return
             await self.client.pause(LOOK_SECONDS)
+
+    async def _once_more(self, post: Post, match: str) -> bool:
+        """A new round for a pair whose placement was cancelled, or whose answer nobody gave; one a pair."""
+        if match in self._again:
+            return False
+        self._again.add(match)
+
+        async def load(service: Any) -> Any:
+            return (await service.replica.kernel.load(MATCHES, match))[1]
+
+        state = await self.client.look("matching", load)
+        if state.previous is not None or state.reason not in AGAIN:
+            return False
+        self.journal.ask(derived_id(match, "round"))
+        again = {"again_reason": AGAIN[state.reason]}
+        return await self.client.put(requests.shortlist(post, (state.parties.expert,), match, **again)) is not None
 
     def _leaves(self, match: str) -> bool:
         """Whether a reserve waits no longer; each decides once, and some while another one is just moving up."""
@@ -353,7 +453,10 @@ class History:
             self._offers[post.name] += 1
             answer = post.answers[number] if number < len(post.answers) else "accept"
             if answer != "ignore":
-                return await self._answer(answer, match)
+                done = await self._answer(answer, match)
+                if done and answer == "decline" and self.client.rng.random() < NOT_ANSWERED:
+                    await self._ask("take-back", match)
+                return done
             # Nobody answers: all clocks go on by as long as the offer stands.
             self.client.world.leap(OFFER_SECONDS + 1)
         while (await self._status(match)) == "offered":

@@ -21,7 +21,7 @@ TAKEN_BACK = 0.3
 PUT_RIGHT = 0.25
 GIVEN_BACK = 0.5
 STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
-COURSES = ("plain", "plain", "extended", "early", "no show", "reported")
+COURSES = ("plain", "plain", "extended", "early", "no show", "reported", "no visa")
 
 
 class Placing:
@@ -105,6 +105,8 @@ class Placing:
         match state.status:
             case "host_confirmed":
                 return "contract", {"starts_on": state.terms.starts_on, "ends_on": state.terms.ends_on}
+            case "contracted" if course == "no visa":
+                return "cancel", {"reason": "visa_refused"}
             case "contracted" if course == "no show" and state.starts_on <= date(2026, 1, 5):
                 return "report-no-show", {}
             case "contracted" | "pre_departure" if len(state.steps) < len(STEPS):

@@ -75,6 +75,9 @@ def _needs_no_seat(collection: str, state: Mapping[str, Any] | None) -> bool:
     return collection == "assignments" and state is not None and state["status"] not in SEATED
 
 
+LOST = ("refused", "released")
+
+
 def check_moved(evidence: Evidence) -> Iterator[Violation]:
     """I10: a number that was decided to be another's is that person's, and whoever held it was told, once. One that was
     decided about again, as when its first holder claims it back, stands as it was decided last."""
@@ -90,9 +93,10 @@ def check_moved(evidence: Evidence) -> Iterator[Violation]:
         if any(persons[one]["state"]["status"] == "erased" for one in (event.holder, event.person)):
             continue
         standing = holds[number]
-        right = {"moves": ("released", "confirmed")}.get(event.outcome, ("confirmed", "refused"))
         found = tuple(standing[one]["status"] for one in (event.holder, event.person))
-        if found != right:
+        # Whoever held it before another claim moved it away comes back as a claimant.
+        right = {"moves": {("released", "confirmed")}}.get(event.outcome, {("confirmed", one) for one in LOST})
+        if found not in right:
             yield Violation("I10", name, f"{event.outcome}, and holder and claimant are {', '.join(found)}")
         if persons[event.holder]["state"].get("claim", {}).get("outcome") != event.outcome:
             yield Violation("I10", name, "the holder was not told")
@@ -169,6 +173,27 @@ def check_both_sides(evidence: Evidence) -> Iterator[Violation]:
             "retracted",
         ):
             yield Violation("I2", f"placement/{id}", f"stands on a match that is {state.get('status')}")
+
+
+def check_offices(evidence: Evidence) -> Iterator[Violation]:
+    """I12: what hangs on a case that was passed on is of the same office; an office reads the persons of its cases."""
+    matching, registration = evidence.documents["matching"], evidence.documents["registration"]
+    assignments = {one["_id"]: one["state"]["office"] for one in _with_state(matching["assignments"])}
+    matches = {one["_id"]: one["state"]["parties"] for one in _with_state(matching["matches"])}
+    for id, parties in matches.items():
+        if parties["office"] != assignments[parties["assignment"]]:
+            yield Violation("I12", f"match/{id}", f"is of {parties['office']}, and its assignment is not")
+    for one in _with_state(evidence.documents["placement"]["placements"]):
+        office = one["state"]["parties"]["office"]
+        if office != matches[one["state"]["match"]]["office"]:
+            yield Violation("I12", f"placement/{one['_id']}", f"is of {office}, and its match is not")
+    cases: defaultdict[str, set[str]] = defaultdict(set)
+    for one in _with_state(registration["experts"]):
+        cases[one["state"]["person"]].add(one["state"]["office"])
+    for one in _with_state(registration["persons"]):
+        marks = {name.removeprefix(OFFICE_MARK) for name in one["private"] if name.startswith(OFFICE_MARK)}
+        if cases[one["_id"]] and one["state"]["status"] != "erased" and marks != cases[one["_id"]]:
+            yield Violation("I12", f"person/{one['_id']}", f"is read by {sorted(marks)}")
 
 
 def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:

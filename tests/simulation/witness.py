@@ -19,6 +19,8 @@ COUNTED = {
     ("matches", "expired"): "offers_expired",
     ("matches", "declined"): "offers_declined",
     ("experts", "appealed"): "appeals",
+    ("experts", "suspended"): "suspensions",
+    ("experts", "identity_clash"): "numbers_claimed",
     ("placements", "completed"): "returns_completed",
     ("placements", "refused"): "placements_refused",
     ("placements", "cancelled"): "placements_cancelled",
@@ -49,8 +51,10 @@ class Witness:
         state, earlier = document.get("state") or {}, before.get("state") or {}
         if state.get("status") != earlier.get("status"):
             self._turned(collection, state, earlier.get("status"))
-        if collection == "experts" and state.get("failing") and not earlier.get("failing"):
-            self.counts["decisions_flagged"] += 1
+        if collection == "experts":
+            self.counts["decisions_flagged"] += bool(state.get("failing")) and not earlier.get("failing")
+            flagged = [bool(one.get("private", {}).get("possible_duplicate")) for one in (before, document)]
+            self.counts["kept_apart"] += flagged == [True, False]
         if collection == "persons" and state.get("identity_change") != earlier.get("identity_change"):
             self.counts["identities_changed"] += state["identity_change"] == "confirmed"
         if _held(document) - _held(before):
@@ -74,6 +78,9 @@ class Witness:
         self.counts["holds_voided"] += state.get("reason") in VOIDED
         if name := COUNTED.get((collection, state.get("status", ""))):
             self.counts[name] += 1
+        if collection == "matches":
+            self.counts["rounds_anew"] += before is None and "previous" in state
+            self.counts["answers_taken_back"] += before in ("declined", "expired")
         if (collection, before, state.get("status")) == ("matches", "retracting", "accepted"):
             self.counts["matches_kept"] += 1
         if collection == "experts" and (state.get("status"), state.get("reason")) == ("screening", "profile_changed"):

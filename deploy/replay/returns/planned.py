@@ -61,6 +61,9 @@ def _of_host(host: Host) -> dict[str, Value]:
 
 
 def _of_person(expert: Expert, step: Step, verb: str) -> Iterator[Planned]:
+    if verb == "withdraw":
+        said: dict[str, Value] = {"recorded_person": expert.name, "purpose": expert.withdraws}
+        yield Planned("consent_withdrawn", step.happened_at, step.office, said)
     kinds = {"register": "expert_registered", "screen": "expert_eligible" if expert.eligible else "expert_ineligible"}
     if verb in kinds:
         fields: dict[str, Value] = {"expert": expert.name, "person": expert.name, "channel": "officer"}

@@ -271,6 +271,7 @@ FACTS: tuple[Move, ...] = (
         writes=True,
         refuses=(*OVER, *UNFIT),
         example={"terms": TERMS},
+        anew=("terms", "title", "description"),
     ),
     Move(
         "approve",

@@ -357,6 +357,7 @@ FACTS: tuple[Move, ...] = (
         ),
         example={**DATES, "reason": "typing_error"},
         aside=True,
+        anew=("starts_on", "ends_on"),
     ),
     Move("retract", BEFORE_ARRIVAL | {NEW}, PlacementCancelled, body=Retraction, overtaken="nothing"),
     Move("retract", RUNNING, PlacementEndedEarly, body=Retraction, rule=ends_what_runs, overtaken="nothing"),

@@ -182,6 +182,7 @@ FACTS: tuple[Move, ...] = (
         ),
         example=DAYS,
         aside=True,
+        anew=("starts_on", "ends_on"),
     ),
     Move(
         "hold",

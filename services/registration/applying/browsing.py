@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
@@ -35,11 +36,11 @@ class Browsing:
         opened = await self._opening.of(request)
         form = await sent_form(request)
         if opened is None:
-            return self.kept(request, [(name, value) for name, value in form if name != FORGERY_FIELD])
+            return self.kept(request, form)
         self.check(opened, dict(form).get(FORGERY_FIELD, ""))
         return opened
 
-    def kept(self, request: Request, sent: list[tuple[str, str]]) -> Response:
+    def kept(self, request: Request, sent: Sequence[tuple[str, str]]) -> Response:
         """What was typed, for a browser that has lost its cookie."""
         return self.page(request, "draft_kept.html", 401, sent=sent)
 

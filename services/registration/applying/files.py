@@ -4,58 +4,28 @@ from the script of the page; by the cookie of the application, as its other page
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.applying.browsing import APPLICATION, Browsing
 from services.registration.applying.opening import Opening
-from services.registration.domain.files import FileBegun, StoredFile, missing
-from services.registration.files.chosen import Limits, chosen
+from services.registration.domain.files import StoredFile
+from services.registration.files.chosen import Limits, Listed, Row, begun_in, chosen, key_sent, rows_of
 from services.registration.files.resumed import handed_out, headers_of, piece_of, received
-from services.registration.work.draft_files import DraftFiles, Whole
+from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import Opened
-from services.registration.work.filing import Held
+from services.registration.work.whole_files import Whole
 from shared.errors import Refusal
-from shared.programmes.sections.selection import AskedDocument
-from shared.web import bodies
 from shared.web.acting import id_of
 from shared.web.callers import everybody
-from shared.web.commands import is_key
-from shared.web.pages.forms import Posted, fields_of, json_of
+from shared.web.pages.forms import Posted
 from shared.web.pages.kept import KEY
 from shared.web.pages.multipart import pass_over
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
 from shared.web.pages.sent import sent_form
 
 FILES = f"{APPLICATION}/files"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A document that is asked for, its files, and whether one more may be added. `key`: of the next file's command."""
-
-    asked: AskedDocument
-    files: Sequence[Held]
-    key: str
-
-    @property
-    def is_open(self) -> bool:
-        return sum(one.state.counts for one in self.files) < self.asked.most
-
-    @property
-    def unfinished(self) -> list[dict[str, str | int]]:
-        """What the script of the page goes on with, where the same file is chosen again."""
-        return [
-            {"at": f"{FILES}/{one.id}", "name": one.name, "size": one.state.size}
-            for one in self.files
-            if one.state.status == "receiving"
-        ]
-
-    @property
-    def is_missing(self) -> bool:
-        return bool(missing((self.asked,), (one.state for one in self.files)))
 
 
 def status_of(rows: Sequence[Row]) -> str:
@@ -88,9 +58,8 @@ class ApplicationFiles:
     async def rows(self, opened: Opened) -> list[Row]:
         """By document that is asked for; none where the programme asks for none."""
         asked = self._files.asked(opened)
-        files = await self._files.of(opened) if asked else []
-        new_id = self._opening.edge.runtime.new_id
-        return [Row(one, [held for held in files if held.state.document == one.code], new_id()) for one in asked]
+        files = [Listed(one.id, one.state, one.name) for one in await self._files.of(opened)] if asked else []
+        return rows_of(asked, files, FILES, self._opening.edge.runtime)
 
     async def show(self, request: Request) -> Response:
         opened = await self._browsing.opened(request)
@@ -106,9 +75,9 @@ class ApplicationFiles:
         if isinstance(opened, Response):
             return opened
         posted = Posted.of(await sent_form(request))
-        said: FileBegun = bodies.body_of(FileBegun, json_of(fields_of(FileBegun.model_json_schema()), posted)).model
+        said = begun_in(posted)
         self._opening.count_file(request)
-        id, state = await self._files.begin(opened, said, _key(posted.text(KEY)))
+        id, state = await self._files.begin(opened, said, key_sent(posted.text(KEY)))
         return Response(None, 201, {"Location": f"{FILES}/{id}", **headers_of(state)})
 
     async def whole(self, document: str, request: Request) -> Response:
@@ -116,13 +85,14 @@ class ApplicationFiles:
         check_same_site(request)
         opened = await self._opening.of(request)
         if opened is None:
+            await pass_over(request)
             return self._browsing.kept(request, [])
         try:
             sent = await chosen(request)
             self._browsing.check(opened, sent.fields.get(FORGERY_FIELD, ""))
             self._opening.count_file(request)
             whole = Whole(document, sent.name, sent.media_type, sent.parts)
-            await self._files.add(opened, whole, _key(sent.fields.get(KEY, "")))
+            await self._files.add(opened, whole, key_sent(sent.fields.get(KEY, "")))
         except Refusal as refusal:
             if refusal.rule == FORGED:
                 raise
@@ -175,10 +145,3 @@ class ApplicationFiles:
             limits=Limits(),
             key_name=KEY,
         )
-
-
-def _key(text: str) -> str:
-    """Raises Refusal 422 for what is no command's key."""
-    if not is_key(text):
-        raise Refusal("idempotency_key_malformed", status=422)
-    return text

@@ -109,8 +109,14 @@ FACTS: tuple[Move, ...] = (
         body=InstitutionRegistration,
         by={"host": "own", "officer": "office"},
         rule=under_its_account,
-        needs=states("account", "private"),
-        refuses=("account_held_elsewhere", "account_is_the_callers", "other_office"),
+        needs=states("account", "definition", "private"),
+        refuses=(
+            "account_held_elsewhere",
+            "account_is_the_callers",
+            "code_not_listed",
+            "office_unknown",
+            "other_office",
+        ),
         example=examples.INSTITUTION,
     ),
     Move(

@@ -18,7 +18,7 @@ from shared.clock import derived_id
 from shared.contracts.base import Code, Event, Id, Instant
 from shared.identity.roles import BY_OFFICER
 
-Recipient = Literal["expert", "host"]
+Recipient = Literal["expert", "host", "office"]
 Status = Literal["held", "queued", "sent", "bounced", "dropped", "failed"]
 # Why a message is not sent, beside what an officer says.
 OPTED_OUT = "opted_out"
@@ -31,9 +31,15 @@ def message_id(event: str, recipient: str, template: str) -> str:
     return derived_id("message", event, recipient, template)
 
 
+def office_recipient(programme: str | None, office: str | None) -> str:
+    """One of two programmes may have another address for an office of one code; no id has a slash in it."""
+    return f"{programme or ''}/{office or ''}"
+
+
 class _Says(BaseModel):
     """What a message says, by codes and ids. `event`: the id of what it tells of; `about`: the topic of the case, and
-    `subject` the case. `until`: what it names as the last instant. `due_at`: not sent before; `expires_at`: nor after.
+    `subject` the case. `person`, `institution`: whom it is for; else it is for the `office`, which otherwise is that of
+    the case. `until`: what it names as the last instant. `due_at`: not sent before; `expires_at`: nor after.
     """
 
     template: Code
@@ -80,12 +86,12 @@ class Message(BaseModel):
 
     @property
     def to(self) -> Recipient:
-        return "expert" if self.person else "host"
+        return "expert" if self.person else "host" if self.institution else "office"
 
     @property
     def recipient(self) -> str:
-        """The id of the person or the institution."""
-        return self.person or self.institution or ""
+        """The id of the person or the institution; of an office its code, behind that of the programme."""
+        return self.person or self.institution or office_recipient(self.programme, self.office)
 
 
 class _Untold(Event):

@@ -17,7 +17,7 @@ from shared.contracts import matching as m
 from shared.contracts import passed_on as o
 from shared.contracts import placement as p
 from shared.contracts import registration as r
-from shared.contracts.base import Envelope, Event
+from shared.contracts.base import Envelope, Event, Scope
 
 Kind = Literal["receipt", "decision", "security", "request", "progress", "reminder"]
 # What somebody may ask not to be told; receipts, decisions and security are told always.
@@ -43,6 +43,14 @@ Due = Callable[[Any, tzinfo], datetime | None]
 Stands = Callable[[Knowledge, str], bool]
 
 
+# The office that is told.
+Whose = Callable[[Any, Scope], str | None]
+
+
+def of_the_case(_event: Any, scope: Scope) -> str | None:
+    return scope.office
+
+
 def always(_event: Any, _envelope: Envelope) -> bool:
     return True
 
@@ -66,7 +74,7 @@ class Notice:
 
     `at_any_hour`: it says how much time is left, so it does not wait for the morning.
 
-    A reminder is `due` later, and is sent only if it `stands` then.
+    A reminder is `due` later, and is sent only if it `stands` then. `whose`: the office, of a notice to one.
     """
 
     template: str
@@ -78,6 +86,7 @@ class Notice:
     at_any_hour: bool = False
     due: Due = at_once
     stands: Stands = still
+    whose: Whose = of_the_case
 
     @property
     def reminds(self) -> bool:
@@ -86,6 +95,17 @@ class Notice:
     @property
     def lasts(self) -> timedelta:
         return LASTS[self.kind]
+
+    def is_own(self, envelope: Envelope, office: str | None) -> bool:
+        """Whether it tells somebody of what they did; what was received, and what may be misused, is told all the same.
+
+        `office`: the one that it is for, if it is for one.
+        """
+        if self.reminds or self.kind in ("receipt", "security"):
+            return False
+        if self.to != "office":
+            return envelope.by_role == self.to
+        return envelope.by_role == "officer" and (envelope.by_office or envelope.scope.office) == office
 
 
 def _appeal(event: Any) -> datetime | None:
@@ -172,6 +192,43 @@ _under_contract = _known_as("placement", "contract", "contracted", "active")
 _report_missing = _known_as("placement", "reports_due", "active")
 
 
+def _by_itself(event: Any, envelope: Envelope) -> bool:
+    return bool(event.channel == "self" and _first(event, envelope))
+
+
+def _of_placement(event: Any, _envelope: Envelope) -> bool:
+    return bool(event.purpose == "placement")
+
+
+def _fails(event: Any, _envelope: Envelope) -> bool:
+    return bool(event.failing)
+
+
+def _asked(event: Any, _scope: Scope) -> str | None:
+    found: str = event.to_office
+    return found
+
+
+def _left(event: Any, _scope: Scope) -> str | None:
+    found: str = event.left
+    return found
+
+
+def _to_office(template: str, kind: Kind, **how: Any) -> Notice:
+    return Notice(f"office_{template}", "office", kind, **how)
+
+
+# What officers record late they know, but for what another office says.
+LATE_TOO = frozenset({"office_transfer_asked", "office_transfer_answered"})
+_TRANSFER_ASKED = (_to_office("transfer_asked", "request", whose=_asked),)
+_TRANSFER_ANSWERED = _to_office("transfer_answered", "decision")
+_TRANSFER_DONE = _to_office("transfer_answered", "decision", whose=_left)
+_REGISTERED = (
+    Notice("registered", "expert", "receipt", when=_first),
+    _to_office("registered", "progress", when=_by_itself),
+)
+_OFFER_ANSWERED = _to_office("offer_answered", "progress")
+_PLACEMENT_ENDED = _to_office("placement_ended", "decision")
 OFFER_REMINDERS = tuple(
     Notice(
         template,
@@ -190,15 +247,13 @@ OFFER_REMINDERS = tuple(
     )
 )
 _ARRIVAL = Notice("arrival_to_confirm", "host", "reminder", due=_on(lambda e: e.starts_on, 1), stands=_not_arrived)
+_NOT_ARRIVED_YET = _to_office("arrival_unconfirmed", "reminder", due=_on(lambda e: e.starts_on, 2), stands=_not_arrived)
 _REPORT_SOON = Notice("report_soon", "expert", "reminder", due=_on(lambda e: e.ends_on, -8), stands=_under_contract)
 
 NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
-    r.ExpertRegistered: (Notice("registered", "expert", "receipt", when=_first),),
+    r.ExpertRegistered: _REGISTERED,
     # Read by whoever it is about, it is the same as what happens where nobody else holds the number.
-    r.ExpertIdentityClashed: (
-        Notice("registered", "expert", "receipt", when=_first),
-        Notice("screening_reopened", "expert", "decision", when=_later),
-    ),
+    r.ExpertIdentityClashed: (*_REGISTERED, Notice("screening_reopened", "expert", "decision", when=_later)),
     r.ExpertIdentitySettled: (Notice("registration_ended", "expert", "decision", held=True, when=_ends),),
     r.ExpertInfoRequested: (Notice("info_requested", "expert", "request"),),
     r.ExpertDeclaredEligible: (Notice("eligible", "expert", "decision"),),
@@ -206,25 +261,43 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.ExpertScreeningReopened: (Notice("screening_reopened", "expert", "decision"),),
     r.ExpertSuspended: (Notice("suspended", "expert", "decision", held=True, until=_appeal),),
     r.ExpertReinstated: (Notice("reinstated", "expert", "decision"),),
-    r.ExpertAppealed: (Notice("appeal_received", "expert", "receipt"),),
+    r.ExpertAppealed: (
+        Notice("appeal_received", "expert", "receipt"),
+        _to_office("appeal", "request"),
+    ),
     r.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
     r.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
-    o.ExpertTransferred: (Notice("office_changed", "expert", "progress"),),
+    o.ExpertTransferred: (
+        Notice("office_changed", "expert", "progress"),
+        _TRANSFER_DONE,
+    ),
     r.PersonAccountAssigned: (Notice("account_assigned", "expert", "security"),),
     r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_another_address),),
     r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
     r.IdentityChangeConfirmed: (Notice("identity_change_decided", "expert", "decision"),),
     r.IdentityChangeRefused: (Notice("identity_change_decided", "expert", "decision"),),
-    r.ConsentWithdrawn: (Notice("consent_withdrawn", "expert", "receipt"),),
-    r.InstitutionRegistered: (Notice("institution_registered", "host", "receipt"),),
+    r.ConsentWithdrawn: (
+        Notice("consent_withdrawn", "expert", "receipt"),
+        _to_office("consent_withdrawn", "decision", when=_of_placement),
+    ),
+    r.InstitutionRegistered: (
+        Notice("institution_registered", "host", "receipt"),
+        _to_office("institution_registered", "request"),
+    ),
     r.InstitutionBecamePartner: (Notice("institution_partner", "host", "decision"),),
     r.InstitutionActivated: (Notice("institution_active", "host", "decision"),),
     r.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
     r.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
     r.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
-    o.InstitutionTransferred: (Notice("office_changed", "host", "progress"),),
+    o.InstitutionTransferred: (
+        Notice("office_changed", "host", "progress"),
+        _TRANSFER_DONE,
+    ),
     r.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
-    m.AssignmentSubmitted: (Notice("terms_received", "host", "receipt"),),
+    m.AssignmentSubmitted: (
+        Notice("terms_received", "host", "receipt"),
+        _to_office("terms_submitted", "request"),
+    ),
     m.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
     m.AssignmentApproved: (Notice("terms_approved", "host", "decision"),),
     m.AssignmentRejected: (Notice("terms_rejected", "host", "decision", held=True),),
@@ -236,33 +309,52 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     ),
     m.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
     m.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
-    o.AssignmentTransferred: (Notice("office_changed", "host", "progress"),),
-    m.ApplicationReceived: (Notice("application_received", "expert", "receipt"),),
+    o.AssignmentTransferred: (
+        Notice("office_changed", "host", "progress"),
+        _TRANSFER_DONE,
+    ),
+    m.ApplicationReceived: (
+        Notice("application_received", "expert", "receipt"),
+        _to_office("application", "progress"),
+    ),
     m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True),),
     m.OfferMade: (Notice("offer_made", "expert", "decision", until=_expiry), *OFFER_REMINDERS),
     m.MatchTimeCorrected: (
         Notice("deadline_changed", "expert", "decision", until=_expiry, when=_names_a_time),
         *OFFER_REMINDERS,
     ),
-    m.OfferAccepted: (Notice("offer_accepted", "host", "progress"),),
-    m.OfferDeclined: (Notice("offer_declined", "host", "progress"),),
-    m.OfferExpired: (Notice("offer_expired", "expert", "decision"), Notice("offer_expired_host", "host", "progress")),
+    m.OfferAccepted: (
+        Notice("offer_accepted", "host", "progress"),
+        _OFFER_ANSWERED,
+    ),
+    m.OfferDeclined: (
+        Notice("offer_declined", "host", "progress"),
+        _OFFER_ANSWERED,
+    ),
+    m.OfferExpired: (
+        Notice("offer_expired", "expert", "decision"),
+        Notice("offer_expired_host", "host", "progress"),
+        _OFFER_ANSWERED,
+    ),
     m.MatchRetracted: (Notice("match_ended", "expert", "decision"), Notice("match_ended_host", "host", "decision")),
     p.PlacementRefused: (
         Notice("placement_refused", "expert", "decision"),
         Notice("placement_refused_host", "host", "decision"),
+        _PLACEMENT_ENDED,
     ),
     p.PlacementContracted: (
         Notice("contracted", "expert", "request"),
         Notice("contracted_host", "host", "progress"),
         _ARRIVAL,
         _REPORT_SOON,
+        _NOT_ARRIVED_YET,
     ),
     p.PlacementContractCorrected: (
         Notice("contract_changed", "expert", "decision"),
         Notice("contract_changed_host", "host", "decision"),
         _ARRIVAL,
         _REPORT_SOON,
+        _NOT_ARRIVED_YET,
     ),
     p.PlacementExtended: (
         Notice("extended", "expert", "decision"),
@@ -281,12 +373,41 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     p.PlacementEndedEarly: (
         Notice("ended_early", "expert", "decision", when=_not_by("expert")),
         Notice("ended_early_host", "host", "decision", when=_not_by("host")),
+        _to_office("placement_ended", "decision", when=_not_by("programme")),
     ),
-    p.NoShowReported: (Notice("no_show", "expert", "decision"), Notice("no_show_host", "host", "decision")),
+    p.NoShowReported: (
+        Notice("no_show", "expert", "decision"),
+        Notice("no_show_host", "host", "decision"),
+        _PLACEMENT_ENDED,
+    ),
     p.PlacementCancelled: (
         Notice("placement_cancelled", "expert", "decision"),
         Notice("placement_cancelled_host", "host", "decision"),
     ),
+    r.ExpertInfoProvided: (_to_office("info_provided", "request"),),
+    r.ExpertEligibilityChanged: (_to_office("criteria_changed", "request", when=_fails),),
+    p.ReportSubmitted: (_to_office("report", "request"),),
+    **dict.fromkeys(
+        (
+            o.ExpertTransferAsked,
+            o.InstitutionTransferAsked,
+            o.AssignmentTransferAsked,
+            o.TrainingTransferAsked,
+            o.SiteTransferAsked,
+        ),
+        _TRANSFER_ASKED,
+    ),
+    **dict.fromkeys(
+        (
+            o.ExpertTransferDeclined,
+            o.InstitutionTransferDeclined,
+            o.AssignmentTransferDeclined,
+            o.TrainingTransferDeclined,
+            o.SiteTransferDeclined,
+        ),
+        (_TRANSFER_ANSWERED,),
+    ),
+    **dict.fromkeys((o.TrainingTransferred, o.SiteTransferred), (_TRANSFER_DONE,)),
 }
 # Of facts that turn out to be mistakes: what was told of them is taken back, where it was sent.
 CORRECTION = "told_by_mistake"

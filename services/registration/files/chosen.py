@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -14,9 +15,17 @@ from services.registration.domain.files import (
     LARGE,
     PIECE_BYTES,
     UNCHOSEN,
+    FileBegun,
+    StoredFile,
+    missing,
     sized,
 )
+from shared.clock import Runtime
 from shared.errors import Refusal
+from shared.programmes.sections.selection import AskedDocument
+from shared.web import bodies
+from shared.web.commands import is_key
+from shared.web.pages.forms import Posted, fields_of, json_of
 from shared.web.pages.multipart import SentFile, is_longer, sent_file
 
 MEGABYTE = 1_048_576
@@ -36,6 +45,62 @@ class Limits:
     accepted: str = ",".join(MEDIA_TYPES)
     empty: str = EMPTY
     large: str = LARGE
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file on a page; `name`: for its owner alone, empty for others."""
+
+    id: str
+    state: StoredFile
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A document that is asked for, its files, and whether one more may be added: what is unfinished gives way.
+
+    `at`: the page's address, below which each file has its own; `key`: of the next file's command.
+    """
+
+    asked: AskedDocument
+    files: Sequence[Listed]
+    at: str
+    key: str
+
+    @property
+    def is_open(self) -> bool:
+        return sum(one.state.status == "kept" for one in self.files) < self.asked.most
+
+    @property
+    def unfinished(self) -> list[dict[str, str | int]]:
+        """What the script of the page goes on with, where the same file is chosen again."""
+        begun = [one for one in self.files if one.state.status == "receiving" and one.name]
+        return [{"at": f"{self.at}/{one.id}", "name": one.name, "size": one.state.size} for one in begun]
+
+    @property
+    def is_missing(self) -> bool:
+        return bool(missing((self.asked,), (one.state for one in self.files)))
+
+
+def rows_of(asked: Sequence[AskedDocument], files: Sequence[Listed], at: str, runtime: Runtime) -> list[Row]:
+    """By document that is asked for."""
+    return [
+        Row(one, [file for file in files if file.state.document == one.code], at, runtime.new_id()) for one in asked
+    ]
+
+
+def begun_in(posted: Posted) -> FileBegun:
+    """What the script of the page says of the file that it sends next. Raises Refusal 422."""
+    found: FileBegun = bodies.body_of(FileBegun, json_of(fields_of(FileBegun.model_json_schema()), posted)).model
+    return found
+
+
+def key_sent(text: str) -> str:
+    """Raises Refusal 422 for what is no command's key."""
+    if not is_key(text):
+        raise Refusal("idempotency_key_malformed", status=422)
+    return text
 
 
 async def chosen(request: Request) -> SentFile:

@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
-from services.registration.domain.file_content import BEGIN_BYTES, kind_of
-from services.registration.domain.files import (
-    FILE_BYTES_AT_MOST,
-    NAME_CHARACTERS,
-    FileBegun,
-    StoredFile,
-    admitted,
-    sized,
-)
+from services.registration.domain.files import FileBegun, StoredFile, sized
 from services.registration.store import EXPERTS
+from services.registration.work.case_files import CaseFiles
 from services.registration.work.drafting import SUBMITTED, Opened
-from services.registration.work.filing import Filing, Held
+from services.registration.work.filing import Held
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.registering import handed_over
+from services.registration.work.whole_files import Whole, begun_whole
 from shared.clock import derived_id
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.identity.accounts import Accounts
 from shared.programmes.sections.selection import AskedDocument, SelectionSection
 from shared.replica import Replica
-from shared.texts import visible
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A file that comes at once, as a form says it: for which document, its name, of which type, its bytes."""
-
-    document: str
-    name: str
-    media_type: str
-    parts: AsyncIterator[bytes]
 
 
 class DraftFiles:
     """`accounts`: of those who apply without one; from a draft's id follows whose its files will be."""
 
-    def __init__(self, replica: Replica, filing: Filing, handing_over: HandingOver, accounts: Accounts) -> None:
+    def __init__(self, replica: Replica, cases: CaseFiles, handing_over: HandingOver, accounts: Accounts) -> None:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._definitions = replica.definitions
-        self._filing = filing
+        self._cases = cases
+        self._filing = cases.filing
         self._handing_over = handing_over
         self._accounts = accounts
 
@@ -58,7 +41,7 @@ class DraftFiles:
         """
         found = []
         for id, state in await self._filing.of("draft", opened.id):
-            refused = Held(id, state, b"", "", (), None)
+            refused = Held(id, state, b"", "", (), None, 0)
             found.append(await self._filing.opened(id, opened.key) if state.counts else refused)
         return found
 
@@ -72,8 +55,9 @@ class DraftFiles:
         expert = derived_id(person, opened.draft.programme)
         if opened.draft.status != "open" or await self._store.load(EXPERTS.name, expert) is not None:
             raise Refusal(SUBMITTED)
-        others = [state for other, state in await self._filing.of("draft", opened.id) if other != id]
-        admitted(next((one for one in self.asked(opened) if one.code == said.document), None), others)
+        others = [one for one in await self._filing.of("draft", opened.id) if one[0] != id]
+        asked = next((one for one in self.asked(opened) if one.code == said.document), None)
+        await self._filing.make_room(asked, others)
         now = self._runtime.now()
         state = StoredFile(
             document=said.document,
@@ -91,7 +75,7 @@ class DraftFiles:
         """As `begin`, and as `Filing.receive_whole`."""
         said, parts = await begun_whole(whole)
         id, _ = await self.begin(opened, said, key, whole=True)
-        return await self._filing.receive_whole(id, opened.key, parts)
+        return await self._followed(await self._filing.receive_whole(id, opened.key, parts))
 
     async def state(self, opened: Opened, id: str) -> StoredFile:
         """Raises Refusal 404."""
@@ -105,7 +89,13 @@ class DraftFiles:
     ) -> StoredFile:
         """As `Filing.receive`."""
         await self.state(opened, id)
-        return await self._filing.receive(id, opened.key, offset, parts, complete=complete)
+        return await self._followed(await self._filing.receive(id, opened.key, offset, parts, complete=complete))
+
+    async def _followed(self, state: StoredFile) -> StoredFile:
+        """One that is kept only after its application was recorded goes where the others have gone."""
+        if state.status == "kept" and await self._store.load(EXPERTS.name, state.expert) is not None:
+            await self._cases.take_over(state.expert)
+        return state
 
     async def remove(self, opened: Opened, id: str) -> None:
         """Raises Refusal 404, `draft_submitted`."""
@@ -127,29 +117,3 @@ class DraftFiles:
         if person is None:
             raise handed_over()
         return person
-
-
-async def begun_whole(whole: Whole) -> tuple[FileBegun, AsyncIterator[bytes]]:
-    """What the file is by its first bytes, and all of its bytes. As large as may be: its length shows at its end.
-
-    Refusal (422) `file_empty`, and by the rule that refuses what begins so.
-    """
-    first = bytearray()
-    async for part in whole.parts:
-        first += part
-        if len(first) >= BEGIN_BYTES:
-            break
-    sized(len(first))
-    kind = kind_of(bytes(first[:BEGIN_BYTES]), whole.media_type)
-    if isinstance(kind, Problem):
-        raise Refusal(kind.rule, status=422)
-    # Whatever a device calls it: the name is sealed, and shown to its owner alone.
-    name = " ".join(one for one in visible(whole.name).split() if one.isprintable())[:NAME_CHARACTERS]
-    said = FileBegun.model_construct(document=whole.document, media_type=kind, size=FILE_BYTES_AT_MOST, name=name)
-    return said, _all(bytes(first), whole.parts)
-
-
-async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for part in rest:
-        yield part

@@ -11,16 +11,19 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from services.registration.domain.file_content import Inspection
 from services.registration.domain.files import (
+    EMPTY,
     ENDED,
     FILE_BYTES_AT_MOST,
     OFFSET,
     PIECE_BYTES,
     UNFINISHED,
     StoredFile,
+    admitted,
     sized,
 )
 from services.registration.store import FILE_PIECES, FILES
@@ -28,6 +31,7 @@ from shared.clock import retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal
 from shared.identity.digests import derived_key
 from shared.identity.sealing import SealBroken, open_bytes, open_sealed, seal, seal_bytes
+from shared.programmes.sections.selection import AskedDocument
 from shared.replica import Replica
 from shared.store.documents import new_document
 from shared.store.port import Document
@@ -49,6 +53,7 @@ class Held:
     name: str
     pieces: tuple[str, ...]
     digest: str | None
+    version: int
 
 
 class Filing:
@@ -83,6 +88,15 @@ class Filing:
         """The files of a draft, a case or a person that are not gone, in the order in which they were begun."""
         found = [(one["_id"], _state(one)) for one in await self._documents(index, equals)]
         return sorted(found, key=lambda one: (one[1].began_at, one[0]))
+
+    async def make_room(self, asked: AskedDocument | None, others: Sequence[tuple[str, StoredFile]]) -> None:
+        """Of a document that has all its files, one that nobody has finished gives way. Refusal as `admitted`."""
+        states = [state for _, state in others]
+        unfinished = [id for id, one in others if asked and one.document == asked.code and one.status == "receiving"]
+        if asked and unfinished and sum(one.counts and one.document == asked.code for one in states) >= asked.most:
+            await self.remove(unfinished[0])
+            states = [state for id, state in others if id != unfinished[0]]
+        admitted(asked, states)
 
     async def state(self, id: str) -> StoredFile:
         """Raises Refusal 404."""
@@ -120,7 +134,7 @@ class Filing:
     async def receive_whole(self, id: str, owner: bytes, parts: AsyncIterator[bytes]) -> StoredFile:
         """A file that comes at once and whose length nobody has said; what came of it before is begun anew.
 
-        Refusal as `receive`, `file_empty`, `file_too_large` (422): then nothing of it is left.
+        Refusal as `receive`; `file_empty`, `file_too_large` (422): then nothing of it is left.
         """
         document, state = await self._load(id)
         if state.status == "receiving":
@@ -129,7 +143,9 @@ class Filing:
                 document, state = await self._append(document, state, owner, parts)
                 sized(state.received)
             except Refusal as refusal:
-                await self.remove(id)
+                # A second press sends the same form again: what one of the two has begun anew the other leaves alone.
+                if refusal.rule in (EMPTY, TOO_LARGE):
+                    await self.remove(id)
                 if refusal.rule == TOO_LARGE:
                     sized(FILE_BYTES_AT_MOST + 1)
                 raise
@@ -141,7 +157,7 @@ class Filing:
         return state
 
     async def content(self, held: Held) -> AsyncIterator[bytes]:
-        """The file part by part. Raises SealBroken for what is missing or was changed; Unavailable."""
+        """The file part by part. Raises SealBroken for what is missing or was changed; Conflict, Unavailable."""
         mac = _mac(held.key)
         for number, piece in enumerate(held.pieces):
             part = await self._piece(held, number, piece)
@@ -182,9 +198,9 @@ class Filing:
                 await self.remove(document["_id"])
 
     async def fire(self, document: Document) -> None:
-        """Ends what nobody goes on with, and empties what is ended."""
+        """Ends what nobody goes on with and what was refused for long enough, and empties what is ended."""
         state = _state(document)
-        if state.status == "receiving" and state.until <= self._runtime.now():
+        if state.status in ("receiving", "refused") and state.until <= self._runtime.now():
             document = await self._destroyed(document, state, "gone", None)
         if not _state(document).counts:
             await self._empty(document)
@@ -243,7 +259,7 @@ class Filing:
         held = _held(document, state, owner)
         inspection, mac = Inspection(state.media_type), _mac(held.key)
         async for part in self.content(held):
-            inspection.take(part)
+            await self._runtime.in_pool(partial(inspection.take, part))
             mac.update(part)
         problem = inspection.refused()
         if problem is not None:
@@ -280,7 +296,9 @@ class Filing:
     async def _piece(self, held: Held, number: int, piece: str) -> bytes:
         found = await self._store.load(FILE_PIECES.name, piece)
         if found is None or "sealed" not in found["private"]:
-            raise SealBroken
+            document, _ = await self._load(held.id)
+            # Somebody else began it anew or removed it meanwhile.
+            raise Conflict if document["version"] != held.version else SealBroken
         return open_bytes(held.key, found["private"]["sealed"], person=held.id, field=f"piece {number}")
 
     async def _documents(self, index: str, equals: str) -> list[Document]:
@@ -297,7 +315,8 @@ class Filing:
 
     async def _save(self, document: Document, state: StoredFile) -> Document:
         """Its timer follows from the state: what is unfinished ends, and what has ended is emptied at once."""
-        waits = {"receiving": state.until, "kept": None}.get(state.status, None if state.emptied else state.touched_at)
+        ends = state.until if state.status in ("receiving", "refused") else None
+        waits = ends if state.counts or state.emptied else state.touched_at
         saved = {
             **document,
             "version": document["version"] + 1,
@@ -323,7 +342,7 @@ def _held(document: Document, state: StoredFile, owner: bytes) -> Held:
         raise Refusal(ENDED, status=410)
     key = base64.b64decode(open_sealed(_of_files(owner), private["key"], person=id, field="key"))
     name = open_sealed(key, private["name"], person=id, field="name")
-    return Held(id, state, key, name, tuple(private["pieces"]), private.get("digest"))
+    return Held(id, state, key, name, tuple(private["pieces"]), private.get("digest"), document["version"])
 
 
 def _of_files(owner: bytes) -> bytes:

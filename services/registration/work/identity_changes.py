@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from services.registration.domain import documents
@@ -20,7 +21,7 @@ from shared.cases.bodies import Change, Reason
 from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.contracts.registration import IdentityChangeConfirmed, ProfileEntry
-from shared.errors import Conflict, PreconditionFailed, Problem, Refusal
+from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, seen_by, settled
@@ -101,7 +102,8 @@ class IdentityChanges:
         # Before the guard: a key that cannot be had now takes no number.
         private = await self._identifiers.changed(call.id, document["private"], identity, known)
         guard = await self._hold(call.id, identity)
-        private |= self._renumbered(private, identity, held=identity.document is not None and guard is None)
+        held = identity.document is not None and guard is None
+        private |= self._renumbered(private, identity, call.cause.command_id, held=held)
         saved = await self._kernel.execute(
             PERSONS,
             call.id,
@@ -127,13 +129,14 @@ class IdentityChanges:
                 return None
             raise
 
-    def _renumbered(self, private: Mapping[str, Any], identity: Identity, *, held: bool) -> dict[str, Any]:
+    def _renumbered(self, private: Mapping[str, Any], identity: Identity, change: str, *, held: bool) -> dict[str, Any]:
         """What the person's cases are to follow; a document whose number is another's is not the person's so far."""
         if identity.document is None:
             return {RENUMBERED: None}
         sealed = {name: text for name, text in private.items() if held and name.startswith(SEALED_DOCUMENT)}
         number = self._identifiers.guard_id(identity.document)
-        return {**dict.fromkeys(sealed), RENUMBERED: {"number": number, "held": held, "sealed": sealed}}
+        said = {"change": change, "number": number, "held": held, "sealed": sealed}
+        return {**dict.fromkeys(sealed), RENUMBERED: said}
 
     async def _refuse_undecided(self, person_id: str) -> None:
         """Another document brings the cases back to screening, which would overrule what is decided elsewhere."""
@@ -144,8 +147,11 @@ class IdentityChanges:
 
     async def heard(self, delivery: Delivery) -> None:
         """A change was asked for, confirmed or refused: each of the person's cases says whether one waits, and follows
-        another document."""
-        for case in await self._store.find(EXPERTS.name, "own", delivery.subject):
+        another document. Raises TooEarly before the registration that made the person has made the case."""
+        cases = await self._store.find(EXPERTS.name, "own", delivery.subject)
+        if not cases:
+            raise TooEarly("expert")
+        for case in cases:
             await self._follow(case["_id"], delivery)
 
     async def _follow(self, case: str, delivery: Delivery) -> None:
@@ -175,7 +181,8 @@ class IdentityChanges:
         document, expert = await self._kernel.load(EXPERTS, case)
         if document is None or expert is None or not isinstance(delivery.event, IdentityChangeConfirmed) or not said:
             return
-        cause = delivery.cause(f"identify:{case}")
+        # By the change that stands, whichever event is heard of first: a case follows each document once.
+        cause = replace(delivery.cause("identify"), command_id=derived_id(said["change"], "identify", case))
         if settled(document, cause) or expert.status not in STANDING:
             return
         claimed = {CLAIMED: said["number"], **said["sealed"]} if said["held"] else None

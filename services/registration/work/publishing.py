@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.registration.domain.programmes import Programme, ProgrammePublication
 from services.registration.store import PROGRAMMES
 from shared.cases.case import Asked
-from shared.errors import Refusal, TooEarly
+from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.loader import definition_of
 from shared.programmes.model import Definition
 from shared.replica import Replica
@@ -37,3 +37,16 @@ class Publishing:
                 raise TooEarly("programme_version") from None
             raise
         return definitions.version(code, version), version
+
+    async def of_office(self, office: str) -> list[Definition]:
+        """The newest definitions of the programmes that have the office. Refusal `office_unknown` (422); TooEarly right
+        after the publication of one that may have it."""
+        definitions = self._replica.definitions
+        known = {code: definitions.newest(code) for code in definitions.codes()}
+        if found := [one for one in known.values() if one.office(office)]:
+            return found
+        stored = await self._replica.ports.store.find(PROGRAMMES.name, "all", "all")
+        newest = {one["_id"]: one["state"]["definition_version"] for one in stored}
+        if any(code not in known or version > definitions.newest_version(code) for code, version in newest.items()):
+            raise TooEarly("programme_version")
+        raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)

@@ -46,15 +46,20 @@ class Readings:
         said = [Reading(at, account, role, office, SERVICE, purpose, tuple(fields), tuple(one)) for one in shares]
         await together(*(self._trail.write(one) for one in said))
 
-    async def identity(self, document: Document, principal: Principal, purpose: Purpose) -> Mapping[str, Any]:
-        """What the purpose opens of the person, by field. Refusal `readings_used_up` (429).
+    async def identity(
+        self, document: Document, principal: Principal, purpose: Purpose, *, own: bool = False
+    ) -> Mapping[str, Any]:
+        """What the purpose opens of the person, by field; whoever reads the `own` is not counted, and noted as that.
+
+        Refusal `readings_used_up` (429).
 
         Raises KeyDestroyed for an erased person, SealBroken, Unavailable.
         """
         if PERSONS.state.model_validate(document["state"]).status == "erased":
             raise KeyDestroyed
-        await self.count(principal)
-        await self.note(principal, purpose, OPENS[purpose], [document["_id"]])
+        if not own:
+            await self.count(principal)
+        await self.note(principal, "own" if own else purpose, OPENS[purpose], [document["_id"]])
         return await self._identifiers.opened(document["_id"], document["private"], OPENS[purpose])
 
     async def names(self, id: str, principal: Principal, purpose: PaperPurpose, *, own: bool) -> Mapping[str, Any]:

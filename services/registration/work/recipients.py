@@ -22,6 +22,7 @@ from shared.contracts.registration import attributes_on
 from shared.errors import Refusal, SankofaError
 from shared.identity.keyfiles import KeyDestroyed
 from shared.programmes.definitions import Definitions
+from shared.programmes.model import Mailbox
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.pages.languages import DEFAULT, LANGUAGES
@@ -34,10 +35,10 @@ class Gone(SankofaError):
 
 @dataclass(frozen=True)
 class Recipient:
-    """Who is written to, before any address is opened. `zone`: of the person's life where it is known, else the
-    office's."""
+    """Who is written to, before any address is opened. `document`: None for an office, whose address is no secret.
+    `zone`: of the person's life where it is known, else the office's."""
 
-    document: Document
+    document: Document | None
     reader: Reader
     wishes: Wishes
     zone: tzinfo
@@ -54,6 +55,8 @@ class Recipients:
 
     async def of(self, message: Message) -> Recipient:
         """Raises Gone for an erased person; TooEarly, Unavailable."""
+        if message.to == "office":
+            return self._office(message)
         document = await self._loaded(message)
         state: Mapping[str, Any] = (document or {}).get("state") or {}
         if document is None or state.get("status") == "erased":
@@ -63,17 +66,32 @@ class Recipients:
         return Recipient(document, reader, wishes, lives_in or self.zone_of(message))
 
     async def is_gone(self, message: Message) -> bool:
-        """Whether the recipient is erased by now. Raises Unavailable."""
+        """Whether the recipient is erased by now, which no office is. Raises Unavailable."""
+        if message.to == "office":
+            return False
         document = await self._loaded(message)
         return document is None or (document.get("state") or {}).get("status") == "erased"
 
     async def address(self, recipient: Recipient, message: Message) -> str | None:
         """None where none is known. Raises Gone; SealBroken, Unavailable."""
+        if recipient.document is None:
+            mailbox = self._mailbox(message)
+            return mailbox.email if mailbox else None
         id, private = recipient.document["_id"], recipient.document["private"]
         try:
             return await self._identifiers.address(id, private, former=message.template == CONTACT_CHANGED)
         except KeyDestroyed:
             raise Gone from None
+
+    def _office(self, message: Message) -> Recipient:
+        """As the programme's newest version says; what it does not want to be told then is not sent."""
+        mailbox, zone = self._mailbox(message), self.zone_of(message)
+        wishes = Wishes(**mailbox.model_dump(exclude={"email"})) if mailbox else Wishes()
+        return Recipient(None, Reader(wishes.language or DEFAULT, zone), wishes, zone)
+
+    def _mailbox(self, message: Message) -> Mailbox | None:
+        office = self._definitions.office_now(message.programme, message.office or "")
+        return office.mailbox if office else None
 
     async def _loaded(self, message: Message) -> Document | None:
         return await self._store.load(PERSONS.name if message.to == "expert" else INSTITUTIONS.name, message.recipient)

@@ -159,15 +159,17 @@ class Sending:
         self, id: str, message: Message, others: list[Message], recipient: Recipient, now: datetime
     ) -> tuple[str, str | None]:
         """What became of it, as a verb with its reason; no verb where it has to be tried again."""
-        await self._noting(self._reading(message, now))
+        if recipient.document is not None:
+            await self._noting(self._reading(message, now))
         try:
             address = await self._recipients.address(recipient, message)
         except Gone:
             return "lapse", ERASED
         if address is None:
-            # Whoever sent something in was given a receipt there and then; anything else somebody has to tell.
-            receipt = kind_of(message.template, message.to) == "receipt"
-            return "lapse" if receipt else "give-up", NO_ADDRESS
+            # Whoever sent something in was given a receipt there and then, and an office is told by what waits today;
+            # anything else somebody has to tell.
+            told = message.to == "office" or kind_of(message.template, message.to) == "receipt"
+            return "lapse" if told else "give-up", NO_ADDRESS
         reader, zone = recipient.reader, self._recipients.zone_of(message)
         words = gathered([message, *others], reader, zone, self._base_url) if others else None
         words = words or worded(message, reader, zone, self._base_url)

@@ -6,10 +6,11 @@ of message lasts: so a replay, a rebuild, an import or a history from years ago 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from services.registration.domain.messages import MESSAGE, TAKEN_BACK, Recipient, message_id
-from services.registration.domain.notices import CORRECTION, LASTS, NOTICES, TAKES_BACK, Notice
+from services.registration.domain.messages import MESSAGE, TAKEN_BACK, Recipient, message_id, office_recipient
+from services.registration.domain.notices import CORRECTION, LASTS, LATE_TOO, NOTICES, TAKES_BACK, Notice
 from services.registration.store import INSTITUTIONS, MESSAGES, PERSONS
 from services.registration.work.recipients import office_zone
 from shared.cases.case import Asked
@@ -25,6 +26,7 @@ from shared.telemetry.observability import count
 
 SWITCHED_ON = "sending"
 OF_ONE_FACT_AT_MOST = 20
+_NAMED: Mapping[Recipient, str] = {"expert": "person", "host": "institution"}
 _TOPIC_OF_PERSONS, _TOPIC_OF_INSTITUTIONS = PERSONS.name, INSTITUTIONS.name
 
 
@@ -78,7 +80,15 @@ class Telling:
             return
         if (event.recorded_late or due_at <= now) if notice.reminds else now - event.happened_at > notice.lasts:
             return
-        recipient = self._recipient(delivery, notice.to)
+        to_office = notice.to == "office"
+        if to_office and event.recorded_late and notice.template not in LATE_TOO:
+            return
+        office = self._office_told(delivery, notice) if to_office else None
+        if (to_office and office is None) or notice.is_own(delivery.envelope, office):
+            # Without an address, what waits today is all that an office is told.
+            return
+        programme = delivery.envelope.scope.programme
+        recipient = office_recipient(programme, office) if office else self._recipient(delivery, notice.to)
         if recipient is None:
             count("recipient_unknown")
             return
@@ -92,6 +102,7 @@ class Telling:
             due_at=due_at,
             expires_at=ends if until is None else min(ends, until),
             held=notice.held or event.recorded_late,
+            office=office,
         )
 
     async def _take_back(self, delivery: Delivery, replaced: str) -> None:
@@ -104,20 +115,22 @@ class Telling:
             if message.status == "sent":
                 now, to = self._runtime.now(), message.to
                 said = {"template": CORRECTION, "due_at": now, "expires_at": now + LASTS["decision"], "held": True}
-                await self._save(delivery, message.recipient, to, **said)
+                await self._save(delivery, message.recipient, to, office=message.office, **said)
             else:
                 command = MESSAGE.ask("lapse", reason=TAKEN_BACK)
                 await self._kernel.execute(MESSAGES, document["_id"], command, delivery.cause(document["_id"]))
 
-    async def _save(self, delivery: Delivery, recipient: str, to: Recipient, **said: object) -> None:
+    async def _save(
+        self, delivery: Delivery, recipient: str, to: Recipient, *, office: str | None = None, **said: object
+    ) -> None:
         envelope, scope = delivery.envelope, delivery.envelope.scope
         template = str(said["template"])
         body = {
             "event": envelope.id,
             "about": delivery.event.topic,
             "subject": envelope.subject,
-            "person" if to == "expert" else "institution": recipient,
-            "office": scope.office or await self._office(recipient, to),
+            **({_NAMED[to]: recipient} if to in _NAMED else {}),
+            "office": office or scope.office or await self._office(recipient, to),
             "programme": scope.programme,
             "programme_version": scope.programme_version,
             **said,
@@ -128,9 +141,16 @@ class Telling:
         command: Asked = MESSAGE.ask("write", **body)
         await self._kernel.execute(MESSAGES, id, command, cause, known=None)
 
+    def _office_told(self, delivery: Delivery, notice: Notice) -> str | None:
+        """The code of the office that the notice is for, if that has an address now. Raises TooEarly."""
+        scope = delivery.envelope.scope
+        code = notice.whose(delivery.event, scope)
+        office = self._definitions.office_now(scope.programme, code) if code else None
+        return office.code if office and office.mailbox else None
+
     def _recipient(self, delivery: Delivery, to: Recipient) -> str | None:
         """The person's or the institution's id, by the event, or by what is known of its subject."""
-        name = "person" if to == "expert" else "institution"
+        name = _NAMED[to]
         own = _TOPIC_OF_PERSONS if to == "expert" else _TOPIC_OF_INSTITUTIONS
         if delivery.event.topic.endswith(f".{own}"):
             return delivery.subject

@@ -6,7 +6,7 @@ again through the edge under the same key is one command.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,9 +31,10 @@ from shared.web.lists import query
 from shared.web.pages.choices import Choices
 from shared.web.pages.conflict import conflict_of
 from shared.web.pages.filled import Form
-from shared.web.pages.forms import Field, Posted, fields_of, json_of
+from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
 from shared.web.pages.kept import KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.prefilled import prefilled
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
@@ -73,6 +74,8 @@ class CasePages:
             query(request, PARAMETER)
             document = await self._document(request, admitted, verb)
             posted = Posted({KEY: (admitted.edge.runtime.new_id(),), VERSION: (str(document.get("version", "")),)})
+            begun = self._stands(admitted, verb, document) if document else await self._own(admitted, verb)
+            posted = Posted({**posted.values, **begun})
             return await self._form(request, admitted, verb, document, posted)
 
         return endpoint
@@ -96,6 +99,20 @@ class CasePages:
 
         vars(endpoint)[KEPT] = self._kept(verb)
         return endpoint
+
+    async def _own(self, admitted: Admitted, verb: str) -> Mapping[str, tuple[str, ...]]:
+        """What whoever opens a case would have to look up: their own office, or their institution's reference."""
+        own = dict(await admitted.equalities())
+        return {one.pointer: (own[one.name],) for one in in_order(self._fields_of(verb)) if one.name in own}
+
+    def _stands(self, admitted: Admitted, verb: str, document: Document) -> Mapping[str, tuple[str, ...]]:
+        """What the case says already of what the verb says anew."""
+        names = self._served.case.rows[verb][0].anew
+        return (
+            prefilled(self._fields_of(verb), names, self._served.represent(document, admitted.principal))
+            if names
+            else {}
+        )
 
     def _kept(self, verb: str) -> KeptForm:
         """The form for whoever sent it without a pass: nothing of any case is in it, but what was typed."""

@@ -16,7 +16,7 @@ from shared.web.pages.choices import Choices
 from shared.web.pages.formatting import Formats
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import HEADERS
-from shared.web.pages.shown import Shown, columns_of
+from shared.web.pages.shown import Shown, columns_of, labelled
 from shared.web.pages.standing import zone_of_office
 from shared.web.pages.static import packed
 from shared.web.pages.words import translations
@@ -67,12 +67,11 @@ async def _all_of(asked: AskedList, served: Served, admitted: Admitted) -> tuple
 
 
 def _rows(served: Served, cells: Shown, found: Sequence[Seen], *, cut: bool) -> list[list[str]]:
-    words, columns = translations(cells.language), columns_of(served.columns, found)
-    fields = [words.gettext(f"field:{path.rpartition('.')[2]}") for path in columns]
-    rows = [[words.gettext("Reference"), words.gettext("Status"), *fields]]
+    words, columns = translations(cells.language), labelled(columns_of(served.columns, found), cells.language)
+    rows = [[words.gettext("Reference"), words.gettext("Status"), *(label for _, label in columns)]]
     for seen in found:
         status = words.gettext(f"state:{served.name}:{seen.state}")
-        rows.append([inert(seen.id), status, *(inert(cells.plain(seen, path)) for path in columns)])
+        rows.append([inert(seen.id), status, *(inert(cells.plain(seen, path)) for path, _ in columns)])
     if cut:
         said = words.gettext("Cut here: these are the first %(number)s. Narrow the list to have the others.")
         rows.append([said % {"number": Formats(cells.language).number(len(found))}])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import date as Day
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations
 
 from babel import Locale
@@ -35,6 +35,7 @@ _MINOR_UNITS: Mapping[str, int] = {
     )
     for code in codes.split()
 }
+_LTR, _END = Markup('<bdi dir="ltr">'), Markup("</bdi>")
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # Down to two of a unit, so that nobody reads "1 day left" with two hours less than that to go.
 _LEFT = ((_DAY, "duration-day"), (_HOUR, "duration-hour"), (_MINUTE, "duration-minute"))
@@ -43,6 +44,18 @@ _LEFT = ((_DAY, "duration-day"), (_HOUR, "duration-hour"), (_MINUTE, "duration-m
 @cache
 def locale_of(language: str) -> Locale:
     return Locale.parse(_LOCALES[language])
+
+
+@lru_cache(maxsize=4_096)
+def _day_in_words(language: str, day: Day) -> str:
+    text = format_date(day, "d MMMM y", locale=locale_of(language))
+    return text.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else text
+
+
+@cache
+def _city_of(language: str, zone: tzinfo) -> str:
+    city: str = get_timezone_location(zone, locale=locale_of(language), return_city=True)
+    return city
 
 
 def rounded(value: int | str | Decimal, decimals: int) -> Decimal:
@@ -63,7 +76,8 @@ def name(text: str) -> Markup:
 
 def reference(text: str) -> Markup:
     """A reference, a code or a telephone number: from left to right whatever stands around it."""
-    return Markup('<bdi dir="ltr">{}</bdi>').format(text)
+    # Joined and not formatted: a list has hundreds of them.
+    return _LTR + text + _END
 
 
 telephone = reference
@@ -163,8 +177,7 @@ class Formats:
         return Markup('<bdi lang="{}">{}</bdi>').format(language, texts[language])
 
     def _long(self, day: Day) -> str:
-        text = format_date(day, "d MMMM y", locale=self._locale)
-        return text.replace("1 ", "1er ", 1) if self.language == "fr" and day.day == 1 else text
+        return _day_in_words(self.language, day)
 
     def _in_zone(self, at: datetime, zone: tzinfo) -> Markup:
         if at.tzinfo is None:
@@ -174,8 +187,7 @@ class Formats:
         if zone is UTC or str(zone) == "UTC":
             text = filled(self._words.gettext("%(date)s, %(time)s UTC"), **said)
         else:
-            city = get_timezone_location(zone, locale=self._locale, return_city=True)
-            said |= {"city": city, "offset": self._ltr(_offset(local))}
+            said |= {"city": _city_of(self.language, zone), "offset": self._ltr(_offset(local))}
             text = filled(self._words.gettext("%(date)s, %(time)s (%(city)s time, %(offset)s)"), **said)
         return Markup('<time datetime="{}">{}</time>').format(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", text)
 

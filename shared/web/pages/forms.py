@@ -117,6 +117,15 @@ class Field:
         return replace(self, word=words.get(self.pointer, ""), inner=inner)
 
 
+def in_order(fields: Iterable[Field]) -> Iterator[Field]:
+    """The fields, with those of groups in their groups' places; lists whole."""
+    for one in fields:
+        if one.kind == "group":
+            yield from in_order(one.inner)
+        else:
+            yield one
+
+
 def fields_of(schema: Mapping[str, Any]) -> tuple[Field, ...]:
     """The fields of a body by its JSON Schema, in the order in which the model has them; without what follows from
     others."""

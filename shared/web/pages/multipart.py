@@ -83,7 +83,8 @@ class _Form:
             head = _head(await self._until(b"\r\n\r\n", HEAD_BYTES_AT_MOST))
             name, file = head.get_param("name", header="content-disposition"), head.get_filename()
             if file is not None or head.get_param("filename", header="content-disposition") is not None:
-                kind = head.get_content_type() if "content-type" in head else ""
+                # As it is said: what reads it as mail makes plain text of one that is empty.
+                kind = str(head.get("content-type", "")).partition(";")[0].strip().lower()
                 return SentFile(fields, file or "", kind, self._file())
             fields[str(name)] = _text(await self._until(self._ends, FIELD_BYTES_AT_MOST))
         raise Refusal("form_malformed", status=422)

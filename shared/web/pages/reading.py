@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from shared.identity.roles import Role
 from shared.programmes.model import Definition
-from shared.store.narrowing import TRANSFER
+from shared.store.narrowing import TO_US, TRANSFER
 from shared.store.port import Document
 from shared.store.relations import RECEIVING, STATUS
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
@@ -31,7 +31,7 @@ from shared.web.pages.exporting import FILE, ROWS_AT_MOST
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.shown import PART, Shown, columns_of, parts_of
+from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
 from shared.web.pages.standing import acts_of, standing_of, zone_of_office
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
@@ -76,7 +76,7 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=case,
                 rows=shown,
-                columns=columns_of(served.columns, shown),
+                columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
                 cells=Shown(admitted.reader.language, lists, zone, role),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
@@ -99,7 +99,7 @@ class ReadingPages:
     def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
         """What only officers narrow the list by, and whether it tells who works on a case."""
         case = self._served.case
-        taken = case.is_taken_by(role) and TRANSFER not in asked
+        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
         return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class ReadingPages:
             for verb in self._common
             if verb in verbs
             and any(one in row.before for row in case.rows[verb] for one in in_state)
-            and (RECEIVING in case.rows[verb][0].by.values()) == (TRANSFER in asked)
+            and (RECEIVING in case.rows[verb][0].by.values()) == (asked.get(TRANSFER) == TO_US)
         ]
 
     @cached_property

@@ -173,6 +173,12 @@ def columns_of(declared: Sequence[str], listed: Sequence[Seen]) -> tuple[str, ..
     return tuple(path for path in declared if any(found_at(seen, path) is not None for seen in listed))
 
 
+def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ...]:
+    """Each column with its words."""
+    words = translations(language)
+    return tuple((path, words.gettext(f"field:{path.rpartition('.')[2]}")) for path in columns)
+
+
 def found_at(seen: BaseModel, path: str) -> Any:
     """The value under the field, or the field of a part; None where it is not there, or hidden."""
     found: Any = seen

@@ -13,17 +13,18 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from shared.cases.case import Case
+from shared.cases.case import Case, Move
+from shared.cases.revisions import REVISING
 from shared.cases.taking import taken_by
 from shared.identity.policy import Equality
 from shared.identity.roles import Relation, Role
 from shared.programmes.definitions import Definitions
-from shared.store.narrowing import ME, TAKEN_BY, narrowed, read
+from shared.store.narrowing import ME, TAKEN_BY, TO_US, TRANSFER, Listed, narrowed, read
 from shared.store.port import Document
-from shared.store.relations import PROGRAMME, STATUS
+from shared.store.relations import PASSING, PROGRAMME, RECEIVING, STATUS
 from shared.web.acting import Behind, Served, open_to
 from shared.web.callers import Granted
-from shared.web.filters import TAKERS, asked_by
+from shared.web.filters import TAKERS, WAYS, asked_by
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.words import translations
@@ -34,6 +35,8 @@ OWN: Relation = "own"
 # So many of one state are counted; of more it is said that there are more.
 COUNTED_AT_MOST = 200
 OLDEST = 3
+# A case, and what is open in it to the reader.
+Looked = tuple[Document, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,17 @@ class Further:
 
 
 @dataclass(frozen=True)
+class Task:
+    verb: str
+    number: int
+    oldest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Waiting:
-    """Cases of one kind in one state. `more`: there are more than `number`. `taken`: of those that officers take, the
+    """Cases of one kind in one state, or (`transfer`) between two offices, by the value of the filter that shows them.
+    `more`: there are more than `number`. `tasks`: of those in which somebody has done what waits for an answer now, by
+    the verb that gives it: how many, and the oldest. `taken`: of those that officers take, the
     same of what the reader has and of what nobody has, by the value of the filter that shows them."""
 
     kind: str
@@ -63,6 +75,8 @@ class Waiting:
     more: bool
     oldest: tuple[str, ...]
     taken: tuple[tuple[str, int, bool], ...] = ()
+    transfer: str = ""
+    tasks: tuple[Task, ...] = ()
 
 
 def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Further] = ()) -> APIRouter:
@@ -119,32 +133,67 @@ async def waiting_in(served: Served, behind: Behind, granted: Granted, equality:
     """What waits for the reader among the cases of that relation. Raises Unavailable, TooEarly."""
     statuses = waits_in(served.case, granted.principal.role)
     found = [await _counted(served, behind, granted, equality, status) for status in statuses]
+    if served.case.is_received_by(granted.principal.role):
+        found += [await _between(served, granted, equality[1], way) for way in WAYS]
     return [one for one in found if one.number]
 
 
+async def _between(served: Served, granted: Granted, office: str, way: str) -> Waiting:
+    """What one office has asked another one for and waits for the answer."""
+    index = RECEIVING if way == TO_US else PASSING
+    listed = Listed(index, (office,))
+    documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
+    oldest = sorted(documents, key=lambda one: str(one["state"][TRANSFER]["asked_at"]))[:OLDEST]
+    ids = tuple(str(one["_id"]) for one in oldest)
+    return Waiting(served.name, "", len(documents), last is not None, ids, transfer=way)
+
+
 async def _counted(served: Served, behind: Behind, granted: Granted, equality: Equality, status: str) -> Waiting:
-    waiting, more = await _waiting(served, behind, granted, equality, {STATUS: status})
-    oldest = tuple(str(one["_id"]) for one in sorted(waiting, key=_since)[:OLDEST])
+    looked, more = await _waiting(served, behind, granted, equality, {STATUS: status})
+    waiting = [one for one, _ in looked]
     taken = []
     for whose in TAKERS if served.case.is_taken_by(granted.principal.role) and status in served.case.taken_in else ():
         account = granted.principal.account if whose == ME else None
         found, further = [one for one in waiting if taken_by(one) == account], False
         if more:
-            found, further = await _waiting(served, behind, granted, equality, {STATUS: status, TAKEN_BY: whose})
+            again, further = await _waiting(served, behind, granted, equality, {STATUS: status, TAKEN_BY: whose})
+            found = [one for one, _ in again]
         taken.append((whose, len(found), further))
-    return Waiting(served.name, status, len(waiting), more, oldest, tuple(taken))
+    return Waiting(
+        served.name, status, len(waiting), more, _oldest(waiting), tuple(taken), tasks=_tasks(served.case, looked)
+    )
+
+
+def _tasks(case: Case[Any], looked: Sequence[Looked]) -> tuple[Task, ...]:
+    """By each verb that answers what waits within a state, such as a report: it is not open in all that stand there."""
+    found = []
+    for verb in case.verbs:
+        if not any(_answers(row) for row in case.rows[verb]):
+            continue
+        waiting = [one for one, verbs in looked if verb in verbs]
+        found += [Task(verb, len(waiting), _oldest(waiting))] if waiting else []
+    return tuple(found)
+
+
+def _answers(row: Move) -> bool:
+    stays = any(row.leads_to(status) == {status} for status in row.before)
+    return row.when is not None and stays and not row.aside and row.verb not in REVISING
+
+
+def _oldest(waiting: Sequence[Document]) -> tuple[str, ...]:
+    return tuple(str(one["_id"]) for one in sorted(waiting, key=_since)[:OLDEST])
 
 
 async def _waiting(
     served: Served, behind: Behind, granted: Granted, equality: Equality, asked: Mapping[str, str]
-) -> tuple[list[Document], bool]:
+) -> tuple[list[Looked], bool]:
     """Those of the list in which a step is open to the reader, and whether there are more to be looked at."""
     offices, by = _offices(served.case, behind.definitions), asked_by(granted.principal.account, asked)
     listed = narrowed(served.case, *equality, by, offices)
     documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
     rows = served.case.rows
     found = [(one, await open_to(served, one, granted)) for one in documents]
-    return [one for one, verbs in found if any(not rows[verb][0].aside for verb in verbs)], last is not None
+    return [one for one in found if any(not rows[verb][0].aside for verb in one[1])], last is not None
 
 
 def _offices(case: Case[Any], definitions: Definitions) -> dict[str, Iterable[str]]:

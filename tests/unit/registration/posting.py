@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.registration.domain.contact import Wishes
+from services.registration.domain.examples import DEFINITION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import SERVICE, Identifiers
@@ -21,11 +22,12 @@ from services.registration.work.telling import Telling
 from shared.audit.chain import Reading
 from shared.clock import RealRuntime, derived_id, text_of
 from shared.contracts.base import Envelope, Event, Scope
-from shared.contracts.registration import Attributes, ProfileEntry
+from shared.contracts.registration import Attributes, ProfileEntry, ProgrammePublished
 from shared.errors import Overloaded
 from shared.identity.keys import Keys
 from shared.messaging.handlers import Delivery
 from shared.messaging.local import LocalLog
+from shared.messaging.port import Message
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, Replica, stored
 from shared.store.aggregates import Cause
@@ -71,8 +73,8 @@ class Post:
         self.clock, self.box = Clock(), Box()
         self.store = LocalStore(None, stored(COLLECTIONS, SHADOWS), self.clock)
         self.keys = Keys.in_memory(random.Random(1))
-        log = LocalLog(None, list(TOPICS.values()), self.clock)
-        self.replica = Replica(SERVICE, Ports(self.store, log, self.clock, self.keys), COLLECTIONS, SHADOWS)
+        self.log = LocalLog(None, list(TOPICS.values()), self.clock)
+        self.replica = Replica(SERVICE, Ports(self.store, self.log, self.clock, self.keys), COLLECTIONS, SHADOWS)
         self.identifiers = Identifiers(self.keys, self.clock.rng)
         self.telling = Telling(self.replica, sends=sends)
         recipients = Recipients(self.replica, self.identifiers)
@@ -80,7 +82,8 @@ class Post:
         self.sending = Sending(
             self.replica, recipients, self.box if sends else None, "http://127.0.0.1:8000", self._note
         )
-        self.sent = 0
+        self.sent = self.published = 0
+        self.offices: list[dict[str, Any]] = []
 
     async def _note(self, reading: Reading) -> None:
         if self.box.failing and isinstance(self.box.failing[0], Overloaded):
@@ -94,6 +97,35 @@ class Post:
         asked = PERSON.ask("record", office="kabul", entry=entry)
         private = await self.identifiers._sealed(WHO, {"email": address} if address else {})
         await self.replica.kernel.execute(PERSONS, WHO, asked, Cause(derived_id("recorded")), private=private)
+
+    async def office(self, code: str, **mailbox: Any) -> None:
+        """A programme's office, which may have an address."""
+        offices = [{**DEFINITION["offices"][0], "code": code, **({"mailbox": mailbox} if mailbox else {})}]
+        others = [one for one in self.offices if one["code"] != code]
+        self.offices = [*others, *offices]
+        version = self.published = self.published + 1
+        definition = {**DEFINITION, "offices": self.offices}
+        event = ProgrammePublished(
+            happened_at=NOW, code=definition["code"], definition_version=version, definition=definition
+        )
+        envelope = Envelope(
+            id=derived_id("programme", str(version)),
+            type=event.type_name(),
+            version=event.version,
+            source="/registration",
+            subject=event.code,
+            time=text_of(NOW),
+            epoch=1,
+            sequence=version,
+        )
+        headers = tuple((name, text.encode()) for name, text in envelope.headers().items())
+        await self.log.append(event.topic, 0, [Message(event.code, event.body().encode(), headers)])
+        while not self._knows(event.code, version):
+            await self.clock.sleep(0.001)
+
+    def _knows(self, code: str, version: int) -> bool:
+        definitions = self.replica.definitions
+        return code in definitions.codes() and definitions.newest_version(code) >= version
 
     async def wishes(self, **said: Any) -> None:
         """How the person wants to be written to."""
@@ -114,8 +146,10 @@ class Post:
             time=text_of(event.happened_at),
             epoch=1,
             sequence=known.pop("sequence", 1),
-            scope=Scope("kabul"),
+            scope=known.pop("scope", Scope("kabul")),
             recorded_time=text_of(known.pop("recorded_at", self.clock.instant)),
+            by_role=known.pop("by_role", None),
+            by_office=known.pop("by_office", None),
         )
         delivery = Delivery(envelope, event, known)
         await self.telling.heard(delivery)
@@ -145,8 +179,14 @@ class Post:
 async def posting(*, sends: bool = True) -> AsyncIterator[Post]:
     post = Post(sends=sends)
     await post.store.start()
+    await post.log.start()
+    post.replica.definitions.start()
+    while not post.replica.definitions.ready:
+        await post.clock.sleep(0.001)
     try:
         yield post
     finally:
+        await post.replica.definitions.stop()
         await post.store.stop()
+        await post.log.stop()
         post.clock.close()

@@ -12,13 +12,15 @@ import httpx
 from services.registration.domain.files import FILE_BYTES_AT_MOST, PIECE_BYTES
 from services.registration.files.resumed import PARTIAL
 from services.registration.store import DRAFTS, FILE_PIECES, FILES
+from shared.clock import together
 from tests.unit.registration.test_applying import APPLICATION, begun, documents, filled, sent, town
-from tests.unit.registration.test_entrance import Town, hidden
+from tests.unit.registration.test_entrance import Town, enter, hidden
 from tests.unit.registration.test_file_content import CANARY, pdf, png
 
 __all__ = ("town",)
 PAGE = f"{APPLICATION}/files"
 NAME = "Qzcanary diploma.pdf"
+PIECE = {"Content-Type": PARTIAL, "Upload-Complete": "?0"}
 
 
 @dataclass
@@ -36,8 +38,9 @@ async def added(
     return await browser.post(f"{PAGE}/whole/diploma", data=fields, files={"file": (name, content, kind)})
 
 
-async def the_file(town: Town) -> dict[str, Any]:
-    (found,) = [one for one in await documents(town, FILES.name) if one["state"]["status"] != "gone"]
+async def the_file(town: Town, document: str = "diploma") -> dict[str, Any]:
+    all_of_them = [one for one in await documents(town, FILES.name) if one["state"]["document"] == document]
+    (found,) = [one for one in all_of_them if one["state"]["status"] != "gone"]
     return found
 
 
@@ -106,6 +109,13 @@ async def test_a_form_is_checked_before_its_file_is_taken_and_twice_is_once(town
         for _ in range(2):
             assert (await added(browser, pdf(), **{"idempotency-key": "one"})).status_code == 303
         assert (await the_file(town))["state"]["status"] == "kept"
+        # Pressed twice before the first was answered.
+        page = await browser.get(PAGE)
+        fields, given = {"csrf": hidden(page), "idempotency-key": "both"}, ("a.pdf", pdf(size=PIECE_BYTES * 2), "")
+        both = [browser.post(f"{PAGE}/whole/diploma", data=fields, files={"file": given}) for _ in range(2)]
+        assert {answer.status_code for answer in await together(*both)} <= {303, 409, 503}
+        assert (await browser.post(f"{PAGE}/whole/diploma", data=fields, files={"file": given})).status_code == 303
+        assert (await browser.get(PAGE)).text.count("a.pdf</span>") >= 1
         body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + pdf()
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         assert (await browser.post(f"{PAGE}/whole/diploma", content=body, headers=headers)).status_code == 403
@@ -143,6 +153,12 @@ async def test_pieces_go_on_where_they_were(town: Town) -> None:
         assert (await browser.head(at)).headers["upload-offset"] == str(PIECE_BYTES)
         assert (await piece(PIECE_BYTES, content[PIECE_BYTES:], "?1")).headers["upload-complete"] == "?1"
         assert (await the_file(town))["state"]["status"] == "kept"
+        # A document that has room for one file: what nobody has finished gives way.
+        only = {**said, "/document": "curriculum-vitae"}
+        first = (await browser.post(PAGE, data={**only, "idempotency-key": "two"})).headers["location"]
+        assert 'id="file-curriculum-vitae"' in (await browser.get(PAGE)).text
+        assert (await browser.post(PAGE, data={**only, "idempotency-key": "three"})).status_code == 201
+        assert (await browser.patch(first, content=b"1", headers={**PIECE, "Upload-Offset": "0"})).status_code == 410
         foreign = {"Sec-Fetch-Site": "cross-site", "Content-Type": PARTIAL}
         assert (await browser.patch(at, content=b"", headers=foreign)).status_code == 403
     async with town.browser() as nobody:
@@ -168,6 +184,9 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
         await filled(browser)
         await added(browser, pdf())
         before = await the_file(town)
+        page = await browser.get(PAGE)
+        said = {"csrf": hidden(page), "idempotency-key": "late", "/document": "curriculum-vitae", "/size": "100"}
+        at = (await browser.post(PAGE, data={**said, "/media_type": "application/pdf"})).headers["location"]
         assert (await sent(browser)).status_code == 303
         late = await browser.post(f"{PAGE}/whole/diploma", data={"csrf": "x"}, files={"file": (NAME, pdf(), "")})
         assert late.status_code == 403
@@ -180,6 +199,10 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
             await town.clock.sleep(0.02)
         assert after["state"]["draft"] is None
         assert after["private"]["key"] != before["private"]["key"]
+        # One whose last piece came after the application was recorded.
+        headers = {**PIECE, "Upload-Complete": "?1", "Upload-Offset": "0"}
+        assert (await browser.patch(at, content=pdf(size=100), headers=headers)).status_code == 204
+        assert (await the_file(town, "curriculum-vitae"))["state"]["draft"] is None
         # The application ends, and takes with it only what is still its own.
         registration = town.services["registration"]
         (draft,) = await documents(town, DRAFTS.name)
@@ -195,6 +218,75 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
         await registration.files.registered(Again(after["state"]["expert"]))
         assert await the_file(town) == after
         assert CANARY not in str(await documents(town, FILE_PIECES.name)).encode()
+
+
+async def test_a_person_adds_files_where_asked_and_an_officer_opens_them_for_a_purpose(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as office:
+        await filled(browser)
+        await added(browser, pdf())
+        await sent(browser)
+        at = await recorded(browser, town)
+        page = await browser.get(at)
+        assert "Files" in (await browser.get(at.removesuffix("/files"))).text
+        # Nothing is asked now, so nothing is added.
+        assert 'type="file"' not in page.text
+        token = hidden(page)
+        fields = {"csrf": token, "idempotency-key": "late"}
+        late = await browser.post(f"{at}/whole/diploma", data=fields, files={"file": (NAME, pdf(), "application/pdf")})
+        assert (late.status_code, "No files are added now" in late.text) == (409, True)
+        own = await browser.post((await opens(town, browser, at))[0], data={"csrf": token})
+        assert own.content == pdf()
+
+        await enter(office, "officer@kabul")
+        page = await office.get(at, follow_redirects=True)
+        token = hidden(page)
+        assert NAME not in page.text
+        (path, *_) = re.findall(rf'action="({at}/[^"]+/read)"', page.text)
+        assert (await office.post(path, data={"csrf": token})).status_code == 422
+        assert (await office.post(path, data={"csrf": "x", "/purpose": "screening"})).status_code == 403
+        read = await office.post(path, data={"csrf": token, "/purpose": "screening"})
+        assert read.content == pdf()
+        assert "sandbox" in read.headers["content-security-policy"]
+        fields = {"csrf": token, "idempotency-key": "one"}
+        for _ in range(2):
+            given = {"file": ("scan.png", png(10, 10), "image/png")}
+            answer = await office.post(f"{at}/whole/residence-permit", data=fields, files=given)
+            assert answer.status_code == 303, answer.text
+        page = await browser.get(at)
+        assert "the office" in page.text
+        person = (await the_file(town, "diploma"))["state"]["person"]
+        looked = await browser.get(f"/registration/persons/{person}/readings")
+        assert looked.text.count("To compare what was stated with the documents") == 1
+        assert "Files" in looked.text
+
+        verb = at.removesuffix("/files") + "/request-info"
+        form = await office.get(verb)
+        said = {"csrf": hidden(form), "idempotency-key": "two", "version": hidden(form, "version"), "/items": "diploma"}
+        assert (await office.post(verb, data=said)).status_code == 303
+        page = await browser.get(at)
+        fields = {"csrf": hidden(page), "idempotency-key": "asked"}
+        given = {"file": ("scan.png", png(10, 10), "image/png")}
+        answer = await browser.post(f"{at}/whole/diploma", data=fields, files=given)
+        assert answer.status_code == 303, answer.text
+        page = await browser.get(at)
+        said = {"csrf": hidden(page), "idempotency-key": "pieces", "/document": "curriculum-vitae", "/size": "100"}
+        begun_now = await browser.post(at, data={**said, "/media_type": "application/pdf"})
+        assert begun_now.status_code == 201
+        headers = {**PIECE, "Upload-Offset": "0", "Upload-Complete": "?1"}
+        where = begun_now.headers["location"]
+        assert (await browser.head(where)).headers["upload-length"] == "100"
+        assert (await browser.patch(where, content=pdf(size=100), headers=headers)).status_code == 204
+        assert len(await opens(town, browser, at)) == 4
+
+
+async def opens(town: Town, browser: httpx.AsyncClient, at: str) -> list[str]:
+    """Where the files of the case are opened, once they are the person's."""
+    for _ in range(200):
+        found = re.findall(rf'action="({at}/[^"]+/read)"', (await browser.get(at)).text)
+        if found:
+            break
+        await town.clock.sleep(0.02)
+    return list(found)
 
 
 async def test_an_application_that_ends_ends_its_files(town: Town) -> None:

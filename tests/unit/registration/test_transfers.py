@@ -106,7 +106,7 @@ async def test_who_is_asked_sees_the_case_and_not_the_person(bureau: Bureau) -> 
     for whose in ("me", "nobody"):
         found = await get(f"/experts?transfer=to_us&taken_by={whose}", office=HERAT)
         assert found.json()["items"] == []
-    assert (await get("/experts?transfer=from_us")).status_code == 422
+    assert (await get("/experts?transfer=elsewhere")).status_code == 422
 
 
 async def test_with_both_consents_the_person_goes_too(bureau: Bureau) -> None:
@@ -215,6 +215,29 @@ async def test_the_pages_ask_and_answer(bureau: Bureau) -> None:
         assert WHY in (await other.get(f"{PAGE}/{expert}")).text
     gone = await bureau.http.get(f"{PAGE}/{expert}")
     assert gone.status_code == 404
+
+
+async def test_today_counts_what_one_office_asks_another_one(bureau: Bureau) -> None:
+    _, expert = await asked(bureau, "Today")
+    async with bureau.browser(office=HERAT) as other:
+        there = (await other.get("/registration/today")).text
+        listed = (await other.get(f"{PAGE}?transfer=to_us")).text
+    here = (await bureau.http.get("/registration/today")).text
+    for page, way, words in ((there, "to_us", "is asked to take over"), (here, "from_us", "asks another one")):
+        line = page.partition(f'href="{PAGE}?transfer={way}"')[2].partition("</li>")[0]
+        assert words in line
+        (number,) = re.findall(r'<span class="number">(\d+)</span>', line)
+        assert int(number) >= 1
+    # The oldest stand there, and all of them in the list.
+    assert len(re.findall(rf'href="{PAGE}/[0-9a-f-]+"', there.partition("transfer=to_us")[2])) >= 1
+    assert f"{PAGE}/{expert}" in listed
+    assert f"{PAGE}?transfer=to_us" not in here
+    own = (await bureau.serving.get("/experts?transfer=from_us&status=screening")).json()["items"]
+    assert expert in [one["id"] for one in own]
+    assert (await bureau.serving.get("/experts?transfer=from_us", office=HERAT)).json()["items"] == []
+    assert (await do(bureau, expert, DECLINE, HERAT, reason="no_capacity")).status_code == 200
+    own = (await bureau.serving.get("/experts?transfer=from_us")).json()["items"]
+    assert expert not in [one["id"] for one in own]
 
 
 async def test_many_are_passed_on_and_taken_over_at_once(bureau: Bureau) -> None:

@@ -6,10 +6,54 @@ const summary = document.querySelector(".problem[tabindex]");
 if (summary) summary.focus();
 
 // A second press sends nothing twice (the server would answer with the first result); Back makes it usable again.
+// Where there is no line the page stays with what was typed in it: the browser's own error would take its place.
+const dead = document.querySelector("[data-offline]");
+const keeping = new WeakMap();
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
+    if (form.dataset.sent) return event.preventDefault();
+    dead.hidden = navigator.onLine;
+    if (!navigator.onLine) {
+      event.preventDefault();
+      return form.append(dead);
+    }
     form.dataset.sent = "1";
+    const kept = keeping.get(form);
+    if (!kept) return;
+    event.preventDefault();
+    kept.then(() => {
+      delete form.dataset.sent;
+      form.requestSubmit(event.submitter);
+    });
+  });
+}
+
+// What is typed in a draft is kept from the first field on, also where nobody presses the button. One is sent after the
+// other, so that nothing overtakes what was typed later.
+for (const form of document.querySelectorAll("form[data-keep]")) {
+  let waiting = 0;
+  const send = (more) => fetch(form.action, {
+    method: "POST", body: new URLSearchParams(new FormData(form)), credentials: "same-origin", redirect: "manual", ...more,
+  }).catch(() => {});
+  const keep = () => {
+    waiting = 0;
+    const kept = (keeping.get(form) || Promise.resolve()).then(() => send({ signal: AbortSignal.timeout(10000) }));
+    keeping.set(form, kept);
+    kept.then(() => keeping.get(form) === kept && keeping.delete(form));
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(keep, 1000);
+  });
+  form.addEventListener("submit", () => {
+    clearTimeout(waiting);
+    waiting = 0;
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden || !waiting) return;
+    clearTimeout(waiting);
+    waiting = 0;
+    send({ keepalive: true });
   });
 }
 addEventListener("pageshow", () => {

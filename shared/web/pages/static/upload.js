@@ -72,7 +72,8 @@ class Sending {
         "Upload-Complete": last ? "?1" : "?0",
       };
       const answer = await this.asked(at, { method: "PATCH", headers, body: this.file.slice(offset, end) });
-      if (answer && answer.ok && !last) { offset = end; pause = FIRST_PAUSE; continue; }
+      // A page that asks for something else is no answer to a piece.
+      if (answer && answer.headers.has("Upload-Offset") && answer.ok && !last) { offset = end; pause = FIRST_PAUSE; continue; }
       if (answer && answer.status !== 409) return true;
       if (!answer) await rest(pause);
       pause = Math.min(pause * 2, LONGEST_PAUSE);

@@ -1,0 +1,506 @@
+"""The journeys, a tuple of steps each: what people do, in their order, on which pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tests.e2e.edge_world import OFFICE, PROGRAMME, running_programme, terms
+from tests.e2e.journeys.steps import (
+    acts,
+    creates,
+    enters,
+    follows,
+    is_a_file,
+    leads,
+    links_lead_somewhere,
+    opens,
+    presses,
+    says,
+    sends,
+    shows,
+    stands,
+    told,
+    without,
+)
+from tests.e2e.journeys.walking import SEND, Step, Walk
+
+# The subject under which the development system lets a host in.
+HOST_ACCOUNT = "host@all"
+HOST, OFFICER, EVALUATOR, PROTECTION = "host@", f"officer@{OFFICE}", "evaluator@", "protection@"
+APPLICANT = "whoever applies"
+PART = "/registration/application/part"
+
+NAMES = {
+    "/person/given_name": "Zqana",
+    "/person/family_name": "Qasmi {unique}",
+    "/person/born/year": "1971",
+    "/person/attributes/sex": "female",
+}
+CONTACT = {"/person/telephone": "020 7946 0018", "/person/attributes/country_of_residence": "NL"}
+BACKGROUND = {
+    "/person/attributes/nationality": "NL",
+    "/person/attributes/country_of_origin": "AF",
+    "/person/attributes/residence_status": "citizen",
+    "/person/attributes/education": "7",
+    "/person/attributes/occupation": "2310",
+    "/person/attributes/experience_years": "12",
+    "/person/attributes/sector": "education",
+    "/person/attributes/languages/0/language": "en",
+    "/person/attributes/languages/0/level": "B2",
+}
+CHOICE = {"/office": OFFICE, "/consents": "placement"}
+TERMS = {
+    "/programme": PROGRAMME,
+    "/office": OFFICE,
+    "/terms/country": "AF",
+    "/terms/sector": "education",
+    "/terms/host_type": "public",
+    "/terms/occupation": "2310",
+    "/terms/modality": "temporary",
+    "/terms/seats": "1",
+    "/terms/starts_on": "{starts_on}",
+    "/terms/ends_on": "{ends_on}",
+    "/terms/languages/0/language": "en",
+    "/terms/languages/0/level": "B1",
+    "/title": "Training of teachers {unique}",
+}
+INSTITUTION = {
+    "/name": "Zqanary college",
+    "/country": "AF",
+    "/sector": "education",
+    "/host_type": "public",
+}
+REPORT = {"/text": "Eighteen teachers were trained; they will train their colleagues."}
+
+
+def begins(walk: Walk) -> None:
+    """What every journey finds: days that lie ahead, and a name that nobody else has."""
+    said = terms("")
+    walk.ids |= {"unique": walk.cell.name, "starts_on": said["starts_on"], "ends_on": said["ends_on"]}
+
+
+def part(name: str, said: dict[str, str]) -> Step:
+    """One part of an application. In the whole form the line, the session and the tab end at each field."""
+
+    def step(walk: Walk) -> None:
+        reader, cell = walk.reader, walk.cell
+        follows(f"a[href='{PART}/{name}']", "application_part")(walk)
+        if cell.whole and cell.use == "script":
+            _ended_at_each(walk, name, said)
+        else:
+            says(said, faults=False)(walk)
+        reader.fill("done", "yes")
+        if cell.whole and cell.use == "plain":
+            reader.line_killed({})
+            reader.page.reload()
+        else:
+            reader.send(303)
+        reader.page.wait_for_url("**/registration/application")
+
+    return step
+
+
+def _ended_at_each(walk: Walk, name: str, said: dict[str, str]) -> None:
+    reader, so_far = walk.reader, dict[str, str]()
+    for field, value in said.items():
+        so_far[field] = walk.path(value)
+        reader.fill(field, walk.path(value))
+        reader.line_killed(so_far)
+        reader.session_ended(so_far, "draft_kept", ("sankofa-draft",))
+        # What is wrong so far is said, and kept all the same.
+        reader.send(303, 422)
+        reader.page.goto(f"{walk.town.url}{PART}/{name}")
+        assert [one for one, typed in so_far.items() if not reader.shown(one, typed)] == []
+    # The tab is closed on a field that nobody has sent.
+    first, value = next(iter(said.items()))
+    changed = walk.path(value) + " the second" if name == "names" else walk.path(value)
+    reader.fill(first, changed)
+    if name == "names":
+        with reader.page.expect_response(lambda one: one.request.method == "POST"):
+            pass
+        reader.page.goto("about:blank")
+        reader.page.goto(f"{walk.town.url}{PART}/{name}")
+        assert reader.shown(first, changed)
+        reader.fill(first, walk.path(value))
+
+
+def recorded(walk: Walk) -> None:
+    """The receipt says after a while what became of the application."""
+    page = walk.reader.page
+    for _ in range(100):
+        if page.locator("form[action='/registration/application/enter']").count():
+            break
+        page.wait_for_timeout(100)
+        page.reload()
+    walk.reader.look("application_receipt accepted")
+    walk.ids["code"] = page.locator("dl.words dd").last.inner_text().strip()
+
+
+def screened(walk: Walk) -> None:
+    people = walk.town.people
+    walk.ids["person"] = people.person_of(walk.ids["expert"])
+    if people.get(f"/registration/v1/experts/{walk.ids['expert']}").json()["state"] == "screening":
+        people.done(f"/registration/v1/experts/{walk.ids['expert']}/screen")
+
+
+def vacancies(walk: Walk) -> None:
+    """Two that the expert may apply to."""
+    people = walk.town.people
+    institution = people.institution()
+    walk.ids |= {name: people.assignment(institution) for name in ("vacancy", "closing")}
+
+
+def offered(walk: Walk) -> None:
+    walk.ids["match"] = walk.town.people.match(walk.ids["vacancy"], walk.ids["expert"], "offered")
+
+
+def under_way(walk: Walk) -> None:
+    """The placement of the match, with the expert at work."""
+    people = walk.town.people
+    walk.ids["placement"] = people.placement(walk.ids["match"], "active")
+
+
+def travelling(walk: Walk) -> None:
+    people = walk.town.people
+    walk.ids["placement"] = people.placement(walk.ids["match"], "travelling")
+
+
+def completed(walk: Walk) -> None:
+    people, path = walk.town.people, f"/placement/v1/placements/{walk.ids['placement']}"
+    for verb in ("accept-report", "certify", "complete"):
+        people.done(f"{path}/{verb}")
+
+
+def programme_that_ends(walk: Walk) -> None:
+    """One of the walk's own, to which somebody applies until it is over."""
+    code = f"ending-{walk.cell.name}"
+    walk.ids["ending"] = code
+    walk.town.people.publish(running_programme() | {"code": code})
+
+
+def programme_is_over(walk: Walk) -> None:
+    content = running_programme() | {"code": walk.ids["ending"]}
+    ended = (datetime.now(UTC) - timedelta(days=2)).date()
+    walk.town.people.publish(content | {"dates": {**content["dates"], "ends": ended}})
+
+
+def is_over(walk: Walk) -> None:
+    """The form says when the text was received, and keeps it."""
+    reader, page = walk.reader, walk.reader.page
+    reader.expected = ("status of 409",)
+    page.goto(f"{walk.town.url}/registration/application/check")
+    reader.look("application_check")
+    # Each replica hears of the programme's end by the log.
+    for _ in range(50):
+        with page.expect_response(lambda one: one.request.method == "POST"):
+            page.locator("main form button").last.click()
+        page.wait_for_load_state()
+        if page.locator("a[href='/registration/application/download']").count():
+            break
+    reader.look("application_check refused")
+    address = f"{walk.town.url}/registration/application/download"
+    assert b"Zqana" in reader.context.request.get(address).body()
+
+
+APPLYING: tuple[Step, ...] = (
+    begins,
+    enters(APPLICANT),
+    opens(f"/registration/apply/{PROGRAMME}", "apply"),
+    presses("main form button", 303, "application"),
+    part("names", NAMES),
+    part("contact", CONTACT),
+    part("background", BACKGROUND),
+    part("office", CHOICE),
+    follows("a[href='/registration/application/check']", "application_check"),
+    presses("main form button", 303, "application_receipt"),
+    recorded,
+    presses("form[action='/registration/application/enter'] button", 303, "today"),
+    opens("/registration/experts", "list"),
+    follows("tbody a", "case", named="expert"),
+)
+COMING_BACK: tuple[Step, ...] = (
+    enters("the same on another device"),
+    opens("/registration/drafts", "draft_code"),
+    says({"code": "{code}"}, faults=False),
+    lambda walk: walk.reader.send(200),
+    says({"fact": NAMES["/person/family_name"]}, faults=False),
+    presses(SEND, 303, "application_receipt"),
+    enters(APPLICANT),
+)
+EXPERT: tuple[Step, ...] = (
+    *APPLYING,
+    screened,
+    stands("registration/experts/{expert}", "eligible"),
+    opens("/registration/experts/{expert}", "case"),
+    links_lead_somewhere(),
+    vacancies,
+    opens("/matching/vacancies", "vacancies"),
+    opens("/matching/vacancies/{closing}", "vacancy"),
+    told("/matching/v1/assignments/{closing}/cancel", {"reason": "no_funds"}),
+    presses(SEND, 404, "refused vacancy"),
+    opens("/matching/vacancies/{vacancy}", "vacancy"),
+    presses(SEND, 303, "receipt"),
+    offered,
+    leads("matching/matches/{match}", "accept"),
+    links_lead_somewhere(),
+    acts("matching/matches/{match}", "accept"),
+    under_way,
+    leads("placement/placements/{placement}", "submit-report"),
+    acts("placement/placements/{placement}", "submit-report", REPORT),
+    completed,
+    opens("/placement/placements/{placement}", "case"),
+    links_lead_somewhere(),
+    is_a_file("main a[hreflang='{language}']", b"%PDF"),
+)
+CLOSING: tuple[Step, ...] = (
+    begins,
+    programme_that_ends,
+    enters(APPLICANT),
+    lambda walk: opens(f"/registration/apply/{walk.ids['ending']}", "apply")(walk),
+    presses("main form button", 303, "application"),
+    part("names", NAMES),
+    part("background", BACKGROUND),
+    part("office", CHOICE),
+    programme_is_over,
+    is_over,
+)
+
+
+def shortlisted(walk: Walk) -> None:
+    """Two of whom the host gets one."""
+    people = walk.town.people
+    experts = [people.expert() for _ in range(2)]
+    body = {"experts": experts, "override_reason": "few_candidates"}
+    path = f"/matching/v1/assignments/{walk.ids['assignment']}/shortlist"
+    people.eventually(lambda: people.post(path, body).is_success, "a shortlist")
+    found = people.get(f"/matching/v1/assignments/{walk.ids['assignment']}/shortlist").json
+    people.eventually(lambda: len(found()["items"]) == 2, "two on the shortlist")
+    walk.ids["match"] = str(found()["items"][0]["id"])
+
+
+def accepted(walk: Walk) -> None:
+    for verb in ("allocate", "offer", "accept"):
+        walk.town.people.done(f"/matching/v1/matches/{walk.ids['match']}/{verb}")
+
+
+def reported(walk: Walk) -> None:
+    people, path = walk.town.people, f"/placement/v1/placements/{walk.ids['placement']}"
+    people.done(f"{path}/submit-report", {"text": "Done."}, subject="writes")
+    people.done(f"{path}/accept-report", subject="reads")
+
+
+def cancelled_while_typing(walk: Walk) -> None:
+    """The office cancels the assignment while the host types: the form comes back with what was typed, and why."""
+    reader, id = walk.reader, walk.ids["assignment"]
+    reader.open(f"/matching/assignments/{id}/revise", "act")
+    reader.fill("/title", "What was typed meanwhile")
+    walk.town.people.done(f"/matching/v1/assignments/{id}/cancel", {"reason": "no_funds"})
+    reader.send(412)
+    reader.look("act conflict")
+    assert reader.shown("/title", "What was typed meanwhile")
+
+
+HOSTING: tuple[Step, ...] = (
+    begins,
+    enters(HOST),
+    opens("/today", "today"),
+    creates("matching/assignments", "create", TERMS, "assignment"),
+    leads("matching/assignments/{assignment}", "submit"),
+    acts("matching/assignments/{assignment}", "revise", {"/title": "Training of trainers {unique}"}, faults=False),
+    acts("matching/assignments/{assignment}", "submit"),
+)
+HOST_JOURNEY: tuple[Step, ...] = (
+    *HOSTING,
+    told(
+        "/matching/v1/assignments/{assignment}/request-edits",
+        {"items": ["languages"], "note": "Which languages do the teachers speak?"},
+    ),
+    opens("/matching/assignments/{assignment}", "case"),
+    acts("matching/assignments/{assignment}", "submit"),
+    told("/matching/v1/assignments/{assignment}/approve", subject="checker"),
+    told("/matching/v1/assignments/{assignment}/publish"),
+    opens("/matching/assignments/{assignment}", "case"),
+    links_lead_somewhere(),
+    shortlisted,
+    opens("/matching/matches?assignment={assignment}", "list"),
+    shows("tbody tr", 2),
+    opens("/matching/matches/{match}", "case"),
+    links_lead_somewhere(),
+    without("a[href^='/registration/persons']"),
+    accepted,
+    travelling,
+    leads("placement/placements/{placement}", "confirm-arrival"),
+    acts("placement/placements/{placement}", "confirm-arrival"),
+    reported,
+    acts("placement/placements/{placement}", "certify"),
+    acts("placement/placements/{placement}", "complete"),
+    stands("placement/placements/{placement}", "completed"),
+    follows("main a[href$='/timeline']", "timeline"),
+)
+
+
+def new_expert(walk: Walk) -> None:
+    """A case that waits, and two people who are alike."""
+    people = walk.town.people
+    walk.ids["expert"] = people.expert("screening", given_name="Zqana", family_name=f"Alike {walk.cell.name}")
+    walk.ids["alike"] = people.expert("screening", given_name="Zqana", family_name=f"Alike {walk.cell.name}")
+    walk.ids["person"] = people.person_of(walk.ids["expert"])
+
+
+def many_shortlisted(walk: Walk) -> None:
+    people = walk.town.people
+    walk.ids["assignment"] = people.assignment(people.institution(), seats=1)
+    shortlisted(walk)
+
+
+def chosen(verb: str, template: str) -> Step:
+    """All of the list's page are chosen, and what would happen is looked at."""
+
+    def step(walk: Walk) -> None:
+        reader = walk.reader
+        for one in reader.page.locator("input[name='case']").all():
+            one.check()
+        reader.fill("verb", verb)
+        reader.send(200, button="form.many button")
+        reader.look(template)
+
+    return step
+
+
+def did_not_come(walk: Walk) -> None:
+    """Whoever has the seat accepts, and is then on the way."""
+    found = walk.town.people.get(f"/matching/v1/assignments/{walk.ids['assignment']}/shortlist").json()["items"]
+    (walk.ids["match"],) = (str(one["id"]) for one in found if one["state"] == "allocated")
+    for verb in ("offer", "accept"):
+        walk.town.people.done(f"/matching/v1/matches/{walk.ids['match']}/{verb}")
+    travelling(walk)
+
+
+def typed_draft(walk: Walk) -> None:
+    walk.town.people.draft(walk.path("Lost {unique}"))
+
+
+def unknown(walk: Walk) -> None:
+    """What is not there, and what the role may not see, are pages too."""
+    reader = walk.reader
+    reader.expected = (*reader.expected, "status of 404", "status of 403")
+    reader.open("/registration/experts/0f5e2d0a-3f0c-5a51-8f0c-3d1b5b8f8c41", "refused")
+    reader.open("/registration/readings", "refused forbidden")
+
+
+OFFICERS_MORNING: tuple[Step, ...] = (
+    begins,
+    new_expert,
+    enters(OFFICER),
+    opens("/today", "today"),
+    opens("/registration/institutions", "list"),
+    creates("registration/institutions", "create", INSTITUTION, "institution"),
+    leads("registration/institutions/{institution}", "assess"),
+    acts("registration/institutions/{institution}", "assess"),
+    opens("/registration/experts?status=screening&order=newest", "list"),
+    acts("registration/experts/{expert}", "take"),
+    leads("registration/experts/{expert}", "screen"),
+    acts("registration/experts/{expert}", "screen"),
+    links_lead_somewhere(),
+)
+OFFICERS_DAY: tuple[Step, ...] = (
+    *OFFICERS_MORNING,
+    many_shortlisted,
+    opens("/registration/experts/{alike}/alike", "alike"),
+    opens("/registration/duplicates", "duplicates"),
+    opens("/registration/search", "search"),
+    says({"/name": "Zqana"}, faults=False),
+    presses(SEND, 200, "search found"),
+    opens("/registration/persons/{person}", "case"),
+    opens("/registration/persons/{person}/read-identity", "read_identity"),
+    says({"/purpose": "contact"}, faults=False),
+    presses(SEND, 200, "read_identity shown"),
+    opens("/matching/matches?assignment={assignment}&status=shortlisted", "list"),
+    chosen("allocate", "bulk"),
+    presses(SEND, 200, "bulk_done"),
+    did_not_come,
+    acts("placement/placements/{placement}", "report-no-show"),
+    stands("placement/placements/{placement}", "no_show"),
+    opens("/registration/messages", "list"),
+    follows("tbody a", "case"),
+    typed_draft,
+    opens("/registration/lost-codes", "lost_codes"),
+    says({"/programme": PROGRAMME, "/known_by": "family_name", "/said": "Lost {unique}"}, faults=False),
+    presses(SEND, 200, "lost_codes found"),
+    says({"/reason": "device_lost"}, faults=False),
+    presses("main section form button", 200, "code_given"),
+    opens("/sign-in/sessions", "sessions"),
+    unknown,
+)
+
+
+TWO_AT_ONE_CASE: tuple[Step, ...] = (
+    begins,
+    enters(HOST),
+    creates("matching/assignments", "create", TERMS, "assignment"),
+    opens("/matching/assignments/{assignment}/revise", "act"),
+    enters(OFFICER),
+    acts("matching/assignments/{assignment}", "revise", {"/title": "As the office has it"}, faults=False),
+    enters(HOST),
+    says({"/title": "As the host has it"}, faults=False),
+    presses(SEND, 412, "act conflict"),
+    shows("table.cards tbody tr .tag"),
+    sends("case"),
+    cancelled_while_typing,
+)
+LOOKING: tuple[Step, ...] = (
+    begins,
+    enters(EVALUATOR),
+    opens("/today", "today"),
+    opens("/monitoring/indicators", "dashboard"),
+    follows("main a[href^='/monitoring/indicators/']", "indicator"),
+    links_lead_somewhere(),
+    is_a_file("a[href*='table.csv']", b"\xef\xbb\xbf"),
+)
+
+
+def telephone_read(walk: Walk) -> None:
+    people = walk.town.people
+    walk.ids["expert"] = people.expert("screening", telephone="+31 20 794 0018")
+    walk.ids["person"] = people.person_of(walk.ids["expert"])
+    people.done(f"/registration/v1/persons/{walk.ids['person']}/read-identity", {"purpose": "contact"})
+
+
+ASKING_WHO_READ: tuple[Step, ...] = (
+    begins,
+    telephone_read,
+    enters(PROTECTION),
+    opens("/today", "today"),
+    opens("/registration/persons/{person}", "case"),
+    links_lead_somewhere(),
+    opens("/registration/persons/{person}/readings", "readings"),
+    shows("tbody tr"),
+    opens("/registration/readings?purpose=contact", "readings everywhere"),
+    shows("tbody tr"),
+    opens("/registration/duplicates", "duplicates"),
+    opens("/registration/persons/{person}/erase", "act"),
+)
+VISITING: tuple[Step, ...] = (
+    begins,
+    enters("a visitor"),
+    opens("/", "front"),
+    opens("/sign-in", "sign_in"),
+    opens("/registration/certificates/check", "check_certificate"),
+    opens("/registration/drafts", "draft_code"),
+)
+
+JOURNEYS: dict[str, tuple[Step, ...]] = {
+    "morning": OFFICERS_MORNING,
+    "applying": APPLYING,
+    "hosting": HOSTING,
+    "expert": (*EXPERT, *COMING_BACK),
+    "closing": CLOSING,
+    "host": HOST_JOURNEY,
+    "officer": OFFICERS_DAY,
+    "two": TWO_AT_ONE_CASE,
+    "evaluator": LOOKING,
+    "protection": ASKING_WHO_READ,
+    "visitor": VISITING,
+}
+# The journeys of the long form; the others are parts of them, for the suite.
+LONG = ("expert", "closing", "host", "officer", "two", "evaluator", "protection", "visitor")

@@ -1,0 +1,203 @@
+"""Messages to offices: who is told of what at which address, at once or in the morning, and what tells nobody."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.generate import built
+from services.registration.domain.notices import NOTICES
+from services.registration.store import MESSAGES
+from shared.contracts.base import Scope
+from shared.contracts.matching import OfferAccepted
+from shared.contracts.passed_on import ExpertTransferAsked, ExpertTransferDeclined, ExpertTransferred
+from shared.contracts.placement import NoShowReported, PlacementContracted, PlacementEndedEarly
+from shared.contracts.registration import ExpertAppealed, ExpertInfoProvided, ExpertRegistered
+from shared.errors import TooEarly
+from shared.programmes.loader import FileRefused, load_definition
+from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, posting
+
+BOX, OTHER = "kabul@office.example", "herat@office.example"
+NEXT_MORNING = {"hours": 20}
+
+
+def registered(**how: Any) -> ExpertRegistered:
+    said = {"happened_at": NOW, "person": WHO, "programme": "p", "office": "kabul", "channel": "self"}
+    return ExpertRegistered(**{**said, **how})
+
+
+def ended(party: Any) -> PlacementEndedEarly:
+    return PlacementEndedEarly(happened_at=NOW, party=party, reason="family")
+
+
+def test_every_template_of_an_office_is_of_one_kind() -> None:
+    kinds: dict[str, set[str]] = {}
+    for notices in NOTICES.values():
+        for one in (one for one in notices if one.to == "office"):
+            kinds.setdefault(one.template, set()).add(one.kind)
+    assert len(kinds) == 14
+    assert all(len(one) == 1 for one in kinds.values())
+
+
+async def test_an_office_without_an_address_is_told_nothing() -> None:
+    async with posting() as post:
+        await post.person()
+        await post.office("kabul")
+        await post.tell(registered())
+        assert [one["state"]["template"] for one in await post.ledger()] == ["registered"]
+
+
+async def test_what_is_not_urgent_is_one_mail_in_the_morning() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX)
+        first = await post.tell(registered())
+        await post.telling.heard(first)
+        await post.tell(ExpertInfoProvided(happened_at=NOW))
+        await post.tell(ExpertAppealed(happened_at=NOW, person=WHO, ground="facts"))
+        await post.sweep()
+        assert post.box.mails == []
+        await post.sweep(**NEXT_MORNING)
+        (mail,) = post.box.mails
+        assert mail.to == BOX
+        for said in ("registered with your office", "asked for has come", "appeal waits", CASE[:8]):
+            assert said in mail.text
+        assert CASE in mail.text
+        for hidden in (WHO, ADDRESS, "facts"):
+            assert hidden not in mail.text
+        # The address is no person's, so nobody's identifiers were read.
+        assert post.readings == []
+        of_office = [one["state"] for one in await post.ledger() if one["state"]["template"].startswith("office_")]
+        assert {one["status"] for one in of_office} == {"sent"}
+        assert all("person" not in one and "institution" not in one for one in of_office)
+
+
+async def test_an_office_may_want_each_at_once_and_some_not_at_all() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once", language="fr", unwanted=["progress"])
+        await post.tell(registered())
+        await post.tell(ExpertInfoProvided(happened_at=NOW))
+        await post.sweep()
+        (mail,) = post.box.mails
+        assert (mail.language, "Ce que votre bureau avait demandé" in mail.text) == ("fr", True)
+        assert ("office_registered", "dropped", "opted_out") in await post.states()
+
+
+async def test_what_is_urgent_does_not_wait() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX)
+        await post.tell(NoShowReported(happened_at=NOW))
+        for party in ("expert", "host", "programme"):
+            await post.tell(ended(party))
+        await post.sweep()
+        assert len(post.box.mails) == 3
+
+
+async def test_the_office_that_did_it_is_not_told() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.tell(registered(channel="officer"))
+        await post.tell(ended("programme"))
+        await post.tell(NoShowReported(happened_at=NOW, recorded_late=True))
+        assert [one for one in await post.states() if one[0].startswith("office_")] == []
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"by_role": "officer"}, False),
+        ({"by_role": "officer", "by_office": "herat"}, True),
+        ({"by_role": "expert"}, True),
+        ({}, True),
+    ],
+)
+async def test_an_office_whose_officer_acted_for_somebody_is_not_told(how: dict[str, str], told: bool) -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.tell(ended("expert"), **how)
+        assert bool([one for one in await post.states() if one[0].startswith("office_")]) is told
+
+
+async def test_transfers_are_told_to_the_other_office() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.office("herat", email=OTHER, often="at_once")
+        asked = ExpertTransferAsked(happened_at=NOW, to_office="herat", reason="workload", recorded_late=True)
+        await post.tell(asked)
+        (waits,) = await post.ledger()
+        # Recorded late, it is held, and is the other office's to release.
+        assert (waits["state"]["status"], waits["state"]["office"]) == ("held", "herat")
+        await post.tell(asked.model_copy(update={"recorded_late": False}))
+        await post.sweep()
+        await post.tell(ExpertTransferDeclined(happened_at=NOW, reason="no_capacity"))
+        await post.tell(ExpertTransferred(happened_at=NOW, office="herat", left="kabul"), scope=Scope("herat"))
+        await post.sweep()
+        assert [mail.to for mail in post.box.mails] == [OTHER, BOX, BOX]
+        assert all("workload" not in mail.text and "capacity" not in mail.text for mail in post.box.mails)
+
+
+async def test_an_arrival_that_nobody_confirmed_is_said_on_the_second_day_alone() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX)
+        starts, ends = NOW.date() + timedelta(days=5), NOW.date() + timedelta(days=60)
+        contracted = await post.tell(PlacementContracted(happened_at=NOW, starts_on=starts, ends_on=ends))
+        (message,) = [one for one in await post.ledger() if one["state"]["template"] == "office_arrival_unconfirmed"]
+        assert message["state"]["due_at"].startswith((NOW.date() + timedelta(days=7)).isoformat())
+        assert contracted.subject == CASE
+        # Nothing is known of a contract that stands by then.
+        await post.sweep(days=8)
+        assert post.box.mails == []
+        assert ("office_arrival_unconfirmed", "dropped", "no_longer_due") in await post.states()
+
+
+async def test_an_address_that_goes_meanwhile_ends_what_waits() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX)
+        await post.tell(NoShowReported(happened_at=NOW))
+        await post.office("kabul")
+        await post.sweep()
+        assert post.box.mails == []
+        assert ("office_placement_ended", "dropped", "no_address") in await post.states()
+
+
+async def test_a_replay_and_what_was_before_sending_tell_no_office() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.tell(NoShowReported(happened_at=NOW), recorded_at=NOW - timedelta(seconds=1))
+        await post.tell(NoShowReported(happened_at=NOW - timedelta(days=400), recorded_late=True))
+        assert await post.ledger() == []
+
+
+async def test_before_programmes_are_known_the_event_waits() -> None:
+    async with posting() as post:
+        await post.replica.definitions.stop()
+        post.replica.definitions._end_at_start = None
+        with pytest.raises(TooEarly):
+            await post.tell(NoShowReported(happened_at=NOW), placement={"person": WHO})
+
+
+async def test_officers_of_that_office_alone_find_it() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX)
+        await post.tell(ExpertInfoProvided(happened_at=NOW))
+        (document,) = await post.store.find(MESSAGES.name, "office", "kabul")
+        assert (document["ix"].get("own"), document["ix"].get("institution")) == (None, None)
+
+
+def test_every_event_of_the_table_is_heard() -> None:
+    """Also of the services whose cases no expert or host is told of."""
+    assert set(NOTICES) <= set(built("registration").replica.handled)
+    assert OfferAccepted in NOTICES
+
+
+def test_a_mailbox_is_an_address() -> None:
+    text = Path("deploy/programmes/trqn-1.yaml").read_text()
+    named = text.replace("time_zone: Asia/Kabul}", "time_zone: Asia/Kabul, mailbox: {email: kabul@office.example}}")
+    office = load_definition(named).office("kabul")
+    assert office
+    assert office.mailbox
+    assert (office.mailbox.email, office.mailbox.often) == (BOX, "daily")
+    with pytest.raises(FileRefused, match="/offices/1/mailbox/email"):
+        load_definition(named.replace(BOX, "nowhere"))
