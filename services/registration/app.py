@@ -145,7 +145,7 @@ class Registration:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
-        drafted = DraftFiles(self.replica, self.filing, self.work.handing_over, opening.accounts)
+        drafted = DraftFiles(self.replica, self.files, self.work.handing_over, opening.accounts)
         for one in (Applying(opening, self._experts, drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])

@@ -138,6 +138,8 @@ class Envelope:
 
     `time`: when it happened; `recorded_time`: the owner's clock at the decision, never backwards in a document; None
     for a record from before it was said. Both as RFC 3339 text.
+    `by_role`: as what somebody asked for it; None where it followed by itself. `by_office`: of that one, where it is
+    another office than the case's.
     """
 
     id: str
@@ -153,6 +155,8 @@ class Envelope:
     causation_id: str | None = None
     traceparent: str | None = None
     recorded_time: str | None = None
+    by_role: str | None = None
+    by_office: str | None = None
 
     def headers(self) -> dict[str, str]:
         """Headers of Kafka's binary content mode; the schema's version is in `ce_dataschema`."""
@@ -161,6 +165,8 @@ class Envelope:
             "ce_office": self.scope.office,
             "ce_programme": self.scope.programme,
             "ce_programmeversion": _text(self.scope.programme_version),
+            "ce_byrole": self.by_role,
+            "ce_byoffice": self.by_office,
             "ce_correlationid": self.correlation_id,
             "ce_causationid": self.causation_id,
             "ce_traceparent": self.traceparent,
@@ -198,6 +204,8 @@ class Envelope:
             sequence=int(headers["ce_sequence"]),
             recorded_time=headers.get("ce_recordedtime"),
             scope=Scope(headers.get("ce_office"), headers.get("ce_programme"), int(version) if version else None),
+            by_role=headers.get("ce_byrole"),
+            by_office=headers.get("ce_byoffice"),
             correlation_id=headers.get("ce_correlationid"),
             causation_id=headers.get("ce_causationid"),
             traceparent=headers.get("traceparent"),

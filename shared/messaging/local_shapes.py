@@ -41,6 +41,8 @@ COMMON = frozenset(
         "ce_office",
         "ce_programme",
         "ce_programmeversion",
+        "ce_byrole",
+        "ce_byoffice",
         "content-type",
     }
 )

@@ -76,18 +76,19 @@ class Definitions:
 
     def office(self, code: str, version: int | None, office: str | None) -> Office | None:
         """The office as the case's version lists it, else as the programme's first version that does: one that a case
-        was passed on to may be younger than the case. None for an office that none lists. Raises as `newest` does,
-        TooEarly for a version that has not arrived here yet."""
-        versions = self._of(code)
-        first = (versions[number] for number in sorted(versions))
+        was passed on to may be younger than the case. None for an office that none lists.
+
+        Raises TooEarly for a version that has not arrived here yet; without one, as `newest` does.
+        """
         asked = () if version is None else (self.version(code, version),)
-        found = (one.office(office) for one in (*asked, *first) if office is not None)
+        versions = self._of(code)
+        found = (one.office(office) for one in (*asked, *(versions[one] for one in sorted(versions))) if office)
         return next((one for one in found if one is not None), None)
 
     def office_now(self, code: str | None, office: str) -> Office | None:
         """The office as the programme's newest version has it; for a case of no programme, as the first programme by
-        its code has it. None for one that is gone. Raises as `newest` does."""
-        if not self.ready:
+        its code has it. None for one that is gone. Raises TooEarly while the programme has not arrived here."""
+        if not self.ready or (code is not None and code not in self._versions):
             raise TooEarly("programmes")
         found = (self.newest(one).office(office) for one in ([code] if code else self.codes()))
         return next((one for one in found if one is not None), None)

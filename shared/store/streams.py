@@ -49,22 +49,8 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
             raise Refusal("event_too_large", status=422)
         aggregate_name = event.topic.split(".", 1)[1]
         head = next_head(emitted.get(aggregate_name), emitter.epoch)
-        envelope = Envelope(
-            id=event_id(event.topic, draft["_id"], emitter.epoch, head["count"] + 1),
-            type=event.type_name(),
-            version=event.version,
-            source=f"/{emitter.service}",
-            subject=draft["_id"],
-            time=text_of(event.happened_at),
-            epoch=emitter.epoch,
-            sequence=head["count"] + 1,
-            recorded_time=recorded,
-            scope=emitter.scope,
-            correlation_id=emitter.cause.correlation_id,
-            causation_id=emitter.cause.causation_id,
-            traceparent=emitter.cause.traceparent,
-        )
         head["count"] += 1
+        envelope = _envelope(emitter, draft["_id"], event, head["count"], recorded)
         head["chain"] = chained(head["chain"], envelope.id, body)
         emitted[aggregate_name] = head
         outbox.append({"topic": event.topic, "value": body, "headers": envelope.headers()})
@@ -72,6 +58,28 @@ def emit(draft: Document, emitter: Emitter, events: Sequence[Event], now: dateti
     if draft["outbox"] and bytes_of(outbox) > OUTBOX_BYTES_AT_MOST:
         raise Overloaded("outbox", retry_after_seconds=30)
     draft |= {"emitted": emitted, "outbox": outbox, "pending": bool(outbox), "last_recorded_at": recorded}
+
+
+def _envelope(emitter: Emitter, subject: str, event: Event, sequence: int, recorded: str) -> Envelope:
+    cause, scope = emitter.cause, emitter.scope
+    by = cause.by or {}
+    return Envelope(
+        id=event_id(event.topic, subject, emitter.epoch, sequence),
+        type=event.type_name(),
+        version=event.version,
+        source=f"/{emitter.service}",
+        subject=subject,
+        time=text_of(event.happened_at),
+        epoch=emitter.epoch,
+        sequence=sequence,
+        recorded_time=recorded,
+        scope=scope,
+        by_role=by.get("role"),
+        by_office=by.get("office") if by.get("office") != scope.office else None,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.causation_id,
+        traceparent=cause.traceparent,
+    )
 
 
 def event_id(topic: str, subject: str, epoch: int, sequence: int) -> str:

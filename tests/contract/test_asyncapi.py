@@ -184,7 +184,7 @@ async def test_samples_fit_headers_and_bodies(name: str, runtime: RealRuntime) -
 
 
 def test_the_headers_are_those_that_are_written() -> None:
-    full = Envelope("i", "t", 1, "/s", "s", "t", 1, 1, Scope("o", "p", 1), "c", "e", "00", "r").headers()
+    full = Envelope("i", "t", 1, "/s", "s", "t", 1, 1, Scope("o", "p", 1), "c", "e", "00", "r", "expert", "q").headers()
     assert set(full) == set(HEADERS)
     bare = Envelope("i", "t", 1, "/s", "s", "t", 1, 1, recorded_time="r").headers()
     assert set(bare) == set(HEADERS) - OPTIONAL

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -20,7 +22,11 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from deploy.cli.main import app_of
+from shared.clock import derived_id
+from shared.identity.issuers import DEVELOPMENT_ISSUER
+from tests.e2e.edge_world import People
 from tests.e2e.system import SANKOFA, System
+from tests.e2e.test_erasure import document_of
 
 
 @pytest.fixture
@@ -62,6 +68,30 @@ def test_a_port_that_there_is_not_is_wrong_use(system: System, port: str) -> Non
         assert ran.returncode == 2
         assert "Traceback" not in ran.stderr
         assert "--port" in ran.stderr
+
+
+def test_an_account_hangs_on_a_key_without_which_nothing_starts(system: System) -> None:
+    system.start()
+    system.wait_ready()
+    people = People(system)
+    people.publish()
+    expert = people.expert("registered", subject="me@example.org")
+    person = people.person_of(expert)
+    people.close()
+    system.interrupt()
+    account = document_of(system.data, "persons", person)["state"]["account"]
+    guesses = {
+        derived_id(*parts) for parts in itertools.permutations((DEVELOPMENT_ISSUER, "me@example.org", "account"))
+    }
+    guesses |= {derived_id(DEVELOPMENT_ISSUER, "me@example.org"), derived_id("account", "me@example.org")}
+    assert account not in {None, *guesses}
+    (system.keys / "identity").rename(system.keys / "lost")
+    line = refused(system, "up", "--port", str(system.port))
+    assert "identity key" in line
+    shutil.rmtree(system.keys / "identity", ignore_errors=True)
+    (system.keys / "lost").rename(system.keys / "identity")
+    system.start()
+    system.wait_ready()
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(system: System, tmp_path: Path) -> None:

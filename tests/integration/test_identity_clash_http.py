@@ -455,3 +455,40 @@ async def test_cases_whose_identity_waits_are_found_in_the_offices_list(edge: Se
     await edge.post(f"/persons/{person}/refuse-identity-change", "officer", {"reason": "not_proven"})
     await edge.quiet()
     assert await listed("identity_change_pending") == []
+
+
+async def test_names_documents_and_telephones_are_read_as_people_write_them(edge: Serving) -> None:
+    """One name; a direction mark that was pasted; digits of Persian; an extension; another type of the same document,
+    and a letter that looks like another one."""
+    first = registration(
+        family_name=None,
+        given_name="\u202bرحیمی\u202c",
+        telephone="۰۲۰ ۷۹۴ ۶۰۰۱ ext 4",
+        document={"type": "passport", "country": "NL", "number": "AB\u200f 123"},
+    )
+    first["person"].pop("family_name")
+    answer = await edge.post("/experts", "expert", first, subject="first")
+    assert answer.status_code == 202, answer.text
+    assert (await decided(edge, answer.json(), role="expert", subject="first"))["status"] == "accepted"
+    person = (await edge.get(f"/experts/{answer.json()['subject']}", "expert", subject="first")).json()["person"]
+    mine = (await edge.get(f"/persons/{person}", "expert", subject="first")).json()
+    assert (mine["given_name"], "family_name" in mine) == ("رحیمی", False)
+    opened = await edge.post(f"/persons/{person}/read-identity", "officer", {"purpose": "travel"})
+    assert opened.json()["telephone"] == "+31 20 794 6001 ext. 4"
+    assert opened.json()["documents"][0]["number"] == "AB 123"
+    for subject, number in (
+        ("second", {"type": "travel_document", "country": "NL", "number": "AB123"}),
+        ("third", {"type": "passport", "country": "NL", "number": "\u0410B 123"}),
+    ):
+        expert, _ = await registers(edge, subject, document=number)
+        assert (await edge.get(f"/experts/{expert}")).json()["state"] == "identity_clash"
+    wrong = {
+        "given_name": ({"given_name": " ", "family_name": ""}, "name_missing", "/person"),
+        "type": ({"document": {**NUMBER, "type": "Passport"}}, "document_type_unknown", "/person/document/type"),
+        "telephone": ({"telephone": "four"}, "telephone_unreadable", "/person/telephone"),
+    }
+    for said, rule, pointer in wrong.values():
+        refused = await edge.post("/experts", "expert", registration(**said), subject="fourth")
+        found = refused.json()["errors"]
+        assert (refused.status_code, [(one["rule"], one["pointer"]) for one in found]) == (422, [(rule, pointer)])
+        assert found[0]["detail"]

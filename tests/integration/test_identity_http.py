@@ -96,6 +96,12 @@ async def test_a_change_of_identity_is_asked_for_seen_and_confirmed_by_another_o
     assert again.headers["etag"] == asked.headers["etag"]
     second = await edge.post(f"{path}/request-identity-change", "officer", CHANGE)
     assert (second.status_code, second.json()["rule"]) == (409, "identity_change_pending")
+    await edge.quiet()
+    (record,) = [
+        one for one in await edge.topic("registration.persons") if b"IdentityChange" in dict(one.headers)["ce_type"]
+    ]
+    # As what somebody asked is known to whoever reads the topic; who it was is not.
+    assert (dict(record.headers)["ce_byrole"], "ce_byoffice" in dict(record.headers)) == (b"expert", False)
     # Until it is decided everything stays as it was, and officers see that it waits.
     seen, mine = await told(edge, expert)
     assert (seen["state"], seen["identity_change_pending"]) == ("eligible", True)

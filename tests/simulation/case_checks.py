@@ -17,6 +17,7 @@ from shared.contracts.base import Event
 from shared.contracts.corrections import FactTakenBack, Revising
 from shared.contracts.registry import event_type
 from shared.contracts.registry import read as read_event
+from shared.contracts.transfers import Transferring
 from shared.store.port import Document
 from shared.zones import zone
 from tests.simulation.evidence import Evidence, Read, Violation, firsts
@@ -175,7 +176,9 @@ def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Mach
     state, time, left, happened = NEW, "", NEW, ""
     for read in sorted(firsts(reads), key=lambda read: read.place):
         event = event_type(read.envelope.type)
-        after = event.leads_to or (left if state == SUSPENDED else state)
+        # Of a suspended case only what offices say to each other leaves it where it is.
+        stays = issubclass(event, Transferring)
+        after = event.leads_to or (left if state == SUSPENDED and not stays else state)
         if issubclass(event, FactTakenBack):
             told: Any = read_event(read.envelope, read.record.value or b"")
             after = told.status
@@ -187,7 +190,8 @@ def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Mach
         # A fact that is put right alone may go back in time.
         if read.envelope.time < happened and not issubclass(event, Revising):
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} happened earlier than the event before it")
-        state, time, left, happened = after, recorded, state, read.envelope.time
+        left = left if stays else state
+        state, time, happened = after, recorded, read.envelope.time
 
 
 def check_histories(evidence: Evidence) -> Iterator[Violation]:

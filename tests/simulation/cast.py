@@ -10,7 +10,7 @@ from shared.contracts.matching import Terms
 from shared.programmes.loader import definition_of
 
 CODE = "simulated-1"
-OFFICE = "kabul"
+OFFICE, OTHER_OFFICE = "kabul", "herat"
 PURPOSE = "placement"
 # Of experience, for whoever is eligible.
 LEAST_YEARS = 2
@@ -34,7 +34,17 @@ DEFINITION = definition_of(
         "title": {"en": "A small programme"},
         "phase": "one",
         "dates": {"starts": "2026-01-01", "ends": "2027-01-01"},
-        "offices": [{"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"}],
+        "offices": [
+            {
+                "code": OFFICE,
+                "name": {"en": "Kabul"},
+                "country": "AF",
+                "time_zone": "Asia/Kabul",
+                "mailbox": {"email": "kabul@office.example", "often": "at_once"},
+            },
+            # Its days begin at another hour.
+            {"code": OTHER_OFFICE, "name": {"en": "Herat"}, "country": "AF", "time_zone": "Asia/Tashkent"},
+        ],
         "countries_of_origin": ["AF"],
         "countries_of_residence": ["NL"],
         "sectors": [{"code": "education", "name": {"en": "Education"}}],

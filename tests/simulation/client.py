@@ -18,6 +18,8 @@ PAUSE_SECONDS = 0.7
 REPEATED = 0.15
 # The rule of whatever concerns somebody whose data are gone.
 ERASED = "erased"
+# And of a note that was to be written about them.
+NO_NOTE = "person_erased"
 
 
 class NotYet(Exception):
@@ -58,7 +60,7 @@ class Client:
 
     def _erased_since(self, step: Step, again: Acknowledgement | None) -> bool:
         """Whether the repetition found that the person's key had ended meanwhile: no command is known then."""
-        return again is None and self._journal.refused.get(step.name) == ERASED
+        return again is None and self._journal.refused.get(step.name) in (ERASED, NO_NOTE)
 
     async def look(self, service: str, work: Callable[[Any], Awaitable[T]]) -> T:
         """What some replica sees; asked again until one answers."""

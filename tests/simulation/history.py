@@ -11,10 +11,13 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.placement.store import PLACEMENTS
+from services.registration.domain.experts import EXPERT
 from services.registration.domain.readings import Purpose
 from services.registration.store import EXPERTS, PERSONS
+from shared.cases.case import Case
 from shared.clock import derived_id
 from shared.identity.keyfiles import KeyDestroyed
 from shared.intake.submissions import SUBMISSIONS
@@ -28,7 +31,9 @@ from tests.simulation.cast import (
     FIRST,
     LEAST_YEARS,
     LEAVING,
+    OFFICE,
     OFFICER,
+    OTHER_OFFICE,
     POSTS,
     PROTECTION,
     SECOND_OFFICER,
@@ -98,6 +103,8 @@ class History:
             self._withdraw(WITHDRAWING),
             self._suspend(SUSPENDED),
             self._suspend(LEAVING),
+            self._moves(CORRECTED),
+            *(self._wanders(post) for post in POSTS[:2]),
             self._erase(LEAVING),
             *(self._read(person) for person in (CHANGING, LEAVING)),
             self._glance(),
@@ -107,6 +114,7 @@ class History:
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
         self.client.world.leap(MONTHS_SECONDS)
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
+        await self._pass_on(ASSIGNMENT, POSTS[0].id, OFFICE, OTHER_OFFICE)
         self._over = True
 
     # Registration.
@@ -279,6 +287,43 @@ class History:
             except KeyDestroyed:
                 return
             self.journal.shown.append((OFFICER, person.id, purpose))
+
+    async def _moves(self, person: Person) -> None:
+        """To another office, and back."""
+        await self._until_recorded(EXPERTS.name, person.expert)
+        await self.client.pause(7.0)
+        await self._pass_on(EXPERT, person.expert, OFFICE, OTHER_OFFICE)
+        await self._pass_on(EXPERT, person.expert, OTHER_OFFICE, OFFICE)
+
+    async def _wanders(self, post: Post) -> None:
+        """A request goes to another office, which takes it the second time, and back, whatever happens on it."""
+        while await self._office_of(ASSIGNMENT, post.id) is None:
+            await self.client.pause(LOOK_SECONDS)
+        await self.client.pause(5.0)
+        await self._pass_on(ASSIGNMENT, post.id, OFFICE, OTHER_OFFICE, first="decline-transfer")
+        await self._pass_on(ASSIGNMENT, post.id, OTHER_OFFICE, OFFICE, first="withdraw-transfer")
+
+    async def _pass_on(self, case: Case[Any], id: str, left: str, to_office: str, *, first: str = "") -> None:
+        """`first`: what becomes of it at the first time of asking. A case that has ended meanwhile stays."""
+        asks = {"to_office": to_office, "reason": "workload"}
+        offices = {"withdraw-transfer": left}
+        for verb in (*((first,) if first else ()), "accept-transfer"):
+            time = self._attempts["ask-transfer", id] = self._attempts["ask-transfer", id] + 1
+            if await self.client.put(requests.passed_on("ask-transfer", case, id, time, left, **asks)) is None:
+                return
+            said = {"reason": "no_capacity"} if verb == "decline-transfer" else {}
+            office = offices.get(verb, to_office)
+            await self.client.put(requests.passed_on(verb, case, id, time, office, **said))
+        if case is EXPERT and await self._office_of(case, id) == to_office:
+            # Each of the two stands in the trail.
+            self.journal.shown += [(OFFICER, CORRECTED.id, "transfer")] * 2
+
+    async def _office_of(self, case: Case[Any], id: str) -> str | None:
+        async def office(service: Any) -> str | None:
+            document = await service.replica.ports.store.load(case.name, id)
+            return case.scope(case.state.model_validate(document["state"])).office if document else None
+
+        return await self.client.look("matching" if case is ASSIGNMENT else "registration", office)
 
     async def _until_placed(self, person: Person) -> None:
         async def placements(service: Any) -> int:

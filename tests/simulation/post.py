@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from services.registration.domain.messages import message_id
-from services.registration.domain.notices import NOTICES, Notice
+from services.registration.domain.messages import message_id, office_recipient
+from services.registration.domain.notices import LATE_TOO, NOTICES, Notice
 from services.registration.mailing.channel import Mail
 from services.registration.work.telling import SWITCHED_ON
 from shared.clock import Runtime, instant_of
-from shared.contracts.base import Event
+from shared.contracts.base import Event, Scope
 from shared.contracts.registry import read as read_event
 from shared.errors import Unavailable, UnknownOutcome
+from tests.simulation.cast import OFFICE
 from tests.simulation.evidence import Evidence, Read, Violation
 
 AWAY, UNKNOWN = 0.1, 0.1
@@ -51,14 +52,16 @@ def check_messages(evidence: Evidence, mails: Iterable[str], until: datetime) ->
     for read in _told(evidence, instant_of(noted["state"]["since"])):
         event: Any = read_event(read.envelope, read.record.value or b"")
         for notice in NOTICES[type(event)]:
+            # No office of the simulated programme has an address.
             if (
-                not notice.when(event, read.envelope)
+                notice.to == "office"
+                or not notice.when(event, read.envelope)
                 or (recipient := _recipient(evidence, read, event, notice)) is None
             ):
                 continue
             id = message_id(read.envelope.id, recipient, notice.template)
             allowed.add(id)
-            if _must(event, notice, until):
+            if _must(event, read.envelope.scope, notice, until):
                 owed[id] = f"{read.name} {read.envelope.id}: {notice.template}"
     for id in owed.keys() - ledger.keys():
         yield Violation("I2", f"messages/{id}", f"nobody was told of {owed[id]}")
@@ -80,15 +83,23 @@ def _told(evidence: Evidence, since: datetime) -> Iterator[Read]:
                 yield read
 
 
-def _must(event: Event, notice: Notice, until: datetime) -> bool:
+def _must(event: Event, scope: Scope, notice: Notice, until: datetime) -> bool:
     """Whether there is one whenever the event was heard: of what ends within the run some may have heard too late."""
     ends = notice.until(event)
+    if notice.to == "office" and scope.programme is None:
+        # Heard before the programme that has the office.
+        return False
     return not notice.reminds and (ends is None or ends > until) and until - event.happened_at < notice.lasts
 
 
 def _recipient(evidence: Evidence, read: Read, event: Any, notice: Notice) -> str | None:
     """By what the cases themselves say, not by what was heard of them."""
     service, _, cases = read.record.topic.partition(".")
+    if notice.to == "office":
+        # Only one of the two has an address.
+        told = not event.recorded_late or notice.template in LATE_TOO
+        whose = notice.whose(event, read.envelope.scope)
+        return office_recipient(read.envelope.scope.programme, whose) if told and whose == OFFICE else None
     state = _states(evidence, service, cases).get(read.envelope.subject) or {}
     if notice.to == "expert":
         return read.envelope.subject if cases == "persons" else state.get("parties", state).get("person")

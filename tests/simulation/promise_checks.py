@@ -175,6 +175,27 @@ def check_both_sides(evidence: Evidence) -> Iterator[Violation]:
             yield Violation("I2", f"placement/{id}", f"stands on a match that is {state.get('status')}")
 
 
+def check_offices(evidence: Evidence) -> Iterator[Violation]:
+    """I12: what hangs on a case that was passed on is of the same office; an office reads the persons of its cases."""
+    matching, registration = evidence.documents["matching"], evidence.documents["registration"]
+    assignments = {one["_id"]: one["state"]["office"] for one in _with_state(matching["assignments"])}
+    matches = {one["_id"]: one["state"]["parties"] for one in _with_state(matching["matches"])}
+    for id, parties in matches.items():
+        if parties["office"] != assignments[parties["assignment"]]:
+            yield Violation("I12", f"match/{id}", f"is of {parties['office']}, and its assignment is not")
+    for one in _with_state(evidence.documents["placement"]["placements"]):
+        office = one["state"]["parties"]["office"]
+        if office != matches[one["state"]["match"]]["office"]:
+            yield Violation("I12", f"placement/{one['_id']}", f"is of {office}, and its match is not")
+    cases: defaultdict[str, set[str]] = defaultdict(set)
+    for one in _with_state(registration["experts"]):
+        cases[one["state"]["person"]].add(one["state"]["office"])
+    for one in _with_state(registration["persons"]):
+        marks = {name.removeprefix(OFFICE_MARK) for name in one["private"] if name.startswith(OFFICE_MARK)}
+        if cases[one["_id"]] and one["state"]["status"] != "erased" and marks != cases[one["_id"]]:
+            yield Violation("I12", f"person/{one['_id']}", f"is read by {sorted(marks)}")
+
+
 def check_withdrawn(evidence: Evidence) -> Iterator[Violation]:
     """A withdrawn consent stops everything that has not begun (docs/kernel.md, section 3); counted as I12."""
     persons = evidence.documents["registration"]["persons"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from services.matching.domain.assignments import ASSIGNMENT, AssignmentDraft
@@ -279,15 +280,22 @@ def on_placement(verb: str, placement: str, attempt: int, **said: Any) -> Step:
     return step(name, about, acting(PLACEMENT, verb, placement, **said), happened_at=said.get("happened_at"))
 
 
-def acting(case: Case[Any], verb: str, subject: str, **said: Any) -> Work:
+def passed_on(verb: str, case: Case[Any], subject: str, time: int, office: str, **said: Any) -> Step:
+    """What an officer of that office does of a transfer."""
+    service = "matching" if case is ASSIGNMENT else "registration"
+    work = acting(case, verb, subject, Principal(OFFICER, "officer", office), **said)
+    return step(f"{verb} {subject} {office} {time}", About(service, case.name, subject), work)
+
+
+def acting(case: Case[Any], verb: str, subject: str, principal: Principal | None = None, **said: Any) -> Work:
     """The verb as its edge does it, once the caller is known."""
 
     async def work(service: Any, cause: Cause) -> None:
         served = next(one for one in service.cases if one.case is case)
-        nobody: Any = None
+        granted: Any = SimpleNamespace(principal=principal)
         body = case.ask(verb, **said).body
         document = await service.replica.ports.store.load(served.name, subject)
-        call = Call(subject, verb, body, cause, None, document or NOTHING_YET, nobody)
+        call = Call(subject, verb, body, cause, None, document or NOTHING_YET, granted)
         await act(served, behind(service), call)
 
     return work

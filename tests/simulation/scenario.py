@@ -150,6 +150,7 @@ PROMISES: tuple[Callable[[Evidence], Iterator[Violation]], ...] = (
     promise_checks.check_moved,
     promise_checks.check_succession,
     promise_checks.check_both_sides,
+    promise_checks.check_offices,
     promise_checks.check_withdrawn,
     promise_checks.check_erased,
     promise_checks.check_parked,

@@ -23,6 +23,7 @@ from services.matching.work.waiting import Waiting
 from shared.cases.case import Asked
 from shared.clock import derived_id, instant_of
 from shared.contracts.matching import MatchParties
+from shared.contracts.passed_on import AssignmentTransferred
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.handlers import Delivery
@@ -195,9 +196,22 @@ class Selection:
             # The cancellation went through the matches before this one was saved; nobody else will stop it.
             command = MATCH.ask("stop", reason=CANCELLED)
             await self._kernel.execute(MATCHES, match, command, cause.step("cancelled"))
-        if stands is not None and stands.office != state.parties.office:
-            # So did whoever took the assignment over.
-            await self._kernel.execute(MATCHES, match, _following(stands), cause.step("followed"))
+        await self._catch_up(match, cause)
+
+    async def _catch_up(self, match: str, cause: Cause) -> None:
+        """The assignment may have gone to another office before the match was there to follow it."""
+        while True:
+            _, state = await self._kernel.load(MATCHES, match)
+            if state is None:
+                return
+            document, assignment = await self._kernel.load(ASSIGNMENTS, state.parties.assignment)
+            if document is None or assignment is None or assignment.office in (None, state.parties.office):
+                return
+            command = MATCH.ask("follow", office=assignment.office, time_zone=assignment.time_zone)
+            step = cause.step(f"follow:{document['version']}")
+            if (await self._kernel.execute(MATCHES, match, command, step)).repeated:
+                # It caught up before, and an event that it was ahead of is on its way to where the assignment is.
+                return
 
     async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
         """Sources the experts and saves the next round. Raises Refusal `shortlist_too_short`, `expert_unknown`, ..."""
@@ -315,14 +329,18 @@ class Selection:
             await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
 
     async def follow(self, delivery: Delivery) -> None:
-        """AssignmentTransferred: every match, ended or not, is of the assignment's office, as it is by now."""
-        _, assignment = await self._kernel.load(ASSIGNMENTS, delivery.subject)
-        if assignment is None:
-            raise TooEarly("assignment")
-        for document, match in await self.matches_of(delivery.subject):
-            if match.parties.office != assignment.office:
-                cause = delivery.cause(f"follow:{document['_id']}")
-                await self._kernel.execute(MATCHES, document["_id"], _following(assignment), cause)
+        """AssignmentTransferred: every match, ended or not, is of the assignment's office.
+
+        Each is asked, also one that is there already, so that what another replica does late for this event changes
+        nothing any more.
+        """
+        event = delivery.event
+        if not isinstance(event, AssignmentTransferred):
+            raise TypeError(type(event).__name__)
+        command = MATCH.ask("follow", office=event.office, time_zone=event.time_zone)
+        for document, _ in await self.matches_of(delivery.subject):
+            cause = delivery.cause(f"follow:{document['_id']}")
+            await self._kernel.execute(MATCHES, document["_id"], command, cause)
 
     async def stop_all(self, delivery: Delivery) -> None:
         """The assignment was cancelled: seats are taken back, everybody else is not selected."""
@@ -331,10 +349,6 @@ class Selection:
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
-
-
-def _following(state: Assignment) -> Asked:
-    return MATCH.ask("follow", office=state.office, time_zone=state.time_zone)
 
 
 def _match_of(entry: Entry) -> str:

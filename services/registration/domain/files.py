@@ -77,7 +77,7 @@ class StoredFile(BaseModel):
 
     @property
     def until(self) -> datetime:
-        """When what is not finished ends."""
+        """When what is not finished ends, and what was refused is told no more."""
         return self.touched_at + UNFINISHED_FOR
 
     @property

@@ -96,6 +96,17 @@ class Notice:
     def lasts(self) -> timedelta:
         return LASTS[self.kind]
 
+    def is_own(self, envelope: Envelope, office: str | None) -> bool:
+        """Whether it tells somebody of what they did; what was received, and what may be misused, is told all the same.
+
+        `office`: the one that it is for, if it is for one.
+        """
+        if self.reminds or self.kind in ("receipt", "security"):
+            return False
+        if self.to != "office":
+            return envelope.by_role == self.to
+        return envelope.by_role == "officer" and (envelope.by_office or envelope.scope.office) == office
+
 
 def _appeal(event: Any) -> datetime | None:
     found: datetime | None = event.appeal_until

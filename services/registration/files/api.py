@@ -28,6 +28,7 @@ from services.registration.store import EXPERTS
 from services.registration.work.case_files import NOT_NOW, CaseFiles
 from shared.contracts.base import Code, Instant
 from shared.identity.rights import Rights
+from shared.store.port import Document
 from shared.web.acting import id_of
 from shared.web.answers import LOCATION, answered, model_schema, refused_by
 from shared.web.bodies import documented, read_body
@@ -90,7 +91,7 @@ def seen(id: str, state: StoredFile) -> FileSeen:
     )
 
 
-async def all_seen(files: CaseFiles, expert: Any) -> FilesSeen:
+async def all_seen(files: CaseFiles, expert: Document) -> FilesSeen:
     found = await files.of(expert)
     states = [state for _, state in found]
     return FilesSeen(files=tuple(seen(*one) for one in found), missing=missing(files.asked(expert), states))

@@ -33,13 +33,17 @@ class CaseFiles:
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys.persons(SERVICE)
         self._definitions: Definitions = replica.definitions
-        self._filing = filing
+        self.filing = filing
         self._drafting = drafting
         self._readings = readings
 
     async def registered(self, delivery: Delivery) -> None:
         """ExpertRegistered, ExpertIdentityClashed: what was added to the application is the person's from then on."""
-        for id, state in await self._filing.of("expert", delivery.subject):
+        await self.take_over(delivery.subject)
+
+    async def take_over(self, expert: str) -> None:
+        """Of a case that stands; whatever is the person's already stays so. Raises SealBroken, Unavailable."""
+        for id, state in await self.filing.of("expert", expert):
             if state.draft is None or state.status != "kept":
                 continue
             before = await self._drafting.key_of(state.draft)
@@ -48,7 +52,7 @@ class CaseFiles:
             except KeyDestroyed:
                 return
             if before is not None and owner is not None:
-                await self._filing.hand_over(id, before, owner)
+                await self.filing.hand_over(id, before, owner)
 
     def asked(self, expert: Document) -> tuple[AskedDocument, ...]:
         """The documents that the case's programme asks for. None while its version has not arrived here."""
@@ -73,11 +77,11 @@ class CaseFiles:
 
     async def of(self, expert: Document) -> list[tuple[str, StoredFile]]:
         """What is the person's; what an application still holds is not told here."""
-        return [one for one in await self._filing.of("expert", expert["_id"]) if one[1].draft is None]
+        return [one for one in await self.filing.of("expert", expert["_id"]) if one[1].draft is None]
 
     async def one(self, expert: Document, id: str) -> StoredFile:
         """Raises Refusal 404."""
-        state = await self._filing.state(id)
+        state = await self.filing.state(id)
         if state.expert != expert["_id"] or state.draft is not None:
             raise Refusal("not_found", status=404)
         return state
@@ -86,7 +90,7 @@ class CaseFiles:
         """As `begin`, and as `Filing.receive_whole`."""
         said, parts = await begun_whole(whole)
         id, state = await self.begin(expert, said, granted, cause, whole=True)
-        return await self._filing.receive_whole(id, await self._keys.key(state.person), parts)
+        return await self.filing.receive_whole(id, await self._keys.key(state.person), parts)
 
     async def begin(
         self, expert: Document, said: FileBegun, granted: Granted, cause: Cause, *, whole: bool = False
@@ -100,7 +104,7 @@ class CaseFiles:
         others = [one for one in await self.of(expert) if one[0] != cause.command_id]
         if not self.takes(expert, granted):
             raise Refusal(NOT_NOW, "files are added where information is asked for, or by the office")
-        await self._filing.make_room(next((one for one in asked if one.code == said.document), None), others)
+        await self.filing.make_room(next((one for one in asked if one.code == said.document), None), others)
         now, person = self._runtime.now(), str(expert["state"]["person"])
         state = StoredFile(
             document=said.document,
@@ -113,7 +117,7 @@ class CaseFiles:
             account=granted.principal.account if granted.principal.role == "officer" else None,
         )
         owner = await self._keys.key(person)
-        return cause.command_id, await self._filing.begin(cause.command_id, state, said.name, owner, whole=whole)
+        return cause.command_id, await self.filing.begin(cause.command_id, state, said.name, owner, whole=whole)
 
     async def receive(
         self, expert: Document, id: str, offset: int, parts: AsyncIterator[bytes], *, complete: bool
@@ -121,7 +125,7 @@ class CaseFiles:
         """As `Filing.receive`."""
         state = await self.one(expert, id)
         owner = await self._keys.key(state.person)
-        return await self._filing.receive(id, owner, offset, parts, complete=complete)
+        return await self.filing.receive(id, owner, offset, parts, complete=complete)
 
     async def read(
         self, expert: Document, id: str, granted: Granted, purpose: FilePurpose | None
@@ -136,8 +140,8 @@ class CaseFiles:
             rule = rule_of("missing")
             raise Refusal("invalid", problems=(Problem(rule, "/purpose"),), status=422)
         owner = await self._keys.key(state.person)
-        held = await self._filing.opened(id, owner)
+        held = await self.filing.opened(id, owner)
         if state.status != "kept":
             raise Refusal("not_found", status=404)
         await self._readings.file(state.person, granted.principal, "own" if own or purpose is None else purpose)
-        return held, self._filing.content(held)
+        return held, self.filing.content(held)

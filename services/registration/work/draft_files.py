@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 from services.registration.domain.files import FileBegun, StoredFile, sized
 from services.registration.store import EXPERTS
+from services.registration.work.case_files import CaseFiles
 from services.registration.work.drafting import SUBMITTED, Opened
-from services.registration.work.filing import Filing, Held
+from services.registration.work.filing import Held
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.registering import handed_over
 from services.registration.work.whole_files import Whole, begun_whole
@@ -21,11 +22,12 @@ from shared.replica import Replica
 class DraftFiles:
     """`accounts`: of those who apply without one; from a draft's id follows whose its files will be."""
 
-    def __init__(self, replica: Replica, filing: Filing, handing_over: HandingOver, accounts: Accounts) -> None:
+    def __init__(self, replica: Replica, cases: CaseFiles, handing_over: HandingOver, accounts: Accounts) -> None:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._definitions = replica.definitions
-        self._filing = filing
+        self._cases = cases
+        self._filing = cases.filing
         self._handing_over = handing_over
         self._accounts = accounts
 
@@ -73,7 +75,7 @@ class DraftFiles:
         """As `begin`, and as `Filing.receive_whole`."""
         said, parts = await begun_whole(whole)
         id, _ = await self.begin(opened, said, key, whole=True)
-        return await self._filing.receive_whole(id, opened.key, parts)
+        return await self._followed(await self._filing.receive_whole(id, opened.key, parts))
 
     async def state(self, opened: Opened, id: str) -> StoredFile:
         """Raises Refusal 404."""
@@ -87,7 +89,13 @@ class DraftFiles:
     ) -> StoredFile:
         """As `Filing.receive`."""
         await self.state(opened, id)
-        return await self._filing.receive(id, opened.key, offset, parts, complete=complete)
+        return await self._followed(await self._filing.receive(id, opened.key, offset, parts, complete=complete))
+
+    async def _followed(self, state: StoredFile) -> StoredFile:
+        """One that is kept only after its application was recorded goes where the others have gone."""
+        if state.status == "kept" and await self._store.load(EXPERTS.name, state.expert) is not None:
+            await self._cases.take_over(state.expert)
+        return state
 
     async def remove(self, opened: Opened, id: str) -> None:
         """Raises Refusal 404, `draft_submitted`."""

@@ -198,9 +198,9 @@ class Filing:
                 await self.remove(document["_id"])
 
     async def fire(self, document: Document) -> None:
-        """Ends what nobody goes on with, and empties what is ended."""
+        """Ends what nobody goes on with and what was refused for long enough, and empties what is ended."""
         state = _state(document)
-        if state.status == "receiving" and state.until <= self._runtime.now():
+        if state.status in ("receiving", "refused") and state.until <= self._runtime.now():
             document = await self._destroyed(document, state, "gone", None)
         if not _state(document).counts:
             await self._empty(document)
@@ -315,7 +315,8 @@ class Filing:
 
     async def _save(self, document: Document, state: StoredFile) -> Document:
         """Its timer follows from the state: what is unfinished ends, and what has ended is emptied at once."""
-        waits = {"receiving": state.until, "kept": None}.get(state.status, None if state.emptied else state.touched_at)
+        ends = state.until if state.status in ("receiving", "refused") else None
+        waits = ends if state.counts or state.emptied else state.touched_at
         saved = {
             **document,
             "version": document["version"] + 1,

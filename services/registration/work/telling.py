@@ -84,8 +84,8 @@ class Telling:
         if to_office and event.recorded_late and notice.template not in LATE_TOO:
             return
         office = self._office_told(delivery, notice) if to_office else None
-        if to_office and office is None:
-            # It has no address, so what waits today is all that it is told.
+        if (to_office and office is None) or notice.is_own(delivery.envelope, office):
+            # Without an address, what waits today is all that an office is told.
             return
         programme = delivery.envelope.scope.programme
         recipient = office_recipient(programme, office) if office else self._recipient(delivery, notice.to)

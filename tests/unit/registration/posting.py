@@ -148,6 +148,8 @@ class Post:
             sequence=known.pop("sequence", 1),
             scope=known.pop("scope", Scope("kabul")),
             recorded_time=text_of(known.pop("recorded_at", self.clock.instant)),
+            by_role=known.pop("by_role", None),
+            by_office=known.pop("by_office", None),
         )
         delivery = Delivery(envelope, event, known)
         await self.telling.heard(delivery)

@@ -184,6 +184,9 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
         await filled(browser)
         await added(browser, pdf())
         before = await the_file(town)
+        page = await browser.get(PAGE)
+        said = {"csrf": hidden(page), "idempotency-key": "late", "/document": "curriculum-vitae", "/size": "100"}
+        at = (await browser.post(PAGE, data={**said, "/media_type": "application/pdf"})).headers["location"]
         assert (await sent(browser)).status_code == 303
         late = await browser.post(f"{PAGE}/whole/diploma", data={"csrf": "x"}, files={"file": (NAME, pdf(), "")})
         assert late.status_code == 403
@@ -196,6 +199,10 @@ async def test_once_recorded_it_is_the_persons_and_outlives_the_application(town
             await town.clock.sleep(0.02)
         assert after["state"]["draft"] is None
         assert after["private"]["key"] != before["private"]["key"]
+        # One whose last piece came after the application was recorded.
+        headers = {**PIECE, "Upload-Complete": "?1", "Upload-Offset": "0"}
+        assert (await browser.patch(at, content=pdf(size=100), headers=headers)).status_code == 204
+        assert (await the_file(town, "curriculum-vitae"))["state"]["draft"] is None
         # The application ends, and takes with it only what is still its own.
         registration = town.services["registration"]
         (draft,) = await documents(town, DRAFTS.name)

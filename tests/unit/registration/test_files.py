@@ -187,7 +187,16 @@ async def test_what_is_refused_leaves_nothing_and_says_its_rule(desk: Desk) -> N
     assert await desk.pieces(listed["id"]) == []
     document = await desk.serving.store.load(FILES.name, listed["id"])
     assert document
-    assert (document["private"], document["timed"]) == ({}, False)
+    assert document["private"] == {}
+    filing, clock = desk.serving.service.filing, desk.serving.clock
+    await filing.fire(document)
+    assert len((await desk.serving.get(desk.path(expert))).json()["files"]) == 1
+    clock.ahead = timedelta(days=1, minutes=1)
+    try:
+        await filing.fire(await desk.serving.store.load(FILES.name, listed["id"]))
+    finally:
+        clock.ahead = timedelta()
+    assert (await desk.serving.get(desk.path(expert))).json()["files"] == []
     file = (await desk.begun(expert, 10)).json()["id"]
     assert (await desk.piece(expert, file, 0, bytes(11), False)).status_code == 413
     for wrong in ({"upload-offset": "x"}, {"upload-complete": "yes"}, {"content-type": "text/plain"}):

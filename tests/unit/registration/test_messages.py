@@ -25,7 +25,7 @@ from services.registration.work.sending import TRIES
 from services.registration.work.telling import Telling
 from shared.cases.case import NEW, Case
 from shared.clock import derived_id
-from shared.contracts.matching import MatchFactTakenBack, OfferMade
+from shared.contracts.matching import ExpertNotSelected, MatchFactTakenBack, OfferMade
 from shared.contracts.registration import (
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
@@ -150,6 +150,18 @@ async def test_a_message_whose_time_is_over_is_not_sent() -> None:
         await post.tell(eligible())
         await post.sweep(days=31)
         assert (post.box.mails, await post.states()) == ([], [("eligible", "dropped", "message_expired")])
+
+
+@pytest.mark.parametrize(("role", "told"), [("expert", []), ("officer", ["not_selected"]), (None, ["not_selected"])])
+async def test_nobody_is_told_of_the_own_act(role: str | None, told: list[str]) -> None:
+    async with posting() as post:
+        await post.person()
+        event = ExpertNotSelected(happened_at=NOW, reason="family")
+        await post.tell(event, match={"person": WHO}, by_role=role)
+        assert [template for template, _, _ in await post.states()] == told
+        # A receipt answers whoever sent something in.
+        await post.tell(registered(), by_role="expert")
+        assert "registered" in [template for template, _, _ in await post.states()]
 
 
 class Killed(BaseException):

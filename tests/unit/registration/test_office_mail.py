@@ -104,6 +104,22 @@ async def test_the_office_that_did_it_is_not_told() -> None:
         assert [one for one in await post.states() if one[0].startswith("office_")] == []
 
 
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"by_role": "officer"}, False),
+        ({"by_role": "officer", "by_office": "herat"}, True),
+        ({"by_role": "expert"}, True),
+        ({}, True),
+    ],
+)
+async def test_an_office_whose_officer_acted_for_somebody_is_not_told(how: dict[str, str], told: bool) -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.tell(ended("expert"), **how)
+        assert bool([one for one in await post.states() if one[0].startswith("office_")]) is told
+
+
 async def test_transfers_are_told_to_the_other_office() -> None:
     async with posting() as post:
         await post.office("kabul", email=BOX, often="at_once")
