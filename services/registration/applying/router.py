@@ -350,12 +350,15 @@ class Applying:
             forms=forms,
             problems=led,
             failed=bool(refused),
+            closed=self._closed(self._of(opened)),
             definition=self._of(opened),
             files=await self._files.rows(opened),
         )
 
     def _leads(self, problem: Problem) -> str:
-        """The part in which it is put right; empty where it is in none."""
+        """The part in which it is put right; empty where it is in none, as what is said of the whole is."""
+        if not problem.pointer:
+            return ""
         return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
 
 

@@ -32,7 +32,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of_office
+from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
@@ -77,7 +77,7 @@ class ReadingPages:
                 case=case,
                 rows=shown,
                 columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
-                cells=Shown(admitted.reader.language, lists, zone, role),
+                cells=Shown(admitted.reader.language, lists, zone, role, zones_of(known)),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 statuses=[one for one in case.statuses if not is_veiled(case, role, one)],

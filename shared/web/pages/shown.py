@@ -54,12 +54,14 @@ class Row:
 @dataclass(frozen=True)
 class Shown:
     """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
-    which instants are said where a case names none; `role`: the reader's, who is led to what that role may read."""
+    which instants are said where a case names none; `role`: the reader's, who is led to what that role may read;
+    `zones`: of offices by their codes, for cases that name an office and no zone."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     zone: tzinfo = UTC
     role: Role | None = None
+    zones: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, seen: BaseModel) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the case's page shows apart."""
@@ -75,8 +77,13 @@ class Shown:
     def cell(self, seen: Seen, path: str) -> Markup | str:
         """What stands under the field, or the field of a part (`parties.expert`); empty where nothing does."""
         value = found_at(seen, path)
-        zoned = getattr(seen, "time_zone", None)
-        return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, zoned)
+        return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, self._zoned(seen))
+
+    def _zoned(self, seen: Seen) -> str | None:
+        """The zone that the case names, or that of its office, as on the page of the case."""
+        named: str | None = getattr(seen, "time_zone", None)
+        offices = (found_at(seen, path) for path in ("office", "parties.office", "frame.office"))
+        return named or next((self.zones[one] for one in offices if one in self.zones), None)
 
     def plain(self, seen: Seen, path: str) -> str:
         """The same as a spreadsheet sorts it: an id whole, an instant as ISO 8601 writes it, a number bare."""
@@ -84,7 +91,7 @@ class Shown:
         if value is None:
             return ""
         if isinstance(value, datetime):
-            zoned = getattr(seen, "time_zone", None)
+            zoned = self._zoned(seen)
             return value.astimezone(zone(zoned) if zoned else self.zone).isoformat(timespec="seconds")
         if isinstance(value, date):
             return value.isoformat()

@@ -190,6 +190,11 @@ def _zone_of(state: Any, scope: Scope, known: Iterable[Definition]) -> tzinfo:
     return zone(named) if named else zone_of_office(scope.office, known)
 
 
+def zones_of(known: Iterable[Definition]) -> dict[str, str]:
+    """The zone of each office by its code, as the first programme says it that has one."""
+    return {office.code: office.time_zone for one in reversed(list(known)) for office in one.offices}
+
+
 def zone_of_office(code: str | None, known: Iterable[Definition]) -> tzinfo:
     """The office's zone, as a programme says it; UTC where none does."""
     offices = (one.office(code) for one in known if code)

@@ -194,6 +194,10 @@ async def test_a_veiled_case_reads_byte_for_byte_as_one_in_which_nothing_is_veil
         async with office.browser("expert") as http:
             pages = (EXPERTS_PAGE, *narrowed, case, f"{case}/timeline", f"{case}/part")
             read = [(await http.get(one)).text for one in pages]
+            # A list says an instant in the words of the case's own page: in the zone of its office.
+            listed, own = (set(re.findall(r"<time .*?</time>", one)) for one in (read[0], read[3]))
+            assert listed
+            assert listed <= own
             forms = [(await http.get(f"{case}/{verb}")).status_code for verb in verbs]
         json = [(await serving.get(f"/experts/{VEILED}{end}", "expert")).json() for end in ("", "/timeline")]
         json[0].pop("version")
