@@ -134,9 +134,14 @@ class KafkaLog:
         from shared.messaging.kafka_columns import KafkaColumns
 
         check_place(self.topics, topic, partition)
-        position = (topic, partition)
-        batches = await (await self._batches()).batches(position, offset)
-        return KafkaColumns(position, batches, offset)
+        position, reader = (topic, partition), await self._batches()
+        while True:
+            batches = await reader.batches(position, offset)
+            columns = KafkaColumns(position, batches, offset)
+            if not batches or len(columns.offsets):
+                return columns
+            # Compaction left nothing of these batches from here on, and they are not the end.
+            offset = batches[-1].offset + 1
 
     async def wait(self, topics: Sequence[str], ends: Mapping[Position, int], timeout: float) -> None:
         """Asks for the ends at growing intervals: a fetch that waits would block the broker for other reads."""

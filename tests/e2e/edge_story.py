@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,26 @@ from tests.e2e.edge_world import ASKED, ATTRIBUTES, OFFICE, PROGRAMME, running_p
 TODAY = BEGAN.date()
 # Each has one digit less in common with the occupation that is asked for, which decides the ranks.
 OCCUPATIONS = {"ada": "2310", "ben": "231", "cy": "2320", "dee": "2411", "eve": "9629"}
+
+# Holds trainings and improves sites.
+PLAIN: dict[str, Any] = {
+    "code": "wells",
+    "title": {"en": "Wells"},
+    "phase": "one",
+    "dates": {"starts": "2020-01-01", "ends": "2040-01-01"},
+    "offices": [
+        {"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"},
+        {"code": ASKED, "name": {"en": "Tbilisi"}, "country": "GE", "time_zone": "Asia/Tbilisi"},
+    ],
+    "countries_of_origin": ["AF"],
+    "sectors": [{"code": "water", "name": {"en": "Water"}}],
+    "trainings": {"kinds": [{"code": "seminar", "name": {"en": "Seminar"}}]},
+    "results": {
+        "site_kinds": [{"code": "village", "name": {"en": "Village"}}],
+        "work_kinds": [{"code": "well", "name": {"en": "Well"}}],
+        "reached": ["families"],
+    },
+}
 
 
 def day(number: int) -> str:
@@ -368,9 +389,9 @@ class Story:
         await self.town.settle()
 
     async def passed_on(self) -> None:
-        """Eve, the host and a request with its match and placement go to another office, which first declines."""
-        assignment, eve = await self._shortlisted("eleventh", 600, 660, "eve")
-        await self._match(eve, "allocate", "offer", "accept")
+        """Cy, the host and a request with its match and placement go to another office, which first declines."""
+        assignment, cy = await self._shortlisted("eleventh", 600, 660, "cy")
+        await self._match(cy, "allocate", "offer", "accept")
         await self.town.settle()
         asks = {"to_office": ASKED, "reason": "office_closes"}
         steps: list[tuple[str, str, dict[str, Any]]] = [
@@ -381,14 +402,24 @@ class Story:
             ("ask-transfer", OFFICE, asks),
             ("accept-transfer", ASKED, {}),
         ]
-        experts, hosts = f"registration/v1/experts/{self.experts['eve']}", f"registration/v1/institutions/{self.host}"
-        for case in (experts, hosts, f"matching/v1/assignments/{assignment}"):
+        experts, hosts = f"registration/v1/experts/{self.experts['cy']}", f"registration/v1/institutions/{self.host}"
+        plain = [case async for case in self._plain_cases()]
+        for case in (experts, hosts, f"matching/v1/assignments/{assignment}", *plain):
             for number, (verb, office, body) in enumerate(steps):
                 await self.town.do(f"/{case}/{verb}", body, "officer", office, subject=f"{office} {number}")
             await self.town.settle()
-        path = f"/placement/v1/placements/{derived_id(eve, 'placement')}"
+        path = f"/placement/v1/placements/{derived_id(cy, 'placement')}"
         await self.town.do(f"{path}/cancel", {"reason": "host_withdrew"}, "officer", ASKED)
         await self.town.settle()
+
+    async def _plain_cases(self) -> AsyncIterator[str]:
+        """A training and a site of a programme that selects nobody."""
+        await self.town.do("/registration/v1/programmes", {"definition": PLAIN}, "administrator", None, "plain")
+        case = {"programme": PLAIN["code"], "office": OFFICE, "title": "Wells", "country": "AF", "sector": "water"}
+        days = {"starts_on": day(10), "ends_on": day(12)}
+        for kind, said in (("trainings", {"training_kind": "seminar", **days}), ("sites", {"site_kind": "village"})):
+            answer = await self.town.do(f"/placement/v1/{kind}", {**case, **said})
+            yield f"placement/v1/{kind}/{answer['id']}"
 
     async def erased(self) -> None:
         """Ian, who was never placed."""

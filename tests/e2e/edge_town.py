@@ -192,7 +192,8 @@ class Town:
     async def deliver_some(self) -> bool:
         """One more record, or where there is none whatever waits for its turn; False when nothing moved."""
         await self.send()
-        await self._know_programmes()
+        if await self._know_programmes():
+            return True
         waiting = await self._waiting()
         if waiting:
             service, topic, partition = self.rng.choice(waiting) if self.order == "mixed" else waiting[0]
@@ -200,12 +201,15 @@ class Town:
             return True
         return await self._retry()
 
-    async def _know_programmes(self) -> None:
-        """Definitions have a follower of their own, which is given the time to read."""
+    async def _know_programmes(self) -> bool:
+        """Definitions have a follower of their own, which is given the time to read. Whether it needed that."""
+        waited = False
         [(_, end)] = (await self.log.ends(["registration.programmes"])).items()
         for name in CONSUMING:
-            while end and not self.services[name].replica.definitions.codes():
+            while self.services[name].replica.definitions._offset < end:
                 await asyncio.sleep(0.001)
+                waited = True
+        return waited
 
     async def _waiting(self) -> list[tuple[str, str, int]]:
         found = []

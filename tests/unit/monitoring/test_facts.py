@@ -20,6 +20,7 @@ from shared.contracts.matching import (
     MatchRetracted,
     OfferDeclined,
 )
+from shared.contracts.passed_on import PlacementTransferred
 from shared.contracts.placement import (
     NoShowReported,
     PlacementCancelled,
@@ -267,6 +268,27 @@ def test_days_worked_are_days_of_the_office() -> None:
     story.tell(placement, ReturnStarted(happened_at=START.replace(hour=19)))
     story.tell(placement, ReturnCompleted(happened_at=START.replace(hour=20)))
     assert one(story.records, "return_completed")["days_worked"] == 2
+
+
+def test_a_fact_is_of_the_office_whose_case_it_was_in_that_offices_calendar() -> None:
+    """Late on the last day of January in Kabul it is still that day in Bogota; what was told before does not move."""
+    story = Story()
+    story.published()
+    placement = story.opened("a")
+    night = datetime(2026, 1, 31, 20, 30, tzinfo=UTC)
+    story.tell(placement, ReturnStarted(happened_at=night))
+    before = derived(story.records)
+    moved = PlacementTransferred(happened_at=night, office="bogota", left="kabul", time_zone="America/Bogota")
+    story.tell(placement, moved, office="bogota")
+    assert derived(story.records) == before
+    story.tell(placement, ReturnCompleted(happened_at=night), office="bogota")
+    began, completed = one(story.records, "return_started"), one(story.records, "return_completed")
+    assert (began["office"], completed["office"]) == ("kabul", "bogota")
+    assert began["local_day"] == completed["local_day"] + 1
+    # An arrival that is put right is still of the office that recorded it.
+    put_right(story, placement, 3, night - timedelta(days=1))
+    again = [row for row in derived(story.records) if row["kind"] == "return_started"][-1]
+    assert (again["office"], again["local_day"]) == ("kabul", began["local_day"] - 1)
 
 
 def test_124_persons_hold_172_contracts() -> None:
