@@ -92,6 +92,9 @@ def _shape(family: Family, catalogue: Catalogue) -> dict[str, Any]:
             step, _, rest = path.partition(".")
             place = items if step == ITEM else shape.setdefault(step, {}) if rest else shape
             place[rest or step] = _SHAPES[one.type]
+    for name in family.frame:
+        # No field may be read from it, and yet it says that the case was opened.
+        shape.setdefault(name, "VARCHAR")
     for (topic, _), tells in catalogue.tells.items():
         lists = [one.each for one in tells if topic == family.topic and one.each is not None]
         shape |= {name: [items] for name in lists}

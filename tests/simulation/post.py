@@ -52,10 +52,8 @@ def check_messages(evidence: Evidence, mails: Iterable[str], until: datetime) ->
     for read in _told(evidence, instant_of(noted["state"]["since"])):
         event: Any = read_event(read.envelope, read.record.value or b"")
         for notice in NOTICES[type(event)]:
-            # No office of the simulated programme has an address.
             if (
-                notice.to == "office"
-                or not notice.when(event, read.envelope)
+                not notice.when(event, read.envelope)
                 or (recipient := _recipient(evidence, read, event, notice)) is None
             ):
                 continue

@@ -36,6 +36,7 @@ _MINOR_UNITS: Mapping[str, int] = {
     for code in codes.split()
 }
 _LTR, _END = Markup('<bdi dir="ltr">'), Markup("</bdi>")
+_TIME, _SAID, _TIME_END = Markup('<time datetime="'), Markup('">'), Markup("</time>")
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # Down to two of a unit, so that nobody reads "1 day left" with two hours less than that to go.
 _LEFT = ((_DAY, "duration-day"), (_HOUR, "duration-hour"), (_MINUTE, "duration-minute"))
@@ -189,7 +190,7 @@ class Formats:
         else:
             said |= {"city": _city_of(self.language, zone), "offset": self._ltr(_offset(local))}
             text = filled(self._words.gettext("%(date)s, %(time)s (%(city)s time, %(offset)s)"), **said)
-        return Markup('<time datetime="{}">{}</time>').format(f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", text)
+        return _TIME + f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" + _SAID + text + _TIME_END
 
     def _digits(self, value: int | str | Decimal, decimals: int) -> str:
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
@@ -203,7 +204,7 @@ class Formats:
 
 def filled(sentence: str, **values: str) -> Markup:
     """A sentence of the catalogue with its values, escaped unless they are markup."""
-    return Markup(sentence) % values  # noqa: S704
+    return Markup(sentence % {name: escape(value) for name, value in values.items()})  # noqa: S704
 
 
 def _offset(local: datetime) -> str:
