@@ -98,7 +98,8 @@ def _shape(family: Family, catalogue: Catalogue) -> dict[str, Any]:
     for (topic, _), tells in catalogue.tells.items():
         lists = [one.each for one in tells if topic == family.topic and one.each is not None]
         shape |= {name: [items] for name in lists}
-    return shape
+    # A part of the frame that no field is read from is there or not.
+    return {name: "JSON" for name in family.frame} | shape
 
 
 def _frame(family: Family) -> str:
