@@ -33,6 +33,15 @@ class Movable(BaseModel):
     transfer: Transfer | None = None
 
 
+class Following(BaseModel):
+    """A state of a case that hangs on another one and is of the same office: `CaseFollowed` says up to where."""
+
+    model_config = ConfigDict(frozen=True)
+
+    after_epoch: int = 0
+    after_sequence: int = 0
+
+
 def moved(state: Any, event: Transferring) -> Mapping[str, Any]:
     """What the event changes in the state: the office where the state, its parties or its frame name it, with the
     zone that stands beside it."""

@@ -134,14 +134,20 @@ class Transfers:
 
 
 class Follow(Input):
-    """What a case hangs on is of that office now; `time_zone`: the office's."""
+    """What a case hangs on is of that office now; `time_zone`: the office's; the rest as `CaseFollowed` has it."""
 
     office: Code
     time_zone: TimeZone | None = None
+    after_epoch: int
+    after_sequence: int
 
 
 def where_it_hangs(turn: Turn[Any, Follow]) -> Told:
-    """What hangs on a case that was passed on is of the same office; nothing where it is already."""
+    """What hangs on a case that was passed on is of the same office; nothing where it is already, or has followed a
+    later event of that case: what a replica does late for an earlier one would move it back."""
+    followed, body = turn.state, turn.body
+    if (body.after_epoch, body.after_sequence) <= (followed.after_epoch, followed.after_sequence):
+        return []
     left = scope_of(turn.state).office
     if left in (None, turn.body.office):
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from shared.contracts.transfers import CaseTransferred, TransferAsked, TransferDeclined, TransferWithdrawn
+from shared.contracts.transfers import CaseFollowed, CaseTransferred, TransferAsked, TransferDeclined, TransferWithdrawn
 
 
 class ExpertTransferAsked(TransferAsked):
@@ -133,13 +133,13 @@ class PersonTransferred(CaseTransferred):
     topic: ClassVar[str] = "registration.persons"
 
 
-class MatchTransferred(CaseTransferred):
+class MatchTransferred(CaseFollowed):
     """The match follows its assignment to another office."""
 
     topic: ClassVar[str] = "matching.matches"
 
 
-class PlacementTransferred(CaseTransferred):
+class PlacementTransferred(CaseFollowed):
     """The placement follows its match to another office."""
 
     topic: ClassVar[str] = "placement.placements"

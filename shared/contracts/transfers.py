@@ -6,6 +6,10 @@ passed on declares the last form alone.
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from shared.contracts.base import Code, Event, TimeZone
 
 
@@ -40,3 +44,11 @@ class CaseTransferred(Transferring):
     office: Code
     left: Code
     time_zone: TimeZone | None = None
+
+
+class CaseFollowed(CaseTransferred):
+    """What hangs on another case follows it. `after_epoch`, `after_sequence`: the place, among the events of that case,
+    up to which it has been followed."""
+
+    after_epoch: Annotated[int, Field(ge=0)]
+    after_sequence: Annotated[int, Field(ge=1)]

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from services.matching.domain.assessment import Assessment
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
+from shared.cases.movable import Following
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.taking import taking
 from shared.cases.trail import Trailed
@@ -73,7 +74,7 @@ ANYWHERE = WITHOUT_SEAT | SEATED | ENDED
 OPEN_TO_ANOTHER = states("not_selected", "retracted")
 
 
-class Match(Trailed):
+class Match(Trailed, Following):
     """`position`: its number among the reserves, kept when it moves up. `previous`: the pair's match before this one,
     where this is a new round, for `again_reason`."""
 

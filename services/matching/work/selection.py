@@ -207,7 +207,8 @@ class Selection:
             document, assignment = await self._kernel.load(ASSIGNMENTS, state.parties.assignment)
             if document is None or assignment is None or assignment.office in (None, state.parties.office):
                 return
-            command = MATCH.ask("follow", office=assignment.office, time_zone=assignment.time_zone)
+            said, place = {"office": assignment.office, "time_zone": assignment.time_zone}, _last_event_of(document)
+            command = MATCH.ask("follow", **said, **place)
             step = cause.step(f"follow:{document['version']}")
             if (await self._kernel.execute(MATCHES, match, command, step)).repeated:
                 # It caught up before, and an event that it was ahead of is on its way to where the assignment is.
@@ -323,22 +324,33 @@ class Selection:
             after = page[-1]["ix"]["assignment"]["o"]
 
     async def put_on_shortlist(self, delivery: Delivery, round: int, matches: tuple[str, ...]) -> None:
-        """Each match of the round gets its rank, under the same ids whoever does it."""
+        """Each match of the round gets its rank, under the same ids whoever does it.
+
+        Whoever asked for the round does it before its event is read, and so before events that precede it: the match is
+        first taken to where the assignment was by then.
+        """
         for rank, match in enumerate(matches, 1):
             cause = delivery.cause(f"round:{round}:{match}")
+            await self._catch_up(match, cause)
             await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
 
     async def follow(self, delivery: Delivery) -> None:
         """AssignmentTransferred: every match, ended or not, is of the assignment's office.
 
         Each is asked, also one that is there already, so that what another replica does late for this event changes
-        nothing any more.
+        nothing any more; but not one that is where the assignment has gone on to since, for it was opened there. The
+        assignment is looked at after the matches: one that is opened later is then not among them.
         """
-        event = delivery.event
+        event, place = delivery.event, delivery.envelope
         if not isinstance(event, AssignmentTransferred):
             raise TypeError(type(event).__name__)
-        command = MATCH.ask("follow", office=event.office, time_zone=event.time_zone)
-        for document, _ in await self.matches_of(delivery.subject):
+        matches = await self.matches_of(delivery.subject)
+        _, assignment = await self._kernel.load(ASSIGNMENTS, delivery.subject)
+        said = {"office": event.office, "time_zone": event.time_zone}
+        command = MATCH.ask("follow", **said, after_epoch=place.epoch, after_sequence=place.sequence)
+        for document, match in matches:
+            if assignment is not None and match.parties.office == assignment.office != event.office:
+                continue
             cause = delivery.cause(f"follow:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], command, cause)
 
@@ -349,6 +361,12 @@ class Selection:
                 continue
             cause = delivery.cause(f"cancelled:{document['_id']}")
             await self._kernel.execute(MATCHES, document["_id"], MATCH.ask("stop", reason=CANCELLED), cause)
+
+
+def _last_event_of(assignment: Document) -> dict[str, int]:
+    """The place of the last event that the assignment has emitted, as a match that catches up with it notes it."""
+    emitted = assignment["emitted"]["assignments"]
+    return {"after_epoch": emitted["epoch"], "after_sequence": emitted["count"]}
 
 
 def _match_of(entry: Entry) -> str:

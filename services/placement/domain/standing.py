@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from services.placement.domain.calendars import VIRTUAL
 from shared.cases.case import states
+from shared.cases.movable import Following
 from shared.cases.trail import Trailed
 from shared.contracts.base import Date, Instant
 from shared.contracts.matching import MatchParties, Terms
@@ -39,7 +40,7 @@ GIVES_DAYS_BACK = states("ended_early", "no_show", "cancelled", "refused")
 ANYWHERE = UNDER_CONTRACT | BEFORE_ARRIVAL | GIVES_DAYS_BACK
 
 
-class Placement(Trailed):
+class Placement(Trailed, Following):
     """`terms` is None for one that never opened; the dates are the contract's, once there is one.
 
     Dates are the office's own: `time_zone` says on which of them something happened (None: UTC). `report`: number of

@@ -135,7 +135,8 @@ class Placing:
             raise TypeError(type(event).__name__)
         if await self._store.load(PLACEMENTS.name, placement_id) is None:
             return
-        command = PLACEMENT.ask("follow", office=event.office, time_zone=event.time_zone)
+        place, said = delivery.envelope, {"office": event.office, "time_zone": event.time_zone}
+        command = PLACEMENT.ask("follow", **said, after_epoch=place.epoch, after_sequence=place.sequence)
         await self._kernel.execute(PLACEMENTS, placement_id, command, delivery.cause("follow"))
 
     async def withdraw(self, delivery: Delivery) -> None:

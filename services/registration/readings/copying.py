@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -29,6 +28,7 @@ from services.registration.views import ExpertSeen, PersonSeen
 from services.registration.work.readings import Readings
 from shared.audit.segments import READINGS
 from shared.cases.bodies import Input
+from shared.contracts.base import Instant
 from shared.identity.rights import Rights
 from shared.store.narrowing import Listed, read
 from shared.store.port import Document, Store
@@ -62,7 +62,7 @@ class PersonCopy(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    made_at: datetime
+    made_at: Instant
     identifiers: Mapping[str, Any]
     person: Mapping[str, Any]
     experts: tuple[Mapping[str, Any], ...]
@@ -78,7 +78,7 @@ class Copied:
     """What the copy is made of, as models: `PersonCopy` says what each is."""
 
     id: str
-    made_at: datetime
+    made_at: Instant
     identifiers: IdentifiersSeen
     person: PersonSeen
     experts: tuple[ExpertSeen, ...]

@@ -27,7 +27,14 @@ async def test_a_placement_follows_its_match(edge: Serving) -> None:
     arrivals = Arriving(edge.log)
     await arrivals.append(arriving.definition(DEFINITION), *arriving.known(edge.account))
     # One that nobody accepted has no placement, and nothing follows.
-    moved = MatchTransferred(happened_at=WHEN, office="tbilisi", left="kabul", time_zone="Asia/Tbilisi")
+    moved = MatchTransferred(
+        happened_at=WHEN,
+        office="tbilisi",
+        left="kabul",
+        time_zone="Asia/Tbilisi",
+        after_epoch=1,
+        after_sequence=3,
+    )
     await arrivals.append((arriving.match(7), moved))
     await arrivals.append((arriving.match(), arriving.accepted("2027-05-01", "2027-08-01")))
     await edge.quiet()
