@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from shared.contracts.base import Code, Country, Key
-from shared.contracts.registration import SpokenLanguage
+from shared.contracts.registration.persons import SpokenLanguage
 from shared.programmes.indicators import Texts
 from shared.programmes.model import Definition, section_kinds
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from shared.contracts.attributes import Listed
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject
-from shared.contracts.registration import ATTRIBUTES
+from shared.contracts.registration.persons import ATTRIBUTES
 
 HEAD = """# Facts
 

@@ -26,7 +26,7 @@ from deploy.generate import GROUPS, ROOT, built
 from services.monitoring.breakdown import NOT_ADDING_UP
 from shared.cases.case import Case
 from shared.contracts.iso_codes import WITHOUT_A_STATE
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES

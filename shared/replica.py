@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.clock import Runtime, derived_id, stop_tasks, text_of
 from shared.contracts.base import Event
-from shared.contracts.registration import ProgrammePublished
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Refusal, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.intake.submissions import SUBMISSIONS, Decider, Intake

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.errors import SankofaError
 from shared.programmes.indicators import (
     Condition,

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from services.matching.domain import knowledge
 from services.matching.work.works import Works
-from shared.contracts.matching import (
-    AssignmentCancelled,
+from shared.contracts.matching.assignments import AssignmentCancelled, AssignmentMatchingStarted, AssignmentTransferred
+from shared.contracts.matching.matches import (
     AssignmentMatched,
-    AssignmentMatchingStarted,
     ExpertNotSelected,
     MatchKept,
     MatchRetracted,
@@ -19,13 +18,7 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
-from shared.contracts.passed_on import (
-    AssignmentTransferred,
-    ExpertTransferred,
-    InstitutionTransferred,
-    PersonTransferred,
-)
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     NoShowReported,
     PlacementCancelled,
     PlacementContracted,
@@ -39,10 +32,8 @@ from shared.contracts.placement import (
     ReturnStarted,
     TravelStarted,
 )
-from shared.contracts.registration import (
+from shared.contracts.registration.experts import (
     AppealUpheld,
-    ConsentGiven,
-    ConsentWithdrawn,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertIdentityClashed,
@@ -51,7 +42,10 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertTransferred,
     ExpertWithdrawn,
+)
+from shared.contracts.registration.institutions import (
     InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
@@ -60,9 +54,15 @@ from shared.contracts.registration import (
     InstitutionFactTakenBack,
     InstitutionPutOnHold,
     InstitutionRegistered,
+    InstitutionTransferred,
+)
+from shared.contracts.registration.persons import (
+    ConsentGiven,
+    ConsentWithdrawn,
     PersonAccountAssigned,
     PersonErased,
     PersonRecorded,
+    PersonTransferred,
     Profile,
 )
 from shared.messaging.handlers import Handler, Handlers

@@ -13,7 +13,7 @@ from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS
 from services.matching.views import CriterionSeen
 from services.matching.work.vacancies import FILTERS, Application, Vacancies, path_of
-from shared.contracts.matching import Modality
+from shared.contracts.matching.assignments import Modality
 from shared.errors import Problem
 from shared.programmes.definitions import Definitions
 from shared.web import bodies

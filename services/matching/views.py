@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from services.matching.work.promises import standing
 from shared.cases.trail import Trailed
 from shared.contracts.base import Instant
-from shared.contracts.matching import ScoreComponent, Terms
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import ScoreComponent
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen

@@ -14,7 +14,8 @@ from services.monitoring.domain.profiles import ProfileRow, profile_rows
 from services.monitoring.domain.rows import EventRow, microseconds_of, payload_of
 from services.monitoring.domain.zones import OfficeRow
 from shared.contracts.base import Envelope, Event, schema_uri
-from shared.contracts.registration import Profile, ProgrammePublished
+from shared.contracts.registration.persons import Profile
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.contracts.registry import EVENTS, UnreadableBody, UnregisteredType, read
 from shared.messaging.port import Position, Record
 from shared.messaging.topics import PROFILES, PROGRAMMES

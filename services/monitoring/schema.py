@@ -19,7 +19,7 @@ from services.monitoring.domain.rows import EventRow
 from services.monitoring.domain.zones import OfficeRow
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family, FieldType
-from shared.contracts.registration import ATTRIBUTES
+from shared.contracts.registration.persons import ATTRIBUTES
 from shared.zones import ZONE_DATA
 
 FAMILIES: tuple[Family, ...] = tuple(CATALOGUE.families.values())

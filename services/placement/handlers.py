@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from services.placement.domain import knowledge
 from services.placement.work.placing import Placing
-from shared.contracts.matching import (
-    MatchRetracting,
-    OfferAccepted,
-)
-from shared.contracts.passed_on import MatchTransferred
-from shared.contracts.placement import (
+from shared.contracts.matching.matches import MatchRetracting, MatchTransferred, OfferAccepted
+from shared.contracts.placement.placements import (
     NoShowReported,
     PlacementCancelled,
     PlacementContractCorrected,
@@ -19,11 +15,10 @@ from shared.contracts.placement import (
     PlacementFactTakenBack,
     PlacementTimeCorrected,
 )
-from shared.contracts.registration import (
+from shared.contracts.registration.institutions import InstitutionAccountAssigned, InstitutionRegistered
+from shared.contracts.registration.persons import (
     ConsentGiven,
     ConsentWithdrawn,
-    InstitutionAccountAssigned,
-    InstitutionRegistered,
     PersonAccountAssigned,
     PersonErased,
     PersonRecorded,

@@ -10,8 +10,8 @@ from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.standing import Party
 from services.placement.work.placing import CONSENT_FLAG
 from shared.contracts.base import Date, Instant
-from shared.contracts.matching import Terms
-from shared.contracts.placement import PreparationStep
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.placement.placements import PreparationStep
 from shared.identity.tokens import Principal
 from shared.store.port import Document
 from shared.web.acting import Seen

@@ -16,10 +16,9 @@ from services.registration.work.moving import Moving
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.telling import Telling
 from shared.contracts.base import Event
-from shared.contracts.matching import (
-    AssignmentDrafted,
+from shared.contracts.matching.assignments import AssignmentDrafted, AssignmentRevised
+from shared.contracts.matching.matches import (
     AssignmentMatched,
-    AssignmentRevised,
     ExpertSourced,
     MatchFactTakenBack,
     MatchKept,
@@ -27,17 +26,19 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
 )
-from shared.contracts.passed_on import ExpertTransferred
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     PlacementEndedEarly,
     PlacementOpened,
     PlacementTimeCorrected,
     ReturnCompleted,
 )
-from shared.contracts.registration import (
+from shared.contracts.registration.experts import (
     ExpertIdentityClashed,
     ExpertIdentitySettled,
     ExpertRegistered,
+    ExpertTransferred,
+)
+from shared.contracts.registration.persons import (
     IdentityChangeConfirmed,
     IdentityChangeRefused,
     IdentityChangeRequested,

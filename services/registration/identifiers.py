@@ -16,7 +16,7 @@ from services.registration.domain.names import fold_name
 from services.registration.domain.readings import DOCUMENTS, NAMES
 from services.registration.domain.registrants import PersonInput
 from shared.clock import instant_of, short_hash, text_of
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.identity.keys import Keys
 from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number

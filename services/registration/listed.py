@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from services.registration.store import EXPERTS
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.errors import Problem, Refusal
 from shared.programmes.checks import unlisted_attributes
 from shared.programmes.definitions import Definitions

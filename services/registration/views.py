@@ -24,7 +24,7 @@ from services.registration.work.readings import Readings
 from shared.cases.movable import Movable
 from shared.cases.trail import Trailed
 from shared.contracts.base import Event, Instant
-from shared.contracts.registration import (
+from shared.contracts.registration.persons import (
     IdentityChangeConfirmed,
     IdentityChangeRefused,
     IdentityChangeRequested,

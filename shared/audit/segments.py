@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.cases.bodies import Change, Input
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.clock import instant_of, text_of
-from shared.contracts.audit import AuditHeadAnchored, AuditSegmentClosed, AuditSegmentOpened, Link
+from shared.contracts.registration.audit import AuditHeadAnchored, AuditSegmentClosed, AuditSegmentOpened, Link
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.audit.chain import ENTRIES_AT_MOST, Anchor, Checked, Entry, Finding, checked, entry_of
 from shared.audit.segments import READINGS, SEGMENTS
-from shared.contracts.audit import AuditHeadAnchored, AuditSegmentOpened
+from shared.contracts.registration.audit import AuditHeadAnchored, AuditSegmentOpened
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse
 from shared.store.port import Document, Store

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.base import Instant
 from shared.contracts.frame import Listed
-from shared.contracts.transfers import CaseTransferred, TransferAsked, Transferring
+from shared.contracts.transfers import CaseFollowed, CaseTransferred, TransferAsked, Transferring
 
 # The field of a state, and of what an office reads of a case.
 TRANSFER = "transfer"
@@ -52,6 +52,8 @@ def moved(state: Any, event: Transferring) -> Mapping[str, Any]:
         changes[TRANSFER] = Transfer(asked_at=event.happened_at, **said) if asked else None
     if not isinstance(event, CaseTransferred):
         return changes
+    if isinstance(event, CaseFollowed):
+        changes |= {"after_epoch": event.after_epoch, "after_sequence": event.after_sequence}
     name = next((one for one in ("parties", "frame") if getattr(state, one, None) is not None), "")
     within = getattr(state, name) if name else None
     if within is not None:

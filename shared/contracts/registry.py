@@ -8,13 +8,26 @@ from types import MappingProxyType, ModuleType
 
 from pydantic import ValidationError
 
-from shared.contracts import audit, matching, passed_on, placement, registration, sites, trainings
 from shared.contracts.base import TYPE_PREFIX, Envelope, Event
+from shared.contracts.matching import assignments, matches
+from shared.contracts.placement import placements, sites, trainings
+from shared.contracts.registration import audit, experts, institutions, persons, programmes
 from shared.contracts.upcast import STEPS, Step, upcast
 from shared.errors import SankofaError
 
 # Where events and families of facts are declared; a module of a further case is one more name here.
-MODULES: tuple[ModuleType, ...] = (registration, audit, matching, placement, trainings, sites, passed_on)
+MODULES: tuple[ModuleType, ...] = (
+    programmes,
+    persons,
+    experts,
+    institutions,
+    audit,
+    assignments,
+    matches,
+    placements,
+    trainings,
+    sites,
+)
 
 
 class UnregisteredType(SankofaError):

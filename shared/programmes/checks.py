@@ -13,7 +13,7 @@ from shared.contracts.iso_codes import (
     state_codes,
     text_language_codes,
 )
-from shared.contracts.registration import ATTRIBUTES, Attributes, Sex
+from shared.contracts.registration.persons import ATTRIBUTES, Attributes, Sex
 from shared.programmes.indicator_checks import indicator_checks
 from shared.programmes.indicators import Declared
 from shared.programmes.lists import whole_lists

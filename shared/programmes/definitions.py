@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.clock import Runtime, stop_tasks
-from shared.contracts.registration import ProgrammePublished
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import PortError, Refusal, TooEarly
 from shared.messaging.port import Log, Record
 from shared.messaging.reading import Unreadable, parse

@@ -8,8 +8,8 @@ from datetime import date
 
 from pydantic import JsonValue
 
-from shared.contracts.matching import Terms
-from shared.contracts.registration import Attributes, Cefr, LanguageSkill
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.registration.persons import Attributes, Cefr, LanguageSkill
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import Criterion, Operator, SelectionSection
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import FieldType
-from shared.contracts.registration import ATTRIBUTES
+from shared.contracts.registration.persons import ATTRIBUTES
 
 NOT_STATED = "not_stated"
 # What every fact carries: the envelope of its event says it.

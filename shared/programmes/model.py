@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import Field, JsonValue
 
 from shared.contracts.base import Code, Country, Date
-from shared.contracts.registration import ATTRIBUTES
+from shared.contracts.registration.persons import ATTRIBUTES
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from shared.contracts.matching import ScoreComponent, Terms
-from shared.contracts.registration import Attributes
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import ScoreComponent
+from shared.contracts.registration.persons import Attributes
 from shared.programmes.eligibility import level_rank
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import Component, SelectionSection

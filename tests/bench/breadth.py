@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from shared.contracts import catalogue
 from shared.contracts.catalogue import Catalogue, declared_families
 from shared.contracts.facts import Tells
-from shared.contracts.placement import ReturnStarted
+from shared.contracts.placement.placements import ReturnStarted
 from shared.contracts.registry import declared_events
 from tests.bench.rows import RUNS, Result, Row
 

@@ -16,9 +16,9 @@ from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
 from services.registration.settings import Settings
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Event
-from shared.contracts.matching import ApplicationReceived, AssignmentMatched, OfferMade
-from shared.contracts.placement import PlacementOpened
-from shared.contracts.registration import ConsentGiven, PersonRecorded
+from shared.contracts.matching.matches import ApplicationReceived, AssignmentMatched, OfferMade
+from shared.contracts.placement.placements import PlacementOpened
+from shared.contracts.registration.persons import ConsentGiven, PersonRecorded
 from shared.identity.keys import Keys
 from shared.messaging.port import Record
 from shared.messaging.shadow import Position

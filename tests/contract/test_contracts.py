@@ -65,7 +65,7 @@ def test_every_event_is_registered_on_a_declared_topic_of_its_owner() -> None:
         assert REGISTRY[(event.type_name(), event.version)] is event
         assert event in events_of(event.topic)
         assert event_type(event.type_name().removeprefix(TYPE_PREFIX)) is event
-        assert event.__module__.rsplit(".", 1)[1] in event.topic.split(".")
+        assert event.__module__.split(".")[2] == event.topic.split(".")[0]
 
 
 # Optional fields keep the version, and samples are never edited.

@@ -14,9 +14,9 @@ from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work.erasing import ERASED_BEFORE
 from shared.clock import derived_id
-from shared.contracts.matching import AssignmentMatched, MatchParties, MatchRetracted, OfferMade
-from shared.contracts.placement import PlacementOpened
-from shared.contracts.registration import PersonErased, Profile
+from shared.contracts.matching.matches import AssignmentMatched, MatchParties, MatchRetracted, OfferMade
+from shared.contracts.placement.placements import PlacementOpened
+from shared.contracts.registration.persons import PersonErased, Profile
 from shared.errors import Unavailable
 from shared.identity.keyfiles import KeyDestroyed
 from shared.messaging.handlers import Delivery

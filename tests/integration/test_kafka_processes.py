@@ -21,7 +21,7 @@ from services.monitoring.app import MonitoringService
 from services.monitoring.settings import Settings
 from services.monitoring.store import COLLECTIONS, SHADOWS
 from shared.clock import RealRuntime, Runtime
-from shared.contracts.registration import PersonRecorded
+from shared.contracts.registration.persons import PersonRecorded
 from shared.errors import Unavailable
 from shared.identity.keys import Keys
 from shared.messaging.kafka import KafkaLog

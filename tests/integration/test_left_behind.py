@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from deploy.cli.runner import Journal
 from shared.clock import RealRuntime
-from shared.contracts.audit import AuditHeadAnchored
+from shared.contracts.registration.audit import AuditHeadAnchored
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Record

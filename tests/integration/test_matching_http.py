@@ -15,8 +15,8 @@ from services.matching.app import build
 from services.matching.domain.assignments import DRAFT
 from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
-from shared.contracts.matching import MatchParties
-from shared.contracts.placement import PlacementContracted, PlacementOpened, TravelStarted
+from shared.contracts.matching.matches import MatchParties
+from shared.contracts.placement.placements import PlacementContracted, PlacementOpened, TravelStarted
 from shared.errors import Unavailable
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
@@ -191,7 +191,7 @@ async def test_a_host_writes_for_its_own_institution_alone(told: Serving) -> Non
     mine = await told.post("/assignments", "host", draft(), subject="host")
     assert rule(mine) == (403, "not_yours")
     others = Others(told.log)
-    from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
+    from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
     from tests.unit.matching.facts import LONG_AGO
 
     own = derived_id("own host")

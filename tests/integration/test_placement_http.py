@@ -13,7 +13,7 @@ import pytest
 
 from services.placement.app import build
 from services.placement.store import COLLECTIONS, SHADOWS
-from shared.contracts.placement import PlacementFactTakenBack, PlacementTimeCorrected
+from shared.contracts.placement.placements import PlacementFactTakenBack, PlacementTimeCorrected
 from shared.identity.roles import Role
 from shared.messaging.reading import parse
 from shared.replica import stored

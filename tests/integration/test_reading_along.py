@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from deploy.local.kafka import KafkaServer
 from shared.clock import RealRuntime
-from shared.contracts.audit import AuditHeadAnchored
+from shared.contracts.registration.audit import AuditHeadAnchored
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.topics import TOPICS
 from tests.integration.four import CANARY, EVERY_TOPIC, SERVICES, Four, small_history

@@ -13,7 +13,7 @@ from services.registration.app import build
 from services.registration.domain.examples import ATTRIBUTES, DEFINITION, EXPERT, INSTITUTION
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.clock import text_of
-from shared.contracts.registration import PURPOSES
+from shared.contracts.registration.persons import PURPOSES
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 from shared.replica import stored

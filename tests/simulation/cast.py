@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.clock import derived_id
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.programmes.loader import definition_of
 
 CODE = "simulated-1"

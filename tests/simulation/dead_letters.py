@@ -17,7 +17,7 @@ from services.matching.domain.knowledge import Knowledge
 from services.matching.store import MATCHES, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.base import Envelope
-from shared.contracts.registration import Profile
+from shared.contracts.registration.persons import Profile
 from shared.messaging.shadow import parked_at
 from shared.store.port import Document
 from tests.simulation import promise_checks, requests

@@ -15,7 +15,7 @@ from typing import Any
 from services.registration.domain.persons import PERSON
 from services.registration.store import PERSONS
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes, ProfileEntry
+from shared.contracts.registration.persons import Attributes, ProfileEntry
 from shared.errors import PortError
 from shared.messaging.port import Message, Record
 from shared.messaging.topics import PROFILES

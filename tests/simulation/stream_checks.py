@@ -93,8 +93,8 @@ def _check_repetitions(name: str, reads: Sequence[Read]) -> Iterator[Violation]:
             yield Violation("I8", name, "the subject is on two partitions")
 
 
-# Who is a reserve follows from the assignment as it stands, whichever of its events it is looked at for: a request gives
-# its round the ranks before the events are read, and an earlier round that is heard of late then counts these as well.
+# Who is a reserve follows from the assignment as it stands, whichever of its events it is looked at for: a request
+# gives its round the ranks before the events are read, and an earlier round that is heard of late counts these too.
 COUNTED_AT_ONCE = frozenset({"MatchReserved"})
 
 

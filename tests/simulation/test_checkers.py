@@ -12,8 +12,9 @@ import pytest
 from services.registration.store import EXPERTS
 from shared.clock import derived_id, short_hash, text_of
 from shared.contracts.base import Envelope, Event
-from shared.contracts.matching import AssignmentDrafted, AssignmentMatched, MatchParties, OfferDeclined, Terms
-from shared.contracts.placement import (
+from shared.contracts.matching.assignments import AssignmentDrafted, Terms
+from shared.contracts.matching.matches import AssignmentMatched, MatchParties, OfferDeclined
+from shared.contracts.placement.placements import (
     PlacementCancelled,
     PlacementContracted,
     PlacementExtended,
@@ -21,7 +22,7 @@ from shared.contracts.placement import (
     ReturnCompleted,
     ReturnStarted,
 )
-from shared.contracts.registration import ExpertDeclaredEligible, ExpertRegistered
+from shared.contracts.registration.experts import ExpertDeclaredEligible, ExpertRegistered
 from shared.messaging.handlers import Handler
 from shared.messaging.port import Record
 from shared.store.streams import chained

@@ -8,7 +8,7 @@ from typing import Any
 from services.registration.domain.messages import message_id
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Envelope
-from shared.contracts.registration import ExpertDeclaredEligible
+from shared.contracts.registration.experts import ExpertDeclaredEligible
 from shared.messaging.port import Record
 from tests.simulation.evidence import Evidence
 from tests.simulation.post import check_messages

@@ -13,7 +13,7 @@ import pytest
 
 from shared.clock import derived_id, short_hash, text_of
 from shared.contracts.base import Envelope
-from shared.contracts.matching import OfferDeclined
+from shared.contracts.matching.matches import OfferDeclined
 from shared.identity.digests import derived_key
 from shared.identity.keys import Keys
 from shared.identity.sealing import seal

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from services.matching.domain.assignments import AssignmentDraft, Revision
 from services.registration.domain.institutions import InstitutionRegistration
 from shared.cases.bodies import Input
-from shared.contracts.matching import Terms
-from shared.contracts.registration import Attributes, LanguageSkill
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.registration.persons import Attributes, LanguageSkill
 from shared.texts import exact, fold_number, lines, one_line
 
 BELL, ESCAPE, SEPARATOR, NEXT_LINE, OVERRIDE, BYTE_ORDER = "\x07", "\x1b", "\x1e", "\x85", "\u202e", "\ufeff"

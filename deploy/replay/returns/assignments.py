@@ -9,8 +9,8 @@ from typing import Literal
 from deploy.replay.returns.hosts import Host, Place
 from deploy.replay.returns.model import EarlyEnd
 from deploy.replay.returns.people import Expert
-from shared.contracts.matching import Modality, Terms
-from shared.contracts.registration import Attributes, LanguageSkill
+from shared.contracts.matching.assignments import Modality, Terms
+from shared.contracts.registration.persons import Attributes, LanguageSkill
 from shared.programmes.eligibility import level_rank
 
 Outcome = Literal["completed", "ended_early", "no_show", "cancelled", "unfilled"]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from deploy.replay.returns.model import Group, Population, Returns
 from deploy.replay.returns.people import SEXES
-from shared.contracts.registration import Attributes, Cefr, LanguageSkill
+from shared.contracts.registration.persons import Attributes, Cefr, LanguageSkill
 from shared.errors import rule_of
 from shared.programmes.eligibility import failed_criteria, level_rank
 from shared.programmes.marked_yaml import Broken

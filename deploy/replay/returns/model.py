@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.contracts.base import Code, Country, Date, Nationality
-from shared.contracts.matching import Modality
-from shared.contracts.registration import Cefr, Purpose, Sex, SpokenLanguage
+from shared.contracts.matching.assignments import Modality
+from shared.contracts.registration.persons import Cefr, Purpose, Sex, SpokenLanguage
 from shared.programmes.indicators import Declared
 
 Count = Annotated[int, Field(ge=0, le=100_000)]

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, get_args
 
 from deploy.replay.returns.model import Correction, Group, Population
-from shared.contracts.registration import Attributes, LanguageSkill, Sex
+from shared.contracts.registration.persons import Attributes, LanguageSkill, Sex
 
 # Syllables, not names: nobody is called like this.
 GIVEN = tuple(

@@ -14,8 +14,8 @@ from deploy.replay.returns.model import Deliveries
 from deploy.replay.returns.people import Expert
 from deploy.replay.steps import KEPT, Await, Phase, Step
 from shared.clock import short_hash, text_of
-from shared.contracts.matching import Modality
-from shared.contracts.placement import PreparationStep
+from shared.contracts.matching.assignments import Modality
+from shared.contracts.placement.placements import PreparationStep
 
 # Nobody registers for a programme that is not published yet.
 PUBLISHED = "programme/publish"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from deploy.replay.apportion import apportioned, shrunk, shrunk_parts
 from deploy.replay.returns.model import Deliveries, Group, NoShows, Placed, Population, Returns
 from deploy.replay.returns.people import SEXES
-from shared.contracts.registration import Sex
+from shared.contracts.registration.persons import Sex
 from shared.programmes.indicators import Declared
 
 L = TypeVar("L", bound=Declared)

@@ -14,7 +14,7 @@ from deploy.replay.returns.hosts import HistoryImpossible, Host, Place, Receivin
 from deploy.replay.returns.model import Deliveries, NoShows, Placed, Population, Returns
 from deploy.replay.returns.people import Expert, corrected, drawn, registered, withdrawing
 from deploy.replay.returns.shortlists import Shortlists
-from shared.contracts.matching import Modality
+from shared.contracts.matching.assignments import Modality
 from shared.programmes.eligibility import failed_criteria
 from shared.programmes.model import Definition
 

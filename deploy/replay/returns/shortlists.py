@@ -11,7 +11,7 @@ from deploy.replay.returns.assignments import Assignment
 from deploy.replay.returns.hosts import HistoryImpossible
 from deploy.replay.returns.model import Deliveries
 from deploy.replay.returns.people import Expert, swap_professions
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.programmes.model import Definition
 from shared.programmes.scoring import NEWCOMER, Standing, score
 from shared.programmes.sections.selection import SelectionSection

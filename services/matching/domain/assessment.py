@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from shared.contracts.matching import ScoreComponent, Terms
-from shared.contracts.registration import Attributes, ProfileEntry
-from shared.contracts.registration import attributes_on as known_attributes
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import ScoreComponent
+from shared.contracts.registration.persons import Attributes, ProfileEntry
+from shared.contracts.registration.persons import attributes_on as known_attributes
 from shared.programmes.eligibility import unmet_terms
 from shared.programmes.model import Definition
 from shared.programmes.scoring import Standing, rank_key, score

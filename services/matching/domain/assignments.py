@@ -18,7 +18,7 @@ from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
-from shared.contracts.matching import (
+from shared.contracts.matching.assignments import (
     AssignmentApproved,
     AssignmentCancelled,
     AssignmentDrafted,
@@ -32,13 +32,11 @@ from shared.contracts.matching import (
     AssignmentRevised,
     AssignmentSubmitted,
     AssignmentTimeCorrected,
-    Terms,
-)
-from shared.contracts.passed_on import (
     AssignmentTransferAsked,
     AssignmentTransferDeclined,
     AssignmentTransferred,
     AssignmentTransferWithdrawn,
+    Terms,
 )
 from shared.errors import Refusal
 from shared.identity.roles import BY_HOST, BY_OFFICER, By

@@ -18,8 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from shared.contracts.base import Envelope, Event
-from shared.contracts.passed_on import PersonTransferred
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     PlacementCancelled,
     PlacementEndedEarly,
     PlacementFactTakenBack,
@@ -28,22 +27,27 @@ from shared.contracts.placement import (
     ReturnCompleted,
     ReturnStarted,
 )
-from shared.contracts.registration import (
+from shared.contracts.registration.experts import (
     AppealUpheld,
-    ConsentGiven,
-    ConsentWithdrawn,
     ExpertIdentityClashed,
     ExpertIdentitySettled,
     ExpertRegistered,
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+)
+from shared.contracts.registration.institutions import (
     InstitutionAccountAssigned,
     InstitutionFactTakenBack,
     InstitutionRegistered,
+)
+from shared.contracts.registration.persons import (
+    ConsentGiven,
+    ConsentWithdrawn,
     PersonAccountAssigned,
     PersonErased,
     PersonRecorded,
+    PersonTransferred,
     Profile,
 )
 from shared.contracts.transfers import CaseTransferred

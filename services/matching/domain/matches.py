@@ -21,7 +21,8 @@ from shared.cases.taking import taking
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Follow, where_it_hangs
 from shared.contracts.base import Code, Event, Id, Instant
-from shared.contracts.matching import (
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import (
     ApplicationReceived,
     AssignmentMatched,
     ExpertLonglisted,
@@ -35,14 +36,13 @@ from shared.contracts.matching import (
     MatchRetracted,
     MatchRetracting,
     MatchTimeCorrected,
+    MatchTransferred,
     OfferAccepted,
     OfferDeclined,
     OfferExpired,
     OfferMade,
     ScoreComponent,
-    Terms,
 )
-from shared.contracts.passed_on import MatchTransferred
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
 

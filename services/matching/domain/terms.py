@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.contracts.iso_codes import A_LANGUAGE, language_codes
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.contracts.occupations import occupation_codes
 from shared.errors import Problem, Refusal
 from shared.programmes.model import Definition, Office

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.matching.domain.assignments import OPEN_TO_EXPERTS, READERS, Assignment
 from services.matching.store import ASSIGNMENTS
-from shared.contracts.matching import AssignmentApproved
+from shared.contracts.matching.assignments import AssignmentApproved
 from shared.errors import Refusal
 from shared.papers.named import PaperOf
 from shared.papers.runs import paragraphs_of, runs_of

@@ -19,7 +19,8 @@ from services.matching.work.selection import Selection
 from shared.cases.bodies import Change
 from shared.cases.case import Asked
 from shared.contracts.base import Envelope
-from shared.contracts.matching import AssignmentMatchingStarted, MatchParties
+from shared.contracts.matching.assignments import AssignmentMatchingStarted
+from shared.contracts.matching.matches import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.programmes.sections.selection import SelectionSection

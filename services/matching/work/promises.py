@@ -14,7 +14,7 @@ from services.matching.domain.usage import pool_usage, seat_usage
 from services.matching.store import ASSIGNMENTS, MATCHES, POOLS, SHADOWS
 from shared.cases.holds import Usage
 from shared.clock import derived_id
-from shared.contracts.matching import MatchParties
+from shared.contracts.matching.matches import MatchParties
 from shared.errors import Refusal, SankofaError
 from shared.replica import Replica
 from shared.store.aggregates import Cause

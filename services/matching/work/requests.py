@@ -7,7 +7,7 @@ from services.matching.domain.terms import UNFIT, check_terms
 from services.matching.store import ASSIGNMENTS
 from services.matching.work.selection import Selection
 from shared.cases.case import Asked
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled

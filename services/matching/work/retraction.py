@@ -9,7 +9,7 @@ from services.matching.work.promises import Promises
 from shared.cases.bodies import Reason
 from shared.cases.case import Asked
 from shared.contracts.base import Event
-from shared.contracts.placement import NoShowReported, PlacementCancelled, PlacementRefused
+from shared.contracts.placement.placements import NoShowReported, PlacementCancelled, PlacementRefused
 from shared.errors import Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica

@@ -22,8 +22,8 @@ from services.matching.work.refusals import Refusals, raise_refused
 from services.matching.work.waiting import Waiting
 from shared.cases.case import Asked
 from shared.clock import derived_id, instant_of
-from shared.contracts.matching import MatchParties
-from shared.contracts.passed_on import AssignmentTransferred
+from shared.contracts.matching.assignments import AssignmentTransferred
+from shared.contracts.matching.matches import MatchParties
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.handlers import Delivery

@@ -19,10 +19,8 @@ from services.matching.domain.knowledge import (
 from services.matching.domain.matches import MATCH, WITHOUT_SEAT
 from services.matching.store import MATCHES, POOLS, SHADOWS
 from services.matching.work.promises import Promises
-from shared.contracts.registration import (
+from shared.contracts.registration.experts import (
     AppealUpheld,
-    ConsentGiven,
-    ConsentWithdrawn,
     ExpertDeclaredIneligible,
     ExpertIdentityClashed,
     ExpertIdentitySettled,
@@ -30,6 +28,7 @@ from shared.contracts.registration import (
     ExpertScreeningReopened,
     ExpertSuspended,
 )
+from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn
 from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from services.monitoring.domain.rows import day_of, microseconds_of
 from shared.contracts.attributes import as_of
-from shared.contracts.registration import ATTRIBUTES, Profile
+from shared.contracts.registration.persons import ATTRIBUTES, Profile
 
 # A row's attributes in the order of their declaration.
 NAMES: tuple[str, ...] = tuple(ATTRIBUTES)

@@ -11,7 +11,7 @@ from shared.contracts.base import Event
 from shared.contracts.catalogue import CATALOGUE, Catalogue
 from shared.contracts.corrections import Revising
 from shared.contracts.facts import ITEM, Family, Length, Said
-from shared.contracts.registration import ProfileChanged
+from shared.contracts.registration.persons import ProfileChanged
 
 # Where a revising event says which fact it puts right: the sequence of the event that told it first.
 FACT = "fact"

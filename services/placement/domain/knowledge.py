@@ -8,12 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from shared.contracts.base import Envelope
-from shared.contracts.registration import (
-    InstitutionAccountAssigned,
-    InstitutionRegistered,
-    PersonAccountAssigned,
-    PersonRecorded,
-)
+from shared.contracts.registration.institutions import InstitutionAccountAssigned, InstitutionRegistered
+from shared.contracts.registration.persons import PersonAccountAssigned, PersonRecorded
 
 Knowledge = dict[str, Any]
 

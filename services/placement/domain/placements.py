@@ -40,9 +40,9 @@ from shared.cases.revisions import MISTAKES
 from shared.cases.taking import taking
 from shared.cases.transfers import Follow, where_it_hangs
 from shared.contracts.base import Code, Id, TimeZone
-from shared.contracts.matching import MatchParties, Terms
-from shared.contracts.passed_on import PlacementTransferred
-from shared.contracts.placement import (
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties
+from shared.contracts.placement.placements import (
     HostCertified,
     NoShowReported,
     PlacementCancelled,
@@ -52,6 +52,7 @@ from shared.contracts.placement import (
     PlacementExtended,
     PlacementOpened,
     PlacementRefused,
+    PlacementTransferred,
     PreparationStep,
     PreparationStepCompleted,
     ReportAccepted,

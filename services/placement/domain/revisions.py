@@ -18,7 +18,7 @@ from shared.cases.revisions import Facts, Revision, Revisions, TakingBack, at_an
 from shared.cases.trail import Past
 from shared.contracts.base import Code, Date
 from shared.contracts.frame import Listed
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     HostCertified,
     NoShowReported,
     PlacementContracted,

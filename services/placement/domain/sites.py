@@ -23,8 +23,7 @@ from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Event
 from shared.contracts.frame import Listed
-from shared.contracts.passed_on import SiteTransferAsked, SiteTransferDeclined, SiteTransferred, SiteTransferWithdrawn
-from shared.contracts.sites import (
+from shared.contracts.placement.sites import (
     Condition,
     Reached,
     SiteAssessed,
@@ -34,6 +33,10 @@ from shared.contracts.sites import (
     SiteInspected,
     SiteProposed,
     SiteTimeCorrected,
+    SiteTransferAsked,
+    SiteTransferDeclined,
+    SiteTransferred,
+    SiteTransferWithdrawn,
     WorkNumber,
     WorksBegun,
     WorksCompleted,

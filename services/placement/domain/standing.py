@@ -13,8 +13,9 @@ from shared.cases.case import states
 from shared.cases.movable import Following
 from shared.cases.trail import Trailed
 from shared.contracts.base import Date, Instant
-from shared.contracts.matching import MatchParties, Terms
-from shared.contracts.placement import PreparationStep
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties
+from shared.contracts.placement.placements import PreparationStep
 from shared.zones import zone
 
 Status = Literal[

@@ -15,13 +15,7 @@ from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Date, Event, Instant
 from shared.contracts.frame import Listed
-from shared.contracts.passed_on import (
-    TrainingTransferAsked,
-    TrainingTransferDeclined,
-    TrainingTransferred,
-    TrainingTransferWithdrawn,
-)
-from shared.contracts.trainings import (
+from shared.contracts.placement.trainings import (
     Group,
     Groups,
     Sessions,
@@ -32,6 +26,10 @@ from shared.contracts.trainings import (
     TrainingParticipantsCorrected,
     TrainingRescheduled,
     TrainingTimeCorrected,
+    TrainingTransferAsked,
+    TrainingTransferDeclined,
+    TrainingTransferred,
+    TrainingTransferWithdrawn,
 )
 from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_OFFICER

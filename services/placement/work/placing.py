@@ -13,14 +13,9 @@ from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
 from shared.cases.revisions import REVISING
 from shared.clock import derived_id, short_hash
-from shared.contracts.matching import (
-    MatchParties,
-    MatchRetracting,
-    OfferAccepted,
-    Terms,
-)
-from shared.contracts.passed_on import MatchTransferred
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties, MatchRetracting, MatchTransferred, OfferAccepted
+from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn
 from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
 from shared.messaging.handlers import Delivery

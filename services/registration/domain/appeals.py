@@ -13,7 +13,7 @@ from pydantic import Field
 from shared.cases.bodies import Note, Noted
 from shared.cases.case import Told, Turn
 from shared.clock import text_of
-from shared.contracts.registration import GROUNDS, Ground
+from shared.contracts.registration.experts import GROUNDS, Ground
 from shared.errors import Refusal
 
 Outcome = Literal["pending", "upheld", "dismissed"]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Instant
-from shared.contracts.registration import (
+from shared.contracts.registration.experts import (
     ExpertIdentityClashed,
     ExpertIdentitySettled,
     ExpertRegistered,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 
 Answer = Literal["same", "different", "not_known"]
 Sure = Literal["almost_certain", "likely", "possible"]

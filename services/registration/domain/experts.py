@@ -34,17 +34,9 @@ from shared.cases.taking import taking
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Id, Instant
 from shared.contracts.frame import Listed
-from shared.contracts.passed_on import (
-    ExpertTransferAsked,
-    ExpertTransferDeclined,
-    ExpertTransferred,
-    ExpertTransferWithdrawn,
-)
-from shared.contracts.registration import (
-    PURPOSES,
+from shared.contracts.registration.experts import (
     AppealDismissed,
     AppealUpheld,
-    Attributes,
     ExpertAppealed,
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
@@ -58,8 +50,13 @@ from shared.contracts.registration import (
     ExpertReinstated,
     ExpertScreeningReopened,
     ExpertSuspended,
+    ExpertTransferAsked,
+    ExpertTransferDeclined,
+    ExpertTransferred,
+    ExpertTransferWithdrawn,
     ExpertWithdrawn,
 )
+from shared.contracts.registration.persons import PURPOSES, Attributes
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER
 

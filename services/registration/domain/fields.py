@@ -22,7 +22,7 @@ from shared.contracts.iso_codes import (
     state_codes,
 )
 from shared.contracts.occupations import occupation_codes
-from shared.contracts.registration import PURPOSES, Attributes, Purpose
+from shared.contracts.registration.persons import PURPOSES, Attributes, Purpose
 from shared.texts import fold_number, one_line
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Move, Told, Turn
-from shared.contracts.registration import ExpertKeptApart
+from shared.contracts.registration.experts import ExpertKeptApart
 
 # Somebody else has the same name, year of birth and origin; the account registered under another name or year of birth
 # before; a change of the person's identity waits for a decision.

@@ -21,13 +21,7 @@ from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Instant
-from shared.contracts.passed_on import (
-    InstitutionTransferAsked,
-    InstitutionTransferDeclined,
-    InstitutionTransferred,
-    InstitutionTransferWithdrawn,
-)
-from shared.contracts.registration import (
+from shared.contracts.registration.institutions import (
     InstitutionAccountAssigned,
     InstitutionActivated,
     InstitutionAssessed,
@@ -38,6 +32,10 @@ from shared.contracts.registration import (
     InstitutionPutOnHold,
     InstitutionRegistered,
     InstitutionTimeCorrected,
+    InstitutionTransferAsked,
+    InstitutionTransferDeclined,
+    InstitutionTransferred,
+    InstitutionTransferWithdrawn,
 )
 from shared.identity.roles import BY_HOST, BY_OFFICER
 from shared.texts import one_line

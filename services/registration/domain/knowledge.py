@@ -19,12 +19,15 @@ from typing import Any
 
 from services.registration.domain import papers
 from shared.contracts.base import Envelope, Event
-from shared.contracts.matching import (
-    ApplicationReceived,
+from shared.contracts.matching.assignments import (
     AssignmentDrafted,
-    AssignmentMatched,
     AssignmentMatchingStarted,
     AssignmentRevised,
+    AssignmentTransferred,
+)
+from shared.contracts.matching.matches import (
+    ApplicationReceived,
+    AssignmentMatched,
     ExpertSourced,
     MatchFactTakenBack,
     MatchKept,
@@ -32,8 +35,7 @@ from shared.contracts.matching import (
     OfferAccepted,
     OfferMade,
 )
-from shared.contracts.passed_on import AssignmentTransferred
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     PlacementCancelled,
     PlacementContractCorrected,
     PlacementContracted,

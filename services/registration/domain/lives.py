@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 
 # The oldest person whose age is documented lived 122 years.
 AGE_AT_MOST = 125

@@ -13,11 +13,15 @@ from typing import Any, Literal, get_args
 
 from services.registration.domain.contact import BY_DAY, Unwanted
 from services.registration.domain.messages import Recipient
-from shared.contracts import matching as m
-from shared.contracts import passed_on as o
-from shared.contracts import placement as p
-from shared.contracts import registration as r
 from shared.contracts.base import Envelope, Event, Scope
+from shared.contracts.matching import assignments as a
+from shared.contracts.matching import matches as m
+from shared.contracts.placement import placements as p
+from shared.contracts.placement import sites as s
+from shared.contracts.placement import trainings as t
+from shared.contracts.registration import experts as e
+from shared.contracts.registration import institutions as i
+from shared.contracts.registration import persons as r
 
 Kind = Literal["receipt", "decision", "security", "request", "progress", "reminder"]
 # What somebody may ask not to be told; receipts, decisions and security are told always.
@@ -251,23 +255,23 @@ _NOT_ARRIVED_YET = _to_office("arrival_unconfirmed", "reminder", due=_on(lambda 
 _REPORT_SOON = Notice("report_soon", "expert", "reminder", due=_on(lambda e: e.ends_on, -8), stands=_under_contract)
 
 NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
-    r.ExpertRegistered: _REGISTERED,
+    e.ExpertRegistered: _REGISTERED,
     # Read by whoever it is about, it is the same as what happens where nobody else holds the number.
-    r.ExpertIdentityClashed: (*_REGISTERED, Notice("screening_reopened", "expert", "decision", when=_later)),
-    r.ExpertIdentitySettled: (Notice("registration_ended", "expert", "decision", held=True, when=_ends),),
-    r.ExpertInfoRequested: (Notice("info_requested", "expert", "request"),),
-    r.ExpertDeclaredEligible: (Notice("eligible", "expert", "decision"),),
-    r.ExpertDeclaredIneligible: (Notice("ineligible", "expert", "decision", held=True, until=_appeal),),
-    r.ExpertScreeningReopened: (Notice("screening_reopened", "expert", "decision"),),
-    r.ExpertSuspended: (Notice("suspended", "expert", "decision", held=True, until=_appeal),),
-    r.ExpertReinstated: (Notice("reinstated", "expert", "decision"),),
-    r.ExpertAppealed: (
+    e.ExpertIdentityClashed: (*_REGISTERED, Notice("screening_reopened", "expert", "decision", when=_later)),
+    e.ExpertIdentitySettled: (Notice("registration_ended", "expert", "decision", held=True, when=_ends),),
+    e.ExpertInfoRequested: (Notice("info_requested", "expert", "request"),),
+    e.ExpertDeclaredEligible: (Notice("eligible", "expert", "decision"),),
+    e.ExpertDeclaredIneligible: (Notice("ineligible", "expert", "decision", held=True, until=_appeal),),
+    e.ExpertScreeningReopened: (Notice("screening_reopened", "expert", "decision"),),
+    e.ExpertSuspended: (Notice("suspended", "expert", "decision", held=True, until=_appeal),),
+    e.ExpertReinstated: (Notice("reinstated", "expert", "decision"),),
+    e.ExpertAppealed: (
         Notice("appeal_received", "expert", "receipt"),
         _to_office("appeal", "request"),
     ),
-    r.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
-    r.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
-    o.ExpertTransferred: (
+    e.AppealUpheld: (Notice("appeal_decided", "expert", "decision"),),
+    e.AppealDismissed: (Notice("appeal_decided", "expert", "decision", held=True),),
+    e.ExpertTransferred: (
         Notice("office_changed", "expert", "progress"),
         _TRANSFER_DONE,
     ),
@@ -280,36 +284,36 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("consent_withdrawn", "expert", "receipt"),
         _to_office("consent_withdrawn", "decision", when=_of_placement),
     ),
-    r.InstitutionRegistered: (
+    i.InstitutionRegistered: (
         Notice("institution_registered", "host", "receipt"),
         _to_office("institution_registered", "request"),
     ),
-    r.InstitutionBecamePartner: (Notice("institution_partner", "host", "decision"),),
-    r.InstitutionActivated: (Notice("institution_active", "host", "decision"),),
-    r.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
-    r.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
-    r.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
-    o.InstitutionTransferred: (
+    i.InstitutionBecamePartner: (Notice("institution_partner", "host", "decision"),),
+    i.InstitutionActivated: (Notice("institution_active", "host", "decision"),),
+    i.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
+    i.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
+    i.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
+    i.InstitutionTransferred: (
         Notice("office_changed", "host", "progress"),
         _TRANSFER_DONE,
     ),
-    r.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
-    m.AssignmentSubmitted: (
+    i.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
+    a.AssignmentSubmitted: (
         Notice("terms_received", "host", "receipt"),
         _to_office("terms_submitted", "request"),
     ),
-    m.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
-    m.AssignmentApproved: (Notice("terms_approved", "host", "decision"),),
-    m.AssignmentRejected: (Notice("terms_rejected", "host", "decision", held=True),),
-    m.AssignmentPublished: (Notice("terms_published", "host", "progress"),),
-    m.AssignmentMatchingStarted: (
+    a.AssignmentEditsRequested: (Notice("terms_edits", "host", "request"),),
+    a.AssignmentApproved: (Notice("terms_approved", "host", "decision"),),
+    a.AssignmentRejected: (Notice("terms_rejected", "host", "decision", held=True),),
+    a.AssignmentPublished: (Notice("terms_published", "host", "progress"),),
+    a.AssignmentMatchingStarted: (
         Notice("shortlist_made", "host", "request"),
         Notice("shortlist_waits_5", "host", "reminder", due=_after(5), stands=_round_open),
         Notice("shortlist_waits_10", "host", "reminder", due=_after(10), stands=_round_open),
     ),
-    m.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
-    m.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
-    o.AssignmentTransferred: (
+    a.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
+    a.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
+    a.AssignmentTransferred: (
         Notice("office_changed", "host", "progress"),
         _TRANSFER_DONE,
     ),
@@ -384,36 +388,36 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("placement_cancelled", "expert", "decision"),
         Notice("placement_cancelled_host", "host", "decision"),
     ),
-    r.ExpertInfoProvided: (_to_office("info_provided", "request"),),
-    r.ExpertEligibilityChanged: (_to_office("criteria_changed", "request", when=_fails),),
+    e.ExpertInfoProvided: (_to_office("info_provided", "request"),),
+    e.ExpertEligibilityChanged: (_to_office("criteria_changed", "request", when=_fails),),
     p.ReportSubmitted: (_to_office("report", "request"),),
     **dict.fromkeys(
         (
-            o.ExpertTransferAsked,
-            o.InstitutionTransferAsked,
-            o.AssignmentTransferAsked,
-            o.TrainingTransferAsked,
-            o.SiteTransferAsked,
+            e.ExpertTransferAsked,
+            i.InstitutionTransferAsked,
+            a.AssignmentTransferAsked,
+            t.TrainingTransferAsked,
+            s.SiteTransferAsked,
         ),
         _TRANSFER_ASKED,
     ),
     **dict.fromkeys(
         (
-            o.ExpertTransferDeclined,
-            o.InstitutionTransferDeclined,
-            o.AssignmentTransferDeclined,
-            o.TrainingTransferDeclined,
-            o.SiteTransferDeclined,
+            e.ExpertTransferDeclined,
+            i.InstitutionTransferDeclined,
+            a.AssignmentTransferDeclined,
+            t.TrainingTransferDeclined,
+            s.SiteTransferDeclined,
         ),
         (_TRANSFER_ANSWERED,),
     ),
-    **dict.fromkeys((o.TrainingTransferred, o.SiteTransferred), (_TRANSFER_DONE,)),
+    **dict.fromkeys((t.TrainingTransferred, s.SiteTransferred), (_TRANSFER_DONE,)),
 }
 # Of facts that turn out to be mistakes: what was told of them is taken back, where it was sent.
 CORRECTION = "told_by_mistake"
 TAKES_BACK: tuple[type[Event], ...] = (
-    r.InstitutionFactTakenBack,
-    m.AssignmentFactTakenBack,
+    i.InstitutionFactTakenBack,
+    a.AssignmentFactTakenBack,
     m.MatchFactTakenBack,
     p.PlacementFactTakenBack,
 )

@@ -13,7 +13,8 @@ from typing import Any
 
 from shared.clock import text_of
 from shared.contracts.base import Event
-from shared.contracts.matching import (
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import (
     ApplicationReceived,
     ExpertSourced,
     MatchFactTakenBack,
@@ -25,9 +26,8 @@ from shared.contracts.matching import (
     OfferDeclined,
     OfferExpired,
     OfferMade,
-    Terms,
 )
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     PlacementContractCorrected,
     PlacementContracted,
     PlacementExtended,

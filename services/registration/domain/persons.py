@@ -37,8 +37,7 @@ from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Code, Event, Id
 from shared.contracts.frame import Listed
-from shared.contracts.passed_on import PersonTransferred
-from shared.contracts.registration import (
+from shared.contracts.registration.persons import (
     Attributes,
     ConsentGiven,
     ConsentWithdrawn,
@@ -50,6 +49,7 @@ from shared.contracts.registration import (
     PersonContactChanged,
     PersonErased,
     PersonRecorded,
+    PersonTransferred,
     Profile,
     ProfileChanged,
     ProfileEntry,

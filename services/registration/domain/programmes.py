@@ -11,7 +11,7 @@ from services.registration.domain.examples import DEFINITION
 from shared.cases.bodies import Change
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Scope
-from shared.contracts.registration import ProgrammePublished
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Problem, Refusal
 from shared.identity.roles import By
 

@@ -11,7 +11,7 @@ from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.fields import Day, Email, KnownAttributes, Name, Telephone, broken
 from services.registration.domain.telephones import read_telephone
 from shared.cases.bodies import FOLLOWS, Input
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 
 
 class PersonInput(Input):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from shared.contracts.base import Event
-from shared.contracts.registration import Attributes, Profile, ProfileChanged, ProfileEntry, attributes_on
+from shared.contracts.registration.persons import Attributes, Profile, ProfileChanged, ProfileEntry, attributes_on
 from shared.errors import Refusal
 
 ENTRIES_AT_MOST = 200

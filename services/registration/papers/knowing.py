@@ -9,7 +9,7 @@ from typing import Any
 
 from services.registration.store import INSTITUTIONS, SHADOWS
 from shared.clock import instant_of
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.programmes.model import Definition
 from shared.replica import Replica
 

@@ -12,7 +12,7 @@ from services.registration.domain.experts import EXPERT
 from services.registration.store import EXPERTS
 from services.registration.work.duplicates import Duplicates, Resemblance
 from shared.contracts.base import Instant
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.identity.rights import Rights
 from shared.store.port import Document
 from shared.web.acting import Served, id_of, open_to

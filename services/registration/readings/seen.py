@@ -12,7 +12,7 @@ from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.readings import Noted
 from services.registration.store import PERSONS
 from shared.contracts.base import Code, Instant
-from shared.contracts.registration import attributes_on
+from shared.contracts.registration.persons import attributes_on
 from shared.identity.roles import Role
 from shared.store.port import Document
 

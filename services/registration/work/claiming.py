@@ -14,7 +14,7 @@ from services.registration.domain.experts import EXPERT, Expert
 from services.registration.domain.persons import PERSON, Person
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS
 from shared.cases.case import Asked
-from shared.contracts.registration import ExpertIdentitySettled
+from shared.contracts.registration.experts import ExpertIdentitySettled
 from shared.errors import TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica

@@ -11,7 +11,7 @@ from services.registration.domain.appeals import until
 from services.registration.domain.experts import Expert
 from services.registration.domain.persons import Person
 from services.registration.store import PERSONS
-from shared.contracts.registration import attributes_on
+from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal
 from shared.programmes.eligibility import FailedCriterion, failed_criteria
 from shared.programmes.model import Definition

@@ -12,7 +12,7 @@ from services.registration.identifiers import Identifiers
 from services.registration.store import EXPERTS, PERSONS
 from services.registration.work.readings import Readings
 from shared.clock import Runtime
-from shared.contracts.registration import Attributes, attributes_on
+from shared.contracts.registration.persons import Attributes, attributes_on
 from shared.errors import Refusal
 from shared.store.collection import belongs
 from shared.store.narrowing import Listed

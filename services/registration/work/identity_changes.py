@@ -20,7 +20,7 @@ from services.registration.work.claiming import CLAIMED
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Asked
 from shared.clock import derived_id
-from shared.contracts.registration import IdentityChangeConfirmed, ProfileEntry
+from shared.contracts.registration.persons import IdentityChangeConfirmed, ProfileEntry
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from services.registration.domain.lives import RULES, beyond_a_life
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from services.registration.domain.persons import PERSON
 from services.registration.store import EXPERTS, PERSONS, office_mark
-from shared.contracts.passed_on import ExpertTransferred
+from shared.contracts.registration.experts import ExpertTransferred
 from shared.errors import TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica

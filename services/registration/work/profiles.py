@@ -14,7 +14,7 @@ from services.registration.store import EXPERTS, PERSONS
 from services.registration.work.limits import lived, not_ahead
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
-from shared.contracts.registration import Attributes, ProfileEntry
+from shared.contracts.registration.persons import Attributes, ProfileEntry
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled

@@ -18,7 +18,7 @@ from services.registration.mailing.wording import Reader
 from services.registration.store import ACCOUNTS, INSTITUTIONS, PERSONS
 from services.registration.work.contacts import wishes_of
 from shared.contracts.base import Scope
-from shared.contracts.registration import attributes_on
+from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal, SankofaError
 from shared.identity.keyfiles import KeyDestroyed
 from shared.programmes.definitions import Definitions

@@ -10,7 +10,7 @@ from services.registration.domain.experts import EXPERT, Review
 from services.registration.store import EXPERTS
 from services.registration.work.criteria import Criteria
 from services.registration.work.standing import is_offered
-from shared.contracts.registration import Profile
+from shared.contracts.registration.persons import Profile
 from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica

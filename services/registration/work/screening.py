@@ -14,7 +14,7 @@ from services.registration.work.profiles import Profiles
 from services.registration.work.reviewing import Reviewing
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Asked
-from shared.contracts.registration import attributes_on
+from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Saved, settled

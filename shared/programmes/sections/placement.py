@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contracts.matching import Modality
-from shared.contracts.placement import PreparationStep
+from shared.contracts.matching.assignments import Modality
+from shared.contracts.placement.placements import PreparationStep
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.sections.base import Known, Listed, Section, repeated
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from shared.contracts.base import Code
 from shared.contracts.iso_codes import A_LANGUAGE
-from shared.contracts.registration import LANGUAGES_AT_MOST, LanguageSkill
+from shared.contracts.registration.persons import LANGUAGES_AT_MOST, LanguageSkill
 from shared.programmes.indicators import Declared, Listing, Texts
 from shared.programmes.marked_yaml import Broken
 from shared.programmes.sections.base import Known, Listed, Section

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.papers.runs import Runs, runs_of
 from shared.papers.typesetting import Row, row
 from shared.programmes.model import Definition

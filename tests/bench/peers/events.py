@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
 
-from shared.contracts.matching import ApplicationReceived, AssignmentMatched, MatchParties, OfferAccepted, OfferMade
+from shared.contracts.matching.matches import (
+    ApplicationReceived,
+    AssignmentMatched,
+    MatchParties,
+    OfferAccepted,
+    OfferMade,
+)
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.port import Message, Record
 from tests.unit.monitoring.story import START, Story, id_of, terms

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move, Turn
 from shared.contracts.base import Event
-from shared.contracts.registration import (
+from shared.contracts.registration.institutions import (
     InstitutionActivated,
     InstitutionAssessed,
     InstitutionClosed,

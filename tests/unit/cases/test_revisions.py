@@ -23,7 +23,8 @@ from shared.cases.trail import REMEMBERED, Trailed
 from shared.clock import derived_id
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.frame import Frame
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties
 from shared.errors import Refusal
 from shared.programmes.sections.results import ResultsSection
 

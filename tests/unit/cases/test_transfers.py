@@ -17,7 +17,8 @@ from services.registration.domain.institutions import INSTITUTION
 from shared.cases.case import Asked, Case, scope_of
 from shared.cases.movable import Transfer
 from shared.cases.transfers import ACCEPT, ASK, DECLINE, TRANSFERS, WITHDRAW
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties
 from shared.contracts.transfers import CaseTransferred
 from shared.errors import Refusal
 from tests.unit.cases.test_revisions import PARTIES, UNDER, putting, refusal, told
@@ -136,10 +137,15 @@ def test_what_hangs_on_it_follows_once_and_wherever_it_stands() -> None:
     entry["assessment"] = Assessment(failed=("education",))
     state = told(MATCH, None, MATCH.ask("source", **entry), NOW)
     assert state.status == "not_selected"
-    follow = MATCH.ask("follow", office="tbilisi", time_zone="Asia/Tbilisi")
+    place = {"after_epoch": 1, "after_sequence": 8}
+    follow = MATCH.ask("follow", office="tbilisi", time_zone="Asia/Tbilisi", **place)
     (event,) = MATCH.decide(state, follow, NOW)
     assert isinstance(event, CaseTransferred)
     assert (event.office, event.left, event.time_zone) == ("tbilisi", "kabul", "Asia/Tbilisi")
     after = MATCH.evolve(state, event)
     assert after.parties == parties.model_copy(update={"office": "tbilisi"})
     assert MATCH.decide(after, follow, NOW) == []
+    # What comes late of an earlier move changes nothing, wherever the match has gone on to.
+    back = MATCH.ask("follow", office="kabul", time_zone="Asia/Kabul", after_epoch=1, after_sequence=13)
+    home = MATCH.evolve(after, MATCH.decide(after, back, NOW)[0])
+    assert (home.parties.office, MATCH.decide(home, follow, NOW)) == ("kabul", [])

@@ -12,7 +12,7 @@ from services.monitoring.domain.profiles import NAMES, Entry, at_event
 from services.monitoring.domain.rows import day_of, microseconds_of
 from shared.clock import derived_id
 from shared.contracts.attributes import Before, as_of
-from shared.contracts.registration import ATTRIBUTES, Attributes, ProfileEntry, attributes_on
+from shared.contracts.registration.persons import ATTRIBUTES, Attributes, ProfileEntry, attributes_on
 
 RECORDED = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from shared.contracts.iso_codes import (
     state_codes,
     text_language_codes,
 )
-from shared.contracts.registration import LanguageSkill
+from shared.contracts.registration.persons import LanguageSkill
 
 
 @pytest.mark.parametrize("code", ["prs", "haz", "kri", "en", "fa", "so", "ti"])

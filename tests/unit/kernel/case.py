@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.cases.case import Timer
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Event, Scope
-from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
 from shared.errors import Refusal
 from shared.intake.submissions import SUBMISSIONS
 from shared.messaging.local import LocalLog

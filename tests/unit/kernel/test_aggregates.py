@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import instant_of
-from shared.contracts.registration import InstitutionRegistered
+from shared.contracts.registration.institutions import InstitutionRegistered
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store import aggregates, streams
 from shared.store.streams import chained

@@ -10,7 +10,7 @@ import pytest
 
 from shared.clock import text_of
 from shared.contracts.base import Envelope
-from shared.contracts.registration import ProgrammePublished
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Refusal, TooEarly
 from shared.messaging.port import Message
 from shared.programmes.definitions import Definitions

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from shared.contracts.base import Event
-from shared.contracts.registration import ConsentGiven, Profile
+from shared.contracts.registration.persons import ConsentGiven, Profile
 from shared.identity.keys import Keys
 from shared.messaging.handlers import Handler
 from shared.messaging.heads import Reissue

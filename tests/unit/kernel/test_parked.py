@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
 from shared.errors import Overloaded, Refusal
 from shared.messaging import shadow as shadows
 from shared.messaging.handlers import Delivery, Handler

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.clock import derived_id, text_of
-from shared.contracts.registration import InstitutionActivated, InstitutionRegistered
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
 from shared.errors import Conflict, Overloaded, Refusal, TooEarly, Unavailable
 from shared.messaging import shadows
 from shared.messaging.handlers import Delivery, Handler

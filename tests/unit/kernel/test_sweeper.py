@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.base import Event
-from shared.contracts.registration import InstitutionRegistered
+from shared.contracts.registration.institutions import InstitutionRegistered
 from shared.errors import Conflict, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.messaging.relay import Relay

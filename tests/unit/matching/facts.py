@@ -8,21 +8,18 @@ from typing import Any
 
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Envelope, Event
-from shared.contracts.matching import Terms
-from shared.contracts.registration import (
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.registration.experts import ExpertDeclaredEligible, ExpertIdentityClashed, ExpertRegistered
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
+from shared.contracts.registration.persons import (
     Attributes,
     ConsentGiven,
-    ExpertDeclaredEligible,
-    ExpertIdentityClashed,
-    ExpertRegistered,
-    InstitutionActivated,
-    InstitutionRegistered,
     LanguageSkill,
     PersonRecorded,
     Profile,
     ProfileEntry,
-    ProgrammePublished,
 )
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.messaging.port import Log, Message
 from shared.programmes.model import Definition
 

@@ -12,8 +12,8 @@ from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS
 from shared.clock import derived_id
-from shared.contracts.placement import PlacementCancelled, PlacementOpened
-from shared.contracts.registration import ExpertDeclaredIneligible
+from shared.contracts.placement.placements import PlacementCancelled, PlacementOpened
+from shared.contracts.registration.experts import ExpertDeclaredIneligible
 from shared.errors import TooEarly
 from shared.store.aggregates import Cause
 from tests.unit.matching.facts import LONG_AGO, OFFICE, expert_id, person_id, terms
@@ -138,7 +138,7 @@ async def test_an_earlier_return_counts_against_first_timers_points() -> None:
         one = await world.match(first, "anna")
         assert one
         assert one.parties
-        from shared.contracts.placement import ReturnStarted
+        from shared.contracts.placement.placements import ReturnStarted
 
         opened = PlacementOpened(
             happened_at=LONG_AGO, match=match_id(first, "anna"), parties=one.parties, terms=terms()

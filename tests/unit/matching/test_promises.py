@@ -13,15 +13,16 @@ from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.domain.matches import MATCH, SEATED
 from services.matching.store import MATCHES
 from shared.clock import derived_id
-from shared.contracts.matching import OfferExpired
-from shared.contracts.placement import (
+from shared.contracts.matching.matches import OfferExpired
+from shared.contracts.placement.placements import (
     NoShowReported,
     PlacementCancelled,
     PlacementEndedEarly,
     PlacementOpened,
     PlacementRefused,
 )
-from shared.contracts.registration import ConsentGiven, ConsentWithdrawn, ExpertReinstated, ExpertSuspended
+from shared.contracts.registration.experts import ExpertReinstated, ExpertSuspended
+from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn
 from shared.errors import Refusal, TooEarly
 from shared.messaging.reading import parse
 from tests.unit.matching.facts import LONG_AGO, expert_id, person_id, terms

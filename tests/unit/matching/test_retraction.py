@@ -10,14 +10,14 @@ from services.matching.domain.knowledge import answer_to
 from services.matching.store import ASSIGNMENTS
 from shared.clock import derived_id
 from shared.contracts.base import Event
-from shared.contracts.placement import (
+from shared.contracts.placement.placements import (
     PlacementCancelled,
     PlacementEndedEarly,
     PlacementOpened,
     ReturnCompleted,
     ReturnStarted,
 )
-from shared.contracts.registration import ConsentWithdrawn
+from shared.contracts.registration.persons import ConsentWithdrawn
 from tests.unit.matching.facts import LONG_AGO, person_id, terms
 from tests.unit.matching.world import World, match_id, types_of
 

@@ -15,7 +15,7 @@ from services.matching.domain.terms import check_terms
 from services.matching.domain.usage import pool_usage, seat_usage
 from shared.cases.case import Asked, Case
 from shared.clock import derived_id
-from shared.contracts.matching import MatchParties, ScoreComponent
+from shared.contracts.matching.matches import MatchParties, ScoreComponent
 from shared.contracts.occupations import occupation_codes
 from shared.errors import Refusal
 from tests.unit.matching.facts import CODE, DEFINITION, HOST, OFFICE, terms

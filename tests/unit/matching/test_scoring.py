@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.matching.domain.assessment import Candidate, assess, attributes_on, ranked
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes, LanguageSkill, ProfileEntry
+from shared.contracts.registration.persons import Attributes, LanguageSkill, ProfileEntry
 from shared.programmes.sections.selection import Shortlist
 from tests.unit.matching.facts import ATTRIBUTES, DEFINITION, terms
 

@@ -8,15 +8,8 @@ import pytest
 
 from services.matching.domain import knowledge
 from services.matching.domain.knowledge import consent_to_placement, expert_status, is_suspended
-from shared.contracts.registration import (
-    ConsentGiven,
-    ConsentWithdrawn,
-    ExpertReinstated,
-    ExpertSuspended,
-    ExpertWithdrawn,
-    PersonErased,
-    Profile,
-)
+from shared.contracts.registration.experts import ExpertReinstated, ExpertSuspended, ExpertWithdrawn
+from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn, PersonErased, Profile
 from shared.identity.keyfiles import KeyDestroyed
 from shared.messaging.shadow import parked_at
 from tests.unit.matching.facts import LONG_AGO, expert_id, person_id

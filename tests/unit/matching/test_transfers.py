@@ -12,7 +12,9 @@ from services.matching.store import ASSIGNMENTS, MATCHES
 from shared.cases.case import TAKE
 from shared.cases.taking import taken_by
 from shared.cases.transfers import ACCEPT, ASK
-from shared.contracts.passed_on import ExpertTransferred, InstitutionTransferred, MatchTransferred
+from shared.contracts.matching.matches import MatchTransferred
+from shared.contracts.registration.experts import ExpertTransferred
+from shared.contracts.registration.institutions import InstitutionTransferred
 from shared.errors import Unavailable
 from shared.messaging.reading import parse
 from tests.unit.matching.facts import HOST, LONG_AGO, OFFICE, expert_id, terms

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from services.matching.store import MATCHES
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes, LanguageSkill
+from shared.contracts.registration.persons import Attributes, LanguageSkill
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 from shared.intake.submissions import SUBMISSIONS

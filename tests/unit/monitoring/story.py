@@ -21,31 +21,25 @@ from services.monitoring.schema import FACT_TABLES, TABLES, quoted
 from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Envelope, Event, Scope
-from shared.contracts.matching import (
-    ApplicationReceived,
+from shared.contracts.matching.assignments import (
     AssignmentApproved,
     AssignmentDrafted,
-    AssignmentMatched,
     AssignmentPublished,
     AssignmentSubmitted,
+    Terms,
+)
+from shared.contracts.matching.matches import (
+    ApplicationReceived,
+    AssignmentMatched,
     MatchParties,
     OfferAccepted,
     OfferMade,
-    Terms,
 )
-from shared.contracts.placement import PlacementContracted, PlacementOpened, ReturnCompleted, ReturnStarted
-from shared.contracts.registration import (
-    Attributes,
-    ExpertDeclaredEligible,
-    ExpertRegistered,
-    InstitutionActivated,
-    InstitutionRegistered,
-    PersonRecorded,
-    Profile,
-    ProfileChanged,
-    ProfileEntry,
-    ProgrammePublished,
-)
+from shared.contracts.placement.placements import PlacementContracted, PlacementOpened, ReturnCompleted, ReturnStarted
+from shared.contracts.registration.experts import ExpertDeclaredEligible, ExpertRegistered
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
+from shared.contracts.registration.persons import Attributes, PersonRecorded, Profile, ProfileChanged, ProfileEntry
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.messaging.partitions import partition_of
 from shared.messaging.port import Message, Record
 from shared.messaging.topics import TOPICS

@@ -11,7 +11,7 @@ from services.monitoring.breakdown import CELLS_AT_MOST, with_empty_classes
 from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown
 from services.monitoring.queries import Cell
 from services.monitoring.question import Question
-from shared.contracts.placement import ReturnStarted
+from shared.contracts.placement.placements import ReturnStarted
 from shared.errors import Refusal
 from shared.programmes.indicators import NOT_STATED
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, definition, entry, id_of, model_of

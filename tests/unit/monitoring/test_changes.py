@@ -10,8 +10,8 @@ from services.monitoring.domain.derivation import Known, fact_rows
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.domain.zones import Zones
 from services.monitoring.held import groups_of
-from shared.contracts.matching import AssignmentDrafted, AssignmentPublished
-from shared.contracts.placement import PlacementCancelled, ReturnCompleted, ReturnStarted
+from shared.contracts.matching.assignments import AssignmentDrafted, AssignmentPublished
+from shared.contracts.placement.placements import PlacementCancelled, ReturnCompleted, ReturnStarted
 from shared.messaging.topics import PLACEMENTS
 from tests.unit.monitoring.story import START, Story, batch_of, id_of, terms
 

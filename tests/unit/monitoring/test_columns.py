@@ -18,7 +18,8 @@ from services.monitoring.columns import Sweep
 from services.monitoring.domain.rows import EventRow, payload_of
 from services.monitoring.patterns import pattern_of
 from services.monitoring.records import Batch, Mark, take
-from shared.contracts.registration import Profile, ProgrammePublished
+from shared.contracts.registration.persons import Profile
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.contracts.registry import EVENTS
 from shared.messaging.columns import RecordColumns
 from shared.messaging.port import Record

@@ -24,7 +24,7 @@ from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
 from services.monitoring.writing import insert
 from shared.contracts.base import Event
-from shared.contracts.placement import PlacementCancelled
+from shared.contracts.placement.placements import PlacementCancelled
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, batch_of, entry, id_of, model_of, stored
 from tests.unit.monitoring.test_facts import as_version_1

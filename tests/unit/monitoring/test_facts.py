@@ -10,18 +10,16 @@ from typing import Any
 from services.monitoring.domain.derivation import NEVER_MS
 from services.monitoring.domain.rows import microseconds_of
 from shared.clock import derived_id as id_of
-from shared.contracts.matching import (
+from shared.contracts.matching.assignments import (
     AssignmentCancelled,
     AssignmentEditsRequested,
     AssignmentFilled,
     AssignmentReopened,
     AssignmentRevised,
     AssignmentSubmitted,
-    MatchRetracted,
-    OfferDeclined,
 )
-from shared.contracts.passed_on import PlacementTransferred
-from shared.contracts.placement import (
+from shared.contracts.matching.matches import MatchRetracted, OfferDeclined
+from shared.contracts.placement.placements import (
     NoShowReported,
     PlacementCancelled,
     PlacementContractCorrected,
@@ -30,17 +28,13 @@ from shared.contracts.placement import (
     PlacementFactTakenBack,
     PlacementRefused,
     PlacementTimeCorrected,
+    PlacementTransferred,
     ReturnCompleted,
     ReturnStarted,
     TravelStarted,
 )
-from shared.contracts.registration import (
-    AppealUpheld,
-    ExpertDeclaredIneligible,
-    ExpertScreeningReopened,
-    InstitutionActivated,
-    InstitutionPutOnHold,
-)
+from shared.contracts.registration.experts import AppealUpheld, ExpertDeclaredIneligible, ExpertScreeningReopened
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionPutOnHold
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, derived, terms
 

@@ -22,7 +22,8 @@ from services.monitoring.schema import FACT_TABLES
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime
 from shared.contracts.base import Event
-from shared.contracts.registration import ExpertWithdrawn, PersonErased, PersonRecorded, Profile
+from shared.contracts.registration.experts import ExpertWithdrawn
+from shared.contracts.registration.persons import PersonErased, PersonRecorded, Profile
 from shared.contracts.registry import UnregisteredType
 from shared.errors import Unavailable
 from shared.messaging import local

@@ -16,7 +16,7 @@ from services.monitoring.queries import cells
 from services.monitoring.question import Question
 from services.monitoring.store import ReadModel
 from shared.clock import RealRuntime, text_of
-from shared.contracts.placement import PlacementExtended, ReturnStarted
+from shared.contracts.placement.placements import PlacementExtended, ReturnStarted
 from shared.errors import Refusal, TooEarly
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS

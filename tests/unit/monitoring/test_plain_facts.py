@@ -12,8 +12,8 @@ from shared.clock import derived_id as id_of
 from shared.contracts.base import Event
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.frame import Frame
-from shared.contracts.sites import SITE_FACTS, SiteProposed, WorksBegun, WorksCompleted
-from shared.contracts.trainings import (
+from shared.contracts.placement.sites import SITE_FACTS, SiteProposed, WorksBegun, WorksCompleted
+from shared.contracts.placement.trainings import (
     TRAINING_FACTS,
     Group,
     TrainingAnnounced,

@@ -8,7 +8,7 @@ from typing import Any
 from services.monitoring.domain.dates import local_date, zone_named
 from services.monitoring.domain.derivation import NEVER_MS
 from services.monitoring.domain.rows import EPOCH_DAY, microseconds_of
-from shared.contracts.registration import ProfileChanged
+from shared.contracts.registration.persons import ProfileChanged
 from tests.unit.monitoring.story import START, Story, derived, entry, id_of, model_of, stored
 
 

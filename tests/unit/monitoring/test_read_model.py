@@ -14,8 +14,8 @@ from services.monitoring.files import PASSED_FOLDER, ModelFiles
 from services.monitoring.records import Batch, Mark, take
 from services.monitoring.store import ReadModel
 from services.monitoring.writing import LISTED, insert
-from shared.contracts.placement import PlacementCancelled
-from shared.contracts.registration import PersonRecorded
+from shared.contracts.placement.placements import PlacementCancelled
+from shared.contracts.registration.persons import PersonRecorded
 from shared.errors import SettingsError, Unavailable
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import START, Story, batch_of, entry, id_of, model_of, stored

@@ -15,8 +15,9 @@ from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Event
 from shared.contracts.frame import Frame
-from shared.contracts.matching import AssignmentFilled, AssignmentReopened, MatchRetracted, OfferDeclined
-from shared.contracts.placement import (
+from shared.contracts.matching.assignments import AssignmentFilled, AssignmentReopened
+from shared.contracts.matching.matches import MatchRetracted, OfferDeclined
+from shared.contracts.placement.placements import (
     PlacementCancelled,
     PlacementContractCorrected,
     PlacementExtended,
@@ -25,8 +26,7 @@ from shared.contracts.placement import (
     ReturnCompleted,
     ReturnStarted,
 )
-from shared.contracts.registration import ExpertDeclaredIneligible
-from shared.contracts.trainings import (
+from shared.contracts.placement.trainings import (
     Group,
     TrainingAnnounced,
     TrainingCancelled,
@@ -35,6 +35,7 @@ from shared.contracts.trainings import (
     TrainingParticipantsCorrected,
     TrainingTimeCorrected,
 )
+from shared.contracts.registration.experts import ExpertDeclaredIneligible
 from shared.messaging.port import Record
 from tests.unit.monitoring.story import PROGRAMME, START, Story, batch_of, derived, entry, model_of, stored
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.monitoring.store import ReadModel
-from shared.contracts.registration import ProgrammePublished
+from shared.contracts.registration.programmes import ProgrammePublished
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, batch_of, derived, id_of, model_of, stored
 from tests.unit.monitoring.test_deriving import anew
 

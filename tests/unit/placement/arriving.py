@@ -9,15 +9,11 @@ from typing import Any
 
 from shared.clock import derived_id
 from shared.contracts.base import Envelope, Event, Scope
-from shared.contracts.matching import MatchParties, MatchRetracting, OfferAccepted, Terms
-from shared.contracts.registration import (
-    ConsentGiven,
-    ConsentWithdrawn,
-    InstitutionRegistered,
-    PersonErased,
-    PersonRecorded,
-    ProgrammePublished,
-)
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties, MatchRetracting, OfferAccepted
+from shared.contracts.registration.institutions import InstitutionRegistered
+from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn, PersonErased, PersonRecorded
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.messaging.port import Log, Message, Record
 
 WHEN = datetime(2026, 1, 5, 9, tzinfo=UTC)

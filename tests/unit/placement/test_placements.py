@@ -12,7 +12,8 @@ from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.standing import Days, Placement, Preparation
 from shared.cases.case import Asked
 from shared.clock import derived_id
-from shared.contracts.matching import MatchParties, Terms
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.matching.matches import MatchParties
 from shared.errors import Refusal
 
 MATCH = derived_id("match")

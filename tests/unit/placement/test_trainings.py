@@ -11,7 +11,7 @@ from services.placement.domain.trainings import EXAMPLE, TRAINING, Training
 from shared.cases.opening import Under
 from shared.clock import derived_id
 from shared.contracts.frame import Frame
-from shared.contracts.trainings import TrainingHeld, TrainingParticipantsCorrected
+from shared.contracts.placement.trainings import TrainingHeld, TrainingParticipantsCorrected
 from shared.errors import Refusal
 from shared.programmes.sections.trainings import TrainingsSection
 

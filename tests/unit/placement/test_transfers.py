@@ -8,7 +8,7 @@ import pytest
 
 from services.placement.app import build
 from services.placement.store import CALENDARS, COLLECTIONS, PLACEMENTS, SHADOWS
-from shared.contracts.passed_on import MatchTransferred
+from shared.contracts.matching.matches import MatchTransferred
 from shared.replica import stored
 from tests.unit.placement import arriving
 from tests.unit.placement.arriving import DEFINITION, PERSON, WHEN, Arriving

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clock import derived_id
-from shared.contracts.matching import Terms
-from shared.contracts.registration import Attributes, LanguageSkill, Sex
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.registration.persons import Attributes, LanguageSkill, Sex
 from shared.programmes.eligibility import LEVELS, failed_criteria, unmet_terms
 from shared.programmes.loader import load_definition
 from shared.programmes.scoring import Standing, rank_key, score

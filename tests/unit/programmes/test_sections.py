@@ -16,7 +16,7 @@ from deploy.definition_tables import tables
 from deploy.marked_page import with_part
 from deploy.replay.history import lint_history
 from services.matching.domain.terms import check_terms
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.errors import Refusal
 from shared.programmes.checks import known_codes
 from shared.programmes.eligibility import failed_criteria

@@ -22,7 +22,8 @@ from services.registration.work.telling import Telling
 from shared.audit.chain import Reading
 from shared.clock import RealRuntime, derived_id, text_of
 from shared.contracts.base import Envelope, Event, Scope
-from shared.contracts.registration import Attributes, ProfileEntry, ProgrammePublished
+from shared.contracts.registration.persons import Attributes, ProfileEntry
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Overloaded
 from shared.identity.keys import Keys
 from shared.messaging.handlers import Delivery

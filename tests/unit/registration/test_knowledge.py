@@ -9,7 +9,7 @@ import pytest
 from services.registration.domain import knowledge
 from shared.clock import derived_id
 from shared.contracts.base import Envelope, Event
-from shared.contracts.matching import MatchFactTakenBack, OfferDeclined, OfferMade
+from shared.contracts.matching.matches import MatchFactTakenBack, OfferDeclined, OfferMade
 
 NOW = datetime(2027, 1, 12, 9, tzinfo=UTC)
 OFFER = OfferMade(happened_at=NOW, expires_at=NOW + timedelta(days=14))

@@ -25,14 +25,14 @@ from services.registration.work.sending import TRIES
 from services.registration.work.telling import Telling
 from shared.cases.case import NEW, Case
 from shared.clock import derived_id
-from shared.contracts.matching import ExpertNotSelected, MatchFactTakenBack, OfferMade
-from shared.contracts.registration import (
+from shared.contracts.matching.matches import ExpertNotSelected, MatchFactTakenBack, OfferMade
+from shared.contracts.registration.experts import (
     ExpertDeclaredEligible,
     ExpertDeclaredIneligible,
     ExpertInfoRequested,
     ExpertRegistered,
-    PersonErased,
 )
+from shared.contracts.registration.persons import PersonErased
 from shared.errors import Overloaded, Unavailable
 from shared.messaging.shadow import new_shadow
 from shared.web.pages.languages import LANGUAGES

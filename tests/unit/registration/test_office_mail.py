@@ -12,10 +12,16 @@ from deploy.generate import built
 from services.registration.domain.notices import NOTICES
 from services.registration.store import MESSAGES
 from shared.contracts.base import Scope
-from shared.contracts.matching import OfferAccepted
-from shared.contracts.passed_on import ExpertTransferAsked, ExpertTransferDeclined, ExpertTransferred
-from shared.contracts.placement import NoShowReported, PlacementContracted, PlacementEndedEarly
-from shared.contracts.registration import ExpertAppealed, ExpertInfoProvided, ExpertRegistered
+from shared.contracts.matching.matches import OfferAccepted
+from shared.contracts.placement.placements import NoShowReported, PlacementContracted, PlacementEndedEarly
+from shared.contracts.registration.experts import (
+    ExpertAppealed,
+    ExpertInfoProvided,
+    ExpertRegistered,
+    ExpertTransferAsked,
+    ExpertTransferDeclined,
+    ExpertTransferred,
+)
 from shared.errors import TooEarly
 from shared.programmes.loader import FileRefused, load_definition
 from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, posting

@@ -18,8 +18,14 @@ from services.registration.papers.checking import code_of
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.clock import derived_id
 from shared.contracts.base import Event
-from shared.contracts.matching import ApplicationReceived, MatchFactTakenBack, MatchParties, OfferDeclined, OfferMade
-from shared.contracts.placement import (
+from shared.contracts.matching.matches import (
+    ApplicationReceived,
+    MatchFactTakenBack,
+    MatchParties,
+    OfferDeclined,
+    OfferMade,
+)
+from shared.contracts.placement.placements import (
     PlacementContracted,
     PlacementFactTakenBack,
     PlacementOpened,

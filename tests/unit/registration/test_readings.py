@@ -22,7 +22,7 @@ from services.registration.store import COLLECTIONS, PERSONS, SHADOWS
 from shared.audit.segments import READINGS
 from shared.audit.verifying import verify
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.errors import Refusal, Unavailable
 from shared.identity.roles import Role
 from shared.replica import stored

@@ -20,7 +20,7 @@ from services.registration.domain.persons import PERSON, Standing
 from services.registration.domain.programmes import PROGRAMME
 from shared.cases.case import Asked, Case
 from shared.clock import derived_id
-from shared.contracts.registration import Attributes, ProfileEntry, attributes_on
+from shared.contracts.registration.persons import Attributes, ProfileEntry, attributes_on
 from shared.errors import Refusal
 from shared.web.bodies import validated
 from shared.zones import zone

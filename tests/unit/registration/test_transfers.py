@@ -15,7 +15,8 @@ from services.registration.app import build
 from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.cases.transfers import ACCEPT, ASK, DECLINE, WITHDRAW
-from shared.contracts.passed_on import ExpertTransferred, PersonTransferred
+from shared.contracts.registration.experts import ExpertTransferred
+from shared.contracts.registration.persons import PersonTransferred
 from shared.messaging.reading import parse
 from shared.replica import stored
 from tests.unit.pages.test_cases import held

@@ -10,7 +10,7 @@ from typing import Any
 from deploy.replay.expansion import Plan, planned
 from deploy.replay.history import History, lint_history, load_history
 from deploy.replay.steps import Step
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.programmes.loader import load_definition
 from shared.programmes.model import Definition
 

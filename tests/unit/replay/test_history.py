@@ -19,8 +19,8 @@ from deploy.replay.returns.hosts import HistoryImpossible
 from deploy.replay.returns.model import Returns
 from deploy.replay.steps import PHASES, NotAnswered, Step, resolve
 from shared.clock import derived_id
-from shared.contracts.matching import Terms
-from shared.contracts.registration import Attributes
+from shared.contracts.matching.assignments import Terms
+from shared.contracts.registration.persons import Attributes
 from shared.programmes.eligibility import failed_criteria, unmet_terms
 from shared.programmes.indicators import share_value
 from shared.programmes.loader import FileRefused, load_definition

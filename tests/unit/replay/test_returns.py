@@ -17,7 +17,7 @@ from deploy.replay.returns.model import Returns
 from deploy.replay.returns.people import Expert
 from deploy.replay.returns.requests import Registering
 from services.registration.domain.fields import DocumentNumber
-from shared.contracts.registration import Attributes
+from shared.contracts.registration.persons import Attributes
 from shared.programmes.eligibility import failed_criteria
 from shared.programmes.sections.selection import SelectionSection
 from tests.unit.replay.files import EXAMPLE, RETURNS_PROGRAMME, check_found, told

@@ -17,7 +17,7 @@ from shared.cases.bodies import Change
 from shared.cases.case import NEW, Asked, Case, Move, Told, Turn
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Code, Event, Id
-from shared.contracts.matching import Terms
+from shared.contracts.matching.assignments import Terms
 from shared.identity.accounts import Accounts
 from shared.identity.digests import Digests
 from shared.identity.issuers import DEVELOPMENT_ISSUER, DevelopmentIssuer, token_verifier

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from deploy.generate import built
 from shared.canonical import canonical_json
-from shared.contracts.registration import LANGUAGES_AT_MOST
+from shared.contracts.registration.persons import LANGUAGES_AT_MOST
 from shared.errors import PROBLEMS_AT_MOST, Refusal
 from shared.programmes.model import Definition
 from shared.web.bodies import BODY_BYTES_AT_MOST, ON_THE_LOOP_BYTES, validated

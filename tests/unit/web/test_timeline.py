@@ -11,15 +11,14 @@ from services.registration.store import EXPERTS
 from services.registration.views import tells_of_person
 from shared.clock import derived_id, text_of
 from shared.contracts.base import Event
-from shared.contracts.registration import (
+from shared.contracts.registration.experts import (
     ExpertDeclaredEligible,
     ExpertIdentityClashed,
     ExpertIdentitySettled,
     ExpertRegistered,
     ExpertSuspended,
-    IdentityChangeConfirmed,
-    PersonRecorded,
 )
+from shared.contracts.registration.persons import IdentityChangeConfirmed, PersonRecorded
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
 from shared.store.aggregates import Cause

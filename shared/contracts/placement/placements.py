@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 from shared.contracts.base import Code, Date, Event, Id, TimeZone
 from shared.contracts.corrections import FactTakenBack, Revises, Revising, TimeCorrected
 from shared.contracts.facts import DaysSince, FactField, Family, Length, Ordinal, Subject, Tells, said
-from shared.contracts.matching import PARTIES_FIELDS, TERMS_FIELDS, MatchParties, Terms
+from shared.contracts.matching.assignments import TERMS_FIELDS, Terms
+from shared.contracts.matching.matches import PARTIES_FIELDS, MatchParties
+from shared.contracts.transfers import CaseFollowed
 
 PreparationStep = Literal["training", "insurance", "visa", "security", "ticket"]
 
@@ -204,3 +206,9 @@ class PlacementCancelled(Event):
     match: Id
     reason: Code
     parties: MatchParties | None = None
+
+
+class PlacementTransferred(CaseFollowed):
+    """The placement follows its match to another office."""
+
+    topic: ClassVar[str] = "placement.placements"

@@ -10,6 +10,7 @@ from shared.contracts.base import Code, Event
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.frame import FRAME_FIELDS, Frame
+from shared.contracts.transfers import CaseTransferred, TransferAsked, TransferDeclined, TransferWithdrawn
 
 SITE_FACTS = Family(
     "sites",
@@ -109,5 +110,29 @@ class SiteTimeCorrected(TimeCorrected):
 
 class SiteFactTakenBack(FactTakenBack):
     """The last fact of the site was recorded by mistake."""
+
+    topic: ClassVar[str] = "placement.sites"
+
+
+class SiteTransferAsked(TransferAsked):
+    """Another office was asked to take over the site."""
+
+    topic: ClassVar[str] = "placement.sites"
+
+
+class SiteTransferWithdrawn(TransferWithdrawn):
+    """The other office is no longer asked to take over the site."""
+
+    topic: ClassVar[str] = "placement.sites"
+
+
+class SiteTransferDeclined(TransferDeclined):
+    """The office that was asked does not take over the site."""
+
+    topic: ClassVar[str] = "placement.sites"
+
+
+class SiteTransferred(CaseTransferred):
+    """The site belongs to another office from now on: its own asked, and that one accepted."""
 
     topic: ClassVar[str] = "placement.sites"

@@ -10,7 +10,8 @@ from shared.contracts.base import Code, Contract, Date, Event, Id
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.frame import FRAME_FIELDS, Frame, Known, Listed
-from shared.contracts.registration import Sex
+from shared.contracts.registration.persons import Sex
+from shared.contracts.transfers import CaseTransferred, TransferAsked, TransferDeclined, TransferWithdrawn
 
 TRAINING_FACTS = Family(
     "trainings",
@@ -113,5 +114,29 @@ class TrainingTimeCorrected(TimeCorrected):
 
 class TrainingFactTakenBack(FactTakenBack):
     """The last fact of the training was recorded by mistake."""
+
+    topic: ClassVar[str] = "placement.trainings"
+
+
+class TrainingTransferAsked(TransferAsked):
+    """Another office was asked to take over the training."""
+
+    topic: ClassVar[str] = "placement.trainings"
+
+
+class TrainingTransferWithdrawn(TransferWithdrawn):
+    """The other office is no longer asked to take over the training."""
+
+    topic: ClassVar[str] = "placement.trainings"
+
+
+class TrainingTransferDeclined(TransferDeclined):
+    """The office that was asked does not take over the training."""
+
+    topic: ClassVar[str] = "placement.trainings"
+
+
+class TrainingTransferred(CaseTransferred):
+    """The training belongs to another office from now on: its own asked, and that one accepted."""
 
     topic: ClassVar[str] = "placement.trainings"
