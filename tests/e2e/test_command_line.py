@@ -25,7 +25,7 @@ from deploy.cli.main import app_of
 from shared.clock import derived_id
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from tests.e2e.edge_world import People
-from tests.e2e.system import SANKOFA, System
+from tests.e2e.system import SANKOFA, System, free_port
 from tests.e2e.test_erasure import document_of
 
 
@@ -34,6 +34,10 @@ def system(tmp_path: Path) -> Iterator[System]:
     system = System(tmp_path)
     yield system
     system.stop()
+
+
+# On a port of its own: the usual one may be somebody's.
+UP_ANYWHERE = ("up", "--port", str(free_port()))
 
 
 def refused(system: System, *words: str) -> str:
@@ -96,7 +100,7 @@ def test_an_account_hangs_on_a_key_without_which_nothing_starts(system: System) 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(system: System, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "cannot be written" in refused(system, "up", "--data", str(tmp_path / "file" / "data"))
+    assert "cannot be written" in refused(system, *UP_ANYWHERE, "--data", str(tmp_path / "file" / "data"))
 
 
 def test_a_second_up_on_the_same_folder_is_one_clear_line(system: System) -> None:
@@ -238,7 +242,7 @@ def test_it_answers_to_its_own_names_alone(system: System) -> None:
 
 def test_an_address_without_a_name_is_one_clear_line(system: System) -> None:
     system.environment["SANKOFA_BASE_URL"] = "sankofa.example.org"
-    assert "SANKOFA_BASE_URL" in refused(system, "up")
+    assert "SANKOFA_BASE_URL" in refused(system, *UP_ANYWHERE)
     assert not system.data.exists()
 
 
@@ -255,7 +259,7 @@ def test_keys_that_are_open_to_others_are_refused(system: System) -> None:
     keys = system.data.with_name("data-keys")
     keys.mkdir(mode=0o755)
     (keys / "issuer").mkdir()
-    assert "open to other accounts" in refused(system, "up")
+    assert "open to other accounts" in refused(system, *UP_ANYWHERE)
 
 
 def test_a_verb_that_needs_a_key_makes_none(system: System, tmp_path: Path) -> None:

@@ -44,7 +44,6 @@ RIGHTS: tuple[Rights, ...] = (
     (EXPERT.name, READ, {"expert": "own", "officer": "office", "protection": "all"}),
 )
 PATH = f"/{EXPERT.name}/{{id}}/{FILES}"
-BYTES = {"schema": {"type": "string", "format": "binary"}}
 
 
 class FileSeen(BaseModel):
@@ -232,7 +231,7 @@ def _reading(router: APIRouter, files: CaseFiles) -> None:
         summary="Opens a file for a purpose; the trail has it first",
         openapi_extra={
             **documented(FileReading, {"purpose": "screening"}),
-            "responses": {"200": {"description": "The file.", "content": dict.fromkeys(MEDIA_TYPES, BYTES)}},
+            "responses": {"200": {"description": "The file.", "content": {one: _bytes(one) for one in MEDIA_TYPES}}},
         },
     )
 
@@ -251,6 +250,10 @@ def _all_of_them() -> dict[str, Any]:
     schema = {"type": "object", "required": [*properties], "properties": properties, "$defs": item["$defs"]}
     said = "The oldest first: what is known of each, and nothing of what is in it."
     return {"description": said, "content": {"application/json": {"schema": schema}}}
+
+
+def _bytes(media_type: str) -> dict[str, Any]:
+    return {"schema": {"type": "string", "contentMediaType": media_type}}
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
