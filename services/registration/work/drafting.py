@@ -29,9 +29,9 @@ from services.registration.domain.drafts import (
     read_code,
 )
 from services.registration.identifiers import SERVICE
-from services.registration.store import DRAFTS
+from services.registration.store import DRAFTS, EXPERTS
 from services.registration.work.filing import Filing
-from shared.clock import retrying, text_of
+from shared.clock import derived_id, retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.sealing import SealBroken, open_sealed, seal
@@ -173,7 +173,8 @@ class Drafting:
         return await self._change(code, change, to_submitted=True)
 
     async def found_by(self, programme: str, pointer: str, said: str, office: str) -> list[Opened]:
-        """The drafts of the programme in which that was typed, of that office or of none yet; ten at most.
+        """The drafts of the programme in which that was typed, of that office or of none yet; ten at most. What was
+        submitted is the office's that has the case now.
 
         Raises Unavailable, SealBroken.
         """
@@ -181,7 +182,7 @@ class Drafting:
         for day in self._keys.draft_days(SERVICE) if text else ():
             name = self._fact_name(day, programme, pointer, text)
             for document in await self._store.find(DRAFTS.name, "fact", name, limit=FOUND_AT_MOST):
-                opened = self._by_its_office(document, office)
+                opened = await self._by_its_office(document, office)
                 if opened is not None:
                     found.append(opened)
         return found[:FOUND_AT_MOST]
@@ -195,7 +196,7 @@ class Drafting:
 
         async def once() -> Opened:
             document = await self._store.load(DRAFTS.name, id)
-            before = None if document is None else self._by_its_office(document, given.office)
+            before = None if document is None else await self._by_its_office(document, given.office)
             if document is None or before is None:
                 raise Refusal("not_found", status=404)
             draft = before.draft
@@ -214,13 +215,21 @@ class Drafting:
 
         return await retrying(once, self._runtime, (Conflict,))
 
-    def _by_its_office(self, document: Document, office: str) -> Opened | None:
+    async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
         draft, key = Draft.model_validate(document["state"]), self._key(document)
         if key is None or draft.ends_at <= self._runtime.now():
             return None
         opened = self._opened(document, draft, "", key)
-        return opened if opened.office in ("", office) else None
+        return opened if await self._office_of(opened) in ("", office) else None
+
+    async def _office_of(self, opened: Opened) -> str:
+        """The office that has the case which came of the draft, for its code leads to all of that person; without a
+        case the one that was chosen."""
+        draft = opened.draft
+        id = derived_id(draft.person, draft.programme) if draft.person else ""
+        case = EXPERTS.read(await self._store.load(EXPERTS.name, id)) if id else None
+        return opened.office if case is None else case.office
 
     async def key_of(self, id: str) -> bytes | None:
         """The draft's key as its offices have it, which needs no code; None for one that has ended.

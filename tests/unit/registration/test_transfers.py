@@ -192,6 +192,22 @@ async def test_without_both_the_case_stays_and_nobody_else_sees_it(bureau: Burea
     assert "transfer" not in (await bureau.serving.get(f"/experts/{expert}")).json()
 
 
+async def test_each_office_reads_the_note_of_its_own_request_alone(bureau: Bureau) -> None:
+    _, expert = await asked(bureau, "Noted", note=WHY)
+    assert (await do(bureau, expert, DECLINE, HERAT, reason="no_capacity")).status_code == 200
+    again = {"to_office": HERAT, "reason": "workload"}
+    assert (await do(bureau, expert, ASK, **again)).status_code == 200
+    path = f"/experts/{expert}"
+    assert "notes" not in (await bureau.serving.get(path, office=HERAT)).json()
+    assert (await do(bureau, expert, WITHDRAW)).status_code == 200
+    assert (await do(bureau, expert, ASK, **again, note="Another reason.")).status_code == 200
+    told = {office: (await bureau.serving.get(path, office=office)).json()["notes"] for office in ("kabul", HERAT)}
+    assert {office: [one["text"] for one in notes] for office, notes in told.items()} == {
+        "kabul": [WHY, "Another reason."],
+        HERAT: ["Another reason."],
+    }
+
+
 async def test_the_pages_ask_and_answer(bureau: Bureau) -> None:
     person = await bureau.person("Paged", "Transfer")
     expert = await expert_of(bureau, person)
