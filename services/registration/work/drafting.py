@@ -31,6 +31,7 @@ from services.registration.domain.drafts import (
 from services.registration.identifiers import SERVICE
 from services.registration.store import DRAFTS, EXPERTS
 from services.registration.work.filing import Filing
+from services.registration.work.handing_over import person_following
 from shared.clock import derived_id, retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
@@ -40,6 +41,8 @@ from shared.store.documents import new_document
 from shared.store.port import Document
 from shared.telemetry.observability import logger
 
+# The accounts of those who apply without one: a draft's id stands for its person until an account is assigned.
+DRAFTS_ISSUER = "urn:sankofa:drafts"
 KEY_BYTES = 32
 RETIRE_EVERY_SECONDS = 3_600.0
 # A replica whose clock is a little behind may still edit as of the day before.
@@ -112,6 +115,7 @@ class Drafting:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
+        self._applicants = replica.ports.keys.accounts(DRAFTS_ISSUER)
         self._filing = filing
 
     async def begin(self, programme: str) -> Opened:
@@ -225,10 +229,9 @@ class Drafting:
 
     async def _office_of(self, opened: Opened) -> str:
         """The office that has the case which came of the draft, for its code leads to all of that person; without a
-        case the one that was chosen."""
-        draft = opened.draft
-        id = derived_id(draft.person, draft.programme) if draft.person else ""
-        case = EXPERTS.read(await self._store.load(EXPERTS.name, id)) if id else None
+        case the one that was chosen. A crash may leave the case without the draft's own word that it was submitted."""
+        person = opened.draft.person or person_following(self._applicants.of(opened.id))
+        case = EXPERTS.read(await self._store.load(EXPERTS.name, derived_id(person, opened.draft.programme)))
         return opened.office if case is None else case.office
 
     async def key_of(self, id: str) -> bytes | None:

@@ -286,6 +286,7 @@ async def test_with_the_case_goes_the_way_back_to_its_application(town: Town) ->
     other = next(one["code"] for one in published()["offices"] if one["code"] != "kabul")
     async with town.browser() as browser, town.browser() as left, town.browser() as receives:
         await filled(browser)
+        [begun_only] = await documents(town, DRAFTS.name)
         await sent(browser)
         while not (cases := await documents(town, EXPERTS.name)):
             await town.clock.sleep(0.01)
@@ -311,6 +312,11 @@ async def test_with_the_case_goes_the_way_back_to_its_application(town: Town) ->
             assert (await officer.post(f"{LOST}/{draft['_id']}", data=form)).status_code == status
         [given] = await documents(town, DRAFTS.name)
         assert [one["office"] for one in given["state"]["given_back"]] == [other]
+        # So where a crash left no word of the submission in the draft.
+        crashed = {**begun_only, "version": given["version"] + 1}
+        await town.services["registration"].ports.store.save(DRAFTS.name, crashed, given["version"])
+        assert "No application" in (await found_by(left)).text
+        assert "Give a new code" in (await found_by(receives)).text
 
 
 async def test_a_lost_code_is_another_offices_business_only_where_no_office_was_chosen(town: Town) -> None:
