@@ -93,6 +93,8 @@ _NAMES_A_RULE: Mapping[str, int] = {
     "Broken": 1,
     "_always": 1,
     "problem": 1,
+    "_found_at": 2,
+    "Finding": 3,
 }
 # Functions of matching whose answer becomes the reason of a match.
 _GIVE_A_REASON = frozenset({"_reason", "answer_to"})

@@ -11,6 +11,9 @@ from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
 CONTROL_CHARACTER = "control_character"
+# An address of mail as a header can hold it unquoted: none of RFC 5322's specials, no dot at an end or beside another.
+_OF_MAIL = r"[^@\s.,:;<>()\[\]\\\"]"
+MAIL_ADDRESS = rf"^{_OF_MAIL}(\.?{_OF_MAIL}){{0,63}}@{_OF_MAIL}+(\.{_OF_MAIL}+)+$"
 # Zero-width joiners belong to the spelling of Persian and other names.
 _JOINERS = "\u200c\u200d"
 LINE_ENDS_AND_TABS = "\n\t"

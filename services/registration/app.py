@@ -13,7 +13,7 @@ from services.registration import definition_pages
 from services.registration.api import Works, served_cases
 from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
-from services.registration.applying.opening import DRAFTS_ISSUER, Opening
+from services.registration.applying.opening import Opening
 from services.registration.applying.router import Applying
 from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
@@ -45,7 +45,7 @@ from services.registration.work.claiming import Claiming
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.draft_files import DraftFiles
-from services.registration.work.drafting import Drafting
+from services.registration.work.drafting import DRAFTS_ISSUER, Drafting
 from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
 from services.registration.work.filing import Filing

@@ -248,7 +248,7 @@ class Named:
 
 
 class Flagged:
-    """While a change of the person's identity waits, each of the person's cases says so to officers.
+    """While a change of the person's identity waits, each of the person's cases says so to officers of its office.
 
     `holder_for`: of a case that waits for whose its document number is, the holder, for whoever may read that person.
     """
@@ -259,17 +259,21 @@ class Flagged:
 
     async def to_its_reader(self, document: Document, granted: Granted) -> Mapping[str, Any]:
         holder = await self._holder_for(document, granted)
-        if granted.principal.role != "officer":
+        if granted.principal.role != "officer" or _is_strange(document, granted.principal):
             return holder
         return {**holder, "identity_change_pending": await self._is_pending(document["state"]["person"])}
+
+
+def _is_strange(document: Document, principal: Principal) -> bool:
+    """Whether it is another office's case: whoever is asked to take it over does not know whom it is about yet."""
+    return principal.role == "officer" and principal.office != document["state"]["office"]
 
 
 def expert(document: Document, principal: Principal) -> ExpertSeen:
     """Values behind a failed criterion for the expert and the officer alone."""
     state, private = EXPERT.state.model_validate(document["state"]), document["private"]
     failed: list[dict[str, Any]] = [{"criterion": name} for name in state.criteria]
-    # Whoever is asked to take the case over does not know the person yet.
-    stranger = principal.role == "officer" and principal.office != state.office
+    stranger = _is_strange(document, principal)
     if failed and principal.role in SEES_ACTUAL_VALUES and not stranger:
         failed = private.get("screening", {}).get("failed", [])
     against, ground, appealed_at, outcome = state.against, state.ground, state.appealed_at, state.appeal
@@ -285,18 +289,19 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
         appeal=appeal,
         identity=state.identity,
         **state.model_dump(exclude=HIDDEN),
-        **(of_officers if principal.role == "officer" else {}),
+        **(of_officers if principal.role == "officer" and not stranger else {}),
     )
 
 
 def institution(document: Document, principal: Principal) -> InstitutionSeen:
     state = INSTITUTION.state.model_validate(document["state"])
+    sees_wishes = principal.role in SEES_WISHES and not _is_strange(document, principal)
     return InstitutionSeen(
         id=document["_id"],
         version=document["version"],
         state=state.status,
         name=document["private"].get("name"),
         last_fact=last_fact(state),
-        **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
+        **({"contact": wishes_of(document)} if sees_wishes else {}),
         **state.model_dump(exclude={"status", "account", *Trailed.model_fields, *Movable.model_fields}),
     )

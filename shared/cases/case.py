@@ -189,11 +189,15 @@ def said(event: type[Event], turn: Turn[Any, Any], told: Mapping[str, Any]) -> d
 
 @dataclass(frozen=True)
 class Asked:
-    """A command: a verb of the case with its body, and what whoever acts has fetched for it."""
+    """A command: a verb of the case with its body, and what whoever acts has fetched for it.
+
+    `role`: of whoever asks for it; None where that is not known, and a refusal then says no more than anybody may read.
+    """
 
     verb: str
     body: Any = field(default_factory=Change)
     given: Any = None
+    role: str | None = None
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,7 @@ class Case(Generic[S]):
     `fold` gives what an event changes beside the status, the fields that it shares with the state by name, and
     `opened_at`, the instant of the first one.
     `readers` may read a case, `lists` (None: the same) a list of them.
-    `veiled`: a state that whoever the case is about reads as another one, in filters too; refusals name that one.
+    `veiled`: a state that whoever the case is about reads as another one, in filters and refusals too.
     `filters`: what a list is narrowed by beside `status`: `programme`, and what the case refers to, by the names under
     which its state, its parties or its frame say it. Indexes, query and contract follow (shared.store.relations).
     `flags`: marks of its private part that say what an officer has to look at beside the status; officers see them in
@@ -305,11 +309,16 @@ class Case(Generic[S]):
 
     def decide(self, state: S | None, command: Asked, now: datetime) -> Sequence[Event]:
         """The events of one command. Raises Refusal: by the state, or by the move's rule."""
-        move = self.move(state, command.verb)
+        move = self.move(state, command.verb, command.role)
         return () if move is None else move.events(Turn(state, command.body, now, command.given))
 
-    def move(self, state: S | None, verb: str) -> Move | None:
-        """The row that leads on from this state; None where nothing is left to be done.
+    def veil_of(self, role: str | None) -> Mapping[str, str]:
+        """The states that the role reads as other ones; for one that is not known, all that anybody does."""
+        own = {one for one, relation in self.readers.items() if relation == "own"}
+        return self.veiled if role is None or role in own else {}
+
+    def move(self, state: S | None, verb: str, role: str | None = None) -> Move | None:
+        """The row that leads on from this state; None where nothing is left to be done. `role`: as in `Asked`.
 
         Raises Refusal `not_found` (404), `illegal_transition` or what the table names in its place (409).
         """
@@ -329,7 +338,7 @@ class Case(Generic[S]):
         if not before:
             raise Refusal(self.second)
         rule = named.get(status, "illegal_transition")
-        raise Refusal(rule, f"possible from {', '.join(before)}; the case is {self.veiled.get(status, status)}")
+        raise Refusal(rule, f"possible from {', '.join(before)}; the case is {self.veil_of(role).get(status, status)}")
 
     def evolve(self, state: S | None, event: Event) -> S:
         """The state after the event. TypeError for an event that is none of the case's, or cannot open it."""

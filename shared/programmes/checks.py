@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import get_args
 
@@ -20,6 +21,7 @@ from shared.programmes.lists import whole_lists
 from shared.programmes.marked_yaml import Broken, escaped
 from shared.programmes.model import Definition
 from shared.programmes.sections.base import Known, Section, repeated
+from shared.texts import MAIL_ADDRESS
 from shared.zones import zone_names
 
 # By which of its fields an item of a list is told from the others.
@@ -40,6 +42,7 @@ def check(definition: Definition) -> list[Broken]:
     return [
         *_repeated(definition, ""),
         *_countries(definition),
+        *_mailboxes(definition),
         *_texts(definition),
         *_predecessors(definition),
         *_dates(definition),
@@ -47,6 +50,13 @@ def check(definition: Definition) -> list[Broken]:
         *_periods(definition),
         *indicator_checks(definition, known),
     ]
+
+
+def _mailboxes(definition: Definition) -> Iterator[Broken]:
+    for number, office in enumerate(definition.offices):
+        if office.mailbox is not None and not re.match(MAIL_ADDRESS, office.mailbox.email):
+            pointer = f"/offices/{number}/mailbox/email"
+            yield Broken(pointer, "string_pattern_mismatch", "no address that mail can be sent to")
 
 
 def known_codes(definition: Definition) -> dict[str, frozenset[str]]:

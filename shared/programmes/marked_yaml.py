@@ -91,7 +91,7 @@ def read_marked(text: str) -> tuple[Marked, list[Finding]]:
             return marked, found
         node = yaml.compose(text, Loader=_Core)
     except yaml.MarkedYAMLError as error:
-        return marked, [_at(error.problem_mark, "", "yaml_syntax", error.problem or "this is no YAML")]
+        return marked, [_found_at(error.problem_mark, "", "yaml_syntax", error.problem or "this is no YAML")]
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         return marked, [Finding(line, 1, "", "yaml_character", "a character that YAML does not allow")]
@@ -112,16 +112,21 @@ def _structure(text: str) -> Iterator[Finding]:
         if isinstance(event, yaml.NodeEvent):
             nodes += 1
             if event.anchor is not None:
-                yield _at(mark, "", "alias", "anchors and aliases are not allowed; write the value out")
+                yield _found_at(mark, "", "alias", "anchors and aliases are not allowed; write the value out")
             if getattr(event, "tag", None) is not None:
-                yield _at(mark, "", "tag", "tags are not allowed")
+                yield _found_at(mark, "", "tag", "tags are not allowed")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if documents > 1 or depth > MAX_DEPTH or nodes > MAX_NODES:
-            rule = "documents" if documents > 1 else "too_deep" if depth > MAX_DEPTH else "too_large"
-            yield _at(mark, "", rule, "one document, with bounds on depth and size, is allowed")
+        if documents > 1:
+            yield _found_at(mark, "", "documents", "one document is allowed")
+            return
+        if depth > MAX_DEPTH:
+            yield _found_at(mark, "", "too_deep", f"nothing stands deeper than {MAX_DEPTH} levels")
+            return
+        if nodes > MAX_NODES:
+            yield _found_at(mark, "", "too_large", f"the file has more than {MAX_NODES} values")
             return
 
 
@@ -146,11 +151,11 @@ def _mapping(node: yaml.MappingNode, pointer: str, marked: Marked, findings: lis
     result: dict[str, Any] = {}
     for key, value in node.value:
         if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-            findings.append(_at(key.start_mark, pointer, "key", "a key is a text; quote it"))
+            findings.append(_found_at(key.start_mark, pointer, "key", "a key is a text; quote it"))
             continue
         inner = f"{pointer}/{escaped(key.value)}"
         if key.value in result:
-            findings.append(_at(key.start_mark, inner, "duplicate_key", "this key stands twice"))
+            findings.append(_found_at(key.start_mark, inner, "duplicate_key", "this key stands twice"))
             continue
         marked.keys[inner] = (key.start_mark.line + 1, key.start_mark.column + 1)
         result[key.value] = _value(value, inner, marked, findings)
@@ -162,7 +167,7 @@ class _Mark(Protocol):
     column: int
 
 
-def _at(mark: _Mark | None, pointer: str, rule: str, detail: str) -> Finding:
+def _found_at(mark: _Mark | None, pointer: str, rule: str, detail: str) -> Finding:
     return Finding(mark.line + 1 if mark else 1, mark.column + 1 if mark else 1, pointer, rule, detail)
 
 

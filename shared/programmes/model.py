@@ -24,6 +24,7 @@ S = TypeVar("S", bound=Section)
 class Mailbox(Declared):
     """Where an office is written to: an address of the office, for a definition is public and stands for ever."""
 
+    # What is published today is held to more (`checks`); a definition that stands is read as it is.
     email: Annotated[
         str, Field(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$", description="of the office itself")
     ]

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from shared.cases.case import Case, Desk, Eyes, Timer, no_timer
+from shared.cases.case import Asked, Case, Desk, Eyes, Timer, no_timer
 from shared.cases.taking import CASE_TAKEN, TAKEN, rule_against, taken_by
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
 from shared.contracts.base import Event, Scope
@@ -268,7 +268,7 @@ class Kernel:
         at = _happened_at(document, cause, now, aggregate.since(state, command))
         events = tuple(
             event.model_copy(update={"recorded_late": True}) if cause.recorded_late else event
-            for event in aggregate.decide(state, command, at)
+            for event in aggregate.decide(state, _asked_by(command, cause), at)
         )
         told: list[Told] = []
         for event in events:
@@ -292,6 +292,11 @@ class Kernel:
             remember(draft, told, cause)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
+
+
+def _asked_by(command: Any, cause: Cause) -> Any:
+    """The command with the role of whoever asks for it, by which a refusal names the state."""
+    return replace(command, role=cause.by["role"]) if isinstance(command, Asked) and cause.by else command
 
 
 def _remember(draft: Document, cause: Cause) -> None:

@@ -132,6 +132,10 @@ async def _bytes(request: Request, at_most: int) -> bytes:
 def _check_media_type(header: str) -> None:
     message = Message()
     message["content-type"] = header
-    charset = message.get_content_charset("utf-8")
+    try:
+        charset = message.get_content_charset("utf-8")
+    except (ValueError, TypeError):
+        # The email package fails in both ways over charsets, numbers and parts that do not go together.
+        charset = ""
     if not header or message.get_content_type() != "application/json" or charset not in ("utf-8", "utf8"):
         raise Refusal("unsupported_media_type", "a body is application/json in UTF-8", status=415)

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from shared.cases.case import Case
+from shared.cases.movable import TRANSFER, Transfer
 from shared.cases.transfers import ASK
-from shared.clock import short_hash
+from shared.clock import instant_of, short_hash
 from shared.contracts.base import Instant
 from shared.errors import Refusal
 from shared.identity.keyfiles import KeyDestroyed
@@ -69,7 +70,8 @@ class Notes:
     ) -> tuple[Note, ...]:
         """The notes that the caller may read, in the order in which they were written; none of an erased person.
 
-        Whoever is asked to take the case over reads why, and nothing else that the office wrote.
+        Whoever is asked to take the case over reads why, and nothing else that the office wrote: neither for itself nor
+        for another office that was asked before.
 
         Raises SealBroken, Unavailable.
         """
@@ -77,7 +79,7 @@ class Notes:
         rows = [
             one
             for one in document["private"].get(NOTES, ())
-            if (one["verb"] == ASK if stranger else _may_read(case, one, principal))
+            if (_asks(document, one) if stranger else _may_read(case, one, principal))
         ]
         if not rows or person is None:
             return tuple(_read(one, one["text"]) for one in rows)
@@ -93,6 +95,12 @@ class Notes:
             for one in rows
         ]
         return tuple(_read(one, text) for one, text in zip(rows, opened, strict=True))
+
+
+def _asks(document: Document, note: Mapping[str, Any]) -> bool:
+    """Whether it was written with the request that stands."""
+    asked_at = Transfer.model_validate(document["state"][TRANSFER]).asked_at
+    return bool(note["verb"] == ASK and instant_of(note["at"]) == asked_at)
 
 
 def _may_read(case: Case[Any], note: Mapping[str, Any], principal: Principal) -> bool:

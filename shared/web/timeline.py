@@ -20,7 +20,8 @@ from shared.identity.tokens import Principal
 from shared.messaging.topics import TOPICS
 from shared.store.past import PAST, no_longer_told
 from shared.store.port import Document
-from shared.web.acting import Served, id_of
+from shared.store.relations import RECEIVING
+from shared.web.acting import Served, id_of, stands_in
 from shared.web.answers import listed_answers
 from shared.web.callers import Edge, Granted, may
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, cursor, limit_of, query, read_cursor
@@ -62,13 +63,8 @@ class Timeline:
     following: str | None = None
 
 
-def veil_of(case: Case[Any], role: Role) -> Mapping[str, str]:
-    """The states that the role reads as other ones."""
-    return case.veiled if case.readers.get(role) == "own" else {}
-
-
 def is_veiled(case: Case[Any], role: Role, status: str) -> bool:
-    return status in veil_of(case, role)
+    return status in case.veil_of(role)
 
 
 def said_by(row: Mapping[str, Any], reader: Role) -> tuple[str | None, str | None]:
@@ -87,10 +83,13 @@ def last_said_by(document: Document, reader: Role) -> tuple[str | None, str | No
 
 def timeline_of(served: Served, document: Document, principal: Principal) -> Timeline:
     """All that the case tells to this reader."""
-    veil = veil_of(served.case, principal.role)
+    veil = served.case.veil_of(principal.role)
     shows_reason = "reason" in served.represent(document, principal).model_fields_set
     found: list[PastSeen] = []
+    untold = _untold(served.case, document, principal)
     for row in _as_read(served, document.get(PAST, ()), veil, principal.role):
+        if row["fact"] in untold:
+            continue
         by, office = said_by(row, principal.role)
         fields = {
             "fact": row["fact"],
@@ -104,6 +103,13 @@ def timeline_of(served: Served, document: Document, principal: Principal) -> Tim
         }
         found.append(PastSeen.model_validate({name: value for name, value in fields.items() if value is not None}))
     return Timeline(tuple(reversed(found)), no_longer_told(document))
+
+
+def _untold(case: Case[Any], document: Document, principal: Principal) -> frozenset[str]:
+    """The facts that whoever is asked to take the case over is not told: of what to look at it sees no flag either."""
+    if not stands_in(document, principal, RECEIVING):
+        return frozenset()
+    return frozenset(event.__name__ for move in case.moves if move.settles for event in move.first)
 
 
 def _as_read(

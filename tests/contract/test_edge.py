@@ -264,7 +264,15 @@ async def test_bad_input_names_pointer_and_rule(
 
 
 @pytest.mark.parametrize(
-    "media", ["", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
+    "media",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/json; charset=utf-16",
+        "application/json; charset*0=utf-8; charset*=utf-8''utf-8",
+        f"application/json; charset*{'9' * 5_000}=utf-8",
+    ],
 )
 async def test_another_media_type(small: Small, http: httpx.AsyncClient, media: str) -> None:
     headers = {**small.bearer("officer", "kabul"), **({"Content-Type": media} if media else {})}

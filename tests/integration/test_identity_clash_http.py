@@ -165,6 +165,7 @@ async def test_a_second_claimant_is_no_expert_until_the_protection_role_decides(
     for verb in ("screen", "declare-eligible"):
         refused = await edge.post(f"/experts/{expert}/{verb}", "officer")
         assert (refused.status_code, refused.json()["rule"]) == (409, "illegal_transition")
+        assert refused.json()["detail"].endswith("; the case is identity_clash")
     assert expert not in await told(edge, "registration.experts", "ExpertRegistered")
     assert await told(edge, "registration.experts", "ExpertIdentityClashed") == [expert]
     assert await holds(edge) == {holder: "confirmed", claimant: "refused"}

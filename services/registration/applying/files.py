@@ -16,13 +16,14 @@ from services.registration.files.resumed import handed_out, headers_of, piece_of
 from services.registration.work.draft_files import DraftFiles
 from services.registration.work.drafting import Opened
 from services.registration.work.whole_files import Whole
-from shared.errors import Refusal
+from shared.errors import CommandReused, Refusal
 from shared.web.acting import id_of
 from shared.web.callers import everybody
 from shared.web.pages.forms import Posted
 from shared.web.pages.kept import KEY
 from shared.web.pages.multipart import pass_over
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
+from shared.web.pages.refused import Refused
 from shared.web.pages.sent import sent_form
 
 FILES = f"{APPLICATION}/files"
@@ -93,11 +94,12 @@ class ApplicationFiles:
             self._opening.count_file(request)
             whole = Whole(document, sent.name, sent.media_type, sent.parts)
             await self._files.add(opened, whole, key_sent(sent.fields.get(KEY, "")))
-        except Refusal as refusal:
-            if refusal.rule == FORGED:
+        except (Refusal, CommandReused) as error:
+            if isinstance(error, Refusal) and error.rule == FORGED:
                 raise
             await pass_over(request)
-            return await self._page(request, opened, {document: refusal.rule}, refusal.status)
+            refused = Refused.by(error)
+            return await self._page(request, opened, {document: refused.rule}, refused.status)
         return RedirectResponse(FILES, 303)
 
     async def progress(self, file: str, request: Request) -> Response:

@@ -29,8 +29,6 @@ from shared.web.callers import Edge
 from shared.web.origin import origin
 
 COOKIE, PATH = "sankofa-draft", f"/{SERVICE}"
-# The accounts of those who apply without one: a draft's id stands for its person until an account is assigned.
-DRAFTS_ISSUER = "urn:sankofa:drafts"
 # Wrong codes or facts of one address, and new drafts, within ten minutes. Many people share an address, and a code is
 # one of 2**60, so this bounds work and no more.
 WRONG_AT_MOST, NEW_AT_MOST = 200, 2_000

@@ -23,7 +23,7 @@ from shared.contracts.iso_codes import (
 )
 from shared.contracts.occupations import occupation_codes
 from shared.contracts.registration.persons import PURPOSES, Attributes, Purpose
-from shared.texts import fold_number, one_line
+from shared.texts import MAIL_ADDRESS, fold_number, one_line
 
 
 def broken(rule: LiteralString, expected: str = "the value breaks the rule") -> PydanticCustomError:
@@ -114,7 +114,7 @@ Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1,
 Email = Annotated[
     str,
     BeforeValidator(one_line),
-    StringConstraints(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+$"),
+    StringConstraints(max_length=254, pattern=MAIL_ADDRESS),
 ]
 # One name is enough, whichever it is: many people have but one.
 Name = Annotated[Annotated[str, StringConstraints(max_length=120)] | None, BeforeValidator(_said)]

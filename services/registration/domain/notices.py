@@ -79,6 +79,7 @@ class Notice:
     `at_any_hour`: it says how much time is left, so it does not wait for the morning.
 
     A reminder is `due` later, and is sent only if it `stands` then. `whose`: the office, of a notice to one.
+    `parts`: whoever it goes to sees the case no more.
     """
 
     template: str
@@ -91,6 +92,7 @@ class Notice:
     due: Due = at_once
     stands: Stands = still
     whose: Whose = of_the_case
+    parts: bool = False
 
     @property
     def reminds(self) -> bool:
@@ -223,10 +225,10 @@ def _to_office(template: str, kind: Kind, **how: Any) -> Notice:
 
 
 # What officers record late they know, but for what another office says.
-LATE_TOO = frozenset({"office_transfer_asked", "office_transfer_answered"})
+LATE_TOO = frozenset({"office_transfer_asked", "office_transfer_answered", "office_transferred"})
 _TRANSFER_ASKED = (_to_office("transfer_asked", "request", whose=_asked),)
 _TRANSFER_ANSWERED = _to_office("transfer_answered", "decision")
-_TRANSFER_DONE = _to_office("transfer_answered", "decision", whose=_left)
+_TRANSFER_DONE = _to_office("transferred", "decision", whose=_left, parts=True)
 _REGISTERED = (
     Notice("registered", "expert", "receipt", when=_first),
     _to_office("registered", "progress", when=_by_itself),
@@ -431,6 +433,12 @@ def by_day(template: str, to: Recipient) -> bool:
     """Whether a message of the template waits for the end of the night."""
     found = BY_TEMPLATE.get((template, to))
     return kind_of(template, to) in BY_DAY and not (found and found.at_any_hour)
+
+
+def parts_with(template: str, to: Recipient) -> bool:
+    """Whether whoever the message goes to sees its case no more."""
+    found = BY_TEMPLATE.get((template, to))
+    return bool(found and found.parts)
 
 
 def kind_of(template: str, to: Recipient) -> Kind:

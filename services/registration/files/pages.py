@@ -17,7 +17,7 @@ from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.whole_files import Whole
-from shared.errors import Refusal
+from shared.errors import CommandReused, Refusal
 from shared.store.aggregates import Cause
 from shared.store.port import Document
 from shared.web import bodies
@@ -29,6 +29,7 @@ from shared.web.pages.kept import KEY
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.multipart import pass_over
 from shared.web.pages.readers import FORGED, Admitted, check_forgery, check_same_site, reading_as
+from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
@@ -86,11 +87,12 @@ class CaseFilePages:
                 by = _cause(request, admitted, expert, sent.fields.get(KEY, ""))
                 found = Whole(document, sent.name, sent.media_type, sent.parts)
                 await self._files.add(expert, found, admitted, by)
-            except Refusal as refusal:
-                if refusal.rule == FORGED:
+            except (Refusal, CommandReused) as error:
+                if isinstance(error, Refusal) and error.rule == FORGED:
                     raise
                 await pass_over(request)
-                return await self._page(request, admitted, expert, {document: refusal.rule}, refusal.status)
+                refused = Refused.by(error)
+                return await self._page(request, admitted, expert, {document: refused.rule}, refused.status)
             return RedirectResponse(_at(expert), 303)
 
         return whole

@@ -10,6 +10,7 @@ from datetime import tzinfo
 from typing import Any
 
 from services.registration.domain.messages import Message
+from services.registration.domain.notices import parts_with
 from shared.web.pages.formatting import Formats
 from shared.web.pages.words import code_key, translations
 
@@ -59,6 +60,9 @@ def _said(message: Message, reader: Reader, office: tzinfo, base_url: str) -> li
     if message.until is not None:
         until = plain(formats.instant(message.until, office), language)
         lines.append(_filled(_("Until: %(until)s"), until=until))
+    if parts_with(message.template, message.to):
+        kind = f"case-one:{message.about.partition('.')[2]}"
+        return [*lines, _(kind)]
     return [*lines, _("Sign in to read it and to answer:"), address_of(base_url, message)]
 
 

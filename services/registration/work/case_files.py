@@ -95,13 +95,16 @@ class CaseFiles:
     async def begin(
         self, expert: Document, said: FileBegun, granted: Granted, cause: Cause, *, whole: bool = False
     ) -> tuple[str, StoredFile]:
-        """The file's id follows from the command's. Refusal `files_not_asked`, and as `sized` and `admitted` say.
+        """The file's id follows from the command's. `whole`: it comes at once, as a form sends it.
+
+        Refusal `files_not_asked`, and as `sized` and `admitted` say.
 
         Raises TooEarly, KeyDestroyed, CommandReused, Unavailable, UnknownOutcome.
         """
         sized(said.size)
         asked = self._asked(expert)
-        others = [one for one in await self.of(expert) if one[0] != cause.command_id]
+        id = await self.filing.place_of(cause.command_id) if whole else cause.command_id
+        others = [one for one in await self.of(expert) if one[0] != id]
         if not self.takes(expert, granted):
             raise Refusal(NOT_NOW, "files are added where information is asked for, or by the office")
         await self.filing.make_room(next((one for one in asked if one.code == said.document), None), others)
@@ -117,7 +120,7 @@ class CaseFiles:
             account=granted.principal.account if granted.principal.role == "officer" else None,
         )
         owner = await self._keys.key(person)
-        return cause.command_id, await self.filing.begin(cause.command_id, state, said.name, owner, whole=whole)
+        return id, await self.filing.begin(id, state, said.name, owner, whole=whole)
 
     async def receive(
         self, expert: Document, id: str, offset: int, parts: AsyncIterator[bytes], *, complete: bool

@@ -52,6 +52,8 @@ class DraftFiles:
         """
         sized(said.size)
         id, person = derived_id(opened.id, "file", key), await self._person(opened)
+        if whole:
+            id = await self._filing.place_of(id)
         expert = derived_id(person, opened.draft.programme)
         if opened.draft.status != "open" or await self._store.load(EXPERTS.name, expert) is not None:
             raise Refusal(SUBMITTED)

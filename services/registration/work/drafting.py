@@ -29,9 +29,10 @@ from services.registration.domain.drafts import (
     read_code,
 )
 from services.registration.identifiers import SERVICE
-from services.registration.store import DRAFTS
+from services.registration.store import DRAFTS, EXPERTS
 from services.registration.work.filing import Filing
-from shared.clock import retrying, text_of
+from services.registration.work.handing_over import person_following
+from shared.clock import derived_id, retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.sealing import SealBroken, open_sealed, seal
@@ -40,6 +41,8 @@ from shared.store.documents import new_document
 from shared.store.port import Document
 from shared.telemetry.observability import logger
 
+# The accounts of those who apply without one: a draft's id stands for its person until an account is assigned.
+DRAFTS_ISSUER = "urn:sankofa:drafts"
 KEY_BYTES = 32
 RETIRE_EVERY_SECONDS = 3_600.0
 # A replica whose clock is a little behind may still edit as of the day before.
@@ -112,6 +115,7 @@ class Drafting:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
+        self._applicants = replica.ports.keys.accounts(DRAFTS_ISSUER)
         self._filing = filing
 
     async def begin(self, programme: str) -> Opened:
@@ -173,7 +177,8 @@ class Drafting:
         return await self._change(code, change, to_submitted=True)
 
     async def found_by(self, programme: str, pointer: str, said: str, office: str) -> list[Opened]:
-        """The drafts of the programme in which that was typed, of that office or of none yet; ten at most.
+        """The drafts of the programme in which that was typed, of that office or of none yet; ten at most. What was
+        submitted is the office's that has the case now.
 
         Raises Unavailable, SealBroken.
         """
@@ -181,7 +186,7 @@ class Drafting:
         for day in self._keys.draft_days(SERVICE) if text else ():
             name = self._fact_name(day, programme, pointer, text)
             for document in await self._store.find(DRAFTS.name, "fact", name, limit=FOUND_AT_MOST):
-                opened = self._by_its_office(document, office)
+                opened = await self._by_its_office(document, office)
                 if opened is not None:
                     found.append(opened)
         return found[:FOUND_AT_MOST]
@@ -195,7 +200,7 @@ class Drafting:
 
         async def once() -> Opened:
             document = await self._store.load(DRAFTS.name, id)
-            before = None if document is None else self._by_its_office(document, given.office)
+            before = None if document is None else await self._by_its_office(document, given.office)
             if document is None or before is None:
                 raise Refusal("not_found", status=404)
             draft = before.draft
@@ -214,13 +219,20 @@ class Drafting:
 
         return await retrying(once, self._runtime, (Conflict,))
 
-    def _by_its_office(self, document: Document, office: str) -> Opened | None:
+    async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
         draft, key = Draft.model_validate(document["state"]), self._key(document)
         if key is None or draft.ends_at <= self._runtime.now():
             return None
         opened = self._opened(document, draft, "", key)
-        return opened if opened.office in ("", office) else None
+        return opened if await self._office_of(opened) in ("", office) else None
+
+    async def _office_of(self, opened: Opened) -> str:
+        """The office that has the case which came of the draft, for its code leads to all of that person; without a
+        case the one that was chosen. A crash may leave the case without the draft's own word that it was submitted."""
+        person = opened.draft.person or person_following(self._applicants.of(opened.id))
+        case = EXPERTS.read(await self._store.load(EXPERTS.name, derived_id(person, opened.draft.programme)))
+        return opened.office if case is None else case.office
 
     async def key_of(self, id: str) -> bytes | None:
         """The draft's key as its offices have it, which needs no code; None for one that has ended.

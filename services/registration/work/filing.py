@@ -19,6 +19,7 @@ from services.registration.domain.files import (
     EMPTY,
     ENDED,
     FILE_BYTES_AT_MOST,
+    LARGE,
     OFFSET,
     PIECE_BYTES,
     UNFINISHED,
@@ -27,7 +28,7 @@ from services.registration.domain.files import (
     sized,
 )
 from services.registration.store import FILE_PIECES, FILES
-from shared.clock import retrying, text_of
+from shared.clock import derived_id, retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal
 from shared.identity.digests import derived_key
 from shared.identity.sealing import SealBroken, open_bytes, open_sealed, seal, seal_bytes
@@ -77,12 +78,24 @@ class Filing:
         try:
             await self._save(document, state)
         except Conflict:
-            found = await self._load(id)
+            there, found = await self._load(id)
             said = ("document", "media_type", "draft", "expert", *(() if whole else ("size",)))
-            if any(getattr(found[1], field) != getattr(state, field) for field in said):
+            if any(getattr(found, field) != getattr(state, field) for field in said):
                 raise CommandReused from None
-            return found[1]
+            # Of one that was refused or removed the name is gone with its key.
+            if "key" in there["private"] and _held(there, found, owner).name != name:
+                raise CommandReused from None
+            return found
         return state
+
+    async def place_of(self, id: str) -> str:
+        """Where a file stands that comes at once: at another id, where what came under this one was refused.
+
+        So a form that is sent again with a mended file is not answered by what was wrong with the one before.
+        """
+        while (document := await self._store.load(FILES.name, id)) is not None and _state(document).rule is not None:
+            id = derived_id(id, "again")
+        return id
 
     async def of(self, index: str, equals: str) -> list[tuple[str, StoredFile]]:
         """The files of a draft, a case or a person that are not gone, in the order in which they were begun."""
@@ -134,7 +147,8 @@ class Filing:
     async def receive_whole(self, id: str, owner: bytes, parts: AsyncIterator[bytes]) -> StoredFile:
         """A file that comes at once and whose length nobody has said; what came of it before is begun anew.
 
-        Refusal as `receive`; `file_empty`, `file_too_large` (422): then nothing of it is left.
+        Refusal as `receive`; `file_empty`, `file_too_large` (422): then nothing of it is left. Raises CommandReused
+        where another file is kept there.
         """
         document, state = await self._load(id)
         if state.status == "receiving":
@@ -145,11 +159,13 @@ class Filing:
             except Refusal as refusal:
                 # A second press sends the same form again: what one of the two has begun anew the other leaves alone.
                 if refusal.rule in (EMPTY, TOO_LARGE):
-                    await self.remove(id)
+                    await self.remove(id, EMPTY if refusal.rule == EMPTY else LARGE)
                 if refusal.rule == TOO_LARGE:
                     sized(FILE_BYTES_AT_MOST + 1)
                 raise
             state = await self._looked_at(document, state.model_copy(update={"size": state.received}), owner)
+        elif state.status == "kept":
+            await self._same(_held(document, state, owner), parts)
         if state.status == "gone":
             raise Refusal(ENDED, status=410)
         if state.rule is not None:
@@ -180,13 +196,16 @@ class Filing:
 
         await retrying(once, self._runtime, (Conflict,))
 
-    async def remove(self, id: str) -> None:
-        """Destroys the file's key, then what was sealed under it; asked again, it goes on. Raises Refusal 404."""
+    async def remove(self, id: str, rule: str | None = None) -> None:
+        """Destroys the file's key, then what was sealed under it; asked again, it goes on. Raises Refusal 404.
+
+        `rule`: by which it was refused; what was refused before and is removed stays refused.
+        """
 
         async def once() -> None:
             document, state = await self._load(id)
             if state.status != "gone":
-                document = await self._destroyed(document, state, "gone", None)
+                document = await self._destroyed(document, state, "gone", rule or state.rule)
             await self._empty(document)
 
         await retrying(once, self._runtime, (Conflict,))
@@ -201,7 +220,7 @@ class Filing:
         """Ends what nobody goes on with and what was refused for long enough, and empties what is ended."""
         state = _state(document)
         if state.status in ("receiving", "refused") and state.until <= self._runtime.now():
-            document = await self._destroyed(document, state, "gone", None)
+            document = await self._destroyed(document, state, "gone", state.rule)
         if not _state(document).counts:
             await self._empty(document)
 
@@ -221,6 +240,17 @@ class Filing:
         if waiting and state.received % PIECE_BYTES != len(waiting):
             document, state = await self._put(document, state, held.key, bytes(waiting))
         return document, state
+
+    async def _same(self, held: Held, parts: AsyncIterator[bytes]) -> None:
+        """Reads what was sent again. Raises CommandReused where it is not what is kept."""
+        mac, length = _mac(held.key), 0
+        async for part in parts:
+            mac.update(part)
+            length += len(part)
+            if length > held.state.size:
+                raise CommandReused
+        if held.digest is not None and not hmac.compare_digest(mac.hexdigest(), held.digest):
+            raise CommandReused
 
     async def _begun_anew(self, document: Document, state: StoredFile) -> tuple[Document, StoredFile]:
         if not state.received:

@@ -21,6 +21,11 @@ from shared.web.acting import Call
 ASSIGNED_BY = "account_assigned_by"
 
 
+def person_following(account: str) -> str:
+    """Whom an account stands for that was assigned to nobody, also before anything is recorded."""
+    return derived_id("account-person", account)
+
+
 class HandingOver:
     """`accounts`: of the issuer whose subjects sign in here."""
 
@@ -41,7 +46,7 @@ class HandingOver:
         found = await self._store.find(PERSONS.name, "account", account, limit=1)
         if found:
             return str(found[0]["_id"])
-        follows = derived_id("account-person", account)
+        follows = person_following(account)
         person = PERSONS.read(await self._store.load(PERSONS.name, follows))
         return follows if person is None or person.account == account else None
 

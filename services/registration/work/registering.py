@@ -16,7 +16,7 @@ from services.registration.identifiers import SEALED_DOCUMENT, Identifiers
 from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
 from services.registration.work.claiming import CLAIMED
-from services.registration.work.handing_over import HandingOver
+from services.registration.work.handing_over import HandingOver, person_following
 from services.registration.work.limits import lived, not_ahead, own_office
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
@@ -248,5 +248,5 @@ def handed_over() -> Refusal:
 def person_of(channel: str, cause: Cause) -> str:
     """uuid5 of the account that registers itself, or of the submission where an officer registers somebody."""
     if channel == "self":
-        return derived_id("account-person", cause.account or "")
+        return person_following(cause.account or "")
     return derived_id("person", cause.command_id)

@@ -82,7 +82,7 @@ class Screening:
             lived(body.attributes, body.valid_from, "/attributes")
         document, expert = await self._expert(call.id)
         if not settled(document, call.cause):
-            EXPERT.move(expert, call.verb)
+            EXPERT.move(expert, call.verb, call.principal.role)
             if body.attributes is not None and body.valid_from is not None:
                 _, person = await self._criteria.person(expert.person)
                 if attributes_on(person.entries, body.valid_from) != body.attributes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 
 from fastapi import Request
 
@@ -20,6 +21,7 @@ FIELD_BYTES_AT_MOST, HEAD_BYTES_AT_MOST, FIELDS_AT_MOST = 4_096, 8_192, 20
 AROUND_BYTES_AT_MOST = 65_536
 # What is too large is read to its end and thrown away up to here: a browser that is cut off shows its own error page.
 PASSED_BYTES_AT_MOST = 31 * 1_048_576
+_DISPOSITION = "content-disposition"
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ async def sent_file(request: Request) -> SentFile:
     """Reads as far as the file begins. Raises Refusal 415, 422 `form_malformed`."""
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
-    boundary = message.get_param("boundary")
+    boundary = _parameter(message, "boundary", "content-type")
     if message.get_content_type() != MULTIPART:
         raise Refusal("unsupported_media_type", f"a form with a file is {MULTIPART}", status=415)
-    if not isinstance(boundary, str) or not 0 < len(boundary) <= 70:
+    if boundary is None or not 0 < len(boundary) <= 70:
         raise Refusal("form_malformed", status=422)
     return await _Form(_stream_of(request), b"--" + boundary.encode()).read()
 
@@ -81,12 +83,17 @@ class _Form:
         await self._until(self._ends, HEAD_BYTES_AT_MOST)
         while len(fields) < FIELDS_AT_MOST and await self._until(b"\r\n", HEAD_BYTES_AT_MOST) == b"":
             head = _head(await self._until(b"\r\n\r\n", HEAD_BYTES_AT_MOST))
-            name, file = head.get_param("name", header="content-disposition"), head.get_filename()
-            if file is not None or head.get_param("filename", header="content-disposition") is not None:
+            file = _parameter(head, "filename", _DISPOSITION)
+            if file is None:
+                # As mail says it.
+                file = _parameter(head, "name", "content-type")
+            if file is not None:
                 # As it is said: what reads it as mail makes plain text of one that is empty.
                 kind = str(head.get("content-type", "")).partition(";")[0].strip().lower()
-                return SentFile(fields, file or "", kind, self._file())
-            fields[str(name)] = _text(await self._until(self._ends, FIELD_BYTES_AT_MOST))
+                return SentFile(fields, file, kind, self._file())
+            fields[_parameter(head, "name", _DISPOSITION) or ""] = _text(
+                await self._until(self._ends, FIELD_BYTES_AT_MOST)
+            )
         raise Refusal("form_malformed", status=422)
 
     async def _until(self, mark: bytes, at_most: int) -> bytes:
@@ -125,6 +132,19 @@ def _head(raw: bytes) -> Message:
         if name and value and "\n" not in line and "\r" not in line:
             message[name] = value.strip()
     return message
+
+
+def _parameter(message: Message, name: str, header: str) -> str | None:
+    """The parameter of a header, decoded (RFC 2231); None where there is none. Refusal (422) `form_malformed`."""
+    try:
+        found = message.get_param(name, header=header)
+        text = None if found is None else collapse_rfc2231_value(found)
+        # Some charsets give halves of characters, which nothing can write.
+        (text or "").encode()
+    except (ValueError, LookupError, TypeError):
+        # The email package fails in all of these ways over charsets, numbers and parts that do not go together.
+        raise Refusal("form_malformed", status=422) from None
+    return text
 
 
 def _text(raw: bytes) -> str:

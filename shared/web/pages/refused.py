@@ -60,6 +60,10 @@ class Refused:
         problems = error.problems if isinstance(error, Refusal) else (Problem(_rule_said(said)),)
         return cls(problems, said.status_code, said)
 
+    @property
+    def rule(self) -> str:
+        return _rule_said(self._said)
+
     def over(self, page: Response) -> Response:
         """The page, with what the JSON edge's answer says beside its body."""
         _carry_headers(self._said, page)

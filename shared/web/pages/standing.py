@@ -22,7 +22,7 @@ from shared.store.aggregates import WRITTEN_BY
 from shared.store.port import Document
 from shared.web.acting import Served, stands_in
 from shared.web.callers import Granted
-from shared.web.timeline import Timeline, veil_of
+from shared.web.timeline import Timeline
 from shared.zones import zone
 
 # Whoever works for an office does as well what these do, and records it; the case waits for them.
@@ -67,7 +67,7 @@ def standing_of(
 ) -> Standing:
     """`timeline`: all of the case's; `known`: its programme, or every one."""
     case, role = served.case, granted.principal.role
-    state = _as_read(served.aggregate.read(document), veil_of(case, role))
+    state = _as_read(served.aggregate.read(document), case.veil_of(role))
     timer, status = case.timer(state), status_of(state)
     scope = case.scope(state)
     return Standing(
@@ -84,7 +84,7 @@ def standing_of(
 
 def closed_to(served: Served, document: Document, principal: Principal) -> tuple[Closed, ...]:
     """The verbs of the reader's role that the case does not leave open now, each with why."""
-    veil = veil_of(served.case, principal.role)
+    veil = served.case.veil_of(principal.role)
     state = _as_read(served.aggregate.read(document), veil)
     return tuple(_closed(served.case, state, principal, veil, document))
 
@@ -93,7 +93,7 @@ def acts_of(served: Served, document: Document, principal: Principal, open_verbs
     """What is open to the reader: first what leads the case on, then what is to be done where it is, then ways that
     nobody waits for; each in the order of the table."""
     rows = served.case.rows
-    state = _as_read(served.aggregate.read(document), veil_of(served.case, principal.role))
+    state = _as_read(served.aggregate.read(document), served.case.veil_of(principal.role))
     ranks = {verb: min(_rank(row, state) for row in rows[verb]) for verb in open_verbs}
     ranked = sorted(open_verbs, key=ranks.__getitem__)
     return tuple(Act(verb, verb == ranked[0] and ranks[verb] != _BY_THE_WAY) for verb in ranked)

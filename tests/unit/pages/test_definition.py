@@ -15,7 +15,10 @@ import yaml
 from services.registration.app import build
 from services.registration.domain.examples import DEFINITION
 from services.registration.store import COLLECTIONS, SHADOWS
+from shared.programmes.loader import lint
+from shared.programmes.marked_yaml import MAX_CHARACTERS
 from shared.replica import stored
+from shared.web.pages.languages import LANGUAGES
 from tests.unit.pages.test_cases import Office, held
 from tests.unit.registration.serving import Serving
 
@@ -87,6 +90,35 @@ async def test_what_is_wrong_is_said_at_its_line_and_what_was_typed_stays(office
         assert (await http.get(f"{PAGE}?version=99")).status_code == 404
         assert (await http.get(f"{PAGE}?version=x")).status_code == 404
         assert (await http.get("/registration/programmes/unheard-of/definition")).status_code == 404
+
+
+OF_YAML = {
+    "too_large": "# " + "x" * MAX_CHARACTERS,
+    "yaml_syntax": "a: [",
+    "yaml_character": "a: \x01",
+    "empty": "# nothing",
+    "alias": "a: &x [*x]",
+    "tag": "a: !!str b",
+    "documents": "a: 1\n---\nb: 1",
+    "too_deep": "[" * 30 + "]" * 30,
+    "key": "1: a",
+    "duplicate_key": "a: 1\na: 2",
+    "unknown_field": yaml.safe_dump({**DEFINITION, "colour": "red"}),
+}
+
+
+@pytest.mark.parametrize("rule", OF_YAML)
+async def test_what_is_wrong_with_a_file_is_said_in_words(office: Office, rule: str) -> None:
+    assert rule in {one.rule for one in lint(OF_YAML[rule])}
+    async with office.browser("administrator", None) as http:
+        for language in LANGUAGES:
+            sent = {**held(await http.get(CHECK)), "text": OF_YAML[rule]}
+            page = await http.post(f"{CHECK}?lang={language}", data=sent)
+            assert page.status_code in (413, 422), page.text
+            assert "rule:" not in page.text
+            if rule == "unknown_field" and language == "en":
+                assert "A definition knows no such field" in page.text
+                assert "This form has a field" not in page.text
 
 
 async def test_who_may_not_publish_reads_and_is_not_led_there(office: Office) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from deploy.cli.files import definition_path, read_definition
 from deploy.generate import InMemory
-from services.registration.store import DRAFTS, READERS
+from services.registration.store import DRAFTS, EXPERTS, READERS
 from shared.audit.segments import READINGS
+from shared.cases.transfers import ACCEPT, ASK
 from shared.intake.submissions import SUBMISSIONS
+from tests.unit.pages.test_cases import held as held_by
 from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
 
 CODE = "trqn-1"
@@ -278,6 +280,43 @@ async def test_looking_for_a_lost_code_is_counted_and_stands_in_the_trail(town: 
         refused = await found_by(officer)
         assert (refused.status_code, "Give a new code" in refused.text) == (429, False)
         assert len(await documents(town, READINGS.name)) == 2
+
+
+async def test_with_the_case_goes_the_way_back_to_its_application(town: Town) -> None:
+    other = next(one["code"] for one in published()["offices"] if one["code"] != "kabul")
+    async with town.browser() as browser, town.browser() as left, town.browser() as receives:
+        await filled(browser)
+        [begun_only] = await documents(town, DRAFTS.name)
+        await sent(browser)
+        while not (cases := await documents(town, EXPERTS.name)):
+            await town.clock.sleep(0.01)
+        await enter(left, "officer@kabul")
+        await enter(receives, f"officer@{other}")
+        [draft], case = await documents(town, DRAFTS.name), f"/registration/experts/{cases[0]['_id']}"
+        before = await found_by(left)
+        assert "Give a new code" in before.text
+        assert "No application" in (await found_by(receives)).text
+        for officer, verb, said in (
+            (left, ASK, {"/to_office": other, "/reason": "moved_away"}),
+            (receives, ACCEPT, {}),
+        ):
+            form = held_by(await officer.get(f"{case}/{verb}"))
+            answer = await officer.post(f"{case}/{verb}", data={**form, **said})
+            assert answer.status_code == 303, answer.text
+        # Whoever had the case gets no code any more, neither by looking anew nor from a page that was open before.
+        assert "No application" in (await found_by(left)).text
+        after = await found_by(receives)
+        assert after.text.count("Give a new code") == 1
+        for officer, page, status in ((left, before, 404), (receives, after, 200)):
+            form = {"csrf": hidden(page), "idempotency-key": hidden(page, "idempotency-key"), "/reason": "code_lost"}
+            assert (await officer.post(f"{LOST}/{draft['_id']}", data=form)).status_code == status
+        [given] = await documents(town, DRAFTS.name)
+        assert [one["office"] for one in given["state"]["given_back"]] == [other]
+        # So where a crash left no word of the submission in the draft.
+        crashed = {**begun_only, "version": given["version"] + 1}
+        await town.services["registration"].ports.store.save(DRAFTS.name, crashed, given["version"])
+        assert "No application" in (await found_by(left)).text
+        assert "Give a new code" in (await found_by(receives)).text
 
 
 async def test_a_lost_code_is_another_offices_business_only_where_no_office_was_chosen(town: Town) -> None:

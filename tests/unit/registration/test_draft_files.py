@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from services.registration.domain.files import FILE_BYTES_AT_MOST, PIECE_BYTES
 from services.registration.files.resumed import PARTIAL
@@ -122,6 +123,41 @@ async def test_a_form_is_checked_before_its_file_is_taken_and_twice_is_once(town
         for wrong in ("multipart/form-data", "multipart/form-data; boundary=", "text/plain"):
             answer = await browser.post(f"{PAGE}/whole/diploma", content=body, headers={"Content-Type": wrong})
             assert answer.status_code in (415, 422)
+
+
+async def test_another_file_from_the_same_form_is_said_and_a_mended_one_is_taken(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        same = {"idempotency-key": "one"}
+        assert (await added(browser, pdf(), **same)).status_code == 303
+        for content, name in ((pdf(size=2_000), NAME), (pdf()[:-1] + b"x", NAME), (pdf(), "other.pdf")):
+            answer = await added(browser, content, name=name, **same)
+            assert (answer.status_code, "This form was sent before" in answer.text) == (422, True), name
+        answer = await added(browser, png(10, 10), "image/png", **same)
+        assert (answer.status_code, "This form was sent before" in answer.text) == (422, True)
+        assert (await added(browser, pdf(), **same)).status_code == 303
+        mended = {"idempotency-key": "two"}
+        for content in (pdf()[:-20], b"", pdf(size=FILE_BYTES_AT_MOST + 1), pdf()[:-20]):
+            assert (await added(browser, content, **mended)).status_code == 422
+        for _ in range(2):
+            answer = await added(browser, png(10, 10), "image/png", name="mended.png", **mended)
+            assert answer.status_code == 303, answer.text
+        assert "mended.png" in (await browser.get(PAGE)).text
+        answer = await added(browser, pdf(), **mended)
+        assert (answer.status_code, "This form was sent before" in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "does not ask for"), ("fr", "ne demande pas"), ("ar", "لا يطلب")],
+)
+async def test_a_document_that_nobody_asks_for_is_refused_in_words(town: Town, language: str, words: str) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        page = await browser.get(PAGE)
+        fields, given = {"csrf": hidden(page), "idempotency-key": "one"}, {"file": (NAME, pdf(), "application/pdf")}
+        answer = await browser.post(f"{PAGE}/whole/nope?lang={language}", data=fields, files=given)
+        assert (answer.status_code, words in answer.text) == (422, True)
 
 
 async def test_pieces_go_on_where_they_were(town: Town) -> None:

@@ -100,6 +100,9 @@ async def test_a_file_comes_in_pieces_and_goes_on_where_it_broke_off(desk: Desk)
     file = begun.json()["id"]
     assert (await desk.begun(expert, len(content), key="once")).json()["id"] == file
     assert (await desk.begun(expert, len(content) + 1, key="once")).status_code == 422
+    body = {"document": "diploma", "media_type": PDF, "size": len(content), "name": "another.pdf"}
+    other = await desk.serving.post(desk.path(expert), "officer", body, key="once")
+    assert (other.status_code, other.json()["rule"]) == (422, "idempotency_key_reused")
     assert begun.headers["location"] == f"/registration/v1/experts/{expert}/files/{file}"
     first = await desk.piece(expert, file, 0, content[:100_000], False)
     assert (first.status_code, first.headers["upload-offset"], first.headers["upload-complete"]) == (

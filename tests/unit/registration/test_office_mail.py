@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from deploy.generate import built
+from services.registration.domain.fields import Email
 from services.registration.domain.notices import NOTICES
 from services.registration.store import MESSAGES
 from shared.contracts.base import Scope
@@ -44,7 +46,7 @@ def test_every_template_of_an_office_is_of_one_kind() -> None:
     for notices in NOTICES.values():
         for one in (one for one in notices if one.to == "office"):
             kinds.setdefault(one.template, set()).add(one.kind)
-    assert len(kinds) == 14
+    assert len(kinds) == 15
     assert all(len(one) == 1 for one in kinds.values())
 
 
@@ -142,6 +144,15 @@ async def test_transfers_are_told_to_the_other_office() -> None:
         await post.sweep()
         assert [mail.to for mail in post.box.mails] == [OTHER, BOX, BOX]
         assert all("workload" not in mail.text and "capacity" not in mail.text for mail in post.box.mails)
+        declined, gone = post.box.mails[1:]
+        assert f"/registration/experts/{CASE}" in declined.text
+        assert "has answered" in declined.subject
+        # Whoever has passed a case on sees it no more: there is nothing to open, and nothing to answer.
+        assert gone.subject == "Another office has taken a case over from yours"
+        assert CASE[:8] in gone.text
+        assert "Expert" in gone.text
+        for absent in ("http", CASE, "Sign in", "answer"):
+            assert absent not in gone.text
 
 
 async def test_an_arrival_that_nobody_confirmed_is_said_on_the_second_day_alone() -> None:
@@ -207,3 +218,14 @@ def test_a_mailbox_is_an_address() -> None:
     assert (office.mailbox.email, office.mailbox.often) == (BOX, "daily")
     with pytest.raises(FileRefused, match="/offices/1/mailbox/email"):
         load_definition(named.replace(BOX, "nowhere"))
+    for refused in ("a,x@b.c", "<a@b.c>", "a..b@b.c", ".a@b.c", "a:b@b.c", "a@b,c.de"):
+        text = named.replace("email: kabul@office.example", f"email: '{refused}'")
+        with pytest.raises(FileRefused, match="/offices/1/mailbox/email"):
+            load_definition(text)
+        with pytest.raises(ValidationError):
+            TypeAdapter(Email).validate_python(refused)
+    for taken in ("o'neil+x@b-c.example", "a.b.c@d.e.example", "é@b.example"):
+        office = load_definition(named.replace("email: kabul@office.example", f'email: "{taken}"')).office("kabul")
+        assert office
+        assert office.mailbox
+        assert office.mailbox.email == TypeAdapter(Email).validate_python(taken) == taken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -249,6 +250,11 @@ def test_a_refusal_names_a_clash_as_what_the_person_reads() -> None:
             EXPERT.decide(state, Asked("provide-info", ProvidedInfo()), NOW)
         details.append((raised.value.rule, raised.value.detail))
     assert details[0] == details[1]
+    # Whoever reads the state is refused by its name.
+    for role, named in (("expert", "screening"), ("officer", "identity_clash"), ("protection", "identity_clash")):
+        with pytest.raises(Refusal) as raised:
+            EXPERT.decide(clashing(), replace(EXPERT.ask("withdraw-transfer"), role=role), NOW)
+        assert str(raised.value.detail).endswith(f"; the case is {named}")
 
 
 def test_a_declaration_says_what_the_criteria_say() -> None:

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from services.registration.app import build
-from services.registration.domain.examples import DEFINITION, EXPERT
+from services.registration.domain.examples import DEFINITION, EXPERT, INSTITUTION
+from services.registration.domain.experts import EXPERT as CASE
 from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.cases.transfers import ACCEPT, ASK, DECLINE, WITHDRAW
 from shared.contracts.registration.experts import ExpertTransferred
@@ -190,6 +191,59 @@ async def test_without_both_the_case_stays_and_nobody_else_sees_it(bureau: Burea
     assert answered.status_code == 200, answered.text
     assert (await bureau.serving.get(f"/experts/{expert}", office=HERAT)).status_code == 404
     assert "transfer" not in (await bureau.serving.get(f"/experts/{expert}")).json()
+
+
+async def test_each_office_reads_the_note_of_its_own_request_alone(bureau: Bureau) -> None:
+    _, expert = await asked(bureau, "Noted", note=WHY)
+    assert (await do(bureau, expert, DECLINE, HERAT, reason="no_capacity")).status_code == 200
+    again = {"to_office": HERAT, "reason": "workload"}
+    assert (await do(bureau, expert, ASK, **again)).status_code == 200
+    path = f"/experts/{expert}"
+    assert "notes" not in (await bureau.serving.get(path, office=HERAT)).json()
+    assert (await do(bureau, expert, WITHDRAW)).status_code == 200
+    assert (await do(bureau, expert, ASK, **again, note="Another reason.")).status_code == 200
+    told = {office: (await bureau.serving.get(path, office=office)).json()["notes"] for office in ("kabul", HERAT)}
+    assert {office: [one["text"] for one in notes] for office, notes in told.items()} == {
+        "kabul": [WHY, "Another reason."],
+        HERAT: ["Another reason."],
+    }
+
+
+async def test_what_is_to_be_looked_at_in_it_is_not_told_to_who_is_asked(bureau: Bureau) -> None:
+    serving = bureau.serving
+    await bureau.person("ALIKE", "transfer")
+    _, expert = await asked(bureau, "Alike")
+    flags, path = set(CASE.flags), f"/experts/{expert}"
+
+    async def seen_by(office: str, narrowed: str) -> list[dict[str, Any]]:
+        listed = (await serving.get(f"/experts?transfer={narrowed}", office=office)).json()["items"]
+        return [(await serving.get(path, office=office)).json(), *(one for one in listed if one["id"] == expert)]
+
+    assert [one["possible_duplicate"] for one in await seen_by("kabul", "from_us")] == [True, True]
+    assert [flags & set(one) for one in await seen_by(HERAT, "to_us")] == [set(), set()]
+    # Nor that it was settled.
+    assert (await do(bureau, expert, "keep-apart", reason="common_name")).status_code == 200
+    facts = {
+        office: [one["fact"] for one in (await serving.get(f"{path}/timeline", office=office)).json()["items"]]
+        for office in ("kabul", HERAT)
+    }
+    assert facts["kabul"] == ["ExpertKeptApart", *facts[HERAT]]
+    assert (await do(bureau, expert, ACCEPT, HERAT)).status_code == 200
+    assert flags <= set((await serving.get(path, office=HERAT)).json())
+    again = (await serving.get(f"{path}/timeline", office=HERAT)).json()["items"]
+    assert "ExpertKeptApart" in [one["fact"] for one in again]
+
+
+async def test_how_a_host_wants_to_be_written_to_is_its_own_offices_to_know(bureau: Bureau) -> None:
+    serving = bureau.serving
+    answer = await serving.post("/institutions", "officer", INSTITUTION)
+    assert answer.status_code == 201, answer.text
+    path = f"/institutions/{answer.json()['id']}"
+    body = {"to_office": HERAT, "reason": "nearer_to_host"}
+    assert (await serving.post(f"{path}/{ASK}", "officer", body)).status_code == 200
+    seen = [(await serving.get(path, office=office)).json() for office in ("kabul", HERAT)]
+    assert ["contact" in one for one in seen] == [True, False]
+    assert seen[1]["transfer"]["to_office"] == HERAT
 
 
 async def test_the_pages_ask_and_answer(bureau: Bureau) -> None:
