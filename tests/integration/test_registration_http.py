@@ -124,7 +124,7 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
     institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
-    assert institution["open"] == ["assign-account", "set-contact", "assess", "close"]
+    assert institution["open"] == ["assign-account", "set-contact", "assess", "close", "ask-transfer"]
     hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
     assert hosts.json()["open"] == ["set-contact"]
     refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")
