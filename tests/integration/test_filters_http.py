@@ -48,8 +48,10 @@ def test_a_list_is_narrowed_by_status_programme_and_what_the_case_refers_to(serv
     assert named <= set(served.case.filters) or served.name == "programmes"
     operation = document_of(service)["paths"][f"/v1/{served.name}"]["get"]
     schemas = {one["name"]: one["schema"] for one in operation["parameters"]}
-    taken = {"taken_by"} if served.case.taken_in else set()
-    assert set(schemas) - {"order"} == {"limit", "after", *filters_of(served), *taken}
+    of_offices = {"taken_by"} if served.case.taken_in else set()
+    of_offices |= {"transfer"} if "ask-transfer" in served.case.verbs else set()
+    of_offices |= {"flag"} if served.name == "experts" else set()
+    assert set(schemas) - {"order"} == {"limit", "after", *filters_of(served), *of_offices}
     assert ("order" in schemas) is (served.name not in ("programmes", "persons"))
     assert schemas["status"]["enum"] == list(served.case.statuses)
     assert all(schemas[name].get("pattern") for name in served.case.filters)

@@ -84,14 +84,14 @@ async def test_a_training_from_its_announcement_to_its_corrected_participants(ed
     path = answer.headers["location"].removeprefix("/placement/v1")
     training = answer.json()
     assert (training["state"], training["title"]) == ("announced", TRAINING["title"])
-    assert training["open"] == ["reschedule", "hold", "cancel"]
+    assert training["open"] == ["reschedule", "hold", "cancel", "ask-transfer"]
     assert training["frame"]["programme_version"] == 1
     assert training["frame"]["time_zone"] == "Asia/Kabul"
     assert (await edge.get(path)).json() == training
     held = await done(edge, f"{path}/hold", HELD)
     assert (held["state"], held["open"], held["participants"]) == (
         "held",
-        ["correct-participants", "correct-time", "take-back"],
+        ["correct-participants", "correct-time", "take-back", "ask-transfer"],
         GROUPS,
     )
     corrected = {"participants": [{**GROUPS[0], "persons": 22}], "reason": "attendance_list"}
@@ -111,7 +111,7 @@ async def test_a_training_from_its_announcement_to_its_corrected_participants(ed
 async def test_a_site_from_its_proposal_to_its_handing_over(edge: Serving) -> None:
     site = await done(edge, "/sites", SITE)
     path = f"/sites/{site['id']}"
-    assert (site["state"], site["open"]) == ("proposed", ["assess", "drop"])
+    assert (site["state"], site["open"]) == ("proposed", ["assess", "drop", "ask-transfer"])
     await done(edge, f"{path}/assess")
     await done(edge, f"{path}/begin-works", {"work_kind": "water_system"})
     assert broken(await edge.post(f"{path}/hand-over", "officer"))[:2] == (409, "works_not_completed")

@@ -112,10 +112,11 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     expert, person = await registered(published)
     path = f"/experts/{expert}"
     screening = (await published.get(path)).json()["open"]
-    assert screening == ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend", "take"]
+    decided = ["screen", "declare-eligible", "declare-ineligible", "request-info", "suspend"]
+    assert screening == [*decided, "take", "ask-transfer"]
     assert (await published.get(path, "protection")).json()["open"] == []
     asked = await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
-    assert asked.json()["open"] == ["provide-info", "suspend", "take"]
+    assert asked.json()["open"] == ["provide-info", "suspend", "take", "ask-transfer"]
     seen = (await published.get(f"/persons/{person}")).json()
     open_now = ["assign-account", "set-contact", "correct-profile", "request-identity-change"]
     open_now += ["give-consent", "withdraw-consent"]
@@ -123,7 +124,7 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     assert (await published.get("/programmes/example-1", "administrator")).json()["open"] == ["publish"]
     assert (await published.get("/programmes/example-1", "expert")).json()["open"] == []
     institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
-    assert institution["open"] == ["assign-account", "set-contact", "assess", "close"]
+    assert institution["open"] == ["assign-account", "set-contact", "assess", "close", "ask-transfer"]
     hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
     assert hosts.json()["open"] == ["set-contact"]
     refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")

@@ -56,8 +56,9 @@ _LISTS = ("experts", "files", "messages")
 
 
 class PersonCopy(BaseModel):
-    """`identifiers`: opened for this copy, which the trail says. Each part is as its own address answers it. `more`:
-    kinds of which it holds the first ones alone. `elsewhere`: lists of the person's cases in other services."""
+    """`identifiers`: opened for this copy, which the trail says; numbers of documents for the protection role alone.
+    Each part is as its own address answers it. `more`: kinds of which it holds the first ones alone. `elsewhere`: lists
+    of the person's cases in other services."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.registration.domain import documents
 from services.registration.domain.claims import CLASH
+from services.registration.domain.documents import IdentityDocument
 from services.registration.domain.experts import EXPERT, STANDING
 from services.registration.domain.flags import IDENTITY_PENDING
 from services.registration.domain.identity import UNCHANGED, UNDECIDED, Identity, IdentityChange
@@ -198,9 +199,16 @@ class IdentityChanges:
         elif said.birth_year is not None:
             same.append(birth_year(person.entries) == said.birth_year)
         if said.document is not None:
-            same.append(self._identifiers.holds(private, said.document))
+            same.append(await self._holds_or_claims(person_id, private, said.document))
         if all(same):
             raise Refusal(UNCHANGED, "the person is recorded so already")
+
+    async def _holds_or_claims(self, person_id: str, private: Mapping[str, Any], asked: IdentityDocument) -> bool:
+        """A number that somebody else holds is answered as the own one is, while nobody has decided whose it is."""
+        if self._identifiers.holds(private, asked):
+            return True
+        number, cases = self._identifiers.guard_id(asked), await self._store.find(EXPERTS.name, "own", person_id)
+        return any(one["private"].get(CLAIMED) == number and one["state"]["status"] == CLASH for one in cases)
 
     def _born(self, person: Person, said: Identity, cause: Cause, pointer: str | None = None) -> Sequence[ProfileEntry]:
         """The entries that correct the year of birth on each day from which something was known."""

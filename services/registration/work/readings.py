@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from services.registration.domain.files import FilePurpose
 from services.registration.domain.names import fold_name
-from services.registration.domain.readings import FILES, NAMES, OPENS, Noted, PaperPurpose, Purpose, Used
+from services.registration.domain.readings import DOCUMENTS, FILES, NAMES, OPENS, Noted, PaperPurpose, Purpose, Used
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.settings import Issued
 from services.registration.store import PERSONS, READERS
@@ -51,16 +51,20 @@ class Readings:
     ) -> Mapping[str, Any]:
         """What the purpose opens of the person, by field; whoever reads the `own` is not counted, and noted as that.
 
+        Of the own identifiers the documents stay sealed: a number that somebody else holds is not the person's so far,
+        and that it is missing would tell that it is known here (`domain/claims.py`).
+
         Refusal `readings_used_up` (429).
 
         Raises KeyDestroyed for an erased person, SealBroken, Unavailable.
         """
         if PERSONS.state.model_validate(document["state"]).status == "erased":
             raise KeyDestroyed
+        fields = tuple(name for name in OPENS[purpose] if not (own and name == DOCUMENTS))
         if not own:
             await self.count(principal)
-        await self.note(principal, "own" if own else purpose, OPENS[purpose], [document["_id"]])
-        return await self._identifiers.opened(document["_id"], document["private"], OPENS[purpose])
+        await self.note(principal, "own" if own else purpose, fields, [document["_id"]])
+        return await self._identifiers.opened(document["_id"], document["private"], fields)
 
     async def names(self, id: str, principal: Principal, purpose: PaperPurpose, *, own: bool) -> Mapping[str, Any]:
         """Given and family name of the person for a paper, by field; whoever reads the `own` ones is not counted.

@@ -184,6 +184,7 @@ class CasePages:
             version=str(document.get("version", "")),
             id=document.get("_id", ""),
             conflict=conflict,
+            note_to=served.case.rows[verb][0].note_to,
         )
 
     async def _refused(
@@ -224,7 +225,9 @@ def known_to(served: Served, definitions: Definitions, document: Document) -> li
     scope = served.case.scope(state) if state is not None else None
     if scope is not None and scope.programme is not None:
         version = scope.programme_version or definitions.newest_version(scope.programme)
-        return [definitions.version(scope.programme, version)]
+        # What was published a moment ago is shown in the words of the version before.
+        known = definitions.newest_version(scope.programme)
+        return [definitions.version(scope.programme, min(version, known))]
     return newest_of(definitions)
 
 

@@ -92,7 +92,8 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
                 yours.append(await yours_in(served, behind, admitted, own))
                 continue
             found += await waiting_in(served, behind, admitted, equality)
-            lists.append(served.name)
+        if not yours:
+            lists = [one.name for one in cases if edge.policy.allowed(reader.principal, one.name, "list")]
         links = [
             (f"/{edge.service}/{one.name}", one.words(reader.language))
             for one in further

@@ -272,7 +272,9 @@ def test_a_fact_is_of_the_office_whose_case_it_was_in_that_offices_calendar() ->
     night = datetime(2026, 1, 31, 20, 30, tzinfo=UTC)
     story.tell(placement, ReturnStarted(happened_at=night))
     before = derived(story.records)
-    moved = PlacementTransferred(happened_at=night, office="bogota", left="kabul", time_zone="America/Bogota")
+    place = {"after_epoch": 1, "after_sequence": 9}
+    said = {"office": "bogota", "left": "kabul", "time_zone": "America/Bogota"}
+    moved = PlacementTransferred(happened_at=night, **said, **place)
     story.tell(placement, moved, office="bogota")
     assert derived(story.records) == before
     story.tell(placement, ReturnCompleted(happened_at=night), office="bogota")

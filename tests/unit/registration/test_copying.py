@@ -43,6 +43,7 @@ async def test_a_person_gets_all_that_is_recorded_and_it_is_written_down_uncount
     before = len(await bureau.entries(person))
     found = (await serving.post(f"/persons/{person}/copy", "expert", subject="hers")).json()
     assert found["identifiers"]["given_name"] == given["given_name"]
+    assert "documents" not in found["identifiers"]
     assert [one["id"] for one in found["experts"]] == [expert]
     assert found["person"]["consents"]
     assert found["more"] == []
@@ -66,6 +67,7 @@ async def test_the_protection_role_answers_for_it_under_its_purpose_and_nobody_e
     person = await bureau.person("Zara", "Copied")
     found = (await serving.post(f"/persons/{person}/copy", "protection")).json()
     assert (found["identifiers"]["given_name"], found["readings"][0]["purpose"]) == ("Zara", "rights_request")
+    assert found["identifiers"]["documents"]
     assert (await serving.post(f"/persons/{person}/copy", "officer")).status_code == 403
     assert (await serving.post(f"/persons/{person}/copy", "expert", subject="stranger")).status_code == 404
     assert (await serving.post(f"/persons/{person}/copy", "protection", {"all": True})).status_code == 422
