@@ -91,8 +91,9 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
 
 def acts_of(served: Served, document: Document, principal: Principal, open_verbs: Sequence[str]) -> tuple[Act, ...]:
     """What is open to the reader: first what leads the case on, then what is to be done where it is, then ways that
-    nobody waits for; each in the order of the table."""
+    nobody waits for; each in the order of the table. A verb that opens cases has its form beside the list, not here."""
     rows = served.case.rows
+    open_verbs = [verb for verb in open_verbs if not rows[verb][0].opens]
     state = _as_read(served.aggregate.read(document), served.case.veil_of(principal.role))
     ranks = {verb: min(_rank(row, state) for row in rows[verb]) for verb in open_verbs}
     ranked = sorted(open_verbs, key=ranks.__getitem__)

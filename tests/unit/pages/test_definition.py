@@ -131,3 +131,11 @@ async def test_who_may_not_publish_reads_and_is_not_led_there(office: Office) ->
     assert "field:" not in case.text
     for language, word in (("fr", "Bureaux"), ("ar", "المكاتب")):
         assert word in (await office.http.get(f"{PAGE}?lang={language}")).text
+
+
+async def test_every_link_of_a_programme_s_page_leads_somewhere(office: Office) -> None:
+    async with office.browser("administrator", None) as http:
+        page = await http.get(f"/registration/programmes/{CODE}")
+        links = re.findall(r'href="(/registration/[^"]*)"', page.text)
+        assert PAGE in links
+        assert [one for one in links if (await http.get(one)).status_code != 200] == []
