@@ -15,8 +15,7 @@ from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.differences import differences
-from shared.programmes.loader import lint as linted
-from shared.programmes.loader import load_definition
+from shared.programmes.loader import examined
 from shared.programmes.marked_yaml import Finding
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
@@ -92,10 +91,9 @@ class DefinitionPages:
             sent = dict(await sent_form(request))
             check_forgery(request, sent, admitted.reader)
             text = sent.get("text", "")
-            findings = await self._runtime.in_pool(lambda: linted(text))
+            definition, findings = await self._runtime.in_pool(lambda: examined(text))
             if any(not one.warning for one in findings):
                 return self._page(request, admitted, text, findings, status=422)
-            definition = await self._runtime.in_pool(lambda: load_definition(text))
             return self._page(request, admitted, text, findings, definition)
 
         return endpoint

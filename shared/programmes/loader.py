@@ -30,7 +30,12 @@ class FileRefused(SankofaError):
 
 def lint(text: str) -> list[Finding]:
     """What is wrong with the text of a definition file, by line; one that has warnings alone can be published."""
-    return linted(text, Definition, _checked)[1]
+    return examined(text)[1]
+
+
+def examined(text: str) -> tuple[Definition | None, list[Finding]]:
+    """The definition that the text of a file holds, None where its fields do not fit, and what `lint` finds."""
+    return linted(text, Definition, _checked)
 
 
 def load_definition(source: Path | str) -> Definition:

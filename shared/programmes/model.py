@@ -115,9 +115,13 @@ class Definition(Declared):
     def refuse_over(self, office: str | None, at: datetime) -> None:
         """Raises Refusal `programme_is_over` (409) where the programme had ended by that instant, on the office's
         calendar. What is recorded late is asked at the time at which it happened."""
-        found = self.office(office) if office else None
-        if at.astimezone(found.zone if found else UTC).date() >= self.dates.ends:
+        if self.is_over(office, at):
             raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
+
+    def is_over(self, office: str | None, at: datetime) -> bool:
+        """Whether the programme had ended by that instant, on the office's calendar; without one, in UTC."""
+        found = self.office(office) if office else None
+        return at.astimezone(found.zone if found else UTC).date() >= self.dates.ends
 
     def sections(self) -> dict[str, Section]:
         """The sections that this programme has, by their names in the file."""

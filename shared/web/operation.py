@@ -137,13 +137,18 @@ async def _shown(replica: Replica, id: str) -> Response:
     return JSONResponse(dict(parked_seen(shadow or new_shadow(id))))
 
 
+async def settings_of(ports: Ports) -> dict[str, dict[str, Any]]:
+    """The settings in force of log and store, by name. Raises Unavailable."""
+    return {"log": dict(await ports.log.settings()), "store": dict(await ports.store.settings())}
+
+
 def settings_router(ports: Ports) -> APIRouter:
     """`GET /settings`: the effective settings of log and store, by name."""
     router = APIRouter()
 
     async def settings(request: Request, _granted: Granted = Depends(may("settings", "read"))) -> Response:
         query(request)
-        return JSONResponse({"log": await ports.log.settings(), "store": await ports.store.settings()})
+        return JSONResponse(await settings_of(ports))
 
     router.add_api_route(
         "/settings",

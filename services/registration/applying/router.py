@@ -289,11 +289,7 @@ class Applying:
         return self._opening.definitions.newest(opened.draft.programme)
 
     def _closed(self, definition: Definition) -> bool:
-        try:
-            definition.refuse_over(None, self._opening.edge.runtime.now())
-        except Refusal:
-            return True
-        return False
+        return definition.is_over(None, self._opening.edge.runtime.now())
 
     def _named(self, name: str) -> Part:
         for one in self._parts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -17,7 +16,6 @@ from services.registration.identifiers import SERVICE
 from services.registration.readings.alike import COMPARE, DUPLICATES
 from services.registration.readings.api import SEARCH
 from services.registration.store import PERSONS
-from shared.errors import Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
 from shared.services import SERVICES
@@ -39,7 +37,7 @@ def front_router(entrance: Entrance) -> APIRouter:
     async def front(request: Request) -> Response:
         reader = reader_from(request, await entrance.signed_in(request))
         known = programmes(entrance.definitions)
-        over = {one.code for one in known if is_over(one, entrance.edge.runtime.now())}
+        over = {one.code for one in known if one.is_over(None, entrance.edge.runtime.now())}
         shown: dict[str, Any] = {"reader": reader, "programmes": known, "over": over, "services": SERVICES}
         return page_to_enter(entrance, request, "front.html", **shown)
 
@@ -77,15 +75,6 @@ def page_to_enter(entrance: Entrance, request: Request, template: str, status: i
     if entrance.development:
         entrance.cookies.put_entry(answer, entry)
     return answer
-
-
-def is_over(definition: Definition, now: datetime) -> bool:
-    """Whether nobody can apply any more."""
-    try:
-        definition.refuse_over(None, now)
-    except Refusal:
-        return True
-    return False
 
 
 def programmes(definitions: Definitions) -> list[Definition]:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from services.registration import messages, views
 from services.registration.domain.files import StoredFile
-from services.registration.domain.readings import OPENS, Purpose
+from services.registration.domain.readings import Purpose
 from services.registration.files.api import FileSeen
 from services.registration.files.api import seen as file_seen
 from services.registration.messages import MessageSeen
@@ -202,7 +202,6 @@ class CopyPages:
             found=found,
             parts={} if found is None else _parts(found, cells),
             cells=cells,
-            fields=OPENS[PURPOSE],
         )
 
 

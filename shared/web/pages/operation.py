@@ -17,7 +17,7 @@ from shared.web.acting import id_of
 from shared.web.backlog import PARTS, Sparing
 from shared.web.bodies import documented
 from shared.web.lists import OF_EVERY_LIST, Paged, page_of, query
-from shared.web.operation import DROP, Drop, DropReason, parked_seen
+from shared.web.operation import DROP, Drop, DropReason, parked_seen, settings_of
 from shared.web.pages.cases import narrowing
 from shared.web.pages.forms import Posted, fields_of, json_of
 from shared.web.pages.languages import PARAMETER
@@ -98,11 +98,10 @@ class OperationPages:
         problems: tuple[Problem, ...] = (),
         status: int = 200,
     ) -> Response:
-        replica, names = self._replica, (name for name in ("log", "store"))
+        replica = self._replica
         listed = Paged.of((await admitted.equalities())[0])
         found, following = await page_of(narrowing(request), replica.shadows.name, listed)
         report = await self._report()
-        settings = {name: dict(await getattr(replica.ports, name).settings()) for name in names}
         return render(
             request,
             "operation.html",
@@ -113,7 +112,7 @@ class OperationPages:
             following=following,
             unfinished={name: value for name, value in report.items() if name not in PARTS},
             lag={name: number for name, number in report["lag"].items() if number},
-            settings=settings,
+            settings=await settings_of(replica.ports),
             reasons=get_args(DropReason),
             rules=[one.rule for one in problems],
             done=done,

@@ -14,7 +14,7 @@ from shared.web.acting import Behind, Seen, Served, shown
 from shared.web.pages.cases import known_to
 from shared.web.pages.choices import Choices
 from shared.web.pages.readers import Admitted
-from shared.web.pages.shown import Shown, columns_of
+from shared.web.pages.shown import Shown
 from shared.web.pages.standing import Standing, acts_of, standing_of
 from shared.web.timeline import timeline_of
 
@@ -24,13 +24,12 @@ CARDS_AT_MOST = 10
 
 @dataclass(frozen=True)
 class Card:
-    """`verb`: what the reader does next, if it is the reader's turn. `columns`: what a list shows of it."""
+    """`verb`: what the reader does next, if it is the reader's turn."""
 
     kind: str
     found: Seen
     stands: Standing
     verb: str | None
-    columns: tuple[str, ...]
     cells: Shown
 
 
@@ -64,6 +63,4 @@ async def _card(served: Served, behind: Behind, admitted: Admitted, document: Do
     turn = admitted.principal.role in stands.waits_for
     lists = Choices(known, admitted.reader.language, served.section).to_show()
     cells = Shown(admitted.reader.language, lists, stands.zone, admitted.principal.role)
-    return Card(
-        served.name, found, stands, acts[0] if acts and turn else None, columns_of(served.columns, [found]), cells
-    )
+    return Card(served.name, found, stands, acts[0] if acts and turn else None, cells)
