@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.matching.domain.assignments import EXPERT
+from services.matching.domain.knowledge import NO_CONSENT
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS
 from services.matching.views import CriterionSeen
-from services.matching.work.vacancies import FILTERS, Application, Vacancies, path_of
+from services.matching.work.vacancies import FILTERS, Application, Own, Vacancies, path_of
 from shared.contracts.matching.assignments import Modality
 from shared.errors import Problem
 from shared.programmes.definitions import Definitions
@@ -26,8 +28,9 @@ from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
 from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
-from shared.web.pages.kept import KEPT, KEY
+from shared.web.pages.kept import BACK, KEPT, KEY
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.linked import page_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
@@ -133,6 +136,7 @@ class VacancyPages:
         seen = await self._vacancies.read(document, own)
         language = admitted.reader.language
         may = bool(admitted.edge.policy.allowed(admitted.principal, "applications", "create"))
+        consent = _consent(own, problems, admitted, id)
         return render(
             request,
             "vacancy.html",
@@ -145,7 +149,8 @@ class VacancyPages:
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
             matches=MATCH.name,
-            form=Form(language, self._fields(admitted), posted, problems),
+            consent=consent,
+            form=Form(language, self._fields(admitted), posted, () if consent else problems),
             failed=bool(problems),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
         )
@@ -170,6 +175,15 @@ class VacancyPages:
             "modality": [(code, names.code("modality", code)) for code in get_args(Modality)],
         }
         return [(name, found[name]) for name in FILTERS if found[name]]
+
+
+def _consent(own: Own | None, problems: Sequence[Problem], admitted: Admitted, vacancy: str) -> str:
+    """Where an expert who was refused for want of the own consent gives it, and comes back here; empty for others."""
+    persons = page_for("person", admitted.principal.role)
+    if own is None or not persons or NO_CONSENT not in {one.rule for one in problems}:
+        return ""
+    back = urlencode({BACK: f"/matching{PATH}/{vacancy}"})
+    return f"{persons}/{own.person}/give-consent?{back}"
 
 
 def _names(posted: Posted) -> set[str]:

@@ -137,7 +137,7 @@ class Registration:
             ReadingPages(self.readings),
             GivingBackPages(giving, definitions, settings.base_url),
             DefinitionPages(definitions, self.ports.runtime),
-            CopyPages(copied),
+            CopyPages(copied, definitions),
             AlikePages(duplicates, self._experts),
         )
         for router in (*(one.router for one in pages), *papers.pages):

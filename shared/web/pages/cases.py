@@ -21,25 +21,28 @@ from shared.programmes.model import Definition
 from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.web import bodies
-from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, open_to
+from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, notes_of, open_to
 from shared.web.bodies import Body
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
 from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
+from shared.web.pages.asked_for import AskedFor, asked_for
 from shared.web.pages.choices import Choices
 from shared.web.pages.conflict import conflict_of
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
-from shared.web.pages.kept import KEPT, KEY, VERSION, KeptForm
+from shared.web.pages.kept import BACK, KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.own_paths import is_own
 from shared.web.pages.prefilled import prefilled
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standing import zone_of_office
 from shared.web.problems import ANSWERS
 
 DONE = "done"
@@ -71,10 +74,11 @@ class CasePages:
         served = self._served
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, verb))) -> Response:
-            query(request, PARAMETER)
+            back = query(request, PARAMETER, BACK).get(BACK, "")
             document = await self._document(request, admitted, verb)
-            posted = Posted({KEY: (admitted.edge.runtime.new_id(),), VERSION: (str(document.get("version", "")),)})
-            begun = self._stands(admitted, verb, document) if document else await self._own(admitted, verb)
+            version = str(document.get("version", ""))
+            posted = Posted({KEY: (admitted.edge.runtime.new_id(),), VERSION: (version,), BACK: (back,)})
+            begun = await (self._stands(admitted, verb, document) if document else self._own(admitted, verb))
             posted = Posted({**posted.values, **begun})
             return await self._form(request, admitted, verb, document, posted)
 
@@ -105,14 +109,15 @@ class CasePages:
         own = dict(await admitted.equalities())
         return {one.pointer: (own[one.name],) for one in in_order(self._fields_of(verb)) if one.name in own}
 
-    def _stands(self, admitted: Admitted, verb: str, document: Document) -> Mapping[str, tuple[str, ...]]:
-        """What the case says already of what the verb says anew."""
-        names = self._served.case.rows[verb][0].anew
-        return (
-            prefilled(self._fields_of(verb), names, self._served.represent(document, admitted.principal))
-            if names
-            else {}
-        )
+    async def _stands(self, admitted: Admitted, verb: str, document: Document) -> Mapping[str, tuple[str, ...]]:
+        """What stands already of what the verb says anew."""
+        names, begins = self._served.case.rows[verb][0].anew, self._served.begins.get(verb)
+        if begins is not None:
+            stands = await begins(document)
+            return prefilled(self._fields_of(verb), tuple(stands), stands)
+        if not names:
+            return {}
+        return prefilled(self._fields_of(verb), names, self._served.represent(document, admitted.principal))
 
     def _kept(self, verb: str) -> KeptForm:
         """The form for whoever sent it without a pass: nothing of any case is in it, but what was typed."""
@@ -139,6 +144,8 @@ class CasePages:
             return RedirectResponse(f"/{service}/receipts/{receipt['id']}", 303)
         saved = await act(served, self._behind, call)
         case = f"/{service}/{served.name}"
+        if is_own(back := posted.text(BACK)):
+            return RedirectResponse(back, 303)
         if not await _reads(admitted, served, saved.document):
             return RedirectResponse(case, 303)
         return RedirectResponse(f"{case}/{saved.document['_id']}?{DONE}={verb}", 303)
@@ -182,10 +189,22 @@ class CasePages:
             is_open=is_open,
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
+            back=back if is_own(back := posted.text(BACK)) else "",
             id=document.get("_id", ""),
             conflict=conflict,
             note_to=served.case.rows[verb][0].note_to,
+            asked_for=await self._asked_for(document, admitted, choices, verb),
         )
+
+    async def _asked_for(self, document: Document, admitted: Admitted, choices: Choices, verb: str) -> AskedFor | None:
+        """What was asked for, on the form of what answers it."""
+        served, principal = self._served, admitted.principal
+        if not document or not served.case.rows[verb][0].answers:
+            return None
+        notes, seen = await notes_of(served, self._behind, document, principal), served.represent(document, principal)
+        zone = zone_of_office(served.case.scope(served.aggregate.read(document)).office, choices.definitions)
+        cells = Shown(admitted.reader.language, choices.to_show(), zone, principal.role)
+        return asked_for(served, document, seen, notes, admitted, cells, verb)
 
     async def _refused(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception

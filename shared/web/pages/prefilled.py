@@ -13,7 +13,9 @@ from shared.web.pages.forms import Field
 Typed = Iterator[tuple[str, tuple[str, ...]]]
 
 
-def prefilled(fields: Iterable[Field], names: Sequence[str], seen: Seen) -> dict[str, tuple[str, ...]]:
+def prefilled(
+    fields: Iterable[Field], names: Sequence[str], seen: Seen | Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
     """By the names of the inputs, what the reader sees of these fields of the case."""
     return {name: values for one in fields if one.name in names for name, values in _typed(one, _of(seen, one.name))}
 
