@@ -48,11 +48,11 @@ def publish(
     for finding in findings_of(file):
         if finding.warning:
             print(said(file, finding), file=sys.stderr)
-    answer, known = asyncio.run(_published(read_definition(file), settings))
+    answer, known = asyncio.run(published(read_definition(file), settings))
     print(f"{answer['id']}: version {answer['version']}{', as it stands: nothing new' if known else ''}")
 
 
-async def _published(definition: Definition, settings: Settings) -> tuple[dict[str, Any], bool]:
+async def published(definition: Definition, settings: Settings) -> tuple[dict[str, Any], bool]:
     """The programme as it stands then, and whether it stood so before."""
     content = definition.as_json()
     token, path = operators_token(settings, "publisher"), "/registration/v1/programmes"

@@ -26,6 +26,7 @@ from services.registration.files.resumed import BODY, HEADERS, PARAMETERS, hande
 from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.case_files import IS_KEPT, NOT_NOW, CaseFiles
+from shared.cases.bodies import Input
 from shared.contracts.base import Code, Instant
 from shared.identity.rights import Rights
 from shared.store.port import Document
@@ -97,8 +98,8 @@ async def all_seen(files: CaseFiles, expert: Document) -> FilesSeen:
 
 
 def files_router(files: CaseFiles) -> APIRouter:
-    """`GET`, `POST /experts/{id}/files`; `GET` (HEAD), `PATCH`, `DELETE /experts/{id}/files/{file}`; `POST
-    .../{file}/read`."""
+    """`GET`, `POST /experts/{id}/files`; `GET` (HEAD), `PATCH /experts/{id}/files/{file}`; `POST .../{file}/remove` and
+    `/read`."""
     router = APIRouter(tags=[FILES])
     _listing(router, files)
     _beginning(router, files)
@@ -220,18 +221,19 @@ def _removing(router: APIRouter, files: CaseFiles) -> None:
     ) -> Response:
         query(request)
         expert = await granted.load(EXPERTS.name, id_of(id))
+        await read_body(request, Input)
         await files.remove(expert, id_of(file), granted)
-        return Response(None, 204)
+        return JSONResponse(representation(await all_seen(files, expert)))
 
     router.add_api_route(
-        f"{PATH}/{{file}}",
+        f"{PATH}/{{file}}/remove",
         remove,
-        methods=["DELETE"],
-        status_code=204,
+        methods=["POST"],
         operation_id="experts_files_remove",
         summary="Takes out of the list what was refused or is not finished",
         openapi_extra={
-            "responses": {"204": {"description": "It is not listed any more."}, "409": refused_by(NOT_NOW, IS_KEPT)}
+            **documented(Input, {}),
+            "responses": {"200": _all_of_them(), "409": refused_by(NOT_NOW, IS_KEPT)},
         },
     )
 
