@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -37,6 +38,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
+from shared.web.pages.standing import zone_of_office
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
 
@@ -150,10 +152,13 @@ class VacancyPages:
             may_apply=may and not (own and own.standing),
             matches=MATCH.name,
             consent=consent,
-            form=Form(language, self._fields(admitted), posted, () if consent else problems),
+            form=Form(language, self._fields(admitted), posted, () if consent else problems, zone=self._zone(admitted)),
             failed=bool(problems),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
         )
+
+    def _zone(self, admitted: Admitted) -> tzinfo:
+        return zone_of_office(admitted.principal.office, newest_of(self._definitions))
 
     def _fields(self, admitted: Admitted) -> tuple[Field, ...]:
         late = admitted.edge.policy.may_record_late(admitted.principal)

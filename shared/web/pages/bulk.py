@@ -169,7 +169,7 @@ class BulkPages:
             "bulk.html",
             422 if problems else 200,
             **self._context(request, admitted, together),
-            form=Form(language, self._verbs[together.move.verb], posted, problems, lists),
+            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, self._zone(admitted)),
             failed=bool(problems),
             possible=possible,
             refused=[one for one in looked if one not in possible],

@@ -169,7 +169,8 @@ class CasePages:
         served, language, office = self._served, admitted.reader.language, admitted.principal.office
         choices = self._choices(document, language)
         lists = choices.to_choose(served.case.rows[verb][0], office)
-        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists)
+        zone = zone_of_office(office, choices.definitions)
+        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, zone)
         is_open = not document or verb in await open_to(served, document, admitted)
         conflict = None
         if status == CONFLICT and document:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
+from shared.web.pages.typed_dates import latin, said_in_parts
 
 Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows", "json"]
 # Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
@@ -220,10 +220,16 @@ class Posted:
         return tuple((name, value) for name, values in self.values.items() for value in values)
 
     def text(self, pointer: str) -> str:
-        return self.values.get(pointer, ("",))[-1]
+        """The last value of the input; of a day that was typed in parts what they say."""
+        return self._of(pointer)[-1]
 
     def all(self, pointer: str) -> tuple[str, ...]:
-        return tuple(one for one in self.values.get(pointer, ()) if one)
+        return tuple(one for one in self._of(pointer) if one)
+
+    def _of(self, pointer: str) -> tuple[str, ...]:
+        if (said := said_in_parts(self.values, pointer)) is not None:
+            return (said,)
+        return self.values.get(pointer, ("",))
 
     def rows(self, field: Field) -> int:
         """How many rows of the list were sent, empty ones with them; the form shows one at least.
@@ -326,18 +332,13 @@ def _value(field: Field, posted: Posted) -> Any:
 
 def _number(text: str) -> Any:
     """A number of any script's digits; what is none as it was typed. A comma may stand for a point: 1,5."""
-    latin = _latin(text).translate(_SEPARATORS)
-    if _WHOLE.fullmatch(latin):
-        return int(latin)
-    if _AMBIGUOUS.fullmatch(latin):
+    number = latin(text).translate(_SEPARATORS)
+    if _WHOLE.fullmatch(number):
+        return int(number)
+    if _AMBIGUOUS.fullmatch(number):
         return text
-    point = latin.replace(",", ".") if latin.count(",") == 1 and "." not in latin else latin
+    point = number.replace(",", ".") if number.count(",") == 1 and "." not in number else number
     return float(point) if _FRACTION.fullmatch(point) else text
-
-
-def _latin(text: str) -> str:
-    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
-    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
 def _json(text: str) -> Any:
@@ -349,8 +350,8 @@ def _json(text: str) -> Any:
 
 _READ: Mapping[str, Callable[[str], Any]] = {
     "number": _number,
-    "date": _latin,
-    "instant": _latin,
+    "date": latin,
+    "instant": latin,
     "json": _json,
 }
 
