@@ -73,7 +73,7 @@ class ReadingPages:
             cells = Shown(admitted.reader.language, lists, zone, role, zones_of(known))
             columns = labelled(columns_of(served.columns, shown), admitted.reader.language)
             beside = {
-                **self._of_offices(role, asked),
+                **self._narrowing(role, of),
                 **self._for_many(narrowed, admitted, asked if documents else None),
             }
             return render(
@@ -87,9 +87,6 @@ class ReadingPages:
                 cells=cells,
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
-                statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
-                filters=filters_for(case, role),
-                order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
                 **beside,
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
@@ -107,11 +104,17 @@ class ReadingPages:
         address = f"/{admitted.edge.service}/{name}"
         return Table(cells, name, address, columns, bool(beside["together"]), beside["flags"], account)
 
-    def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
-        """What only officers narrow the list by, and whether it tells who works on a case."""
+    def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
+        """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
         case = self._served.case
-        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
-        return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
+        return {
+            "statuses": [one for one in case.statuses if not is_veiled(case, role, one)],
+            "filters": filters_for(case, role),
+            "order": (NEWEST if of.newest else OLDEST) if is_in_time(self._served) else "",
+            "taken": case.is_taken_by(role) and of.asked.get(TRANSFER) != TO_US,
+            "received": case.is_received_by(role),
+            "flags": flags_for(case, role),
+        }
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
