@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from services.registration.domain.drafts import GivenBack, LostFor
 from services.registration.identifiers import SERVICE
-from services.registration.work.drafting import Drafting, Opened
+from services.registration.work.drafting import Drafting
+from services.registration.work.drafts import Opened
 from services.registration.work.readings import Readings
 from shared.cases.bodies import Input
 from shared.clock import short_hash
