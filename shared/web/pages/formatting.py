@@ -13,6 +13,7 @@ from datetime import date as Day
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from gettext import GNUTranslations
+from typing import Self
 
 from babel import Locale
 from babel.dates import format_date, get_timezone_location
@@ -87,6 +88,32 @@ def week_of(day: Day) -> str:
     """The ISO 8601 week, as `2026-W53`: a locale's own weeks begin on other days."""
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
+
+
+class Foreign(str):
+    """A text of a definition in another language than its reader's: bare as it is, marked with `lang` on a page."""
+
+    language: str
+
+    def __new__(cls, text: str, language: str) -> Self:
+        found = super().__new__(cls, text)
+        found.language = language
+        return found
+
+    @property
+    def bare(self) -> str:
+        return str(self)
+
+    def __html__(self) -> str:
+        return Markup('<bdi lang="{}">{}</bdi>').format(self.language, self.bare)
+
+
+def text_in(language: str, texts: Mapping[str, str]) -> str:
+    """A text of a definition in that language; else in English, or in the first that it has, as `Foreign`."""
+    if language in texts:
+        return texts[language]
+    other = "en" if "en" in texts else next(iter(texts))
+    return Foreign(texts[other], other)
 
 
 def name(text: str) -> Markup:
@@ -191,10 +218,7 @@ class Formats:
 
     def text(self, texts: Mapping[str, str]) -> Markup:
         """A text of a programme's definition: in the reader's language, or marked as the one that it is in."""
-        if self.language in texts:
-            return escape(texts[self.language])
-        language = "en" if "en" in texts else next(iter(texts))
-        return Markup('<bdi lang="{}">{}</bdi>').format(language, texts[language])
+        return escape(text_in(self.language, texts))
 
     def _long(self, day: Day) -> str:
         return _day_in_words(self.language, day)
