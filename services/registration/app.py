@@ -205,6 +205,7 @@ def _works(
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting, filing, channel),
+        criteria,
         Contacts(replica, identifiers),
         revising(INSTITUTIONS, replica.kernel),
         {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},

@@ -13,7 +13,7 @@ from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Equals, Index
 from shared.store.port import Document
-from shared.store.relations import indexes_of
+from shared.store.relations import by_opening, indexes_of
 
 OFFICE_MARK = "office:"
 
@@ -62,7 +62,7 @@ PERSONS: Aggregate[Person] = Aggregate.of(
     Collection(
         PERSON.name,
         {
-            **indexes_of(PERSON, office=_offices, own=_itself),
+            **indexes_of(PERSON, by_opening, raised=1, office=_offices, own=_itself),
             "account": Index(lambda d: _state(d, "account")),
             "name": Index(_named),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
