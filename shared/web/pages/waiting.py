@@ -188,9 +188,14 @@ async def _waiting(
     offices, by = _offices(served.case, behind.definitions), asked_by(granted.principal.account, asked)
     listed = narrowed(served.case, *equality, by, offices)
     documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
-    rows = served.case.rows
     found = [(one, await open_to(served, one, granted)) for one in documents]
-    return [one for one in found if any(not rows[verb][0].aside for verb in one[1])], last is not None
+    return [one for one in found if any(_is_waited_for(served.case, verb, one[0]) for verb in one[1])], last is not None
+
+
+def _is_waited_for(case: Case[Any], verb: str, document: Document) -> bool:
+    """Whether the verb is no way by which the case might go from where it stands and that nobody waits for."""
+    status = document["state"][STATUS]
+    return any(status in row.before and not row.aside for row in case.rows[verb])
 
 
 def _offices(case: Case[Any], definitions: Definitions) -> dict[str, Iterable[str]]:
