@@ -79,7 +79,12 @@ class Draft(BaseModel):
 
 def new_code(rng: random.Random) -> str:
     """Twelve characters in groups of four, such as `7K2M-QX9D-4WTN`."""
-    return grouped("".join(_ALPHABET[one % len(_ALPHABET)] for one in rng.randbytes(CODE_CHARACTERS)))
+    return code_of(rng.randbytes(CODE_CHARACTERS))
+
+
+def code_of(secret: bytes) -> str:
+    """The code of these bytes, of which there are twelve at least."""
+    return grouped("".join(_ALPHABET[one % len(_ALPHABET)] for one in secret[:CODE_CHARACTERS]))
 
 
 def grouped(code: str) -> str:
