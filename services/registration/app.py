@@ -15,6 +15,7 @@ from services.registration.applying import giving_back
 from services.registration.applying.giving_back import GivingBack, GivingBackPages, giving_back_routes
 from services.registration.applying.opening import Opening
 from services.registration.applying.router import Applying
+from services.registration.applying.ways_back import WaysBackPages
 from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.programmes import PROGRAMME
@@ -50,6 +51,7 @@ from services.registration.work.consenting import Consenting
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.draft_files import DraftFiles
+from services.registration.work.draft_mail import DraftMail
 from services.registration.work.drafting import DRAFTS_ISSUER, Drafting
 from services.registration.work.duplicates import Duplicates
 from services.registration.work.erasing import Erasing
@@ -63,11 +65,13 @@ from services.registration.work.publishing import Publishing
 from services.registration.work.readings import Readings
 from services.registration.work.recipients import Recipients
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
+from services.registration.work.reminding import Reminding
 from services.registration.work.reviewing import Reviewing
 from services.registration.work.screening import Screening
 from services.registration.work.sending import Sending
 from services.registration.work.sessions import Sessions
 from services.registration.work.telling import Telling
+from services.registration.work.ways_back import WaysBack
 from shared.audit.trail import Trail
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
@@ -95,7 +99,10 @@ class Registration:
         channel = channel or channel_of(settings, ports.runtime)
         self.trail = Trail(self.replica.kernel, ports.keys, ports.runtime)
         self.filing = Filing(self.replica)
-        self.drafting = Drafting(self.replica, self.filing)
+        self.drafting = Drafting(self.replica, self.filing, channel)
+        self.draft_mail = DraftMail(self.replica, self.drafting, channel, self.trail.write)
+        self.ways_back = WaysBack(self.draft_mail, settings.base_url)
+        self.reminding = Reminding(self.draft_mail, settings.base_url)
         accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
         self.readings = Readings(self.replica, identifiers, self.trail, settings)
         consenting = Consenting(self.replica, identifiers, self.readings)
@@ -155,9 +162,10 @@ class Registration:
     def _entered(self, sessions: Sessions, settings: Issued) -> FastAPI:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
         entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
-        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url)
+        opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url, self.draft_mail.sends)
         drafted = DraftFiles(self.replica, self.files, self.work.handing_over, opening.accounts)
-        for one in (Applying(opening, self._experts, drafted).router, passes_router(entrance)):
+        back = WaysBackPages(opening, self.ways_back, self.reminding)
+        for one in (back.router, Applying(opening, self._experts, drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 
@@ -194,6 +202,7 @@ class Registration:
             spawn(self.work.erasing.again(), "erasing again"),
             spawn(self.drafting.run(), "draft-keys", lasting=True),
             spawn(self.sending.run(), "mail", lasting=True),
+            spawn(self.draft_mail.run(self.ways_back.sweep, self.reminding.sweep), "draft-mail", lasting=True),
         ]
 
     async def stop(self) -> None:
@@ -260,7 +269,9 @@ def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued
     )
 
 
-def _opening(replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, base_url: str) -> Opening:
+def _opening(
+    replica: Replica, entrance: Entrance, drafting: Drafting, work: Works, base_url: str, sends: bool
+) -> Opening:
     return Opening(
         edge=entrance.edge,
         drafting=drafting,
@@ -271,6 +282,7 @@ def _opening(replica: Replica, entrance: Entrance, drafting: Drafting, work: Wor
         sessions=entrance.sessions,
         cookies=entrance.cookies,
         base_url=base_url,
+        sends=sends,
     )
 
 

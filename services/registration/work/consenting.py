@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.registration.domain.drafts import code_of, read_code
+from services.registration.domain.drafts import code_of, grouped, read_code
 from services.registration.domain.handover import ACCEPT, DECLINE, HELD, Acceptance, AccountBorne
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.store import HANDOVER, INSTITUTIONS, PERSONS
@@ -184,7 +184,7 @@ class Consenting:
             await self._readings.note(principal, "handover", (), [person])
 
     def _code(self, id: str, named: str) -> str:
-        return code_of(hmac.digest(self._key("codes of handovers"), f"{id} {named}".encode(), hashlib.sha256))
+        return grouped(code_of(hmac.digest(self._key("codes of handovers"), f"{id} {named}".encode(), hashlib.sha256)))
 
     def _hashed(self, code: str) -> str:
         return keyed_digest(self._key("handovers"), read_code(code) or "")
