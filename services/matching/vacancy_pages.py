@@ -183,4 +183,4 @@ def _fields(*, officer: bool) -> tuple[Field, ...]:
 
 def _criterion(one: CriterionSeen, language: str) -> tuple[str, Any, bool | None]:
     """Its name, what it asks for in words, and whether the reader meets it."""
-    return Names(language).code("criteria", one.criterion), Shown(language).said(one.criterion, one.required), one.met
+    return Names(language).code("criteria", one.criterion), Shown(language).worded(one.criterion, one.required), one.met

@@ -13,6 +13,7 @@ from services.registration.domain.birth import Birth
 from services.registration.domain.claims import Settled
 from services.registration.domain.contact import Wishes
 from services.registration.domain.experts import EXPERT, Channel
+from services.registration.domain.handover import AccountBorne, Proposal
 from services.registration.domain.identity import Identity
 from services.registration.domain.identity import Outcome as IdentityOutcome
 from services.registration.domain.institutions import INSTITUTION
@@ -86,6 +87,13 @@ class IdentityChangeSeen(BaseModel):
     asked: Identity | None = None
 
 
+class HandoverSeen(Proposal):
+    """The account is offered to another person. `code_for_the_other`: for whoever signs in for it alone, where one case
+    is read: it is given to that person by hand, who answers with it after signing in."""
+
+    code_for_the_other: str | None = None
+
+
 class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
@@ -103,6 +111,7 @@ class PersonSeen(Seen):
     family_name: str = ""
     born: Birth | None = None
     identity_change: IdentityChangeSeen | None = None
+    handover: HandoverSeen | None = None
 
 
 class PersonInPart(BaseModel):
@@ -189,6 +198,7 @@ class InstitutionSeen(Seen):
     reason: str | None
     last_fact: FactSeen | None
     contact: Wishes | None = None
+    handover: HandoverSeen | None = None
 
 
 def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
@@ -218,6 +228,7 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         document_claim=state.claim,
         **({"identity_change": change} if change else {}),
         **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
+        **_handover(state, principal),
     )
 
 
@@ -227,6 +238,30 @@ def person_in_part(seen: PersonSeen, day: date) -> PersonInPart:
     known = attributes_on(seen.profile, day, before="first")
     chosen_by = PersonInPart.model_fields.keys() - own.keys()
     return PersonInPart(**own, **({} if known is None else {name: getattr(known, name) for name in chosen_by}))
+
+
+def _handover(state: AccountBorne, principal: Principal) -> dict[str, HandoverSeen]:
+    if state.handover is None or principal.role not in SEES_WISHES:
+        return {}
+    return {"handover": HandoverSeen(**dict(state.handover))}
+
+
+class Handed:
+    """Whoever signs in for a case whose account is offered is shown the code again, to give it to the other person."""
+
+    def __init__(self, code_of: Callable[[Document], str | None], *also: Unsealed) -> None:
+        self._code_of = code_of
+        self._also = also
+
+    async def to_its_holder(self, document: Document, granted: Granted) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for one in self._also:
+            found |= await one(document, granted)
+        own = any(grant.relation in ("own", "institution") for grant in granted.grants)
+        if own and (code := self._code_of(document)):
+            proposal = dict(AccountBorne.model_validate(document["state"]).handover or ())
+            found["handover"] = HandoverSeen(**proposal, code_for_the_other=code)
+        return found
 
 
 def tells_of_person(event: type[Event], role: Role) -> bool:
@@ -340,5 +375,8 @@ def institution(document: Document, principal: Principal) -> InstitutionSeen:
         name=document["private"].get("name"),
         last_fact=last_fact(state),
         **({"contact": wishes_of(document)} if sees_wishes else {}),
-        **state.model_dump(exclude={"status", "account", *Trailed.model_fields, *Movable.model_fields}),
+        **(_handover(state, principal) if sees_wishes else {}),
+        **state.model_dump(
+            exclude={"status", *AccountBorne.model_fields, *Trailed.model_fields, *Movable.model_fields}
+        ),
     )

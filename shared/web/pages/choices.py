@@ -19,7 +19,8 @@ from shared.programmes.reasons import own_codes, part_of
 from shared.programmes.sections.base import Section
 from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.filled import Option
-from shared.web.pages.standard_names import Names
+from shared.web.pages.formatting import text_in
+from shared.web.pages.standard_names import Names, by_name
 
 Lists = Mapping[str, Sequence[Option]]
 
@@ -78,9 +79,9 @@ class Choices:
         return names.reason(code) if word == REASON else names.code(word, code)
 
     def _text(self, texts: Texts) -> str:
-        return texts.get(self.language) or texts.get("en") or next(iter(texts.values()))
+        return text_in(self.language, texts)
 
 
 def _by_words(found: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[Option, ...]]:
     """Each list in the order of its words."""
-    return {name: tuple(sorted(codes.items(), key=lambda row: row[1])) for name, codes in found.items() if codes}
+    return {name: by_name(codes.items()) for name, codes in found.items() if codes}
