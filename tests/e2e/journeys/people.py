@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 
 from tests.e2e.edge_world import OFFICE, PROGRAMME, running_programme, terms
 from tests.e2e.journeys.steps import (
@@ -36,7 +39,13 @@ NAMES = {
     "/person/born/year": "1971",
     "/person/attributes/sex": "female",
 }
-CONTACT = {"/person/telephone": "020 7946 0018", "/person/attributes/country_of_residence": "NL"}
+EMAIL = "{unique}@example.org"
+CONTACT = {
+    "/person/email": EMAIL,
+    "/person/telephone": "020 7946 0018",
+    "/person/attributes/country_of_residence": "NL",
+    "reminds": "yes",
+}
 BACKGROUND = {
     "/person/attributes/nationality": "NL",
     "/person/attributes/country_of_origin": "AF",
@@ -199,6 +208,43 @@ def is_told_so(walk: Walk) -> None:
     assert b"Zqana" in reader.context.request.get(address).body()
 
 
+def mailed(walk: Walk) -> None:
+    """A link came to the address; its code is called `link`."""
+    folder, address = walk.town.people.system.mails, walk.path(EMAIL)
+
+    def link() -> str | None:
+        mails = (message_from_bytes(one.read_bytes(), policy=default) for one in folder.glob("*.eml"))
+        texts = (mail.get_content() for mail in mails if mail["To"] == address)
+        found = (re.search(r"/registration/drafts/([0-9A-Z-]{14})\b", text) for text in texts)
+        return next((one[1] for one in found if one), None)
+
+    walk.town.people.eventually(lambda: link() is not None, "the mail with the link")
+    walk.ids["link"] = str(link())
+
+
+def lets_in(template: str) -> tuple[Step, ...]:
+    """The link that came by mail, on a device that has never seen the application."""
+    return (
+        opens("/registration/drafts/{link}", "draft_code link"),
+        lambda walk: walk.reader.send(200),
+        says({"fact": NAMES["/person/family_name"]}, faults=False),
+        presses(SEND, 303, template),
+    )
+
+
+THE_WAY_BACK: tuple[Step, ...] = (
+    enters("whoever lost the link"),
+    opens("/registration/drafts", "draft_code"),
+    follows("a[href='/registration/drafts/lost']", "draft_lost"),
+    says({"email": EMAIL}, faults=False),
+    presses(SEND, 303, "draft_lost_asked"),
+    mailed,
+    *lets_in("application renewed"),
+    # The first device has lost it with the old link.
+    enters(APPLICANT),
+    opens("/registration/application", "draft_code"),
+    *lets_in("application renewed"),
+)
 APPLYING: tuple[Step, ...] = (
     begins,
     enters(APPLICANT),
@@ -208,6 +254,7 @@ APPLYING: tuple[Step, ...] = (
     part("contact", CONTACT),
     part("background", BACKGROUND),
     part("office", CHOICE),
+    *THE_WAY_BACK,
     opens("/registration/application/files", "application_files"),
     opens("/registration/application", "application begun"),
     follows("a[href='/registration/application/check']", "application_check"),
