@@ -6,7 +6,7 @@ Everything comes from what the JSON edge would answer to the same reader, so not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
@@ -56,19 +56,21 @@ class Row:
 class Shown:
     """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
     which instants are said where a case names none; `role`: the reader's, who is led to what that role may read;
-    `zones`: of offices by their codes, for cases that name an office and no zone."""
+    `zones`: of offices by their codes, for cases that name an office and no zone. `service`: whose cases an id leads
+    to, where the reader may read these; a case of another service is led to by that service's own part of the page."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     zone: tzinfo = UTC
     role: Role | None = None
     zones: Mapping[str, str] = field(default_factory=dict)
+    service: str = ""
 
-    def rows(self, seen: BaseModel) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the case's page shows apart."""
+    def rows(self, seen: BaseModel, without: Collection[str] = ()) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that the case's page shows apart, and those `without`."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
-        apart = APART | IN_HEADER
+        apart = APART | IN_HEADER | {*without}
         return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
 
     def own(self, seen: Seen) -> Markup:
@@ -160,9 +162,17 @@ class Shown:
             return Markup('<span class="lines">{}</span>').format(text)
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
-            page = page_for(name, self.role)
+            page = page_for(name, self.role, self.service)
             return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
+
+    def worded(self, name: str, value: Any) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several, a language with its level."""
+        if isinstance(value, list):
+            return Formats(self.language).listed([self.worded(name, one) for one in value])
+        if isinstance(value, Mapping):
+            return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
+        return "" if value is None else self.value(name, value)
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)
