@@ -26,8 +26,8 @@ from shared.web.doors import entered
 from shared.web.lists import OF_EVERY_LIST, page_of, query
 from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing, newest_of
 from shared.web.pages.choices import Choices
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
-from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import BACK, KEPT, KEY
 from shared.web.pages.languages import PARAMETER
@@ -118,6 +118,7 @@ class VacancyPages:
         fields = self._fields(admitted)
         if own is not None:
             fields, posted = _fields(officer=True), Posted({**posted.values, f"/{WHO}": (own.expert,)})
+        posted = on_their_days(fields, posted, self._zone(admitted), admitted.edge.runtime.now())
         sent: Body[Application] = bodies.body_of(Application, json_of(fields, posted))
         said = cause(request, admitted, path_of(id), key_of(posted), sent.digest, sent.model.happened_at)
         with entered(admitted):
@@ -203,8 +204,4 @@ def _fields(*, officer: bool) -> tuple[Field, ...]:
 
 def _criterion(one: CriterionSeen, language: str) -> tuple[str, Any, bool | None]:
     """Its name, what it asks for in words, and whether the reader meets it."""
-    names, asked = Names(language), one.required
-    if isinstance(asked, list):
-        spoken = [f"{names.spoken(str(row['language']))} {row['level']}" for row in asked if isinstance(row, dict)]
-        return names.code("criteria", one.criterion), Formats(language).listed(spoken), one.met
-    return names.code("criteria", one.criterion), Shown(language).value(one.criterion, asked), one.met
+    return Names(language).code("criteria", one.criterion), Shown(language).worded(one.criterion, one.required), one.met

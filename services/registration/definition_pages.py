@@ -19,9 +19,10 @@ from shared.programmes.loader import examined
 from shared.programmes.marked_yaml import Finding
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
+from shared.programmes.texts import named_in
 from shared.web.acting import id_of
 from shared.web.lists import query
-from shared.web.pages.languages import PARAMETER
+from shared.web.pages.languages import LANGUAGES, PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
@@ -66,6 +67,8 @@ class DefinitionPages:
                 version=version,
                 versions=range(newest, 0, -1),
                 criteria=_criteria(definition),
+                texts=[*named_in(definition)],
+                languages_of_texts=sorted(definition.title, key=_place),
                 changed=None if before is None else differences(before, definition)[:DIFFERENCES],
                 said=_said,
                 text=_text_of(definition),
@@ -140,6 +143,12 @@ def _criteria(definition: Definition) -> list[Any]:
     """The names of the criteria; empty for a programme that chooses nobody."""
     sections = definition.sections().values()
     return [one.name for part in sections if isinstance(part, SelectionSection) for one in part.eligibility]
+
+
+def _place(language: str) -> tuple[int, str]:
+    """Languages of pages in their order, then others."""
+    ours = [*LANGUAGES]
+    return ours.index(language) if language in ours else len(ours), language
 
 
 def _number(text: str, newest: int) -> int:

@@ -165,7 +165,7 @@ class CaseFilePages:
             takes=self._files.takes(expert, admitted)
             and bool(admitted.edge.policy.allowed(admitted.principal, EXPERT.name, ADD)),
             purposes=() if role == "expert" else FILE_PURPOSES,
-            cells=Shown(admitted.reader.language, role=role),
+            cells=Shown(admitted.reader.language),
             wrong=wrong,
             failed=bool(wrong),
             limits=Limits(),

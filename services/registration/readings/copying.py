@@ -202,7 +202,7 @@ class CopyPages:
     def _page(self, request: Request, admitted: Admitted, id: str, found: Copied | None) -> Response:
         language = admitted.reader.language
         lists = Choices(newest_of(self._definitions), language, SelectionSection).to_show()
-        cells = Shown(language, lists, role=admitted.principal.role)
+        cells = Shown(language, lists, role=admitted.principal.role, service=admitted.edge.service)
         return render(
             request,
             "copy.html",
@@ -228,5 +228,5 @@ def _whole(kind: str, one: BaseModel, cells: Shown) -> tuple[Row, ...]:
     words = translations(cells.language)
     status = f"state:{kind}:{getattr(one, 'state', '')}"
     said = words.gettext(status)
-    rows = cells.rows(one, [name for name in type(one).model_fields if name not in _OF_PAGES])
+    rows = cells.rows(one, names=[name for name in type(one).model_fields if name not in _OF_PAGES])
     return (*([Row(words.gettext("Status"), said)] if said != status else []), *rows)

@@ -33,7 +33,7 @@ def asked_for(
     written = [note for note in notes if note.verb == asks]
     names = served.case.rows[asks][0].body.model_fields
     ways = tuple(beside_of(served, document, admitted, helps=verb))
-    return AskedFor(cells.rows(found, names), written[-1] if written else None, ways)
+    return AskedFor(cells.rows(found, names=names), written[-1] if written else None, ways)
 
 
 def beside_of(served: Served, document: Document, admitted: Admitted, *, helps: str = "") -> Iterable[tuple[str, str]]:

@@ -24,6 +24,7 @@ from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
 from shared.web.pages.asked_list import AskedList
 from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing, newest_of
 from shared.web.pages.choices import Choices
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.kept import KEY
@@ -108,7 +109,9 @@ class BulkPages:
         together = self._together(request, admitted, request.path_params["verb"])
         chosen, key = [_chosen(one) for one in _once(posted.all(CHOSEN))], key_of(posted)
         try:
-            sent = bodies.body_of(together.move.body, json_of(self._verbs[together.move.verb], posted))
+            fields, now = self._verbs[together.move.verb], admitted.edge.runtime.now()
+            said = on_their_days(fields, posted, self._zone(admitted), now)
+            sent = bodies.body_of(together.move.body, json_of(fields, said))
         except Refusal as refusal:
             looked = [await self._found(together, one.id) for one in chosen]
             return self._look(request, admitted, together, looked, posted, refusal.problems)
@@ -169,12 +172,12 @@ class BulkPages:
             "bulk.html",
             422 if problems else 200,
             **self._context(request, admitted, together),
-            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, self._zone(admitted)),
+            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, zone=self._zone(admitted)),
             failed=bool(problems),
             possible=possible,
             refused=[one for one in looked if one not in possible],
             columns=labelled(columns_of(self._served.columns, [one.seen for one in looked if one.seen]), language),
-            cells=Shown(language, choices.to_show(), self._zone(admitted), admitted.principal.role),
+            cells=Shown(language, choices.to_show(), self._zone(admitted)),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             more=more,
         )
@@ -190,7 +193,7 @@ class BulkPages:
             **self._context(request, admitted, together),
             outcomes=looked,
             counted=[(kind, kinds[kind]) for kind in KINDS if kinds[kind]],
-            cells=Shown(admitted.reader.language, zone=self._zone(admitted), role=admitted.principal.role),
+            cells=Shown(admitted.reader.language, zone=self._zone(admitted)),
             key=posted.text(KEY),
             typed=[(name, value) for name, value in posted.pairs if name.startswith("/")],
             left=[f"{one.chosen.id}:{one.chosen.version}" for one in outcomes if one.kind == "left"],

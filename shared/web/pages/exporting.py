@@ -43,7 +43,7 @@ def _exporting(served: Served, behind: Behind) -> Callable[..., Any]:
         known = newest_of(behind.definitions)
         lists = Choices(known, admitted.reader.language, served.section).to_show()
         zone = zone_of_office(admitted.principal.office, known)
-        cells = Shown(admitted.reader.language, lists, zone, admitted.principal.role, zones_of(known))
+        cells = Shown(admitted.reader.language, lists, zone, zones=zones_of(known))
         name = f"{served.name}-first-{len(found)}" if cut else served.name
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
         return packed(request, csv_of(_rows(served, cells, found, cut=cut)), None, CSV, headers)

@@ -12,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from shared.web.callers import edge_of
+from shared.web.pages.code_lists import fills_in, forget
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.standard_names import Names
-from shared.web.pages.static import address, packed
+from shared.web.pages.static import address, lists_address, packed
 from shared.web.pages.words import translations
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,7 +53,8 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
     address of this page in it), `static(name)`, `renewal` (the address that gives another pass), `formats` (dates,
-    numbers, lists in the language), `names` (of codes). A name that is missing raises, it is never empty.
+    numbers, lists in the language), `names` (of codes), `kept_lists` (where the browser has lists of standards from,
+    empty where the page has them). A name that is missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
     service = edge_of(request).service
@@ -68,11 +70,13 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         formats=Formats(language),
         names=Names(language),
         static=lambda name: address(service, name),
+        kept_lists=lists_address(service, language) if fills_in(request) else "",
         renewal=f"{PASS_PATH}?service={service}",
         **context,
     )
     answer = packed(request, page.encode(), None, HTML, HEADERS, status)
     remember(request, answer)
+    forget(request, answer)
     return answer
 
 

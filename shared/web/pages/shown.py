@@ -9,9 +9,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
+from functools import cache
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from shared.cases.named import listed_words
@@ -55,19 +56,24 @@ class Row:
 class Shown:
     """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
     which instants are said where a case names none; `role`: the reader's, who is led to what that role may read;
-    `zones`: of offices by their codes, for cases that name an office and no zone."""
+    `zones`: of offices by their codes, for cases that name an office and no zone. `service`: whose cases an id leads
+    to, where the reader may read these; a case of another service is led to by that service's own part of the page."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     zone: tzinfo = UTC
     role: Role | None = None
     zones: Mapping[str, str] = field(default_factory=dict)
+    service: str = ""
 
-    def rows(self, seen: BaseModel, names: Collection[str] | None = None) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that pages show apart; of `names` all and these alone."""
+    def rows(
+        self, seen: BaseModel, without: Collection[str] = (), *, names: Collection[str] | None = None
+    ) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that pages show apart, and those `without`; of `names` all
+        and these alone."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
-        apart = APART | IN_HEADER
+        apart = APART | IN_HEADER | {*without}
         said = {name: one for name, one in fields.items() if (name not in apart if names is None else name in names)}
         return tuple(self._rows(said, zoned))
 
@@ -77,12 +83,21 @@ class Shown:
 
     def cell(self, seen: Seen, path: str) -> Markup | str:
         """What stands under the field, or the field of a part (`parties.expert`); empty where nothing does."""
-        value = found_at(seen, path)
-        return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, self._zoned(seen))
+        return self.said(seen, path.rpartition(".")[2], found_at(seen, path))
+
+    def said(self, seen: Seen, name: str, value: Any) -> Markup | str:
+        """The value that the case has under that name; empty for none."""
+        if isinstance(value, datetime):
+            return Formats(self.language).instant(value, self._zone_of(seen))
+        return "" if value is None or value == "" else self.value(name, value)
+
+    def _zone_of(self, seen: Seen) -> tzinfo:
+        zoned = self._zoned(seen)
+        return zone(zoned) if zoned else self.zone
 
     def _zoned(self, seen: Seen) -> str | None:
         """The zone that the case names, or that of its office, as on the page of the case."""
-        named: str | None = getattr(seen, "time_zone", None)
+        named: str | None = found_at(seen, "time_zone")
         offices = (found_at(seen, path) for path in ("office", "parties.office", "frame.office"))
         return named or next((self.zones[one] for one in offices if one in self.zones), None)
 
@@ -92,8 +107,7 @@ class Shown:
         if value is None:
             return ""
         if isinstance(value, datetime):
-            zoned = self._zoned(seen)
-            return value.astimezone(zone(zoned) if zoned else self.zone).isoformat(timespec="seconds")
+            return value.astimezone(self._zone_of(seen)).isoformat(timespec="seconds")
         if isinstance(value, date):
             return value.isoformat()
         if _ID.fullmatch(str(value)) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -164,9 +178,17 @@ class Shown:
             return Markup('<span class="lines">{}</span>').format(text)
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
-            page = page_for(name, self.role)
-            return Markup('<a href="{}/{}">{}</a>').format(page, text, short) if page else short
+            page = page_for(name, self.role, self.service)
+            return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
+
+    def worded(self, name: str, value: Any) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several, a language with its level."""
+        if isinstance(value, list):
+            return Formats(self.language).listed([self.worded(name, one) for one in value])
+        if isinstance(value, Mapping):
+            return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
+        return "" if value is None else self.value(name, value)
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)
@@ -202,9 +224,15 @@ def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ..
 def found_at(seen: BaseModel, path: str) -> Any:
     """The value under the field, or the field of a part; None where it is not there, or hidden."""
     found: Any = seen
-    for name in path.split("."):
-        found = getattr(found, name, None) if found is not None and name in found.model_fields_set else None
+    for name in _names_of(path):
+        # `model_fields_set` would be asked for a thousand times a page.
+        found = getattr(found, name, None) if found is not None and name in found.__pydantic_fields_set__ else None
     return found
+
+
+@cache
+def _names_of(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def parts_of(seen: Seen, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:

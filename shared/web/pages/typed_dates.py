@@ -32,15 +32,22 @@ def latin(text: str) -> str:
 
 
 def said_in_parts(values: Values, pointer: str) -> str | None:
-    """What the parts of that field say, as the body has it; None where it has none, or nothing stands in them."""
+    """What the parts of that field say, as the body has it; None where it has none, or nothing stands in them. Of an
+    instant without its time the day."""
     typed = {name: values.get(f"{pointer}/{name}", ("",))[-1].strip() for name in OF_AN_INSTANT}
     if not any(typed.values()):
         return None
     day = _day(*(latin(typed[name]) for name in OF_A_DAY))
-    if f"{pointer}/{ZONE}" not in values:
+    if f"{pointer}/{ZONE}" not in values or (day and not typed[TIME]):
         return day or _as_typed(typed, OF_A_DAY)
     at = _instant(day, latin(typed[TIME]), values[f"{pointer}/{ZONE}"][-1]) if day else None
     return at or _as_typed(typed, OF_AN_INSTANT)
+
+
+def without_parts(values: Values, pointer: str) -> dict[str, tuple[str, ...]]:
+    """Without what was typed in the parts of that field."""
+    parts = {f"{pointer}/{name}" for name in (*OF_AN_INSTANT, ZONE)}
+    return {name: said for name, said in values.items() if name not in parts}
 
 
 def part_shown(values: Values, pointer: str, part: str, own: tzinfo) -> str:

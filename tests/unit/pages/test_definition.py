@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -139,3 +140,16 @@ async def test_every_link_of_a_programme_s_page_leads_somewhere(office: Office) 
         links = re.findall(r'href="(/registration/[^"]*)"', page.text)
         assert PAGE in links
         assert [one for one in links if (await http.get(one)).status_code != 200] == []
+
+
+async def test_each_reader_finds_the_texts_in_the_own_language_and_all_of_them_below(office: Office) -> None:
+    every = await office.http.get(f"{PAGE}?lang=ar")
+    assert f'<bdi lang="en">{DEFINITION["title"]["en"]}</bdi>' in every.text, "a language that is missing is marked"
+    text = json.dumps(changed(code="of-two")).replace('{"en": "', '{"fr": "à la française", "en": "')
+    await office.serving.publish(json.loads(text))
+    page = await office.http.get("/registration/programmes/of-two/definition?lang=fr")
+    assert "<h1>à la française</h1>" in page.text
+    cells = re.findall(r'<td data-label="[^"]*" lang="(..)" dir="auto">([^<]+)</td>', page.text)
+    assert ("en", DEFINITION["offices"][0]["name"]["en"]) in cells
+    assert [one for one, _ in cells] == ["en", "fr"] * (len(cells) // 2)
+    assert len(cells) == 2 * text.count('{"fr": "')

@@ -94,9 +94,7 @@ def test_an_instant_is_typed_in_the_offices_time(time: str, said: str) -> None:
     assert form.part(AT, "time") == ("09:30" if time != "14" else "14:00")
 
 
-@pytest.mark.parametrize(
-    ("time", "zone"), [("", "Asia/Kabul"), ("25:00", "Asia/Kabul"), ("9:30", "Nowhere/Else"), ("9:30", "")]
-)
+@pytest.mark.parametrize(("time", "zone"), [("25:00", "Asia/Kabul"), ("9:30", "Nowhere/Else"), ("9:30", "")])
 def test_an_instant_without_its_time_or_zone_is_none(time: str, zone: str) -> None:
     sent = [*day("31", "3", "2027", "/at"), ("/at/time", time), ("/at/zone", zone)]
     assert body(sent) == {"at": f"31 3 2027 {time}".strip()}
