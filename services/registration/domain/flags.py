@@ -27,8 +27,8 @@ def only_noted(_turn: Turn[Any, Change]) -> Told:
 def settling(standing: frozenset[str], clash: str) -> tuple[Move, ...]:
     """The rows that set a flag, and that settle one. `standing`: the states in which a case goes on.
 
-    Merging two records is another matter, and not built; whose number it is, is decided before. Who somebody is recorded
-    as changes by a change of identity alone: what a registration said otherwise was written nowhere.
+    Merging two records is another matter, and not built; whose number it is, is decided before. Who somebody is
+    recorded as changes by a change of identity alone: what a registration said otherwise was written nowhere.
     """
     return (
         Move("note-flag", standing | {clash}, (), rule=only_noted, overtaken="nothing"),
