@@ -17,6 +17,7 @@ from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.whole_files import Whole
+from shared.cases.case import scope_of
 from shared.errors import CommandReused, Refusal
 from shared.store.aggregates import Cause
 from shared.store.port import Document
@@ -153,7 +154,7 @@ class CaseFilePages:
             takes=self._files.takes(expert, admitted)
             and bool(admitted.edge.policy.allowed(admitted.principal, EXPERT.name, ADD)),
             purposes=() if role == "expert" else FILE_PURPOSES,
-            cells=Shown(admitted.reader.language, role=role),
+            cells=Shown.to(admitted, case=admitted.edge.definitions.zone_of(scope_of(EXPERTS.read(expert)))),
             wrong=wrong,
             failed=bool(wrong),
             limits=Limits(),

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +21,7 @@ from shared.store.port import Document
 from shared.web import bodies
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
 from shared.web.pages.asked_list import AskedList
-from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing, newest_of
+from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, json_of
@@ -31,7 +30,7 @@ from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown, columns_of, labelled
-from shared.web.pages.standing import Closed, closed_to, zone_of_office
+from shared.web.pages.standing import Closed, closed_to
 from shared.web.together import CASES_AT_MOST, KINDS, Chosen, Outcome, Together, verbs_for_many
 
 BULK = "bulk"
@@ -174,7 +173,7 @@ class BulkPages:
             possible=possible,
             refused=[one for one in looked if one not in possible],
             columns=labelled(columns_of(self._served.columns, [one.seen for one in looked if one.seen]), language),
-            cells=Shown(language, choices.to_show(), self._zone(admitted), admitted.principal.role),
+            cells=Shown.to(admitted, choices.to_show()),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             more=more,
         )
@@ -190,7 +189,7 @@ class BulkPages:
             **self._context(request, admitted, together),
             outcomes=looked,
             counted=[(kind, kinds[kind]) for kind in KINDS if kinds[kind]],
-            cells=Shown(admitted.reader.language, zone=self._zone(admitted), role=admitted.principal.role),
+            cells=Shown.to(admitted),
             key=posted.text(KEY),
             typed=[(name, value) for name, value in posted.pairs if name.startswith("/")],
             left=[f"{one.chosen.id}:{one.chosen.version}" for one in outcomes if one.kind == "left"],
@@ -213,9 +212,6 @@ class BulkPages:
         documents = [one.document for one in looked if one.document]
         known = (one for document in documents for one in known_to(self._served, self._behind.definitions, document))
         return list({id(one): one for one in known}.values())
-
-    def _zone(self, admitted: Admitted) -> tzinfo:
-        return zone_of_office(admitted.principal.office, newest_of(self._behind.definitions))
 
     def _list(self, request: Request, admitted: Admitted) -> str:
         asked = narrowing(request).url.query

@@ -40,6 +40,7 @@ from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standing import zone_of_case
 from shared.web.problems import ANSWERS
 
 DONE = "done"
@@ -167,7 +168,7 @@ class CasePages:
         conflict = None
         if status == CONFLICT and document:
             seen = served.represent(document, admitted.principal)
-            cells = Shown(language, choices.to_show(), role=admitted.principal.role)
+            cells = Shown.to(admitted, choices.to_show(), zone_of_case(served, document, admitted))
             conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,

@@ -32,7 +32,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
+from shared.web.pages.standing import acts_of, standing_of, zone_of_case, zones_of
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
@@ -68,7 +68,7 @@ class ReadingPages:
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
-            lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
+            lists = self._lists(known, admitted)
             return render(
                 request,
                 "list.html",
@@ -77,7 +77,7 @@ class ReadingPages:
                 case=case,
                 rows=shown,
                 columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
-                cells=Shown(admitted.reader.language, lists, zone, role, zones_of(known)),
+                cells=Shown.to(admitted, lists, zones=zones_of(known)),
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
@@ -133,7 +133,7 @@ class ReadingPages:
             document, found = await seen(served, self._behind, id, admitted)
             timeline = timeline_of(served, document, admitted.principal)
             known = known_to(served, self._behind.definitions, document)
-            stands = standing_of(served, document, admitted, timeline, known)
+            stands = standing_of(served, document, admitted, timeline)
             cells = self._shown(known, admitted, stands.zone)
             notes, messages = self._notes(found, admitted)
             return render(
@@ -210,12 +210,10 @@ class ReadingPages:
 
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
         known = known_to(self._served, self._behind.definitions, document)
-        timeline = timeline_of(self._served, document, admitted.principal)
-        zone = standing_of(self._served, document, admitted, timeline, known).zone
-        return self._shown(known, admitted, zone)
+        return self._shown(known, admitted, zone_of_case(self._served, document, admitted))
 
-    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo) -> Shown:
-        return Shown(admitted.reader.language, self._lists(known, admitted), zone, admitted.principal.role)
+    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo | None) -> Shown:
+        return Shown.to(admitted, self._lists(known, admitted), zone)
 
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()

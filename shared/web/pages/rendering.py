@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from shared.web.callers import edge_of
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
+from shared.web.pages.offices import office_names, times_for
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.standard_names import Names
 from shared.web.pages.static import address, packed
@@ -47,15 +49,27 @@ HEADERS = {
 }
 
 
-def render(request: Request, template: str, status: int = 200, *, reader: Any = None, **context: Any) -> Response:
-    """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
+def render(
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    reader: Any = None,
+    case_zone: tzinfo | None = None,
+    **context: Any,
+) -> Response:
+    """The page. `reader`: who is signed in, None for a page that anybody sees; `case_zone`: of the case's office, on a
+    page about one; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
     address of this page in it), `static(name)`, `renewal` (the address that gives another pass), `formats` (dates,
-    numbers, lists in the language), `names` (of codes). A name that is missing raises, it is never empty.
+    numbers, lists in the language), `names` (of codes), `zone` (in which instants are said, shared.web.pages.offices),
+    `office` (what the reader's is called). A name that is missing raises, it is never empty.
     """
     language = language_of(request, reader.language if reader is not None else None)
-    service = edge_of(request).service
+    edge = edge_of(request)
+    service, principal = edge.service, None if reader is None else reader.principal
+    of_reader = principal.office if principal is not None else None
     text = _environment(service, language).get_template(template)
     page = text.render(
         language=language,
@@ -67,6 +81,8 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         reader=reader,
         formats=Formats(language),
         names=Names(language),
+        zone=times_for(edge.definitions, principal, case_zone).zone(),
+        office=office_names(edge.definitions, language).get(of_reader, of_reader) if of_reader else "",
         static=lambda name: address(service, name),
         renewal=f"{PASS_PATH}?service={service}",
         **context,

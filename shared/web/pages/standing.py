@@ -50,7 +50,7 @@ class Act:
 @dataclass(frozen=True)
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
-    on by itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
+    on by itself. `until`: when its timer goes off. `zone`: the office's, None of a case that has none."""
 
     state: str
     since: datetime | None
@@ -58,14 +58,12 @@ class Standing:
     ended: bool
     until: datetime | None
     scope: Scope
-    zone: tzinfo
+    zone: tzinfo | None
     closed: tuple[Closed, ...]
 
 
-def standing_of(
-    served: Served, document: Document, granted: Granted, timeline: Timeline, known: Iterable[Definition]
-) -> Standing:
-    """`timeline`: all of the case's; `known`: its programme, or every one."""
+def standing_of(served: Served, document: Document, granted: Granted, timeline: Timeline) -> Standing:
+    """`timeline`: all of the case's."""
     case, role = served.case, granted.principal.role
     state = _as_read(served.aggregate.read(document), case.veil_of(role))
     timer, status = case.timer(state), status_of(state)
@@ -77,7 +75,7 @@ def standing_of(
         not any(_goes_on(move, status) for move in case.moves),
         None if timer is None else timer.at,
         scope,
-        _zone_of(state, scope, known),
+        zone_of_case(served, document, granted),
         closed_to(served, document, granted.principal),
     )
 
@@ -185,18 +183,13 @@ def _rule_against(rows: Iterable[Move], state: Any) -> str:
     return ""
 
 
-def _zone_of(state: Any, scope: Scope, known: Iterable[Definition]) -> tzinfo:
-    frame = getattr(state, "frame", None) or state
-    named = getattr(frame, "time_zone", None)
-    return zone(named) if named else zone_of_office(scope.office, known)
+def zone_of_case(served: Served, document: Document, granted: Granted) -> tzinfo | None:
+    """The zone that the case names, or that of its office."""
+    state = served.aggregate.read(document)
+    named = getattr(getattr(state, "frame", None) or state, "time_zone", None)
+    return zone(named) if named else granted.edge.definitions.zone_of(served.case.scope(state))
 
 
 def zones_of(known: Iterable[Definition]) -> dict[str, str]:
     """The zone of each office by its code, as the first programme says it that has one."""
     return {office.code: office.time_zone for one in reversed(list(known)) for office in one.offices}
-
-
-def zone_of_office(code: str | None, known: Iterable[Definition]) -> tzinfo:
-    """The office's zone, as a programme says it; UTC where none does."""
-    offices = (one.office(code) for one in known if code)
-    return zone(next((office.time_zone for office in offices if office), "UTC"))
