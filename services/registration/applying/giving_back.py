@@ -30,7 +30,6 @@ from shared.web.answers import answered
 from shared.web.bodies import Body, documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause, key_of
-from shared.web.json import ID_PARAMETER
 from shared.web.lists import query
 from shared.web.pages import cases
 from shared.web.pages.choices import Choices
@@ -171,7 +170,6 @@ def _giving(router: APIRouter, giving: GivingBack) -> None:
         operation_id="drafts_give_back",
         openapi_extra={
             **documented(NewCode, {"reason": "code_lost"}),
-            "parameters": [ID_PARAMETER],
             "responses": answered(CodeGiven, "The new code."),
         },
         tags=["drafts"],
