@@ -44,3 +44,9 @@ def times_for(
 def office_names(definitions: Definitions, language: str) -> Mapping[str, str]:
     """What each office is called, by its code; empty while this replica starts."""
     return {code: text_in(language, office.name) for code, office in definitions.every_office().items()}
+
+
+def office_of(definitions: Definitions, reader: Principal | None, language: str) -> str:
+    """What the reader's office is called, its code where nothing names it; empty for whoever has none."""
+    code = None if reader is None else reader.office
+    return office_names(definitions, language).get(code, code) if code else ""

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from shared.web.callers import edge_of
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
-from shared.web.pages.offices import office_names, times_for
+from shared.web.pages.offices import office_of, times_for
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.standard_names import Names
 from shared.web.pages.static import address, packed
@@ -69,7 +69,6 @@ def render(
     language = language_of(request, reader.language if reader is not None else None)
     edge = edge_of(request)
     service, principal = edge.service, None if reader is None else reader.principal
-    of_reader = principal.office if principal is not None else None
     text = _environment(service, language).get_template(template)
     page = text.render(
         language=language,
@@ -82,7 +81,7 @@ def render(
         formats=Formats(language),
         names=Names(language),
         zone=times_for(edge.definitions, principal, case_zone).zone(),
-        office=office_names(edge.definitions, language).get(of_reader, of_reader) if of_reader else "",
+        office=office_of(edge.definitions, principal, language),
         static=lambda name: address(service, name),
         renewal=f"{PASS_PATH}?service={service}",
         **context,
