@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -123,8 +123,17 @@ msgstr ""
 def needed() -> frozenset[Message]:
     """Every message that a catalogue has to hold: a hint where the English catalogue has one."""
     named, english = frozenset(keys()), catalogue("en")
-    hints = (f"hint:{key.partition(':')[2]}" for key in named if key.startswith("field:"))
-    return frozenset({*named, *sentences(), *(hint for hint in hints if hint in english)})
+    return frozenset({*named, *sentences(), *(key for one in english if is_hint(key := str(one.id), named))})
+
+
+def is_hint(key: str, named: Collection[str]) -> bool:
+    """Whether it is one sentence below a field: wherever that stands, or in a group, a verb or a kind of case."""
+    if not key.startswith("hint:"):
+        return False
+    where, _, name = key.removeprefix("hint:").rpartition(":")
+    return f"field:{name}" in named and (
+        not where or any(f"{one}:{where}" in named for one in ("field", "verb", "case"))
+    )
 
 
 def keys() -> Iterator[str]:

@@ -24,7 +24,6 @@ from shared.web.lists import OF_EVERY_LIST, page_of, query
 from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing, newest_of
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
-from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import KEPT, KEY
 from shared.web.pages.languages import PARAMETER
@@ -184,8 +183,4 @@ def _fields(*, officer: bool) -> tuple[Field, ...]:
 
 def _criterion(one: CriterionSeen, language: str) -> tuple[str, Any, bool | None]:
     """Its name, what it asks for in words, and whether the reader meets it."""
-    names, asked = Names(language), one.required
-    if isinstance(asked, list):
-        spoken = [f"{names.spoken(str(row['language']))} {row['level']}" for row in asked if isinstance(row, dict)]
-        return names.code("criteria", one.criterion), Formats(language).listed(spoken), one.met
-    return names.code("criteria", one.criterion), Shown(language).value(one.criterion, asked), one.met
+    return Names(language).code("criteria", one.criterion), Shown(language).worded(one.criterion, one.required), one.met

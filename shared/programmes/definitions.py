@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import tzinfo
 from typing import Any
 
 from pydantic import ValidationError
 
 from shared.clock import Runtime, stop_tasks
-from shared.contracts.base import Scope
 from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import PortError, Refusal, TooEarly
 from shared.messaging.port import Log, Record
@@ -103,16 +101,6 @@ class Definitions:
         newest = [self.newest(code) for code in self.codes()]
         older = [one for versions in self._versions.values() for _, one in sorted(versions.items(), reverse=True)]
         return {office.code: office for one in reversed([*newest, *older]) for office in one.offices}
-
-    def zone_of(self, scope: Scope) -> tzinfo | None:
-        """The zone of a case's office, as the case's version of the programme says it, else as `every_office` does.
-        None for a case without an office, and while this replica knows none of that code."""
-        try:
-            found = self.office(scope.programme, scope.programme_version, scope.office) if scope.programme else None
-        except (TooEarly, Refusal):
-            found = None
-        found = found or (self.every_office().get(scope.office) if scope.office else None)
-        return found.zone if found else None
 
     def _of(self, code: str) -> dict[int, Definition]:
         if not self.ready:

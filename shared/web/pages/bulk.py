@@ -23,9 +23,11 @@ from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
 from shared.web.pages.asked_list import AskedList
 from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing
 from shared.web.pages.choices import Choices
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.kept import KEY
+from shared.web.pages.offices import times_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
@@ -107,7 +109,9 @@ class BulkPages:
         together = self._together(request, admitted, request.path_params["verb"])
         chosen, key = [_chosen(one) for one in _once(posted.all(CHOSEN))], key_of(posted)
         try:
-            sent = bodies.body_of(together.move.body, json_of(self._verbs[together.move.verb], posted))
+            fields, now = self._verbs[together.move.verb], admitted.edge.runtime.now()
+            said = on_their_days(fields, posted, times_for(admitted.edge.definitions, admitted.principal).zone(), now)
+            sent = bodies.body_of(together.move.body, json_of(fields, said))
         except Refusal as refusal:
             looked = [await self._found(together, one.id) for one in chosen]
             return self._look(request, admitted, together, looked, posted, refusal.problems)

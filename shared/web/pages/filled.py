@@ -19,13 +19,25 @@ INVALID = "invalid"
 
 @dataclass(frozen=True)
 class Form:
-    """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts."""
+    """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts. `about`: the
+    verb and the kind of case, by which a hint may be another one than elsewhere."""
 
     language: str
     fields: tuple[Field, ...]
     posted: Posted
     problems: Sequence[Problem] = ()
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    about: tuple[str, ...] = ()
+
+    def hint(self, one: Field) -> str:
+        """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of
+        the field wherever it stands; empty where there is none, and in each row of a list."""
+        if one.number is not None:
+            return ""
+        group = tuple(part for part in one.pointer.split("/")[-2:-1] if part and not part.isdecimal())
+        keys = [*(f"hint:{where}:{one.name}" for where in (*group, *self.about)), f"hint:{one.name}"]
+        words = translations(self.language)
+        return next((said for key in keys if (said := words.gettext(key)) != key), "")
 
     def options(self, one: Field) -> Sequence[Option]:
         """What may be chosen, each code with its words; and what was sent that is none of it, so that it is seen."""

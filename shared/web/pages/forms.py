@@ -326,17 +326,17 @@ def _value(field: Field, posted: Posted) -> Any:
 
 def _number(text: str) -> Any:
     """A number of any script's digits; what is none as it was typed. A comma may stand for a point: 1,5."""
-    latin = _latin(text).translate(_SEPARATORS)
-    if _WHOLE.fullmatch(latin):
-        return int(latin)
-    if _AMBIGUOUS.fullmatch(latin):
+    digits = latin(text).translate(_SEPARATORS)
+    if _WHOLE.fullmatch(digits):
+        return int(digits)
+    if _AMBIGUOUS.fullmatch(digits):
         return text
-    point = latin.replace(",", ".") if latin.count(",") == 1 and "." not in latin else latin
+    point = digits.replace(",", ".") if digits.count(",") == 1 and "." not in digits else digits
     return float(point) if _FRACTION.fullmatch(point) else text
 
 
-def _latin(text: str) -> str:
-    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
+def latin(text: str) -> str:
+    """With Latin digits, and nothing round it. A superscript or a circled digit is none of a number: 1² is not 12."""
     return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
@@ -349,8 +349,8 @@ def _json(text: str) -> Any:
 
 _READ: Mapping[str, Callable[[str], Any]] = {
     "number": _number,
-    "date": _latin,
-    "instant": _latin,
+    "date": latin,
+    "instant": latin,
     "json": _json,
 }
 

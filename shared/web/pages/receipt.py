@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -14,10 +15,11 @@ from shared.intake.submissions import SUBMISSIONS, Intake
 from shared.store.port import Document
 from shared.web.acting import Served, id_of
 from shared.web.lists import query
+from shared.web.pages.cases import known_to
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.standing import zone_of_case
+from shared.web.pages.standing import zone_of
 from shared.web.pages.words import translations
 
 
@@ -43,7 +45,7 @@ def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRo
             reader=admitted.reader,
             found={"id": document["_id"], "status": document["status"]},
             received=instant_of(str(receipt["received_at"])),
-            case_zone=None if became is None else zone_of_case(*became, admitted),
+            case_zone=None if became is None else _zone_of(*became, admitted),
             problems=[words.gettext(f"rule:{one['rule']}") for one in document["problems"]],
             leads_to="" if became is None else f"/{service}/{became[0].name}/{subject}",
             signed=text_of_receipt(receipt),
@@ -80,3 +82,7 @@ async def _case_of(subject: str, cases: Sequence[Served], admitted: Admitted) ->
         if document is not None:
             return one, document
     return None
+
+
+def _zone_of(served: Served, document: Document, admitted: Admitted) -> tzinfo:
+    return zone_of(served.case, served.aggregate.read(document), known_to(served, admitted.edge.definitions, document))

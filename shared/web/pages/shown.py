@@ -6,7 +6,7 @@ Everything comes from what the JSON edge would answer to the same reader, so not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from functools import cache
@@ -59,13 +59,15 @@ class Row:
 class Shown:
     """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `times`: in
     which zone instants are said, None for what has none; `role`: the reader's, who is led to what that role may read;
-    `offices`: what each office is called, for those that no list has."""
+    `offices`: what each office is called, for those that no list has. `service`: whose cases an id leads to, where the
+    reader may read these; a case of another service is led to by that service's own part of the page."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     times: Times | None = None
     role: Role | None = None
     offices: Mapping[str, str] = field(default_factory=dict)
+    service: str = ""
 
     @classmethod
     def to(
@@ -73,18 +75,20 @@ class Shown:
         admitted: Admitted,
         lists: Mapping[str, Sequence[Option]] | None = None,
         case: tzinfo | None = None,
+        *,
         zones: Mapping[str, str] | None = None,
+        service: str = "",
     ) -> Shown:
         """`case`, `zones`: as `Times` has them."""
         language, principal, definitions = admitted.reader.language, admitted.principal, admitted.edge.definitions
         times = times_for(definitions, principal, case, zones)
-        return cls(language, lists or {}, times, principal.role, office_names(definitions, language))
+        return cls(language, lists or {}, times, principal.role, office_names(definitions, language), service)
 
-    def rows(self, seen: BaseModel) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the case's page shows apart."""
+    def rows(self, seen: BaseModel, without: Collection[str] = ()) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that the case's page shows apart, and those `without`."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
-        apart = APART | IN_HEADER
+        apart = APART | IN_HEADER | {*without}
         return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
 
     def own(self, seen: Seen) -> Markup:
@@ -176,7 +180,7 @@ class Shown:
             return Markup('<span class="lines">{}</span>').format(text)
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
-            page = page_for(name, self.role)
+            page = page_for(name, self.role, self.service)
             return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
 
@@ -184,6 +188,14 @@ class Shown:
         if self.times is None:
             raise ValueError("an instant is said by the rule for times")
         return self.times.zone(named)
+
+    def worded(self, name: str, value: Any) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several, a language with its level."""
+        if isinstance(value, list):
+            return Formats(self.language).listed([self.worded(name, one) for one in value])
+        if isinstance(value, Mapping):
+            return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
+        return "" if value is None else self.value(name, value)
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)

@@ -50,7 +50,7 @@ class Act:
 @dataclass(frozen=True)
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
-    on by itself. `until`: when its timer goes off. `zone`: the office's, None of a case that has none."""
+    on by itself. `until`: when its timer goes off. `zone`: the office's."""
 
     state: str
     since: datetime | None
@@ -58,12 +58,14 @@ class Standing:
     ended: bool
     until: datetime | None
     scope: Scope
-    zone: tzinfo | None
+    zone: tzinfo
     closed: tuple[Closed, ...]
 
 
-def standing_of(served: Served, document: Document, granted: Granted, timeline: Timeline) -> Standing:
-    """`timeline`: all of the case's."""
+def standing_of(
+    served: Served, document: Document, granted: Granted, timeline: Timeline, known: Iterable[Definition]
+) -> Standing:
+    """`timeline`: all of the case's; `known`: its programme, or every one."""
     case, role = served.case, granted.principal.role
     state = _as_read(served.aggregate.read(document), case.veil_of(role))
     timer, status = case.timer(state), status_of(state)
@@ -75,7 +77,7 @@ def standing_of(served: Served, document: Document, granted: Granted, timeline: 
         not any(_goes_on(move, status) for move in case.moves),
         None if timer is None else timer.at,
         scope,
-        zone_of_case(served, document, granted),
+        zone_of(case, state, known),
         closed_to(served, document, granted.principal),
     )
 
@@ -117,7 +119,8 @@ def _goes_on(move: Move, status: str) -> bool:
 
 
 def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
-    """The roles of whoever takes the next step: what leads on, and where nothing does, what is to be done before."""
+    """The roles of whoever takes the next step: what leads on, with what answers something before; where nothing does,
+    what is to be done there."""
     status = status_of(state)
     rows = [
         row
@@ -125,9 +128,16 @@ def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
         for row in case.rows[verb]
         if not row.aside and verb not in REVISING and row.is_open(state)
     ]
-    steps = [row for row in rows if row.leads_to(status) != {status}] or rows
+    steps = [row for row in rows if row.leads_to(status) != {status} or answers(row)] or rows
     asked = {role for row in steps for role in _asked(row.by)}
     return tuple(role for role in ROLES if role in asked)
+
+
+def answers(row: Move) -> bool:
+    """Whether it answers what waits within a state, such as a report or a candidate: it is not open in all that stand
+    there."""
+    stays = any(row.leads_to(status) == {status} for status in row.before)
+    return row.when is not None and stays and not row.aside and row.verb not in REVISING
 
 
 def _asked(by: By) -> Iterable[Role]:
@@ -183,13 +193,19 @@ def _rule_against(rows: Iterable[Move], state: Any) -> str:
     return ""
 
 
-def zone_of_case(served: Served, document: Document, granted: Granted) -> tzinfo | None:
-    """The zone that the case names, or that of its office."""
-    state = served.aggregate.read(document)
-    named = getattr(getattr(state, "frame", None) or state, "time_zone", None)
-    return zone(named) if named else granted.edge.definitions.zone_of(served.case.scope(state))
+def zone_of(case: Case[Any], state: Any, known: Iterable[Definition]) -> tzinfo:
+    """In which the case's days are reckoned: the zone that it names, or else its office's."""
+    frame = getattr(state, "frame", None) or state
+    named = getattr(frame, "time_zone", None)
+    return zone(named) if named else zone_of_office(case.scope(state).office, known)
 
 
 def zones_of(known: Iterable[Definition]) -> dict[str, str]:
     """The zone of each office by its code, as the first programme says it that has one."""
     return {office.code: office.time_zone for one in reversed(list(known)) for office in one.offices}
+
+
+def zone_of_office(code: str | None, known: Iterable[Definition]) -> tzinfo:
+    """The office's zone, as a programme says it; UTC where none does."""
+    offices = (one.office(code) for one in known if code)
+    return zone(next((office.time_zone for office in offices if office), "UTC"))

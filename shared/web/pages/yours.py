@@ -58,7 +58,7 @@ async def _card(served: Served, behind: Behind, admitted: Admitted, document: Do
     found = await shown(served, document, admitted)
     known = known_to(served, behind.definitions, document)
     timeline = timeline_of(served, document, admitted.principal)
-    stands = standing_of(served, document, admitted, timeline)
+    stands = standing_of(served, document, admitted, timeline, known)
     acts: Sequence[str] = [one.verb for one in acts_of(served, document, admitted.principal, found.open) if one.leads]
     turn = admitted.principal.role in stands.waits_for
     lists = Choices(known, admitted.reader.language, served.section).to_show()
