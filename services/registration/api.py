@@ -22,10 +22,12 @@ from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.readings.copying import COPY
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, Handed, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.weighing import weighs
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.consenting import Consenting
 from services.registration.work.contacts import Contacts
+from services.registration.work.criteria import Criteria
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -56,6 +58,7 @@ class Works:
     claiming: Claiming
     identity_changes: IdentityChanges
     erasing: Erasing
+    criteria: Criteria
     contacts: Contacts
     consenting: Consenting
     putting_right: Mapping[str, Work]
@@ -120,8 +123,8 @@ def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Serv
         about=lambda person: str(person["_id"]),
         outlasting=frozenset({"erase"}),
         tells=views.tells_of_person,
-        columns=("office",),
-        as_part=("given_name", "family_name", "office"),
+        columns=("office", "opened_at"),
+        in_part=views.person_in_part,
     )
 
 
@@ -146,6 +149,7 @@ def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
         ),
         section=SelectionSection,
         columns=("programme", "office", "registered_at", "channel", "reason"),
+        weighs=weighs(works.criteria),
     )
 
 

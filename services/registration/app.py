@@ -235,6 +235,7 @@ def _works(
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting, filing, channel),
+        criteria,
         Contacts(replica, identifiers),
         consenting,
         revising(INSTITUTIONS, replica.kernel),

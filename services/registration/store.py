@@ -17,7 +17,7 @@ from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order
 from shared.store.port import Document
-from shared.store.relations import indexes_of
+from shared.store.relations import by_opening, indexes_of
 
 OFFICE_MARK = "office:"
 # The index, and in the private part: under which code an account was offered to another person, and who said so.
@@ -74,7 +74,7 @@ PERSONS: Aggregate[Person] = Aggregate.of(
     Collection(
         PERSON.name,
         {
-            **indexes_of(PERSON, office=_offices, own=_itself),
+            **indexes_of(PERSON, by_opening, raised=1, office=_offices, own=_itself),
             "account": Index(lambda d: _state(d, "account")),
             HANDOVER: Index(_offered_under),
             "name": Index(_named),

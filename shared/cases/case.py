@@ -97,7 +97,8 @@ class Move:
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
-    `anew`: the fields of the body that say again what the case says already, so a form of it begins with that.
+    `anew`: the fields of the body that say again what the case says already, so a form of it begins with that; by the
+    part of the case that has them, where it is not the case itself (`contact.often`).
     `settles`: the flag of the case that it takes away; only where the case has it, it is open.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """

@@ -17,6 +17,8 @@ from tests.e2e.edge_world import ASKED, OFFICE, People, running_programme, terms
 # What follows a request to take a case over, and what of it the office does that is asked.
 _ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
 _BY_THE_OTHER = _ANSWERED[1:]
+# A programme of the examples' own.
+ASKING_HOSTS = "asking-hosts"
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
 
 
@@ -85,6 +87,7 @@ class Cases:
     def __init__(self, people: People) -> None:
         self._people = people
         self.host = people.institution(account="college")
+        self._asks = False
 
     def _expert(self, state: str) -> Ready:
         return Ready(self._people.expert(state))
@@ -188,6 +191,16 @@ class Cases:
     def match(self, state: str) -> str:
         assignment = self._people.assignment(self.host)
         return self._people.match(assignment, self._people.expert(), state)
+
+    def _of_a_host_that_is_asked(self) -> Ready:
+        """A candidate of a programme that makes no offer before the host has agreed."""
+        content, people = running_programme(), self._people
+        selection = content["selection"] | {"shortlist": {"host_confirms": True}}
+        if not self._asks:
+            people.publish(content | {"code": ASKING_HOSTS, "selection": selection})
+            self._asks = True
+        assignment = people.assignment(self.host, programme=ASKING_HOSTS)
+        return Ready(people.match(assignment, people.expert(programme=ASKING_HOSTS)))
 
     def _own_institution(self) -> Ready:
         """Asked about by whoever signs in for it."""
@@ -311,6 +324,8 @@ class Cases:
             "assignments_take_back": lambda: self._assignment("published"),
             "applications_create": self._applicable,
             "assignments_shortlist": self._shortlistable,
+            "matches_confirm_candidate": self._of_a_host_that_is_asked,
+            "matches_refuse_candidate": self._of_a_host_that_is_asked,
             "matches_allocate": lambda: self._match("shortlisted"),
             "matches_offer": lambda: self._match("allocated"),
             "matches_accept": lambda: self._match("offered"),

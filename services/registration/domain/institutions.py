@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from services.registration.domain import examples
-from services.registration.domain.contact import ContactChange, as_wished
+from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
 from services.registration.domain.fields import Email, KnownCountry
 from services.registration.domain.handover import (
     CALLERS,
@@ -169,6 +169,7 @@ FACTS: tuple[Move, ...] = (
         example=examples.CONTACT,
         aside=True,
         of_one=True,
+        anew=SAID_ANEW,
     ),
     Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),
     Move("accept-partner", states("assessed"), InstitutionBecamePartner, by=BY_OFFICER),

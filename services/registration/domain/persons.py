@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict
 
 from services.registration.domain.claims import Heard, Settled, settled
-from services.registration.domain.contact import ContactChange, as_wished
+from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
 from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
 from services.registration.domain.handover import (
@@ -45,7 +45,7 @@ from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.timeline import ENTRIES_AT_MOST, changed
 from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Event, Id
+from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration.handovers import HandingOver
 from shared.contracts.registration.persons import (
@@ -79,6 +79,7 @@ Consent = Literal["given", "withdrawn"]
 class Person(AccountBorne):
     """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer.
 
+    `opened_at`: when the person was recorded, which older documents do not tell.
     `claim`: what was decided last where somebody else claimed the person's document number.
     `identity_change`, `identity_reason`: how the last change of identity that was asked for stands, and why.
     """
@@ -87,6 +88,7 @@ class Person(AccountBorne):
 
     status: Literal["recorded", "erased"] = "recorded"
     office: str | None = None
+    opened_at: Instant | None = None
     consents: dict[str, Consent] = {}
     entries: tuple[ProfileEntry, ...] = ()
     claim: Settled | None = None
@@ -307,6 +309,7 @@ MOVES: tuple[Move, ...] = (
         example=CONTACT,
         aside=True,
         of_one=True,
+        anew=SAID_ANEW,
     ),
     Move(
         "correct-profile",
