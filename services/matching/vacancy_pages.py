@@ -32,13 +32,13 @@ from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import BACK, KEPT, KEY
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.linked import page_for
+from shared.web.pages.offices import times_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
-from shared.web.pages.standing import zone_of_office
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
 
@@ -77,7 +77,7 @@ class VacancyPages:
                 "vacancies.html",
                 reader=admitted.reader,
                 rows=[await self._vacancies.seen(one, admitted) for one in documents],
-                cells=self._cells(language),
+                cells=self._cells(admitted),
                 asked=asked,
                 filters=self._filters(language),
                 following=following,
@@ -146,8 +146,8 @@ class VacancyPages:
             status,
             reader=admitted.reader,
             seen=seen,
-            cells=self._cells(language),
-            rows=self._cells(language).rows(seen.model_copy(update=dict.fromkeys(APART))),
+            cells=self._cells(admitted),
+            rows=self._cells(admitted).rows(seen.model_copy(update=dict.fromkeys(APART))),
             criteria=[_criterion(one, language) for one in seen.criteria or ()],
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
@@ -159,15 +159,15 @@ class VacancyPages:
         )
 
     def _zone(self, admitted: Admitted) -> tzinfo:
-        return zone_of_office(admitted.principal.office, newest_of(self._definitions))
+        return times_for(admitted.edge.definitions, admitted.principal).zone()
 
     def _fields(self, admitted: Admitted) -> tuple[Field, ...]:
         late = admitted.edge.policy.may_record_late(admitted.principal)
         fields = _fields(officer=admitted.principal.role != WHO)
         return tuple(one for one in fields if late or one.name != HAPPENED_AT)
 
-    def _cells(self, language: str) -> Shown:
-        return Shown(language, Choices(newest_of(self._definitions), language).to_show())
+    def _cells(self, admitted: Admitted) -> Shown:
+        return Shown.to(admitted, Choices(newest_of(self._definitions), admitted.reader.language).to_show())
 
     def _filters(self, language: str) -> list[tuple[str, list[tuple[str, str]]]]:
         """Each filter with what may be chosen: what the programmes list."""

@@ -200,9 +200,8 @@ class CopyPages:
         return Response(text, media_type="application/json", headers=headers)
 
     def _page(self, request: Request, admitted: Admitted, id: str, found: Copied | None) -> Response:
-        language = admitted.reader.language
-        lists = Choices(newest_of(self._definitions), language, SelectionSection).to_show()
-        cells = Shown(language, lists, role=admitted.principal.role, service=admitted.edge.service)
+        lists = Choices(newest_of(self._definitions), admitted.reader.language, SelectionSection).to_show()
+        cells = Shown.to(admitted, lists, service=admitted.edge.service)
         return render(
             request,
             "copy.html",

@@ -181,7 +181,8 @@ class CasePages:
         conflict = None
         if status == CONFLICT and document:
             seen = served.represent(document, admitted.principal)
-            conflict = conflict_of(document, seen, form, Shown(language, choices.to_show()), admitted.principal.role)
+            cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
+            conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,
             "act.html",
@@ -199,7 +200,7 @@ class CasePages:
             id=document.get("_id", ""),
             conflict=conflict,
             weighed=weighed,
-            cells=Shown(language, choices.to_show()),
+            cells=Shown.to(admitted, choices.to_show(), self._zone(admitted, document)),
             note_to=served.case.rows[verb][0].note_to,
             asked_for=await self._asked_for(document, admitted, choices, verb),
         )
@@ -210,8 +211,7 @@ class CasePages:
         if not document or not served.case.rows[verb][0].answers:
             return None
         notes, seen = await notes_of(served, self._behind, document, principal), served.represent(document, principal)
-        zone = zone_of_office(served.case.scope(served.aggregate.read(document)).office, choices.definitions)
-        cells = Shown(admitted.reader.language, choices.to_show(), zone, principal.role)
+        cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
         return asked_for(served, document, seen, notes, admitted, cells, verb)
 
     async def _refused(
