@@ -171,17 +171,14 @@ class CasePages:
         problems: tuple[Problem, ...] = (),
         status: int = 200,
     ) -> Response:
-        served, language, office = self._served, admitted.reader.language, admitted.principal.office
+        served, language, zone = self._served, admitted.reader.language, self._zone(admitted, document)
         choices = self._choices(document, language)
-        lists = choices.to_choose(served.case.rows[verb][0], office)
-        zone = self._zone(admitted, document)
+        lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name), zone)
         weighed = await served.weighs(verb, document, admitted) if document else None
-        is_open = not document or verb in await open_to(served, document, admitted)
-        conflict = None
+        cells, conflict = Shown.to(admitted, choices.to_show(), zone), None
         if status == CONFLICT and document:
             seen = served.represent(document, admitted.principal)
-            cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
             conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,
@@ -193,25 +190,24 @@ class CasePages:
             verb=verb,
             form=form,
             failed=bool(problems),
-            is_open=is_open,
+            is_open=not document or verb in await open_to(served, document, admitted),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
             back=back if is_own(back := posted.text(BACK)) else "",
             id=document.get("_id", ""),
             conflict=conflict,
             weighed=weighed,
-            cells=Shown.to(admitted, choices.to_show(), self._zone(admitted, document)),
+            cells=cells,
             note_to=served.case.rows[verb][0].note_to,
-            asked_for=await self._asked_for(document, admitted, choices, verb),
+            asked_for=await self._asked_for(document, admitted, cells, verb),
         )
 
-    async def _asked_for(self, document: Document, admitted: Admitted, choices: Choices, verb: str) -> AskedFor | None:
+    async def _asked_for(self, document: Document, admitted: Admitted, cells: Shown, verb: str) -> AskedFor | None:
         """What was asked for, on the form of what answers it."""
         served, principal = self._served, admitted.principal
         if not document or not served.case.rows[verb][0].answers:
             return None
         notes, seen = await notes_of(served, self._behind, document, principal), served.represent(document, principal)
-        cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
         return asked_for(served, document, seen, notes, admitted, cells, verb)
 
     async def _refused(

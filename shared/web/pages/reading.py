@@ -150,7 +150,6 @@ class ReadingPages:
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
-            notes, messages = self._notes(found, admitted)
             weighed = await served.weighs("", document, admitted)
             return render(
                 request,
@@ -169,8 +168,7 @@ class ReadingPages:
                 facts=timeline.facts[:LATEST],
                 older=len(timeline.facts) > LATEST,
                 missing=timeline.missing,
-                notes=notes,
-                messages=messages,
+                **self._written(found, admitted),
                 beside=[*beside_of(served, document, admitted)],
                 asked_for=self._asked_for(document, found, admitted, cells),
                 parts=_parts(served, found, document, admitted),
@@ -245,6 +243,10 @@ class ReadingPages:
         """What was asked for that one of the open verbs answers."""
         asked = (asked_for(self._served, document, found, found.notes, admitted, cells, verb) for verb in found.open)
         return next((one for one in asked if one is not None), None)
+
+    def _written(self, found: Seen, admitted: Admitted) -> dict[str, Any]:
+        notes, messages = self._notes(found, admitted)
+        return {"notes": notes, "messages": messages}
 
     def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
         """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
