@@ -75,6 +75,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             papers=(TERMS,),
             columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on", "opened_at"),
             parts=("terms.institution",),
+            suggests={("shortlist", "experts"): works.candidates.best},
         ),
         Served(
             MATCH,

@@ -24,6 +24,8 @@ from markupsafe import Markup, escape
 
 from shared.web.pages.words import translations
 
+# As many characters of an id as tell one case from another to people; the whole one stands in the address.
+REFERENCE_CHARACTERS = 8
 # Dates in the order that most readers of English here write them in.
 _LOCALES: Mapping[str, str] = {"en": "en_GB", "fr": "fr", "ar": "ar"}
 # ISO 4217's minor units where they are not two. CLDR's differ (SOS, AFN, MGA: none), and payment files go by ISO.
