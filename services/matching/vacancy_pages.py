@@ -130,6 +130,7 @@ class VacancyPages:
         document = await self._vacancies.load(id)
         own = await self._vacancies.own(document, admitted)
         seen = await self._vacancies.read(document, own)
+        shown = seen.model_copy(update={**dict.fromkeys(APART), "terms": _without_id(seen)})
         language = admitted.reader.language
         may = bool(admitted.edge.policy.allowed(admitted.principal, "applications", "create"))
         return render(
