@@ -30,7 +30,7 @@ from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
 from shared.web.pages.choices import Choices, Lists
-from shared.web.pages.conflict import conflict_of
+from shared.web.pages.conflict import Conflict, conflict_of
 from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
@@ -173,10 +173,7 @@ class CasePages:
         form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name))
         weighed = await served.weighs(verb, document, admitted) if document else None
         is_open = not document or verb in await open_to(served, document, admitted)
-        conflict = None
-        if status == CONFLICT and document:
-            seen = served.represent(document, admitted.principal)
-            conflict = conflict_of(document, seen, form, Shown(language, choices.to_show()), admitted.principal.role)
+        cells = Shown(language, choices.to_show())
         return render(
             request,
             "act.html",
@@ -191,11 +188,15 @@ class CasePages:
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
             id=document.get("_id", ""),
-            conflict=conflict,
+            conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=weighed,
-            cells=Shown(language, choices.to_show()),
+            cells=cells,
             note_to=served.case.rows[verb][0].note_to,
         )
+
+    def _conflict(self, admitted: Admitted, document: Document, form: Form, cells: Shown) -> Conflict:
+        seen = self._served.represent(document, admitted.principal)
+        return conflict_of(document, seen, form, cells, admitted.principal.role)
 
     async def _refused(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception

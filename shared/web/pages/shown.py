@@ -170,10 +170,11 @@ class Shown:
         told = (f"{words.gettext(f'field:{name}')}: {self.worded(name, value)}" for name, value in said)
         return " · ".join((id[:REFERENCE_CHARACTERS], *(Markup(one).striptags() for one in told)))  # noqa: S704
 
-    def worded(self, name: str, value: Any) -> Markup | str:
-        """A value of JSON in words, as that of the field: each one of several, a language with its level."""
+    def worded(self, name: str, value: Any, *, either: bool = False) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several (`either`: any of which is enough), a
+        language with its level."""
         if isinstance(value, list):
-            return Formats(self.language).listed([self.worded(name, one) for one in value])
+            return Formats(self.language).listed([self.worded(name, one) for one in value], either=either)
         if isinstance(value, Mapping):
             return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
         return "" if value is None else self.value(name, value)

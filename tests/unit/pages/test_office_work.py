@@ -77,6 +77,11 @@ async def test_the_steps_that_are_missing_are_named_before_anybody_departs(place
     steps = [("Pre-departure training", "Still to be done"), ("Insurance", "Done")]
     assert [result(one) for one in (page, form.text, refused.text)] == [steps] * 3
     assert refused.status_code == 409
+    # What would be refused is no button: what is still to be done stands first, and is the only full one.
+    assert re.findall(r'<a class="button" href="[^"]*/([a-z-]*)"', page) == ["complete-step"]
+    assert f'href="{path}/depart"' not in page
+    shut = re.sub("<[^>]*>", "", page.partition("What is not possible now")[2].partition("</details>")[0])
+    assert "Record the departure" in shut
     assert (await placement.get(PATH)).json()["steps_missing"] == ["training"]
     detail = (await placement.post(f"{PATH}/depart", "officer")).json()["detail"]
     assert "training" in detail
