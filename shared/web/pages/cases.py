@@ -168,12 +168,12 @@ class CasePages:
         served, language, office = self._served, admitted.reader.language, admitted.principal.office
         choices = self._choices(document, language)
         lists = choices.to_choose(served.case.rows[verb][0], office)
+        cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
         if document:
-            lists = {**lists, **await self._suggested(admitted, verb, document, Shown(language, choices.to_show()))}
+            lists = {**lists, **await self._suggested(admitted, verb, document, cells)}
         form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name))
         weighed = await served.weighs(verb, document, admitted) if document else None
         is_open = not document or verb in await open_to(served, document, admitted)
-        cells = Shown(language, choices.to_show())
         return render(
             request,
             "act.html",

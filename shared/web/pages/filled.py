@@ -9,7 +9,7 @@ from functools import cached_property
 from shared.errors import Problem
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
 from shared.web.pages.forms import SEVERAL, Field, Posted, leaves, said_in
-from shared.web.pages.standard_names import Names, countries, languages, nationalities, occupations, states
+from shared.web.pages.standard_names import LISTED, Names
 from shared.web.pages.words import names_level, translations
 
 Option = tuple[str, str]
@@ -49,23 +49,23 @@ class Form:
         if one.list in self.lists:
             return self.lists[one.list]
         names = Names(self.language)
-        match one.listed:
-            case "countries":
-                return countries(self.language)
-            case "states":
-                return states(self.language)
-            case "nationalities":
-                return nationalities(self.language)
-            case "languages":
-                return languages(self.language)
-            case "occupations":
-                return occupations(self.language)
+        if one.listed:
+            return LISTED[one.listed](self.language)
         if one.codes == ("true", "false"):
             words = translations(self.language)
             return (("true", words.gettext("Yes")), ("false", words.gettext("No")))
         return tuple(
             (code, names.reason(code) if one.name == "reason" else names.code(one.name, code)) for code in one.codes
         )
+
+    def is_of_a_standard(self, one: Field) -> bool:
+        """Whether a browser may have the list of what is chosen from: it is the same on every page."""
+        return bool(one.listed) and one.list not in self.lists
+
+    def chosen(self, one: Field) -> list[Option]:
+        """Of the options those that were sent."""
+        values = self.values(one)
+        return [option for option in self.options(one) if option[0] in values] if values else []
 
     def is_chosen(self, one: Field) -> bool:
         """Whether the field is a choice: of its own codes, or of the programme's list."""

@@ -36,6 +36,8 @@ ROWS_AT_MOST = 40
 # Buttons of these names send nothing on: they show one row more of the list that the value names, or leave out the row
 # that it names.
 MORE, LESS = "more", "less"
+# One of this name shows the form anew with every list in it (shared.web.pages.code_lists).
+WHOLE = "whole"
 _COUNTRY, _NATIONALITY, _LANGUAGE = "^[A-Z]{2}$", "^([A-Z]{2}|XX[A-C])$", "^[a-z]{2,3}$"
 _OCCUPATION = "^[0-9]{1,4}$"
 _BY_PATTERN: Mapping[str, Listed] = {
@@ -243,11 +245,11 @@ class Posted:
         return min(last + 1 + (field.pointer in self.values.get(MORE, ())), field.rows_at_most + 1)
 
     def edited(self) -> Posted | None:
-        """What the form is to show where a row more or less is asked for; None where it is sent."""
+        """What the form is to show where a row more or less, or whole lists are asked for; None where it is sent."""
         rows = self.values.get(LESS, ())
         for row in rows:
             return self.without(row)
-        return self if MORE in self.values else None
+        return self if {MORE, WHOLE} & self.values.keys() else None
 
     def without(self, row: str) -> Posted:
         """Without the row at that pointer; those below it move up. A pointer to no row changes nothing."""
