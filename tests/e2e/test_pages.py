@@ -28,7 +28,7 @@ QUICK = (
     ("evaluator", Cell("ar", TELEPHONE, whole=False)),
     ("protection", Cell("en", TELEPHONE, whole=False)),
     # The documents show these pages; the long form lives them in each cell.
-    *((name, Cell("en", DESK, whole=False)) for name in ("administrator", "evaluator") if SCREENSHOTS),
+    *((("administrator", Cell("en", DESK, whole=False)),) if SCREENSHOTS else ()),
 )
 MATRIX = tuple(Cell(language, width) for language in ("en", "ar") for width in (TELEPHONE, DESK))
 WHOLE = (
