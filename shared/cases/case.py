@@ -417,7 +417,11 @@ class Case(Generic[S]):
 
     def is_received_by(self, role: Role) -> bool:
         """Whether the role takes such cases over for its office."""
-        return any(row.by.get(role) == "receiving" for row in self.moves)
+        return role in self._receivers
+
+    @cached_property
+    def _receivers(self) -> frozenset[Role]:
+        return frozenset(role for row in self.moves for role, relation in row.by.items() if relation == "receiving")
 
     @cached_property
     def taken_in(self) -> frozenset[str]:

@@ -33,6 +33,7 @@ from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
 from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
+from shared.web.pages.table import Columns, Table
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
@@ -69,23 +70,25 @@ class ReadingPages:
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
             lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
+            cells = Shown(admitted.reader.language, lists, zone, role, zones_of(known))
+            columns = labelled(columns_of(served.columns, shown), admitted.reader.language)
+            beside = {
+                **self._narrowing(role, of),
+                **self._for_many(narrowed, admitted, asked if documents else None),
+            }
             return render(
                 request,
                 "list.html",
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                rows=shown,
-                columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
-                cells=Shown(admitted.reader.language, lists, zone, role, zones_of(known)),
+                rows=self._table(cells, columns, admitted, beside).rows(shown),
+                columns=columns,
+                cells=cells,
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
-                statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
-                filters=filters_for(case, role),
-                order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                **self._of_offices(role, asked),
-                **self._for_many(narrowed, admitted, asked if documents else None),
+                **beside,
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
@@ -96,11 +99,22 @@ class ReadingPages:
 
         return endpoint
 
-    def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
-        """What only officers narrow the list by, and whether it tells who works on a case."""
+    def _table(self, cells: Shown, columns: Columns, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
+        name, account = self._served.name, admitted.principal.account if beside["taken"] else None
+        address = f"/{admitted.edge.service}/{name}"
+        return Table(cells, name, address, columns, bool(beside["together"]), beside["flags"], account)
+
+    def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
+        """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
         case = self._served.case
-        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
-        return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
+        return {
+            "statuses": [one for one in case.statuses if not is_veiled(case, role, one)],
+            "filters": filters_for(case, role),
+            "order": (NEWEST if of.newest else OLDEST) if is_in_time(self._served) else "",
+            "taken": case.is_taken_by(role) and of.asked.get(TRANSFER) != TO_US,
+            "received": case.is_received_by(role),
+            "flags": flags_for(case, role),
+        }
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
+from functools import cache
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from shared.cases.named import listed_words
@@ -76,12 +77,21 @@ class Shown:
 
     def cell(self, seen: Seen, path: str) -> Markup | str:
         """What stands under the field, or the field of a part (`parties.expert`); empty where nothing does."""
-        value = found_at(seen, path)
-        return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, self._zoned(seen))
+        return self.said(seen, path.rpartition(".")[2], found_at(seen, path))
+
+    def said(self, seen: Seen, name: str, value: Any) -> Markup | str:
+        """The value that the case has under that name; empty for none."""
+        if isinstance(value, datetime):
+            return Formats(self.language).instant(value, self._zone_of(seen))
+        return "" if value is None or value == "" else self.value(name, value)
+
+    def _zone_of(self, seen: Seen) -> tzinfo:
+        zoned = self._zoned(seen)
+        return zone(zoned) if zoned else self.zone
 
     def _zoned(self, seen: Seen) -> str | None:
         """The zone that the case names, or that of its office, as on the page of the case."""
-        named: str | None = getattr(seen, "time_zone", None)
+        named: str | None = found_at(seen, "time_zone")
         offices = (found_at(seen, path) for path in ("office", "parties.office", "frame.office"))
         return named or next((self.zones[one] for one in offices if one in self.zones), None)
 
@@ -91,8 +101,7 @@ class Shown:
         if value is None:
             return ""
         if isinstance(value, datetime):
-            zoned = self._zoned(seen)
-            return value.astimezone(zone(zoned) if zoned else self.zone).isoformat(timespec="seconds")
+            return value.astimezone(self._zone_of(seen)).isoformat(timespec="seconds")
         if isinstance(value, date):
             return value.isoformat()
         if _ID.fullmatch(str(value)) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -152,7 +161,7 @@ class Shown:
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
             page = page_for(name, self.role)
-            return Markup('<a href="{}/{}">{}</a>').format(page, text, short) if page else short
+            return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
@@ -189,9 +198,15 @@ def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ..
 def found_at(seen: BaseModel, path: str) -> Any:
     """The value under the field, or the field of a part; None where it is not there, or hidden."""
     found: Any = seen
-    for name in path.split("."):
-        found = getattr(found, name, None) if found is not None and name in found.model_fields_set else None
+    for name in _names_of(path):
+        # `model_fields_set` would be asked for a thousand times a page.
+        found = getattr(found, name, None) if found is not None and name in found.__pydantic_fields_set__ else None
     return found
+
+
+@cache
+def _names_of(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def parts_of(seen: Seen, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
