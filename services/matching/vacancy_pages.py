@@ -24,7 +24,6 @@ from shared.web.lists import OF_EVERY_LIST, page_of, query
 from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing, newest_of
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
-from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
 from shared.web.pages.kept import KEPT, KEY
 from shared.web.pages.languages import PARAMETER
@@ -72,7 +71,7 @@ class VacancyPages:
                 "vacancies.html",
                 reader=admitted.reader,
                 rows=[await self._vacancies.seen(one, admitted) for one in documents],
-                cells=self._cells(language),
+                cells=self._cells(admitted),
                 asked=asked,
                 filters=self._filters(language),
                 following=following,
@@ -139,8 +138,8 @@ class VacancyPages:
             status,
             reader=admitted.reader,
             seen=seen,
-            cells=self._cells(language),
-            rows=self._cells(language).rows(seen.model_copy(update=dict.fromkeys(APART))),
+            cells=self._cells(admitted),
+            rows=self._cells(admitted).rows(seen.model_copy(update=dict.fromkeys(APART))),
             criteria=[_criterion(one, language) for one in seen.criteria or ()],
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
@@ -155,8 +154,8 @@ class VacancyPages:
         fields = _fields(officer=admitted.principal.role != WHO)
         return tuple(one for one in fields if late or one.name != HAPPENED_AT)
 
-    def _cells(self, language: str) -> Shown:
-        return Shown(language, Choices(newest_of(self._definitions), language).to_show())
+    def _cells(self, admitted: Admitted) -> Shown:
+        return Shown.to(admitted, Choices(newest_of(self._definitions), admitted.reader.language).to_show())
 
     def _filters(self, language: str) -> list[tuple[str, list[tuple[str, str]]]]:
         """Each filter with what may be chosen: what the programmes list."""
@@ -184,8 +183,4 @@ def _fields(*, officer: bool) -> tuple[Field, ...]:
 
 def _criterion(one: CriterionSeen, language: str) -> tuple[str, Any, bool | None]:
     """Its name, what it asks for in words, and whether the reader meets it."""
-    names, asked = Names(language), one.required
-    if isinstance(asked, list):
-        spoken = [f"{names.spoken(str(row['language']))} {row['level']}" for row in asked if isinstance(row, dict)]
-        return names.code("criteria", one.criterion), Formats(language).listed(spoken), one.met
-    return names.code("criteria", one.criterion), Shown(language).value(one.criterion, asked), one.met
+    return Names(language).code("criteria", one.criterion), Shown(language).worded(one.criterion, one.required), one.met

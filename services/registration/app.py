@@ -29,6 +29,10 @@ from services.registration.files import api as files
 from services.registration.files.api import files_router
 from services.registration.files.pages import CaseFilePages
 from services.registration.handlers import handlers
+from services.registration.handovers import answering
+from services.registration.handovers.answering import Answering
+from services.registration.handovers.api import handovers_router
+from services.registration.handovers.pages import HandoverPages
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Channel
 from services.registration.mailing.channels import channel_of
@@ -40,9 +44,10 @@ from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.copying import Copying, CopyPages, copying_router
 from services.registration.readings.pages import ReadingPages
 from services.registration.settings import Issued
-from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, SHADOWS
+from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, PERSONS, SHADOWS
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
+from services.registration.work.consenting import Consenting
 from services.registration.work.contacts import Contacts
 from services.registration.work.criteria import Criteria
 from services.registration.work.draft_files import DraftFiles
@@ -99,8 +104,9 @@ class Registration:
         self.ways_back = WaysBack(self.draft_mail, settings.base_url)
         self.reminding = Reminding(self.draft_mail, settings.base_url)
         accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
-        self.work = _works(self.replica, self.drafting, self.filing, identifiers, accounts, channel)
         self.readings = Readings(self.replica, identifiers, self.trail, settings)
+        consenting = Consenting(self.replica, identifiers, self.readings)
+        self.work = _works(self.replica, self.drafting, self.filing, identifiers, accounts, channel, consenting)
         self.files = CaseFiles(self.replica, self.filing, self.drafting, self.readings)
         recipients = Recipients(self.replica, identifiers)
         self.telling = Telling(self.replica, sends=channel is not None)
@@ -108,6 +114,8 @@ class Registration:
         self.replica.listens(self._handlers())
         self.replica.takes({EXPERT_REGISTRATION: self.work.registering.register})
         self.replica.times(guard=self.work.registering.guard)
+        for one in (PERSONS, INSTITUTIONS):
+            self.replica.times(one)
         duplicates = Duplicates(ports.store, ports.runtime, identifiers, self.readings)
         previewed = Previewed(recipients, settings.base_url)
         self.cases = served_cases(self.work, identifiers, self.readings, previewed, self.files)
@@ -128,14 +136,17 @@ class Registration:
         """The service's app: the edge for programs, and behind it the pages that are no case's alone."""
         definitions, copied = self.replica.definitions, Copying(self.readings, self.ports.store)
         giving = GivingBack(self.drafting, definitions, self.readings)
+        handovers = Answering(self.work.consenting)
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
         edge += [*papers.edge, files_router(self.files), copying_router(copied)]
+        edge += [handovers_router(handovers)]
         app = self._served(giving, edge, settings)
         pages = (
             CaseFilePages(self.files),
             ReadingPages(self.readings),
             GivingBackPages(giving, definitions, settings.base_url),
+            HandoverPages(handovers),
             DefinitionPages(definitions, self.ports.runtime),
             CopyPages(copied),
             AlikePages(duplicates, self._experts),
@@ -164,10 +175,19 @@ class Registration:
             settings.issuer,
             cases=self.cases,
             routers=routers,
-            rights=(*RIGHTS, *files.RIGHTS, *alike.RIGHTS, *copying.RIGHTS, *giving_back.RIGHTS, *PAPER_RIGHTS),
+            rights=(
+                *RIGHTS,
+                *files.RIGHTS,
+                *alike.RIGHTS,
+                *copying.RIGHTS,
+                *giving_back.RIGHTS,
+                *answering.RIGHTS,
+                *PAPER_RIGHTS,
+            ),
             subjects_of=self.work.handing_over.subjects_of,
             further=(
                 Further("lost-codes", giving_back.link, ("drafts", "find")),
+                Further(answering.HANDOVERS, answering.link, (answering.HANDOVERS, "find")),
                 Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
             ),
         )
@@ -198,6 +218,7 @@ def _works(
     identifiers: Identifiers,
     accounts: Accounts,
     channel: Channel | None,
+    consenting: Consenting,
 ) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
     criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
@@ -214,7 +235,9 @@ def _works(
         Claiming(replica, registering.guard),
         IdentityChanges(replica, identifiers, registering.guard),
         Erasing(replica, registering.guard, drafting, filing, channel),
+        criteria,
         Contacts(replica, identifiers),
+        consenting,
         revising(INSTITUTIONS, replica.kernel),
         {one.name: transferring(one, replica) for one in (EXPERTS, INSTITUTIONS)},
     )

@@ -17,9 +17,11 @@ from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order
 from shared.store.port import Document
-from shared.store.relations import indexes_of
+from shared.store.relations import by_opening, indexes_of
 
 OFFICE_MARK = "office:"
+# The index, and in the private part: under which code an account was offered to another person, and who said so.
+HANDOVER = "handover"
 
 
 def office_mark(code: str) -> str:
@@ -49,6 +51,12 @@ def _flagged(document: Document) -> list[str]:
     return ["all", *_state(document, "office")] if document.get("private", {}).get(POSSIBLE_DUPLICATE) else []
 
 
+def _offered_under(document: Document) -> list[str]:
+    """The keyed hash of the code under which the account was offered last, so that a second answer is known again."""
+    code = document.get("private", {}).get(HANDOVER, {}).get("code")
+    return [code] if code else []
+
+
 def _itself(document: Document) -> list[str]:
     return [document["_id"]] if document.get("state") else []
 
@@ -66,8 +74,9 @@ PERSONS: Aggregate[Person] = Aggregate.of(
     Collection(
         PERSON.name,
         {
-            **indexes_of(PERSON, office=_offices, own=_itself),
+            **indexes_of(PERSON, by_opening, raised=1, office=_offices, own=_itself),
             "account": Index(lambda d: _state(d, "account")),
+            HANDOVER: Index(_offered_under),
             "name": Index(_named),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
@@ -85,6 +94,7 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
         {
             **indexes_of(INSTITUTION, _by_registration, institution=_itself),
             "account": Index(lambda d: _state(d, "account"), _by_registration),
+            HANDOVER: Index(_offered_under, _by_registration),
         },
         # An account that stood for two institutions would see whichever was found first, in any of the services.
         unique=lambda d: _state(d, "account"),

@@ -12,11 +12,13 @@ from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
-from tests.e2e.edge_world import ASKED, OFFICE, People, terms
+from tests.e2e.edge_world import ASKED, OFFICE, People, running_programme, terms
 
 # What follows a request to take a case over, and what of it the office does that is asked.
 _ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
 _BY_THE_OTHER = _ANSWERED[1:]
+# A programme of the examples' own.
+ASKING_HOSTS = "asking-hosts"
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
 
 
@@ -85,6 +87,7 @@ class Cases:
     def __init__(self, people: People) -> None:
         self._people = people
         self.host = people.institution(account="college")
+        self._asks = False
 
     def _expert(self, state: str) -> Ready:
         return Ready(self._people.expert(state))
@@ -179,6 +182,45 @@ class Cases:
         assignment = self._people.assignment(self.host)
         return self._people.match(assignment, self._people.expert(), state)
 
+    def _of_a_host_that_is_asked(self) -> Ready:
+        """A candidate of a programme that makes no offer before the host has agreed."""
+        content, people = running_programme(), self._people
+        selection = content["selection"] | {"shortlist": {"host_confirms": True}}
+        if not self._asks:
+            people.publish(content | {"code": ASKING_HOSTS, "selection": selection})
+            self._asks = True
+        assignment = people.assignment(self.host, programme=ASKING_HOSTS)
+        return Ready(people.match(assignment, people.expert(programme=ASKING_HOSTS)))
+
+    def _own_institution(self) -> Ready:
+        """Asked about by whoever signs in for it."""
+        holder = self._somebody()
+        return Ready(self._people.institution(account=holder), role="host", office=None, subject=holder)
+
+    def _own_person(self) -> Ready:
+        holder = self._somebody()
+        expert = self._people.expert("registered", subject=holder)
+        return Ready(self._people.person_of(expert), role="expert", office=None, subject=holder)
+
+    def _proposed(self, cases: str) -> Ready:
+        """Whose account is offered to another person."""
+        ready = self._own_institution() if cases == "institutions" else self._own_person()
+        how: Any = {"role": ready.role, "office": None, "subject": ready.subject}
+        reason = "contact_left" if cases == "institutions" else "applied_for_another"
+        self._people.done(f"/registration/v1/{cases}/{ready.id}/propose-handover", {"reason": reason}, **how)
+        return ready
+
+    def _offered(self) -> Ready:
+        """The code of an institution's account, in the hands of another person."""
+        offered = self._proposed("institutions")
+        path = f"/registration/v1/institutions/{offered.id}"
+        code = self._people.get(path, "host", None, offered.subject).json()["handover"]["code_for_the_other"]
+        return Ready(ids={"/code": code}, role="host", office=None, subject=self._somebody())
+
+    def _somebody(self) -> str:
+        """Who has signed in for nothing yet."""
+        return f"{self._people.registration()['person']['family_name']}@example.org"
+
     def _match(self, state: str) -> Ready:
         return Ready(self.match(state))
 
@@ -239,6 +281,13 @@ class Cases:
             "experts_screen_again": lambda: self._expert("eligible"),
             "persons_assign_account": self._person,
             "institutions_assign_account": lambda: self._institution("proposed"),
+            "persons_propose_handover": self._own_person,
+            "persons_withdraw_handover": lambda: self._proposed("persons"),
+            "institutions_propose_handover": self._own_institution,
+            "institutions_withdraw_handover": lambda: self._proposed("institutions"),
+            "handovers_find": self._offered,
+            "handovers_accept": self._offered,
+            "handovers_decline": self._offered,
             "experts_appeal": self._ineligible,
             "experts_uphold_appeal": self._appealed,
             "experts_dismiss_appeal": self._appealed,
@@ -264,6 +313,8 @@ class Cases:
             "assignments_take_back": lambda: self._assignment("published"),
             "applications_create": self._applicable,
             "assignments_shortlist": self._shortlistable,
+            "matches_confirm_candidate": self._of_a_host_that_is_asked,
+            "matches_refuse_candidate": self._of_a_host_that_is_asked,
             "matches_allocate": lambda: self._match("shortlisted"),
             "matches_offer": lambda: self._match("allocated"),
             "matches_accept": lambda: self._match("offered"),

@@ -161,9 +161,9 @@ class People:
                 break
         return str(id)
 
-    def registration(self, **person: Any) -> dict[str, Any]:
+    def registration(self, programme: str = PROGRAMME, **person: Any) -> dict[str, Any]:
         return {
-            "programme": PROGRAMME,
+            "programme": programme,
             "office": OFFICE,
             "person": {
                 "given_name": "Given",
@@ -229,8 +229,8 @@ class People:
     def person_of(self, expert: str) -> str:
         return str(self.get(f"/registration/v1/experts/{expert}").json()["person"])
 
-    def assignment(self, institution: str, state: str = "published", **more: Any) -> str:
-        body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms(institution, **more), "title": "Training"}
+    def assignment(self, institution: str, state: str = "published", programme: str = PROGRAMME, **more: Any) -> str:
+        body = {"programme": programme, "office": OFFICE, "terms": terms(institution, **more), "title": "Training"}
         id = self.done("/matching/v1/assignments", body)["id"]
         steps = (
             ("submit", "submitted", "maker"),

@@ -17,6 +17,7 @@ from shared.programmes.lists import added_codes, listed_codes
 from shared.programmes.model import Definition
 from shared.programmes.reasons import own_codes, part_of
 from shared.programmes.sections.base import Section
+from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.filled import Option
 from shared.web.pages.formatting import text_in
 from shared.web.pages.standard_names import Names, by_name
@@ -67,6 +68,8 @@ class Choices:
             others = {row.code: self._text(row.name) for row in one.offices if row.code != office}
             found.setdefault(OTHER_OFFICE, {}).update(others)
             part = part_of(one, self.section) if self.section else None
+            if isinstance(part, SelectionSection):
+                found.setdefault("criterion", {}).update({c.criterion: self._text(c.name) for c in part.eligibility})
             for word, rows in listed_codes(one, part).items():
                 found.setdefault(word, {}).update({row.code: self._text(row.name) for row in rows})
         return found

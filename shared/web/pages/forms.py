@@ -34,6 +34,8 @@ ROWS_AT_MOST = 40
 # Buttons of these names send nothing on: they show one row more of the list that the value names, or leave out the row
 # that it names.
 MORE, LESS = "more", "less"
+# One of this name shows the form anew with every list in it (shared.web.pages.code_lists).
+WHOLE = "whole"
 _COUNTRY, _NATIONALITY, _LANGUAGE = "^[A-Z]{2}$", "^([A-Z]{2}|XX[A-C])$", "^[a-z]{2,3}$"
 _OCCUPATION = "^[0-9]{1,4}$"
 _BY_PATTERN: Mapping[str, Listed] = {
@@ -236,11 +238,11 @@ class Posted:
         return min(last + 1 + (field.pointer in self.values.get(MORE, ())), field.rows_at_most + 1)
 
     def edited(self) -> Posted | None:
-        """What the form is to show where a row more or less is asked for; None where it is sent."""
+        """What the form is to show where a row more or less, or whole lists are asked for; None where it is sent."""
         rows = self.values.get(LESS, ())
         for row in rows:
             return self.without(row)
-        return self if MORE in self.values else None
+        return self if {MORE, WHOLE} & self.values.keys() else None
 
     def without(self, row: str) -> Posted:
         """Without the row at that pointer; those below it move up. A pointer to no row changes nothing."""
@@ -326,17 +328,17 @@ def _value(field: Field, posted: Posted) -> Any:
 
 def _number(text: str) -> Any:
     """A number of any script's digits; what is none as it was typed. A comma may stand for a point: 1,5."""
-    latin = _latin(text).translate(_SEPARATORS)
-    if _WHOLE.fullmatch(latin):
-        return int(latin)
-    if _AMBIGUOUS.fullmatch(latin):
+    digits = latin(text).translate(_SEPARATORS)
+    if _WHOLE.fullmatch(digits):
+        return int(digits)
+    if _AMBIGUOUS.fullmatch(digits):
         return text
-    point = latin.replace(",", ".") if latin.count(",") == 1 and "." not in latin else latin
+    point = digits.replace(",", ".") if digits.count(",") == 1 and "." not in digits else digits
     return float(point) if _FRACTION.fullmatch(point) else text
 
 
-def _latin(text: str) -> str:
-    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
+def latin(text: str) -> str:
+    """With Latin digits, and nothing round it. A superscript or a circled digit is none of a number: 1² is not 12."""
     return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
@@ -349,8 +351,8 @@ def _json(text: str) -> Any:
 
 _READ: Mapping[str, Callable[[str], Any]] = {
     "number": _number,
-    "date": _latin,
-    "instant": _latin,
+    "date": latin,
+    "instant": latin,
     "json": _json,
 }
 

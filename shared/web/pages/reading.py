@@ -32,7 +32,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
+from shared.web.pages.standing import acts_of, standing_of, zone_of, zones_of
 from shared.web.pages.table import Columns, Table
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
@@ -69,8 +69,8 @@ class ReadingPages:
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
-            lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
-            cells = Shown(admitted.reader.language, lists, zone, role, zones_of(known))
+            lists = self._lists(known, admitted)
+            cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
             columns = labelled(columns_of(served.columns, shown), admitted.reader.language)
             beside = {
                 **self._narrowing(role, of),
@@ -148,8 +148,9 @@ class ReadingPages:
             timeline = timeline_of(served, document, admitted.principal)
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
-            cells = self._shown(known, admitted, stands.zone)
+            cells = self._shown(known, admitted, stands.zone, document)
             notes, messages = self._notes(found, admitted)
+            weighed = await served.weighs("", document, admitted)
             return render(
                 request,
                 "case.html",
@@ -161,7 +162,8 @@ class ReadingPages:
                 acts=acts_of(served, document, admitted.principal, found.open),
                 stands=stands,
                 now=admitted.edge.runtime.now(),
-                rows=cells.rows(found),
+                rows=cells.rows(found, weighed.instead_of if weighed else ()),
+                weighed=weighed,
                 cells=cells,
                 facts=timeline.facts[:LATEST],
                 older=len(timeline.facts) > LATEST,
@@ -169,7 +171,7 @@ class ReadingPages:
                 notes=notes,
                 messages=messages,
                 beside=_beside(served, document, admitted),
-                parts=[*parts_of(found, served.parts, admitted.principal.role)],
+                parts=_parts(served, found, document, admitted),
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )
@@ -209,6 +211,7 @@ class ReadingPages:
         ) -> Response:
             query(request, PARAMETER)
             document, found = await seen(served, self._behind, id, admitted)
+            cells, today = self._cells(document, admitted), admitted.edge.runtime.now().date()
             return render(
                 request,
                 "part_case.html",
@@ -216,20 +219,22 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=served.case,
                 found=found,
-                columns=columns_of(served.as_part or served.columns, [found]),
-                cells=self._cells(document, admitted),
+                columns=columns_of(served.columns, [found]),
+                rows=cells.rows(served.in_part(found, today)) if served.in_part else None,
+                cells=cells,
             )
 
         return endpoint
 
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
         known = known_to(self._served, self._behind.definitions, document)
-        timeline = timeline_of(self._served, document, admitted.principal)
-        zone = standing_of(self._served, document, admitted, timeline, known).zone
-        return self._shown(known, admitted, zone)
+        zone = zone_of(self._served.case, self._served.aggregate.read(document), known)
+        return self._shown(known, admitted, zone, document)
 
-    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo) -> Shown:
-        return Shown(admitted.reader.language, self._lists(known, admitted), zone, admitted.principal.role)
+    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo, document: Document) -> Shown:
+        """Whoever is asked to take the case over reads it alone, and nothing that it names."""
+        service = "" if stands_in(document, admitted.principal, RECEIVING) else admitted.edge.service
+        return Shown.to(admitted, self._lists(known, admitted), zone, service=service)
 
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
@@ -240,6 +245,11 @@ class ReadingPages:
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
         inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
         return inside, [(note, to) for note, to in told if note not in inside]
+
+
+def _led_to(admitted: Admitted, asked: Mapping[str, str]) -> str:
+    """Whose cases the list's ids lead to: whoever is asked to take its cases over reads nothing that they name."""
+    return "" if asked.get(TRANSFER) == TO_US else admitted.edge.service
 
 
 def _address(request: Request, **otherwise: str) -> str:
@@ -258,6 +268,13 @@ def _beside(served: Served, document: Document, admitted: Admitted) -> list[tupl
         return []
     there_are = (one for one in served.beside if one.is_there(document))
     return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+
+
+def _parts(served: Served, found: Seen, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
+    """What other services show of the cases that this one names; nothing for whoever is asked to take it over."""
+    if stands_in(document, admitted.principal, RECEIVING):
+        return []
+    return [*parts_of(found, served.parts, admitted.principal.role)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -119,3 +119,13 @@ def _folded(name: str) -> str:
 def _in_english(code: str) -> str:
     found = pycountry.languages.get(alpha_2=code) if len(code) == 2 else pycountry.languages.get(alpha_3=code)
     return str(found.name) if found else code
+
+
+# By what a field says that it is chosen from.
+LISTED: Mapping[str, Callable[[str], tuple[tuple[str, str], ...]]] = {
+    "countries": countries,
+    "states": states,
+    "nationalities": nationalities,
+    "languages": languages,
+    "occupations": occupations,
+}
