@@ -87,8 +87,8 @@ def _derive_family(connection: Connection, family: Family, zones: Zones, many: i
     plain = "" if not put_right else " AND subject NOT IN (SELECT unnest($put_right))"
     values = {"put_right": put_right} if put_right else {}
     for share in range(many):
-        own = f"(SELECT * FROM events WHERE topic = '{family.topic}' AND hash(subject) % {many} = {share}{plain})"  # noqa: S608
-        _derive(connection, family, own, values)
+        own = f"topic = '{family.topic}' AND hash(subject) % {many} = {share}{plain}"
+        _derive(connection, family, f"(SELECT *, rowid AS place FROM events WHERE {own})", values)  # noqa: S608
     for start in range(0, len(put_right), READ_AT_ONCE):
         _read_plainly(connection, family, put_right[start : start + READ_AT_ONCE], zones)
 

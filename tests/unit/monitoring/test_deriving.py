@@ -31,6 +31,8 @@ from tests.unit.monitoring.test_facts import as_version_1
 from tests.unit.monitoring.test_families import ANNOUNCED, COURSES, HELD, TESTED, CourseVoided, rows
 from tests.unit.monitoring.test_sets import SEEDS, random_story
 
+NUMBERED = "(SELECT *, rowid AS place FROM events)"
+
 
 def anew(records: Sequence[Record]) -> list[dict[str, Any]]:
     """The facts that DuckDB derives of the records' events."""
@@ -123,7 +125,7 @@ def query(events: Sequence[EventRow]) -> list[tuple[Any, ...]]:
     columns = [f'"{name}"::VARCHAR' if type == "id" else f'"{name}"' for name, type in fields_of(COURSES).items()]
     head = [f"{name}::VARCHAR" if name == "kind" else name for name in HEAD]
     selected = ", ".join([*head, *columns])
-    found = connection.execute(f"SELECT {selected} FROM ({facts_query(COURSES, TESTED, 'events')})").fetchall()
+    found = connection.execute(f"SELECT {selected} FROM ({facts_query(COURSES, TESTED, NUMBERED)})").fetchall()
     database.close()
     return found
 
