@@ -60,6 +60,8 @@ class Database:
             self._root.cursor().execute(f"ATTACH ':memory:' AS {self._name}")
             # A replica that was killed in the simulation closes nothing; its memory goes with the object.
             self._detach = weakref.finalize(self, _detach, self._root, self._name)
+            # At the end of the process the connection may be gone already.
+            self._detach.atexit = False
         else:
             self._root = _open(path, *self._limits)
         self.writer = self._connection()

@@ -22,6 +22,7 @@ from shared.clock import derived_id
 from shared.identity.keyfiles import KeyDestroyed
 from shared.intake.submissions import SUBMISSIONS
 from tests.simulation import requests
+from tests.simulation.accounts import hand_accounts_over
 from tests.simulation.cast import (
     CHANGING,
     CODE,
@@ -161,6 +162,7 @@ class History:
         await self._until_recorded(PERSONS.name, CHANGING.id)
         for step in requests.assign_accounts(CHANGING):
             await self.client.put(step)
+        await hand_accounts_over(self.client, CHANGING.id)
         await self._named_otherwise(CHANGING)
 
     async def _named_otherwise(self, person: Person) -> None:

@@ -7,6 +7,7 @@ again through the edge under the same key is one command.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,8 +29,9 @@ from shared.web.codes import described
 from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
-from shared.web.pages.choices import Choices
-from shared.web.pages.conflict import conflict_of
+from shared.web.pages.choices import Choices, Lists
+from shared.web.pages.conflict import Conflict, conflict_of
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
 from shared.web.pages.kept import KEPT, KEY, VERSION, KeptForm
@@ -40,6 +42,7 @@ from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standing import zone_of, zone_of_office
 from shared.web.problems import ANSWERS
 
 DONE = "done"
@@ -120,7 +123,8 @@ class CasePages:
         def form(language: str, posted: Posted) -> Form:
             fields = tuple(one for one in self._fields_of(verb) if one.name != HAPPENED_AT or posted.text(one.pointer))
             lists = Choices(newest_of(self._behind.definitions), language, self._served.section)
-            return Form(language, fields, posted, lists=lists.to_choose(self._served.case.rows[verb][0]))
+            chosen = lists.to_choose(self._served.case.rows[verb][0])
+            return Form(language, fields, posted, lists=chosen, about=(verb, self._served.name))
 
         return form
 
@@ -129,7 +133,9 @@ class CasePages:
     ) -> Response:
         """Does it, and sends on to the case or the receipt: a page that is loaded again does nothing again."""
         served, service, verb = self._served, admitted.edge.service, move.verb
-        sent: Body[Any] = bodies.body_of(move.body, json_of(self._shown_fields(admitted, verb), posted))
+        fields, zone = self._shown_fields(admitted, verb), self._zone(admitted, document)
+        said = on_their_days(fields, posted, zone, admitted.edge.runtime.now())
+        sent: Body[Any] = bodies.body_of(move.body, json_of(fields, said))
         id = request.path_params.get("id")
         asking = Asking(key_of(posted), id, None if id is None else version_of(posted), document)
         call = await call_of(request, admitted, served, move, sent, asking)
@@ -162,13 +168,12 @@ class CasePages:
         served, language, office = self._served, admitted.reader.language, admitted.principal.office
         choices = self._choices(document, language)
         lists = choices.to_choose(served.case.rows[verb][0], office)
-        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists)
+        cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
+        if document:
+            lists = {**lists, **await self._suggested(admitted, verb, document, cells)}
+        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name))
+        weighed = await served.weighs(verb, document, admitted) if document else None
         is_open = not document or verb in await open_to(served, document, admitted)
-        conflict = None
-        if status == CONFLICT and document:
-            seen = served.represent(document, admitted.principal)
-            cells = Shown(language, choices.to_show(), role=admitted.principal.role)
-            conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,
             "act.html",
@@ -183,9 +188,15 @@ class CasePages:
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
             id=document.get("_id", ""),
-            conflict=conflict,
+            conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
+            weighed=weighed,
+            cells=cells,
             note_to=served.case.rows[verb][0].note_to,
         )
+
+    def _conflict(self, admitted: Admitted, document: Document, form: Form, cells: Shown) -> Conflict:
+        seen = self._served.represent(document, admitted.principal)
+        return conflict_of(document, seen, form, cells, admitted.principal.role)
 
     async def _refused(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
@@ -194,6 +205,21 @@ class CasePages:
         refused = Refused.by(error)
         page = await self._form(request, admitted, verb, document, posted, refused.problems, refused.status)
         return refused.over(page)
+
+    def _zone(self, admitted: Admitted, document: Document) -> tzinfo:
+        """In which the days of the case are reckoned; of one that is about to be opened, the reader's office's."""
+        known = known_to(self._served, self._behind.definitions, document)
+        if not document:
+            return zone_of_office(admitted.principal.office, known)
+        return zone_of(self._served.case, self._served.aggregate.read(document), known)
+
+    async def _suggested(self, admitted: Admitted, verb: str, document: Document, cells: Shown) -> Lists:
+        """The cases that the form offers to choose from, by the fields that name them."""
+        asked = {name: suggests for (of, name), suggests in self._served.suggests.items() if of == verb}
+        return {
+            name: tuple((one.id, cells.summed_up(one.id, one.said)) for one in await suggests(document, admitted))
+            for name, suggests in asked.items()
+        }
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])
@@ -235,6 +261,8 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     """As the contract describes the body, with the codes that the verb lists."""
     extra, words = described(served.case, move, served.section), places_of(move.body)
     found = fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
+    offered = {name for verb, name in served.suggests if verb == move.verb}
+    found = tuple(one.as_references if one.name in offered else one for one in found)
     return tuple(one.with_words(words) for one in found)
 
 

@@ -6,6 +6,7 @@ What is shown is what the JSON edge would answer to the same reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from functools import cached_property
 from typing import Any
@@ -32,8 +33,9 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
-from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
+from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of, zones_of
+from shared.web.pages.table import Columns, Table
+from shared.web.timeline import Timeline, is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
 AFTER = "after"
@@ -68,24 +70,26 @@ class ReadingPages:
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
-            lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
+            lists = self._lists(known, admitted)
+            cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
+            columns = labelled(columns_of(served.columns, shown), admitted.reader.language)
+            beside = {
+                **self._narrowing(role, of),
+                **self._for_many(narrowed, admitted, asked if documents else None),
+            }
             return render(
                 request,
                 "list.html",
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                rows=shown,
-                columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
-                cells=Shown(admitted.reader.language, lists, zone, role, zones_of(known)),
+                rows=self._table(cells, columns, admitted, beside).rows(shown),
+                columns=columns,
+                cells=cells,
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
-                statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
-                filters=filters_for(case, role),
-                order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                **self._of_offices(role, asked),
-                **self._for_many(narrowed, admitted, asked if documents else None),
+                **beside,
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
@@ -96,11 +100,22 @@ class ReadingPages:
 
         return endpoint
 
-    def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
-        """What only officers narrow the list by, and whether it tells who works on a case."""
+    def _table(self, cells: Shown, columns: Columns, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
+        name, account = self._served.name, admitted.principal.account if beside["taken"] else None
+        address = f"/{admitted.edge.service}/{name}"
+        return Table(cells, name, address, columns, bool(beside["together"]), beside["flags"], account)
+
+    def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
+        """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
         case = self._served.case
-        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
-        return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
+        return {
+            "statuses": [one for one in case.statuses if not is_veiled(case, role, one)],
+            "filters": filters_for(case, role),
+            "order": (NEWEST if of.newest else OLDEST) if is_in_time(self._served) else "",
+            "taken": case.is_taken_by(role) and of.asked.get(TRANSFER) != TO_US,
+            "received": case.is_received_by(role),
+            "flags": flags_for(case, role),
+        }
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
@@ -134,8 +149,10 @@ class ReadingPages:
             timeline = timeline_of(served, document, admitted.principal)
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
-            cells = self._shown(known, admitted, stands.zone)
+            cells = self._shown(known, admitted, stands.zone, document)
             notes, messages = self._notes(found, admitted)
+            weighed = await served.weighs("", document, admitted)
+            open_now, shut = held_up(found.open, weighed)
             return render(
                 request,
                 "case.html",
@@ -144,18 +161,17 @@ class ReadingPages:
                 case=case,
                 listed=_may(admitted, served.name, "list"),
                 found=found,
-                acts=acts_of(served, document, admitted.principal, found.open),
-                stands=stands,
+                acts=acts_of(served, document, admitted.principal, open_now),
+                stands=replace(stands, closed=(*stands.closed, *shut)),
                 now=admitted.edge.runtime.now(),
-                rows=cells.rows(found),
+                rows=cells.rows(found, weighed.instead_of if weighed else ()),
+                weighed=weighed,
                 cells=cells,
-                facts=timeline.facts[:LATEST],
-                older=len(timeline.facts) > LATEST,
-                missing=timeline.missing,
+                **_newest(timeline),
                 notes=notes,
                 messages=messages,
                 beside=_beside(served, document, admitted),
-                parts=[*parts_of(found, served.parts, admitted.principal.role)],
+                parts=_parts(served, found, document, admitted),
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )
@@ -195,6 +211,7 @@ class ReadingPages:
         ) -> Response:
             query(request, PARAMETER)
             document, found = await seen(served, self._behind, id, admitted)
+            cells, today = self._cells(document, admitted), admitted.edge.runtime.now().date()
             return render(
                 request,
                 "part_case.html",
@@ -202,20 +219,22 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=served.case,
                 found=found,
-                columns=columns_of(served.as_part or served.columns, [found]),
-                cells=self._cells(document, admitted),
+                columns=columns_of(served.columns, [found]),
+                rows=cells.rows(served.in_part(found, today)) if served.in_part else None,
+                cells=cells,
             )
 
         return endpoint
 
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
         known = known_to(self._served, self._behind.definitions, document)
-        timeline = timeline_of(self._served, document, admitted.principal)
-        zone = standing_of(self._served, document, admitted, timeline, known).zone
-        return self._shown(known, admitted, zone)
+        zone = zone_of(self._served.case, self._served.aggregate.read(document), known)
+        return self._shown(known, admitted, zone, document)
 
-    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo) -> Shown:
-        return Shown(admitted.reader.language, self._lists(known, admitted), zone, admitted.principal.role)
+    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo, document: Document) -> Shown:
+        """Whoever is asked to take the case over reads it alone, and nothing that it names."""
+        service = "" if stands_in(document, admitted.principal, RECEIVING) else admitted.edge.service
+        return Shown.to(admitted, self._lists(known, admitted), zone, service=service)
 
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
@@ -226,6 +245,11 @@ class ReadingPages:
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
         inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
         return inside, [(note, to) for note, to in told if note not in inside]
+
+
+def _led_to(admitted: Admitted, asked: Mapping[str, str]) -> str:
+    """Whose cases the list's ids lead to: whoever is asked to take its cases over reads nothing that they name."""
+    return "" if asked.get(TRANSFER) == TO_US else admitted.edge.service
 
 
 def _address(request: Request, **otherwise: str) -> str:
@@ -244,6 +268,19 @@ def _beside(served: Served, document: Document, admitted: Admitted) -> list[tupl
         return []
     there_are = (one for one in served.beside if one.is_there(document))
     return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+
+
+def _newest(timeline: Timeline) -> dict[str, Any]:
+    """Of what happened the newest, whether there is more of it, and how much is kept nowhere."""
+    more = len(timeline.facts) > LATEST
+    return {"facts": timeline.facts[:LATEST], "older": more, "missing": timeline.missing}
+
+
+def _parts(served: Served, found: Seen, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
+    """What other services show of the cases that this one names; nothing for whoever is asked to take it over."""
+    if stands_in(document, admitted.principal, RECEIVING):
+        return []
+    return [*parts_of(found, served.parts, admitted.principal.role)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:

@@ -33,6 +33,12 @@ LEVEL = "/person/attributes/languages/0/level"
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
+    async for one in open_to_applications():
+        yield one
+
+
+async def open_to_applications() -> AsyncIterator[Town]:
+    """A system whose clock stands in the days of a programme that is published."""
     async for one in town_of(InMemory()):
         one.clock.instant = datetime.fromisoformat("2007-03-01T12:00:00+00:00")
         definition = json.dumps(published())
