@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from fastapi import APIRouter, Depends, Request
@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from services.matching.domain.assignments import EXPERT
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS
-from services.matching.views import CriterionSeen
+from services.matching.views import CriterionSeen, VacancySeen
 from services.matching.work.vacancies import FILTERS, Application, Vacancies, path_of
 from shared.contracts.matching.assignments import Modality
 from shared.errors import Problem
@@ -31,7 +31,7 @@ from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
-from shared.web.pages.shown import Shown
+from shared.web.pages.shown import Shown, parts_of
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
@@ -130,6 +130,7 @@ class VacancyPages:
         document = await self._vacancies.load(id)
         own = await self._vacancies.own(document, admitted)
         seen = await self._vacancies.read(document, own)
+        shown = seen.model_copy(update={**dict.fromkeys(APART), "terms": _without_id(seen)})
         language = admitted.reader.language
         may = bool(admitted.edge.policy.allowed(admitted.principal, "applications", "create"))
         return render(
@@ -139,7 +140,8 @@ class VacancyPages:
             reader=admitted.reader,
             seen=seen,
             cells=self._cells(admitted),
-            rows=self._cells(admitted).rows(seen.model_copy(update=dict.fromkeys(APART))),
+            rows=self._cells(admitted).rows(shown),
+            parts=[*parts_of(seen, ("terms.institution",), admitted.principal.role)],
             criteria=[_criterion(one, language) for one in seen.criteria or ()],
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
@@ -169,6 +171,11 @@ class VacancyPages:
             "modality": [(code, names.code("modality", code)) for code in get_args(Modality)],
         }
         return [(name, found[name]) for name in FILTERS if found[name]]
+
+
+def _without_id(seen: VacancySeen) -> Mapping[str, Any]:
+    """The terms: of the host its kind, which everybody may read; its name stands in its own part of the page."""
+    return {name: getattr(seen.terms, name) for name in type(seen.terms).model_fields if name != "institution"}
 
 
 def _names(posted: Posted) -> set[str]:

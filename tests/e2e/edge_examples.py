@@ -12,7 +12,7 @@ from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
-from tests.e2e.edge_world import ASKED, OFFICE, People, running_programme, terms
+from tests.e2e.edge_world import ASKED, OFFICE, People, asking_hosts, running_programme, terms
 
 # What follows a request to take a case over, and what of it the office does that is asked.
 _ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
@@ -141,6 +141,16 @@ class Cases:
         name = self._people.registration()["person"]["family_name"]
         return Ready([self._people.expert("registered", family_name=name) for _ in range(2)][1])
 
+    def _named_otherwise(self) -> Ready:
+        """Registers for a second programme under another name than for the first."""
+        people, somebody, code = self._people, self._somebody(), "trqn-1-again"
+        people.publish({**running_programme(), "code": code})
+        people.expert("registered", subject=somebody)
+        body = {**people.registration(), "programme": code}
+        receipt = people.done("/registration/v1/experts", body, role="expert", subject=somebody)
+        people.accepted("registration", receipt["id"], role="expert", subject=somebody)
+        return Ready(receipt["subject"])
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -184,10 +194,9 @@ class Cases:
 
     def _of_a_host_that_is_asked(self) -> Ready:
         """A candidate of a programme that makes no offer before the host has agreed."""
-        content, people = running_programme(), self._people
-        selection = content["selection"] | {"shortlist": {"host_confirms": True}}
+        people = self._people
         if not self._asks:
-            people.publish(content | {"code": ASKING_HOSTS, "selection": selection})
+            people.publish(asking_hosts(ASKING_HOSTS))
             self._asks = True
         assignment = people.assignment(self.host, programme=ASKING_HOSTS)
         return Ready(people.match(assignment, people.expert(programme=ASKING_HOSTS)))
@@ -276,6 +285,7 @@ class Cases:
             "experts_request_info": lambda: self._expert("registered"),
             "experts_settle_identity": self._clashing,
             "experts_keep_apart": self._alike,
+            "experts_keep_identity": self._named_otherwise,
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),

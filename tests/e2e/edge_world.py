@@ -288,6 +288,12 @@ def running_programme(code: str = PROGRAMME) -> dict[str, Any]:
     return content | {"dates": {**content["dates"], "ends": date.today() + timedelta(days=2_000)}}
 
 
+def asking_hosts(code: str) -> dict[str, Any]:
+    """A programme of that code which makes no offer before the host has agreed to the candidate."""
+    content = running_programme()
+    return content | {"code": code, "selection": content["selection"] | {"shortlist": {"host_confirms": True}}}
+
+
 def yaml_as_json(value: Any) -> Any:
     """Days as text, all else as it is."""
     if isinstance(value, Mapping):

@@ -39,7 +39,7 @@ BULK = "bulk"
 # What the list sends, and what the look at what was chosen sends: each case with the version that was seen.
 VERB, CASE, ALL, CHOSEN = "verb", "case", "all", "chosen"
 FIELDS_AT_MOST = 4
-_OF_ONE_CASE = ("group", "rows", "json")
+_OF_ONE_CASE = ("group", "rows", "references", "json")
 _VERSION_DIGITS = 15
 Page = Callable[[Request, Admitted], Awaitable[Response]]
 

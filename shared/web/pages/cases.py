@@ -29,8 +29,8 @@ from shared.web.codes import described
 from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
-from shared.web.pages.choices import Choices
-from shared.web.pages.conflict import conflict_of
+from shared.web.pages.choices import Choices, Lists
+from shared.web.pages.conflict import Conflict, conflict_of
 from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
@@ -168,14 +168,12 @@ class CasePages:
         served, language, office = self._served, admitted.reader.language, admitted.principal.office
         choices = self._choices(document, language)
         lists = choices.to_choose(served.case.rows[verb][0], office)
+        cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
+        if document:
+            lists = {**lists, **await self._suggested(admitted, verb, document, cells)}
         form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name))
         weighed = await served.weighs(verb, document, admitted) if document else None
         is_open = not document or verb in await open_to(served, document, admitted)
-        conflict = None
-        if status == CONFLICT and document:
-            seen = served.represent(document, admitted.principal)
-            cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
-            conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,
             "act.html",
@@ -190,11 +188,15 @@ class CasePages:
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
             id=document.get("_id", ""),
-            conflict=conflict,
+            conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=weighed,
-            cells=Shown.to(admitted, choices.to_show(), self._zone(admitted, document)),
+            cells=cells,
             note_to=served.case.rows[verb][0].note_to,
         )
+
+    def _conflict(self, admitted: Admitted, document: Document, form: Form, cells: Shown) -> Conflict:
+        seen = self._served.represent(document, admitted.principal)
+        return conflict_of(document, seen, form, cells, admitted.principal.role)
 
     async def _refused(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
@@ -210,6 +212,14 @@ class CasePages:
         if not document:
             return zone_of_office(admitted.principal.office, known)
         return zone_of(self._served.case, self._served.aggregate.read(document), known)
+
+    async def _suggested(self, admitted: Admitted, verb: str, document: Document, cells: Shown) -> Lists:
+        """The cases that the form offers to choose from, by the fields that name them."""
+        asked = {name: suggests for (of, name), suggests in self._served.suggests.items() if of == verb}
+        return {
+            name: tuple((one.id, cells.summed_up(one.id, one.said)) for one in await suggests(document, admitted))
+            for name, suggests in asked.items()
+        }
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])
@@ -251,6 +261,8 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     """As the contract describes the body, with the codes that the verb lists."""
     extra, words = described(served.case, move, served.section), places_of(move.body)
     found = fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
+    offered = {name for verb, name in served.suggests if verb == move.verb}
+    found = tuple(one.as_references if one.name in offered else one for one in found)
     return tuple(one.with_words(words) for one in found)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from shared.errors import Problem
-from shared.web.pages.formatting import Formats
-from shared.web.pages.forms import Field, Posted, leaves, said_in
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
+from shared.web.pages.forms import SEVERAL, Field, Posted, leaves, said_in
 from shared.web.pages.standard_names import LISTED, Names
 from shared.web.pages.words import names_level, translations
 
@@ -94,7 +94,16 @@ class Form:
 
     def wrong(self, one: Field) -> list[str]:
         """What is wrong at the field itself, in words."""
-        return [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
+        found = [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
+        return [*found, *self._wrong_references(one)] if one.kind == "references" else found
+
+    def _wrong_references(self, one: Field) -> Iterator[str]:
+        """What is wrong with one of them, with the reference that it is wrong of."""
+        values = self.values(one)
+        for problem in self.problems:
+            place = problem.pointer.removeprefix(f"{one.pointer}/")
+            if place != problem.pointer and place.isdecimal() and int(place) < len(values):
+                yield f"{values[int(place)][:REFERENCE_CHARACTERS]}: {self._said(problem)}"
 
     def wrong_within(self, one: Field) -> bool:
         return bool(self.wrong(one)) or any(self.wrong(part) for part in one.inner)
@@ -146,7 +155,7 @@ class Form:
 
     def answer(self, one: Field) -> list[str]:
         """What was typed or chosen in the field, in words."""
-        texts = dict(self.options(one)) if self.is_chosen(one) or one.kind == "several" else {}
+        texts = dict(self.options(one)) if self.is_chosen(one) or one.kind in SEVERAL else {}
         return [texts.get(value, value) for value in self.values(one)]
 
     @property

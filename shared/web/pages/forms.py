@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
 
-Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows", "json"]
+Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "references", "group", "rows", "json"]
+# Of what several are chosen under one name.
+SEVERAL: frozenset[Kind] = frozenset({"several", "references"})
 # Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
 Listed = Literal["", "countries", "states", "nationalities", "languages", "occupations"]
 Sent = Sequence[tuple[str, str]]
@@ -84,6 +86,11 @@ class Field:
     def by_day(self) -> tuple[Field, ...]:
         """Its parts as people say them, the day first, and then what is said beside it."""
         return tuple(sorted(self.inner, key=lambda one: _DAY_FIRST.get(one.name, len(_DAY_FIRST))))
+
+    @property
+    def as_references(self) -> Field:
+        """Of a list of ids, the field in which they are chosen from what is offered, or typed."""
+        return replace(self, kind="references", inner=())
 
     @property
     def list(self) -> str:
@@ -312,7 +319,7 @@ def _value(field: Field, posted: Posted) -> Any:
         found = _object(field.inner, posted)
         # What must be there is refused field by field, not as a whole that is missing.
         return {} if found is _NOTHING and field.required else found
-    if field.kind == "several":
+    if field.kind in SEVERAL:
         return list(posted.all(field.pointer)) or _NOTHING
     if field.kind == "rows":
         rows = (_value(_optional(field.row(number)), posted) for number in range(posted.rows(field)))
@@ -367,7 +374,7 @@ def sent_of(fields: Iterable[Field], body: Mapping[str, Any]) -> Iterator[tuple[
 def _inputs(field: Field, value: Any) -> Iterator[tuple[str, str]]:
     if field.kind == "group":
         yield from sent_of(field.inner, value)
-    elif field.kind == "several":
+    elif field.kind in SEVERAL:
         yield from ((field.pointer, str(one)) for one in value)
     elif field.kind == "rows":
         for number, one in enumerate(value):

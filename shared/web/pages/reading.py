@@ -6,6 +6,7 @@ What is shown is what the JSON edge would answer to the same reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from functools import cached_property
 from typing import Any
@@ -32,9 +33,9 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of, zones_of
+from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of, zones_of
 from shared.web.pages.table import Columns, Table
-from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
+from shared.web.timeline import Timeline, is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
 AFTER = "after"
@@ -151,6 +152,7 @@ class ReadingPages:
             cells = self._shown(known, admitted, stands.zone, document)
             notes, messages = self._notes(found, admitted)
             weighed = await served.weighs("", document, admitted)
+            open_now, shut = held_up(found.open, weighed)
             return render(
                 request,
                 "case.html",
@@ -159,15 +161,13 @@ class ReadingPages:
                 case=case,
                 listed=_may(admitted, served.name, "list"),
                 found=found,
-                acts=acts_of(served, document, admitted.principal, found.open),
-                stands=stands,
+                acts=acts_of(served, document, admitted.principal, open_now),
+                stands=replace(stands, closed=(*stands.closed, *shut)),
                 now=admitted.edge.runtime.now(),
                 rows=cells.rows(found, weighed.instead_of if weighed else ()),
                 weighed=weighed,
                 cells=cells,
-                facts=timeline.facts[:LATEST],
-                older=len(timeline.facts) > LATEST,
-                missing=timeline.missing,
+                **_newest(timeline),
                 notes=notes,
                 messages=messages,
                 beside=_beside(served, document, admitted),
@@ -268,6 +268,12 @@ def _beside(served: Served, document: Document, admitted: Admitted) -> list[tupl
         return []
     there_are = (one for one in served.beside if one.is_there(document))
     return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+
+
+def _newest(timeline: Timeline) -> dict[str, Any]:
+    """Of what happened the newest, whether there is more of it, and how much is kept nowhere."""
+    more = len(timeline.facts) > LATEST
+    return {"facts": timeline.facts[:LATEST], "older": more, "missing": timeline.missing}
 
 
 def _parts(served: Served, found: Seen, document: Document, admitted: Admitted) -> list[tuple[str, str]]:

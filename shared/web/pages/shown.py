@@ -19,7 +19,7 @@ from shared.cases.named import listed_words
 from shared.identity.roles import Role
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
-from shared.web.pages.formatting import Formats, reference
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats, reference
 from shared.web.pages.formatting import name as proper_name
 from shared.web.pages.linked import page_for
 from shared.web.pages.offices import Times, office_names, times_for
@@ -29,8 +29,6 @@ from shared.web.pages.words import code_key, list_of, names_level, translations
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-# As many characters of an id as tell one case from another to people; the whole one stands in the address.
-REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes", "definition"})
 # What stands beside a case's status, or in what happened.
@@ -189,10 +187,17 @@ class Shown:
             raise ValueError("an instant is said by the rule for times")
         return self.times.zone(named)
 
-    def worded(self, name: str, value: Any) -> Markup | str:
-        """A value of JSON in words, as that of the field: each one of several, a language with its level."""
+    def summed_up(self, id: str, said: Sequence[tuple[str, Any]]) -> str:
+        """A case in one line: what people call it by, and what tells it from others."""
+        words = translations(self.language)
+        told = (f"{words.gettext(f'field:{name}')}: {self.worded(name, value)}" for name, value in said)
+        return " · ".join((id[:REFERENCE_CHARACTERS], *(Markup(one).striptags() for one in told)))  # noqa: S704
+
+    def worded(self, name: str, value: Any, *, either: bool = False) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several (`either`: any of which is enough), a
+        language with its level."""
         if isinstance(value, list):
-            return Formats(self.language).listed([self.worded(name, one) for one in value])
+            return Formats(self.language).listed([self.worded(name, one) for one in value], either=either)
         if isinstance(value, Mapping):
             return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
         return "" if value is None else self.value(name, value)
@@ -244,7 +249,7 @@ def _names_of(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
 
 
-def parts_of(seen: Seen, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
+def parts_of(seen: BaseModel, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
     """What another service shows a role on the page of a case: the field that names it, and the address of the part."""
     for path in named:
         name, value = path.rpartition(".")[2], found_at(seen, path)
