@@ -140,7 +140,9 @@ class Reader:
         assert page.get_attribute("html", "lang") == cell.language
         assert page.get_attribute("html", "dir") == ("rtl" if cell.language == "ar" else "ltr")
         assert page.locator("h1").count() == 1, page.url
-        name = f"{template}-{cell.language}-{cell.width}" if cell.whole else template
+        name = template
+        if cell.whole or SCREENSHOTS:
+            name = f"{template}-{cell.language}" + (f"-{cell.width}" if cell.whole else "")
         if name in self.town.seen:
             return
         self.town.seen.add(name)
@@ -150,8 +152,7 @@ class Reader:
             assert wide <= size["width"], f"{page.url} scrolls at {size}"
         page.set_viewport_size({"width": cell.width, "height": HEIGHT})
         if SCREENSHOTS:
-            picture = name if cell.whole else f"{name}-{cell.language}"
-            page.screenshot(path=Path(SCREENSHOTS) / f"{picture.replace(' ', '-')}.png", full_page=cell.whole)
+            page.screenshot(path=Path(SCREENSHOTS) / f"{name.replace(' ', '-')}.png", full_page=cell.whole)
         if cell.use != "plain" and (cell.whole or template in LOOKED_AT):
             found = Axe().run(page, options=AXE).response["violations"]
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], f"{name} {page.url}"
