@@ -9,7 +9,7 @@ from shared.clock import derived_id
 from shared.contracts.matching.assignments import Terms
 from shared.programmes.loader import definition_of
 
-CODE = "simulated-1"
+CODE, DOCUMENT = "simulated-1", "diploma"
 OFFICE, OTHER_OFFICE = "kabul", "herat"
 PURPOSE = "placement"
 # Of experience, for whoever is eligible.
@@ -49,6 +49,7 @@ DEFINITION = definition_of(
         "countries_of_residence": ["NL"],
         "sectors": [{"code": "education", "name": {"en": "Education"}}],
         "selection": {
+            "documents": [{"code": DOCUMENT, "name": {"en": "Diploma"}}],
             "eligibility": [
                 {
                     "criterion": "experience",

@@ -39,12 +39,14 @@ from tests.simulation.cast import (
     PROTECTION,
     SECOND_OFFICER,
     SUSPENDED,
+    THIRD,
     WITHDRAWING,
     Person,
     Post,
 )
 from tests.simulation.cast import PERSONS as PEOPLE
 from tests.simulation.client import Client
+from tests.simulation.filing import Filing
 from tests.simulation.journal import Journal
 from tests.simulation.placing import Placing
 from tests.simulation.plain import Plain
@@ -76,6 +78,7 @@ class History:
         self.journal = journal
         self.placing = Placing(client)
         self._plain = Plain(client, journal)
+        self._filing = Filing(client, journal)
         self._answering = asyncio.Lock()
         self._ignored: set[str] = set()
         self._stays: set[str] = set()
@@ -108,6 +111,7 @@ class History:
             self._moves(CORRECTED),
             *(self._wanders(post) for post in POSTS[:2]),
             self._erase(LEAVING),
+            *(self._add_file(person) for person in (THIRD, LEAVING)),
             *(self._read(person) for person in (CHANGING, LEAVING)),
             self._glance(),
             *self._plain.plays(),
@@ -117,6 +121,7 @@ class History:
         self.client.world.leap(MONTHS_SECONDS)
         await asyncio.gather(*(self._see_through(post) for post in POSTS))
         await self._pass_on(ASSIGNMENT, POSTS[0].id, OFFICE, OTHER_OFFICE)
+        await self._filing.read_back()
         self._over = True
 
     # Registration.
@@ -279,6 +284,11 @@ class History:
         if self.client.rng.random() >= EARLY:
             await self.client.pause(9.0)
         await self.client.put(requests.erase(person))
+
+    async def _add_file(self, person: Person) -> None:
+        await self._until_recorded(EXPERTS.name, person.expert)
+        await self.client.pause(2.0)
+        await self._filing.adds(person)
 
     async def _read(self, person: Person) -> None:
         """An officer reads who somebody is, until the person is erased."""

@@ -24,6 +24,7 @@ class Journal:
 
     `refused`: by step, the rule that was given; `attempts`: requests sent, first ones and repetitions. `receipts`:
     by submission, every one that was handed out. `answers`: figures as of an instant, as monitoring gave them.
+    `files`: by its id, of each that was acknowledged as kept the person and what is in it.
     `shown`: account, person and purpose of each time that identifiers were shown.
     """
 
@@ -33,6 +34,7 @@ class Journal:
     attempts: int = 0
     receipts: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     answers: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     shown: list[tuple[str, str, str]] = field(default_factory=list)
 
     def ask(self, *ids: str) -> None:

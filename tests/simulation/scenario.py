@@ -23,6 +23,7 @@ from tests.simulation.case_checks import (
     stays,
 )
 from tests.simulation.evidence import Evidence, Read, Violation
+from tests.simulation.filing import check_files
 from tests.simulation.history import history
 from tests.simulation.journal import Journal
 from tests.simulation.post import check_messages
@@ -172,6 +173,7 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
     replicas = [node.replica for node in world.nodes if node.service.name == "registration" and node.replica]
     yield from check_messages(evidence, replicas[0].mails if replicas else (), world.runtime.now())
     yield from check_trail(evidence, journal, world.keys)
+    yield from check_files(evidence, journal)
     followers = {
         node.name: node.replica.follower for node in world.nodes if node.service.name == "monitoring" and node.replica
     }

@@ -28,6 +28,7 @@ from shared.messaging.port import Record
 from shared.store.streams import chained
 from tests.simulation import case_checks, stream_checks
 from tests.simulation.evidence import Evidence, Violation, firsts, readable
+from tests.simulation.filing import check_files
 from tests.simulation.journal import Acknowledgement, Journal
 from tests.simulation.promise_checks import check_handovers
 from tests.simulation.stream_checks import Consequence, Reader, link
@@ -268,6 +269,21 @@ def test_acknowledged_asked_and_once() -> None:
     assert red(case_checks.check_invented(evidence, "registration", "experts", Journal())) == {"I2"}
     evidence.documents["registration"]["experts"].append({"_id": "twin"})
     assert red(case_checks.check_once(evidence, "registration", "experts", lambda document: "same")) == {"I2"}
+
+
+def test_files_that_were_kept_and_those_of_somebody_who_was_erased() -> None:
+    def evidence(status: str, private: dict[str, str], person: str) -> Evidence:
+        file = {"_id": "file", "state": {"person": SUBJECT, "status": status}, "private": private}
+        piece = {"_id": "piece", "state": {"file": "file"}, "private": private}
+        persons = [{"_id": SUBJECT, "state": {"status": person}}]
+        return Evidence(documents={"registration": {"files": [file], "file_pieces": [piece], "persons": persons}})
+
+    journal = Journal(asked={"file"}, files={"file": (SUBJECT, b"%PDF")})
+    assert list(check_files(evidence("kept", {"key": "s1"}, "recorded"), journal)) == []
+    assert list(check_files(evidence("gone", {}, "erased"), journal)) == []
+    assert red(check_files(evidence("gone", {}, "recorded"), journal)) == {"I1"}
+    assert red(check_files(evidence("kept", {"key": "s1"}, "erased"), journal)) == {"I12"}
+    assert red(check_files(evidence("kept", {"key": "s1"}, "recorded"), Journal())) == {"I2"}
 
 
 def terms(month: int, modality: str = "temporary") -> Terms:
