@@ -71,7 +71,7 @@ class VacancyPages:
                 "vacancies.html",
                 reader=admitted.reader,
                 rows=[await self._vacancies.seen(one, admitted) for one in documents],
-                cells=self._cells(language),
+                cells=self._cells(admitted),
                 asked=asked,
                 filters=self._filters(language),
                 following=following,
@@ -138,8 +138,8 @@ class VacancyPages:
             status,
             reader=admitted.reader,
             seen=seen,
-            cells=self._cells(language),
-            rows=self._cells(language).rows(seen.model_copy(update=dict.fromkeys(APART))),
+            cells=self._cells(admitted),
+            rows=self._cells(admitted).rows(seen.model_copy(update=dict.fromkeys(APART))),
             criteria=[_criterion(one, language) for one in seen.criteria or ()],
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
@@ -154,8 +154,8 @@ class VacancyPages:
         fields = _fields(officer=admitted.principal.role != WHO)
         return tuple(one for one in fields if late or one.name != HAPPENED_AT)
 
-    def _cells(self, language: str) -> Shown:
-        return Shown(language, Choices(newest_of(self._definitions), language).to_show())
+    def _cells(self, admitted: Admitted) -> Shown:
+        return Shown.to(admitted, Choices(newest_of(self._definitions), admitted.reader.language).to_show())
 
     def _filters(self, language: str) -> list[tuple[str, list[tuple[str, str]]]]:
         """Each filter with what may be chosen: what the programmes list."""

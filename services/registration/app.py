@@ -79,6 +79,7 @@ from services.registration.work.sessions import Sessions
 from services.registration.work.telling import Telling
 from services.registration.work.ways_back import WaysBack
 from shared.audit.trail import Trail
+from shared.cases.case import Case
 from shared.clock import stop_tasks
 from shared.identity.accounts import Accounts
 from shared.identity.issuers import DEVELOPMENT_ISSUER, OpenIdKeys
@@ -155,17 +156,16 @@ class Registration:
             GivingBackPages(giving, definitions, settings.base_url),
             HandoverPages(handovers),
             SavedViewPages(views),
-            DefinitionPages(definitions, self.ports.runtime),
+            DefinitionPages(definitions, self.ports.runtime, self._of(PROGRAMME)),
             CopyPages(copied),
-            AlikePages(duplicates, self._experts),
+            AlikePages(duplicates, self._of(EXPERT)),
         )
         for router in (*(one.router for one in pages), *papers.pages):
             app.include_router(router)
         return app
 
-    @property
-    def _experts(self) -> Served:
-        return next(one for one in self.cases if one.case is EXPERT)
+    def _of(self, case: Case[Any]) -> Served:
+        return next(one for one in self.cases if one.case is case)
 
     def _entered(self, sessions: Sessions, settings: Issued) -> FastAPI:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
@@ -173,7 +173,7 @@ class Registration:
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url, self.draft_mail.sends)
         drafted = DraftFiles(self.replica, self.files, self.work.handing_over, opening.accounts)
         back = WaysBackPages(opening, self.ways_back, self.reminding)
-        for one in (back.router, Applying(opening, self._experts, drafted).router, passes_router(entrance)):
+        for one in (back.router, Applying(opening, self._of(EXPERT), drafted).router, passes_router(entrance)):
             self.app.include_router(one)
         return create_entrance(entrance.edge, [front_router(entrance), SigningIn(entrance).router])
 

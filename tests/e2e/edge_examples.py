@@ -141,6 +141,16 @@ class Cases:
         name = self._people.registration()["person"]["family_name"]
         return Ready([self._people.expert("registered", family_name=name) for _ in range(2)][1])
 
+    def _named_otherwise(self) -> Ready:
+        """Registers for a second programme under another name than for the first."""
+        people, somebody, code = self._people, self._somebody(), "trqn-1-again"
+        people.publish({**running_programme(), "code": code})
+        people.expert("registered", subject=somebody)
+        body = {**people.registration(), "programme": code}
+        receipt = people.done("/registration/v1/experts", body, role="expert", subject=somebody)
+        people.accepted("registration", receipt["id"], role="expert", subject=somebody)
+        return Ready(receipt["subject"])
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -276,6 +286,7 @@ class Cases:
             "experts_request_info": lambda: self._expert("registered"),
             "experts_settle_identity": self._clashing,
             "experts_keep_apart": self._alike,
+            "experts_keep_identity": self._named_otherwise,
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -90,7 +90,6 @@ class Pages:
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 filters=filters,
-                utc=UTC,
                 as_of_answer=as_of_answer,
                 sections=[
                     Section(one, None if sheet is None else Lines(sheet, language, earlier.get(one.code)))
@@ -151,7 +150,6 @@ class Pages:
             reader=admitted.reader,
             service=admitted.edge.service,
             filters=filters,
-            utc=UTC,
             definition=definition,
             indicator=definition.indicator(indicator),
             lines=Lines(sheet or Sheet(definition, (), ()), language),

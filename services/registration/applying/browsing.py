@@ -52,9 +52,8 @@ class Browsing:
     def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         opened = shown.get("opened")
         token = self._token(opened) if opened is not None else ""
-        zone = self._opening.zone
         base, sends = self._opening.base_url, self._opening.sends
-        return render(request, template, status, reader=None, token=token, zone=zone, base=base, sends=sends, **shown)
+        return render(request, template, status, reader=None, token=token, base=base, sends=sends, **shown)
 
     def _token(self, opened: Opened) -> str:
         return self._opening.edge.readers.forms_of(opened.id)

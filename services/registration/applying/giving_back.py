@@ -4,7 +4,6 @@ and gives a new code. What was typed is shown to nobody (docs/decisions/0043-a-l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -234,7 +233,6 @@ class GivingBackPages:
                 code=opened.shown_code,
                 address=f"{self._base_url}/{SERVICE}/drafts/{opened.shown_code}",
                 ends_at=opened.draft.ends_at,
-                zone=self._zone(admitted, opened.draft.programme),
             )
 
         return endpoint
@@ -265,15 +263,9 @@ class GivingBackPages:
             found=found,
             reasons=Form(language, _fields(NewCode), Posted({})),
             keys=[admitted.edge.runtime.new_id() for _ in found or ()],
-            zone=self._zone(admitted, posted.text("/programme")),
             key_name=KEY,
             base=request.url.path.partition(PATH)[0] + PATH,
         )
-
-    def _zone(self, admitted: Admitted, programme: str) -> Any:
-        known = self._definitions.newest(programme) if programme in self._definitions.codes() else None
-        office = known.office(admitted.principal.office or "") if known else None
-        return office.zone if office else UTC
 
 
 def _fields(model: type[BaseModel]) -> tuple[Field, ...]:

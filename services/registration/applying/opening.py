@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
@@ -84,11 +83,6 @@ class Opening:
     new: Tries = field(default_factory=lambda: Tries(NEW_AT_MOST))
     files: Tries = field(default_factory=lambda: Tries(FILES_AT_MOST))
     links: Tries = field(default_factory=lambda: Tries(LINKS_AT_MOST))
-
-    @property
-    def zone(self) -> tzinfo:
-        """In which an application's times are said while it has no office yet."""
-        return UTC
 
     async def of(self, request: Request) -> Opened | None:
         """The draft of the browser that has seen it before."""

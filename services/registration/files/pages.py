@@ -24,6 +24,7 @@ from shared.web import bodies
 from shared.web.acting import id_of
 from shared.web.commands import cause
 from shared.web.lists import query
+from shared.web.pages.cases import newest_of
 from shared.web.pages.forms import Posted, fields_of, json_of
 from shared.web.pages.kept import KEY
 from shared.web.pages.languages import PARAMETER
@@ -33,6 +34,7 @@ from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standing import zone_of
 
 
 class CaseFilePages:
@@ -153,7 +155,7 @@ class CaseFilePages:
             takes=self._files.takes(expert, admitted)
             and bool(admitted.edge.policy.allowed(admitted.principal, EXPERT.name, ADD)),
             purposes=() if role == "expert" else FILE_PURPOSES,
-            cells=Shown(admitted.reader.language),
+            cells=Shown.to(admitted, case=zone_of(EXPERT, EXPERTS.read(expert), newest_of(admitted.edge.definitions))),
             wrong=wrong,
             failed=bool(wrong),
             limits=Limits(),

@@ -130,7 +130,7 @@ def _found(
         status,
         reader=admitted.reader,
         found=found,
-        cells=Shown(language, role=admitted.principal.role),
+        cells=Shown.to(admitted),
         form=form(AcceptedWith),
         declining=form(DeclinedWith),
         failed=bool(problems),

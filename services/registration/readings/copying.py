@@ -192,7 +192,7 @@ class CopyPages:
         return Response(text, media_type="application/json", headers=headers)
 
     def _page(self, request: Request, admitted: Admitted, id: str, found: Copied | None) -> Response:
-        cells = Shown(admitted.reader.language, role=admitted.principal.role, service=admitted.edge.service)
+        cells = Shown.to(admitted, service=admitted.edge.service)
         return render(
             request,
             "copy.html",

@@ -174,7 +174,8 @@ class CasePages:
         conflict = None
         if status == CONFLICT and document:
             seen = served.represent(document, admitted.principal)
-            conflict = conflict_of(document, seen, form, Shown(language, choices.to_show()), admitted.principal.role)
+            cells = Shown.to(admitted, choices.to_show(), self._zone(admitted, document))
+            conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
         return render(
             request,
             "act.html",
@@ -191,7 +192,7 @@ class CasePages:
             id=document.get("_id", ""),
             conflict=conflict,
             weighed=weighed,
-            cells=Shown(language, choices.to_show()),
+            cells=Shown.to(admitted, choices.to_show(), self._zone(admitted, document)),
             note_to=served.case.rows[verb][0].note_to,
         )
 

@@ -17,7 +17,7 @@ from shared.web.pages.formatting import Formats
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import HEADERS
 from shared.web.pages.shown import Shown, columns_of, labelled
-from shared.web.pages.standing import zone_of_office, zones_of
+from shared.web.pages.standing import zones_of
 from shared.web.pages.static import packed
 from shared.web.pages.words import translations
 from shared.web.spreadsheet import CSV, csv_of, inert
@@ -42,8 +42,7 @@ def _exporting(served: Served, behind: Behind) -> Callable[..., Any]:
         found, cut = await _all_of(asked, served, admitted)
         known = newest_of(behind.definitions)
         lists = Choices(known, admitted.reader.language, served.section).to_show()
-        zone = zone_of_office(admitted.principal.office, known)
-        cells = Shown(admitted.reader.language, lists, zone, zones=zones_of(known))
+        cells = Shown.to(admitted, lists, zones=zones_of(known))
         name = f"{served.name}-first-{len(found)}" if cut else served.name
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
         paths = asked.columns_of(columns_of(served.columns, found))

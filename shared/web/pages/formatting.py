@@ -184,6 +184,10 @@ class Formats:
         sentence = self._words.gettext("%(theirs)s; your time: %(own)s")
         return filled(sentence, theirs=text, own=self._in_zone(at, self.own))
 
+    def day_of(self, at: datetime, zone: tzinfo) -> Markup:
+        """The day of an instant in that zone."""
+        return self.date(at.astimezone(zone).date())
+
     def time_left(self, until: datetime, now: datetime) -> str:
         """In words and rounded down: whoever has a day less one minute is not told of a day."""
         left = until - now

@@ -32,7 +32,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
+from shared.web.pages.standing import acts_of, standing_of, zone_of, zones_of
 from shared.web.pages.table import Columns, Table
 from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
@@ -69,8 +69,8 @@ class ReadingPages:
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
-            lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
-            cells = Shown(admitted.reader.language, lists, zone, role, zones_of(known), _led_to(admitted, asked))
+            lists = self._lists(known, admitted)
+            cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
             beside = self._for_many(narrowed, admitted, asked if documents else None)
             beside |= {**self._narrowing(role, of), **self._columns(of, shown, admitted.reader.language)}
             return render(
@@ -230,15 +230,13 @@ class ReadingPages:
 
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
         known = known_to(self._served, self._behind.definitions, document)
-        timeline = timeline_of(self._served, document, admitted.principal)
-        zone = standing_of(self._served, document, admitted, timeline, known).zone
+        zone = zone_of(self._served.case, self._served.aggregate.read(document), known)
         return self._shown(known, admitted, zone, document)
 
     def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo, document: Document) -> Shown:
         """Whoever is asked to take the case over reads it alone, and nothing that it names."""
         service = "" if stands_in(document, admitted.principal, RECEIVING) else admitted.edge.service
-        lists, role = self._lists(known, admitted), admitted.principal.role
-        return Shown(admitted.reader.language, lists, zone, role, service=service)
+        return Shown.to(admitted, self._lists(known, admitted), zone, service=service)
 
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()

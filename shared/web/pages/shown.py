@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import cache
 from typing import Any
 
@@ -22,9 +22,10 @@ from shared.web.pages.filled import Option
 from shared.web.pages.formatting import Formats, reference
 from shared.web.pages.formatting import name as proper_name
 from shared.web.pages.linked import page_for
+from shared.web.pages.offices import Times, office_names, times_for
+from shared.web.pages.readers import Admitted
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, list_of, names_level, translations
-from shared.zones import zone
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
@@ -38,6 +39,8 @@ IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact", 
 PART = "part"
 # Names of people: in the direction of their own letters, and never read as a code.
 _PROPER = frozenset({"given_name", "family_name"})
+# How fields are named that hold the code of an office.
+_OFFICE = "office"
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
 
@@ -54,17 +57,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
-    which instants are said where a case names none; `role`: the reader's, who is led to what that role may read;
-    `zones`: of offices by their codes, for cases that name an office and no zone. `service`: whose cases an id leads
-    to, where the reader may read these; a case of another service is led to by that service's own part of the page."""
+    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `times`: in
+    which zone instants are said, None for what has none; `role`: the reader's, who is led to what that role may read;
+    `offices`: what each office is called, for those that no list has. `service`: whose cases an id leads to, where the
+    reader may read these; a case of another service is led to by that service's own part of the page."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
-    zone: tzinfo = UTC
+    times: Times | None = None
     role: Role | None = None
-    zones: Mapping[str, str] = field(default_factory=dict)
+    offices: Mapping[str, str] = field(default_factory=dict)
     service: str = ""
+
+    @classmethod
+    def to(
+        cls,
+        admitted: Admitted,
+        lists: Mapping[str, Sequence[Option]] | None = None,
+        case: tzinfo | None = None,
+        *,
+        zones: Mapping[str, str] | None = None,
+        service: str = "",
+    ) -> Shown:
+        """`case`, `zones`: as `Times` has them."""
+        language, principal, definitions = admitted.reader.language, admitted.principal, admitted.edge.definitions
+        times = times_for(definitions, principal, case, zones)
+        return cls(language, lists or {}, times, principal.role, office_names(definitions, language), service)
 
     def rows(self, seen: BaseModel, without: Collection[str] = ()) -> tuple[Row, ...]:
         """The fields that are set and not empty, but those that the case's page shows apart, and those `without`."""
@@ -88,14 +106,14 @@ class Shown:
         return "" if value is None or value == "" else self.value(name, value)
 
     def _zone_of(self, seen: Seen) -> tzinfo:
-        zoned = self._zoned(seen)
-        return zone(zoned) if zoned else self.zone
+        return self._zone(self._zoned(seen))
 
     def _zoned(self, seen: Seen) -> str | None:
         """The zone that the case names, or that of its office, as on the page of the case."""
         named: str | None = found_at(seen, "time_zone")
         offices = (found_at(seen, path) for path in ("office", "parties.office", "frame.office"))
-        return named or next((self.zones[one] for one in offices if one in self.zones), None)
+        zones = {} if self.times is None else self.times.offices
+        return named or next((zones[one] for one in offices if one in zones), None)
 
     def plain(self, seen: Seen, path: str) -> str:
         """The same as a spreadsheet sorts it: an id whole, an instant as ISO 8601 writes it, a number bare."""
@@ -148,7 +166,7 @@ class Shown:
             words = translations(self.language)
             return words.gettext("Yes") if value else words.gettext("No")
         if isinstance(value, datetime):
-            return formats.instant(value, zone(zoned) if zoned else self.zone)
+            return formats.instant(value, self._zone(zoned))
         if isinstance(value, date):
             return formats.date(value)
         if isinstance(value, int) and names_level(self.language, name, str(value)):
@@ -166,6 +184,11 @@ class Shown:
             return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
 
+    def _zone(self, named: str | None) -> tzinfo:
+        if self.times is None:
+            raise ValueError("an instant is said by the rule for times")
+        return self.times.zone(named)
+
     def worded(self, name: str, value: Any) -> Markup | str:
         """A value of JSON in words, as that of the field: each one of several, a language with its level."""
         if isinstance(value, list):
@@ -180,6 +203,8 @@ class Shown:
             return proper_name(code)
         if (text := dict(self.lists.get(word, ())).get(code)) is not None:
             return text
+        if name.endswith(_OFFICE) and code in self.offices:
+            return self.offices[code]
         if name in _STANDARDS:
             return str(getattr(names, _STANDARDS[name])(code))
         if "nationalit" in name:

@@ -50,7 +50,7 @@ class Act:
 @dataclass(frozen=True)
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
-    on by itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
+    on by itself. `until`: when its timer goes off. `zone`: the office's."""
 
     state: str
     since: datetime | None

@@ -62,5 +62,5 @@ async def _card(served: Served, behind: Behind, admitted: Admitted, document: Do
     acts: Sequence[str] = [one.verb for one in acts_of(served, document, admitted.principal, found.open) if one.leads]
     turn = admitted.principal.role in stands.waits_for
     lists = Choices(known, admitted.reader.language, served.section).to_show()
-    cells = Shown(admitted.reader.language, lists, stands.zone)
+    cells = Shown.to(admitted, lists, stands.zone)
     return Card(served.name, found, stands, acts[0] if acts and turn else None, cells)

@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from shared.clock import derived_id
 from shared.web.acting import Seen
+from shared.web.pages.offices import Times
 from shared.web.pages.shown import Shown, labelled
 from shared.web.pages.table import Table
 from shared.web.pages.words import translations
@@ -86,7 +87,7 @@ def test_rows_are_what_a_template_with_autoescape_writes(language: str, whole: b
         lstrip_blocks=True,
     )
     vars(made)["install_gettext_translations"](translations(language), newstyle=False)
-    cells, columns = Shown(language, {"programme": (("a & b", "A & B <i>"),)}), labelled(COLUMNS, language)
+    cells, columns = Shown(language, {"programme": (("a & b", "A & B <i>"),)}, Times()), labelled(COLUMNS, language)
     flags, account = (FLAGS, ACCOUNT) if whole else ((), None)
     table = Table(cells, "experts", "/registration/experts", columns, boxes=whole, flags=flags, account=account)
     said = {"cells": cells, "columns": columns, "address": table.address, "flags": flags, "account": account}
