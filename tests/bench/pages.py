@@ -35,8 +35,8 @@ PERCENTILE = 95
 SLOW = "Chromium at 400 kbit/s and 400 ms latency, put there by its own protocol; "
 USABLE = "until the first contentful paint, which waits for the style sheet and not for the script"
 PRETALX = (
-    "pretalx 2026.2.1 asks for Python 3.13, and for a Redis server: sessions and cache stand in one wherever it does not "
-    "run for its developers, and without one neither its organisers' sign-in nor the first step of its form answers"
+    "pretalx 2026.2.1 asks for Python 3.13 and, outside of its debug mode, for a Redis server, without which the first "
+    "step of its form answers 500 (connection refused); this bench starts none"
 )
 
 
