@@ -16,8 +16,10 @@ from shared.errors import Refusal
 from shared.texts import one_line
 
 SAVED_VIEWS = "saved-views"
-# Of one account, over all lists; of an office as many as its officers share, of which a list shows so many.
-VIEWS_AT_MOST, SHARED_AT_MOST = 60, 100
+# Of one account, over all lists.
+VIEWS_AT_MOST = 60
+# Of so many accounts that share some with an office theirs are offered.
+SHARING_AT_MOST = 100
 TOO_MANY = "too_many_views"
 _PARAMETER = r"[a-z_]{1,40}=[A-Za-z0-9%._~+*-]{0,400}"
 # Where one stands in a list, and in which language it is read, is of the moment.

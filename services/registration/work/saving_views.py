@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
-from services.registration.domain.saved_views import SHARED_AT_MOST, SavedView, SavedViews, view_id
+from services.registration.domain.saved_views import SHARING_AT_MOST, SavedView, SavedViews, view_id
 from services.registration.store import VIEWS
 from shared.clock import retrying
 from shared.errors import Conflict, Refusal
@@ -61,7 +61,7 @@ class SavingViews:
     async def _shared(self, principal: Principal) -> AsyncIterator[SavedView]:
         if principal.office is None:
             return
-        for document in await self._store.find(VIEWS.name, "office", principal.office, limit=SHARED_AT_MOST):
+        for document in await self._store.find(VIEWS.name, "office", principal.office, limit=SHARING_AT_MOST):
             if document["_id"] != principal.account:
                 for one in _read(document).views:
                     if one.shared and one.office == principal.office:
