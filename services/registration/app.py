@@ -157,7 +157,7 @@ class Registration:
             HandoverPages(handovers),
             SavedViewPages(views),
             DefinitionPages(definitions, self.ports.runtime, self._of(PROGRAMME)),
-            CopyPages(copied),
+            CopyPages(copied, definitions),
             AlikePages(duplicates, self._of(EXPERT)),
         )
         for router in (*(one.router for one in pages), *papers.pages):
