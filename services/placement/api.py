@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.placement import views
+from services.placement.domain.dates import INCOMPLETE
 from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.standing import PREPARING
 from services.placement.store import PLACEMENTS, PLAIN
@@ -25,7 +26,9 @@ from shared.web.weighing import Weighed, Weighing, Weighs
 RIGHTS: tuple[Rights, ...] = (("facts", "record-late", {"host": "institution"}),)
 
 
-WEIGHED = frozenset({"complete-step", "depart", "confirm-arrival"})
+# What begins the journey, or virtual work: nothing does before the preparation is complete.
+BEGINS = frozenset({"depart", "confirm-arrival"})
+WEIGHED = BEGINS | {"complete-step"}
 
 
 def _missing(placing: Placing, document: Document) -> tuple[PreparationStep, ...]:
@@ -48,7 +51,9 @@ def _weighs(placing: Placing) -> Weighs:
         if state is None or state.status not in PREPARING or (verb and verb not in WEIGHED):
             return None
         rows = (*(Weighed(one, False) for one in missing), *(Weighed(one, True) for one in state.steps))
-        return Weighing("step", rows, frozenset({"steps", "steps_missing"})) if rows else None
+        shuts = BEGINS if missing else frozenset[str]()
+        instead_of = frozenset({"steps", "steps_missing"})
+        return Weighing("step", rows, instead_of, shuts, INCOMPLETE) if rows else None
 
     return found
 

@@ -18,11 +18,10 @@ from shared.store.port import OUTBOX_INDEX, Appended, Document
 
 # What `PRAGMA user_version` says of a file in this form.
 FORMAT = 4
-# `packed` holds lines: the body, `ix`, and `uq` where there is one. They are apart so that a save compares the last two
-# without parsing the document. An outbox stands beside it, since its
-# events leave as soon as they are sent: nothing else of the document is written then, and their room is used again.
-# What passes (`Collection.passing`) stands apart for the same reason: documents that shrink in their pages leave holes
-# that no other one fits into, since each new one goes to the end.
+# `packed` holds lines: the body, `ix`, and `uq` where there is one; so a save compares the last two without parsing the
+# document. An outbox stands apart, since its events leave as soon as they are sent: nothing else of the document is
+# written then, and their room is used again. What passes (`Collection.passing`) stands apart for the same reason:
+# documents that shrink in their pages leave holes that no other one fits into, since each new one goes to the end.
 # Rows by number: among those sorted by key a document longer than a quarter of a page takes a page of its own.
 # An entry names index and document by number, since a document has more entries than anything else; `equals`, ids and
 # unique keys are `brief`, `ord` is `ordered`. What most documents of a collection have in the same fields stands once,
@@ -166,7 +165,8 @@ def shape_of(connection: sqlite3.Connection, fields: str, dictionary: int) -> in
     return int(connection.execute(SHAPE, (fields, dictionary)).fetchone()[0])
 
 
-_dumps = to_json  # What gets there has passed `documents.check`: JSON types alone, all finite and encodable.
+# What gets there has passed `documents.check`: JSON types alone, every number finite, every text encodable.
+_dumps = to_json
 
 
 def _loads(text: bytes) -> Any:

@@ -98,8 +98,9 @@ class GroupCommit:
     async def submit(self, work: Work[T]) -> T:
         """Runs `work` inside the writer's next transaction; returns its result once that is durable.
 
-        `work` must leave transactions alone. What it raises is raised here, and nothing of it is
-        written. Raises Unavailable (nothing was done) or UnknownOutcome (the commit failed).
+        `work` must leave transactions alone, and is run once more where another one has to be undone. What it raises
+        is raised here, and nothing of it is written. Raises Unavailable (nothing was done) or UnknownOutcome (the
+        commit failed).
         """
         if self.path is None:
             return self._inline(work)

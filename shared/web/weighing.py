@@ -30,11 +30,14 @@ class Weighed:
 
 @dataclass(frozen=True)
 class Weighing:
-    """`kind`: what the rows are; `instead_of`: fields of the case that the page has in these rows."""
+    """`kind`: what the rows are; `instead_of`: fields of the case that the page has in these rows. `shuts`: verbs that
+    would be refused now for what is not met, by that `rule`."""
 
     kind: Literal["criterion", "step"]
     rows: tuple[Weighed, ...]
     instead_of: frozenset[str] = frozenset()
+    shuts: frozenset[str] = frozenset()
+    rule: str = ""
 
 
 # What the verb would be decided by now; without a verb, what the case has recorded of it. No more than the JSON edge

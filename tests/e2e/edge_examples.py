@@ -12,7 +12,7 @@ from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
-from tests.e2e.edge_world import ASKED, OFFICE, People, running_programme, terms
+from tests.e2e.edge_world import ASKED, OFFICE, People, asking_hosts, running_programme, terms
 
 # What follows a request to take a case over, and what of it the office does that is asked.
 _ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
@@ -194,10 +194,9 @@ class Cases:
 
     def _of_a_host_that_is_asked(self) -> Ready:
         """A candidate of a programme that makes no offer before the host has agreed."""
-        content, people = running_programme(), self._people
-        selection = content["selection"] | {"shortlist": {"host_confirms": True}}
+        people = self._people
         if not self._asks:
-            people.publish(content | {"code": ASKING_HOSTS, "selection": selection})
+            people.publish(asking_hosts(ASKING_HOSTS))
             self._asks = True
         assignment = people.assignment(self.host, programme=ASKING_HOSTS)
         return Ready(people.match(assignment, people.expert(programme=ASKING_HOSTS)))
@@ -277,6 +276,7 @@ class Cases:
             "drafts_find": Ready,
             "experts_files_begin": lambda: self._expert("eligible"),
             "experts_files_read": self._filed,
+            "experts_files_remove": self._filing,
             "drafts_give_back": lambda: Ready(self._people.draft()),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
@@ -296,6 +296,8 @@ class Cases:
             "persons_withdraw_handover": lambda: self._proposed("persons"),
             "institutions_propose_handover": self._own_institution,
             "institutions_withdraw_handover": lambda: self._proposed("institutions"),
+            "saved_views_save": Ready,
+            "saved_views_remove": Ready,
             "handovers_find": self._offered,
             "handovers_accept": self._offered,
             "handovers_decline": self._offered,
@@ -375,6 +377,11 @@ class Cases:
         """Under an account of its own, as readings of identifiers are."""
         expert = self._expert("eligible")
         return replace(expert, file=self._people.file(expert.id), subject="reader")
+
+    def _filing(self) -> Ready:
+        """One that nobody has finished."""
+        expert = self._expert("eligible")
+        return replace(expert, file=self._people.begun_file(expert.id))
 
     def _shared(self, service: str, cases: str, verb: str) -> Callable[[], Ready]:
         """What officers do with cases of every kind that they work on; KeyError for another verb."""

@@ -17,6 +17,7 @@ from shared.contracts.frame import Listed
 from shared.contracts.placement.placements import PreparationStep
 from shared.errors import Problem, Refusal
 
+INCOMPLETE = "preparation_incomplete"
 # Why a contract or an extension has other days than the terms and the programme.
 OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
 
@@ -72,7 +73,7 @@ def still_to_do(preparation: Preparation, state: Placement) -> tuple[Preparation
 def prepared(turn: Turn[Placement, Change]) -> Told:
     """Nobody departs, or begins virtual work, before the obligatory steps of the programme are done."""
     if missing := still_to_do(turn.given, turn.state):
-        raise Refusal("preparation_incomplete", f"obligatory steps that are not done: {', '.join(missing)}")
+        raise Refusal(INCOMPLETE, f"obligatory steps that are not done: {', '.join(missing)}")
     return {}
 
 

@@ -13,7 +13,7 @@ from datetime import date as Day
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from gettext import GNUTranslations
-from typing import Self
+from typing import Literal, Self
 
 from babel import Locale
 from babel.dates import format_date, get_timezone_location
@@ -24,6 +24,8 @@ from markupsafe import Markup, escape
 
 from shared.web.pages.words import translations
 
+# As many characters of an id as tell one case from another to people; the whole one stands in the address.
+REFERENCE_CHARACTERS = 8
 # Dates in the order that most readers of English here write them in.
 _LOCALES: Mapping[str, str] = {"en": "en_GB", "fr": "fr", "ar": "ar"}
 # ISO 4217's minor units where they are not two. CLDR's differ (SOS, AFN, MGA: none), and payment files go by ISO.
@@ -216,9 +218,10 @@ class Formats:
         amount = self._digits(Decimal(amount_minor).scaleb(-decimals), decimals)
         return self._ltr(f"{amount}\N{NO-BREAK SPACE}{currency}")
 
-    def listed(self, items: Iterable[str]) -> Markup:
-        """`a, b and c`, each escaped unless it is markup already."""
-        return Markup(format_list([str(escape(item)) for item in items], locale=self._locale))  # noqa: S704
+    def listed(self, items: Iterable[str], *, either: bool = False) -> Markup:
+        """`a, b and c` (`either`: `a, b or c`), each escaped unless it is markup already."""
+        style: Literal["or", "standard"] = "or" if either else "standard"
+        return Markup(format_list([str(escape(item)) for item in items], style, locale=self._locale))  # noqa: S704
 
     def text(self, texts: Mapping[str, str]) -> Markup:
         """A text of a programme's definition: in the reader's language, or marked as the one that it is in."""

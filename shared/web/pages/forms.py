@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
+from shared.web.pages.typed_dates import latin, said_in_parts
 
-Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows", "json"]
+Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "references", "group", "rows", "json"]
+# Of what several are chosen under one name.
+SEVERAL: frozenset[Kind] = frozenset({"several", "references"})
 # Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
 Listed = Literal["", "countries", "states", "nationalities", "languages", "occupations"]
 Sent = Sequence[tuple[str, str]]
@@ -84,6 +86,11 @@ class Field:
     def by_day(self) -> tuple[Field, ...]:
         """Its parts as people say them, the day first, and then what is said beside it."""
         return tuple(sorted(self.inner, key=lambda one: _DAY_FIRST.get(one.name, len(_DAY_FIRST))))
+
+    @property
+    def as_references(self) -> Field:
+        """Of a list of ids, the field in which they are chosen from what is offered, or typed."""
+        return replace(self, kind="references", inner=())
 
     @property
     def list(self) -> str:
@@ -222,10 +229,16 @@ class Posted:
         return tuple((name, value) for name, values in self.values.items() for value in values)
 
     def text(self, pointer: str) -> str:
-        return self.values.get(pointer, ("",))[-1]
+        """The last value of the input; of a day that was typed in parts what they say."""
+        return self._of(pointer)[-1]
 
     def all(self, pointer: str) -> tuple[str, ...]:
-        return tuple(one for one in self.values.get(pointer, ()) if one)
+        return tuple(one for one in self._of(pointer) if one)
+
+    def _of(self, pointer: str) -> tuple[str, ...]:
+        if (said := said_in_parts(self.values, pointer)) is not None:
+            return (said,)
+        return self.values.get(pointer, ("",))
 
     def rows(self, field: Field) -> int:
         """How many rows of the list were sent, empty ones with them; the form shows one at least.
@@ -312,7 +325,7 @@ def _value(field: Field, posted: Posted) -> Any:
         found = _object(field.inner, posted)
         # What must be there is refused field by field, not as a whole that is missing.
         return {} if found is _NOTHING and field.required else found
-    if field.kind == "several":
+    if field.kind in SEVERAL:
         return list(posted.all(field.pointer)) or _NOTHING
     if field.kind == "rows":
         rows = (_value(_optional(field.row(number)), posted) for number in range(posted.rows(field)))
@@ -335,11 +348,6 @@ def _number(text: str) -> Any:
         return text
     point = digits.replace(",", ".") if digits.count(",") == 1 and "." not in digits else digits
     return float(point) if _FRACTION.fullmatch(point) else text
-
-
-def latin(text: str) -> str:
-    """With Latin digits, and nothing round it. A superscript or a circled digit is none of a number: 1² is not 12."""
-    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
 def _json(text: str) -> Any:
@@ -367,7 +375,7 @@ def sent_of(fields: Iterable[Field], body: Mapping[str, Any]) -> Iterator[tuple[
 def _inputs(field: Field, value: Any) -> Iterator[tuple[str, str]]:
     if field.kind == "group":
         yield from sent_of(field.inner, value)
-    elif field.kind == "several":
+    elif field.kind in SEVERAL:
         yield from ((field.pointer, str(one)) for one in value)
     elif field.kind == "rows":
         for number, one in enumerate(value):

@@ -19,7 +19,7 @@ from shared.cases.named import listed_words
 from shared.identity.roles import Role
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
-from shared.web.pages.formatting import Formats, reference
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats, reference
 from shared.web.pages.formatting import name as proper_name
 from shared.web.pages.linked import page_for
 from shared.web.pages.offices import Times, office_names, times_for
@@ -29,8 +29,6 @@ from shared.web.pages.words import code_key, list_of, names_level, translations
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-# As many characters of an id as tell one case from another to people; the whole one stands in the address.
-REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes", "definition"})
 # What stands beside a case's status, or in what happened.
@@ -84,12 +82,16 @@ class Shown:
         times = times_for(definitions, principal, case, zones)
         return cls(language, lists or {}, times, principal.role, office_names(definitions, language), service)
 
-    def rows(self, seen: BaseModel, without: Collection[str] = ()) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the case's page shows apart, and those `without`."""
+    def rows(
+        self, seen: BaseModel, without: Collection[str] = (), *, names: Collection[str] | None = None
+    ) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that pages show apart, and those `without`; of `names` all
+        and these alone."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
         apart = APART | IN_HEADER | {*without}
-        return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
+        said = {name: one for name, one in fields.items() if (name not in apart if names is None else name in names)}
+        return tuple(self._rows(said, zoned))
 
     def own(self, seen: Seen) -> Markup:
         """What people call the case by."""
@@ -141,7 +143,9 @@ class Shown:
         if isinstance(value, BaseModel) and {"year", "month", "day"} <= type(value).model_fields.keys():
             said = value.model_dump()
             return Row(label, Formats(self.language).known(**{**said, "about": bool(said.get("about"))}))
-        if isinstance(value, (BaseModel, Mapping)):
+        if isinstance(value, Mapping):
+            return Row(label, inner=tuple(self._by_code(name, value, zoned)))
+        if isinstance(value, BaseModel):
             return Row(label, inner=self._inner(value, zoned))
         if isinstance(value, (tuple, list, frozenset)):
             plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
@@ -149,6 +153,16 @@ class Shown:
                 return Row(label, Formats(self.language).listed([self.value(name, one, zoned, word) for one in plain]))
             return Row(label, items=tuple(self._inner(one, zoned) for one in value))
         return Row(label, self.value(name, value, zoned, word))
+
+    def _by_code(self, name: str, value: Mapping[str, Any], zoned: str | None) -> Iterator[Row]:
+        """What is said by codes of the field's own list, as of consents; anything else by its fields."""
+        words = translations(self.language)
+        for code, one in value.items():
+            key = code_key(name, code)
+            if (said := words.gettext(key)) != key:
+                yield Row(said, self.value(name, one, zoned))
+            else:
+                yield from self._rows({code: one}, zoned)
 
     def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
         if not isinstance(value, BaseModel):
@@ -189,10 +203,17 @@ class Shown:
             raise ValueError("an instant is said by the rule for times")
         return self.times.zone(named)
 
-    def worded(self, name: str, value: Any) -> Markup | str:
-        """A value of JSON in words, as that of the field: each one of several, a language with its level."""
+    def summed_up(self, id: str, said: Sequence[tuple[str, Any]]) -> str:
+        """A case in one line: what people call it by, and what tells it from others."""
+        words = translations(self.language)
+        told = (f"{words.gettext(f'field:{name}')}: {self.worded(name, value)}" for name, value in said)
+        return " · ".join((id[:REFERENCE_CHARACTERS], *(Markup(one).striptags() for one in told)))  # noqa: S704
+
+    def worded(self, name: str, value: Any, *, either: bool = False) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several (`either`: any of which is enough), a
+        language with its level."""
         if isinstance(value, list):
-            return Formats(self.language).listed([self.worded(name, one) for one in value])
+            return Formats(self.language).listed([self.worded(name, one) for one in value], either=either)
         if isinstance(value, Mapping):
             return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
         return "" if value is None else self.value(name, value)
@@ -244,7 +265,7 @@ def _names_of(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
 
 
-def parts_of(seen: Seen, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
+def parts_of(seen: BaseModel, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
     """What another service shows a role on the page of a case: the field that names it, and the address of the part."""
     for path in named:
         name, value = path.rpartition(".")[2], found_at(seen, path)

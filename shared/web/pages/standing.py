@@ -23,6 +23,7 @@ from shared.store.port import Document
 from shared.web.acting import Served, stands_in
 from shared.web.callers import Granted
 from shared.web.timeline import Timeline
+from shared.web.weighing import Weighing
 from shared.zones import zone
 
 # Whoever works for an office does as well what these do, and records it; the case waits for them.
@@ -98,6 +99,14 @@ def acts_of(served: Served, document: Document, principal: Principal, open_verbs
     ranks = {verb: min(_rank(row, state) for row in rows[verb]) for verb in open_verbs}
     ranked = sorted(open_verbs, key=ranks.__getitem__)
     return tuple(Act(verb, verb == ranked[0] and ranks[verb] != _BY_THE_WAY) for verb in ranked)
+
+
+def held_up(open_verbs: Sequence[str], weighed: Weighing | None) -> tuple[list[str], list[Closed]]:
+    """What of it is really open, and what would be refused now for what it is decided by."""
+    shut = frozenset[str]() if weighed is None else weighed.shuts
+    rule = "" if weighed is None else weighed.rule
+    held = [Closed(one, rule, ()) for one in open_verbs if one in shut]
+    return [one for one in open_verbs if one not in shut], held
 
 
 # By how much a row moves its case: on to another state, within the one it is in, or by the way.

@@ -16,8 +16,8 @@ from markupsafe import Markup, escape
 
 from shared.store.narrowing import TAKEN_BY
 from shared.web.acting import Seen
-from shared.web.pages.formatting import reference
-from shared.web.pages.shown import REFERENCE_CHARACTERS, Shown, found_at
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, reference
+from shared.web.pages.shown import Shown, found_at
 from shared.web.pages.words import translations
 
 Column = Callable[[Seen], str]

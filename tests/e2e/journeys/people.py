@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 
-from tests.e2e.edge_world import OFFICE, PROGRAMME, running_programme, terms
+from tests.e2e.edge_world import OFFICE, PROGRAMME, asking_hosts, running_programme, terms
 from tests.e2e.journeys.steps import (
     acts,
     creates,
@@ -347,6 +347,21 @@ def cancelled_while_typing(walk: Walk) -> None:
     assert reader.shown("/title", "What was typed meanwhile")
 
 
+def asked_about_two(walk: Walk) -> None:
+    """Candidates of a programme that asks the host."""
+    people, code = walk.town.people, f"asking-{walk.cell.name}"
+    people.publish(asking_hosts(code))
+    assignment = people.assignment(walk.ids["institution"], programme=code, seats=1)
+    for name in ("wanted", "unwanted"):
+        walk.ids[name] = people.match(assignment, people.expert(programme=code))
+
+
+def own_institution(walk: Walk) -> None:
+    """The one whose assignment the walk has."""
+    path = f"/matching/v1/assignments/{walk.ids['assignment']}"
+    walk.ids["institution"] = str(walk.town.people.get(path).json()["terms"]["institution"])
+
+
 HOSTING: tuple[Step, ...] = (
     begins,
     enters(HOST),
@@ -383,6 +398,13 @@ HOST_JOURNEY: tuple[Step, ...] = (
     acts("placement/placements/{placement}", "complete"),
     stands("placement/placements/{placement}", "completed"),
     follows("main a[href$='/timeline']", "timeline"),
+    own_institution,
+    asked_about_two,
+    leads("matching/matches/{wanted}", "confirm-candidate"),
+    acts("matching/matches/{wanted}", "confirm-candidate"),
+    acts("matching/matches/{unwanted}", "refuse-candidate", {"/reason": "other_profile"}),
+    stands("matching/matches/{unwanted}", "not_selected"),
+    links_lead_somewhere(),
 )
 
 
@@ -398,6 +420,18 @@ def many_shortlisted(walk: Walk) -> None:
     people = walk.town.people
     walk.ids["assignment"] = people.assignment(people.institution(), seats=1)
     shortlisted(walk)
+
+
+def picks_a_shortlist(walk: Walk) -> None:
+    """From those who are offered, best first."""
+    reader, people = walk.reader, walk.town.people
+    walk.ids["listed"] = people.assignment(people.institution(), seats=1)
+    people.quiet()
+    reader.open(f"/matching/assignments/{walk.ids['listed']}/shortlist", "act")
+    reader.page.locator("input[name='/experts'][type=checkbox]").first.check()
+    reader.fill("/override_reason", "few_candidates")
+    reader.send(303)
+    reader.look("case")
 
 
 def chosen(verb: str, template: str) -> Step:
@@ -448,11 +482,13 @@ OFFICERS_MORNING: tuple[Step, ...] = (
     acts("registration/experts/{expert}", "take"),
     leads("registration/experts/{expert}", "screen"),
     acts("registration/experts/{expert}", "screen"),
+    shows("table.cards tbody .tag", 6),
     links_lead_somewhere(),
 )
 OFFICERS_DAY: tuple[Step, ...] = (
     *OFFICERS_MORNING,
     many_shortlisted,
+    picks_a_shortlist,
     opens("/registration/experts/{alike}/alike", "alike"),
     opens("/registration/experts/{expert}/files", "case_files"),
     opens("/registration/duplicates", "duplicates"),

@@ -20,6 +20,7 @@ from shared.web.pages.days import on_their_days
 from shared.web.pages.forms import Field, Posted
 from tests.integration.test_placement_http import PATH, confirmed, contracted, done
 from tests.integration.test_registration_http import registered
+from tests.unit.matching.facts import HOST, expert_id
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import held, reader
 from tests.unit.registration.serving import Serving
@@ -76,6 +77,11 @@ async def test_the_steps_that_are_missing_are_named_before_anybody_departs(place
     steps = [("Pre-departure training", "Still to be done"), ("Insurance", "Done")]
     assert [result(one) for one in (page, form.text, refused.text)] == [steps] * 3
     assert refused.status_code == 409
+    # What would be refused is no button: what is still to be done stands first, and is the only full one.
+    assert re.findall(r'<a class="button" href="[^"]*/([a-z-]*)"', page) == ["complete-step"]
+    assert f'href="{path}/depart"' not in page
+    shut = re.sub("<[^>]*>", "", page.partition("What is not possible now")[2].partition("</details>")[0])
+    assert "Record the departure" in shut
     assert (await placement.get(PATH)).json()["steps_missing"] == ["training"]
     detail = (await placement.post(f"{PATH}/depart", "officer")).json()["detail"]
     assert "training" in detail
@@ -96,7 +102,7 @@ async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> 
     app, keys, clock = placement.service.app, placement.keys, placement.clock
     async with reader("placement", app, keys, clock, "host", account=account) as host:
         form = await host.get(path)
-        assert 'name="/happened_at"' in form.text
+        assert 'name="/happened_at/day"' in form.text
         sent = held(form)
         early = await host.post(path, data={**sent, "/happened_at": day.date(98)})
         assert early.status_code == 409
@@ -167,3 +173,55 @@ def test_a_day_of_a_fact_that_must_have_one_is_said(days: int) -> None:
     found = on_their_days((required,), Posted({required.pointer: (typed,)}), UTC, now).text(required.pointer)
     assert found.startswith(typed)
     assert datetime.fromisoformat(found) <= now + timedelta(days=1 - min(days, 1))
+
+
+async def test_a_shortlist_is_chosen_from_those_who_are_open_to_the_office_and_a_reference_is_taken_too() -> None:
+    async with World() as world:
+        await world.others.host()
+        for place, name in enumerate(("ada", "bea", "cem")):
+            await world.others.expert(name, experience_years=12 - place)
+        await world.others.expert("far", office="tbilisi")
+        await world.run()
+        assignment = await world.assignment()
+        path = f"/matching/assignments/{assignment}/shortlist"
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            form = await officer.get(path)
+            offered = re.findall(
+                r'type="checkbox" name="/experts" value="([^"]*)"(?: checked)?> <span>([^<]*)<', form.text
+            )
+            # The best stands first; of another office nobody is named, and who is typed is chosen like the others.
+            assert [id for id, _ in offered] == [expert_id(name) for name in ("ada", "bea", "cem")]
+            assert [re.findall(r"Score: (\d+)", words) for _, words in offered] == [["100"]] * 3 or "Score" in offered[
+                0
+            ][1]
+            sent = {
+                **held(form),
+                "/experts": [expert_id("ada"), expert_id("bea")],
+                "/override_reason": "few_candidates",
+            }
+            wrong = await officer.post(path, data={**sent, "/experts": [expert_id("ada"), expert_id("far")]})
+            assert wrong.status_code == 409
+            assert f"{expert_id('far')[:8]}: " in wrong.text
+            assert re.search(rf'value="{expert_id("far")}" checked', wrong.text)
+            more = await officer.post(path, data={**sent, "more": "/experts"})
+            assert len(re.findall(r'name="/experts" value="[^"]*" checked', more.text)) == 2
+            done = await officer.post(path, data=sent)
+            assert done.status_code == 303, done.text
+        await world.run()
+        assert await world.states(assignment, "ada", "bea") == ["shortlisted", "shortlisted"]
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            again = (await officer.get(path)).text
+        assert re.findall(r'type="checkbox" name="/experts" value="([^"]*)"', again) == [expert_id("cem")]
+
+
+async def test_a_vacancy_says_what_kind_of_host_it_is_and_names_no_id_of_it() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.run()
+        assignment = await world.assignment()
+        how = ("matching", world.service.app, world.keys, world.clock)
+        async with reader(*how, "expert") as expert, reader(*how) as officer:
+            pages = [(await one.get(f"/matching/vacancies/{assignment}")).text for one in (expert, officer)]
+    assert [HOST[:8] in re.sub("<[^>]*>", "", page) for page in pages] == [False, False]
+    assert ["/registration/institutions/" in page for page in pages] == [False, True]
+    assert all("Public" in page for page in pages)
