@@ -149,7 +149,7 @@ class Registration:
             GivingBackPages(giving, definitions, settings.base_url),
             HandoverPages(handovers),
             DefinitionPages(definitions, self.ports.runtime, self._of(PROGRAMME)),
-            CopyPages(copied),
+            CopyPages(copied, definitions),
             AlikePages(duplicates, self._of(EXPERT)),
         )
         for router in (*(one.router for one in pages), *papers.pages):

@@ -24,6 +24,7 @@ from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands
 from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
+from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
 from shared.web.pages.asked_list import AskedList
 from shared.web.pages.bulk import fields_for_many
 from shared.web.pages.cases import DONE, known_to, newest_of
@@ -150,7 +151,6 @@ class ReadingPages:
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
-            notes, messages = self._notes(found, admitted)
             weighed = await served.weighs("", document, admitted)
             open_now, shut = held_up(found.open, weighed)
             return render(
@@ -168,9 +168,9 @@ class ReadingPages:
                 weighed=weighed,
                 cells=cells,
                 **_newest(timeline),
-                notes=notes,
-                messages=messages,
-                beside=_beside(served, document, admitted),
+                **self._written(found, admitted),
+                beside=[*beside_of(served, document, admitted)],
+                asked_for=self._asked_for(document, found, admitted, cells),
                 parts=_parts(served, found, document, admitted),
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
@@ -239,6 +239,15 @@ class ReadingPages:
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
 
+    def _asked_for(self, document: Document, found: Seen, admitted: Admitted, cells: Shown) -> AskedFor | None:
+        """What was asked for that one of the open verbs answers."""
+        asked = (asked_for(self._served, document, found, found.notes, admitted, cells, verb) for verb in found.open)
+        return next((one for one in asked if one is not None), None)
+
+    def _written(self, found: Seen, admitted: Admitted) -> dict[str, Any]:
+        notes, messages = self._notes(found, admitted)
+        return {"notes": notes, "messages": messages}
+
     def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
         """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
         rows = self._served.case.rows
@@ -260,14 +269,6 @@ def _address(request: Request, **otherwise: str) -> str:
 
 def _may(admitted: Admitted, resource: str, verb: str) -> bool:
     return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))
-
-
-def _beside(served: Served, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
-    """What the reader may look at besides: the verb, and its address; nothing for whoever is asked to take it over."""
-    if stands_in(document, admitted.principal, RECEIVING):
-        return []
-    there_are = (one for one in served.beside if one.is_there(document))
-    return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
 
 def _newest(timeline: Timeline) -> dict[str, Any]:
