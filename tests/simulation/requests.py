@@ -299,7 +299,7 @@ def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None =
         command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
         await service.replica.kernel.execute(MATCHES, match, command, cause)
 
-    reasons = {"decline": "family", "withdraw": "moved", "take-back": "mistake"}
+    reasons = {"decline": "family", "withdraw": "moved", "take-back": "mistake", "refuse-candidate": "other_profile"}
     said = {"reason": reasons[verb]} if verb in reasons else {}
     work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)
