@@ -51,11 +51,11 @@ def publish(
     for finding in findings_of(file):
         if finding.warning:
             print(said(file, finding), file=sys.stderr)
-    answer, known = asyncio.run(_published(read_definition(file), settings, base))
+    answer, known = asyncio.run(published(read_definition(file), settings, base))
     print(f"{answer['id']}: version {answer['version']}{', as it stands: nothing new' if known else ''}")
 
 
-async def _published(definition: Definition, settings: Settings, base: int | None) -> tuple[dict[str, Any], bool]:
+async def published(definition: Definition, settings: Settings, base: int | None = None) -> tuple[dict[str, Any], bool]:
     """The programme as it stands then, and whether it stood so before. `base`: the version that the file was made
     from; None for the one that stands."""
     content = definition.as_json()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.matching.domain.assignments import EXPERT
+from services.matching.domain.knowledge import NO_CONSENT
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS
 from services.matching.views import CriterionSeen, VacancySeen
-from services.matching.work.vacancies import FILTERS, Application, Vacancies, path_of
+from services.matching.work.vacancies import FILTERS, Application, Own, Vacancies, path_of
 from shared.contracts.matching.assignments import Modality
 from shared.errors import Problem
 from shared.programmes.definitions import Definitions
@@ -23,10 +26,13 @@ from shared.web.doors import entered
 from shared.web.lists import OF_EVERY_LIST, page_of, query
 from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing, newest_of
 from shared.web.pages.choices import Choices
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
-from shared.web.pages.kept import KEPT, KEY
+from shared.web.pages.kept import BACK, KEPT, KEY
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.linked import page_for
+from shared.web.pages.offices import times_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
@@ -112,6 +118,7 @@ class VacancyPages:
         fields = self._fields(admitted)
         if own is not None:
             fields, posted = _fields(officer=True), Posted({**posted.values, f"/{WHO}": (own.expert,)})
+        posted = on_their_days(fields, posted, self._zone(admitted), admitted.edge.runtime.now())
         sent: Body[Application] = bodies.body_of(Application, json_of(fields, posted))
         said = cause(request, admitted, path_of(id), key_of(posted), sent.digest, sent.model.happened_at)
         with entered(admitted):
@@ -133,6 +140,7 @@ class VacancyPages:
         shown = seen.model_copy(update={**dict.fromkeys(APART), "terms": _without_id(seen)})
         language = admitted.reader.language
         may = bool(admitted.edge.policy.allowed(admitted.principal, "applications", "create"))
+        consent = _consent(own, problems, admitted, id)
         return render(
             request,
             "vacancy.html",
@@ -146,10 +154,14 @@ class VacancyPages:
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
             matches=MATCH.name,
-            form=Form(language, self._fields(admitted), posted, problems),
+            consent=consent,
+            form=Form(language, self._fields(admitted), posted, () if consent else problems, zone=self._zone(admitted)),
             failed=bool(problems),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
         )
+
+    def _zone(self, admitted: Admitted) -> tzinfo:
+        return times_for(admitted.edge.definitions, admitted.principal).zone()
 
     def _fields(self, admitted: Admitted) -> tuple[Field, ...]:
         late = admitted.edge.policy.may_record_late(admitted.principal)
@@ -171,6 +183,15 @@ class VacancyPages:
             "modality": [(code, names.code("modality", code)) for code in get_args(Modality)],
         }
         return [(name, found[name]) for name in FILTERS if found[name]]
+
+
+def _consent(own: Own | None, problems: Sequence[Problem], admitted: Admitted, vacancy: str) -> str:
+    """Where an expert who was refused for want of the own consent gives it, and comes back here; empty for others."""
+    persons = page_for("person", admitted.principal.role)
+    if own is None or not persons or NO_CONSENT not in {one.rule for one in problems}:
+        return ""
+    back = urlencode({BACK: f"/matching{PATH}/{vacancy}"})
+    return f"{persons}/{own.person}/give-consent?{back}"
 
 
 def _without_id(seen: VacancySeen) -> Mapping[str, Any]:

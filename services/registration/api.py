@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from services.registration import definition_pages, messages, views
@@ -41,7 +42,7 @@ from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
 from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import Beside, Call, Served, Work
+from shared.web.acting import Begins, Beside, Call, News, Served, Work
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def served_cases(
             MessageSeen,
             messages.message,
             unsealed=previewed.to_its_reader,
+            news=News("template", "due_at", timedelta(days=14)),
             columns=("template", "to", "about", "due_at", "reason"),
         ),
     )
@@ -124,6 +126,7 @@ def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Serv
         outlasting=frozenset({"erase"}),
         tells=views.tells_of_person,
         columns=("office", "opened_at"),
+        begins={"correct-profile": _stands(works.profiles)},
         in_part=views.person_in_part,
     )
 
@@ -145,12 +148,20 @@ def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
         beside=(
             *_beside(lambda expert: str(expert["state"]["person"])),
             Beside(EXPERT.name, COMPARE, _comparison, _flagged),
-            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert))),
+            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert)), helps="provide-info"),
         ),
         section=SelectionSection,
+        begins={"provide-info": works.screening.begins},
         columns=("programme", "office", "registered_at", "channel", "reason"),
         weighs=weighs(works.criteria),
     )
+
+
+def _stands(profiles: Profiles) -> Begins:
+    async def begins(person: Document) -> Mapping[str, Any]:
+        return {"attributes": await profiles.that_stands(person["_id"])}
+
+    return begins
 
 
 def _definition(document: Document) -> str:

@@ -276,6 +276,7 @@ class Cases:
             "drafts_find": Ready,
             "experts_files_begin": lambda: self._expert("eligible"),
             "experts_files_read": self._filed,
+            "experts_files_remove": self._filing,
             "drafts_give_back": lambda: Ready(self._people.draft()),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
@@ -295,6 +296,8 @@ class Cases:
             "persons_withdraw_handover": lambda: self._proposed("persons"),
             "institutions_propose_handover": self._own_institution,
             "institutions_withdraw_handover": lambda: self._proposed("institutions"),
+            "saved_views_save": Ready,
+            "saved_views_remove": Ready,
             "handovers_find": self._offered,
             "handovers_accept": self._offered,
             "handovers_decline": self._offered,
@@ -374,6 +377,11 @@ class Cases:
         """Under an account of its own, as readings of identifiers are."""
         expert = self._expert("eligible")
         return replace(expert, file=self._people.file(expert.id), subject="reader")
+
+    def _filing(self) -> Ready:
+        """One that nobody has finished."""
+        expert = self._expert("eligible")
+        return replace(expert, file=self._people.begun_file(expert.id))
 
     def _shared(self, service: str, cases: str, verb: str) -> Callable[[], Ready]:
         """What officers do with cases of every kind that they work on; KeyError for another verb."""

@@ -197,11 +197,14 @@ class People:
         (found,) = self.done("/registration/v1/drafts/find", asked)["items"]
         return str(found["id"])
 
+    def begun_file(self, expert: str, size: int = len(PDF), name: str = "scan.pdf", **how: Any) -> str:
+        body = {"document": "diploma", "media_type": "application/pdf", "size": size, "name": name}
+        return str(self.done(f"/registration/v1/experts/{expert}/files", body, **how)["id"])
+
     def file(self, expert: str, content: bytes = PDF, name: str = "scan.pdf", **how: Any) -> str:
         """One that is kept, of the case."""
-        body = {"document": "diploma", "media_type": "application/pdf", "size": len(content), "name": name}
         path = f"/registration/v1/experts/{expert}/files"
-        id = self.done(path, body, **how)["id"]
+        id = self.begun_file(expert, len(content), name, **how)
         headers = self.headers(how.get("role", "officer"), OFFICE, how.get("subject", ""))
         headers |= {"Content-Type": "application/partial-upload", "Upload-Offset": "0", "Upload-Complete": "?1"}
         answer = self.http.patch(f"{path}/{id}", content=content, headers=headers)

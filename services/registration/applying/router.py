@@ -44,9 +44,10 @@ from shared.web.pages.languages import language_of
 from shared.web.pages.readers import check_same_site
 from shared.web.pages.receipt import receipt_file, text_of_receipt
 from shared.web.pages.sent import sent_form
+from shared.web.pages.words import translations
 
 CREATE = "create"
-DONE = "done"
+DONE, CONSENTS = "done", "/consents"
 # The box under the address of mail, in the part that asks for it: it is no part of the application.
 REMINDS, ASKS_REMINDERS = "reminds", "contact"
 
@@ -343,6 +344,7 @@ class Applying:
     async def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
         posted = Posted.of(opened.typed).packed(self._fields)
         forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
+        answers = {name: _answers(form) for name, form in forms.items()}
         problems = refused or self._problems(opened)
         whole = self._form(request, opened, self._fields, posted, problems)
         led = [(self._leads(problem), words) for problem, (_, words) in zip(problems, whole.summary, strict=True)]
@@ -351,7 +353,7 @@ class Applying:
             "application_check.html",
             status,
             opened=opened,
-            forms=forms,
+            answers=answers,
             problems=led,
             failed=bool(refused),
             closed=self._closed(self._of(opened)),
@@ -364,6 +366,21 @@ class Applying:
         if not problem.pointer:
             return ""
         return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
+
+
+def _answers(form: Form) -> list[tuple[str, str]]:
+    """What the part says: each consent with its answer, for one that is not given is an answer too."""
+    words = translations(form.language)
+    said = [one for one in form.fields if one.pointer != CONSENTS]
+    answers = list(replace(form, fields=tuple(said)).answers)
+    for one in form.fields:
+        if one.pointer == CONSENTS:
+            given = form.values(one)
+            answers += [
+                (text, words.gettext("Given") if code in given else words.gettext("Not given"))
+                for code, text in form.options(one)
+            ]
+    return answers
 
 
 def _criteria(definition: Definition) -> list[Any]:

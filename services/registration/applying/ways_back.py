@@ -43,7 +43,7 @@ class WaysBackPages:
 
     async def ask(self, request: Request) -> Response:
         self._offered()
-        return self._browsing.page(request, "draft_lost.html", typed="", problem="", failed=False)
+        return self._browsing.page(request, "draft_lost.html", name=TYPED, typed="", problem="", failed=False)
 
     async def asked(self, request: Request) -> Response:
         """The same for every address: what comes of it is looked at afterwards."""
@@ -53,7 +53,9 @@ class WaysBackPages:
         address = mail_address(typed)
         if address is None:
             problem = rule_of("missing" if not typed.strip() else "string_pattern_mismatch")
-            return self._browsing.page(request, "draft_lost.html", 422, typed=typed, problem=problem, failed=True)
+            return self._browsing.page(
+                request, "draft_lost.html", 422, name=TYPED, typed=typed, problem=problem, failed=True
+            )
         self._opening.count_link(request)
         await self._ways_back.ask(address, language_of(request, None))
         return RedirectResponse(f"{LOST}/asked", 303)

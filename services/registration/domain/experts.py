@@ -381,6 +381,7 @@ MOVES: tuple[Move, ...] = (
         ExpertInfoProvided,
         body=ProvidedInfo,
         by=BY_EXPERT,
+        answers="request-info",
         needs=states("person"),
         refuses=("code_not_listed", NEEDED, "timeline_full", "valid_in_the_future", *LIVES),
         example=examples.PROFILE,

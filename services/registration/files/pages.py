@@ -39,7 +39,7 @@ from shared.web.pages.standing import zone_of
 
 class CaseFilePages:
     """`GET`, `POST /experts/{id}/files`, and below it `POST /whole/{document}`, `GET`, `PATCH /{file}`, `POST
-    /{file}/read`."""
+    /{file}/remove` and `/{file}/read`."""
 
     def __init__(self, files: CaseFiles) -> None:
         self._files = files
@@ -50,6 +50,7 @@ class CaseFilePages:
             (f"{PATH}/whole/{{document}}", "POST", self._whole()),
             (f"{PATH}/{{file}}", "GET", self._progress()),
             (f"{PATH}/{{file}}", "PATCH", self._receive()),
+            (f"{PATH}/{{file}}/remove", "POST", self._remove()),
             (f"{PATH}/{{file}}/read", "POST", self._read()),
         ):
             self.router.add_api_route(path, endpoint, methods=[method])
@@ -124,6 +125,17 @@ class CaseFilePages:
             return found if isinstance(found, Response) else Response(None, 204, headers_of(found))
 
         return receive
+
+    def _remove(self) -> Callable[..., Any]:
+        async def remove(
+            id: str, file: str, request: Request, admitted: Admitted = Depends(reading_as(EXPERT.name, ADD))
+        ) -> Response:
+            check_forgery(request, dict(await sent_form(request)), admitted.reader)
+            expert = await admitted.load(EXPERTS.name, id_of(id))
+            await self._files.remove(expert, id_of(file), admitted)
+            return RedirectResponse(_at(expert), 303)
+
+        return remove
 
     def _read(self) -> Callable[..., Any]:
         async def read(

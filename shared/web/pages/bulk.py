@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import cached_property
 from typing import Any
 
@@ -110,7 +111,7 @@ class BulkPages:
         chosen, key = [_chosen(one) for one in _once(posted.all(CHOSEN))], key_of(posted)
         try:
             fields, now = self._verbs[together.move.verb], admitted.edge.runtime.now()
-            said = on_their_days(fields, posted, times_for(admitted.edge.definitions, admitted.principal).zone(), now)
+            said = on_their_days(fields, posted, _zone(admitted), now)
             sent = bodies.body_of(together.move.body, json_of(fields, said))
         except Refusal as refusal:
             looked = [await self._found(together, one.id) for one in chosen]
@@ -172,7 +173,7 @@ class BulkPages:
             "bulk.html",
             422 if problems else 200,
             **self._context(request, admitted, together),
-            form=Form(language, self._verbs[together.move.verb], posted, problems, lists),
+            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, zone=_zone(admitted)),
             failed=bool(problems),
             possible=possible,
             refused=[one for one in looked if one not in possible],
@@ -251,3 +252,8 @@ def _chosen(text: str) -> Chosen:
     id, _, version = text.partition(":")
     known = version.isascii() and version.isdecimal() and len(version) <= _VERSION_DIGITS
     return Chosen(id, int(version) if known else 0)
+
+
+def _zone(admitted: Admitted) -> tzinfo:
+    """In which what is said of many cases at once is reckoned: that of the reader's office."""
+    return times_for(admitted.edge.definitions, admitted.principal).zone()

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, tzinfo
 
 from shared.clock import text_of
-from shared.web.pages.forms import Field, Posted, latin
+from shared.web.pages.forms import Field, Posted
+from shared.web.pages.typed_dates import latin, without_parts
 
 
 def on_their_days(fields: Iterable[Field], posted: Posted, zone: tzinfo, now: datetime) -> Posted:
@@ -19,7 +20,7 @@ def on_their_days(fields: Iterable[Field], posted: Posted, zone: tzinfo, now: da
     found = dict(posted.values)
     for one in fields:
         if one.kind == "instant" and (day := _day(posted.text(one.pointer))) is not None:
-            found[one.pointer] = (_instant_on(day, zone, now, one),)
+            found = {**without_parts(found, one.pointer), one.pointer: (_instant_on(day, zone, now, one),)}
     return Posted(found)
 
 

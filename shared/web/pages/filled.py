@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, tzinfo
 from functools import cached_property
 
 from shared.errors import Problem
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
 from shared.web.pages.forms import SEVERAL, Field, Posted, leaves, said_in
 from shared.web.pages.standard_names import LISTED, Names
+from shared.web.pages.typed_dates import ZONE, latin, part_shown
 from shared.web.pages.words import names_level, translations
+from shared.zones import zone_names
 
 Option = tuple[str, str]
 # What is said of a rule that no catalogue has words for.
@@ -20,7 +23,8 @@ INVALID = "invalid"
 @dataclass(frozen=True)
 class Form:
     """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts. `about`: the
-    verb and the kind of case, by which a hint may be another one than elsewhere."""
+    verb and the kind of case, by which a hint may be another one than elsewhere. `zone`: in which instants are typed.
+    """
 
     language: str
     fields: tuple[Field, ...]
@@ -28,6 +32,7 @@ class Form:
     problems: Sequence[Problem] = ()
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     about: tuple[str, ...] = ()
+    zone: tzinfo = UTC
 
     def hint(self, one: Field) -> str:
         """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of
@@ -80,6 +85,15 @@ class Form:
 
     def value(self, one: Field) -> str:
         return self.typed.text(one.pointer)
+
+    def part(self, one: Field, name: str) -> str:
+        """What stands in that part of a day or an instant."""
+        return part_shown(self.typed.values, one.pointer, name, self.zone)
+
+    def zone_of(self, one: Field) -> str:
+        """In which the instant is typed: as it was when it was sent, else the form's."""
+        sent = self.typed.text(f"{one.pointer}/{ZONE}")
+        return sent if sent in zone_names() else str(self.zone)
 
     def values(self, one: Field) -> tuple[str, ...]:
         return self.typed.all(one.pointer)
@@ -155,8 +169,16 @@ class Form:
 
     def answer(self, one: Field) -> list[str]:
         """What was typed or chosen in the field, in words."""
+        if one.kind == "date":
+            return [self._said_of_date(value) for value in self.values(one)]
         texts = dict(self.options(one)) if self.is_chosen(one) or one.kind in SEVERAL else {}
         return [texts.get(value, value) for value in self.values(one)]
+
+    def _said_of_date(self, value: str) -> str:
+        try:
+            return Formats(self.language).date(date.fromisoformat(latin(value))).striptags()
+        except ValueError:
+            return value
 
     @property
     def summary(self) -> list[Option]:

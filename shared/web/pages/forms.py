@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
+from shared.web.pages.typed_dates import latin, said_in_parts
 
 Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "references", "group", "rows", "json"]
 # Of what several are chosen under one name.
@@ -229,10 +229,16 @@ class Posted:
         return tuple((name, value) for name, values in self.values.items() for value in values)
 
     def text(self, pointer: str) -> str:
-        return self.values.get(pointer, ("",))[-1]
+        """The last value of the input; of a day that was typed in parts what they say."""
+        return self._of(pointer)[-1]
 
     def all(self, pointer: str) -> tuple[str, ...]:
-        return tuple(one for one in self.values.get(pointer, ()) if one)
+        return tuple(one for one in self._of(pointer) if one)
+
+    def _of(self, pointer: str) -> tuple[str, ...]:
+        if (said := said_in_parts(self.values, pointer)) is not None:
+            return (said,)
+        return self.values.get(pointer, ("",))
 
     def rows(self, field: Field) -> int:
         """How many rows of the list were sent, empty ones with them; the form shows one at least.
@@ -342,11 +348,6 @@ def _number(text: str) -> Any:
         return text
     point = digits.replace(",", ".") if digits.count(",") == 1 and "." not in digits else digits
     return float(point) if _FRACTION.fullmatch(point) else text
-
-
-def latin(text: str) -> str:
-    """With Latin digits, and nothing round it. A superscript or a circled digit is none of a number: 1² is not 12."""
-    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
 def _json(text: str) -> Any:

@@ -14,7 +14,9 @@ from shared.web.pages.forms import Field
 Typed = Iterator[tuple[str, tuple[str, ...]]]
 
 
-def prefilled(fields: Iterable[Field], names: Sequence[str], seen: Seen) -> dict[str, tuple[str, ...]]:
+def prefilled(
+    fields: Iterable[Field], names: Sequence[str], seen: Seen | Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
     """By the names of the inputs, what the reader sees of these fields of the case or its parts (`contact.often`)."""
     places = {path.rpartition(".")[2]: path for path in names}
     known = ((one, reduce(_of, places[one.name].split("."), seen)) for one in fields if one.name in places)

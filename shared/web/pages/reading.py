@@ -24,6 +24,7 @@ from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands
 from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
+from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
 from shared.web.pages.asked_list import AskedList
 from shared.web.pages.bulk import fields_for_many
 from shared.web.pages.cases import DONE, known_to, newest_of
@@ -72,19 +73,15 @@ class ReadingPages:
             known = newest_of(definitions)
             lists = self._lists(known, admitted)
             cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
-            columns = labelled(columns_of(served.columns, shown), admitted.reader.language)
-            beside = {
-                **self._narrowing(role, of),
-                **self._for_many(narrowed, admitted, asked if documents else None),
-            }
+            beside = self._for_many(narrowed, admitted, asked if documents else None)
+            beside |= {**self._narrowing(role, of), **self._columns(of, shown, admitted.reader.language)}
             return render(
                 request,
                 "list.html",
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                rows=self._table(cells, columns, admitted, beside).rows(shown),
-                columns=columns,
+                rows=self._table(cells, admitted, beside).rows(shown),
                 cells=cells,
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
@@ -94,16 +91,22 @@ class ReadingPages:
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
                 further="after" in narrowed.query_params,
+                saved=_address(narrowed),
                 file=f"{served.name}/{FILE}{_address(narrowed, limit='')}",
                 rows_at_most=ROWS_AT_MOST,
             )
 
         return endpoint
 
-    def _table(self, cells: Shown, columns: Columns, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
+    def _table(self, cells: Shown, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
         name, account = self._served.name, admitted.principal.account if beside["taken"] else None
         address = f"/{admitted.edge.service}/{name}"
-        return Table(cells, name, address, columns, bool(beside["together"]), beside["flags"], account)
+        return Table(cells, name, address, beside["columns"], bool(beside["together"]), beside["flags"], account)
+
+    def _columns(self, of: AskedList, shown: list[Seen], language: str) -> dict[str, Columns]:
+        """Those of which the reader is told something, and of these the ones that were chosen."""
+        told = labelled(columns_of(self._served.columns, shown), language)
+        return {"told": told, "columns": [one for one in told if one[0] in of.columns_of(self._served.columns)]}
 
     def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
         """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
@@ -120,7 +123,7 @@ class ReadingPages:
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
         together = [] if asked is None else self._together(admitted, asked)
-        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="")}
+        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="", columns="")}
 
     def _together(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
         """What the reader may do to many cases of the list at once, in some state that the list has."""
@@ -150,7 +153,6 @@ class ReadingPages:
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
-            notes, messages = self._notes(found, admitted)
             weighed = await served.weighs("", document, admitted)
             open_now, shut = held_up(found.open, weighed)
             return render(
@@ -168,9 +170,9 @@ class ReadingPages:
                 weighed=weighed,
                 cells=cells,
                 **_newest(timeline),
-                notes=notes,
-                messages=messages,
-                beside=_beside(served, document, admitted),
+                **self._written(found, admitted),
+                beside=[*beside_of(served, document, admitted)],
+                asked_for=self._asked_for(document, found, admitted, cells),
                 parts=_parts(served, found, document, admitted),
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
@@ -239,6 +241,15 @@ class ReadingPages:
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
 
+    def _asked_for(self, document: Document, found: Seen, admitted: Admitted, cells: Shown) -> AskedFor | None:
+        """What was asked for that one of the open verbs answers."""
+        asked = (asked_for(self._served, document, found, found.notes, admitted, cells, verb) for verb in found.open)
+        return next((one for one in asked if one is not None), None)
+
+    def _written(self, found: Seen, admitted: Admitted) -> dict[str, Any]:
+        notes, messages = self._notes(found, admitted)
+        return {"notes": notes, "messages": messages}
+
     def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
         """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
         rows = self._served.case.rows
@@ -260,14 +271,6 @@ def _address(request: Request, **otherwise: str) -> str:
 
 def _may(admitted: Admitted, resource: str, verb: str) -> bool:
     return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))
-
-
-def _beside(served: Served, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
-    """What the reader may look at besides: the verb, and its address; nothing for whoever is asked to take it over."""
-    if stands_in(document, admitted.principal, RECEIVING):
-        return []
-    there_are = (one for one in served.beside if one.is_there(document))
-    return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
 
 
 def _newest(timeline: Timeline) -> dict[str, Any]:

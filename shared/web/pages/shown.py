@@ -82,12 +82,16 @@ class Shown:
         times = times_for(definitions, principal, case, zones)
         return cls(language, lists or {}, times, principal.role, office_names(definitions, language), service)
 
-    def rows(self, seen: BaseModel, without: Collection[str] = ()) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the case's page shows apart, and those `without`."""
+    def rows(
+        self, seen: BaseModel, without: Collection[str] = (), *, names: Collection[str] | None = None
+    ) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that pages show apart, and those `without`; of `names` all
+        and these alone."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
         apart = APART | IN_HEADER | {*without}
-        return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
+        said = {name: one for name, one in fields.items() if (name not in apart if names is None else name in names)}
+        return tuple(self._rows(said, zoned))
 
     def own(self, seen: Seen) -> Markup:
         """What people call the case by."""
@@ -139,7 +143,9 @@ class Shown:
         if isinstance(value, BaseModel) and {"year", "month", "day"} <= type(value).model_fields.keys():
             said = value.model_dump()
             return Row(label, Formats(self.language).known(**{**said, "about": bool(said.get("about"))}))
-        if isinstance(value, (BaseModel, Mapping)):
+        if isinstance(value, Mapping):
+            return Row(label, inner=tuple(self._by_code(name, value, zoned)))
+        if isinstance(value, BaseModel):
             return Row(label, inner=self._inner(value, zoned))
         if isinstance(value, (tuple, list, frozenset)):
             plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
@@ -147,6 +153,16 @@ class Shown:
                 return Row(label, Formats(self.language).listed([self.value(name, one, zoned, word) for one in plain]))
             return Row(label, items=tuple(self._inner(one, zoned) for one in value))
         return Row(label, self.value(name, value, zoned, word))
+
+    def _by_code(self, name: str, value: Mapping[str, Any], zoned: str | None) -> Iterator[Row]:
+        """What is said by codes of the field's own list, as of consents; anything else by its fields."""
+        words = translations(self.language)
+        for code, one in value.items():
+            key = code_key(name, code)
+            if (said := words.gettext(key)) != key:
+                yield Row(said, self.value(name, one, zoned))
+            else:
+                yield from self._rows({code: one}, zoned)
 
     def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
         if not isinstance(value, BaseModel):

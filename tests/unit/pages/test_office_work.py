@@ -102,7 +102,7 @@ async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> 
     app, keys, clock = placement.service.app, placement.keys, placement.clock
     async with reader("placement", app, keys, clock, "host", account=account) as host:
         form = await host.get(path)
-        assert 'name="/happened_at"' in form.text
+        assert 'name="/happened_at/day"' in form.text
         sent = held(form)
         early = await host.post(path, data={**sent, "/happened_at": day.date(98)})
         assert early.status_code == 409
