@@ -19,6 +19,7 @@ from services.registration.applying.ways_back import WaysBackPages
 from services.registration.definition_pages import DefinitionPages
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.programmes import PROGRAMME
+from services.registration.domain.saved_views import SAVED_VIEWS
 from services.registration.entrance.cookies import Cookies
 from services.registration.entrance.entering import Entrance
 from services.registration.entrance.front import front_router
@@ -43,6 +44,10 @@ from services.registration.readings.alike import AlikePages, alike_router
 from services.registration.readings.api import RIGHTS, readings_router
 from services.registration.readings.copying import Copying, CopyPages, copying_router
 from services.registration.readings.pages import ReadingPages
+from services.registration.saved_views import api as saved_views
+from services.registration.saved_views import pages as saved_view_pages
+from services.registration.saved_views.api import saved_views_router
+from services.registration.saved_views.pages import SavedViewPages
 from services.registration.settings import Issued
 from services.registration.store import ACCOUNTS, COLLECTIONS, DRAFTS, EXPERTS, FILES, INSTITUTIONS, PERSONS, SHADOWS
 from services.registration.work.case_files import CaseFiles
@@ -67,6 +72,7 @@ from services.registration.work.recipients import Recipients
 from services.registration.work.registering import EXPERT_REGISTRATION, Registering
 from services.registration.work.reminding import Reminding
 from services.registration.work.reviewing import Reviewing
+from services.registration.work.saving_views import SavingViews
 from services.registration.work.screening import Screening
 from services.registration.work.sending import Sending
 from services.registration.work.sessions import Sessions
@@ -141,13 +147,15 @@ class Registration:
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
         edge += [*papers.edge, files_router(self.files), copying_router(copied)]
-        edge += [handovers_router(handovers)]
+        views = SavingViews(self.replica)
+        edge += [handovers_router(handovers), saved_views_router(views)]
         app = self._served(giving, edge, settings)
         pages = (
             CaseFilePages(self.files),
             ReadingPages(self.readings),
             GivingBackPages(giving, definitions, settings.base_url),
             HandoverPages(handovers),
+            SavedViewPages(views),
             DefinitionPages(definitions, self.ports.runtime, self._of(PROGRAMME)),
             CopyPages(copied, definitions),
             AlikePages(duplicates, self._of(EXPERT)),
@@ -182,12 +190,14 @@ class Registration:
                 *copying.RIGHTS,
                 *giving_back.RIGHTS,
                 *answering.RIGHTS,
+                *saved_views.RIGHTS,
                 *PAPER_RIGHTS,
             ),
             subjects_of=self.work.handing_over.subjects_of,
             further=(
                 Further("lost-codes", giving_back.link, ("drafts", "find")),
                 Further(answering.HANDOVERS, answering.link, (answering.HANDOVERS, "find")),
+                Further(SAVED_VIEWS, saved_view_pages.link, (SAVED_VIEWS, "list")),
                 Further(definition_pages.CHECK, definition_pages.link, (PROGRAMME.name, "publish")),
             ),
         )

@@ -201,6 +201,14 @@ WAYS_BACK = Collection("ways_back")
 # By account, how much of identifiers it has read lately.
 READERS = Collection("readers")
 
+
+def _shared_with(document: Document) -> list[str]:
+    return sorted({one["office"] for one in (document.get("state") or {}).get("views", ()) if one["shared"]})
+
+
+# By account, the lists that it saved; found by the offices with which some are shared.
+VIEWS = Collection("saved_views", {"office": Index(_shared_with)})
+
 COLLECTIONS = (
     PROGRAMMES.collection,
     PERSONS.collection,
@@ -212,6 +220,7 @@ COLLECTIONS = (
     WAYS_BACK,
     MESSAGES.collection,
     READERS,
+    VIEWS,
     FILES,
     FILE_PIECES,
     *AUDIT_COLLECTIONS,

@@ -35,8 +35,8 @@ PERCENTILE = 95
 SLOW = "Chromium at 400 kbit/s and 400 ms latency, put there by its own protocol; "
 USABLE = "until the first contentful paint, which waits for the style sheet and not for the script"
 PRETALX = (
-    "pretalx 2026.2.1 is not set up by this bench: beside its packages it needs settings, a database with its "
-    "migrations, built style sheets, and an event with 200 submissions of its own"
+    "pretalx 2026.2.1 asks for Python 3.13 and, outside of its debug mode, for a Redis server, without which the first "
+    "step of its form answers 500 (connection refused); this bench starts none"
 )
 
 

@@ -296,6 +296,8 @@ class Cases:
             "persons_withdraw_handover": lambda: self._proposed("persons"),
             "institutions_propose_handover": self._own_institution,
             "institutions_withdraw_handover": lambda: self._proposed("institutions"),
+            "saved_views_save": Ready,
+            "saved_views_remove": Ready,
             "handovers_find": self._offered,
             "handovers_accept": self._offered,
             "handovers_decline": self._offered,

@@ -402,6 +402,7 @@ def owned(people: People) -> dict[str, Case]:
         "messages": Case(people.message("sent", expert), me),
         "drafts": Case(people.draft()),
         "handovers": Case(""),
+        "saved-views": Case(""),
         # Papers that name a person, by the cases of other services that registration has heard of.
         "offers": Case(match, me),
         "certificates": Case(placement, me),

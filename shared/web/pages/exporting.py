@@ -45,7 +45,8 @@ def _exporting(served: Served, behind: Behind) -> Callable[..., Any]:
         cells = Shown.to(admitted, lists, zones=zones_of(known))
         name = f"{served.name}-first-{len(found)}" if cut else served.name
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return packed(request, csv_of(_rows(served, cells, found, cut=cut)), None, CSV, headers)
+        paths = asked.columns_of(columns_of(served.columns, found))
+        return packed(request, csv_of(_rows(served, cells, found, paths, cut=cut)), None, CSV, headers)
 
     return endpoint
 
@@ -65,8 +66,8 @@ async def _all_of(asked: AskedList, served: Served, admitted: Admitted) -> tuple
     return found, place is not None
 
 
-def _rows(served: Served, cells: Shown, found: Sequence[Seen], *, cut: bool) -> list[list[str]]:
-    words, columns = translations(cells.language), labelled(columns_of(served.columns, found), cells.language)
+def _rows(served: Served, cells: Shown, found: Sequence[Seen], paths: Sequence[str], *, cut: bool) -> list[list[str]]:
+    words, columns = translations(cells.language), labelled(paths, cells.language)
     rows = [[words.gettext("Reference"), words.gettext("Status"), *(label for _, label in columns)]]
     for seen in found:
         status = words.gettext(f"state:{served.name}:{seen.state}")

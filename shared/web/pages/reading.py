@@ -73,19 +73,15 @@ class ReadingPages:
             known = newest_of(definitions)
             lists = self._lists(known, admitted)
             cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
-            columns = labelled(columns_of(served.columns, shown), admitted.reader.language)
-            beside = {
-                **self._narrowing(role, of),
-                **self._for_many(narrowed, admitted, asked if documents else None),
-            }
+            beside = self._for_many(narrowed, admitted, asked if documents else None)
+            beside |= {**self._narrowing(role, of), **self._columns(of, shown, admitted.reader.language)}
             return render(
                 request,
                 "list.html",
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                rows=self._table(cells, columns, admitted, beside).rows(shown),
-                columns=columns,
+                rows=self._table(cells, admitted, beside).rows(shown),
                 cells=cells,
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
@@ -95,16 +91,22 @@ class ReadingPages:
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
                 further="after" in narrowed.query_params,
+                saved=_address(narrowed),
                 file=f"{served.name}/{FILE}{_address(narrowed, limit='')}",
                 rows_at_most=ROWS_AT_MOST,
             )
 
         return endpoint
 
-    def _table(self, cells: Shown, columns: Columns, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
+    def _table(self, cells: Shown, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
         name, account = self._served.name, admitted.principal.account if beside["taken"] else None
         address = f"/{admitted.edge.service}/{name}"
-        return Table(cells, name, address, columns, bool(beside["together"]), beside["flags"], account)
+        return Table(cells, name, address, beside["columns"], bool(beside["together"]), beside["flags"], account)
+
+    def _columns(self, of: AskedList, shown: list[Seen], language: str) -> dict[str, Columns]:
+        """Those of which the reader is told something, and of these the ones that were chosen."""
+        told = labelled(columns_of(self._served.columns, shown), language)
+        return {"told": told, "columns": [one for one in told if one[0] in of.columns_of(self._served.columns)]}
 
     def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
         """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
@@ -121,7 +123,7 @@ class ReadingPages:
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
         together = [] if asked is None else self._together(admitted, asked)
-        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="")}
+        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="", columns="")}
 
     def _together(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
         """What the reader may do to many cases of the list at once, in some state that the list has."""
