@@ -68,8 +68,12 @@ def run_batch(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for job in jobs:
-            _run_job(connection, job)
+        if not all(_run_bare(connection, job) for job in jobs):
+            # Seldom: a job raised after it had written something, so all of them run once more, each behind a mark.
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                _run_job(connection, job)
     except sqlite3.Error as error:
         _give_up(connection, jobs, Unavailable, f"the file cannot be written ({error_name(error)})")
         return
@@ -81,7 +85,20 @@ def run_batch(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         _give_up(connection, jobs, Unavailable if undone else UnknownOutcome, text)
 
 
+def _run_bare(connection: sqlite3.Connection, job: Job) -> bool:
+    """Whether nothing has to be undone: most of those that raise (a conflict) have written nothing."""
+    before, job.error = connection.total_changes, None
+    try:
+        job.result = job.work(connection)
+    except Exception as error:
+        if ends_batch(error):
+            raise
+        job.error = error
+    return job.error is None or connection.total_changes == before
+
+
 def _run_job(connection: sqlite3.Connection, job: Job) -> None:
+    job.error = None
     connection.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)
