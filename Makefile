@@ -43,6 +43,7 @@ browser: ## installs Chromium and fonts for the tests of pages, where apt-get is
 screenshots: $(VENV)/.dev ## the pictures of the documents, from the tests of pages
 	mkdir -p docs/images
 	SCREENSHOTS=docs/images $(BIN)/python -m pytest -m "not long" tests/e2e/test_pages.py $(ARGS)
+	for one in docs/images/*.png; do grep -q "images/$$(basename $$one)" README.md docs/*.md || rm $$one; done
 
 journeys: $(VENV)/.dev ## the long form of pages: every journey in each language and width, lines and sessions killed
 	$(BIN)/python -m pytest -m long tests/e2e/test_pages.py $(ARGS)

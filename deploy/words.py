@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -30,14 +30,17 @@ from shared.contracts.registration.persons import Attributes
 from shared.errors import UNKNOWN_FIELD, rule_of
 from shared.identity.rights import OPERATION
 from shared.identity.roles import ROLES
+from shared.messaging.shadow import PARKED_FOR
 from shared.programmes.eligibility import FailedCriterion
 from shared.programmes.fact_words import AMOUNTS, CODED_ATTRIBUTES, CODES, IDS, KINDS, NUMBERS
 from shared.programmes.loader import load_definition
 from shared.programmes.model import Definition, editor_schema
 from shared.programmes.sections.selection import Component
+from shared.web.backlog import PARTS, Unfinished
 from shared.web.contract import contract
 from shared.web.operation import DropReason
 from shared.web.pages.languages import LANGUAGES
+from shared.web.pages.operation import PARKED, UNFINISHED
 from shared.web.pages.standard_names import states_named_here
 from shared.web.pages.words import CATALOGUES, catalogue, code_key
 from shared.web.problems import REFUSED, RULE_OF_STATUS
@@ -120,8 +123,17 @@ msgstr ""
 def needed() -> frozenset[Message]:
     """Every message that a catalogue has to hold: a hint where the English catalogue has one."""
     named, english = frozenset(keys()), catalogue("en")
-    hints = (f"hint:{key.partition(':')[2]}" for key in named if key.startswith("field:"))
-    return frozenset({*named, *sentences(), *(hint for hint in hints if hint in english)})
+    return frozenset({*named, *sentences(), *(key for one in english if is_hint(key := str(one.id), named))})
+
+
+def is_hint(key: str, named: Collection[str]) -> bool:
+    """Whether it is one sentence below a field: wherever that stands, or in a group, a verb or a kind of case."""
+    if not key.startswith("hint:"):
+        return False
+    where, _, name = key.removeprefix("hint:").rpartition(":")
+    return f"field:{name}" in named and (
+        not where or any(f"{one}:{where}" in named for one in ("field", "verb", "case"))
+    )
 
 
 def keys() -> Iterator[str]:
@@ -142,6 +154,8 @@ def keys() -> Iterator[str]:
         yield from _of_contract(contract(built(service).app, service))
     yield from _of_indicators()
     yield from (code_key("drop", reason) for reason in get_args(DropReason))
+    yield from (code_key(PARKED, kind) for kind in PARKED_FOR)
+    yield from (code_key(UNFINISHED, name) for name in Unfinished.model_fields if name not in PARTS)
     yield from (f"part:{part}" for part in Definition.model_fields)
     definition = editor_schema()
     yield from (f"rule:{rule}" for rule in _rules_of_schemas([definition], definition["$defs"]))

@@ -42,18 +42,22 @@ def publish(
     file: FileArgument,
     url: Annotated[str | None, typer.Option(help="The running system.")] = None,
     data: Annotated[Path | None, typer.Option(help="The system's data folder, for its keys.")] = None,
+    base: Annotated[
+        int | None, typer.Option(min=0, help="The version that the file was made from; refused where another stands.")
+    ] = None,
 ) -> None:
     """Publishes the definition as the next version. What the newest version says already is no further one."""
     settings = read_settings(url=url, data=data)
     for finding in findings_of(file):
         if finding.warning:
             print(said(file, finding), file=sys.stderr)
-    answer, known = asyncio.run(_published(read_definition(file), settings))
+    answer, known = asyncio.run(published(read_definition(file), settings, base))
     print(f"{answer['id']}: version {answer['version']}{', as it stands: nothing new' if known else ''}")
 
 
-async def _published(definition: Definition, settings: Settings) -> tuple[dict[str, Any], bool]:
-    """The programme as it stands then, and whether it stood so before."""
+async def published(definition: Definition, settings: Settings, base: int | None = None) -> tuple[dict[str, Any], bool]:
+    """The programme as it stands then, and whether it stood so before. `base`: the version that the file was made
+    from; None for the one that stands."""
     content = definition.as_json()
     token, path = operators_token(settings, "publisher"), "/registration/v1/programmes"
     client = Client(settings.base_url)
@@ -64,7 +68,8 @@ async def _published(definition: Definition, settings: Settings) -> tuple[dict[s
             return stood, True
         # With the version that it follows: a repeated command is one version, an older one's content a new one.
         key = f"publish-{definition.code}-{stood['version']}-{short_hash(repr(content))}"
-        answer: dict[str, Any] = await client.send_until_done(Call("POST", path, token, key, {"definition": content}))
+        said = {"definition": content, "base_version": stood["version"] if base is None else base}
+        answer: dict[str, Any] = await client.send_until_done(Call("POST", path, token, key, said))
         return answer, False
     finally:
         await client.close()

@@ -7,22 +7,30 @@ import contextlib
 import signal
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.cli.client import Client
-from deploy.cli.files import history_path
+from deploy.cli.definition import published
+from deploy.cli.files import definition_path, history_path, read_definition
 from deploy.cli.history import run_history
 from deploy.cli.hosting import bound_socket
 from deploy.cli.replaying import prepared
 from deploy.cli.running import DataOption, PortOption
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from shared.errors import SettingsError
+from shared.programmes.model import Dates, Definition
 
 STOP_SECONDS = 10
-CODE = "trqn-1"
+CODE, OPEN_CODE = "trqn-1", "try-it"
+OPEN_TITLE = {
+    "en": "Try it: an open programme for a first look, nothing of it is real",
+    "fr": "À l’essai : un programme ouvert pour découvrir, rien n’y est réel",
+    "ar": "للتجربة: برنامج مفتوح للاطلاع، وليس فيه شيء حقيقي",
+}
 
 
 def demo(
@@ -41,13 +49,27 @@ def demo(
     try:
         asyncio.run(_ready(settings, child))
         right = run_history(replay, settings, as_json=False)
+        # After the figures: nothing of it is in them.
+        asyncio.run(published(open_programme(datetime.now(UTC).date()), settings))
         if not exit_after:
             print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
+            print(f"To apply yourself: {settings.base_url}/registration/apply/{OPEN_CODE}", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 child.wait()
     finally:
         _stopped(child)
     raise typer.Exit(0 if right else 1)
+
+
+def open_programme(today: date) -> Definition:
+    """The demo's programme once more under a name that says so, open now: the history's own is over, and nobody could
+    try to apply. The same on every day of a year, so that a second start publishes nothing new. It reports nothing."""
+    history = read_definition(definition_path(CODE))
+    dates = Dates(starts=date(today.year, 1, 1), ends=date(today.year + 2, 1, 1))
+    # A definition says everything in the languages of its title.
+    title = {language: OPEN_TITLE[language] for language in history.title}
+    other = {"code": OPEN_CODE, "title": title, "phase": "trying-out", "dates": dates}
+    return history.model_copy(update={**other, "periods": (), "indicators": ()})
 
 
 def _started(settings: Settings, port: int) -> subprocess.Popen[bytes]:

@@ -50,13 +50,6 @@ RIGHTS: tuple[Rights, ...] = (
 
 
 def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
-    of_assignments: Mapping[str, Work] = {
-        "create": works.requests.create,
-        "revise": works.requests.revise,
-        "shortlist": works.allocation.shortlist,
-        **works.putting_right.of_assignments,
-        **transferring(ASSIGNMENTS, replica),
-    }
     of_matches: Mapping[str, Work] = {
         "allocate": works.allocation.allocate,
         "offer": works.allocation.offer,
@@ -70,11 +63,12 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             ASSIGNMENTS,
             views.AssignmentSeen,
             views.assignment,
-            of_assignments,
+            _of_assignments(works, replica),
             section=SelectionSection,
             papers=(TERMS,),
             columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on", "opened_at"),
             parts=("terms.institution",),
+            suggests={("shortlist", "experts"): works.candidates.best},
         ),
         Served(
             MATCH,
@@ -89,6 +83,16 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             parts=("expert", "person", "institution"),
         ),
     )
+
+
+def _of_assignments(works: Works, replica: Replica) -> Mapping[str, Work]:
+    return {
+        "create": works.requests.create,
+        "revise": works.requests.revise,
+        "shortlist": works.allocation.shortlist,
+        **works.putting_right.of_assignments,
+        **transferring(ASSIGNMENTS, replica),
+    }
 
 
 def _with_its_placement(works: Works) -> Unsealed:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.matching.domain.assignments import EXPERT
+from services.matching.domain.knowledge import NO_CONSENT
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS
-from services.matching.views import CriterionSeen
-from services.matching.work.vacancies import FILTERS, Application, Vacancies, path_of
+from services.matching.views import CriterionSeen, VacancySeen
+from services.matching.work.vacancies import FILTERS, Application, Own, Vacancies, path_of
 from shared.contracts.matching.assignments import Modality
 from shared.errors import Problem
 from shared.programmes.definitions import Definitions
@@ -23,16 +26,18 @@ from shared.web.doors import entered
 from shared.web.lists import OF_EVERY_LIST, page_of, query
 from shared.web.pages.cases import HAPPENED_AT, key_of, narrowing, newest_of
 from shared.web.pages.choices import Choices
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
-from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, Posted, fields_of, json_of
-from shared.web.pages.kept import KEPT, KEY
+from shared.web.pages.kept import BACK, KEPT, KEY
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.linked import page_for
+from shared.web.pages.offices import times_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
-from shared.web.pages.shown import Shown
+from shared.web.pages.shown import Shown, parts_of
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
@@ -72,7 +77,7 @@ class VacancyPages:
                 "vacancies.html",
                 reader=admitted.reader,
                 rows=[await self._vacancies.seen(one, admitted) for one in documents],
-                cells=self._cells(language),
+                cells=self._cells(admitted),
                 asked=asked,
                 filters=self._filters(language),
                 following=following,
@@ -113,6 +118,7 @@ class VacancyPages:
         fields = self._fields(admitted)
         if own is not None:
             fields, posted = _fields(officer=True), Posted({**posted.values, f"/{WHO}": (own.expert,)})
+        posted = on_their_days(fields, posted, self._zone(admitted), admitted.edge.runtime.now())
         sent: Body[Application] = bodies.body_of(Application, json_of(fields, posted))
         said = cause(request, admitted, path_of(id), key_of(posted), sent.digest, sent.model.happened_at)
         with entered(admitted):
@@ -131,32 +137,39 @@ class VacancyPages:
         document = await self._vacancies.load(id)
         own = await self._vacancies.own(document, admitted)
         seen = await self._vacancies.read(document, own)
+        shown = seen.model_copy(update={**dict.fromkeys(APART), "terms": _without_id(seen)})
         language = admitted.reader.language
         may = bool(admitted.edge.policy.allowed(admitted.principal, "applications", "create"))
+        consent = _consent(own, problems, admitted, id)
         return render(
             request,
             "vacancy.html",
             status,
             reader=admitted.reader,
             seen=seen,
-            cells=self._cells(language),
-            rows=self._cells(language).rows(seen.model_copy(update=dict.fromkeys(APART))),
+            cells=self._cells(admitted),
+            rows=self._cells(admitted).rows(shown),
+            parts=[*parts_of(seen, ("terms.institution",), admitted.principal.role)],
             criteria=[_criterion(one, language) for one in seen.criteria or ()],
             match=own.match if own and own.standing else "",
             may_apply=may and not (own and own.standing),
             matches=MATCH.name,
-            form=Form(language, self._fields(admitted), posted, problems),
+            consent=consent,
+            form=Form(language, self._fields(admitted), posted, () if consent else problems, zone=self._zone(admitted)),
             failed=bool(problems),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
         )
+
+    def _zone(self, admitted: Admitted) -> tzinfo:
+        return times_for(admitted.edge.definitions, admitted.principal).zone()
 
     def _fields(self, admitted: Admitted) -> tuple[Field, ...]:
         late = admitted.edge.policy.may_record_late(admitted.principal)
         fields = _fields(officer=admitted.principal.role != WHO)
         return tuple(one for one in fields if late or one.name != HAPPENED_AT)
 
-    def _cells(self, language: str) -> Shown:
-        return Shown(language, Choices(newest_of(self._definitions), language).to_show())
+    def _cells(self, admitted: Admitted) -> Shown:
+        return Shown.to(admitted, Choices(newest_of(self._definitions), admitted.reader.language).to_show())
 
     def _filters(self, language: str) -> list[tuple[str, list[tuple[str, str]]]]:
         """Each filter with what may be chosen: what the programmes list."""
@@ -172,6 +185,20 @@ class VacancyPages:
         return [(name, found[name]) for name in FILTERS if found[name]]
 
 
+def _consent(own: Own | None, problems: Sequence[Problem], admitted: Admitted, vacancy: str) -> str:
+    """Where an expert who was refused for want of the own consent gives it, and comes back here; empty for others."""
+    persons = page_for("person", admitted.principal.role)
+    if own is None or not persons or NO_CONSENT not in {one.rule for one in problems}:
+        return ""
+    back = urlencode({BACK: f"/matching{PATH}/{vacancy}"})
+    return f"{persons}/{own.person}/give-consent?{back}"
+
+
+def _without_id(seen: VacancySeen) -> Mapping[str, Any]:
+    """The terms: of the host its kind, which everybody may read; its name stands in its own part of the page."""
+    return {name: getattr(seen.terms, name) for name in type(seen.terms).model_fields if name != "institution"}
+
+
 def _names(posted: Posted) -> set[str]:
     return {name.removeprefix("/") for name in posted.values}
 
@@ -184,8 +211,4 @@ def _fields(*, officer: bool) -> tuple[Field, ...]:
 
 def _criterion(one: CriterionSeen, language: str) -> tuple[str, Any, bool | None]:
     """Its name, what it asks for in words, and whether the reader meets it."""
-    names, asked = Names(language), one.required
-    if isinstance(asked, list):
-        spoken = [f"{names.spoken(str(row['language']))} {row['level']}" for row in asked if isinstance(row, dict)]
-        return names.code("criteria", one.criterion), Formats(language).listed(spoken), one.met
-    return names.code("criteria", one.criterion), Shown(language).value(one.criterion, asked), one.met
+    return Names(language).code("criteria", one.criterion), Shown(language).worded(one.criterion, one.required), one.met

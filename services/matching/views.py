@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from services.matching.domain.matches import HostAnswer
 from services.matching.work.promises import standing
 from shared.cases.trail import Trailed
 from shared.contracts.base import Instant
@@ -85,6 +86,7 @@ class PlacementTold(BaseModel):
 class MatchSeen(Seen):
     """`score` is the sum of the components' `points`, each of at most its `weight`; integers.
 
+    `host`: what the host institution has answered, where the programme asks it before an offer; null where it does not.
     A host sees the expert and never the person behind it; the person sees no rank, which tells of others. `placement`
     is there where one match is read, once placement has told of it.
     """
@@ -102,6 +104,7 @@ class MatchSeen(Seen):
     opened_at: Instant | None = None
     rank: int | None = None
     position: int | None = None
+    host: HostAnswer | None
     expires_at: Instant | None
     reason: str | None
     previous: str | None

@@ -159,7 +159,8 @@ class Figures:
             return []
         ends = [one.ends for one in self._definitions.newest(code).periods]
         reached = self._follower.watermark_ms
-        found = sorted({step for step in published_steps(ends, reached) if step <= reached}, reverse=True)
+        known = self._known_ms(code)
+        found = sorted({step for step in published_steps(ends, reached) if known <= step <= reached}, reverse=True)
         return [EPOCH + timedelta(milliseconds=step) for step in found]
 
     def stamp(self, code: str, asked: Asked, viewer: Viewer) -> Any:
@@ -171,7 +172,12 @@ class Figures:
 
     def _as_of(self, definition: Definition, asked: Asked, viewer: Viewer) -> int:
         follower, ends = self._follower, [one.ends for one in definition.periods]
-        return shown_as_of(viewer, milliseconds(asked.as_of), follower.watermark_ms, follower.head_ms, ends)
+        reached = follower.watermark_ms, follower.head_ms
+        return shown_as_of(viewer, milliseconds(asked.as_of), *reached, ends, self._known_ms(definition.code))
+
+    def _known_ms(self, code: str) -> int:
+        """When the programme was published first; where the read model has not met it, after all that it has."""
+        return self._follower.model.zones.published.get(code, self._follower.watermark_ms + 1)
 
     def _definition(self, code: str, asked: Asked, viewer: Viewer) -> tuple[int, Definition]:
         check_definition(viewer, asked.definition)

@@ -7,7 +7,7 @@ records are more than events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -146,27 +146,21 @@ def _table(
     topic: str, name: str, heads: _Heads, columns: Columns, rows: Whole, known_ms: Whole, said: Said
 ) -> pa.Table:
     """The rows of one type as they stand in `events`, with their offsets."""
-    many, nothing = len(rows), pa.nulls(len(rows), pa.string())
-    happened = _texts(said.happened_at).cast(pa.timestamp("us", "UTC"))
+    many = len(rows)
     arrays = [
         pa.repeat(topic, many),
         heads.subject.column(rows, pa.string()),
         heads.epoch.column(rows, pa.int64()),
         heads.sequence.column(rows, pa.int64()),
         pa.repeat(name, many),
-        happened.cast(pa.int64()),
+        said.happened_at.cast(pa.timestamp("us", "UTC")).cast(pa.int64()),
         pa.array(known_ms[rows]),
         heads.office.column(rows, pa.string()),
         heads.programme.column(rows, pa.string()),
         heads.version.column(rows, pa.int64()),
-        nothing if said.person is None else _texts(said.person),
-        nothing if said.entry is None else _texts(said.entry),
-        nothing if said.told is None else _texts(said.told),
+        said.person,
+        said.entry,
+        said.told,
         pa.array(columns.offsets[rows]),
     ]
     return pa.Table.from_arrays(arrays, schema=_TABLE)
-
-
-def _texts(said: Iterable[bytes | None]) -> Any:
-    # Patterns match nothing but ASCII, which need not be looked through again.
-    return pa.array(said, pa.binary()).view(pa.string())

@@ -24,6 +24,9 @@ Connection = duckdb.DuckDBPyConnection
 # or two that are mostly empty, and columns of many rows are read as fast from these.
 BLOCK_BYTES = 65_536
 
+# DuckDB keeps a table in groups of this many rows. Rows beyond whole groups are written once more with those that come.
+ROW_GROUP = 122_880
+
 _instance_lock = Lock()
 _instance: Connection | None = None
 _names = count(1)
@@ -51,12 +54,14 @@ class Database:
         self._readers = 0
         self._shut = False
         self._changed = Condition()
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: dict[str, _Thread] = {}
         if path is None:
             self._root = _memory_instance(threads)
             self._root.cursor().execute(f"ATTACH ':memory:' AS {self._name}")
             # A replica that was killed in the simulation closes nothing; its memory goes with the object.
             self._detach = weakref.finalize(self, _detach, self._root, self._name)
+            # At the end of the process the connection may be gone already.
+            self._detach.atexit = False
         else:
             self._root = _open(path, *self._limits)
         self.writer = self._connection()
@@ -142,17 +147,22 @@ class Database:
     def in_background(self, work: Callable[[Connection], T]) -> Future[T]:
         """Runs work on the writing connection in this database's own thread, one piece after the other; nobody else
         may use the connection meanwhile. `close` waits for all of it."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-model")
-        return self._thread.submit(work, self.writer)
+        if "writing" not in self._threads:
+            self._threads["writing"] = _Thread(self.writer)
+        return self._threads["writing"].submit(work)
+
+    def beside(self, work: Callable[[Connection], T]) -> Future[T]:
+        """As `in_background`, in another thread and on a connection of its own: for tables that nobody else writes
+        then."""
+        if "beside" not in self._threads:
+            self._threads["beside"] = _Thread(self._connection())
+        return self._threads["beside"].submit(work)
 
     def close(self) -> None:
         """Closes every connection; what was committed stays in the file."""
         if self._closed.is_set():
             return
         self._closed.set()
-        if self._thread is not None:
-            self._thread.shutdown(wait=True)
         self._close_connections()
         if self.path is None:
             self._detach()
@@ -160,9 +170,28 @@ class Database:
             self._root.close()
 
     def _close_connections(self) -> None:
+        """Those of threads when all was done that they were given."""
+        while self._threads:
+            self._threads.popitem()[1].close()
         while not self._idle.empty():
             self._idle.get_nowait().close()
         self.writer.close()
+
+
+class _Thread:
+    """A thread that works on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-model")
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        return self._pool.submit(work, self._connection)
+
+    def close(self) -> None:
+        """Waits for all that was submitted."""
+        self._pool.shutdown(wait=True)
+        self._connection.close()
 
 
 def _detach(root: Connection, name: str) -> None:

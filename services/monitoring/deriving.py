@@ -6,13 +6,13 @@ Tests hold the two to the same rows, and so does each rebuild: it is compared wi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from services.monitoring.domain.dates import DAY_US
 from services.monitoring.domain.derivation import HEAD
 from shared.contracts.catalogue import Catalogue
-from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject
+from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject, Tells
 
 _SCOPE = "office, programme, programme_version"
 # Every day of a calendar as a positive number, since a division of a negative one is rounded up.
@@ -32,7 +32,7 @@ def facts_query(family: Family, catalogue: Catalogue, events: str) -> str:
 
     `local_days` holds the offsets of their offices (`calendar`): programme, version, office, day, from_us,
     until_us, offset_us. What events say is joined last, by the `place` of the event that said it: to sort it with the
-    events would take half of the time.
+    events would take half of the time. `events` has a place for each, since to number them here is one core's work.
     """
     kinds = [kind for kind in catalogue.kinds.values() if kind.family is family]
     ends = {tuple(sorted(kind.ended_by)): number for number, kind in enumerate(kinds) if kind.ended_by}
@@ -46,12 +46,12 @@ WITH read AS MATERIALIZED ({_read(family, catalogue, events)}
         earlier AS (PARTITION BY subject ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ), told AS MATERIALIZED ({" UNION ALL ".join(_told(family, catalogue, ends))}
 ), taken_back AS ({_taken_back(ends)}
-), numbered AS (
-    SELECT told.*, ended, dense_rank() OVER (PARTITION BY subject, kind ORDER BY epoch, sequence) AS ordinal
-    FROM told LEFT JOIN taken_back USING (subject, epoch, sequence, kind)
 ), dated AS (
     SELECT numbered.*, (shifted_us + offset_us) // {DAY_US} - {SHIFT} AS local_day
-    FROM (SELECT *, happened_us + {SHIFT * DAY_US} AS shifted_us FROM numbered WHERE NOT once OR ordinal = 1) numbered
+    FROM (
+        SELECT *, happened_us + {SHIFT * DAY_US} AS shifted_us
+        FROM told LEFT JOIN taken_back USING (subject, epoch, sequence, kind)
+    ) numbered
     JOIN local_days days ON days.programme = coalesce(numbered.programme, '')
         AND days.version = coalesce(numbered.programme_version, 0)
         AND days.office = coalesce(numbered.office, '') AND days.day = shifted_us // {DAY_US} - {SHIFT}
@@ -74,7 +74,7 @@ def _read(family: Family, catalogue: Catalogue, events: str) -> str:
     shape = _shape(family, catalogue)
     said = "".join(f", s.{_name(name)} AS s_{name}" for name in shape)
     return f"""
-    SELECT {_SCOPE}, subject, epoch, sequence, type, known_ms, happened_us, row_number() OVER () AS place{said}
+    SELECT {_SCOPE}, subject, epoch, sequence, type, known_ms, happened_us, place{said}
     FROM (SELECT * REPLACE (subject::UUID AS subject), json_transform(told, '{json.dumps(shape)}') AS s FROM {events})
 """  # noqa: S608
 
@@ -125,10 +125,15 @@ def _joined(family: Family) -> str:
     parts = [("said", [f"s_{name}" for name in sorted(own - {ITEM, *family.frame})])]
     parts += [(f"f_{name}", [f"s_{name} AS frame_{name}"]) for name in family.frame]
     return "".join(
-        f"\n    LEFT JOIN (SELECT place AS {by}, {', '.join(names)} FROM read) USING ({by})"  # noqa: S608
+        f"\n    LEFT JOIN (SELECT place AS {by}, {', '.join(names)} FROM read WHERE {_some(names)}) USING ({by})"  # noqa: S608
         for by, names in parts
         if names
     )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Where one of the columns says something: most events say little, and what is joined has to be held."""
+    return " OR ".join(f"{name.partition(' ')[0]} IS NOT NULL" for name in names)
 
 
 def _taken_back(ends: Mapping[tuple[str, ...], int]) -> str:
@@ -147,16 +152,36 @@ def _taken_back(ends: Mapping[tuple[str, ...], int]) -> str:
 
 
 def _told(family: Family, catalogue: Catalogue, ends: Mapping[tuple[str, ...], int]) -> Iterator[str]:
-    """A query for each kind that an event tells."""
+    """A query for each kind of fact, with the facts that events tell; numbered only where that decides something."""
+    has_ordinal = any(isinstance(one.source, Ordinal) for one in family.fields)
+    for told in _tells(family, catalogue):
+        events = " UNION ALL ".join(_told_by(family, type, tells, ends) for type, tells in told)
+        once = any(tells.once for _, tells in told)
+        if not once and not has_ordinal:
+            yield f"SELECT *, NULL::BIGINT AS ordinal FROM ({events})"  # noqa: S608
+            continue
+        ordinal = "dense_rank() OVER (PARTITION BY subject ORDER BY epoch, sequence)"
+        counted = "QUALIFY NOT once OR ordinal = 1" if once else ""
+        yield f"SELECT *, {ordinal} AS ordinal FROM ({events}) {counted}"  # noqa: S608
+
+
+def _tells(family: Family, catalogue: Catalogue) -> Iterable[list[tuple[str, Tells]]]:
+    """For each kind of fact, what tells it and how."""
+    found: dict[str, list[tuple[str, Tells]]] = {}
     for (topic, type), told in catalogue.tells.items():
         for tells in told if topic == family.topic else ():
-            items = f"s_{tells.each}" if tells.each else ""
-            item = f"unnest({items}) AS i, generate_subscripts({items}, 1) - 1" if items else "NULL AS i, 0"
-            listed = f"JOIN (SELECT place, {items} FROM read) ON place = said" if items else ""  # noqa: S608
-            ended_by = ends.get(tuple(sorted(tells.ended_by)), "NULL")
-            named = f"'{tells.kind}'::fact_kind AS kind, {str(tells.once).lower()} AS once, {ended_by} AS ends"
-            columns = f"cases.* EXCLUDE (type), {named}, {_text(tells.follows)} AS follows, {item} AS item"
-            yield f"SELECT {columns} FROM cases {listed} WHERE type = '{type}' AND f_{family.opened} IS NOT NULL"  # noqa: S608
+            found.setdefault(tells.kind, []).append((type, tells))
+    return found.values()
+
+
+def _told_by(family: Family, type: str, tells: Tells, ends: Mapping[tuple[str, ...], int]) -> str:
+    items = f"s_{tells.each}" if tells.each else ""
+    item = f"unnest({items}) AS i, generate_subscripts({items}, 1) - 1" if items else "NULL AS i, 0"
+    listed = f"JOIN (SELECT place, {items} FROM read) ON place = said" if items else ""  # noqa: S608
+    ended_by = ends.get(tuple(sorted(tells.ended_by)), "NULL")
+    named = f"'{tells.kind}'::fact_kind AS kind, {str(tells.once).lower()} AS once, {ended_by} AS ends"
+    columns = f"cases.* EXCLUDE (type), {named}, {_text(tells.follows)} AS follows, {item} AS item"
+    return f"SELECT {columns} FROM cases {listed} WHERE type = '{type}' AND f_{family.opened} IS NOT NULL"  # noqa: S608
 
 
 def _since(family: Family) -> str:

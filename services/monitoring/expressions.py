@@ -82,12 +82,15 @@ def classes_of(dimension: Dimension, question: Question, value: Parameters) -> s
     source = _source(dimension, question, value)
     if not dimension.classes:
         return f"coalesce(({source})::VARCHAR, {value(NOT_STATED)})"
-    cases = [f"WHEN {source} IS NULL THEN -1::SMALLINT"]
+    cases = []
     for one in dimension.classes:
         if condition := _class_condition(one, source, dimension.numeric, value):
             cases.append(f"WHEN {condition} THEN {_place(dimension, one.code)}::SMALLINT")
-    rest = next((one.code for one in reversed(dimension.classes) if one.rest), NOT_STATED)
-    return f"CASE {' '.join(cases)} ELSE {_place(dimension, rest)}::SMALLINT END"
+    rest = next((one.code for one in reversed(dimension.classes) if one.rest), None)
+    # What is not stated meets no condition; looked for last, it is looked for in few rows.
+    if rest is not None:
+        cases.append(f"WHEN {source} IS NOT NULL THEN {_place(dimension, rest)}::SMALLINT")
+    return f"CASE {' '.join(cases)} ELSE -1::SMALLINT END" if cases else "-1::SMALLINT"
 
 
 def _place(dimension: Dimension, code: str) -> int:

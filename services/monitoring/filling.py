@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from services.monitoring.database import Connection
+from services.monitoring.database import ROW_GROUP, Connection
 from services.monitoring.deriving import SHIFT, facts_query
 from services.monitoring.domain.dates import DAY_US, offsets_of
 from services.monitoring.domain.derivation import (
@@ -23,7 +24,7 @@ from services.monitoring.domain.derivation import (
 from services.monitoring.domain.profiles import NAMES
 from services.monitoring.domain.zones import Zones
 from services.monitoring.held import events_of, profiles_of, timelines
-from services.monitoring.schema import FAMILIES, fact_types, quoted
+from services.monitoring.schema import fact_types, quoted
 from services.monitoring.writing import insert_all, numbering
 from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.facts import Family
@@ -41,7 +42,8 @@ SELECT person::UUID AS person, count(*) AS entries, max(known_ms) AS last_ms,
     {", ".join(f'any_value("{name}") AS "{name}"' for name in NAMES)}
 FROM profiles JOIN (
     SELECT subject AS person, entry, min(known_ms) AS known_ms
-    FROM events WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL GROUP BY ALL
+    FROM (FROM events UNION ALL BY NAME FROM unwritten)
+    WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL GROUP BY ALL
 ) USING (person, entry)
 GROUP BY ALL
 """  # noqa: S608
@@ -58,8 +60,9 @@ _DAY_TYPES = {
 }
 _DAYS = f"""
 SELECT DISTINCT programme, programme_version, office, (happened_us + {SHIFT * DAY_US}) // {DAY_US} - {SHIFT}
-FROM events WHERE topic = ?
+FROM {{events}}
 """  # noqa: S608
+_WITHOUT = "(SELECT * FROM {events} WHERE subject NOT IN (SELECT unnest($put_right)))"
 # Of most persons one entry is known that says something, before anything that they did or (from another topic) after.
 _SAID = " OR ".join(f'persons."{name}" IS NOT NULL' for name in NAMES)
 _PLAIN = "persons.person IS NULL OR (entries = 1 AND last_ms <= derived.known_from)"
@@ -67,37 +70,92 @@ _LATE = f"coalesce(entries = 1 AND last_ms > derived.known_from AND ({_SAID}), f
 _UNTIL = f"coalesce(derived.known_to, {NEVER_MS})"
 
 
-def derive_facts(connection: Connection, zones: Zones) -> None:
-    """Derives and adds the facts of all events; none may stand there yet."""
-    connection.execute(_PERSONS)
-    for family in FAMILIES:
-        count = _count(connection, family.topic)
-        if count:
-            _derive_family(connection, family, zones, count // DERIVED_AT_ONCE + 1)
+class Facts:
+    """Derives and adds the facts of events, all of a subject's at once, to a model whose tables hold none yet.
+
+    Offices and profiles stand there already, and so do events of persons, or they are among those that are yet
+    `unwritten`.
+    """
+
+    def __init__(self, connection: Connection, zones: Zones, unwritten: pa.Table) -> None:
+        self._connection = connection
+        self._zones = zones
+        self._derived: dict[Family, int] = {}
+        self._put_right: dict[Family, list[str]] = {}
+        connection.register("unwritten", unwritten)
+        connection.execute(_PERSONS)
+        connection.unregister("unwritten")
+
+    def add(self, topic: str, found: pa.Table) -> None:
+        """Those of all events of some subjects on the topic, rows of `events`."""
+        family = CATALOGUE.families.get(topic)
+        if family is not None:
+            self._connection.register("found", found.append_column("place", pa.array(np.arange(len(found)))))
+            self._derive(family, "found")
+            self._connection.unregister("found")
+
+    def add_written(self, topic: str) -> None:
+        """Those of all events of the topic, which stand in the model."""
+        family, own = CATALOGUE.families.get(topic), f"FROM events WHERE topic = '{topic}'"
+        if family is None:
+            return
+        many = _count(self._connection, own) // DERIVED_AT_ONCE + 1
+        for share in range(many):
+            self._derive(family, f"(SELECT *, rowid AS place {own} AND hash(subject) % {many} = {share})")
+
+    def keep(self) -> None:
+        """Everything that was added is in the tables then, but for what `read_plainly` adds."""
+        for family in list(self._derived):
+            self._keep(family)
+
+    def read_plainly(self) -> None:
+        """The facts of cases of which something was put right; all events stand in the model by now."""
+        for family, subjects in self._put_right.items():
+            for start in range(0, len(subjects), READ_AT_ONCE):
+                _read_plainly(self._connection, family, subjects[start : start + READ_AT_ONCE], self._zones)
+
+    def _derive(self, family: Family, events: str) -> None:
+        _keep_days(self._connection, events, self._zones)
+        put_right, values = _put_right(self._connection, family, events), {}
+        if put_right:
+            # Listed where there are some only: to look for each subject takes a tenth of the time.
+            self._put_right.setdefault(family, []).extend(put_right)
+            events, values = _WITHOUT.format(events=events), {"put_right": put_right}
+        query, known = facts_query(family, CATALOGUE, events), family in self._derived
+        into = f"INSERT INTO {_derived(family)}" if known else f"CREATE OR REPLACE TEMP TABLE {_derived(family)} AS"
+        self._connection.execute(f"{into} {query}", values)
+        self._derived[family] = count = _count(self._connection, f"FROM {_derived(family)}")
+        if count >= ROW_GROUP:
+            self._keep(family)
+
+    def _keep(self, family: Family) -> None:
+        """What was derived of the family goes into its table, in the order of kinds."""
+        connection = self._connection
+        if family.person:
+            connection.execute(numbering(f"SELECT person FROM {_derived(family)} WHERE person IS NOT NULL"))  # noqa: S608
+            facts = f"SELECT * FROM ({' UNION ALL '.join(_versions(family))})"  # noqa: S608
+        else:
+            facts = f"{_rows(family)} FROM {_derived(family)} derived"
+        connection.execute(f"INSERT INTO {family.table} {facts} ORDER BY {_ORDER}")
+        for rows in _of_several(connection, family) if family.person else ():
+            insert_all(connection, {family.table: rows})
+        connection.execute(f"DROP TABLE {_derived(family)}")
+        del self._derived[family]
 
 
-def _count(connection: Connection, topic: str) -> int:
-    return int(connection.execute("SELECT count(*) FROM events WHERE topic = ?", [topic]).fetchall()[0][0])
+def _derived(family: Family) -> str:
+    return f"derived_{family.table}"
 
 
-def _derive_family(connection: Connection, family: Family, zones: Zones, many: int) -> None:
-    _keep_days(connection, family.topic, zones)
-    put_right = _put_right(connection, family)
-    # Listed where there are some only: to look for each subject takes a tenth of the time.
-    plain = "" if not put_right else " AND subject NOT IN (SELECT unnest($put_right))"
-    values = {"put_right": put_right} if put_right else {}
-    for share in range(many):
-        own = f"(SELECT * FROM events WHERE topic = '{family.topic}' AND hash(subject) % {many} = {share}{plain})"  # noqa: S608
-        _derive(connection, family, own, values)
-    for start in range(0, len(put_right), READ_AT_ONCE):
-        _read_plainly(connection, family, put_right[start : start + READ_AT_ONCE], zones)
+def _count(connection: Connection, rows: str) -> int:
+    return int(connection.execute(f"SELECT count(*) {rows}").fetchall()[0][0])
 
 
-def _put_right(connection: Connection, family: Family) -> list[str]:
+def _put_right(connection: Connection, family: Family, events: str) -> list[str]:
     """The subjects of which an event puts a fact right, by `domain/facts.py` alone: one depends on all before it."""
     types = [type for topic, type in CATALOGUE.revises if topic == family.topic]
-    query = "SELECT DISTINCT subject FROM events WHERE topic = ? AND type IN (SELECT unnest(?::VARCHAR[]))"
-    return [subject for (subject,) in connection.execute(query, [family.topic, types]).fetchall()] if types else []
+    query = f"SELECT DISTINCT subject FROM {events} WHERE type IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
+    return [subject for (subject,) in connection.execute(query, [types]).fetchall()] if types else []
 
 
 def _read_plainly(connection: Connection, family: Family, subjects: list[str], zones: Zones) -> None:
@@ -107,11 +165,11 @@ def _read_plainly(connection: Connection, family: Family, subjects: list[str], z
     insert_all(connection, fact_rows(groups, known))
 
 
-def _keep_days(connection: Connection, topic: str, zones: Zones) -> None:
+def _keep_days(connection: Connection, events: str, zones: Zones) -> None:
     """The offsets of the offices' zones on every day on which something happened."""
     rows = [
         (programme or "", version or 0, office or "", day, *span)
-        for programme, version, office, day in connection.execute(_DAYS, [topic]).fetchall()
+        for programme, version, office, day in connection.execute(_DAYS.format(events=events)).fetchall()
         for span in offsets_of(day, zones.of(programme, version, office))
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(_DAY_TYPES)
@@ -119,20 +177,6 @@ def _keep_days(connection: Connection, topic: str, zones: Zones) -> None:
     kept = pa.table(arrays, [*_DAY_TYPES])
     assert kept.num_columns == len(_DAY_TYPES)  # noqa: S101
     connection.execute("CREATE OR REPLACE TEMP TABLE local_days AS SELECT * FROM kept")
-
-
-def _derive(connection: Connection, family: Family, own: str, values: Mapping[str, Any]) -> None:
-    query = facts_query(family, CATALOGUE, own)
-    if not family.person:
-        facts = f"{_rows(family)} FROM ({query}) derived ORDER BY {_ORDER}"
-        connection.execute(f"INSERT INTO {family.table} {facts}", values)
-        return
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE derived AS {query}", values)
-    connection.execute(numbering("SELECT person FROM derived WHERE person IS NOT NULL"))
-    joined = " UNION ALL ".join(_versions(family))
-    connection.execute(f"INSERT INTO {family.table} SELECT * FROM ({joined}) ORDER BY {_ORDER}")  # noqa: S608
-    for rows in _of_several(connection, family):
-        insert_all(connection, {family.table: rows})
 
 
 def _rows(family: Family, since: str = "derived.known_from", until: str = _UNTIL) -> str:
@@ -150,14 +194,14 @@ def _versions(family: Family) -> Iterator[str]:
         ("derived.known_from", f"least({_UNTIL}, last_ms)", unknown, _LATE),
         ("last_ms", _UNTIL, known, f"{_LATE} AND {_UNTIL} > last_ms"),
     ):
-        source = "derived LEFT JOIN persons USING (person) LEFT JOIN numbers USING (person)"
+        source = f"{_derived(family)} derived LEFT JOIN persons USING (person) LEFT JOIN numbers USING (person)"
         yield f"{_rows(family, since, until)}, {attributes}, {attributes}, number FROM {source} WHERE {which}"
 
 
 def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of facts whose person's entries have to be looked at one by one."""
     columns = [f'derived."{name}"' + ("::VARCHAR" if type in _TEXTS else "") for name, type in _columns(family).items()]
-    source = f"derived JOIN persons USING (person) WHERE NOT ({_PLAIN} OR {_LATE})"
+    source = f"{_derived(family)} derived JOIN persons USING (person) WHERE NOT ({_PLAIN} OR {_LATE})"
     found = connection.execute(f"SELECT {', '.join(columns)} FROM {source} ORDER BY {_ORDER}").fetchall()  # noqa: S608
     place, day, until = len(HEAD) + list(fields_of(family)).index("person"), HEAD.index("local_day"), len(HEAD) - 2
     for start in range(0, len(found), JOINED_AT_ONCE):

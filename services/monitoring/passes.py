@@ -153,12 +153,11 @@ def _left(table: pa.Table, task: Pass, name: str) -> Path:
     return path
 
 
-@contextmanager
-def found_table(found: pa.Table | Path) -> Iterator[pa.Table]:
-    """The table of a pass; its file is gone after the block."""
+def found_table(found: pa.Table | Path) -> pa.Table:
+    """The table of a pass. Its file loses its name here, and its room with the table."""
     if not isinstance(found, Path):
-        yield found
-        return
+        return found
     with pa.memory_map(str(found)) as file:
-        yield pa.ipc.open_file(file).read_all()
+        table = pa.ipc.open_file(file).read_all()
     found.unlink()
+    return table

@@ -8,42 +8,56 @@ left to pydantic: it vouches for less than pydantic reads, never for more, and w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
 from services.monitoring.domain.rows import taken_of
+from services.monitoring.likeness import Kind, Letters, Likeness, by_length, cut, texts_of
 from shared.clock import text_of
 from shared.contracts.base import DATE_FORM, TIME_FORM, Event, in_utc
 from shared.contracts.catalogue import CATALOGUE, Catalogue
 from shared.contracts.iso_codes import language_code
+from shared.messaging.columns import Texts, Whole
 
 Schema = Mapping[str, Any]
 # By the path of a field, the group that it is read from.
 Groups = Mapping[str | None, str]
-# Between them stands what an event's row keeps of the body; no pattern holds these characters.
+# Between them stands what an event's row keeps of the body, and a value; no pattern holds these characters.
 _KEPT, _DROPPED = "\x01", "\x02"
+_VALUE, _ENDED = "\x03", "\x04"
+_VALUES = re.compile(f"{_VALUE}([^{_ENDED}]*){_ENDED}")
+# So few bodies are matched one by one sooner than looked at together, and after so many examples in vain the rest too.
+FEW = 16
+TRIED = 4
 # The 29th of February is left to pydantic, and so are the years before 1000.
 _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-_DATE = f'"[1-9][0-9]{{3}}-{_DAY}"'
-_TIME = f'"(?:19|2[0-9])[0-9]{{2}}-{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9][.][0-9]{{6}}Z"'
+_DATE = f'"{_VALUE}[1-9][0-9]{{3}}-{_DAY}{_ENDED}"'
+_TIME = (
+    f'"{_VALUE}(?:19|2[0-9])[0-9]{{2}}-{_DAY}{_ENDED}T{_VALUE}(?:[01][0-9]|2[0-3]){_ENDED}'
+    f'{_VALUE}:[0-5][0-9]:[0-5][0-9][.][0-9]{{6}}Z{_ENDED}"'
+)
 # Of a text's own pattern: what means the same to both engines, and allows nothing that JSON would escape.
 _CLASS = r"\[(?:[0-9]-[0-9]|[a-z]-[a-z]|[A-Z]-[A-Z]|[A-Za-z0-9_.+/]|-(?=\]))+\]"
 _PLAIN = re.compile(rf"\^(?:[A-Za-z0-9_/-]|{_CLASS}|\{{[0-9]+(?:,[0-9]+)?\}}|[()|?])*\$")
 _WORD = re.compile(r"[ -!#-\[\]-~]+")
+_OPENED, _CLOSED = b"{}"
 _CONFIG = {"extra_fields_behavior", "ser_json_inf_nan", "title"}
 
 
 class Said(NamedTuple):
-    """What some bodies say for their `EventRow`s, a list for each part; None where their events say nothing of it.
+    """What some bodies say for their `EventRow`s, an Arrow array of texts for each part; null where one says nothing.
 
     `rows`: which of the bodies these are. `happened_at` as it stands there, `told` as JSON.
     """
 
-    rows: list[int]
-    happened_at: list[bytes]
-    person: list[bytes | None] | None
-    entry: list[bytes | None] | None
-    told: list[bytes | None] | None
+    rows: Whole
+    happened_at: Any
+    person: Any
+    entry: Any
+    told: Any
 
 
 class _Unknown(Exception):
@@ -56,29 +70,92 @@ class Pattern:
     def __init__(self, pattern: str) -> None:
         # What is kept in one piece is one group; each further one would cost as much as a dozen bytes.
         merged = pattern.replace(_DROPPED + _KEPT, "").replace(_KEPT, "(").replace(_DROPPED, ")")
-        compiled = re.compile(merged.encode())
-        named = compiled.groupindex
+        compiled = re.compile(_VALUES.sub(r"\1", merged).encode())
         self._match = compiled.fullmatch
-        self._kept = [place for place in range(1, compiled.groups + 1) if place not in named.values()]
-        self._person, self._entry = named.get("person"), named.get("entry")
+        kinds = {f"value{number}": value[1] for number, value in enumerate(_VALUES.finditer(merged))}
+        names = iter(kinds)
+        example = re.compile(_VALUES.sub(lambda value: f"(?P<{next(names)}>{value[1]})", merged).encode())
+        self._example = example.fullmatch
+        self._kinds = {name: Kind(text) for name, text in kinds.items()}
+        self._places, self._example_places = _Places(compiled), _Places(example)
 
-    def read(self, bodies: Iterable[bytes]) -> Said:
+    def read(self, bodies: Texts) -> Said:
         """Those of the bodies that are written so, and what they say."""
+        found, left = [], []
+        for rows, table in by_length(bodies):
+            some, rest = self._read_alike(rows, table)
+            found += some
+            left.append(rest)
+        rest = np.concatenate(left) if left else np.arange(0)
+        found.append(self._read_each(rest, bodies.some(rest).each()))
+        every, *parts = zip(*found, strict=True)
+        return Said(np.concatenate(every), *map(pa.concat_arrays, parts))
+
+    def _read_alike(self, rows: Whole, table: Letters) -> tuple[list[Said], Whole]:
+        """What those of the bodies say that are like others, and which are left."""
+        found, left, in_vain = [], [], 0
+        while len(rows) >= FEW and in_vain < TRIED:
+            match = self._example(table[0].tobytes())
+            alike = np.arange(0) if match is None else Likeness(match, self._kinds).alike(table)
+            in_vain += len(alike) < FEW
+            if match is None:
+                left.append(rows[:1])
+                alike = np.arange(1)
+            else:
+                found.append(self._example_places.said(match, rows[alike], table[alike]))
+            rows, table = np.delete(rows, alike), np.delete(table, alike, axis=0)
+        return found, np.concatenate([*left, rows])
+
+    def _read_each(self, rows: Whole, bodies: Iterable[bytes]) -> Said:
         # Column by column: to gather a tuple of each body takes as long as to match it.
-        found = [(row, match) for row, match in enumerate(map(self._match, bodies)) if match is not None]
-        matches = [match for _, match in found]
+        tried = zip(rows.tolist(), map(self._match, bodies), strict=True)
+        found = [(row, match) for row, match in tried if match is not None]
+        matches, places = [match for _, match in found], self._places
         return Said(
-            [row for row, _ in found],
-            [match[1] for match in matches],
-            [match[self._person] for match in matches] if self._person else None,
-            [match[self._entry] for match in matches] if self._entry else None,
-            [self._told(match) for match in matches] if self._kept else None,
+            np.array([row for row, _ in found], np.int64),
+            _texts([match["happened_at"] for match in matches]),
+            _texts([match[places.person] if places.person else None for match in matches]),
+            _texts([match[places.entry] if places.entry else None for match in matches]),
+            _texts([places.told(match) for match in matches]),
         )
 
-    def _told(self, match: re.Match[bytes]) -> bytes | None:
+
+class _Places:
+    """Which groups of a pattern hold what is kept."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        named = pattern.groupindex
+        self._kept = [place for place in range(1, pattern.groups + 1) if place not in named.values()]
+        self.person, self.entry = named.get("person"), named.get("entry")
+
+    def told(self, match: re.Match[bytes]) -> bytes | None:
+        if not self._kept:
+            return None
         kept = b"".join(filter(None, match.group(0, *self._kept)[1:]))
         # Each field but the first, which is never kept, has a comma before it.
         return b"{%b}" % kept[1:] if kept else None
+
+    def said(self, match: re.Match[bytes], rows: Whole, table: Letters) -> Said:
+        """What all of the bodies say that are like the one that matches."""
+
+        def part(group: str | int | None) -> Any:
+            start, end = (-1, -1) if group is None else match.span(group)
+            return pa.nulls(len(rows), pa.string()) if start < 0 else texts_of(table[:, start:end])
+
+        return Said(rows, part("happened_at"), part(self.person), part(self.entry), self._told_of(match, table))
+
+    def _told_of(self, match: re.Match[bytes], table: Letters) -> Any:
+        spans = [span for place in self._kept if (span := match.span(place))[0] < span[1]]
+        if not spans:
+            return pa.nulls(len(table), pa.string())
+        told = np.pad(cut(table, spans)[:, 1:], ((0, 0), (1, 1)))
+        told[:, 0], told[:, -1] = _OPENED, _CLOSED
+        return texts_of(told)
+
+
+def _texts(said: Sequence[bytes | None]) -> Any:
+    # Patterns match nothing but ASCII, which need not be looked through again.
+    return pa.array(said, pa.binary()).view(pa.string())
 
 
 def pattern_of(event: type[Event], catalogue: Catalogue = CATALOGUE) -> Pattern | None:
@@ -147,31 +224,37 @@ def _value(schema: Schema) -> str:
     return make(schema)
 
 
+def _marked(text: str) -> str:
+    return f"{_VALUE}{text}{_ENDED}"
+
+
 def _string(schema: Schema) -> str:
     _only(schema, "str", "pattern", "strict", "metadata")
     pattern = schema.get("pattern")
     if not isinstance(pattern, str) or not _PLAIN.fullmatch(pattern):
         raise _Unknown
-    return f'"(?:{pattern[1:-1].replace("(", "(?:")})"'
+    text = pattern[1:-1].replace("(", "(?:")
+    return f'"{_marked(f"(?:{text})" if "|" in text else text)}"'
 
 
 def _literal(schema: Schema) -> str:
     _only(schema, "literal", "expected")
     if not all(isinstance(one, str) and _WORD.fullmatch(one) for one in schema["expected"]):
         raise _Unknown
-    return f'"(?:{"|".join(map(re.escape, schema["expected"]))})"'
+    words = "|".join(map(re.escape, schema["expected"]))
+    return f'"{_marked(f"(?:{words})")}"'
 
 
 def _bool(schema: Schema) -> str:
     _only(schema, "bool")
-    return "(?:true|false)"
+    return _marked("(?:true|false)")
 
 
 def _whole(schema: Schema) -> str:
     _only(schema, "int", "ge", "le", "metadata")
     least, most = schema.get("ge"), schema.get("le", 10**18 - 1)
     if least is None and "le" not in schema:
-        return "(?:0|-?[1-9][0-9]{0,17})"
+        return _marked("(?:0|-?[1-9][0-9]{0,17})")
     if least not in (0, 1) or most < 1:
         raise _Unknown
     digits = str(most)
@@ -184,7 +267,7 @@ def _whole(schema: Schema) -> str:
         if int(digit) > first:
             rest = len(digits) - place - 1
             numbers.append(f"{digits[:place]}[{first}-{int(digit) - 1}][0-9]{{{rest}}}")
-    return f"(?:{'|'.join([*numbers, digits])})"
+    return _marked(f"(?:{'|'.join([*numbers, digits])})")
 
 
 def _list(schema: Schema) -> str:
@@ -193,10 +276,12 @@ def _list(schema: Schema) -> str:
         raise _Unknown
     (item,) = schema["items_schema"]
     text = rf"\{{{_fields(item, {}, {})}\}}" if item["type"] == "model" else _value(item)
+    # Of what stands there several times a match says one place alone.
+    text = _VALUES.sub(r"\1", text)
     least, most = schema.get("min_length", 0), schema.get("max_length")
     more = f"{{{max(least - 1, 0)},{'' if most is None else most - 1}}}"
     some = f"(?:{text})(?:,{text}){more}"
-    return rf"\[{some if least else f'(?:{some})?'}\]"
+    return _marked(rf"\[{some if least else f'(?:{some})?'}\]")
 
 
 def _date(schema: Schema) -> str:
@@ -213,7 +298,7 @@ def _checked(schema: Schema) -> str:
         return _TIME
     if read is language_code and written is None:
         # A code of three letters may have a shorter one.
-        return '"[a-z]{2}"'
+        return f'"{_marked("[a-z]{2}")}"'
     raise _Unknown
 
 

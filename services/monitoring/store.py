@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from services.monitoring.database import Connection, Database
+from services.monitoring.database import ROW_GROUP, Connection, Database
 from services.monitoring.domain.changes import Change, change_of
 from services.monitoring.domain.derivation import Known, Rows, persons_of
 from services.monitoring.domain.rows import EventRow
@@ -34,8 +34,6 @@ SHADOWS = shadows_collection({})
 DIGESTED = ("events", "profiles", "offices", *FACT_TABLES, "unreadable")
 
 _KEPT_LIST = ", ".join(f"'{topic.name}'" for topic in TOPICS.values() if not topic.compacted)
-# DuckDB reads a table in groups of this many rows; below one group there is nothing to leave out.
-SORTED_ROWS = 122_880
 _SORT = """
 CREATE TEMP TABLE unsorted AS SELECT * FROM {table} WHERE known_from > ?;
 DELETE FROM {table} WHERE known_from > ?;
@@ -108,7 +106,8 @@ class ReadModel:
             save_marks(connection, marks)
         self.marks, self.zones = marks, zones
         self._unsorted += sum(map(len, change.rows.values()))
-        if self._unsorted >= SORTED_ROWS:
+        # Below one group of rows there is nothing for a recount to leave out.
+        if self._unsorted >= ROW_GROUP:
             self.sort_facts()
 
     def sort_facts(self) -> None:

@@ -3,16 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from services.placement import views
+from services.placement.domain.dates import INCOMPLETE
 from services.placement.domain.placements import PLACEMENT
+from services.placement.domain.standing import PREPARING
 from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
+from shared.contracts.placement.placements import PreparationStep
+from shared.identity.rights import Rights
 from shared.papers.named import CERTIFICATE
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
-from shared.web.acting import Served, Work
+from shared.store.port import Document
+from shared.web.acting import Served, Unsealed, Work
+from shared.web.callers import Granted
 from shared.web.plain import plain
+from shared.web.weighing import Weighed, Weighing, Weighs
+
+# Whoever receives the expert knows the day of the arrival and of the end, which is seldom the one of its recording.
+RIGHTS: tuple[Rights, ...] = (("facts", "record-late", {"host": "institution"}),)
+
+
+# What begins the journey, or virtual work: nothing does before the preparation is complete.
+BEGINS = frozenset({"depart", "confirm-arrival"})
+WEIGHED = BEGINS | {"complete-step"}
+
+
+def _missing(placing: Placing, document: Document) -> tuple[PreparationStep, ...]:
+    state = PLACEMENTS.read(document)
+    return () if state is None or state.status not in PREPARING else placing.missing_steps(state)
+
+
+def _with_what_is_missing(placing: Placing) -> Unsealed:
+    async def told(document: Document, _granted: Granted) -> Mapping[str, Any]:
+        return {"steps_missing": _missing(placing, document)}
+
+    return told
+
+
+def _weighs(placing: Placing) -> Weighs:
+    """The steps of the preparation, those that are still to be done first; nobody departs before."""
+
+    async def found(verb: str, document: Document, _granted: Granted) -> Weighing | None:
+        state, missing = PLACEMENTS.read(document), _missing(placing, document)
+        if state is None or state.status not in PREPARING or (verb and verb not in WEIGHED):
+            return None
+        rows = (*(Weighed(one, False) for one in missing), *(Weighed(one, True) for one in state.steps))
+        shuts = BEGINS if missing else frozenset[str]()
+        instead_of = frozenset({"steps", "steps_missing"})
+        return Weighing("step", rows, instead_of, shuts, INCOMPLETE) if rows else None
+
+    return found
 
 
 def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
@@ -37,10 +80,12 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
             views.PlacementSeen,
             views.placement,
             works,
+            unsealed=_with_what_is_missing(placing),
             section=PlacementSection,
             papers=(CERTIFICATE,),
             columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
             parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
+            weighs=_weighs(placing),
         ),
         *(plain(one, replica) for one in PLAIN),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.placement.api import served_cases
+from services.placement.api import RIGHTS, served_cases
 from services.placement.handlers import handlers
 from services.placement.settings import Settings
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
@@ -24,7 +24,9 @@ class PlacementService:
         self.replica.times(PLACEMENTS)
         self.replica.times(guard=self.work.guard)
         self.cases = served_cases(self.replica, self.work)
-        self.app = served(self.replica, settings.issuer, cases=self.cases, subjects_of=self.work.subjects_of)
+        self.app = served(
+            self.replica, settings.issuer, cases=self.cases, rights=RIGHTS, subjects_of=self.work.subjects_of
+        )
 
     async def start(self) -> None:
         await self.replica.start()

@@ -35,7 +35,8 @@ class PartiesSeen(BaseModel):
 
 class PlacementSeen(Seen):
     """Codes, dates and ids. `consent_withdrawn`: the person has taken the consent back, and what runs waits for the
-    officer's decision. `last_fact`: what alone can be put right."""
+    officer's decision. `steps_missing`: where one placement is read before it begins, the obligatory steps of the
+    preparation that are still to be done. `last_fact`: what alone can be put right."""
 
     match: str
     parties: PartiesSeen
@@ -44,6 +45,7 @@ class PlacementSeen(Seen):
     ends_on: Date | None
     contracts: int
     steps: tuple[PreparationStep, ...]
+    steps_missing: tuple[PreparationStep, ...] = ()
     opened_at: Instant
     time_zone: str | None
     reason: str | None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from services.registration import definition_pages, messages, views
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.flags import POSSIBLE_DUPLICATE
+from services.registration.domain.handover import PROPOSE
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
@@ -20,10 +22,13 @@ from services.registration.readings.alike import COMPARE
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.readings.copying import COPY
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
-from services.registration.views import ExpertSeen, Flagged, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.views import ExpertSeen, Flagged, Handed, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
+from services.registration.weighing import weighs
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
+from services.registration.work.consenting import Consenting
 from services.registration.work.contacts import Contacts
+from services.registration.work.criteria import Criteria
 from services.registration.work.erasing import Erasing
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.identity_changes import IdentityChanges
@@ -37,7 +42,7 @@ from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
 from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import Beside, Call, Served, Work
+from shared.web.acting import Begins, Beside, Call, News, Served, Work
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class Works:
     claiming: Claiming
     identity_changes: IdentityChanges
     erasing: Erasing
+    criteria: Criteria
     contacts: Contacts
+    consenting: Consenting
     putting_right: Mapping[str, Work]
     transferring: Mapping[str, Mapping[str, Work]]
 
@@ -62,13 +69,6 @@ class Works:
 def served_cases(
     works: Works, identifiers: Identifiers, readings: Readings, previewed: Previewed, files: CaseFiles
 ) -> tuple[Served, ...]:
-    of_institutions: Mapping[str, Work] = {
-        "create": works.proposing.create,
-        "assign-account": works.handing_over.of_institution,
-        "set-contact": works.contacts.of_institution,
-        **works.putting_right,
-        **works.transferring[INSTITUTION.name],
-    }
     return (
         Served(
             PROGRAMME,
@@ -81,22 +81,35 @@ def served_cases(
         ),
         _persons(works, identifiers, readings),
         _experts(works, readings, files),
-        Served(
-            INSTITUTION,
-            INSTITUTIONS,
-            InstitutionSeen,
-            views.institution,
-            of_institutions,
-            columns=("name", "country", "sector", "host_type", "registered_at"),
-        ),
+        _institutions(works),
         Served(
             MESSAGE,
             MESSAGES,
             MessageSeen,
             messages.message,
             unsealed=previewed.to_its_reader,
+            news=News("template", "due_at", timedelta(days=14)),
             columns=("template", "to", "about", "due_at", "reason"),
         ),
+    )
+
+
+def _institutions(works: Works) -> Served:
+    return Served(
+        INSTITUTION,
+        INSTITUTIONS,
+        InstitutionSeen,
+        views.institution,
+        {
+            "create": works.proposing.create,
+            "assign-account": works.handing_over.of_institution,
+            PROPOSE: works.consenting.of_institution,
+            "set-contact": works.contacts.of_institution,
+            **works.putting_right,
+            **works.transferring[INSTITUTION.name],
+        },
+        unsealed=Handed(works.consenting.shown_code).to_its_holder,
+        columns=("name", "country", "sector", "host_type", "registered_at"),
     )
 
 
@@ -107,13 +120,14 @@ def _persons(works: Works, identifiers: Identifiers, readings: Readings) -> Serv
         PersonSeen,
         views.person,
         _of_persons(works),
-        unsealed=Named(identifiers, readings).to_those_concerned,
+        unsealed=Handed(works.consenting.shown_code, Named(identifiers, readings).to_those_concerned).to_its_holder,
         beside=_beside(lambda person: str(person["_id"])),
         about=lambda person: str(person["_id"]),
         outlasting=frozenset({"erase"}),
         tells=views.tells_of_person,
-        columns=("office",),
-        as_part=("given_name", "family_name", "office"),
+        columns=("office", "opened_at"),
+        begins={"correct-profile": _stands(works.profiles)},
+        in_part=views.person_in_part,
     )
 
 
@@ -134,11 +148,20 @@ def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
         beside=(
             *_beside(lambda expert: str(expert["state"]["person"])),
             Beside(EXPERT.name, COMPARE, _comparison, _flagged),
-            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert))),
+            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert)), helps="provide-info"),
         ),
         section=SelectionSection,
+        begins={"provide-info": works.screening.begins},
         columns=("programme", "office", "registered_at", "channel", "reason"),
+        weighs=weighs(works.criteria),
     )
+
+
+def _stands(profiles: Profiles) -> Begins:
+    async def begins(person: Document) -> Mapping[str, Any]:
+        return {"attributes": await profiles.that_stands(person["_id"])}
+
+    return begins
 
 
 def _definition(document: Document) -> str:
@@ -184,6 +207,7 @@ def _of_persons(works: Works) -> Mapping[str, Work]:
     return {
         "correct-profile": works.profiles.correct,
         "assign-account": works.handing_over.of_person,
+        PROPOSE: works.consenting.of_person,
         "set-contact": works.contacts.of_person,
         "erase": works.erasing.erase,
         "request-identity-change": works.identity_changes.request,

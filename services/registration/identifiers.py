@@ -28,6 +28,8 @@ TEXTS = (*NAMES, "email", "telephone")
 SEALED_DOCUMENT = "sealed_document_"
 # The address before the present one, and since when it is that.
 FORMER, FORMER_SINCE = "former_email", "former_since"
+# The address of whoever handed the account over last.
+LEFT = "left_email"
 # Of the words of a name by which a person is found; a longer one is found by the first of them.
 TOKENS_AT_MOST = 12
 # A change of identity that waits for a decision.
@@ -119,6 +121,19 @@ class Identifiers:
         found = await self.opened(id, private, (FORMER, "email") if former else ("email",))
         address: str | None = found.get(FORMER, found.get("email"))
         return address
+
+    async def address_left(self, id: str, private: Mapping[str, Any]) -> str | None:
+        """The address of whoever handed the account over last; None without one. Raises as `address`."""
+        address: str | None = (await self.opened(id, private, (LEFT,))).get(LEFT)
+        return address
+
+    async def left(self, id: str, private: Mapping[str, Any], address: str | None) -> dict[str, Any]:
+        """The private fields of what is somebody else's account from now on, who is written to at that address: the
+        one before is kept for the last word to it, and is no former one of theirs. Raises as `address`."""
+        before = await self.address(id, private)
+        sealed = await self._sealed(id, {name: text for name, text in (("email", address), (LEFT, before)) if text})
+        nobodys = dict.fromkeys((f"sealed_{name}" for name in ("email", FORMER, LEFT)), "")
+        return {**nobodys, **sealed, FORMER_SINCE: None}
 
     async def addressed(self, id: str, private: Mapping[str, Any], address: str, now: datetime) -> dict[str, str]:
         """The private fields with that address; the one before is kept, and the oldest of several within that time.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from services.registration.domain.drafts import ENDING_NOTICE, KEPT, Draft, Reminder
 from services.registration.domain.experts import EXPERT, Expert
 from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION, Institution
@@ -9,13 +12,16 @@ from services.registration.domain.messages import MESSAGE, Message
 from services.registration.domain.persons import PERSON, Person
 from services.registration.domain.programmes import PROGRAMME, Programme
 from shared.audit.segments import AUDIT_COLLECTIONS
+from shared.clock import text_of
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
-from shared.store.collection import SEPARATOR, Collection, Equals, Index
+from shared.store.collection import SEPARATOR, Collection, Equals, Index, Order
 from shared.store.port import Document
-from shared.store.relations import indexes_of
+from shared.store.relations import by_opening, indexes_of
 
 OFFICE_MARK = "office:"
+# The index, and in the private part: under which code an account was offered to another person, and who said so.
+HANDOVER = "handover"
 
 
 def office_mark(code: str) -> str:
@@ -45,6 +51,12 @@ def _flagged(document: Document) -> list[str]:
     return ["all", *_state(document, "office")] if document.get("private", {}).get(POSSIBLE_DUPLICATE) else []
 
 
+def _offered_under(document: Document) -> list[str]:
+    """The keyed hash of the code under which the account was offered last, so that a second answer is known again."""
+    code = document.get("private", {}).get(HANDOVER, {}).get("code")
+    return [code] if code else []
+
+
 def _itself(document: Document) -> list[str]:
     return [document["_id"]] if document.get("state") else []
 
@@ -62,8 +74,9 @@ PERSONS: Aggregate[Person] = Aggregate.of(
     Collection(
         PERSON.name,
         {
-            **indexes_of(PERSON, office=_offices, own=_itself),
+            **indexes_of(PERSON, by_opening, raised=1, office=_offices, own=_itself),
             "account": Index(lambda d: _state(d, "account")),
+            HANDOVER: Index(_offered_under),
             "name": Index(_named),
             "likeness": Index(lambda d: [one] if (one := d.get("private", {}).get("likeness")) else []),
         },
@@ -81,6 +94,7 @@ INSTITUTIONS: Aggregate[Institution] = Aggregate.of(
         {
             **indexes_of(INSTITUTION, _by_registration, institution=_itself),
             "account": Index(lambda d: _state(d, "account"), _by_registration),
+            HANDOVER: Index(_offered_under, _by_registration),
         },
         # An account that stood for two institutions would see whichever was found first, in any of the services.
         unique=lambda d: _state(d, "account"),
@@ -92,12 +106,46 @@ DOCUMENTS = Collection("documents", {"holder": Index(lambda d: list(d["holds"]))
 # Of whoever signs in: found by the sessions that have not ended.
 ACCOUNTS = Collection("accounts", {"session": Index(lambda d: [one["id"] for one in d["state"]["sessions"]])})
 
-# Of applications that were begun: found by a keyed hash of the code, by those of facts that were typed, and once
-# submitted by the person.
+
+def _codes(document: Document) -> list[str]:
+    """The code, and the one that a link by mail holds and that takes its place when it is used."""
+    held = document["private"], document["private"].get(RENEWAL) or {}
+    return [one["code"] for one in held if "code" in one]
+
+
+def _reminded(of: Reminder, field: str) -> Equals:
+    """Drafts of which that reminder is wanted and not done with."""
+
+    def equals(document: Document) -> list[str]:
+        draft = Draft.model_validate(document["state"])
+        wanted = draft.status == "open" and draft.reminds and of not in draft.reminded
+        return [str(getattr(draft, field))] if wanted else []
+
+    return equals
+
+
+def _looked_at(notice: timedelta) -> Order:
+    """When a reminder may be sent: so long after the last edit, and when its claim is over. Only the loop that sends
+    reads it, from the beginning each time."""
+
+    def order(document: Document) -> str:
+        draft = Draft.model_validate(document["state"])
+        return f"{text_of(draft.claimed or draft.edited_at + notice)}{SEPARATOR}{document['_id']}"
+
+    return order
+
+
+# In the private part: the code of a link that was sent by mail and is not used yet.
+RENEWAL = "renewal"
+# Of applications that were begun: found by a keyed hash of the code, by those of facts that were typed, by that of the
+# address, by the reminders that they wait for, and once submitted by the person.
 DRAFTS = Collection(
     "drafts",
     {
-        "code": Index(lambda d: [d["private"]["code"]] if "code" in d["private"] else []),
+        "code": Index(_codes, version=2),
+        "address": Index(lambda d: [one] if (one := d["private"].get("address")) else []),
+        "closing": Index(_reminded("closing", "programme"), _looked_at(timedelta())),
+        "ending": Index(_reminded("ending", "status"), _looked_at(KEPT - ENDING_NOTICE)),
         "fact": Index(lambda d: d["private"].get("facts", [])),
         "person": Index(lambda d: _state(d, "person")),
     },
@@ -148,8 +196,18 @@ MESSAGES: Aggregate[Message] = Aggregate.of(
         },
     ),
 )
+# Who asked for a new link to an application, by a keyed hash of the address and the day.
+WAYS_BACK = Collection("ways_back")
 # By account, how much of identifiers it has read lately.
 READERS = Collection("readers")
+
+
+def _shared_with(document: Document) -> list[str]:
+    return sorted({one["office"] for one in (document.get("state") or {}).get("views", ()) if one["shared"]})
+
+
+# By account, the lists that it saved; found by the offices with which some are shared.
+VIEWS = Collection("saved_views", {"office": Index(_shared_with)})
 
 COLLECTIONS = (
     PROGRAMMES.collection,
@@ -159,8 +217,10 @@ COLLECTIONS = (
     DOCUMENTS,
     ACCOUNTS,
     DRAFTS,
+    WAYS_BACK,
     MESSAGES.collection,
     READERS,
+    VIEWS,
     FILES,
     FILE_PIECES,
     *AUDIT_COLLECTIONS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -12,6 +13,7 @@ from services.registration.domain.birth import Birth
 from services.registration.domain.claims import Settled
 from services.registration.domain.contact import Wishes
 from services.registration.domain.experts import EXPERT, Channel
+from services.registration.domain.handover import AccountBorne, Proposal
 from services.registration.domain.identity import Identity
 from services.registration.domain.identity import Outcome as IdentityOutcome
 from services.registration.domain.institutions import INSTITUTION
@@ -28,7 +30,9 @@ from shared.contracts.registration.persons import (
     IdentityChangeConfirmed,
     IdentityChangeRefused,
     IdentityChangeRequested,
+    LanguageSkill,
     ProfileEntry,
+    attributes_on,
 )
 from shared.errors import Refusal
 from shared.identity.keyfiles import KeyDestroyed
@@ -83,6 +87,13 @@ class IdentityChangeSeen(BaseModel):
     asked: Identity | None = None
 
 
+class HandoverSeen(Proposal):
+    """The account is offered to another person. `code_for_the_other`: for whoever signs in for it alone, where one case
+    is read: it is given to that person by hand, who answers with it after signing in."""
+
+    code_for_the_other: str | None = None
+
+
 class PersonSeen(Seen):
     """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
 
@@ -91,6 +102,7 @@ class PersonSeen(Seen):
     """
 
     office: str | None
+    opened_at: Instant | None
     consents: Mapping[str, Consent]
     profile: tuple[ProfileEntry, ...]
     document_claim: Settled | None = None
@@ -99,10 +111,28 @@ class PersonSeen(Seen):
     family_name: str = ""
     born: Birth | None = None
     identity_change: IdentityChangeSeen | None = None
+    handover: HandoverSeen | None = None
+
+
+class PersonInPart(BaseModel):
+    """What a match or a placement shows of its person to whoever may read the person: the office, the name where the
+    person's own page has it, and what somebody is chosen by. Sex, age and nationality choose nobody."""
+
+    model_config = ConfigDict(frozen=True)
+
+    given_name: str
+    family_name: str
+    office: str | None
+    occupation: str | None = None
+    sector: str | None = None
+    experience_years: int | None = None
+    education: int | None = None
+    languages: tuple[LanguageSkill, ...] = ()
+    country_of_residence: str | None = None
 
 
 class FailedSeen(BaseModel):
-    """A criterion that is not met: its name, what it requires, what the person stated (null: nothing)."""
+    """A criterion that is not met, or is: its name, what it requires, what the person stated (null: nothing)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,6 +158,7 @@ class ExpertSeen(Seen):
 
     `identity_change_pending`: the person is to be recorded under another name, year of birth or document.
 
+    `met_criteria`: those that the last screening found to be met, for those who see the values.
     `failing`: criteria that an eligible expert with an offer no longer meets; an officer decides what follows.
     `appeal_until`: before that instant whoever is ineligible or suspended may appeal.
     `identity`: what was decided of a document number that was another person's; `holder`: that person, where one case
@@ -142,6 +173,7 @@ class ExpertSeen(Seen):
     registered_at: Instant
     items: tuple[str, ...]
     failed_criteria: tuple[FailedSeen, ...]
+    met_criteria: tuple[FailedSeen, ...] = ()
     reason: str | None
     failing: tuple[str, ...]
     appeal_until: Instant | None
@@ -166,6 +198,7 @@ class InstitutionSeen(Seen):
     reason: str | None
     last_fact: FactSeen | None
     contact: Wishes | None = None
+    handover: HandoverSeen | None = None
 
 
 def programme(document: Document, _principal: Principal) -> ProgrammeSeen:
@@ -189,12 +222,46 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         version=document["version"],
         state=state.status,
         office=state.office,
+        opened_at=state.opened_at,
         consents=state.consents,
         profile=state.entries,
         document_claim=state.claim,
         **({"identity_change": change} if change else {}),
         **({"contact": wishes_of(document)} if principal.role in SEES_WISHES else {}),
+        **_handover(state, principal),
     )
+
+
+def person_in_part(seen: PersonSeen, day: date) -> PersonInPart:
+    """As the profile says it on that day."""
+    own = {name: getattr(seen, name) for name in ("given_name", "family_name", "office")}
+    known = attributes_on(seen.profile, day, before="first")
+    chosen_by = PersonInPart.model_fields.keys() - own.keys()
+    return PersonInPart(**own, **({} if known is None else {name: getattr(known, name) for name in chosen_by}))
+
+
+def _handover(state: AccountBorne, principal: Principal) -> dict[str, HandoverSeen]:
+    if state.handover is None or principal.role not in SEES_WISHES:
+        return {}
+    return {"handover": HandoverSeen(**dict(state.handover))}
+
+
+class Handed:
+    """Whoever signs in for a case whose account is offered is shown the code again, to give it to the other person."""
+
+    def __init__(self, code_of: Callable[[Document], str | None], *also: Unsealed) -> None:
+        self._code_of = code_of
+        self._also = also
+
+    async def to_its_holder(self, document: Document, granted: Granted) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for one in self._also:
+            found |= await one(document, granted)
+        own = any(grant.relation in ("own", "institution") for grant in granted.grants)
+        if own and (code := self._code_of(document)):
+            proposal = dict(AccountBorne.model_validate(document["state"]).handover or ())
+            found["handover"] = HandoverSeen(**proposal, code_for_the_other=code)
+        return found
 
 
 def tells_of_person(event: type[Event], role: Role) -> bool:
@@ -274,8 +341,12 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     state, private = EXPERT.state.model_validate(document["state"]), document["private"]
     failed: list[dict[str, Any]] = [{"criterion": name} for name in state.criteria]
     stranger = _is_strange(document, principal)
-    if failed and principal.role in SEES_ACTUAL_VALUES and not stranger:
-        failed = private.get("screening", {}).get("failed", [])
+    weighed: Mapping[str, Any] = {}
+    if principal.role in SEES_ACTUAL_VALUES and not stranger:
+        screening = private.get("screening", {})
+        failed = screening.get("failed", []) if failed else failed
+        met = screening.get("met", []) if state.status in ("eligible", "ineligible") else []
+        weighed = {"met_criteria": tuple(FailedSeen(**row) for row in met)}
     against, ground, appealed_at, outcome = state.against, state.ground, state.appealed_at, state.appeal
     appeal = None
     if against and ground and appealed_at and outcome:
@@ -289,6 +360,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
         appeal=appeal,
         identity=state.identity,
         **state.model_dump(exclude=HIDDEN),
+        **weighed,
         **(of_officers if principal.role == "officer" and not stranger else {}),
     )
 
@@ -303,5 +375,8 @@ def institution(document: Document, principal: Principal) -> InstitutionSeen:
         name=document["private"].get("name"),
         last_fact=last_fact(state),
         **({"contact": wishes_of(document)} if sees_wishes else {}),
-        **state.model_dump(exclude={"status", "account", *Trailed.model_fields, *Movable.model_fields}),
+        **(_handover(state, principal) if sees_wishes else {}),
+        **state.model_dump(
+            exclude={"status", *AccountBorne.model_fields, *Trailed.model_fields, *Movable.model_fields}
+        ),
     )

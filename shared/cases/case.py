@@ -20,7 +20,7 @@ from shared.cases.bodies import Change
 from shared.cases.movable import moved
 from shared.cases.named import OWN_WORDS, listed_words
 from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
-from shared.contracts.base import Event, Scope
+from shared.contracts.base import Aside, Event, Scope
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.transfers import Transferring
 from shared.errors import Refusal
@@ -97,8 +97,10 @@ class Move:
     `note_to`: who reads the note beside officers and whoever wrote it.
     `aside`: a way that stands open and that nobody waits for: to suspend, to cancel, to begin again.
     `desk`: what it does with who of the office works on the case.
-    `anew`: the fields of the body that say again what the case says already, so a form of it begins with that.
+    `anew`: the fields of the body that say again what the case says already, so a form of it begins with that; by the
+    part of the case that has them, where it is not the case itself (`contact.often`).
     `settles`: the flag of the case that it takes away; only where the case has it, it is open.
+    `answers`: the verb with which somebody asked for it; its form shows what was asked.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
@@ -126,6 +128,7 @@ class Move:
     desk: Desk = ""
     anew: tuple[str, ...] = ()
     settles: str = ""
+    answers: str = ""
     of_one: bool = False
 
     @property
@@ -206,11 +209,13 @@ class Timer:
 
     `waits`: how long a case whose instant was over when it was recorded is left for what else is still to be recorded
     of that time; then the command runs as of `at`. None: such a case waits for nothing.
+    `on_the_clock`: it is about people who wait now, so what was recorded late of the case changes nothing of it.
     """
 
     at: datetime
     command: Any
     waits: timedelta | None = None
+    on_the_clock: bool = False
 
 
 Fold = Callable[[Any, Any], Mapping[str, Any]]
@@ -350,13 +355,18 @@ class Case(Generic[S]):
             return self._moved(state, event)
         changes = self._changes(state, event)
         if issubclass(self.state, Trailed):
-            known: Any = state
-            changes |= noted(known, event, changes, revisable=type(event) in self.revisable)
+            changes |= self._noted(state, event, changes)
         if state is not None:
             return state.model_copy(update=changes)
         if type(event) not in self._opening:
             raise TypeError(f"{type(event).__name__} opens no case of {self.name}")
         return self.state(**changes)
+
+    def _noted(self, state: Any, event: Event, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """What the event adds to the trail of facts; what is no fact is counted alone."""
+        if isinstance(event, Aside) and state is not None:
+            return {"told": state.told + 1}
+        return noted(state, event, changes, revisable=type(event) in self.revisable)
 
     def _changes(self, state: S | None, event: Event) -> dict[str, Any]:
         changes = {name: value for name in self._kept[type(event)] if (value := getattr(event, name)) is not None}
@@ -417,7 +427,11 @@ class Case(Generic[S]):
 
     def is_received_by(self, role: Role) -> bool:
         """Whether the role takes such cases over for its office."""
-        return any(row.by.get(role) == "receiving" for row in self.moves)
+        return role in self._receivers
+
+    @cached_property
+    def _receivers(self) -> frozenset[Role]:
+        return frozenset(role for row in self.moves for role, relation in row.by.items() if relation == "receiving")
 
     @cached_property
     def taken_in(self) -> frozenset[str]:

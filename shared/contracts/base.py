@@ -123,6 +123,10 @@ class Event(Contract):
         return self.model_dump_json(exclude_none=True)
 
 
+class Aside(Event):
+    """Something about a case that is no fact of it: what was recorded last stays its last fact."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """Under which office, programme and version of its definition a case runs; None where it has none."""

@@ -10,12 +10,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contracts.base import Code, Event, TimeZone
+from shared.contracts.base import Aside, Code, TimeZone
 
 
-class Transferring(Event):
-    """Something about whose case it is. It is no fact of what the case is about, so what was recorded last stays the
-    last fact of the case."""
+class Transferring(Aside):
+    """Something about whose case it is."""
 
 
 class TransferAsked(Transferring):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,21 @@ from shared.messaging.port import Record
 Whole = NDArray[np.int64]
 # An Arrow array of byte strings; null where a record says nothing.
 Bytes = Any
+
+
+class Texts(NamedTuple):
+    """Some byte strings as they lie in one content."""
+
+    content: bytes
+    at: Whole
+    length: Whole
+
+    def each(self) -> list[bytes]:
+        content = self.content
+        return [content[at : at + length] for at, length in zip(self.at.tolist(), self.length.tolist(), strict=True)]
+
+    def some(self, places: Whole) -> Texts:
+        return Texts(self.content, self.at[places], self.length[places])
 
 
 class Columns(Protocol):
@@ -30,7 +45,7 @@ class Columns(Protocol):
     @property
     def keys(self) -> Bytes: ...
 
-    def bodies(self, rows: Whole) -> list[bytes]:
+    def bodies(self, rows: Whole) -> Texts:
         """The values of these rows; an empty one where a record has none."""
         ...
 
@@ -61,8 +76,10 @@ class RecordColumns:
     def keys(self) -> Bytes:
         return pa.array([record.key for record in self._records], pa.binary())
 
-    def bodies(self, rows: Whole) -> list[bytes]:
-        return [self._records[row].value or b"" for row in rows.tolist()]
+    def bodies(self, rows: Whole) -> Texts:
+        found = [self._records[row].value or b"" for row in rows.tolist()]
+        length = np.fromiter(map(len, found), np.int64, len(found))
+        return Texts(b"".join(found), np.cumsum(length) - length, length)
 
     @cached_property
     def _named(self) -> list[dict[str, bytes]]:

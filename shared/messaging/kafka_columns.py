@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shared.messaging.columns import Bytes, Whole
+from shared.messaging.columns import Bytes, Texts, Whole
 from shared.messaging.kafka_records import StoredBatch
 from shared.messaging.port import Position, Record
 
@@ -57,9 +57,8 @@ class KafkaColumns:
         self.keys: Bytes = self._column(key_at, key_length, key_length >= 0)
         self._headers = list(self._steps(self._value_at + np.maximum(self._value_length, 0)))
 
-    def bodies(self, rows: Whole) -> list[bytes]:
-        at, length = self._value_at[rows].tolist(), self._value_length[rows].tolist()
-        return list(map(self._text, at, length))
+    def bodies(self, rows: Whole) -> Texts:
+        return Texts(self._content, self._value_at[rows], np.maximum(self._value_length[rows], 0))
 
     def header(self, name: str) -> Bytes:
         """As `Columns.header`; one without a value counts as an empty one."""
@@ -85,7 +84,7 @@ class KafkaColumns:
             values = map(self._text, step.value_at[asked].tolist(), step.value_length[asked].tolist())
             for row, name, value in zip(step.rows[asked].tolist(), names, values, strict=True):
                 found[row].append((name.decode(errors="replace"), value))
-        keys, bodies = self.keys.take(pa.array(rows)).to_pylist(), self.bodies(rows)
+        keys, bodies = self.keys.take(pa.array(rows)).to_pylist(), self.bodies(rows).each()
         said = [body if length >= 0 else None for length, body in zip(self._value_length[rows], bodies, strict=True)]
         offsets, times = self.offsets[rows].tolist(), self.appended_ms[rows].tolist()
         read = zip(offsets, keys, said, map(tuple, found.values()), times, strict=True)

@@ -113,6 +113,11 @@ def named_by(position: Position) -> str:
     return ":".join(map(str, position))
 
 
+# Why a record is parked, before a colon that more of it may stand after; what else stands there is an exception's name.
+REFUSED, FAILED = "refused", "failed"
+PARKED_FOR = ("too_early", REFUSED, "gap", "behind", "unreadable", "unregistered_type", "record_missing", FAILED)
+
+
 def reason_of(error: Exception) -> str:
     """Why a record is parked: `too_early:...`, `refused:<rule>`, `gap`, or the exception's class name.
 

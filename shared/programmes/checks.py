@@ -18,14 +18,13 @@ from shared.contracts.registration.persons import ATTRIBUTES, Attributes, Sex
 from shared.programmes.indicator_checks import indicator_checks
 from shared.programmes.indicators import Declared
 from shared.programmes.lists import whole_lists
-from shared.programmes.marked_yaml import Broken, escaped
+from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
 from shared.programmes.sections.base import Known, Section, repeated
+from shared.programmes.texts import key_name, named_in
 from shared.texts import MAIL_ADDRESS
 from shared.zones import zone_names
 
-# By which of its fields an item of a list is told from the others.
-KEYS = ("code", "criterion", "component")
 # The lists that are no programme's.
 STANDARD: Mapping[Listed, Callable[[], frozenset[str]]] = {
     "countries": country_codes,
@@ -104,18 +103,13 @@ def _repeated(part: Declared, pointer: str) -> Iterator[Broken]:
             yield from _repeated(value, f"/{name}")
         elif isinstance(value, tuple):
             for number in repeated(_key(one) for one in value):
-                inner = _key_name(value[number])
+                inner = key_name(value[number])
                 place = f"{pointer}/{name}/{number}" + (f"/{inner}" if inner else "")
                 yield Broken(place, "repeated_code", "this code stands twice in the list")
 
 
-def _key_name(item: object) -> str | None:
-    fields = type(item).model_fields if isinstance(item, Declared) else ()
-    return next((name for name in KEYS if name in fields), None)
-
-
 def _key(item: object) -> object:
-    name = _key_name(item)
+    name = key_name(item)
     return getattr(item, name) if name else item
 
 
@@ -150,24 +144,11 @@ def _texts(definition: Definition) -> Iterator[Broken]:
         if language not in text_language_codes():
             yield Broken(f"/title/{language}", "unknown_language", "no language of ISO 639-1 has this code")
     wanted = set(definition.title)
-    for pointer, texts in _named(definition, ""):
+    for pointer, _, texts in named_in(definition):
         for language in sorted(wanted - set(texts)):
             yield Broken(f"{pointer}/{language}", "text_missing", "this language of the title is missing here")
         for language in sorted(set(texts) - wanted):
             yield Broken(f"{pointer}/{language}", "text_surplus", "the title has no text in this language")
-
-
-def _named(part: Declared, pointer: str) -> Iterator[tuple[str, dict[str, str]]]:
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        if name == "name" and isinstance(value, dict):
-            yield f"{pointer}/name", value
-        elif isinstance(value, tuple):
-            for number, item in enumerate(value):
-                if isinstance(item, Declared):
-                    yield from _named(item, f"{pointer}/{escaped(name)}/{number}")
-        elif isinstance(value, Section):
-            yield from _named(value, f"{pointer}/{name}")
 
 
 def _dates(definition: Definition) -> Iterator[Broken]:

@@ -93,6 +93,15 @@ class Definitions:
         found = (self.newest(one).office(office) for one in ([code] if code else self.codes()))
         return next((one for one in found if one is not None), None)
 
+    def every_office(self) -> dict[str, Office]:
+        """Each office by its code, those that are gone among them: as the first programme by its code has it now, else
+        as the newest version does that has it. Empty while this replica starts."""
+        if not self.ready:
+            return {}
+        newest = [self.newest(code) for code in self.codes()]
+        older = [one for versions in self._versions.values() for _, one in sorted(versions.items(), reverse=True)]
+        return {office.code: office for one in reversed([*newest, *older]) for office in one.offices}
+
     def _of(self, code: str) -> dict[int, Definition]:
         if not self.ready:
             raise TooEarly("programmes")

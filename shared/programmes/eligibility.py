@@ -25,6 +25,13 @@ class FailedCriterion:
     actual: JsonValue
 
 
+@dataclass(frozen=True)
+class WeighedCriterion(FailedCriterion):
+    """A condition, and whether it is met."""
+
+    met: bool = False
+
+
 def level_rank(level: Cefr) -> int:
     """0 for A1 to 5 for C2."""
     return LEVELS.index(level)
@@ -43,10 +50,20 @@ def failed_criteria(definition: Definition, attributes: Attributes, on: date) ->
 
     What a person has not stated does not meet a criterion. Raises Refusal `not_in_programme` without a selection.
     """
+    weighed = weighed_criteria(definition, attributes, on)
+    return tuple(FailedCriterion(one.criterion, one.required, one.actual) for one in weighed if not one.met)
+
+
+def weighed_criteria(definition: Definition, attributes: Attributes, on: date) -> tuple[WeighedCriterion, ...]:
+    """Every criterion of the definition as it stands with the person on that day; as `failed_criteria` says."""
     return tuple(
-        FailedCriterion(one.criterion, _required(one), _actual(one, attributes, on))
+        WeighedCriterion(
+            one.criterion,
+            _required(one),
+            _actual(one, attributes, on),
+            met=_CHECKS[one.operator](one, attributes, on),
+        )
         for one in definition.section(SelectionSection).eligibility
-        if not _CHECKS[one.operator](one, attributes, on)
     )
 
 

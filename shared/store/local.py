@@ -5,13 +5,15 @@ For one process on one machine: another process that opens the file is refused.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from shared.clock import Runtime, text_of
 from shared.errors import Unavailable, UniqueViolated, UnknownOutcome
-from shared.store import building
+from shared.store import building, former_form
 from shared.store import local_statements as statements
+from shared.store.brief import Brief, brief, ordered
 from shared.store.building import behind, changed_entries, with_entries
 from shared.store.collection import Collection
 from shared.store.documents import Declared
@@ -33,7 +35,7 @@ class LocalStore:
     def __init__(self, path: Path | None, collections: Sequence[Collection], runtime: Runtime) -> None:
         self._declared = Declared(collections)
         self._runtime = runtime
-        self._file = GroupCommit(path, statements.SETUP, statements.FORMAT)
+        self._file = GroupCommit(path, statements.SETUP, statements.FORMAT, former_form.LIFTS)
         self._kept: dict[str, Kept] = {}
 
     async def start(self) -> None:
@@ -86,7 +88,7 @@ class LocalStore:
 
     async def load(self, collection: str, id: str) -> Document | None:
         kept = self._of(collection)
-        row = self._file.read(lambda c: c.execute(statements.BODY, (collection, id)).fetchone())
+        row = self._file.read(lambda c: c.execute(statements.BODY, (kept.number, brief(id))).fetchone())
         return document_of(kept, row) if row else None
 
     async def save(self, collection: str, document: Document, expected_version: int) -> None:
@@ -123,30 +125,35 @@ class LocalStore:
     ) -> list[Document]:
         self._declared.index(collection, index)
         kept = self._of(collection)
-        bounds = (after or "",) if until is None else (after or "", until)
+        bounds = [ordered(bound) for bound in (after or "", until) if bound is not None]
         statement = statements.FIND[descending, until is not None]
-        arguments = (kept.numbers[index], equals, *bounds, max(limit, 0))
+        arguments = (kept.numbers[index], brief(equals), *bounds, max(limit, 0))
         rows = self._file.read(lambda c: c.execute(statement, arguments).fetchall())
         return [document_of(kept, row) for row in rows]
 
     async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         self._declared.index(collection, index)
         # SQLite reads a negative bound as none.
-        arguments = (self._of(collection).numbers[index], equals, -1 if at_most is None else at_most)
+        arguments = (self._of(collection).numbers[index], brief(equals), -1 if at_most is None else at_most)
         row = self._file.read(lambda c: c.execute(statements.COUNT, arguments).fetchone())
         return int(row[0])
 
     async def scan(self, collection: str) -> AsyncIterator[Document]:
-        kept, after = self._of(collection), ""
+        kept, after = self._of(collection), cast(Brief, "")
         while True:
-            arguments = (collection, after, SCAN_PAGE)
+            arguments = (kept.number, after, SCAN_PAGE)
             rows = self._file.read(lambda c, a=arguments: c.execute(statements.SCAN, a).fetchall())  # type: ignore[misc]
             for row in rows:
-                document = document_of(kept, row)
-                after = document["_id"]
-                yield document
+                after = row[0]
+                yield document_of(kept, row)
             if len(rows) < SCAN_PAGE:
                 return
+
+    def packed_texts(self, collection: str) -> Iterator[bytes]:
+        """What lies packed in each row of a collection, for training a dictionary."""
+        kept = self._of(collection)
+        rows = self._file.read(lambda c: c.execute(statements.PACKED, (kept.number,)).fetchall())
+        return (kept.unpacked(*row) for row in rows)
 
     async def clock(self) -> str:
         """The process's own time: the store is in it."""

@@ -10,23 +10,28 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from shared.errors import Conflict, UniqueViolated
+from shared.store.brief import Brief, brief, ordered, whole
 from shared.store.collection import Collection
 from shared.store.documents import USUAL
+from shared.store.packing import Packing, packing_by, shipped_words
 from shared.store.port import OUTBOX_INDEX, Appended, Document
 
-# What `PRAGMA user_version` says of a file in this form; one of another form is not opened.
-FORMAT = 3
-# `ix` and `uq` stand apart from the body: a save compares them without parsing the document. So does an outbox, whose
-# events leave as soon as they are sent: nothing else of the document is written then, and their room is used again.
-# What passes (`Collection.passing`) stands apart for the same reason: documents that shrink in their pages leave holes
-# that no other one fits into, since each new one goes to the end.
+# What `PRAGMA user_version` says of a file in this form.
+FORMAT = 4
+# `packed` holds lines: the body, `ix`, and `uq` where there is one; so a save compares the last two without parsing the
+# document. An outbox stands apart, since its events leave as soon as they are sent: nothing else of the document is
+# written then, and their room is used again. What passes (`Collection.passing`) stands apart for the same reason:
+# documents that shrink in their pages leave holes that no other one fits into, since each new one goes to the end.
 # Rows by number: among those sorted by key a document longer than a quarter of a page takes a page of its own.
-# An entry names index and document by number, since a document has more entries than anything else. What most documents
-# of a collection have in the same fields stands once, as a shape: a body holds what differs from it.
+# An entry names index and document by number, since a document has more entries than anything else; `equals`, ids and
+# unique keys are `brief`, `ord` is `ordered`. What most documents of a collection have in the same fields stands once,
+# as a shape: a body holds what differs from it. A shape also says by which dictionary its rows are packed.
 SETUP = """
+CREATE TABLE IF NOT EXISTS collections (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS contents (
-    number INTEGER PRIMARY KEY, collection TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-    shape INTEGER NOT NULL, body TEXT NOT NULL, ix TEXT NOT NULL, uq TEXT, emits INTEGER NOT NULL,
+    number INTEGER PRIMARY KEY, collection INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
+    shape INTEGER NOT NULL, emits INTEGER NOT NULL, packed BLOB NOT NULL,
     UNIQUE (collection, id));
 CREATE TABLE IF NOT EXISTS outboxes (
     number INTEGER PRIMARY KEY, ord TEXT NOT NULL, events TEXT NOT NULL);
@@ -36,22 +41,27 @@ CREATE TABLE IF NOT EXISTS indexes (
     number INTEGER PRIMARY KEY, collection TEXT NOT NULL, name TEXT NOT NULL, built INTEGER NOT NULL,
     UNIQUE (collection, name));
 CREATE TABLE IF NOT EXISTS entries (
-    ix INTEGER NOT NULL, equals TEXT NOT NULL, ord TEXT NOT NULL, number INTEGER NOT NULL,
+    ix INTEGER NOT NULL, equals BLOB NOT NULL, ord BLOB NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (ix, equals, ord, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uniques (
-    collection TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL,
+    collection INTEGER NOT NULL, key BLOB NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (collection, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dictionaries (
+    number INTEGER PRIMARY KEY, words BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS shapes (
-    number INTEGER PRIMARY KEY, fields TEXT NOT NULL UNIQUE);
+    number INTEGER PRIMARY KEY, fields TEXT NOT NULL, dictionary INTEGER NOT NULL,
+    UNIQUE (fields, dictionary));
 """
-WHOLE = "SELECT d.id, d.version, d.shape, d.body, d.ix, d.uq, d.emits, o.ord, o.events, p.fields"
+WHOLE = "SELECT d.id, d.version, d.shape, d.packed, d.emits, o.ord, o.events, p.fields"
 APART = "LEFT JOIN outboxes o ON o.number=d.number LEFT JOIN passing p ON p.number=d.number"
 OF_ONE = f"FROM contents d {APART} WHERE d.collection=? AND d.id=?"
-HEAD = f"SELECT d.number, d.version, d.ix, d.uq, o.ord, p.number {OF_ONE}"
+HEAD = f"SELECT d.number, d.version, d.shape, d.packed, o.ord, p.number {OF_ONE}"
 BODY = f"{WHOLE} {OF_ONE}"
-INSERT = "INSERT INTO contents (collection, id, version, shape, body, ix, uq, emits) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_NEW = f"{INSERT} ON CONFLICT DO NOTHING"
-UPDATE = "UPDATE contents SET version=?, shape=?, body=?, ix=?, uq=?, emits=? WHERE number=?"
+UNSENT = """SELECT d.number, d.version, o.ord FROM contents d LEFT JOIN outboxes o ON o.number=d.number
+    WHERE d.collection=? AND d.id=?"""
+INSERT = """INSERT INTO contents (collection, id, version, shape, emits, packed) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING"""
+UPDATE = "UPDATE contents SET version=?, shape=?, emits=?, packed=? WHERE number=?"
 PUT_OUTBOX = "INSERT OR REPLACE INTO outboxes (number, ord, events) VALUES (?, ?, ?)"
 DROP_OUTBOX = "DELETE FROM outboxes WHERE number=?"
 PUT_PASSING = "INSERT OR REPLACE INTO passing (number, fields) VALUES (?, ?)"
@@ -66,6 +76,7 @@ FIND = {
 }
 COUNT = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE ix=? AND equals=? LIMIT ?)"
 SCAN = f"{WHOLE} FROM contents d {APART} WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"
+PACKED = "SELECT shape, packed FROM contents WHERE collection=? ORDER BY number"
 ADD_ENTRY = "INSERT INTO entries (ix, equals, ord, number) VALUES (?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE ix=? AND equals=? AND ord=? AND number=?"
 ADD_KEY = "INSERT INTO uniques (collection, key, number) VALUES (?, ?, ?)"
@@ -74,55 +85,91 @@ KEY_HOLDER = "SELECT 1 FROM uniques WHERE collection=? AND key=?"
 INDEXES = "SELECT name, number, built FROM indexes WHERE collection=?"
 ADD_INDEX = "INSERT OR IGNORE INTO indexes (collection, name, built) VALUES (?, ?, 0)"
 NOTE_BUILT = "UPDATE indexes SET built=? WHERE number=?"
-ADD_SHAPE = "INSERT OR IGNORE INTO shapes (fields) VALUES (?)"
-SHAPES = "SELECT number, fields FROM shapes"
+ADD_COLLECTION = "INSERT OR IGNORE INTO collections (name) VALUES (?)"
+COLLECTION = "SELECT number FROM collections WHERE name=?"
+ADD_DICTIONARY = "INSERT INTO dictionaries (words) VALUES (?)"
+DICTIONARIES = "SELECT number, words FROM dictionaries"
+ADD_SHAPE = "INSERT OR IGNORE INTO shapes (fields, dictionary) VALUES (?, ?)"
+SHAPE = "SELECT number FROM shapes WHERE fields=? AND dictionary=?"
+SHAPES = "SELECT s.number, s.fields, d.words FROM shapes s JOIN dictionaries d ON d.number=s.dictionary"
 
 PENDING = "pending"
 OUTBOX_FIELDS = ("outbox", PENDING)
+SENT_FIELDS = b'"outbox":[],"pending":false'
+UNSENT_FIELDS = b'"outbox":%b,"pending":true'
+PENDING_ENTRY = f'{{"{OUTBOX_INDEX}":{{"e":["{PENDING}"],"o":%b}}'.encode()
 NOT_IN_BODY = frozenset({"_id", "version", "ix", "uq", *OUTBOX_FIELDS})
-# In the texts of a document's entries, in place of its id. No JSON text holds it.
-ITSELF = "\x01"
-NO_SHAPE = 0
+# In the texts of a document's entries, in place of its id. No JSON text holds it, nor what parts the lines.
+ITSELF = b"\x01"
+LINE = b"\n"
 # Index, text and order.
-Entry = tuple[int, str, str]
+Entry = tuple[int, Brief, bytes]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a row's body leaves out, as the inside of a JSON object, and how the row is packed."""
+
+    fields: bytes
+    packing: Packing
 
 
 @dataclass(frozen=True)
 class Kept:
-    """How a file keeps a collection: the numbers of its indexes, also of those that code declares no more, and which of
-    them are built in which version; what a document of its `shape` has where its body says nothing; the texts
-    of all shapes by number."""
+    """How a file keeps a collection: its number and those of its indexes, also of those that code declares no more, and
+    which of them are built in which version; what a document of its `shape` has where its body says nothing, and the
+    shape of one that lacks such a field; all shapes by number."""
 
     name: str
+    number: int
     passing: tuple[str, ...]
     numbers: Mapping[str, int]
     built: Mapping[str, int]
     shape: int
+    bare: int
     usual: Mapping[str, Any]
-    shapes: Mapping[int, str]
+    shapes: Mapping[int, Shape]
+
+    def unpacked(self, shape: int, packed: bytes) -> bytes:
+        """Of a row, in lines: the body, `ix`, and `uq` where there is one."""
+        return self.shapes[shape].packing.unpack(packed)
 
 
 def keep(connection: sqlite3.Connection, collection: Collection) -> Kept:
     """Gives numbers to what has none yet."""
     name, usual = collection.name, USUAL if collection.usual is None else collection.usual
+    connection.execute(ADD_COLLECTION, (name,))
+    number = connection.execute(COLLECTION, (name,)).fetchone()[0]
     for index in collection.all_indexes:
         connection.execute(ADD_INDEX, (name, index))
-    fields = _dumps(usual)[1:-1]
-    connection.execute(ADD_SHAPE, (fields,))
-    shapes = dict(connection.execute(SHAPES).fetchall())
-    shape = next(number for number, text in shapes.items() if text == fields)
+    dictionary = dictionary_of(connection)
+    shape, bare = (shape_of(connection, fields, dictionary) for fields in (_dumps(usual)[1:-1].decode(), ""))
+    shapes = {at: Shape(fields.encode(), packing_by(words)) for at, fields, words in connection.execute(SHAPES)}
     rows = connection.execute(INDEXES, (name,)).fetchall()
     numbers = {index: number for index, number, _ in rows}
     built = {index: version for index, _, version in rows if version}
-    return Kept(name, collection.passing, numbers, built, shape, usual, shapes)
+    return Kept(name, number, collection.passing, numbers, built, shape, bare, usual, shapes)
 
 
-def _dumps(value: Any) -> str:
-    # What gets here has passed `documents.check`: JSON types alone, every number finite, every text encodable.
-    return to_json(value).decode()
+def dictionary_of(connection: sqlite3.Connection) -> int:
+    """The number of the dictionary of new rows, which the file holds from now on."""
+    for number, words in connection.execute(DICTIONARIES).fetchall():
+        if words == shipped_words():
+            return int(number)
+    return int(connection.execute(ADD_DICTIONARY, (shipped_words(),)).lastrowid or 0)
 
 
-def _loads(text: str) -> Any:
+def shape_of(connection: sqlite3.Connection, fields: str, dictionary: int) -> int:
+    """The number of that shape, which the file holds from now on."""
+    connection.execute(ADD_SHAPE, (fields, dictionary))
+    return int(connection.execute(SHAPE, (fields, dictionary)).fetchone()[0])
+
+
+# What gets there has passed `documents.check`: JSON types alone, every number finite, every text encodable.
+_dumps = to_json
+
+
+def _loads(text: bytes) -> Any:
     # Values are not cached: a store's texts may be a person's, and outlive in the cache what erased them.
     return from_json(text, cache_strings="keys")
 
@@ -130,18 +177,18 @@ def _loads(text: str) -> Any:
 class Row:
     """A document ready to be written: encoded once, on the caller's side of the queue."""
 
-    __slots__ = ("body", "emits", "entries", "events", "fields", "id", "ix", "keys", "ord", "shape", "uq", "version")
+    __slots__ = ("_ix", "beside", "emits", "events", "fields", "id", "keys", "ord", "packed", "shape", "version")
 
     def __init__(self, document: Document, kept: Kept) -> None:
         self.id: str = document["_id"]
         self.version: int = document["version"]
-        ix = dict(document["ix"])
-        pending = ix.pop(OUTBOX_INDEX, None)
-        self.entries = _entries(ix, kept)
+        self._ix = dict(document["ix"])
+        pending = self._ix.pop(OUTBOX_INDEX, None)
         self.keys: set[str] = set(document.get("uq", ()))
         body = {name: value for name, value in document.items() if name not in NOT_IN_BODY}
-        self.shape = kept.shape if kept.usual.keys() <= body.keys() else NO_SHAPE
-        if self.shape:
+        self.shape = kept.bare
+        if kept.usual.keys() <= body.keys():
+            self.shape = kept.shape
             for name, value in kept.usual.items():
                 # What is equal may be another value still: 0 and False.
                 if body[name] == value and type(body[name]) is type(value):
@@ -150,72 +197,94 @@ class Row:
         if not self.emits:
             body |= {name: document[name] for name in OUTBOX_FIELDS if name in document}
         apart = {name: body.pop(name) for name in kept.passing if body.get(name) is not None}
-        self.fields = _dumps(apart)[1:-1] if apart else None
-        self.body = _dumps(body)
-        self.ix = _dumps(ix).replace(_dumps(self.id)[1:-1], ITSELF)
-        self.uq = _dumps(document["uq"]) if "uq" in document else None
+        self.fields = _dumps(apart)[1:-1].decode() if apart else None
+        lines = [_dumps(self._ix).replace(_dumps(self.id)[1:-1], ITSELF)]
+        if "uq" in document:
+            lines.append(_dumps(document["uq"]))
+        self.beside = lines
+        self.packed = kept.shapes[self.shape].packing.pack(LINE.join([_dumps(body), *lines]))
         self.ord: str | None = pending["o"] if pending else None
-        self.events = _dumps(document["outbox"]) if pending else None
+        self.events = _dumps(document["outbox"]).decode() if pending else None
 
     @property
     def values(self) -> tuple[Any, ...]:
-        return self.version, self.shape, self.body, self.ix, self.uq, self.emits
+        return self.version, self.shape, self.emits, self.packed
+
+    def entries(self, kept: Kept) -> set[Entry]:
+        return _entries(self._ix, kept)
 
 
 def _entries(ix: Mapping[str, Any], kept: Kept) -> set[Entry]:
-    return {(kept.numbers[name], equals, entry["o"]) for name, entry in ix.items() for equals in entry["e"]}
-
-
-def _standing(ix: str, id: str, kept: Kept) -> set[Entry]:
-    return _entries(_loads(ix.replace(ITSELF, _dumps(id)[1:-1])), kept)
+    entries, known, order = set[Entry](), "", b""
+    for name, entry in ix.items():
+        # Most indexes of a document have one order.
+        if entry["o"] != known:
+            known = entry["o"]
+            order = ordered(known)
+        number = kept.numbers[name]
+        for equals in entry["e"]:
+            entries.add((number, brief(equals), order))
+    return entries
 
 
 def document_of(kept: Kept, row: tuple[Any, ...]) -> Document:
     """The document whole again, of what a statement gave as `WHOLE`."""
-    id, version, shape, body, ix, uq, emits, ord, events, fields = row
-    quoted = _dumps(id)
+    id, version, shape, packed, emits, ord, events, fields = row
+    quoted = _dumps(whole(id))
+    written = kept.shapes[shape]
+    body, ix, *uq = written.packing.unpack(packed).split(LINE)
     # One text is parsed sooner than several. Of a name that comes twice the last one counts, so the body's.
-    parts = [f'{{"_id":{quoted},"version":{version}', kept.shapes.get(shape, ""), body[1:-1]]
+    parts = [b'{"_id":%b,"version":%d' % (quoted, version), written.fields, body[1:-1]]
     if emits:
-        parts.append(f'"outbox":{events or "[]"},"pending":{"false" if ord is None else "true"}')
-    parts.append(fields or "")
-    if uq is not None:
-        parts.append(f'"uq":{uq}')
-    ix = ix.replace(ITSELF, quoted[1:-1])
+        parts.append(UNSENT_FIELDS % events.encode() if ord is not None else SENT_FIELDS)
+    if fields is not None:
+        parts.append(fields.encode())
+    if uq:
+        parts.append(b'"uq":%b' % uq[0])
     if ord is not None:
-        pending = f'{{"{OUTBOX_INDEX}":{{"e":["{PENDING}"],"o":{_dumps(ord)}}}'
-        ix = pending + ("}" if ix == "{}" else f",{ix[1:]}")
-    parts.append(f'"ix":{ix}}}')
-    document: Document = _loads(",".join(filter(None, parts)))
+        outbox = PENDING_ENTRY % _dumps(ord)
+        ix = outbox + (b"}" if ix == b"{}" else b",%b" % ix[1:])
+    parts.append(b'"ix":%b}' % ix.replace(ITSELF, quoted[1:-1]))
+    document: Document = _loads(b",".join(filter(None, parts)))
     return document
 
 
 def save(connection: sqlite3.Connection, kept: Kept, row: Row, expected_version: int) -> None:
     """Raises Conflict where the version is another one, UniqueViolated where a key is another document's."""
-    head = connection.execute(HEAD, (kept.name, row.id)).fetchone()
-    if (head[1] if head else 0) != expected_version:
-        raise Conflict
-    if head is None:
-        _insert(connection, kept, row, INSERT)
+    if expected_version == 0:
+        if not insert(connection, kept, row):
+            raise Conflict
         return
-    number, _, ix, uq, ord, passing = head
+    head = connection.execute(HEAD, (kept.number, brief(row.id))).fetchone()
+    if head is None or head[1] != expected_version:
+        raise Conflict
+    _write_over(connection, kept, row, head)
+
+
+def _write_over(connection: sqlite3.Connection, kept: Kept, row: Row, head: tuple[Any, ...]) -> None:
+    """`head`: what the statement of that name said of the document."""
+    number, _, shape, packed, ord, passing = head
+    _, *beside = kept.unpacked(shape, packed).split(LINE)
     connection.execute(UPDATE, (*row.values, number))
-    entries = row.entries if ix == row.ix else _standing(ix, row.id, kept)
-    keys = row.keys if uq == row.uq else set(_loads(uq or "[]"))
-    _move(connection, kept, row, number, entries, keys)
+    if beside != row.beside:
+        ix, *uq = beside
+        standing = _entries(_loads(ix.replace(ITSELF, _dumps(row.id)[1:-1])), kept)
+        _move(connection, kept, row, number, standing, set(_loads(uq[0])) if uq else set())
     _outbox(connection, kept, row, number, ord)
     _passing(connection, row, number, passing)
 
 
-def _insert(connection: sqlite3.Connection, kept: Kept, row: Row, statement: str) -> bool:
+def insert(connection: sqlite3.Connection, kept: Kept, row: Row) -> bool:
     """Whether the document was written; otherwise it stands already."""
-    inserted = connection.execute(statement, (kept.name, row.id, *row.values))
+    inserted = connection.execute(INSERT, (kept.number, brief(row.id), *row.values))
     number = inserted.lastrowid
     if inserted.rowcount == 0 or number is None:
         return False
     _move(connection, kept, row, number, set(), set())
-    _outbox(connection, kept, row, number, None)
-    _passing(connection, row, number, None)
+    if row.ord is not None:
+        _outbox(connection, kept, row, number, None)
+    if row.fields is not None:
+        _passing(connection, row, number, None)
     return True
 
 
@@ -227,9 +296,9 @@ def _outbox(connection: sqlite3.Connection, kept: Kept, row: Row, number: int, o
     elif ord is not None:
         connection.execute(DROP_OUTBOX, (number,))
     if ord is not None and ord != row.ord:
-        connection.execute(DROP_ENTRY, (index, PENDING, ord, number))
+        connection.execute(DROP_ENTRY, (index, PENDING, ordered(ord), number))
     if row.ord is not None and ord != row.ord:
-        connection.execute(ADD_ENTRY, (index, PENDING, row.ord, number))
+        connection.execute(ADD_ENTRY, (index, PENDING, ordered(row.ord), number))
 
 
 def _passing(connection: sqlite3.Connection, row: Row, number: int, stood: int | None) -> None:
@@ -244,32 +313,27 @@ def _move(
     connection: sqlite3.Connection, kept: Kept, row: Row, number: int, entries: set[Entry], keys: set[str]
 ) -> None:
     for key in keys - row.keys:
-        connection.execute(DROP_KEY, (kept.name, key))
+        connection.execute(DROP_KEY, (kept.number, brief(key)))
     for key in sorted(row.keys - keys):
-        if connection.execute(KEY_HOLDER, (kept.name, key)).fetchone():
+        if connection.execute(KEY_HOLDER, (kept.number, brief(key))).fetchone():
             raise UniqueViolated(key)
-        connection.execute(ADD_KEY, (kept.name, key, number))
-    for entry in entries - row.entries:
-        connection.execute(DROP_ENTRY, (*entry, number))
-    for entry in row.entries - entries:
-        connection.execute(ADD_ENTRY, (*entry, number))
+        connection.execute(ADD_KEY, (kept.number, brief(key), number))
+    wanted = row.entries(kept)
+    connection.executemany(DROP_ENTRY, [(*entry, number) for entry in entries - wanted])
+    connection.executemany(ADD_ENTRY, [(*entry, number) for entry in wanted - entries])
 
 
 def append(connection: sqlite3.Connection, kept: Kept, rows: Iterable[Row]) -> list[Appended]:
     """Inserts each document that does not exist. Raises UniqueViolated, and then nothing of the batch stays."""
-    return ["written" if _insert(connection, kept, row, INSERT_NEW) else "existed" for row in rows]
+    return ["written" if insert(connection, kept, row) else "existed" for row in rows]
 
 
 def rewrite_entries(connection: sqlite3.Connection, kept: Kept, rows: Iterable[Row]) -> None:
     """Writes other index entries under the same version; a document that was saved since has them from its save."""
     for row in rows:
-        head = connection.execute(HEAD, (kept.name, row.id)).fetchone()
+        head = connection.execute(HEAD, (kept.number, brief(row.id))).fetchone()
         if head is not None and head[1] == row.version:
-            number, _, ix, _, ord, passing = head
-            connection.execute(UPDATE, (*row.values, number))
-            _move(connection, kept, row, number, _standing(ix, row.id, kept), row.keys)
-            _outbox(connection, kept, row, number, ord)
-            _passing(connection, row, number, passing)
+            _write_over(connection, kept, row, head)
 
 
 def note_built(connection: sqlite3.Connection, kept: Kept, versions: Mapping[str, int]) -> None:
@@ -279,11 +343,11 @@ def note_built(connection: sqlite3.Connection, kept: Kept, versions: Mapping[str
 
 def sent(connection: sqlite3.Connection, kept: Kept, id: str, version: int) -> bool:
     """Empties the outbox of that very version; the version stays."""
-    head = connection.execute(HEAD, (kept.name, id)).fetchone()
+    head = connection.execute(UNSENT, (kept.number, brief(id))).fetchone()
     if head is None or head[1] != version:
         return False
-    number, _, _, _, ord, _ = head
+    number, _, ord = head
     if ord is not None:
         connection.execute(DROP_OUTBOX, (number,))
-        connection.execute(DROP_ENTRY, (kept.numbers[OUTBOX_INDEX], PENDING, ord, number))
+        connection.execute(DROP_ENTRY, (kept.numbers[OUTBOX_INDEX], PENDING, ordered(ord), number))
     return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shared.clock import text_of
 from shared.contracts.base import Event
 from shared.contracts.corrections import Revising
+from shared.contracts.transfers import CaseTransferred
 from shared.store.port import Document
 
 if TYPE_CHECKING:
@@ -46,5 +47,7 @@ def _entry(draft: Document, event: Event, status: str | None, cause: Cause) -> d
         "status": status,
         **(cause.by or {}),
         "reason": getattr(event, "reason", None),
+        "step": getattr(event, "step", None),
+        "to_office": event.office if isinstance(event, CaseTransferred) else getattr(event, "to_office", None),
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -11,6 +11,7 @@ import os
 import queue
 import sqlite3
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from shared.errors import SettingsError, Unavailable
 from shared.store.sqlite_batch import Job, Work, checkpoint, ends_batch, error_name, run_alone, run_batch
 
 T = TypeVar("T")
+Lifts = Mapping[int, Callable[[sqlite3.Connection], None]]
 
 MAX_WAITING = 20_000
 MAX_BATCH = 2_000
@@ -39,14 +41,16 @@ ASSERTED = ("journal_mode", "synchronous", "secure_delete")
 class GroupCommit:
     """A SQLite file with one writer thread; `path` None is in memory, without a thread, run inline.
 
-    `setup_sql` is a script of `CREATE ... IF NOT EXISTS`; `form` the number of what it makes. Jobs run in the order in
-    which they were submitted; all that wait are written in one transaction, each waiter is resolved after the commit.
+    `setup_sql` is a script of `CREATE ... IF NOT EXISTS`; `form` the number of what it makes; `lifts` make this form of
+    an earlier one, each within one transaction. Jobs run in the order in which they were submitted; all that wait are
+    written in one transaction, each waiter is resolved after the commit.
     """
 
-    def __init__(self, path: Path | None, setup_sql: str, form: int = 1) -> None:
+    def __init__(self, path: Path | None, setup_sql: str, form: int = 1, lifts: Lifts | None = None) -> None:
         self.path = path
         self._setup_sql = setup_sql
         self._form = form
+        self._lifts = lifts or {}
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
@@ -96,8 +100,9 @@ class GroupCommit:
     async def submit(self, work: Work[T]) -> T:
         """Runs `work` inside the writer's next transaction; returns its result once that is durable.
 
-        `work` must leave transactions alone. What it raises is raised here, and nothing of it is
-        written. Raises Unavailable (nothing was done) or UnknownOutcome (the commit failed).
+        `work` must leave transactions alone, and is run once more where another one has to be undone. What it raises
+        is raised here, and nothing of it is written. Raises Unavailable (nothing was done) or UnknownOutcome (the
+        commit failed).
         """
         if self.path is None:
             return self._inline(work)
@@ -149,12 +154,7 @@ class GroupCommit:
             for pragma, value in PRAGMAS.items():
                 connection.execute(f"PRAGMA {pragma}={value}").fetchall()
             self._effective = {p: str(connection.execute(f"PRAGMA {p}").fetchone()[0]) for p in PRAGMAS}
-            found = connection.execute("PRAGMA user_version").fetchone()[0]
-            if found == self._form or connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
-                # The form first: a crash in between leaves an empty file, which may have any.
-                connection.execute(f"PRAGMA user_version={self._form}")
-                connection.executescript(self._setup_sql)
-                found = self._form
+            found = self._formed(connection)
         except sqlite3.Error as error:
             raise SettingsError(f"{name} cannot be used as a SQLite file ({error_name(error)})") from error
         if found != self._form:
@@ -165,6 +165,22 @@ class GroupCommit:
             connection.close()
             raise SettingsError(f"{name} does not allow {', '.join(f'{p}={PRAGMAS[p]}' for p in wrong)}")
         return connection
+
+    def _formed(self, connection: sqlite3.Connection) -> int:
+        """The file's form, once it was made or lifted where that can be."""
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        if found != self._form and not empty:
+            if found not in self._lifts:
+                return found
+            connection.execute("BEGIN IMMEDIATE")
+            self._lifts[found](connection)
+            connection.execute(f"PRAGMA user_version={self._form}")
+            connection.execute("COMMIT")
+        # The form first: a crash in between leaves an empty file, which may have any.
+        connection.execute(f"PRAGMA user_version={self._form}")
+        connection.executescript(self._setup_sql)
+        return self._form
 
     def _close(self) -> None:
         for connection in (self._reader, self._writer):

@@ -68,12 +68,11 @@ def run_batch(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
-        if not all(_run_bare(connection, job) for job in jobs):
-            # Seldom: a job raised after it had written something, so all of them run once more, each behind a mark.
+        if not _run_together(connection, jobs):
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
-                _run_job(connection, job)
+                _run_apart(connection, job)
     except sqlite3.Error as error:
         _give_up(connection, jobs, Unavailable, f"the file cannot be written ({error_name(error)})")
         return
@@ -85,20 +84,27 @@ def run_batch(connection: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         _give_up(connection, jobs, Unavailable if undone else UnknownOutcome, text)
 
 
-def _run_bare(connection: sqlite3.Connection, job: Job) -> bool:
-    """Whether nothing has to be undone: most of those that raise (a conflict) have written nothing."""
-    before, job.error = connection.total_changes, None
-    try:
-        job.result = job.work(connection)
-    except Exception as error:
-        if ends_batch(error):
-            raise
-        job.error = error
-    return job.error is None or connection.total_changes == before
+def _run_together(connection: sqlite3.Connection, jobs: Sequence[Job]) -> bool:
+    """Runs the jobs without a savepoint each, for which SQLite would copy every page that one writes.
+
+    False: one has to be undone that wrote before it raised. Mostly one raises because of what it reads.
+    """
+    for job in jobs:
+        written = connection.total_changes
+        try:
+            job.result = job.work(connection)
+        except Exception as error:
+            if ends_batch(error):
+                raise
+            if connection.total_changes != written:
+                return False
+            job.error = error
+    return True
 
 
-def _run_job(connection: sqlite3.Connection, job: Job) -> None:
-    job.error = None
+def _run_apart(connection: sqlite3.Connection, job: Job) -> None:
+    """Runs a job that is undone alone if it raises."""
+    job.result = job.error = None
     connection.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)

@@ -39,7 +39,7 @@ def programme_timer(aggregate: Aggregate[S], document: Document, state: S | None
     timer = aggregate.timer(state) if state is not None else None
     if timer is None:
         return None
-    if not document["late"] or timer.at > (recorded := instant_of(document["last_recorded_at"])):
+    if timer.on_the_clock or not document["late"] or timer.at > (recorded := instant_of(document["last_recorded_at"])):
         return Due(timer.at, timer.command)
     return Due(recorded + timer.waits, timer.command, timer.at) if timer.waits is not None else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +34,8 @@ from shared.store.port import Document
 from shared.store.relations import RECEIVING, asked_of
 from shared.web.callers import Granted
 from shared.web.notes import Note, Notes
+from shared.web.suggesting import Suggests
+from shared.web.weighing import Weighs, nothing_weighed
 
 B = TypeVar("B", bound=Change)
 NOTHING_YET: Document = {}
@@ -94,15 +97,30 @@ def tells_all(_event: type[Event], _role: Role) -> bool:
 
 
 @dataclass(frozen=True)
+class News:
+    """`headline`: the field that says what it is; `at`: since when it is told, and `lasts`: for how long it is new."""
+
+    headline: str
+    at: str
+    lasts: timedelta
+
+
+# What the fields of a form begin with, by their names: of a case that its reader may see, by what stands now.
+Begins = Callable[[Document], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
 class Beside:
     """A page that stands beside a case's own: the right that opens it, its address from the case's document, of which
-    cases there is one, and as which verb it is named, if not as the one of its right."""
+    cases there is one, and as which verb it is named, if not as the one of its right. `helps`: the verb that may need
+    it, whose form leads to it too."""
 
     resource: str
     verb: str
     address: Callable[[Document], str]
     is_there: Callable[[Document], bool] = everything
     named: str = ""
+    helps: str = ""
 
     @property
     def word(self) -> str:
@@ -118,10 +136,13 @@ class Served:
     may be asked again after that, and whose bodies say nothing of a person.
     `section`: the part of a programme that adds reasons and items to those of the verbs. `tells`: of what a role that
     reads the case is told in its timeline.
-    `columns`: what a list shows of each, by fields of `seen` and of its parts (`parties.expert`); `as_part`: what a
-    case that names this one shows of it, if not the columns. `parts`: fields that name cases of other services, of
-    which the reader is shown that much.
-    `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF.
+    `columns`: what a list shows of each, by fields of `seen` and of its parts (`parties.expert`); `in_part`: what a
+    case that names this one shows of it, as of that day, if not the columns. `parts`: fields that name cases of other
+    services, of which the reader is shown that much.
+    `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF. `weighs`: what a verb is
+    decided by, one by one. `suggests`: by verb and field, which cases the body may name.
+    `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
+    `begins`: by verb, what its form begins with that the case itself does not say in these fields.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 
@@ -137,16 +158,20 @@ class Served:
     section: type[Section] | None = None
     tells: Tells = tells_all
     columns: tuple[str, ...] = ()
-    as_part: tuple[str, ...] = ()
+    in_part: Callable[[Any, date], BaseModel] | None = None
     parts: tuple[str, ...] = ()
     beside: tuple[Beside, ...] = ()
     papers: tuple[PaperOf, ...] = ()
+    begins: Mapping[str, Begins] = field(default_factory=dict)
+    news: News | None = None
+    weighs: Weighs = nothing_weighed
+    suggests: Mapping[tuple[str, str], Suggests] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
         if missing := needing - set(self.works) - set(self.taken):
             raise ValueError(f"{self.case.name}: no work for {', '.join(sorted(missing))}")
-        shown = (path.partition(".")[0] for path in (*self.columns, *self.as_part, *self.parts))
+        shown = (path.partition(".")[0] for path in (*self.columns, *self.parts))
         if unknown := set(shown) - set(self.seen.model_fields):
             raise ValueError(f"{self.case.name}: {self.seen.__name__} has no {', '.join(sorted(unknown))}")
         if strange := (set(self.works) | set(self.taken)) - set(self.case.verbs):
@@ -245,10 +270,14 @@ async def seen(served: Served, behind: Behind, id: str, granted: Granted) -> tup
     found = await shown(served, document, granted)
     if served.unsealed is not None:
         found = found.model_copy(update=await served.unsealed(document, granted))
-    written = behind.notes.read(served.case, _noted_about(served, document), document, granted.principal)
-    if notes := await written:
+    if notes := await notes_of(served, behind, document, granted.principal):
         found = found.model_copy(update={"notes": notes})
     return document, found
+
+
+async def notes_of(served: Served, behind: Behind, document: Document, principal: Principal) -> tuple[Note, ...]:
+    """The notes of the case that the caller may read. Raises SealBroken, Unavailable."""
+    return await behind.notes.read(served.case, _noted_about(served, document), document, principal)
 
 
 async def shown(served: Served, document: Document, granted: Granted) -> Seen:

@@ -92,6 +92,11 @@ def refused_by(*rules: str) -> dict[str, Any]:
     return {"description": f"Refused by a rule: {named}. {FIELDS}", "content": _problem()}
 
 
+def turned_away(description: str) -> dict[str, Any]:
+    """The 429 of an operation that counts what somebody asks."""
+    return {"description": description, "headers": {"Retry-After": RETRY_AFTER}, "content": _problem()}
+
+
 def listed_answers(model: type[BaseModel]) -> dict[str, Any]:
     """`responses` of a list of the model, a page at a time."""
     item = model_schema(model)

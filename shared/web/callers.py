@@ -17,6 +17,7 @@ from shared.identity.passes import Readers
 from shared.identity.policy import Equality, Grant, Policy, Subjects, SubjectsOf, equalities, visible
 from shared.identity.tokens import Principal, Tokens
 from shared.intake.admission import Admission
+from shared.programmes.definitions import Definitions
 from shared.store.port import Document, Store
 from shared.web.problems import NotSignedIn
 
@@ -45,6 +46,7 @@ class Edge:
     policy: Policy
     digests: Digests
     readers: Readers
+    definitions: Definitions
     admission: Admission | None = None
     reading: Reading = field(default_factory=Reading)
 

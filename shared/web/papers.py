@@ -12,7 +12,6 @@ from shared.papers.typesetting import WITHOUT_FONT, Paper, typeset
 from shared.web.acting import id_of
 from shared.web.answers import refused_by
 from shared.web.callers import Granted, may
-from shared.web.json import ID_PARAMETER
 from shared.web.lists import query
 from shared.web.pages.languages import LANGUAGES, PARAMETER, language_of
 from shared.web.pages.readers import Admitted, reading_as
@@ -44,7 +43,7 @@ def paper_routes(named: PaperOf, made: Made) -> tuple[APIRouter, APIRouter]:
         operation_id=f"{named.name}_paper",
         summary=f"A PDF (PDF/UA-1) for people: {named.name.replace('_', ' ')}",
         description="The same case in the same language gives the same bytes until something of it changes.",
-        openapi_extra={"parameters": [ID_PARAMETER, _LANGUAGE], "responses": _RESPONSES},
+        openapi_extra={"parameters": [_LANGUAGE], "responses": _RESPONSES},
         tags=["papers"],
     )
     return edge, pages

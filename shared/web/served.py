@@ -98,6 +98,7 @@ def _edge(replica: Replica, issuer: str | None, subjects_of: SubjectsOf, policy:
         subjects_of=subjects_of,
         policy=policy,
         digests=Digests(service, ports.keys),
+        definitions=replica.definitions,
         admission=replica.intake.admission if replica.intake else None,
     )
 

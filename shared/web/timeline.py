@@ -39,6 +39,8 @@ class PastSeen(BaseModel):
 
     `by`: the role of whoever said it, `office` for anybody inside of one towards those outside; null where it followed
     by itself. `office`: of that role, for those inside. `before`: where the case stood until then, if elsewhere.
+    `step`: of a preparation, which one was completed. `to_office`: the office that was asked to take the case over, or
+    did.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +53,8 @@ class PastSeen(BaseModel):
     before: str | None = None
     state: str | None = None
     reason: str | None = None
+    step: str | None = None
+    to_office: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ def timeline_of(served: Served, document: Document, principal: Principal) -> Tim
             "before": row["before"],
             "state": row.get("status"),
             "reason": row.get("reason") if shows_reason else None,
+            "step": row.get("step"),
+            "to_office": row.get("to_office"),
         }
         found.append(PastSeen.model_validate({name: value for name, value in fields.items() if value is not None}))
     return Timeline(tuple(reversed(found)), no_longer_told(document))

@@ -18,6 +18,7 @@ from services.registration.store import INSTITUTIONS
 from shared.clock import RealRuntime, derived_id, short_hash
 from shared.store import local_statements as statements
 from shared.store.aggregates import Cause, Kernel
+from shared.store.brief import brief, ordered
 from shared.store.mongodb_client import connect
 from shared.store.port import Document, Store
 from shared.store.sqlite import PRAGMAS
@@ -52,10 +53,8 @@ HOW_DRIVER = (
 
 Plan = Sequence[Sequence[Call]]
 Statement = tuple[str, tuple[Any, ...]]
-INSERT = (
-    "INSERT INTO contents (number, collection, id, version, shape, body, ix, emits) VALUES (?, ?, ?, ?, 0, ?, ?, 0)"
-)
-REPLACE = "UPDATE contents SET version=?, body=?, ix=? WHERE number=? AND version=?"
+INSERT = "INSERT INTO contents (number, collection, id, version, shape, emits, packed) VALUES (?, 1, ?, ?, 0, 0, ?)"
+REPLACE = "UPDATE contents SET version=?, packed=? WHERE number=? AND version=?"
 
 
 class Unsent:
@@ -144,7 +143,11 @@ def row_writes(saves: Sequence[Call]) -> list[Written]:
     writes = []
     for call in saves:
         document = call.document or {}
-        new = {(numbers[name], one, entry["o"]) for name, entry in document["ix"].items() for one in entry["e"]}
+        new = {
+            (numbers[name], brief(one), ordered(entry["o"]))
+            for name, entry in document["ix"].items()
+            for one in entry["e"]
+        }
         old = entries.get(call.id, set())
         entries[call.id] = new
         number = list(entries).index(call.id)
@@ -160,17 +163,15 @@ def sqlite_run(path: Path, writes: Sequence[Written]) -> float:
     for pragma, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {pragma}={value}").fetchall()
     connection.executescript(statements.SETUP)
-    name = INSTITUTIONS.name
     started = perf_counter()
     for start in range(0, len(writes), CLIENTS):
         connection.execute("BEGIN IMMEDIATE")
         for number, document, moved in writes[start : start + CLIENTS]:
-            id, version = document["_id"], document["version"]
-            body, ix = json.dumps(document), json.dumps(document["ix"])
+            id, version, text = brief(document["_id"]), document["version"], json.dumps(document)
             if version == 1:
-                connection.execute(INSERT, (number, name, id, version, body, ix))
+                connection.execute(INSERT, (number, id, version, text))
             else:
-                connection.execute(REPLACE, (version, body, ix, number, version - 1))
+                connection.execute(REPLACE, (version, text, number, version - 1))
             for statement, entry in moved:
                 connection.execute(statement, entry)
         connection.execute("COMMIT")

@@ -27,6 +27,7 @@ from shared.messaging.port import Message
 from shared.messaging.readers import InThisProcess
 from shared.messaging.topics import TOPICS
 from shared.programmes.model import Definition
+from tests.bench.recounting import beside_before
 from tests.bench.rows import Pair, Result, Row, side_by_side
 from tests.unit.monitoring.story import OFFICE, PROGRAMME, Story, definition
 
@@ -38,8 +39,10 @@ READ_RECORDS = 10_000
 
 
 async def rows(quick: bool) -> list[Result]:
-    """Events a second of a rebuild against a bare reading loop; milliseconds of recounts."""
-    return [await _rebuild(quick), *await asyncio.to_thread(_recounts, quick)]
+    """Events a second of a rebuild against a bare reading loop; milliseconds of recounts, here and by an earlier
+    build."""
+    recounts = await asyncio.to_thread(_recounts, quick)
+    return [await _rebuild(quick), *recounts, *await asyncio.to_thread(beside_before, quick)]
 
 
 async def _rebuild(quick: bool) -> Result:

@@ -119,7 +119,7 @@ async def by_columns(log: Log, topic: Topic) -> list[Record]:
             assert columns.offsets.tolist() == [record.offset for record in records]
             assert columns.appended_ms.tolist() == [record.appended_ms for record in records]
             assert columns.keys.to_pylist() == [record.key for record in records]
-            assert columns.bodies(np.arange(len(records))) == [record.value or b"" for record in records]
+            assert columns.bodies(np.arange(len(records))).each() == [record.value or b"" for record in records]
             named = {name for record in records for name, _ in record.headers if "\ufffd" not in name}
             for name in named | {"ce_type"}:
                 assert columns.header(name).to_pylist() == [record.named.get(name) for record in records], name

@@ -87,6 +87,12 @@ def test_every_number_of_a_body_has_its_bounds(document: dict[str, Any]) -> None
         assert {"maximum", "exclusiveMaximum"} & set(number), number
 
 
+def test_no_parameter_is_declared_twice(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        named = [(one["name"], one["in"]) for one in operation.get("parameters", ())]
+        assert len(named) == len(set(named)), (method, path)
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     parts = document["components"]["schemas"]
     text = json.dumps(document)

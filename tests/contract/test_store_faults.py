@@ -21,6 +21,7 @@ from shared.errors import Conflict, SettingsError, Unavailable, UnknownOutcome
 from shared.store.local import LocalStore
 from shared.store.mongodb import Driver, MongoStore
 from tests.contract.store_cases import CASES, COLLECTIONS, DRIVERS, case, unsent
+from tests.store_files import content_of, rows_in
 
 pytest_plugins = ["tests.contract.store_adapters"]
 
@@ -108,11 +109,18 @@ async def test_file_leaves_neither_wal_nor_erased_text(tmp_path: Path, runtime: 
     path = tmp_path / "store.sqlite"
     store = LocalStore(path, COLLECTIONS, runtime)
     await store.start()
-    await store.save("cases", case("a", text="canary-name", tags=["canary-tag"]), 0)
+    letter = "canary-letter " * 50
+    await store.save("cases", case("a", text="canary-name", tags=["canary-tag"], letter=letter), 0)
+    (stood,) = (row for row in rows_in(path) if row.collection == "cases")
+    assert b"canary-name" in stood.text
+    before = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert all(text in before for text in (stood.packed, b"canary-tag", b"canary-letter"))
     await store.save("cases", case("a", 2, text="", tags=[]), 1)
     await store.truncate()
     for file in tmp_path.iterdir():
-        assert b"canary" not in file.read_bytes()
+        content = content_of(file)
+        assert b"canary" not in content
+        assert stood.packed not in content
     await store.save("cases", case("a", 3), 2)
     await store.stop()
     assert [f.name for f in tmp_path.iterdir() if f.stat().st_size] == ["store.sqlite"]

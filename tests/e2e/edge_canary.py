@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 
+from tests.store_files import content_of
+
 # Letters of two scripts, so that an escaped form would be found as well.
 GIVEN, FAMILY = "Quixévara", "Zwyndorfé"
 EMAIL, TELEPHONE = "quixevara.zwyn@canary.example", "+31 6 8675 309"
@@ -62,11 +64,11 @@ def found_in(content: bytes) -> list[bytes]:
 
 
 def files_with(folders: Iterable[Path]) -> dict[str, list[bytes]]:
-    """Every file below the folders that holds one."""
+    """Every file below the folders that holds one, in clear or in a row that is packed."""
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and (hits := found_in(path.read_bytes())):
+            if path.is_file() and (hits := found_in(content_of(path))):
                 found[str(path.relative_to(folder))] = hits
     return found
 

@@ -12,11 +12,13 @@ from shared.cases.transfers import ASK
 from shared.clock import text_of
 from shared.identity.roles import Role
 from tests.e2e.edge_plain import brought, plain_cases
-from tests.e2e.edge_world import ASKED, OFFICE, People, terms
+from tests.e2e.edge_world import ASKED, OFFICE, People, asking_hosts, running_programme, terms
 
 # What follows a request to take a case over, and what of it the office does that is asked.
 _ANSWERED = ("withdraw_transfer", "accept_transfer", "decline_transfer")
 _BY_THE_OTHER = _ANSWERED[1:]
+# A programme of the examples' own.
+ASKING_HOSTS = "asking-hosts"
 SERVICE_NAMES = ("registration", "matching", "placement", "monitoring")
 
 
@@ -85,6 +87,7 @@ class Cases:
     def __init__(self, people: People) -> None:
         self._people = people
         self.host = people.institution(account="college")
+        self._asks = False
 
     def _expert(self, state: str) -> Ready:
         return Ready(self._people.expert(state))
@@ -138,6 +141,16 @@ class Cases:
         name = self._people.registration()["person"]["family_name"]
         return Ready([self._people.expert("registered", family_name=name) for _ in range(2)][1])
 
+    def _named_otherwise(self) -> Ready:
+        """Registers for a second programme under another name than for the first."""
+        people, somebody, code = self._people, self._somebody(), "trqn-1-again"
+        people.publish({**running_programme(), "code": code})
+        people.expert("registered", subject=somebody)
+        body = {**people.registration(), "programme": code}
+        receipt = people.done("/registration/v1/experts", body, role="expert", subject=somebody)
+        people.accepted("registration", receipt["id"], role="expert", subject=somebody)
+        return Ready(receipt["subject"])
+
     def _asked(self) -> Ready:
         expert = self._people.expert("registered")
         self._people.done(f"/registration/v1/experts/{expert}/request-info", {"items": ["diploma"]})
@@ -178,6 +191,44 @@ class Cases:
     def match(self, state: str) -> str:
         assignment = self._people.assignment(self.host)
         return self._people.match(assignment, self._people.expert(), state)
+
+    def _of_a_host_that_is_asked(self) -> Ready:
+        """A candidate of a programme that makes no offer before the host has agreed."""
+        people = self._people
+        if not self._asks:
+            people.publish(asking_hosts(ASKING_HOSTS))
+            self._asks = True
+        assignment = people.assignment(self.host, programme=ASKING_HOSTS)
+        return Ready(people.match(assignment, people.expert(programme=ASKING_HOSTS)))
+
+    def _own_institution(self) -> Ready:
+        """Asked about by whoever signs in for it."""
+        holder = self._somebody()
+        return Ready(self._people.institution(account=holder), role="host", office=None, subject=holder)
+
+    def _own_person(self) -> Ready:
+        holder = self._somebody()
+        expert = self._people.expert("registered", subject=holder)
+        return Ready(self._people.person_of(expert), role="expert", office=None, subject=holder)
+
+    def _proposed(self, cases: str) -> Ready:
+        """Whose account is offered to another person."""
+        ready = self._own_institution() if cases == "institutions" else self._own_person()
+        how: Any = {"role": ready.role, "office": None, "subject": ready.subject}
+        reason = "contact_left" if cases == "institutions" else "applied_for_another"
+        self._people.done(f"/registration/v1/{cases}/{ready.id}/propose-handover", {"reason": reason}, **how)
+        return ready
+
+    def _offered(self) -> Ready:
+        """The code of an institution's account, in the hands of another person."""
+        offered = self._proposed("institutions")
+        path = f"/registration/v1/institutions/{offered.id}"
+        code = self._people.get(path, "host", None, offered.subject).json()["handover"]["code_for_the_other"]
+        return Ready(ids={"/code": code}, role="host", office=None, subject=self._somebody())
+
+    def _somebody(self) -> str:
+        """Who has signed in for nothing yet."""
+        return f"{self._people.registration()['person']['family_name']}@example.org"
 
     def _match(self, state: str) -> Ready:
         return Ready(self.match(state))
@@ -225,6 +276,7 @@ class Cases:
             "drafts_find": Ready,
             "experts_files_begin": lambda: self._expert("eligible"),
             "experts_files_read": self._filed,
+            "experts_files_remove": self._filing,
             "drafts_give_back": lambda: Ready(self._people.draft()),
             "experts_create": lambda: Ready(ids={"/programme": "trqn-1", "/person/document/number": "X0000001"}),
             "experts_screen": lambda: self._expert("registered"),
@@ -234,11 +286,21 @@ class Cases:
             "experts_request_info": lambda: self._expert("registered"),
             "experts_settle_identity": self._clashing,
             "experts_keep_apart": self._alike,
+            "experts_keep_identity": self._named_otherwise,
             "experts_suspend": lambda: self._expert("eligible"),
             "experts_reinstate": self._suspended,
             "experts_screen_again": lambda: self._expert("eligible"),
             "persons_assign_account": self._person,
             "institutions_assign_account": lambda: self._institution("proposed"),
+            "persons_propose_handover": self._own_person,
+            "persons_withdraw_handover": lambda: self._proposed("persons"),
+            "institutions_propose_handover": self._own_institution,
+            "institutions_withdraw_handover": lambda: self._proposed("institutions"),
+            "saved_views_save": Ready,
+            "saved_views_remove": Ready,
+            "handovers_find": self._offered,
+            "handovers_accept": self._offered,
+            "handovers_decline": self._offered,
             "experts_appeal": self._ineligible,
             "experts_uphold_appeal": self._appealed,
             "experts_dismiss_appeal": self._appealed,
@@ -264,6 +326,8 @@ class Cases:
             "assignments_take_back": lambda: self._assignment("published"),
             "applications_create": self._applicable,
             "assignments_shortlist": self._shortlistable,
+            "matches_confirm_candidate": self._of_a_host_that_is_asked,
+            "matches_refuse_candidate": self._of_a_host_that_is_asked,
             "matches_allocate": lambda: self._match("shortlisted"),
             "matches_offer": lambda: self._match("allocated"),
             "matches_accept": lambda: self._match("offered"),
@@ -313,6 +377,11 @@ class Cases:
         """Under an account of its own, as readings of identifiers are."""
         expert = self._expert("eligible")
         return replace(expert, file=self._people.file(expert.id), subject="reader")
+
+    def _filing(self) -> Ready:
+        """One that nobody has finished."""
+        expert = self._expert("eligible")
+        return replace(expert, file=self._people.begun_file(expert.id))
 
     def _shared(self, service: str, cases: str, verb: str) -> Callable[[], Ready]:
         """What officers do with cases of every kind that they work on; KeyError for another verb."""

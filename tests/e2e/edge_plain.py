@@ -13,7 +13,7 @@ from shared.cases.transfers import ACCEPT, ASK, DECLINE, TRANSFERS
 from tests.e2e.edge_world import ASKED, OFFICE, People, running_programme
 
 # Other offices of the programmes: one has a case of each kind, and one is asked to take cases over.
-OTHERS = (
+OTHERS: tuple[dict[str, Any], ...] = (
     {"code": OFFICE, "name": {"en": "Kabul"}, "country": "AF", "time_zone": "Asia/Kabul"},
     {"code": ASKED, "name": {"en": "Tbilisi"}, "country": "GE", "time_zone": "Asia/Tbilisi"},
 )
@@ -30,7 +30,8 @@ def publish(people: People) -> None:
     for _, case in plain_cases().values():
         definition = running_programme(_example(case)["programme"])
         known = {one["code"] for one in definition["offices"]}
-        definition["offices"] = [*definition["offices"], *(one for one in OTHERS if one["code"] not in known)]
+        others = ({**one, "name": dict.fromkeys(definition["title"], one["name"]["en"])} for one in OTHERS)
+        definition["offices"] = [*definition["offices"], *(one for one in others if one["code"] not in known)]
         people.publish(definition)
 
 

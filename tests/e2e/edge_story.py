@@ -62,6 +62,7 @@ class Story:
         await self.eligible_no_longer()
         await self.identity_settled()
         await self.handed_over()
+        await self.agreed_by_two()
         await self.named_otherwise()
         await self.consent_withdrawn_and_given()
         await self.refused_or_asked_again()
@@ -308,6 +309,28 @@ class Story:
             body = {"account": named, "reason": reason}
             await self.town.do(f"/registration/v1/{case}/assign-account", body)
         await self.town.settle()
+
+    async def agreed_by_two(self) -> None:
+        """The host's new contact and Ada hand their accounts over: withdrawn, declined, left to lapse, accepted."""
+        for role, case, holder, reason in (
+            ("host", f"institutions/{self.host}", "host2", "task_passed_on"),
+            ("expert", f"persons/{self.persons['ada']}", "ada", "mistaken_entry"),
+        ):
+            path, how = f"/registration/v1/{case}", (role, None)
+            propose = f"{path}/propose-handover", {"reason": reason}, *how
+            await self.town.do(*propose, holder)
+            await self.town.do(f"{path}/withdraw-handover", {}, *how, holder)
+            for number, answer in enumerate(("decline", "", "accept")):
+                proposed = await self.town.call("POST", *propose, holder, f"propose-{number}-{role}")
+                assert proposed.is_success, proposed.text
+                seen = (await self.town.call("GET", path, None, *how, holder, "none")).json()
+                code = seen["handover"]["code_for_the_other"]
+                said = {"code": code, **({"reason": "not_wanted"} if answer == "decline" else {})}
+                if answer:
+                    await self.town.do(f"/registration/v1/handovers/{answer}", said, *how, f"{holder} and two")
+                else:
+                    await self.town.later(days=15)
+                await self.town.settle()
 
     async def named_otherwise(self) -> None:
         """Eve's document and year of birth are another one's than was recorded, and Gil's is Cy's; Fay's change is

@@ -161,9 +161,9 @@ class People:
                 break
         return str(id)
 
-    def registration(self, **person: Any) -> dict[str, Any]:
+    def registration(self, programme: str = PROGRAMME, **person: Any) -> dict[str, Any]:
         return {
-            "programme": PROGRAMME,
+            "programme": programme,
             "office": OFFICE,
             "person": {
                 "given_name": "Given",
@@ -197,11 +197,14 @@ class People:
         (found,) = self.done("/registration/v1/drafts/find", asked)["items"]
         return str(found["id"])
 
+    def begun_file(self, expert: str, size: int = len(PDF), name: str = "scan.pdf", **how: Any) -> str:
+        body = {"document": "diploma", "media_type": "application/pdf", "size": size, "name": name}
+        return str(self.done(f"/registration/v1/experts/{expert}/files", body, **how)["id"])
+
     def file(self, expert: str, content: bytes = PDF, name: str = "scan.pdf", **how: Any) -> str:
         """One that is kept, of the case."""
-        body = {"document": "diploma", "media_type": "application/pdf", "size": len(content), "name": name}
         path = f"/registration/v1/experts/{expert}/files"
-        id = self.done(path, body, **how)["id"]
+        id = self.begun_file(expert, len(content), name, **how)
         headers = self.headers(how.get("role", "officer"), OFFICE, how.get("subject", ""))
         headers |= {"Content-Type": "application/partial-upload", "Upload-Offset": "0", "Upload-Complete": "?1"}
         answer = self.http.patch(f"{path}/{id}", content=content, headers=headers)
@@ -229,8 +232,8 @@ class People:
     def person_of(self, expert: str) -> str:
         return str(self.get(f"/registration/v1/experts/{expert}").json()["person"])
 
-    def assignment(self, institution: str, state: str = "published", **more: Any) -> str:
-        body = {"programme": PROGRAMME, "office": OFFICE, "terms": terms(institution, **more), "title": "Training"}
+    def assignment(self, institution: str, state: str = "published", programme: str = PROGRAMME, **more: Any) -> str:
+        body = {"programme": programme, "office": OFFICE, "terms": terms(institution, **more), "title": "Training"}
         id = self.done("/matching/v1/assignments", body)["id"]
         steps = (
             ("submit", "submitted", "maker"),
@@ -286,6 +289,12 @@ def running_programme(code: str = PROGRAMME) -> dict[str, Any]:
     """A programme as its file has it, but for its end: people act in it today."""
     content: dict[str, Any] = yaml.safe_load((DEFINITION_FILE.parent / f"{code}.yaml").read_text())
     return content | {"dates": {**content["dates"], "ends": date.today() + timedelta(days=2_000)}}
+
+
+def asking_hosts(code: str) -> dict[str, Any]:
+    """A programme of that code which makes no offer before the host has agreed to the candidate."""
+    content = running_programme()
+    return content | {"code": code, "selection": content["selection"] | {"shortlist": {"host_confirms": True}}}
 
 
 def yaml_as_json(value: Any) -> Any:

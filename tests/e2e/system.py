@@ -47,6 +47,11 @@ class System:
     def keys(self) -> Path:
         return Path(self.environment.get("SANKOFA_KEYS") or self.data.with_name("data-keys"))
 
+    @property
+    def mails(self) -> Path:
+        """Where mail goes that no server takes."""
+        return self.data.with_name(f"{self.data.name}-mail")
+
     @contextmanager
     def running(self) -> Iterator[System]:
         """Started and ready; stopped in the end, whatever happens."""

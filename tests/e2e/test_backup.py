@@ -19,6 +19,7 @@ from shared.clock import text_of
 from tests.e2e.edge_world import PDF, PROGRAMME, People
 from tests.e2e.evidence import evidence_of, violations
 from tests.e2e.system import System
+from tests.store_files import content_of
 
 LOAD_SECONDS = 4.0
 SHARE_SECONDS = 0.2
@@ -192,7 +193,7 @@ def test_a_backup_holds_no_key_and_no_name_and_is_its_owners_alone(system: Syste
     assert {path.stat().st_mode & 0o077 for path in (target, *files)} == {0}
     services = {f"{name}.sqlite" for name in ("log", "registration", "matching", "placement", "monitoring")}
     assert {path.name for path in files} == {MANIFEST, *services}
-    held = b"".join(path.read_bytes() for path in files)
+    held = b"".join(content_of(path) for path in files)
     assert b"Qzcanary" not in held
     keys = [path.read_bytes() for path in system.keys.rglob("*.key")]
     assert keys

@@ -131,7 +131,7 @@ def test_a_definition_is_refused_at_line_and_field(system: System, tmp_path: Pat
     broken.write_text(text.replace("time_zone: Europe/Amsterdam", "time_zone: Europe/Atlantis"))
     ran = system.sankofa("programme", "lint", str(broken))
     assert ran.returncode == 1
-    assert f"{broken}:14:" in ran.stdout
+    assert f"{broken}:16:" in ran.stdout
     assert "/offices/0/time_zone" in ran.stdout
     assert "/offices/0/time_zone" in refused(system, "programme", "publish", str(broken))
 

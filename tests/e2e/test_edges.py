@@ -401,6 +401,8 @@ def owned(people: People) -> dict[str, Case]:
         # What was sent: what waits is the office's alone to see.
         "messages": Case(people.message("sent", expert), me),
         "drafts": Case(people.draft()),
+        "handovers": Case(""),
+        "saved-views": Case(""),
         # Papers that name a person, by the cases of other services that registration has heard of.
         "offers": Case(match, me),
         "certificates": Case(placement, me),

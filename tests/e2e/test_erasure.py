@@ -6,7 +6,6 @@ The order is that of docs/faults.md, section 6: backup, erasure, search, another
 from __future__ import annotations
 
 import base64
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -19,12 +18,14 @@ import pytest
 from tests.e2e.edge_canary import FAMILY, GIVEN, files_with, found_in, identity
 from tests.e2e.edge_world import PROGRAMME, People
 from tests.e2e.system import System
+from tests.store_files import content_of, rows_in
 
 ME = "canary-account"
 REASON = {"reason": "own_request"}
 FIGURES = f"/monitoring/v1/programmes/{PROGRAMME}/indicators"
 # As a person's own scan may be called and say: both are needles of the search in clear.
 FILE, FILE_NAME = f"%PDF-1.7\n{GIVEN} of a diploma\n%%EOF\n".encode(), f"{FAMILY} diploma.pdf"
+PART = 48
 NOTE = "Quixévaraself showed a diploma that was hardly legible."
 
 
@@ -41,28 +42,37 @@ class Canary:
         pieces = [document_of(system.data, "file_pieces", piece)["private"]["sealed"] for piece in kept["pieces"]]
         self.sealed += [text.encode() for text in (kept["key"], kept["name"], kept["digest"], *pieces)]
         self.keys = keys_of(system.keys, "registration", person)
+        rows = rows_in(system.data / "registration.sqlite")
+        self.packed = {row.packed for row in rows if any(text in row.text for text in self.sealed)}
 
     def traces(self, folders: list[Path]) -> dict[str, list[bytes]]:
-        """The files in which something stands that was sealed, or a key, in each form in which bytes are written."""
+        """The files in which something stands that was sealed, or a key, in each form in which bytes are written.
+
+        What is packed is opened; of rows that were written over or deleted the bytes as they were are looked for.
+        """
         forms = [*self.sealed]
         for key in self.keys:
             forms += [key, key.hex().encode(), base64.b64encode(key), base64.urlsafe_b64encode(key)]
         found: dict[str, list[bytes]] = {}
         for path in (path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()):
-            content = path.read_bytes()
-            if hits := [form for form in forms if form in content]:
+            content = content_of(path)
+            standing = b"".join(row.packed for row in rows_in(path))
+            overwritten = [part for row in self.packed for part in _parts(row) if part not in standing]
+            if hits := [form for form in (*forms, *overwritten) if form in content]:
                 found[str(path)] = hits
         return found
 
 
+def _parts(packed: bytes) -> list[bytes]:
+    """A row's bytes in pieces, of which a page may part some."""
+    return [packed[start : start + PART] for start in range(0, max(1, len(packed) - PART + 1), PART)]
+
+
 def document_of(data: Path, collection: str, id: str) -> dict[str, Any]:
     """Read beside the running system."""
-    with closing(sqlite3.connect(f"file:{data}/registration.sqlite?mode=ro", uri=True)) as connection:
-        (row,) = connection.execute(
-            "SELECT body FROM contents WHERE collection = ? AND id = ?", (collection, id)
-        ).fetchall()
-    found: dict[str, Any] = json.loads(row[0])
-    return found
+    rows = rows_in(data / "registration.sqlite")
+    (row,) = (row for row in rows if (row.collection, row.id) == (collection, id))
+    return row.fields
 
 
 def keys_of(keys: Path, service: str, person: str) -> list[bytes]:
@@ -118,6 +128,9 @@ def test_an_erased_person_stands_nowhere_and_does_not_come_back(system: System, 
     # What is searched for stood there before.
     before = her.traces(live)
     assert {hit for hits in before.values() for hit in hits} >= {*her.sealed, *her.keys}
+    files = b"".join(path.read_bytes() for path in system.data.glob("registration.sqlite*"))
+    assert len(her.packed) >= 4
+    assert all(any(part in files for part in _parts(row)) for row in her.packed)
     read = f"/registration/v1/experts/{her.expert}/files/{her.file}/read"
     assert people.post(read, {"purpose": "screening"}).content == FILE
     figures = counted(people)

@@ -18,7 +18,7 @@ from shared.web.pages.rendering import SERVICES, TEMPLATES
 from tests.e2e.chromium import chromium
 from tests.e2e.edge_world import PROGRAMME, People
 from tests.e2e.journeys.people import HOST_ACCOUNT, JOURNEYS, LONG, OFFICER
-from tests.e2e.journeys.walking import DESK, TELEPHONE, Cell, Reader, Town, Walk
+from tests.e2e.journeys.walking import DESK, SCREENSHOTS, TELEPHONE, Cell, Reader, Town, Walk
 from tests.e2e.system import System
 
 QUICK = (
@@ -27,6 +27,8 @@ QUICK = (
     ("hosting", Cell("ar", TELEPHONE, whole=False)),
     ("evaluator", Cell("ar", TELEPHONE, whole=False)),
     ("protection", Cell("en", TELEPHONE, whole=False)),
+    # The documents show these pages; the long form lives them in each cell.
+    *((("administrator", Cell("en", DESK, whole=False)),) if SCREENSHOTS else ()),
 )
 MATRIX = tuple(Cell(language, width) for language in ("en", "ar") for width in (TELEPHONE, DESK))
 WHOLE = (

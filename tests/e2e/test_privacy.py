@@ -30,6 +30,7 @@ from tests.e2e.edge_canary import GIVEN, encodings, files_with, found_in, identi
 from tests.e2e.edge_policy import routes
 from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, People, running_programme, yaml_as_json
 from tests.e2e.system import SERVICES, System
+from tests.store_files import content_of
 
 ME = "canary-account"
 
@@ -140,8 +141,7 @@ def test_no_file_holds_her_while_the_system_runs_or_after_it_was_killed(lived: L
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     assert {"registration.sqlite", "registration.sqlite-wal", "log.sqlite", "up.log", "persons.sqlite"} <= names
     # What may stand there does, so the search reads what the store wrote.
-    stored_bytes = b"".join(path.read_bytes() for path in system.data.glob("registration.sqlite*"))
-    assert b"Teacher training college" in stored_bytes
+    assert b"Teacher training college" in content_of(system.data / "registration.sqlite")
     assert held_of_her(folder) == {}
     system.kill()
     assert held_of_her(folder) == {}

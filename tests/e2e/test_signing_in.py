@@ -15,6 +15,7 @@ from shared.identity.keys import Keys
 from tests.e2e.edge_world import OFFICE, People
 from tests.e2e.system import System
 from tests.openid import openid_issuer
+from tests.store_files import content_of
 
 KEY = ECKey.generate_key("P-256", parameters={"kid": "pages-1"})
 SUBJECT = "zqanary-subject@example.org"
@@ -99,9 +100,9 @@ def test_an_issuer_signs_in_whom_its_tokens_stand_for(tmp_path: Path) -> None:
                 assert (page.status_code, page.url.path) == (200, "/today")
                 assert client.get(back).status_code == 400
                 account = Keys(system.keys).accounts(issuer).of(SUBJECT)
-                stored = b"".join(one.read_bytes() for one in system.data.glob("registration.sqlite*"))
-                assert account.encode() in stored
-                kept = [one for one in system.data.rglob("*") if one.is_file() and SUBJECT.encode() in one.read_bytes()]
+                assert account.encode() in content_of(system.data / "registration.sqlite")
+                files = [one for one in system.data.rglob("*") if one.is_file()]
+                kept = [one for one in files if SUBJECT.encode() in content_of(one)]
                 assert kept == []
                 assert SUBJECT not in system.errors.read_text()
         finally:

@@ -91,6 +91,14 @@ class Four:
             journal.close()
         await self.client.wait_quiet()
 
+    async def read_of_somebody(self) -> None:
+        """A name is opened once, so that the trail has a head to tell at the latest when the services stop."""
+        role = self.bearer("protection")
+        listed = (await self.http.get("/registration/v1/persons", headers=role)).raise_for_status().json()
+        path = f"/registration/v1/persons/{listed['items'][0]['id']}/read-identity"
+        asked = {**role, "Idempotency-Key": "read-of-somebody"}
+        (await self.http.post(path, json={"purpose": "contact"}, headers=asked)).raise_for_status()
+
     def _token_of(self, step: Step) -> str:
         return self.issuer.issue(cast(Role, step.role), step.office, step.subject)
 

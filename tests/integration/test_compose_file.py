@@ -19,7 +19,9 @@ import pytest
 from deploy.image.healthy import ready
 from deploy.local.kafka import POM
 from deploy.local.processes import MissingTool
+from services.registration.domain.files import FILE_BYTES_AT_MOST
 from shared.web.front import ENTRANCE
+from shared.web.patience import Patience
 from tests.conftest import NO_ENGINE
 from tests.integration.compose_rules import COMPOSE, CREDENTIALS, OWN, ROOT, findings, parsed
 from tests.tools import skipped_without_tools
@@ -119,6 +121,14 @@ def test_the_proxy_knows_the_four_services() -> None:
         assert path.split("/")[1] in ENTRANCE
     for path in ("/todays", "/sign-in-elsewhere", "/registration", "/x", "//"):
         assert not re.search(entrance[1], path), path
+
+
+def test_the_proxy_leaves_a_slow_upload_as_much_time_as_the_services_do() -> None:
+    """A body that stands still is closed by the service behind, so the proxy's own bound is for what never ends."""
+    text = (ROOT / "deploy" / "proxy" / "Caddyfile").read_text()
+    hours = re.search(r"read_body (\d+)h\b", text)
+    assert hours
+    assert int(hours[1]) * 3_600 > FILE_BYTES_AT_MOST / Patience().least_bytes_a_second
 
 
 def test_secrets_are_made_once_in_a_closed_folder(tmp_path: Path) -> None:

@@ -55,6 +55,37 @@ async def test_another_name_or_year_of_birth_writes_nothing_over_and_is_flagged(
     assert {entry["attributes"]["birth_year"] for entry in person["profile"]} == {1971}
 
 
+async def test_what_a_registration_said_otherwise_is_settled_by_an_officer(edge: Serving) -> None:
+    first = await registers(edge)
+    second = await registers(edge, programme=SECOND, document=None, given_name="Somebody", family_name="Else")
+    path, said = f"/experts/{second}/keep-identity", {"reason": "typing_error"}
+    flagged = (await edge.get("/experts?flag=identity_differs")).json()["items"]
+    assert second in [one["id"] for one in flagged]
+    assert "keep-identity" in (await edge.get(f"/experts/{second}")).json()["open"]
+    # Of a case in which nothing differs there is nothing to settle.
+    assert "keep-identity" not in (await edge.get(f"/experts/{first}")).json()["open"]
+    unflagged = await edge.post(f"/experts/{first}/keep-identity", "officer", said)
+    assert (unflagged.status_code, unflagged.json()["rule"]) == (409, "not_flagged")
+    assert (await edge.post(path, "officer", said, office="herat")).status_code == 404
+    assert (await edge.post(path, "expert", said, subject="me")).status_code == 403
+    for wrong in ({}, {"reason": "because"}):
+        assert (await edge.post(path, "officer", wrong)).status_code == 422
+    settled = await edge.post(path, "officer", said, key="k")
+    assert (settled.status_code, settled.json()["state"], settled.json()["identity_differs"]) == (
+        200,
+        "screening",
+        False,
+    )
+    again = await edge.post(path, "officer", said, key="k")
+    assert (again.status_code, again.headers["etag"]) == (200, settled.headers["etag"])
+    assert (await edge.post(path, "officer", said)).json()["rule"] == "not_flagged"
+    timeline = (await edge.get(f"/experts/{second}/timeline")).json()["items"]
+    assert (timeline[0]["fact"], timeline[0]["reason"]) == ("ExpertIdentityKept", "typing_error")
+    assert second not in [one["id"] for one in (await edge.get("/experts?flag=identity_differs")).json()["items"]]
+    _, person = await told(edge, second)
+    assert (person["given_name"], person["family_name"]) == ("Given", "Family")
+
+
 async def test_the_same_person_in_another_spelling_is_the_same(edge: Serving) -> None:
     await registers(edge)
     spelt = {"given_name": "FAMILY", "family_name": "given"}
@@ -76,12 +107,13 @@ async def eligible(edge: Serving) -> tuple[str, str]:
     return expert, str((await edge.get(f"/experts/{expert}")).json()["person"])
 
 
-async def events(edge: Serving) -> list[str]:
-    """What the topics tell of persons after the registration; nothing of it names anybody."""
+async def events(edge: Serving, person: str = "") -> list[str]:
+    """What the topics tell of persons, or of that one, after the registration; nothing of it names anybody."""
     await edge.quiet()
     records = await edge.topic("registration.persons")
     for record in [*records, *await edge.topic("registration.profiles"), *await edge.topic("registration.experts")]:
         assert not any(told.encode() in (record.value or b"") for told in (CANARY, PASSPORT["number"]))
+    records = [record for record in records if person in ("", (record.key or b"").decode())]
     names = [dict(record.headers)["ce_type"].rsplit(b".", 1)[1].decode() for record in records]
     return [name for name in names if name not in ("PersonRecorded", "ConsentGiven")]
 
@@ -156,7 +188,7 @@ async def test_whoever_asks_for_the_person_does_not_decide_and_takes_no_number(e
     assert kept is not None
     assert CANARY not in str(kept)
     assert kept["private"]["sealed_identity_asked"] == ""
-    assert (await events(edge))[-1] == "IdentityChangeRefused"
+    assert (await events(edge, person))[-1] == "IdentityChangeRefused"
 
 
 async def test_a_confirmation_that_was_cut_off_is_finished_when_it_comes_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from services.registration.store import COLLECTIONS, SHADOWS
 from services.registration.work import sending
 from shared.replica import Ports, stored
 from tests.integration.test_registration_http import decided, registration
+from tests.unit.pages.test_cases import Office
 from tests.unit.registration.posting import Box
 from tests.unit.registration.serving import Serving
 
@@ -87,6 +89,22 @@ async def test_who_registers_gets_a_mail_and_an_officer_holds_what_refuses(edge:
     assert len((await serving.get(f"/messages/{held}", "expert", subject="anna")).json()["preview"]) == 1
     again = await serving.post(f"/messages/{held}/discard", "officer", {"reason": "told_otherwise"})
     assert (again.status_code, again.json()["rule"]) == (409, "illegal_transition")
+    # The newest first, by what each is about; in two weeks they are news no more, and stand in their list.
+    told = await news(serving, "anna")
+    assert [said for said, _ in told] == ["Your registration was screened", "Your registration was received"]
+    assert told[0][1] == f"/registration/messages/{held}"
+    serving.clock.ahead += timedelta(days=15)
+    assert await news(serving, "anna") == []
+
+
+async def news(serving: Serving, subject: str) -> list[tuple[str, str]]:
+    """What the page of today tells somebody of messages: words and address of each."""
+    office = Office(serving)
+    async with office.browser("expert", account=serving.account(subject)) as http:
+        page = (await http.get("/registration/today")).text
+    await office.http.aclose()
+    found = re.findall(r'<h3><a href="(/registration/messages/[^"]+)"[^>]*>([^<]+)</a></h3>', page)
+    return [(said, address) for address, said in found]
 
 
 async def test_who_left_no_address_waits_for_an_officer(edge: tuple[Serving, Box]) -> None:

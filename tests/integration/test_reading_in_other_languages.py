@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
 
 @pytest.fixture(scope="module")
 def written(server: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Message]]:
-    """Three small histories through the four services, as Python's client reads what they left."""
+    """Three small histories through the four services and a look at a name, as Python's client reads what they left."""
     asyncio.run(write(server.bootstrap_servers, tmp_path_factory.mktemp("histories")))
     return read_everything(server.bootstrap_servers)
 
@@ -52,6 +52,7 @@ async def write(servers: str, folder: Path) -> None:
     async with Four(log, runtime) as four:
         for code, ends in EVERY_TOPIC.items():
             await four.put(small_history(*ends, code=code), folder / code)
+        await four.read_of_somebody()
     runtime.close()
 
 

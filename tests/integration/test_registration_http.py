@@ -126,7 +126,7 @@ async def test_a_reader_learns_what_is_open_to_them_now(published: Serving) -> N
     institution = (await published.post("/institutions", "officer", INSTITUTION)).json()
     assert institution["open"] == ["assign-account", "set-contact", "assess", "close", "ask-transfer"]
     hosts = await published.get(f"/institutions/{institution['id']}", "host", subject=INSTITUTION["account"])
-    assert hosts.json()["open"] == ["set-contact"]
+    assert hosts.json()["open"] == ["set-contact", "propose-handover"]
     refused = await published.post(f"/institutions/{institution['id']}/activate", "officer")
     assert refused.json()["detail"] == "possible from on_hold, partner; the case is proposed"
 

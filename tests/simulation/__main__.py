@@ -58,6 +58,8 @@ EFFECTS = (
     "suspensions",
     "numbers_claimed",
     "kept_apart",
+    "handovers_accepted",
+    "handovers_ended",
     "rounds_anew",
     "answers_taken_back",
     "returns_completed",

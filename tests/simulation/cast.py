@@ -59,6 +59,7 @@ DEFINITION = definition_of(
                 }
             ],
             "score": [{"component": "experience", "weight": 80}, {"component": "first_time", "weight": 20}],
+            "shortlist": {"host_confirms": True},
             "offers": {"expires_days": 1},
             "seats": {"most": 2, "reserve": True},
         },

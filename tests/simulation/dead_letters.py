@@ -70,7 +70,7 @@ class _Play:
         for request in (requests.draft, requests.submit, requests.approve, requests.publish):
             await client.put(request(POST))
         await self._shortlist()
-        for verb in ("allocate", "offer", *(["accept"] if client.rng.random() < ACCEPTS else [])):
+        for verb in ("allocate", "confirm-candidate", "offer", *(["accept"] if client.rng.random() < ACCEPTS else [])):
             await self.steps._ask(verb, MATCH)
         while await client.put(requests.correct(PERSON, sex="male")) is None:
             # A replica whose clock is behind takes it for earlier than the consent.

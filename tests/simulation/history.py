@@ -22,6 +22,7 @@ from shared.clock import derived_id
 from shared.identity.keyfiles import KeyDestroyed
 from shared.intake.submissions import SUBMISSIONS
 from tests.simulation import requests
+from tests.simulation.accounts import hand_accounts_over
 from tests.simulation.cast import (
     CHANGING,
     CODE,
@@ -58,7 +59,7 @@ GLANCED_AT = frozenset({"registrations", "requests", "accepted", "women_share"})
 READ_FOR: tuple[Purpose, ...] = ("contact", "identity_check")
 EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
-RECORDED_LATE, LEAVES = 0.4, 0.2
+RECORDED_LATE, LEAVES, REFUSED = 0.4, 0.2, 0.1
 MOMENT = timedelta(milliseconds=50)
 # Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
 AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
@@ -78,6 +79,7 @@ class History:
         self._answering = asyncio.Lock()
         self._ignored: set[str] = set()
         self._stays: set[str] = set()
+        self._answered_for: set[str] = set()
         self._offers: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._screened: Counter[str] = Counter()
@@ -161,6 +163,7 @@ class History:
         await self._until_recorded(PERSONS.name, CHANGING.id)
         for step in requests.assign_accounts(CHANGING):
             await self.client.put(step)
+        await hand_accounts_over(self.client, CHANGING.id)
         await self._named_otherwise(CHANGING)
 
     async def _named_otherwise(self, person: Person) -> None:
@@ -442,6 +445,8 @@ class History:
 
     async def _offer(self, post: Post, match: str) -> bool:
         async with self._answering:
+            if not await self._host_answers(match):
+                return True
             if not await self._ask("offer", match):
                 return False
             if self.client.rng.random() < MISTAKEN and await self._ask("take-back", match):
@@ -461,6 +466,16 @@ class History:
             self.client.world.leap(OFFER_SECONDS + 1)
         while (await self._status(match)) == "offered":
             await self.client.pause(LOOK_SECONDS)
+        return True
+
+    async def _host_answers(self, match: str) -> bool:
+        """Whether the host agrees to the candidate, whom it is asked about once; else the next reserve follows."""
+        if match in self._answered_for:
+            return True
+        self._answered_for.add(match)
+        if self.client.rng.random() < REFUSED and await self._ask("refuse-candidate", match):
+            return False
+        await self._ask("confirm-candidate", match)
         return True
 
     async def _answer(self, verb: str, match: str) -> bool:

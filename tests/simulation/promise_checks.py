@@ -6,10 +6,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 from services.registration.store import OFFICE_MARK
-from shared.clock import derived_id, short_hash
+from shared.clock import derived_id, instant_of, short_hash
 from shared.contracts.registry import read as read_event
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys, verify_receipt
@@ -53,6 +54,15 @@ def check_holds(evidence: Evidence) -> Iterator[Violation]:
                     yield Violation("I12", name, f"the hold of {target} stands for nothing")
                 elif hold["status"] == "released" and used and not _needs_no_seat(collection, state):
                     yield Violation("I5", name, f"{target} uses a hold that was released")
+
+
+def check_handovers(evidence: Evidence, until: datetime) -> Iterator[Violation]:
+    """I12: no account is offered beyond its time."""
+    for collection in ("institutions", "persons"):
+        for document in evidence.documents["registration"][collection]:
+            proposal = (document.get("state") or {}).get("handover")
+            if proposal and instant_of(proposal["ends_at"]) < until:
+                yield Violation("I12", f"{collection}/{document['_id']}", "its account is offered beyond its time")
 
 
 def check_given_back(evidence: Evidence) -> Iterator[Violation]:

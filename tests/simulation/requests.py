@@ -19,12 +19,14 @@ from services.matching.work.selection import APPLICATION
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.handover import Acceptance
 from services.registration.domain.institutions import INSTITUTION as INSTITUTION_CASE
 from services.registration.domain.persons import PERSON
 from services.registration.domain.programmes import PROGRAMME
 from services.registration.domain.readings import Purpose
 from services.registration.store import EXPERTS, INSTITUTIONS, PERSONS, PROGRAMMES
 from services.registration.work.registering import EXPERT_REGISTRATION, person_of
+from shared.cases.bodies import Reason
 from shared.cases.case import Case
 from shared.clock import derived_id, text_of
 from shared.identity.tokens import Principal
@@ -183,6 +185,41 @@ def assign_accounts(person: Person) -> list[Step]:
     ]
 
 
+def offering(verb: str, case: Case[Any], subject: str, time: int, **said: Any) -> Step:
+    """What whoever holds the account of the case does of offering it to another person."""
+    holder = Principal(OFFICER, "host" if case is INSTITUTION_CASE else "expert")
+    work = acting(case, verb, subject, holder, **said)
+    return step(f"{verb} {subject} {time}", About("registration", case.name, subject), work)
+
+
+def code_of(case: Case[Any], subject: str) -> Callable[[Any], Awaitable[str]]:
+    """The code that its holder hands over."""
+
+    async def code(service: Any) -> str:
+        document = await service.replica.ports.store.load(case.name, subject)
+        return service.work.consenting.shown_code(document) or ""
+
+    return code
+
+
+def answering(verb: str, case: Case[Any], subject: str, time: int, code: str) -> Step:
+    """What whoever was given the code answers, under an account of their own."""
+    taker = derived_id("client", f"taker of {subject}")
+    principal = Principal(taker, "host" if case is INSTITUTION_CASE else "expert")
+
+    async def work(service: Any, cause: Cause) -> None:
+        async def causing(_offered: Any) -> Cause:
+            return cause
+
+        consenting = service.work.consenting
+        if verb == "accept":
+            await consenting.accept(principal, code, Acceptance(), causing)
+        else:
+            await consenting.decline(principal, code, Reason(reason="not_wanted"), causing)
+
+    return step(f"{verb} handover of {subject} {time}", About("registration", case.name, subject, taker), work)
+
+
 def reading(person: Person, purpose: Purpose) -> Callable[[Any], Awaitable[Any]]:
     """What an officer is shown of the person's identifiers."""
 
@@ -262,7 +299,7 @@ def on_match(verb: str, match: str, attempt: int, happened_at: datetime | None =
         command = MATCH.ask("retract", reason=CONSENT_WITHDRAWN)
         await service.replica.kernel.execute(MATCHES, match, command, cause)
 
-    reasons = {"decline": "family", "withdraw": "moved", "take-back": "mistake"}
+    reasons = {"decline": "family", "withdraw": "moved", "take-back": "mistake", "refuse-candidate": "other_profile"}
     said = {"reason": reasons[verb]} if verb in reasons else {}
     work = retract if verb == "retract" else acting(MATCH, verb, match, **said)
     about = About("matching", MATCHES.name, match)

@@ -168,6 +168,7 @@ def check(world: World, evidence: Evidence, journal: Journal) -> Iterator[Violat
         yield from promise(evidence)
     yield from promise_checks.check_decided(evidence)
     yield from promise_checks.check_submissions(evidence, journal, world.keys)
+    yield from promise_checks.check_handovers(evidence, world.runtime.now())
     replicas = [node.replica for node in world.nodes if node.service.name == "registration" and node.replica]
     yield from check_messages(evidence, replicas[0].mails if replicas else (), world.runtime.now())
     yield from check_trail(evidence, journal, world.keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from shared.store.streams import chained
 from tests.simulation import case_checks, stream_checks
 from tests.simulation.evidence import Evidence, Violation, firsts, readable
 from tests.simulation.journal import Acknowledgement, Journal
+from tests.simulation.promise_checks import check_handovers
 from tests.simulation.stream_checks import Consequence, Reader, link
 
 AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -327,3 +328,12 @@ def test_completion_before_placement_and_time_running_backwards() -> None:
     assert red(case_checks.check_histories(Evidence(records={"placement.placements": early}))) == {"I6"}
     backwards = [*legal[:1], record(contracted, 2, 1, "a", recorded_time="2026-01-05T08:00:00.000000Z")]
     assert red(case_checks.check_histories(Evidence(records={"placement.placements": backwards}))) == {"I6"}
+
+
+def test_an_account_that_is_offered_beyond_its_time_is_found() -> None:
+    offered = {"reason": "contact_left", "proposed_at": text_of(AT), "ends_at": text_of(AT + timedelta(days=14))}
+    documents = {"institutions": [{"_id": SUBJECT, "state": {"handover": offered}}], "persons": [{"_id": PERSON}]}
+    evidence = Evidence({"registration": documents})
+    assert list(check_handovers(evidence, AT + timedelta(days=13))) == []
+    (found,) = check_handovers(evidence, AT + timedelta(days=15))
+    assert (found.invariant, found.subject) == ("I12", f"institutions/{SUBJECT}")

@@ -55,6 +55,9 @@ class Witness:
             self.counts["decisions_flagged"] += bool(state.get("failing")) and not earlier.get("failing")
             flagged = [bool(one.get("private", {}).get("possible_duplicate")) for one in (before, document)]
             self.counts["kept_apart"] += flagged == [True, False]
+        if earlier.get("handover") and not state.get("handover"):
+            self.counts["handovers_accepted"] += state.get("account") != earlier.get("account")
+            self.counts["handovers_ended"] += state.get("account") == earlier.get("account")
         if collection == "persons" and state.get("identity_change") != earlier.get("identity_change"):
             self.counts["identities_changed"] += state["identity_change"] == "confirmed"
         if _held(document) - _held(before):

@@ -25,6 +25,7 @@ from shared.contracts.matching.assignments import Terms
 from shared.contracts.matching.matches import (
     ApplicationReceived,
     AssignmentMatched,
+    CandidateConfirmed,
     ExpertLonglisted,
     ExpertNotSelected,
     ExpertShortlisted,
@@ -44,7 +45,7 @@ from shared.contracts.matching.matches import (
     ScoreComponent,
 )
 from shared.errors import Refusal
-from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
+from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 
 HARD_FILTERS = "hard_filters"
 HOLD_LAPSED = "hold_lapsed"
@@ -63,8 +64,11 @@ Status = Literal[
     "retracting",
     "retracted",
 ]
+HostAnswer = Literal["asked", "confirmed"]
 WITHOUT_SEAT = states("longlisted", "shortlisted", "reserve")
 GIVES_UP_AT_ONCE = states("allocated", "offered")
+# Where a host that is asked says whether it wants the candidate.
+TO_CHOOSE_FROM = states("shortlisted", "reserve", "allocated")
 # What stands on a seat, and what has come to its end.
 SEATED = GIVES_UP_AT_ONCE | {"accepted", "retracting"}
 ENDED = states("not_selected", "declined", "expired", "retracted")
@@ -76,7 +80,7 @@ OPEN_TO_ANOTHER = states("not_selected", "retracted")
 
 class Match(Trailed, Following):
     """`position`: its number among the reserves, kept when it moves up. `previous`: the pair's match before this one,
-    where this is a new round, for `again_reason`."""
+    where this is a new round, for `again_reason`. `host`: what the host has answered, where the programme asks it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,6 +93,7 @@ class Match(Trailed, Following):
     reason: str | None = None
     rank: int | None = None
     position: int | None = None
+    host: HostAnswer | None = None
     offered_at: Instant | None = None
     previous: str | None = None
     again_reason: str | None = None
@@ -107,6 +112,7 @@ class Entry(Input):
 
 class Rank(Input):
     rank: int
+    asks_host: bool | None = None
 
 
 class Position(Input):
@@ -164,6 +170,18 @@ def _assessed(turn: Turn[Match, Entry]) -> Event:
     if assessment.failed:
         return ExpertNotSelected(happened_at=turn.now, reason=HARD_FILTERS, criteria=assessment.failed)
     return ExpertLonglisted(happened_at=turn.now, score=assessment.score, components=assessment.components)
+
+
+def host_is_asked(state: Match) -> None:
+    """The programme asks the host, which has not answered yet."""
+    if state.host != "asked":
+        raise Refusal("host_not_asked", "the programme does not ask the host, or it has answered")
+
+
+def host_has_agreed(state: Match) -> None:
+    """Where the programme asks the host, it agrees to the candidate before there is an offer."""
+    if state.host == "asked":
+        raise Refusal("host_not_confirmed", "the host institution has not agreed to the candidate yet")
 
 
 def open_for_days(turn: Turn[Match, Change]) -> Told:
@@ -244,15 +262,31 @@ RETRACTED_FOR = (
     "no_funds",
     "mistake",
 )
+REFUSED_BY_HOST = (
+    "other_profile",
+    "little_experience",
+    "languages_lacking",
+    "other_candidate",
+    "host_withdrew",
+    "no_funds",
+)
 OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
 OVER = ("work_is_over",)
+GIVING_A_SEAT = ("seats_full", "assignment_not_open", "hold_released", *OVER)
 TOO_LATE = ("return_is_over",)
 ASSESSED = (ExpertLonglisted, ExpertNotSelected)
 
 
 def fold(_state: Match | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
-    return {"offered_at": event.happened_at} if isinstance(event, OfferMade) else {}
+    match event:
+        case OfferMade():
+            return {"offered_at": event.happened_at}
+        case ExpertShortlisted():
+            return {"host": "asked" if event.asks_host else None}
+        case CandidateConfirmed():
+            return {"host": "confirmed"}
+    return {}
 
 
 FACTS: tuple[Move, ...] = (
@@ -260,15 +294,58 @@ FACTS: tuple[Move, ...] = (
     Move("source", states(NEW), ExpertSourced, then=ASSESSED, body=Entry, rule=sourced),
     Move("put-on-shortlist", states("longlisted"), ExpertShortlisted, body=Rank, overtaken="nothing"),
     Move("reserve", states("shortlisted"), MatchReserved, body=Position, overtaken="nothing"),
-    # The reserve follows by itself; an officer who asks for the same a moment later is given what stands.
+    Move(
+        "confirm-candidate",
+        TO_CHOOSE_FROM,
+        CandidateConfirmed,
+        by=BY_HOST,
+        when=host_is_asked,
+        refuses=("host_not_asked",),
+    ),
+    Move(
+        "refuse-candidate",
+        states("shortlisted", "reserve"),
+        ExpertNotSelected,
+        body=Reason,
+        by=BY_HOST,
+        when=host_is_asked,
+        refuses=("host_not_asked",),
+        reasons=REFUSED_BY_HOST,
+        example={"reason": "other_profile"},
+        aside=True,
+    ),
+    Move(
+        "refuse-candidate",
+        states("allocated"),
+        MatchRetracted,
+        body=Reason,
+        by=BY_HOST,
+        when=host_is_asked,
+        refuses=("host_not_asked",),
+        reasons=REFUSED_BY_HOST,
+        example={"reason": "other_profile"},
+        aside=True,
+    ),
     Move(
         "allocate",
-        states("shortlisted", "reserve"),
+        states("shortlisted"),
         AssignmentMatched,
         by=BY_OFFICER,
         needs=states("guard:seats"),
         already=states("allocated"),
-        refuses=("seats_full", "assignment_not_open", "hold_released", *OVER),
+        refuses=GIVING_A_SEAT,
+    ),
+    # A reserve follows by itself as soon as a seat is free, so it waits for nobody; an officer who asks for the same a
+    # moment later is given what stands.
+    Move(
+        "allocate",
+        states("reserve"),
+        AssignmentMatched,
+        by=BY_OFFICER,
+        needs=states("guard:seats"),
+        already=states("allocated"),
+        refuses=GIVING_A_SEAT,
+        aside=True,
     ),
     Move(
         "offer",
@@ -277,7 +354,8 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=open_for_days,
         needs=states("definition"),
-        refuses=("expert_screening", "expert_ineligible", "expert_suspended", *OVER),
+        when=host_has_agreed,
+        refuses=("expert_screening", "expert_ineligible", "expert_suspended", "host_not_confirmed", *OVER),
     ),
     Move(
         "accept",

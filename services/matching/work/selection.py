@@ -329,10 +329,15 @@ class Selection:
         Whoever asked for the round does it before its event is read, and so before events that precede it: the match is
         first taken to where the assignment was by then.
         """
+        _, assignment = await self._kernel.load(ASSIGNMENTS, delivery.subject)
+        if assignment is None:
+            raise TooEarly("assignment")
+        asks_host = self.definition(assignment).section(SelectionSection).shortlist.host_confirms or None
         for rank, match in enumerate(matches, 1):
             cause = delivery.cause(f"round:{round}:{match}")
             await self._catch_up(match, cause)
-            await self._kernel.execute(MATCHES, match, MATCH.ask("put-on-shortlist", rank=rank), cause)
+            command = MATCH.ask("put-on-shortlist", rank=rank, asks_host=asks_host)
+            await self._kernel.execute(MATCHES, match, command, cause)
 
     async def follow(self, delivery: Delivery) -> None:
         """AssignmentTransferred: every match, ended or not, is of the assignment's office.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.matching.work.allocation import Allocation
+from services.matching.work.candidates import Candidates
 from services.matching.work.promises import Promises
 from services.matching.work.putting_right import PuttingRight
 from services.matching.work.requests import Requests
@@ -19,6 +20,7 @@ class Works:
     def __init__(self, replica: Replica) -> None:
         self.promises = Promises(replica)
         self.selection = Selection(replica, self.promises)
+        self.candidates = Candidates(replica, self.selection)
         self.allocation = Allocation(replica, self.promises, self.selection)
         self.putting_right = PuttingRight(replica, self.selection)
         self.requests = Requests(replica, self.selection)

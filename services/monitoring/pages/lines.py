@@ -116,7 +116,7 @@ class Lines:
     def _said(self, indicator: Indicator, answer: Mapping[str, Any]) -> tuple[Markup | str, Missing]:
         words, missing = translations(self.language), missing_of(answer)
         if missing == "withheld":
-            return words.gettext("Withheld"), missing
+            return words.gettext("Withheld, or none yet"), missing
         if missing:
             return words.gettext("No data yet"), missing
         return self._number(indicator, answer["value"]), missing

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -27,7 +27,7 @@ from shared.clock import Runtime, instant_of, text_of
 from shared.errors import Refusal
 from shared.programmes.model import Definition
 from shared.web.pages.choices import Choices
-from shared.web.pages.formatting import Formats
+from shared.web.pages.formatting import text_in
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
@@ -90,7 +90,6 @@ class Pages:
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 filters=filters,
-                utc=UTC,
                 as_of_answer=as_of_answer,
                 sections=[
                     Section(one, None if sheet is None else Lines(sheet, language, earlier.get(one.code)))
@@ -151,7 +150,6 @@ class Pages:
             reader=admitted.reader,
             service=admitted.edge.service,
             filters=filters,
-            utc=UTC,
             definition=definition,
             indicator=definition.indicator(indicator),
             lines=Lines(sheet or Sheet(definition, (), ()), language),
@@ -278,8 +276,7 @@ class Pages:
         if viewer.live and viewer.office is None and known:
             found["office"] = Choices(chosen or known, language).to_show()["office"]
         for one in chosen[:1]:
-            formats = Formats(language)
-            found["period"] = [(period.code, formats.text(period.name)) for period in one.periods]
+            found["period"] = [(period.code, text_in(language, period.name)) for period in one.periods]
         return found
 
     def _live_address(self, admitted: Admitted, path: str, filters: Filters, sheets: Sequence[Sheet]) -> str:

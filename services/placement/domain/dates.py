@@ -9,13 +9,15 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from services.placement.domain.calendars import in_order
-from services.placement.domain.standing import Days, Placement
+from services.placement.domain.standing import Days, Placement, Preparation
 from shared.cases.bodies import REASON, Change, Noted
 from shared.cases.case import Told, Turn
 from shared.contracts.base import Code, Date
 from shared.contracts.frame import Listed
+from shared.contracts.placement.placements import PreparationStep
 from shared.errors import Problem, Refusal
 
+INCOMPLETE = "preparation_incomplete"
 # Why a contract or an extension has other days than the terms and the programme.
 OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
 
@@ -63,10 +65,15 @@ def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
     return {"override_reason": turn.body.override_reason if outside else None}
 
 
+def still_to_do(preparation: Preparation, state: Placement) -> tuple[PreparationStep, ...]:
+    """The obligatory steps that are not done, in the order in which the programme lists them."""
+    return tuple(one for one in preparation.steps if one not in state.steps)
+
+
 def prepared(turn: Turn[Placement, Change]) -> Told:
     """Nobody departs, or begins virtual work, before the obligatory steps of the programme are done."""
-    if set(turn.given.steps) - set(turn.state.steps):
-        raise Refusal("preparation_incomplete", "an obligatory step of the programme is not done")
+    if missing := still_to_do(turn.given, turn.state):
+        raise Refusal(INCOMPLETE, f"obligatory steps that are not done: {', '.join(missing)}")
     return {}
 
 

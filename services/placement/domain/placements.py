@@ -215,6 +215,7 @@ FACTS: tuple[Move, ...] = (
         needs=DATED,
         refuses=("dates_reversed", "dates_too_far_apart", "dates_outside_terms", "placement_overlaps"),
         example=DATES,
+        anew=("starts_on", "ends_on"),
     ),
     Move(
         "complete-step",
@@ -273,6 +274,7 @@ FACTS: tuple[Move, ...] = (
         ),
         example={"ends_on": "2027-06-01"},
         aside=True,
+        anew=("ends_on",),
     ),
     Move("call-for-reports", states("active"), ReportsDue, by=BY_OFFICER),
     Move(

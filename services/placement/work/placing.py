@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.placement.domain import calendars
+from services.placement.domain.dates import still_to_do
 from services.placement.domain.placements import PLACEMENT, Report
 from services.placement.domain.revisions import PlacementRevision
 from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Days, Placement, Preparation
@@ -15,6 +16,7 @@ from shared.cases.revisions import REVISING
 from shared.clock import derived_id, short_hash
 from shared.contracts.matching.assignments import Terms
 from shared.contracts.matching.matches import MatchParties, MatchRetracting, MatchTransferred, OfferAccepted
+from shared.contracts.placement.placements import PreparationStep
 from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn
 from shared.errors import PreconditionFailed, Refusal, TooEarly
 from shared.identity.policy import Subjects
@@ -293,6 +295,10 @@ class Placing:
         _, state = await self._kernel.load(PLACEMENTS, delivery.subject)
         if state is not None:
             await self._give_back(delivery.subject, state)
+
+    def missing_steps(self, state: Placement) -> tuple[PreparationStep, ...]:
+        """The obligatory ones that are not done."""
+        return still_to_do(self.preparation(state), state)
 
     def preparation(self, state: Placement) -> Preparation:
         """What the programme asks for before somebody departs, by the version that the case was opened under."""

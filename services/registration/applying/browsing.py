@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.applying.opening import Opening
-from services.registration.work.drafting import Opened
+from services.registration.work.drafts import Opened
 from shared.errors import Refusal
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
 from shared.web.pages.rendering import render
@@ -52,10 +52,8 @@ class Browsing:
     def page(self, request: Request, template: str, status: int = 200, **shown: Any) -> Response:
         opened = shown.get("opened")
         token = self._token(opened) if opened is not None else ""
-        zone = self._opening.zone
-        return render(
-            request, template, status, reader=None, token=token, zone=zone, base=self._opening.base_url, **shown
-        )
+        base, sends = self._opening.base_url, self._opening.sends
+        return render(request, template, status, reader=None, token=token, base=base, sends=sends, **shown)
 
     def _token(self, opened: Opened) -> str:
         return self._opening.edge.readers.forms_of(opened.id)

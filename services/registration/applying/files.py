@@ -14,7 +14,7 @@ from services.registration.domain.files import StoredFile
 from services.registration.files.chosen import Limits, Listed, Row, begun_in, chosen, key_sent, rows_of
 from services.registration.files.resumed import handed_out, headers_of, piece_of, received
 from services.registration.work.draft_files import DraftFiles
-from services.registration.work.drafting import Opened
+from services.registration.work.drafts import Opened
 from services.registration.work.whole_files import Whole
 from shared.errors import CommandReused, Refusal
 from shared.web.acting import id_of

@@ -4,7 +4,6 @@ and gives a new code. What was typed is shown to nobody (docs/decisions/0043-a-l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
@@ -14,7 +13,8 @@ from starlette.responses import Response
 
 from services.registration.domain.drafts import GivenBack, LostFor
 from services.registration.identifiers import SERVICE
-from services.registration.work.drafting import Drafting, Opened
+from services.registration.work.drafting import Drafting
+from services.registration.work.drafts import Opened
 from services.registration.work.readings import Readings
 from shared.cases.bodies import Input
 from shared.clock import short_hash
@@ -30,7 +30,6 @@ from shared.web.answers import answered
 from shared.web.bodies import Body, documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.commands import cause, key_of
-from shared.web.json import ID_PARAMETER
 from shared.web.lists import query
 from shared.web.pages import cases
 from shared.web.pages.choices import Choices
@@ -171,7 +170,6 @@ def _giving(router: APIRouter, giving: GivingBack) -> None:
         operation_id="drafts_give_back",
         openapi_extra={
             **documented(NewCode, {"reason": "code_lost"}),
-            "parameters": [ID_PARAMETER],
             "responses": answered(CodeGiven, "The new code."),
         },
         tags=["drafts"],
@@ -235,7 +233,6 @@ class GivingBackPages:
                 code=opened.shown_code,
                 address=f"{self._base_url}/{SERVICE}/drafts/{opened.shown_code}",
                 ends_at=opened.draft.ends_at,
-                zone=self._zone(admitted, opened.draft.programme),
             )
 
         return endpoint
@@ -266,15 +263,9 @@ class GivingBackPages:
             found=found,
             reasons=Form(language, _fields(NewCode), Posted({})),
             keys=[admitted.edge.runtime.new_id() for _ in found or ()],
-            zone=self._zone(admitted, posted.text("/programme")),
             key_name=KEY,
             base=request.url.path.partition(PATH)[0] + PATH,
         )
-
-    def _zone(self, admitted: Admitted, programme: str) -> Any:
-        known = self._definitions.newest(programme) if programme in self._definitions.codes() else None
-        office = known.office(admitted.principal.office or "") if known else None
-        return office.zone if office else UTC
 
 
 def _fields(model: type[BaseModel]) -> tuple[Field, ...]:

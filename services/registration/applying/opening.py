@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 
 from fastapi import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,7 +14,8 @@ from services.registration.domain.sessions import browser_of
 from services.registration.entrance.addresses import TODAY
 from services.registration.entrance.cookies import Cookies
 from services.registration.identifiers import SERVICE
-from services.registration.work.drafting import Drafting, Opened
+from services.registration.work.drafting import Drafting
+from services.registration.work.drafts import Opened
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.registering import handed_over
 from services.registration.work.sessions import Sessions
@@ -34,6 +34,8 @@ COOKIE, PATH = "sankofa-draft", f"/{SERVICE}"
 WRONG_AT_MOST, NEW_AT_MOST = 200, 2_000
 # Files: three gigabytes of one address.
 FILES_AT_MOST = 300
+# New links by mail that one address asks for.
+LINKS_AT_MOST = 60
 WINDOW_SECONDS = 600.0
 ADDRESSES_AT_MOST = 10_000
 
@@ -65,7 +67,7 @@ class Tries:
 
 @dataclass(frozen=True)
 class Opening:
-    """What the pages of an application stand on."""
+    """What the pages of an application stand on. `sends`: mail goes out, so there is a way back by it."""
 
     edge: Edge
     drafting: Drafting
@@ -76,14 +78,11 @@ class Opening:
     sessions: Sessions
     cookies: Cookies
     base_url: str
+    sends: bool
     wrong: Tries = field(default_factory=lambda: Tries(WRONG_AT_MOST))
     new: Tries = field(default_factory=lambda: Tries(NEW_AT_MOST))
     files: Tries = field(default_factory=lambda: Tries(FILES_AT_MOST))
-
-    @property
-    def zone(self) -> tzinfo:
-        """In which an application's times are said while it has no office yet."""
-        return UTC
+    links: Tries = field(default_factory=lambda: Tries(LINKS_AT_MOST))
 
     async def of(self, request: Request) -> Opened | None:
         """The draft of the browser that has seen it before."""
@@ -124,6 +123,10 @@ class Opening:
     def count_file(self, request: Request) -> None:
         """Raises Overloaded (429) for an address that begins too many."""
         self._count(self.files, request)
+
+    def count_link(self, request: Request) -> None:
+        """Raises Overloaded (429) for an address that asks for too many, whomever they would be for."""
+        self._count(self.links, request)
 
     def check_tries(self, request: Request) -> None:
         self.wrong.check(origin(request), self.edge.runtime.monotonic())

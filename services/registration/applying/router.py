@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +23,7 @@ from services.registration.applying.parts import MISSING, Part, body_sent, parts
 from services.registration.domain.drafts import read_code
 from services.registration.files.chosen import Limits
 from services.registration.work.draft_files import DraftFiles
-from services.registration.work.drafting import Opened, Sent
+from services.registration.work.drafts import Opened, Sent
 from shared.clock import instant_of
 from shared.errors import Overloaded, Problem, Refusal
 from shared.intake.submissions import SUBMISSIONS
@@ -43,9 +44,12 @@ from shared.web.pages.languages import language_of
 from shared.web.pages.readers import check_same_site
 from shared.web.pages.receipt import receipt_file, text_of_receipt
 from shared.web.pages.sent import sent_form
+from shared.web.pages.words import translations
 
 CREATE = "create"
-DONE = "done"
+DONE, CONSENTS = "done", "/consents"
+# The box under the address of mail, in the part that asks for it: it is no part of the application.
+REMINDS, ASKS_REMINDERS = "reminds", "contact"
 
 
 class Applying:
@@ -137,6 +141,8 @@ class Applying:
             return self._browsing.page(
                 request, "draft_code.html", 422 if failed else 200, code=code, fact=field, failed=failed, problem=""
             )
+        if opened.renews:
+            opened = await self._opening.drafting.renewed(code)
         answer = RedirectResponse(APPLICATION, 303)
         self._opening.put(answer, opened)
         return answer
@@ -177,7 +183,9 @@ class Applying:
         page, form = self._named(part), await sent_form(request)
         edited = Posted.of(form).edited()
         sent = tuple((name, value) for name, value in (edited or Posted.of(form)).pairs if page.has(name))
-        kept = Sent(sent, page.names(sent, opened.typed), said_in)
+        kept = Sent(sent, page.names(sent, opened.typed), said_in, language_of(request, None))
+        if page.name == ASKS_REMINDERS and self._opening.sends:
+            kept = replace(kept, reminds=any(name == REMINDS for name, _ in form))
         finished = any(name == DONE for name, _ in form)
         opened = await self._opening.drafting.keep(opened.code, page.name, kept, done=finished)
         problems = [one for one in self._problems(opened) if page.has(one.pointer)]
@@ -330,11 +338,13 @@ class Applying:
             form=form,
             failed=bool(problems),
             done=done,
+            reminds=REMINDS if part.name == ASKS_REMINDERS and self._opening.sends else "",
         )
 
     async def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
         posted = Posted.of(opened.typed).packed(self._fields)
         forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
+        answers = {name: _answers(form) for name, form in forms.items()}
         problems = refused or self._problems(opened)
         whole = self._form(request, opened, self._fields, posted, problems)
         led = [(self._leads(problem), words) for problem, (_, words) in zip(problems, whole.summary, strict=True)]
@@ -343,7 +353,7 @@ class Applying:
             "application_check.html",
             status,
             opened=opened,
-            forms=forms,
+            answers=answers,
             problems=led,
             failed=bool(refused),
             closed=self._closed(self._of(opened)),
@@ -356,6 +366,21 @@ class Applying:
         if not problem.pointer:
             return ""
         return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
+
+
+def _answers(form: Form) -> list[tuple[str, str]]:
+    """What the part says: each consent with its answer, for one that is not given is an answer too."""
+    words = translations(form.language)
+    said = [one for one in form.fields if one.pointer != CONSENTS]
+    answers = list(replace(form, fields=tuple(said)).answers)
+    for one in form.fields:
+        if one.pointer == CONSENTS:
+            given = form.values(one)
+            answers += [
+                (text, words.gettext("Given") if code in given else words.gettext("Not given"))
+                for code, text in form.options(one)
+            ]
+    return answers
 
 
 def _criteria(definition: Definition) -> list[Any]:

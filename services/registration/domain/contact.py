@@ -47,6 +47,10 @@ class ContactChange(Change):
         return Wishes(language=self.language, often=self.often, unwanted=tuple(dict.fromkeys(self.unwanted)))
 
 
+# As the case shows it to whoever may change it; the address is sealed, so it is typed again or left as it is.
+SAID_ANEW = tuple(f"contact.{name}" for name in Wishes.model_fields)
+
+
 def as_wished(turn: Turn[Any, ContactChange]) -> Told:
     """The event says whether the address is another one, and nothing of it."""
     return {"elsewhere": turn.body.email is not None}

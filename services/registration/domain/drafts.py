@@ -7,6 +7,7 @@ ends 30 days after its last edit; what was typed is then destroyed with the key 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.registration.domain.names import fold_name
 from shared.contracts.base import Instant
-from shared.texts import fold_number
+from shared.texts import MAIL_ADDRESS, fold_number, one_line
 
 KEPT = timedelta(days=30)
 CODE_CHARACTERS = 12
@@ -23,14 +24,25 @@ GROUP = 4
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # As somebody reads them off paper (https://www.crockford.com/base32.html).
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "‐": None, "–": None})
-# What whoever comes back on another device is asked to repeat, the first of them that was typed.
-FACTS = ("/person/family_name", "/person/given_name", "/person/email", "/person/telephone")
+EMAIL = "/person/email"
+# What whoever comes back on another device is asked to repeat, the first of them that was typed. The address of mail
+# comes last: a way back may come through it, and then it is known already.
+FACTS = ("/person/family_name", "/person/given_name", "/person/telephone", EMAIL)
+# Whoever gave an address and wants it is reminded so long before the programme closes, and before the draft's end.
+CLOSING_NOTICE, ENDING_NOTICE = timedelta(days=3), timedelta(days=5)
+# A new link that came by mail opens so long; the old one opens until the new one is used.
+LINK_LASTS = timedelta(days=3)
+# Ids of mails about one draft that are remembered, so that its end takes them out of a folder of mail.
+MAILS_AT_MOST = 60
+ADDRESS_CHARACTERS = 254
+_ADDRESS = re.compile(MAIL_ADDRESS)
 
 # Why an office gives a new code; and how often it may for one draft.
 LostFor = Literal["code_lost", "device_lost", "code_known_to_others"]
 GIVEN_BACK_AT_MOST = 20
 
 Status = Literal["open", "submitted", "ended"]
+Reminder = Literal["closing", "ending"]
 # What was typed: the names of the form's fields and their values, as browsers send them.
 Typed = tuple[tuple[str, str], ...]
 
@@ -53,6 +65,9 @@ class Draft(BaseModel):
 
     `given_back`: the draft's own record of new codes that offices gave.
     `receipt`: of what was submitted from it last, and `person`: who it is of; `sent`: how often it was submitted.
+    `language`: of the pages on which it was last edited; `reminds`: reminders are wanted, `reminded`: those that are
+    done with. `claimed`: until then a replica is about to send one, for the `tries`-th time; `mails`: the ids of those
+    that went out. `renewed_at`: when a link that came by mail took the place of the one before.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +81,13 @@ class Draft(BaseModel):
     person: str | None = None
     sent: int = 0
     given_back: tuple[GivenBack, ...] = ()
+    language: str | None = None
+    reminds: bool = False
+    reminded: tuple[Reminder, ...] = ()
+    claimed: Instant | None = None
+    tries: int = 0
+    mails: tuple[str, ...] = ()
+    renewed_at: Instant | None = None
 
     @property
     def ends_at(self) -> datetime:
@@ -79,7 +101,12 @@ class Draft(BaseModel):
 
 def new_code(rng: random.Random) -> str:
     """Twelve characters in groups of four, such as `7K2M-QX9D-4WTN`."""
-    return grouped("".join(_ALPHABET[one % len(_ALPHABET)] for one in rng.randbytes(CODE_CHARACTERS)))
+    return grouped(code_of(rng.randbytes(CODE_CHARACTERS)))
+
+
+def code_of(drawn: bytes) -> str:
+    """The code that these bytes stand for, one a character."""
+    return "".join(_ALPHABET[one % len(_ALPHABET)] for one in drawn[:CODE_CHARACTERS])
 
 
 def grouped(code: str) -> str:
@@ -112,3 +139,14 @@ def fact_to_repeat(said: Mapping[str, str]) -> str | None:
 def folded(pointer: str, fact: str) -> str:
     """The fact as it is compared: names as elsewhere, the rest by its letters and digits."""
     return fold_name(fact) if pointer.endswith("_name") else fold_number(fact)
+
+
+def mail_address(typed: str) -> str | None:
+    """The address as it is written to; None for what is none."""
+    line = str(one_line(typed))
+    return line if len(line) <= ADDRESS_CHARACTERS and _ADDRESS.fullmatch(line) else None
+
+
+def same_address(address: str) -> str:
+    """The address as it is compared. No mail server is known to tell two boxes apart by case alone."""
+    return address.casefold()

@@ -42,6 +42,7 @@ from shared.contracts.registration.experts import (
     ExpertDeclaredIneligible,
     ExpertEligibilityChanged,
     ExpertIdentityClashed,
+    ExpertIdentityKept,
     ExpertIdentitySettled,
     ExpertInfoProvided,
     ExpertInfoRequested,
@@ -244,7 +245,7 @@ def fold(state: Expert | None, event: Any) -> Mapping[str, Any]:
             return {"registered_at": event.happened_at}
         case ExpertIdentitySettled():
             return {"reason": None, "identity": claims.settled(event)}
-        case ExpertKeptApart() if state:
+        case ExpertKeptApart() | ExpertIdentityKept() if state:
             # Why the case stands where it stands is another thing.
             return {"reason": state.reason}
         case ExpertInfoProvided():
@@ -380,6 +381,7 @@ MOVES: tuple[Move, ...] = (
         ExpertInfoProvided,
         body=ProvidedInfo,
         by=BY_EXPERT,
+        answers="request-info",
         needs=states("person"),
         refuses=("code_not_listed", NEEDED, "timeline_full", "valid_in_the_future", *LIVES),
         example=examples.PROFILE,

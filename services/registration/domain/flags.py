@@ -6,7 +6,8 @@ from typing import Any
 
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Move, Told, Turn
-from shared.contracts.registration.experts import ExpertKeptApart
+from shared.contracts.registration.experts import ExpertIdentityKept, ExpertKeptApart
+from shared.identity.roles import By
 
 # Somebody else has the same name, year of birth and origin; the account registered under another name or year of birth
 # before; a change of the person's identity waits for a decision.
@@ -15,6 +16,7 @@ POSSIBLE_DUPLICATE, IDENTITY_DIFFERS, IDENTITY_PENDING = FLAGS = (
     "identity_differs",
     "identity_change_pending",
 )
+DECIDES: By = {"officer": "office", "protection": "all"}
 
 
 def only_noted(_turn: Turn[Any, Change]) -> Told:
@@ -25,7 +27,8 @@ def only_noted(_turn: Turn[Any, Change]) -> Told:
 def settling(standing: frozenset[str], clash: str) -> tuple[Move, ...]:
     """The rows that set a flag, and that settle one. `standing`: the states in which a case goes on.
 
-    Merging two records is another matter, and not built; whose number it is, is decided before.
+    Merging two records is another matter, and not built; whose number it is, is decided before. Who somebody is
+    recorded as changes by a change of identity alone: what a registration said otherwise was written nowhere.
     """
     return (
         Move("note-flag", standing | {clash}, (), rule=only_noted, overtaken="nothing"),
@@ -34,12 +37,25 @@ def settling(standing: frozenset[str], clash: str) -> tuple[Move, ...]:
             standing,
             ExpertKeptApart,
             body=Reason,
-            by={"officer": "office", "protection": "all"},
+            by=DECIDES,
             refuses=("not_flagged",),
             reasons=("documents_compared", "person_confirmed", "relatives", "common_name"),
             example={"reason": "documents_compared"},
             aside=True,
             settles=POSSIBLE_DUPLICATE,
+            of_one=True,
+        ),
+        Move(
+            "keep-identity",
+            standing,
+            ExpertIdentityKept,
+            body=Reason,
+            by=DECIDES,
+            refuses=("not_flagged",),
+            reasons=("typing_error", "documents_compared", "person_confirmed", "recorded_anew"),
+            example={"reason": "typing_error"},
+            aside=True,
+            settles=IDENTITY_DIFFERS,
             of_one=True,
         ),
     )

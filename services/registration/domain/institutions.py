@@ -11,9 +11,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from services.registration.domain import examples
-from services.registration.domain.contact import ContactChange, as_wished
+from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
 from services.registration.domain.fields import Email, KnownCountry
-from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, SignsInAs, to_another
+from services.registration.domain.handover import (
+    CALLERS,
+    HELD,
+    UNCHANGED,
+    AccountAssignment,
+    AccountBorne,
+    Handovers,
+    SignsInAs,
+    handed,
+    lapses,
+    to_another,
+)
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
@@ -21,6 +32,7 @@ from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Instant
+from shared.contracts.registration.handovers import HandingOver
 from shared.contracts.registration.institutions import (
     InstitutionAccountAssigned,
     InstitutionActivated,
@@ -29,6 +41,10 @@ from shared.contracts.registration.institutions import (
     InstitutionClosed,
     InstitutionContactChanged,
     InstitutionFactTakenBack,
+    InstitutionHandoverDeclined,
+    InstitutionHandoverLapsed,
+    InstitutionHandoverProposed,
+    InstitutionHandoverWithdrawn,
     InstitutionPutOnHold,
     InstitutionRegistered,
     InstitutionTimeCorrected,
@@ -43,12 +59,11 @@ from shared.texts import one_line
 Status = Literal["proposed", "assessed", "partner", "active", "on_hold", "closed"]
 
 
-class Institution(Trailed, Movable):
+class Institution(AccountBorne, Trailed, Movable):
     """`reason`: why it is on hold or closed."""
 
     model_config = ConfigDict(frozen=True)
 
-    account: str | None = None
     office: str
     country: str
     sector: str
@@ -84,9 +99,11 @@ def fold(state: Institution | None, event: Any) -> Mapping[str, Any]:
             return {"registered_at": event.happened_at}
         case InstitutionActivated():
             return {"reason": None}
-        case InstitutionAccountAssigned() if state:
+        case InstitutionAccountAssigned() | HandingOver() if state:
             # The case's own reason is why it is on hold.
-            return {"reason": state.reason}
+            return {"reason": state.reason, **handed(event)}
+        case InstitutionClosed() if state and state.handover:
+            return {"handover": None}
     return {}
 
 
@@ -97,6 +114,16 @@ TRANSFERS = Transfers(
     InstitutionTransferDeclined,
     InstitutionTransferred,
     OPEN,
+)
+HANDOVERS = Handovers(
+    InstitutionHandoverProposed,
+    InstitutionHandoverWithdrawn,
+    InstitutionHandoverDeclined,
+    InstitutionHandoverLapsed,
+    InstitutionAccountAssigned,
+    OPEN,
+    {"host": "institution"},
+    ("contact_left", "task_passed_on", "mistaken_entry"),
 )
 
 FACTS: tuple[Move, ...] = (
@@ -142,6 +169,7 @@ FACTS: tuple[Move, ...] = (
         example=examples.CONTACT,
         aside=True,
         of_one=True,
+        anew=SAID_ANEW,
     ),
     Move("assess", states("proposed"), InstitutionAssessed, by=BY_OFFICER),
     Move("accept-partner", states("assessed"), InstitutionBecamePartner, by=BY_OFFICER),
@@ -179,8 +207,9 @@ REVISIONS = Revisions(
 INSTITUTION = Case(
     "institutions",
     Institution,
-    (*FACTS, *REVISIONS.moves(FACTS), *TRANSFERS.moves()),
+    (*FACTS, *REVISIONS.moves(FACTS), *HANDOVERS.moves(), *TRANSFERS.moves()),
     fold,
+    timer=lapses,
     revisable=REVISIONS.revisable,
     readers=BY_HOST,
     second="already_registered",

@@ -39,6 +39,8 @@ LONGEST = max(LASTS.values())
 MORNING = time(9)
 # Goes to the address before.
 CONTACT_CHANGED = "contact_changed"
+# Goes to the address of whoever handed the account over.
+ACCOUNT_LEFT = "account_left"
 
 Knowledge = Mapping[str, Any]
 # When a reminder is due, by the event and the office's zone; None where the event sets no such time.
@@ -141,6 +143,20 @@ def _another_address(event: Any, _envelope: Envelope) -> bool:
     return bool(event.elsewhere)
 
 
+def _by_officer(_event: Any, envelope: Envelope) -> bool:
+    return envelope.by_role == "officer"
+
+
+def _by_both(event: Any, envelope: Envelope) -> bool:
+    """Of an account that was handed over: by the two people, not by the office."""
+    return not _by_officer(event, envelope)
+
+
+def _ends_at(event: Any) -> datetime | None:
+    found: datetime | None = event.ends_at
+    return found
+
+
 def _names_a_time(event: Any, _envelope: Envelope) -> bool:
     return event.expires_at is not None
 
@@ -224,6 +240,28 @@ def _to_office(template: str, kind: Kind, **how: Any) -> Notice:
     return Notice(f"office_{template}", "office", kind, **how)
 
 
+def _account_assigned(to: Recipient) -> tuple[Notice, ...]:
+    return (
+        Notice("account_assigned", to, "security"),
+        Notice(ACCOUNT_LEFT, to, "receipt", when=_by_both, parts=True),
+        _to_office("account_handed_over", "progress", when=_by_both),
+    )
+
+
+def _handover_proposed(to: Recipient) -> tuple[Notice, ...]:
+    """Whoever may have got hold of somebody's session is found out by it."""
+    return (Notice("handover_proposed", to, "security", until=_ends_at),)
+
+
+def _handover_ended(to: Recipient, how: str) -> tuple[Notice, ...]:
+    """Whoever ended it, in the same role or by saying nothing, is another one than who is told."""
+    return (Notice(f"handover_{how}", to, "security"),)
+
+
+def _handover_withdrawn(to: Recipient) -> tuple[Notice, ...]:
+    return (Notice("handover_withdrawn", to, "security", when=_by_officer),)
+
+
 # What officers record late they know, but for what another office says.
 LATE_TOO = frozenset({"office_transfer_asked", "office_transfer_answered", "office_transferred"})
 _TRANSFER_ASKED = (_to_office("transfer_asked", "request", whose=_asked),)
@@ -277,7 +315,11 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("office_changed", "expert", "progress"),
         _TRANSFER_DONE,
     ),
-    r.PersonAccountAssigned: (Notice("account_assigned", "expert", "security"),),
+    r.PersonAccountAssigned: _account_assigned("expert"),
+    r.PersonHandoverProposed: _handover_proposed("expert"),
+    r.PersonHandoverWithdrawn: _handover_withdrawn("expert"),
+    r.PersonHandoverDeclined: _handover_ended("expert", "declined"),
+    r.PersonHandoverLapsed: _handover_ended("expert", "lapsed"),
     r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_another_address),),
     r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
     r.IdentityChangeConfirmed: (Notice("identity_change_decided", "expert", "decision"),),
@@ -299,7 +341,11 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("office_changed", "host", "progress"),
         _TRANSFER_DONE,
     ),
-    i.InstitutionAccountAssigned: (Notice("account_assigned", "host", "security"),),
+    i.InstitutionAccountAssigned: _account_assigned("host"),
+    i.InstitutionHandoverProposed: _handover_proposed("host"),
+    i.InstitutionHandoverWithdrawn: _handover_withdrawn("host"),
+    i.InstitutionHandoverDeclined: _handover_ended("host", "declined"),
+    i.InstitutionHandoverLapsed: _handover_ended("host", "lapsed"),
     a.AssignmentSubmitted: (
         Notice("terms_received", "host", "receipt"),
         _to_office("terms_submitted", "request"),

@@ -10,13 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from services.registration.domain.claims import Heard, Settled, settled
-from services.registration.domain.contact import ContactChange, as_wished
+from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
 from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
 from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
-from services.registration.domain.handover import CALLERS, HELD, UNCHANGED, AccountAssignment, to_another
+from services.registration.domain.handover import (
+    CALLERS,
+    HELD,
+    UNCHANGED,
+    AccountAssignment,
+    AccountBorne,
+    Handovers,
+    handed,
+    lapses,
+    to_another,
+)
 from services.registration.domain.identity import (
     GROUNDS,
     NEEDED,
@@ -35,8 +45,9 @@ from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.timeline import ENTRIES_AT_MOST, changed
 from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Event, Id
+from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.frame import Listed
+from shared.contracts.registration.handovers import HandingOver
 from shared.contracts.registration.persons import (
     Attributes,
     ConsentGiven,
@@ -48,6 +59,10 @@ from shared.contracts.registration.persons import (
     PersonAccountAssigned,
     PersonContactChanged,
     PersonErased,
+    PersonHandoverDeclined,
+    PersonHandoverLapsed,
+    PersonHandoverProposed,
+    PersonHandoverWithdrawn,
     PersonRecorded,
     PersonTransferred,
     Profile,
@@ -61,9 +76,10 @@ from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
 Consent = Literal["given", "withdrawn"]
 
 
-class Person(BaseModel):
+class Person(AccountBorne):
     """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer.
 
+    `opened_at`: when the person was recorded, which older documents do not tell.
     `claim`: what was decided last where somebody else claimed the person's document number.
     `identity_change`, `identity_reason`: how the last change of identity that was asked for stands, and why.
     """
@@ -71,8 +87,8 @@ class Person(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     status: Literal["recorded", "erased"] = "recorded"
-    account: str | None = None
     office: str | None = None
+    opened_at: Instant | None = None
     consents: dict[str, Consent] = {}
     entries: tuple[ProfileEntry, ...] = ()
     claim: Settled | None = None
@@ -219,8 +235,10 @@ def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
             return {"consents": {**consents, event.purpose: "withdrawn"}}
         case DocumentClaimSettled():
             return {"claim": settled(event)}
+        case PersonAccountAssigned() | HandingOver():
+            return handed(event)
         case PersonErased():
-            return {"identity_change": None, "identity_reason": None}
+            return {"identity_change": None, "identity_reason": None, "handover": None}
         case IdentityChangeRequested():
             return {"identity_change": "pending", "identity_reason": event.reason}
         case IdentityChangeConfirmed():
@@ -234,6 +252,16 @@ OWN_OR_OFFICE: By = {"expert": "own", "officer": "office", "protection": "all"}
 RECORDED = states("recorded")
 # Who signs with an account that is not the own one could undo nothing of it, so the role that is asked does it.
 BY_PROTECTION: By = {"protection": "all"}
+HANDOVERS = Handovers(
+    PersonHandoverProposed,
+    PersonHandoverWithdrawn,
+    PersonHandoverDeclined,
+    PersonHandoverLapsed,
+    PersonAccountAssigned,
+    RECORDED,
+    {"expert": "own"},
+    ("applied_for_another", "mistaken_entry"),
+)
 
 MOVES: tuple[Move, ...] = (
     # Of two topics either may be read first, so a profile can be the first that is known of a person.
@@ -281,6 +309,7 @@ MOVES: tuple[Move, ...] = (
         example=CONTACT,
         aside=True,
         of_one=True,
+        anew=SAID_ANEW,
     ),
     Move(
         "correct-profile",
@@ -388,6 +417,15 @@ MOVES: tuple[Move, ...] = (
         example={"reason": "own_request"},
         aside=True,
     ),
+    *HANDOVERS.moves(),
 )
 
-PERSON = Case("persons", Person, MOVES, fold, readers=OWN_OR_OFFICE, lists={"officer": "office", "protection": "all"})
+PERSON = Case(
+    "persons",
+    Person,
+    MOVES,
+    fold,
+    readers=OWN_OR_OFFICE,
+    lists={"officer": "office", "protection": "all"},
+    timer=lapses,
+)

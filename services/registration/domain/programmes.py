@@ -32,19 +32,27 @@ PARTS_AT_MOST = 100
 
 
 class ProgrammePublication(Change):
-    """`definition`: as in a definition file, as JSON."""
+    """`definition`: as in a definition file, as JSON. `base_version`: the version that it was made from, 0 for a
+    programme that was new; it is refused where another one has been published since. Without it, it takes the place of
+    any."""
 
     definition: Annotated[dict[str, Any], Field(max_length=PARTS_AT_MOST)]
+    base_version: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
 
 
 def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
     """A definition that says what the newest version says makes no new one; an older one's content does.
 
+    Of two that were made from one version the second is refused: what the first changed would go without a word.
     No office goes that a version had: one that is renamed or merged is named by the one that continues it.
     """
     found, definition = turn.found, turn.given
     if found is not None and found.definition == definition:
         return []
+    stands, base = found.definition_version if found else 0, turn.body.base_version
+    if base is not None and base != stands:
+        detail = f"version {stands} stands, and this one was made from version {base}: look at both and publish again"
+        raise Refusal("definition_changed", detail, problems=(Problem("definition_changed", "/base_version"),))
     if found is not None and (gone := offices_of(found.definition) - offices_of(definition)):
         detail = (
             f"cases may belong to {', '.join(sorted(gone))}: keep them, or name them as predecessors of an office, and "
@@ -53,8 +61,7 @@ def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
         raise Refusal(
             "office_dropped", detail, problems=(Problem("office_dropped", "/definition/offices"),), status=422
         )
-    version = found.definition_version + 1 if found else 1
-    return {"code": definition["code"], "definition_version": version, "definition": definition}
+    return {"code": definition["code"], "definition_version": stands + 1, "definition": definition}
 
 
 def offices_of(definition: Mapping[str, Any]) -> frozenset[str]:
@@ -90,7 +97,7 @@ MOVES: tuple[Move, ...] = (
         by={"administrator": "all"},
         rule=a_further_version,
         needs=states("definition"),
-        refuses=("definition_refused", "office_dropped"),
+        refuses=("definition_changed", "definition_refused", "office_dropped"),
         example={"definition": DEFINITION},
         aside=True,
     ),

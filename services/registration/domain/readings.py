@@ -38,8 +38,8 @@ SENTENCES: Mapping[Purpose, str] = {
 PaperPurpose = Literal["certificate", "offer_letter"]
 # What is read without being asked for: the own identifiers, a change of identity that waits for a decision, whom a name
 # belongs to, in which application a fact was typed, and who read what of whom. That a case is passed on to an office,
-# which then reads it, stands there too.
-Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "lost_code", "trail", "transfer"]
+# which then reads it, and an account to another person, stands there too.
+Noted = Literal[Purpose, PaperPurpose, "own", "identity_change", "search", "lost_code", "trail", "transfer", "handover"]
 BEYOND = "readings_used_up"
 
 

@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.entrance import cookies
-from services.registration.entrance.addresses import SIGN_IN, is_own
+from services.registration.entrance.addresses import SIGN_IN
 from services.registration.entrance.cookies import Cookies
 from services.registration.work.sessions import Sessions, SignedIn
 from shared.identity.accounts import Accounts
@@ -17,6 +17,7 @@ from shared.identity.openid import OpenIdClient
 from shared.programmes.definitions import Definitions
 from shared.web.callers import Edge
 from shared.web.pages.languages import COOKIE, LANGUAGES, PARAMETER
+from shared.web.pages.own_paths import is_own
 from shared.web.pages.readers import Reader, reader_with
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.registration.entrance.addresses import is_own
 from services.registration.entrance.entering import Entrance, reader_from, to_sign_in
 from shared.errors import Refusal
 from shared.services import SERVICES
 from shared.web.callers import everybody
 from shared.web.lists import query
+from shared.web.pages.own_paths import is_own
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.rendering import render
 

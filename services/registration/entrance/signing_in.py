@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from datetime import UTC
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
@@ -115,7 +114,7 @@ class SigningIn:
         now, epoch = self._entrance.edge.runtime.now(), found.session.epoch
         live = [(one, one.id in told) for one in found.account.live(now, epoch)]
         reader, own = reader_from(request, found), found.session.id
-        return render(request, "sessions.html", reader=reader, live=live, own=own, utc=UTC)
+        return render(request, "sessions.html", reader=reader, live=live, own=own)
 
     async def end_session(self, request: Request) -> Response:
         """Ends one session of the account, which the form names."""

@@ -25,7 +25,8 @@ from services.registration.domain.files import (
 from services.registration.files.resumed import BODY, HEADERS, PARAMETERS, handed_out, headers_of, piece_of, received
 from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
-from services.registration.work.case_files import NOT_NOW, CaseFiles
+from services.registration.work.case_files import IS_KEPT, NOT_NOW, CaseFiles
+from shared.cases.bodies import Input
 from shared.contracts.base import Code, Instant
 from shared.identity.rights import Rights
 from shared.store.port import Document
@@ -97,12 +98,14 @@ async def all_seen(files: CaseFiles, expert: Document) -> FilesSeen:
 
 
 def files_router(files: CaseFiles) -> APIRouter:
-    """`GET`, `POST /experts/{id}/files`; `GET` (HEAD), `PATCH /experts/{id}/files/{file}`; `POST .../{file}/read`."""
+    """`GET`, `POST /experts/{id}/files`; `GET` (HEAD), `PATCH /experts/{id}/files/{file}`; `POST .../{file}/remove` and
+    `/read`."""
     router = APIRouter(tags=[FILES])
     _listing(router, files)
     _beginning(router, files)
     _progress(router, files)
     _receiving(router, files)
+    _removing(router, files)
     _reading(router, files)
     return router
 
@@ -208,6 +211,29 @@ def _receiving(router: APIRouter, files: CaseFiles) -> None:
                 "409": {**refused_by(OFFSET), **headers},
                 "410": refused_by(ENDED),
             },
+        },
+    )
+
+
+def _removing(router: APIRouter, files: CaseFiles) -> None:
+    async def remove(
+        id: str, file: str, request: Request, granted: Granted = Depends(may(EXPERT.name, ADD))
+    ) -> Response:
+        query(request)
+        expert = await granted.load(EXPERTS.name, id_of(id))
+        await read_body(request, Input)
+        await files.remove(expert, id_of(file), granted)
+        return JSONResponse(representation(await all_seen(files, expert)))
+
+    router.add_api_route(
+        f"{PATH}/{{file}}/remove",
+        remove,
+        methods=["POST"],
+        operation_id="experts_files_remove",
+        summary="Takes out of the list what was refused or is not finished",
+        openapi_extra={
+            **documented(Input, {}),
+            "responses": {"200": _all_of_them(), "409": refused_by(NOT_NOW, IS_KEPT)},
         },
     )
 

@@ -24,6 +24,7 @@ from shared.web import bodies
 from shared.web.acting import id_of
 from shared.web.commands import cause
 from shared.web.lists import query
+from shared.web.pages.cases import newest_of
 from shared.web.pages.forms import Posted, fields_of, json_of
 from shared.web.pages.kept import KEY
 from shared.web.pages.languages import PARAMETER
@@ -33,11 +34,12 @@ from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standing import zone_of
 
 
 class CaseFilePages:
     """`GET`, `POST /experts/{id}/files`, and below it `POST /whole/{document}`, `GET`, `PATCH /{file}`, `POST
-    /{file}/read`."""
+    /{file}/remove` and `/{file}/read`."""
 
     def __init__(self, files: CaseFiles) -> None:
         self._files = files
@@ -48,6 +50,7 @@ class CaseFilePages:
             (f"{PATH}/whole/{{document}}", "POST", self._whole()),
             (f"{PATH}/{{file}}", "GET", self._progress()),
             (f"{PATH}/{{file}}", "PATCH", self._receive()),
+            (f"{PATH}/{{file}}/remove", "POST", self._remove()),
             (f"{PATH}/{{file}}/read", "POST", self._read()),
         ):
             self.router.add_api_route(path, endpoint, methods=[method])
@@ -123,6 +126,17 @@ class CaseFilePages:
 
         return receive
 
+    def _remove(self) -> Callable[..., Any]:
+        async def remove(
+            id: str, file: str, request: Request, admitted: Admitted = Depends(reading_as(EXPERT.name, ADD))
+        ) -> Response:
+            check_forgery(request, dict(await sent_form(request)), admitted.reader)
+            expert = await admitted.load(EXPERTS.name, id_of(id))
+            await self._files.remove(expert, id_of(file), admitted)
+            return RedirectResponse(_at(expert), 303)
+
+        return remove
+
     def _read(self) -> Callable[..., Any]:
         async def read(
             id: str, file: str, request: Request, admitted: Admitted = Depends(reading_as(EXPERT.name, READ))
@@ -153,7 +167,7 @@ class CaseFilePages:
             takes=self._files.takes(expert, admitted)
             and bool(admitted.edge.policy.allowed(admitted.principal, EXPERT.name, ADD)),
             purposes=() if role == "expert" else FILE_PURPOSES,
-            cells=Shown(admitted.reader.language, role=role),
+            cells=Shown.to(admitted, case=zone_of(EXPERT, EXPERTS.read(expert), newest_of(admitted.edge.definitions))),
             wrong=wrong,
             failed=bool(wrong),
             limits=Limits(),

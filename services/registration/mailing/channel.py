@@ -28,7 +28,8 @@ class AddressRefused(SankofaError):
 
 @dataclass(frozen=True)
 class Mail:
-    """`id`: that of the message in the ledger, so that a mail which is sent once more is known as the same one."""
+    """`id`: that of the message in the ledger, so that a mail which is sent once more is known as the same one.
+    `stop`: an address at which its recipient ends mails of its kind, as mail programs show it (RFC 2369)."""
 
     id: str
     to: str
@@ -36,6 +37,7 @@ class Mail:
     subject: str
     text: str
     at: datetime
+    stop: str | None = None
 
 
 class Channel(Protocol):
@@ -80,6 +82,8 @@ def composed(mail: Mail, sender: str) -> bytes:
         "Content-Language": mail.language,
         "Content-Transfer-Encoding": "quoted-printable",
     }
+    if mail.stop is not None:
+        headers["List-Unsubscribe"] = f"<{mail.stop}>"
     head = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
     lines = mail.text[:TEXT_CHARACTERS_AT_MOST].splitlines()
     text = "".join(f"{line}\r\n" for line in lines).encode()

@@ -44,10 +44,10 @@ def address_of(base_url: str, message: Message) -> str:
 def worded(message: Message, reader: Reader, office: tzinfo, base_url: str) -> Words:
     """The mail. `office`: the zone in which its instants stand first."""
     lines = _said(message, reader, office, base_url)
-    return Words(lines[0], "\n".join([*lines, "", _closing(reader.language)]) + "\n")
+    return Words(lines[0], "\n".join([*lines, "", closing(reader.language)]) + "\n")
 
 
-def _closing(language: str) -> str:
+def closing(language: str) -> str:
     words = translations(language)
     return words.gettext("This message says no more than that, so that nobody else who reads it learns anything.")
 
@@ -56,10 +56,10 @@ def _said(message: Message, reader: Reader, office: tzinfo, base_url: str) -> li
     language = reader.language
     _, formats = translations(language).gettext, Formats(language, reader.zone)
     reference = plain(formats.reference(message.subject[:REFERENCE_CHARACTERS]), language)
-    lines = [_(code_key("template", message.template)), "", _filled(_("Reference: %(reference)s"), reference=reference)]
+    lines = [_(code_key("template", message.template)), "", filled(_("Reference: %(reference)s"), reference=reference)]
     if message.until is not None:
         until = plain(formats.instant(message.until, office), language)
-        lines.append(_filled(_("Until: %(until)s"), until=until))
+        lines.append(filled(_("Until: %(until)s"), until=until))
     if parts_with(message.template, message.to):
         kind = f"case-one:{message.about.partition('.')[2]}"
         return [*lines, _(kind)]
@@ -72,7 +72,7 @@ def gathered(messages: Sequence[Message], reader: Reader, office: tzinfo, base_u
     parts = [_said(one, reader, office, base_url) for one in messages]
     subject = words.ngettext("%(number)s message for you", "%(number)s messages for you", number)
     text = "\n\n".join("\n".join(part) for part in parts)
-    return Words(_filled(subject, number=number), f"{text}\n\n{_closing(reader.language)}\n")
+    return Words(filled(subject, number=number), f"{text}\n\n{closing(reader.language)}\n")
 
 
 def plain(markup: str, language: str) -> str:
@@ -81,6 +81,6 @@ def plain(markup: str, language: str) -> str:
     return html.unescape(_TAG.sub("", kept))
 
 
-def _filled(sentence: str, **values: Any) -> str:
+def filled(sentence: str, **values: Any) -> str:
     said: Mapping[str, Any] = values
     return sentence % said

@@ -151,7 +151,7 @@ class AlikePages:
             service=admitted.edge.service,
             rows=rows,
             following=following,
-            cells=Shown(admitted.reader.language, role=admitted.principal.role),
+            cells=Shown.to(admitted),
         )
 
     async def compare(
@@ -167,5 +167,5 @@ class AlikePages:
             found=seen(await self._duplicates.of(expert, admitted)),
             fields=COMPARED,
             verbs=await open_to(self._experts, expert, admitted),
-            cells=Shown(admitted.reader.language, role=admitted.principal.role),
+            cells=Shown.to(admitted),
         )

@@ -30,6 +30,8 @@ from shared.audit.segments import READINGS
 from shared.cases.bodies import Input
 from shared.contracts.base import Instant
 from shared.identity.rights import Rights
+from shared.programmes.definitions import Definitions
+from shared.programmes.sections.selection import SelectionSection
 from shared.store.narrowing import Listed, read
 from shared.store.port import Document, Store
 from shared.web.acting import id_of
@@ -38,12 +40,15 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.pages.cases import newest_of
+from shared.web.pages.choices import Choices
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.linked import page_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
-from shared.web.pages.shown import Shown
+from shared.web.pages.shown import Row, Shown
+from shared.web.pages.words import translations
 
 COPY, AS_FILE = "copy", "file"
 RIGHTS: tuple[Rights, ...] = ((PERSONS.name, COPY, {"expert": "own", "protection": "all"}),)
@@ -53,6 +58,8 @@ ROWS_AT_MOST = 500
 # Fields by which other services' cases name a person's.
 ELSEWHERE = ("match", "placement")
 _LISTS = ("experts", "files", "messages")
+# What says nothing of a person; the state is told in the words of its kind.
+_OF_PAGES = frozenset({"version", "open", "notes", "state"})
 
 
 class PersonCopy(BaseModel):
@@ -165,8 +172,9 @@ def copying_router(copying: Copying) -> APIRouter:
 class CopyPages:
     """`GET` and `POST /persons/{id}/copy`: as a page to print, or as a file of the same."""
 
-    def __init__(self, copying: Copying) -> None:
+    def __init__(self, copying: Copying, definitions: Definitions) -> None:
         self._copying = copying
+        self._definitions = definitions
         self.router = APIRouter(include_in_schema=False)
         self.router.add_api_route(f"/{PERSONS.name}/{{id}}/{COPY}", self.ask, methods=["GET"])
         self.router.add_api_route(f"/{PERSONS.name}/{{id}}/{COPY}", self.give, methods=["POST"])
@@ -192,7 +200,8 @@ class CopyPages:
         return Response(text, media_type="application/json", headers=headers)
 
     def _page(self, request: Request, admitted: Admitted, id: str, found: Copied | None) -> Response:
-        cells = Shown(admitted.reader.language, role=admitted.principal.role)
+        lists = Choices(newest_of(self._definitions), admitted.reader.language, SelectionSection).to_show()
+        cells = Shown.to(admitted, lists, service=admitted.edge.service)
         return render(
             request,
             "copy.html",
@@ -208,6 +217,15 @@ class CopyPages:
 def _parts(found: Copied, cells: Shown) -> Mapping[str, Any]:
     """By what each part is called, its rows: one part's, or each one's of several."""
     return {
-        "persons": [(*cells.rows(found.identifiers), *cells.rows(found.person))],
-        **{name: [cells.rows(one) for one in getattr(found, name)] for name in _LISTS},
+        "persons": [(*cells.rows(found.identifiers), *_whole(PERSONS.name, found.person, cells))],
+        **{name: [_whole(name, one, cells) for one in getattr(found, name)] for name in _LISTS},
     }
+
+
+def _whole(kind: str, one: BaseModel, cells: Shown) -> tuple[Row, ...]:
+    """All of it, with what a page of the case alone would say above."""
+    words = translations(cells.language)
+    status = f"state:{kind}:{getattr(one, 'state', '')}"
+    said = words.gettext(status)
+    rows = cells.rows(one, names=[name for name in type(one).model_fields if name not in _OF_PAGES])
+    return (*([Row(words.gettext("Status"), said)] if said != status else []), *rows)

@@ -68,7 +68,7 @@ class ReadingPages:
         except tuple(ANSWERS) as error:
             return _refused(request, admitted, IDENTITY_PAGE, IdentityReading, posted, error, found=None, **shown)
         found = seen.identity(document["_id"], opened)
-        rows = Shown(admitted.reader.language, role=admitted.principal.role).rows(found)
+        rows = Shown.to(admitted).rows(found)
         return _page(request, admitted, IDENTITY_PAGE, IdentityReading, posted, found=rows, **shown)
 
     async def ask_name(
@@ -115,7 +115,7 @@ def _fields(model: type[BaseModel]) -> tuple[Field, ...]:
 
 
 def _trail(request: Request, admitted: Admitted, rows: Any, following: str | None, **context: Any) -> Response:
-    cells = Shown(admitted.reader.language, role=admitted.principal.role)
+    cells = Shown.to(admitted)
     shown = {"rows": rows, "following": following, "cells": cells, "purposes": purposes()}
     return render(request, TRAIL_PAGE, reader=admitted.reader, service=admitted.edge.service, **shown, **context)
 
@@ -139,7 +139,7 @@ def _page(
         reader=admitted.reader,
         service=admitted.edge.service,
         form=form,
-        cells=Shown(language, role=admitted.principal.role),
+        cells=Shown.to(admitted),
         failed=bool(problems),
         **context,
     )

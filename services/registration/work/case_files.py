@@ -22,7 +22,7 @@ from shared.store.aggregates import Cause
 from shared.store.port import Document
 from shared.web.callers import Granted
 
-NOT_NOW = "files_not_asked"
+NOT_NOW, IS_KEPT = "files_not_asked", "file_is_kept"
 PROVIDE = "provide-info"
 
 
@@ -129,6 +129,18 @@ class CaseFiles:
         state = await self.one(expert, id)
         owner = await self._keys.key(state.person)
         return await self.filing.receive(id, owner, offset, parts, complete=complete)
+
+    async def remove(self, expert: Document, id: str, granted: Granted) -> None:
+        """Takes what is not kept out of the list: what was refused, or is not finished.
+
+        Refusal 404, `files_not_asked`, `file_is_kept`. Raises Unavailable, UnknownOutcome.
+        """
+        state = await self.one(expert, id)
+        if not self.takes(expert, granted):
+            raise Refusal(NOT_NOW, "files are added and taken out where information is asked for, or by the office")
+        if state.status == "kept":
+            raise Refusal(IS_KEPT, "what is kept stays with the case")
+        await self.filing.remove(id)
 
     async def read(
         self, expert: Document, id: str, granted: Granted, purpose: FilePurpose | None

@@ -13,9 +13,9 @@ from services.registration.domain.persons import Person
 from services.registration.store import PERSONS
 from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal
-from shared.programmes.eligibility import FailedCriterion, failed_criteria
+from shared.programmes.eligibility import WeighedCriterion, weighed_criteria
 from shared.programmes.model import Definition
-from shared.programmes.sections.selection import SelectionSection
+from shared.programmes.sections.selection import Criterion, SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import Cause
 
@@ -25,21 +25,25 @@ SCREENING = "screening"
 
 @dataclass(frozen=True)
 class Found:
-    """The day, the definition's version, the person's version, and what is not met."""
+    """The day, the definition's version, the person's version, and each criterion as it stands."""
 
     on: date
     version: int
     person_version: int
-    failed: tuple[FailedCriterion, ...]
+    weighed: tuple[WeighedCriterion, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(one.criterion for one in self.failed)
+        return tuple(one.criterion for one in self.weighed if not one.met)
 
     def kept(self) -> Mapping[str, Any]:
         """For the expert's private part: what was required and stated, which no event carries."""
-        rows = [{"criterion": f.criterion, "required": f.required, "actual": f.actual} for f in self.failed]
-        return {SCREENING: {"on": self.on.isoformat(), "version": self.version, "failed": rows}}
+        told = {"on": self.on.isoformat(), "version": self.version}
+        return {SCREENING: {**told, "failed": self._rows(met=False), "met": self._rows(met=True)}}
+
+    def _rows(self, *, met: bool) -> list[dict[str, Any]]:
+        kept = (one for one in self.weighed if one.met is met)
+        return [{"criterion": one.criterion, "required": one.required, "actual": one.actual} for one in kept]
 
 
 class Criteria:
@@ -71,6 +75,16 @@ class Criteria:
         found = await self._as_of(expert, max(day, date.fromisoformat(screened)) if screened else day)
         return None if found is None else found.names
 
+    def declared(self, expert: Expert) -> tuple[Criterion, ...]:
+        """The criteria of the case's version. Raises TooEarly where it has not arrived here."""
+        return self._definition(expert)[0].section(SelectionSection).eligibility
+
+    async def weighed_today(self, expert: Expert) -> tuple[WeighedCriterion, ...]:
+        """Each criterion as a screening of today would find it; none where nothing is known of the person yet."""
+        today = self._kernel.runtime.now().astimezone(self._zone(expert)).date()
+        found = await self._as_of(expert, today)
+        return () if found is None else found.weighed
+
     async def person(self, id: str) -> tuple[int, Person]:
         """The person with its document's version. Raises Refusal 404, and 410 for one that is erased."""
         document, person = await self._kernel.load(PERSONS, id)
@@ -87,7 +101,7 @@ class Criteria:
         attributes = attributes_on(person.entries, on)
         if attributes is None:
             return None
-        return Found(on, version, person_version, failed_criteria(definition, attributes, on))
+        return Found(on, version, person_version, weighed_criteria(definition, attributes, on))
 
     def _definition(self, expert: Expert) -> tuple[Definition, int]:
         """TooEarly where the version has not arrived here."""

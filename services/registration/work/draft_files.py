@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from services.registration.domain.files import FileBegun, StoredFile, sized
 from services.registration.store import EXPERTS
 from services.registration.work.case_files import CaseFiles
-from services.registration.work.drafting import SUBMITTED, Opened
+from services.registration.work.drafting import SUBMITTED
+from services.registration.work.drafts import Opened
 from services.registration.work.filing import Held
 from services.registration.work.handing_over import HandingOver
 from services.registration.work.registering import handed_over

@@ -11,25 +11,31 @@ import binascii
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import timedelta
+from typing import Any
 
 from services.registration.domain.drafts import (
+    CODE_CHARACTERS,
     GIVEN_BACK_AT_MOST,
     KEPT,
+    LINK_LASTS,
+    MAILS_AT_MOST,
     Draft,
     GivenBack,
-    Typed,
+    code_of,
     fact_to_repeat,
     facts_of,
     folded,
-    grouped,
     merged,
     new_code,
     read_code,
+    same_address,
 )
 from services.registration.identifiers import SERVICE
-from services.registration.store import DRAFTS, EXPERTS
+from services.registration.mailing.channel import Channel
+from services.registration.store import DRAFTS, EXPERTS, RENEWAL
+from services.registration.work.drafts import Fact, Opened, Sent
 from services.registration.work.filing import Filing
 from services.registration.work.handing_over import person_following
 from shared.clock import derived_id, retrying, text_of
@@ -49,74 +55,21 @@ RETIRE_EVERY_SECONDS = 3_600.0
 RETIRED_AFTER = KEPT + timedelta(days=2)
 ENDED = "draft_ended"
 SUBMITTED = "draft_submitted"
-OFFICE = "/office"
 FOUND_AT_MOST = 10
 # In the private part: the code that an office gave last, under the draft's key, until the draft is edited.
 GIVEN = "given"
 
 
-@dataclass(frozen=True)
-class Fact:
-    """What whoever comes back is asked to repeat: where it was typed, and a digest of it under the draft's key."""
-
-    pointer: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A draft that its code has opened. `code`: as it is compared; `key`: with which what was typed is sealed."""
-
-    id: str
-    code: str
-    draft: Draft
-    key: bytes
-    typed: Typed = ()
-    fact: Fact | None = None
-
-    @property
-    def office(self) -> str:
-        """The office that was chosen; empty while none is."""
-        return dict(self.typed).get(OFFICE, "")
-
-    @property
-    def shown_code(self) -> str:
-        """The code as people read it."""
-        return grouped(self.code)
-
-    def is_repeated(self, said: str) -> bool:
-        """Whether it is the fact that was typed; nothing has to be repeated where nothing was."""
-        return self.fact is None or hmac.compare_digest(self._digest(self.fact.pointer, said), self.fact.digest)
-
-    def with_fact(self, pointer: str | None, said: str) -> Opened:
-        fact = Fact(pointer, self._digest(pointer, said)) if pointer else None
-        return replace(self, fact=fact)
-
-    def _digest(self, pointer: str, said: str) -> str:
-        return keyed_digest(derived_key(self.key, "fact"), folded(pointer, said))
-
-
-@dataclass(frozen=True)
-class Sent:
-    """What one part of the form sends: its fields, and the names of all that the part has.
-
-    `facts`: by pointer what stands in fields that somebody can be known by.
-    """
-
-    fields: Typed
-    names: frozenset[str]
-    facts: Callable[[Typed], Mapping[str, str]]
-
-
 class Drafting:
-    """The store holds no code and nothing that was typed but sealed."""
+    """The store holds no code and nothing that was typed but sealed. `channel`: of mail, None where none is sent."""
 
-    def __init__(self, replica: Replica, filing: Filing) -> None:
+    def __init__(self, replica: Replica, filing: Filing, channel: Channel | None) -> None:
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
         self._applicants = replica.ports.keys.accounts(DRAFTS_ISSUER)
         self._filing = filing
+        self._channel = channel
 
     async def begin(self, programme: str) -> Opened:
         """A new draft with nothing in it. Raises Unavailable, UnknownOutcome."""
@@ -146,12 +99,20 @@ class Drafting:
         """
 
         def change(opened: Opened) -> Opened:
-            others = tuple(one for one in opened.draft.finished if one != part)
-            changes = {"edited_at": self._runtime.now(), "finished": (*others, part) if done else others}
+            draft = opened.draft
+            others = tuple(one for one in draft.finished if one != part)
+            changes = {
+                "edited_at": self._runtime.now(),
+                "finished": (*others, part) if done else others,
+                "language": sent.language,
+                "reminds": draft.reminds if sent.reminds is None else sent.reminds,
+                # The end has moved, so its reminder comes anew.
+                "reminded": tuple(one for one in draft.reminded if one != "ending"),
+            }
             typed = merged(opened.typed, sent.fields, sent.names)
             said = sent.facts(typed)
             pointer = fact_to_repeat(said)
-            kept = replace(opened, draft=opened.draft.model_copy(update=changes), typed=typed)
+            kept = replace(opened, draft=draft.model_copy(update=changes), typed=typed)
             return kept.with_fact(pointer, said[pointer] if pointer else "")
 
         return await self._change(code, change)
@@ -212,12 +173,99 @@ class Drafting:
             kept = draft.model_copy(update={"given_back": (*draft.given_back, given)})
             after = replace(before, code=code, draft=kept)
             sealed = seal(before.key, code, person=id, field=GIVEN, rng=self._runtime.rng)
-            written = self._written(document, after)
+            written = self._written(_without_renewal(document), after)
             written["private"][GIVEN] = sealed
             await self._store.save(DRAFTS.name, written, document["version"])
             return after
 
         return await retrying(once, self._runtime, (Conflict,))
+
+    async def found_at(self, address: str) -> list[Opened]:
+        """The drafts in which that address of mail was typed, opened without their codes; ten at most.
+
+        Raises Unavailable, SealBroken.
+        """
+        found = list[Opened]()
+        for day in self._keys.draft_days(SERVICE):
+            name = self._address_name(day, address)
+            for document in await self._store.find(DRAFTS.name, "address", name, limit=FOUND_AT_MOST):
+                opened = await self.opened(document["_id"])
+                if opened is not None:
+                    found.append(opened)
+        return found[:FOUND_AT_MOST]
+
+    async def opened(self, id: str) -> Opened | None:
+        """The draft without its code, for what concerns it alone; None for one that has ended.
+
+        Raises Unavailable, SealBroken.
+        """
+        document = await self._store.load(DRAFTS.name, id)
+        key = None if document is None else self._key(document)
+        if document is None or key is None:
+            return None
+        draft = Draft.model_validate(document["state"])
+        return self._opened(document, draft, "", key) if draft.ends_at > self._runtime.now() else None
+
+    async def linked(self, id: str, request: str, mail: str) -> Opened | None:
+        """The draft with the code of a new link, in the place of one that was sent before and not used; the code that
+        opens it now goes on doing so. The same request gives the same code. None for one that has ended.
+
+        `mail`: the id of the mail that takes the link. Raises Conflict, Unavailable, UnknownOutcome.
+        """
+
+        async def once() -> Opened | None:
+            document, before = await self._store.load(DRAFTS.name, id), await self.opened(id)
+            if document is None or before is None:
+                return None
+            drawn = hmac.digest(derived_key(before.key, "a link by mail"), request.encode(), "sha256")
+            code, day = code_of(drawn[:CODE_CHARACTERS]), self._runtime.now().date().isoformat()
+            by_code, text = self._by_code(day, code), base64.b64encode(before.key).decode()
+            renewal = {
+                "code": self._name(code),
+                "day": day,
+                "until": text_of(self._runtime.now() + LINK_LASTS),
+                "by_code": seal(by_code, text, person=id, field="by_code", rng=self._runtime.rng),
+            }
+            private = {**document["private"], RENEWAL: renewal}
+            await self._restate(document, _with_mail(before.draft, mail), private)
+            return replace(before, code=code)
+
+        return await retrying(once, self._runtime, (Conflict,))
+
+    async def renewed(self, code: str) -> Opened:
+        """The link that came by mail is used: its code opens the draft from now on, and the one before nothing.
+
+        Refusal `draft_ended` (410). Raises Conflict, Unavailable, UnknownOutcome.
+        """
+
+        async def once() -> Opened:
+            found = await self._found(code)
+            if found is None:
+                raise Refusal(ENDED, status=410)
+            document, opened = found
+            if not opened.renews:
+                return opened
+            draft = opened.draft.model_copy(update={"renewed_at": self._runtime.now()})
+            after = replace(opened, draft=draft, renews=False)
+            await self._store.save(DRAFTS.name, self._written(_without_renewal(document), after), document["version"])
+            return after
+
+        return await retrying(once, self._runtime, (Conflict,))
+
+    async def note(self, document: Document, *, mail: str | None = None, **changes: Any) -> None:
+        """Changes the draft's state alone, which takes no key. `mail`: the id of one more mail about it.
+
+        Raises Conflict for a document that was saved since, Unavailable, UnknownOutcome.
+        """
+        noted = Draft.model_validate(document["state"]).model_copy(update=changes)
+        await self._restate(document, _with_mail(noted, mail) if mail else noted, document["private"])
+
+    async def _restate(self, document: Document, draft: Draft, private: Mapping[str, Any]) -> None:
+        """Neither edits the draft nor puts off its end."""
+        version, state = document["version"], draft.model_dump(mode="json")
+        await self._store.save(
+            DRAFTS.name, {**document, "version": version + 1, "state": state, "private": dict(private)}, version
+        )
 
     async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
@@ -275,12 +323,16 @@ class Drafting:
                 self._keys.destroy_draft_day(SERVICE, day)
 
     async def _end(self, document: Document) -> None:
-        """With the files that are the draft's still.
+        """With the files that are the draft's still, and with the mails about it that a folder keeps.
 
         Raises Conflict where it is just being edited: its timer, or the erasure, comes again.
         """
         await self._filing.end("draft", document["_id"])
-        draft = Draft.model_validate(document["state"]).model_copy(update={"status": "ended", "person": None})
+        draft = Draft.model_validate(document["state"])
+        if self._channel is not None:
+            for mail in draft.mails:
+                await self._channel.forget(mail)
+        draft = draft.model_copy(update={"status": "ended", "person": None, "mails": ()})
         ended = {"state": draft.model_dump(mode="json"), "private": {}, "timed": False, "next_at": None}
         await self._store.save(
             DRAFTS.name, {**document, **ended, "version": document["version"] + 1}, document["version"]
@@ -292,6 +344,9 @@ class Drafting:
             if found is None:
                 raise Refusal(ENDED, status=410)
             document, before = found
+            if before.renews:
+                # Its link was not used yet, so the one before counts.
+                raise Refusal(ENDED, status=410)
             if (before.draft.status == "submitted") is not to_submitted:
                 raise Refusal(SUBMITTED)
             after = change(before)
@@ -308,10 +363,14 @@ class Drafting:
             draft = Draft.model_validate(document["state"])
             if draft.status == "ended" or draft.ends_at <= now or draft.day not in self._keys.draft_days(SERVICE):
                 return None
-            by_code = self._by_code(draft.day, code)
-            sealed = document["private"]["by_code"]
-            key = _unwrapped(open_sealed(by_code, sealed, person=document["_id"], field="by_code"))
-            return document, self._opened(document, draft, code, key)
+            private, renewal = document["private"], document["private"].get(RENEWAL)
+            renews = renewal is not None and private["code"] != self._name(code)
+            if renewal is not None and renews and renewal["until"] <= text_of(now):
+                return None
+            held, day = (renewal, renewal["day"]) if renewal is not None and renews else (private, draft.day)
+            by_code = self._by_code(day, code)
+            key = _unwrapped(open_sealed(by_code, held["by_code"], person=document["_id"], field="by_code"))
+            return document, replace(self._opened(document, draft, code, key), renews=renews)
         return None
 
     def _opened(self, document: Document, draft: Draft, code: str, key: bytes) -> Opened:
@@ -336,6 +395,10 @@ class Drafting:
             "by_code": seal(by_code, text, person=id, field="by_code", rng=rng),
             "by_office": seal(by_office, text, person=id, field="by_office", rng=rng),
         }
+        if opened.address is not None:
+            private["address"] = self._address_name(draft.day, opened.address)
+        if RENEWAL in document["private"]:
+            private[RENEWAL] = document["private"][RENEWAL]
         return {
             **document,
             "version": document["version"] + 1,
@@ -357,6 +420,11 @@ class Drafting:
             derived_key(self._keys.draft_day_key(SERVICE, day), f"facts {programme}"), f"{pointer} {text}"
         )
 
+    def _address_name(self, day: str, address: str) -> str:
+        """By which a draft is found by its address of mail; as with facts, it dies with the day's key."""
+        key = derived_key(self._keys.draft_day_key(SERVICE, day), "addresses")
+        return keyed_digest(key, same_address(address))
+
     def _name(self, code: str) -> str:
         return keyed_digest(derived_key(self._keys.command_key(SERVICE), "drafts"), code)
 
@@ -369,6 +437,16 @@ def _given_again(document: Document, opened: Opened, given: GivenBack) -> Opened
     if sealed is None or opened.draft.given_back[-1].command != given.command:
         raise Refusal("given_back_already", "the draft was opened with the new code, or has another one by now")
     return replace(opened, code=open_sealed(opened.key, sealed, person=opened.id, field=GIVEN))
+
+
+def _without_renewal(document: Document) -> Document:
+    """Without the link that was sent by mail: it opens nothing any more."""
+    return {**document, "private": {name: one for name, one in document["private"].items() if name != RENEWAL}}
+
+
+def _with_mail(draft: Draft, mail: str) -> Draft:
+    others = [one for one in draft.mails if one != mail]
+    return draft.model_copy(update={"mails": (*others, mail)[-MAILS_AT_MOST:]})
 
 
 def _unwrapped(text: str) -> bytes:

@@ -103,7 +103,11 @@ class Filing:
         return sorted(found, key=lambda one: (one[1].began_at, one[0]))
 
     async def make_room(self, asked: AskedDocument | None, others: Sequence[tuple[str, StoredFile]]) -> None:
-        """Of a document that has all its files, one that nobody has finished gives way. Refusal as `admitted`."""
+        """What was refused of the document is told no more, and where it has all its files, one that nobody has
+        finished gives way. Refusal as `admitted`."""
+        for id, one in others:
+            if asked and one.document == asked.code and one.status == "refused":
+                await self.remove(id)
         states = [state for _, state in others]
         unfinished = [id for id, one in others if asked and one.document == asked.code and one.status == "receiving"]
         if asked and unfinished and sum(one.counts and one.document == asked.code for one in states) >= asked.most:

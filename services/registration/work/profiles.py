@@ -14,7 +14,7 @@ from services.registration.store import EXPERTS, PERSONS
 from services.registration.work.limits import lived, not_ahead
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
-from shared.contracts.registration.persons import Attributes, ProfileEntry
+from shared.contracts.registration.persons import Attributes, ProfileEntry, attributes_on
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
@@ -59,6 +59,11 @@ class Profiles:
         return await self._kernel.execute(
             PERSONS, person_id, command, cause, expected_version=expected_version, private=private
         )
+
+    async def that_stands(self, person_id: str) -> Attributes | None:
+        """What is known of the person by the last entry; None of nobody, and of somebody who is erased."""
+        person = PERSONS.read(await self._store.load(PERSONS.name, person_id))
+        return attributes_on(person.entries, date.max) if person is not None and person.status == "recorded" else None
 
     async def _refuse_another_birth_year(self, document: Document, said: Attributes, cause: Cause) -> None:
         """What decisions stand on is not the person's own to correct. Refusal `identity_change_needed`."""

@@ -12,7 +12,7 @@ from babel.core import get_global
 
 from services.registration.domain.contact import Wishes
 from services.registration.domain.messages import Message
-from services.registration.domain.notices import CONTACT_CHANGED
+from services.registration.domain.notices import ACCOUNT_LEFT, CONTACT_CHANGED
 from services.registration.identifiers import Identifiers
 from services.registration.mailing.wording import Reader
 from services.registration.store import ACCOUNTS, INSTITUTIONS, PERSONS
@@ -79,6 +79,8 @@ class Recipients:
             return mailbox.email if mailbox else None
         id, private = recipient.document["_id"], recipient.document["private"]
         try:
+            if message.template == ACCOUNT_LEFT:
+                return await self._identifiers.address_left(id, private)
             return await self._identifiers.address(id, private, former=message.template == CONTACT_CHANGED)
         except KeyDestroyed:
             raise Gone from None

@@ -74,6 +74,12 @@ class Screening:
             raise Refusal("not_found", status=404)
         return document, expert
 
+    async def begins(self, expert: Document) -> Mapping[str, Any]:
+        """What the form of `provide-info` begins with: what is recorded, as of today, which sent as it is says nothing
+        new."""
+        attributes = await self._profiles.that_stands(expert["state"]["person"])
+        return {} if attributes is None else {"attributes": attributes, "valid_from": self._runtime.now().date()}
+
     async def provide_info(self, call: Call[ProvidedInfo]) -> Saved[Expert]:
         """What screening asked for: new attributes go to the person first, then screening goes on."""
         body = call.body

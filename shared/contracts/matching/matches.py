@@ -97,11 +97,19 @@ class ExpertNotSelected(Event):
 
 
 class ExpertShortlisted(Event):
-    """`rank` from 1, by score and then by expert id."""
+    """`rank` from 1, by score and then by expert id. `asks_host`: the programme makes no offer before the host
+    institution has agreed to the candidate."""
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "shortlisted"
     rank: int
+    asks_host: bool | None = None
+
+
+class CandidateConfirmed(Event):
+    """The host institution agrees to have the candidate; whom it does not want, is not selected or retracted."""
+
+    topic: ClassVar[str] = "matching.matches"
 
 
 class AssignmentMatched(Event):

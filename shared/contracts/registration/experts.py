@@ -93,6 +93,14 @@ class ExpertKeptApart(Event):
     reason: Code
 
 
+class ExpertIdentityKept(Event):
+    """Registered under another name or year of birth than before, the person stays recorded as somebody found right."""
+
+    topic: ClassVar[str] = "registration.experts"
+    person: Id
+    reason: Code
+
+
 class ExpertInfoRequested(Event):
     """Screening needs more; `items`: codes of what is missing."""
 

@@ -7,6 +7,12 @@ from typing import ClassVar
 from shared.contracts.base import Code, Country, Event, Id
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
+from shared.contracts.registration.handovers import (
+    HandoverDeclined,
+    HandoverLapsed,
+    HandoverProposed,
+    HandoverWithdrawn,
+)
 from shared.contracts.transfers import CaseTransferred, TransferAsked, TransferDeclined, TransferWithdrawn
 
 # An institution may belong to no programme; then it counts in each programme of its office.
@@ -46,6 +52,30 @@ class InstitutionAccountAssigned(Event):
     topic: ClassVar[str] = "registration.institutions"
     account: Id
     reason: Code
+
+
+class InstitutionHandoverProposed(HandoverProposed):
+    """The institution's contact proposes to hand its account over, to the one person who is given the code."""
+
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionHandoverWithdrawn(HandoverWithdrawn):
+    """The institution's account is no longer offered to anybody."""
+
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionHandoverDeclined(HandoverDeclined):
+    """Whoever was given the code does not take the institution's account over."""
+
+    topic: ClassVar[str] = "registration.institutions"
+
+
+class InstitutionHandoverLapsed(HandoverLapsed):
+    """Nobody took the institution's account over by the end of the proposal."""
+
+    topic: ClassVar[str] = "registration.institutions"
 
 
 class InstitutionContactChanged(Event):

@@ -12,6 +12,12 @@ from shared.contracts.attributes import Attribute, Before, as_of, declared
 from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, Nationality
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
 from shared.contracts.iso_codes import language_code
+from shared.contracts.registration.handovers import (
+    HandoverDeclined,
+    HandoverLapsed,
+    HandoverProposed,
+    HandoverWithdrawn,
+)
 from shared.contracts.transfers import CaseTransferred
 
 Sex = Literal["female", "male", "other", "not_stated"]
@@ -53,6 +59,30 @@ class PersonAccountAssigned(Event):
     topic: ClassVar[str] = "registration.persons"
     account: Id
     reason: Code
+
+
+class PersonHandoverProposed(HandoverProposed):
+    """Whoever signs in as the person proposes to hand the account over, to the one who is given the code."""
+
+    topic: ClassVar[str] = "registration.persons"
+
+
+class PersonHandoverWithdrawn(HandoverWithdrawn):
+    """The person's account is no longer offered to anybody."""
+
+    topic: ClassVar[str] = "registration.persons"
+
+
+class PersonHandoverDeclined(HandoverDeclined):
+    """Whoever was given the code does not take the person's account over."""
+
+    topic: ClassVar[str] = "registration.persons"
+
+
+class PersonHandoverLapsed(HandoverLapsed):
+    """Nobody took the person's account over by the end of the proposal."""
+
+    topic: ClassVar[str] = "registration.persons"
 
 
 class PersonContactChanged(Event):

@@ -61,10 +61,13 @@ class Weight(Declared):
 
 
 class Shortlist(Declared):
-    """How many names a post's shortlist has."""
+    """How many names a post's shortlist has, and whether its host has a say in them."""
 
     least: Annotated[int, Field(ge=3, le=5, description="names without a reason for fewer")] = 3
     most: Annotated[int, Field(ge=3, le=5, description="names at most")] = 5
+    host_confirms: Annotated[
+        bool, Field(description="whether the host institution agrees to a candidate before there is an offer")
+    ] = False
 
 
 class Offers(Declared):

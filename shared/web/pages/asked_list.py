@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from fastapi import Request
 
 from shared.programmes.definitions import Definitions
+from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.web.acting import Served
 from shared.web.filters import asked_of, newest_first, paged_of
 from shared.web.lists import Paged
 from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted
+from shared.web.strict_json import refuse
+
+COLUMNS = "columns"
 
 
 @dataclass(frozen=True)
 class AskedList:
     """`narrowed`: the request without what was left empty; `asked`: the filters; `paged`: None where the reader has no
-    relation to any case."""
+    relation to any case; `chosen`: the columns that the reader wants, none: all of them."""
 
     narrowed: Request
     asked: Mapping[str, str]
     newest: bool
     paged: Paged | None
+    chosen: tuple[str, ...] = ()
+
+    def columns_of(self, told: Sequence[str]) -> tuple[str, ...]:
+        """Of the columns that the reader is told something in those that were chosen."""
+        return tuple(path for path in told if not self.chosen or path in self.chosen)
 
     @staticmethod
     async def of(request: Request, served: Served, admitted: Admitted, definitions: Definitions) -> AskedList:
-        """Raises Refusal 422 for a filter that there is not; TooEarly while programmes are still being read."""
-        narrowed, principal = narrowing(request), admitted.principal
-        asked, newest = asked_of(narrowed, served, principal.role, definitions), newest_first(narrowed)
+        """Raises Refusal 422 for a filter or a column that there is not; TooEarly while programmes are still being
+        read."""
+        principal, chosen = admitted.principal, _chosen(request, served)
+        narrowed, filters = (_with(narrowing(request), COLUMNS, one) for one in (",".join(chosen), ""))
+        asked, newest = asked_of(filters, served, principal.role, definitions), newest_first(narrowed)
         equalities = await admitted.equalities()
         paged = (
             paged_of(served.case, equalities[0], asked, definitions, principal.account, newest=newest)
             if equalities
             else None
         )
-        return AskedList(narrowed, asked, newest, paged)
+        return AskedList(narrowed, asked, newest, paged, chosen)
+
+
+def _chosen(request: Request, served: Served) -> tuple[str, ...]:
+    """A form sends each column by itself, an address may have them in one. Raises Refusal 422 for one that there is
+    not."""
+    sent = {one for value in request.query_params.getlist(COLUMNS) for one in value.split(",") if one}
+    if not sent <= set(served.columns):
+        refuse(CODE_NOT_LISTED, f"query/{COLUMNS}", f"of {', '.join(served.columns)}")
+    return tuple(path for path in served.columns if path in sent)
+
+
+def _with(request: Request, name: str, value: str) -> Request:
+    """The request with that in its query alone under the name; without it where the value is empty."""
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] != name]
+    query = urlencode([*kept, *([(name, value)] if value else [])])
+    return Request({**request.scope, "query_string": query.encode()})

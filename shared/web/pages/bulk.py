@@ -22,23 +22,25 @@ from shared.store.port import Document
 from shared.web import bodies
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
 from shared.web.pages.asked_list import AskedList
-from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing, newest_of
+from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing
 from shared.web.pages.choices import Choices
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.kept import KEY
+from shared.web.pages.offices import times_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown, columns_of, labelled
-from shared.web.pages.standing import Closed, closed_to, zone_of_office
+from shared.web.pages.standing import Closed, closed_to
 from shared.web.together import CASES_AT_MOST, KINDS, Chosen, Outcome, Together, verbs_for_many
 
 BULK = "bulk"
 # What the list sends, and what the look at what was chosen sends: each case with the version that was seen.
 VERB, CASE, ALL, CHOSEN = "verb", "case", "all", "chosen"
 FIELDS_AT_MOST = 4
-_OF_ONE_CASE = ("group", "rows", "json")
+_OF_ONE_CASE = ("group", "rows", "references", "json")
 _VERSION_DIGITS = 15
 Page = Callable[[Request, Admitted], Awaitable[Response]]
 
@@ -108,7 +110,9 @@ class BulkPages:
         together = self._together(request, admitted, request.path_params["verb"])
         chosen, key = [_chosen(one) for one in _once(posted.all(CHOSEN))], key_of(posted)
         try:
-            sent = bodies.body_of(together.move.body, json_of(self._verbs[together.move.verb], posted))
+            fields, now = self._verbs[together.move.verb], admitted.edge.runtime.now()
+            said = on_their_days(fields, posted, _zone(admitted), now)
+            sent = bodies.body_of(together.move.body, json_of(fields, said))
         except Refusal as refusal:
             looked = [await self._found(together, one.id) for one in chosen]
             return self._look(request, admitted, together, looked, posted, refusal.problems)
@@ -169,12 +173,12 @@ class BulkPages:
             "bulk.html",
             422 if problems else 200,
             **self._context(request, admitted, together),
-            form=Form(language, self._verbs[together.move.verb], posted, problems, lists),
+            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, zone=_zone(admitted)),
             failed=bool(problems),
             possible=possible,
             refused=[one for one in looked if one not in possible],
             columns=labelled(columns_of(self._served.columns, [one.seen for one in looked if one.seen]), language),
-            cells=Shown(language, choices.to_show(), self._zone(admitted), admitted.principal.role),
+            cells=Shown.to(admitted, choices.to_show()),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             more=more,
         )
@@ -190,7 +194,7 @@ class BulkPages:
             **self._context(request, admitted, together),
             outcomes=looked,
             counted=[(kind, kinds[kind]) for kind in KINDS if kinds[kind]],
-            cells=Shown(admitted.reader.language, zone=self._zone(admitted), role=admitted.principal.role),
+            cells=Shown.to(admitted),
             key=posted.text(KEY),
             typed=[(name, value) for name, value in posted.pairs if name.startswith("/")],
             left=[f"{one.chosen.id}:{one.chosen.version}" for one in outcomes if one.kind == "left"],
@@ -213,9 +217,6 @@ class BulkPages:
         documents = [one.document for one in looked if one.document]
         known = (one for document in documents for one in known_to(self._served, self._behind.definitions, document))
         return list({id(one): one for one in known}.values())
-
-    def _zone(self, admitted: Admitted) -> tzinfo:
-        return zone_of_office(admitted.principal.office, newest_of(self._behind.definitions))
 
     def _list(self, request: Request, admitted: Admitted) -> str:
         asked = narrowing(request).url.query
@@ -251,3 +252,8 @@ def _chosen(text: str) -> Chosen:
     id, _, version = text.partition(":")
     known = version.isascii() and version.isdecimal() and len(version) <= _VERSION_DIGITS
     return Chosen(id, int(version) if known else 0)
+
+
+def _zone(admitted: Admitted) -> tzinfo:
+    """In which what is said of many cases at once is reckoned: that of the reader's office."""
+    return times_for(admitted.edge.definitions, admitted.principal).zone()

@@ -7,6 +7,7 @@ again through the edge under the same key is one command.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,25 +22,29 @@ from shared.programmes.model import Definition
 from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.web import bodies
-from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, open_to
+from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, notes_of, open_to
 from shared.web.bodies import Body
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
 from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
-from shared.web.pages.choices import Choices
-from shared.web.pages.conflict import conflict_of
+from shared.web.pages.asked_for import AskedFor, asked_for
+from shared.web.pages.choices import Choices, Lists
+from shared.web.pages.conflict import Conflict, conflict_of
+from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
-from shared.web.pages.kept import KEPT, KEY, VERSION, KeptForm
+from shared.web.pages.kept import BACK, KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.own_paths import is_own
 from shared.web.pages.prefilled import prefilled
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standing import zone_of, zone_of_office
 from shared.web.problems import ANSWERS
 
 DONE = "done"
@@ -71,10 +76,11 @@ class CasePages:
         served = self._served
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, verb))) -> Response:
-            query(request, PARAMETER)
+            back = query(request, PARAMETER, BACK).get(BACK, "")
             document = await self._document(request, admitted, verb)
-            posted = Posted({KEY: (admitted.edge.runtime.new_id(),), VERSION: (str(document.get("version", "")),)})
-            begun = self._stands(admitted, verb, document) if document else await self._own(admitted, verb)
+            version = str(document.get("version", ""))
+            posted = Posted({KEY: (admitted.edge.runtime.new_id(),), VERSION: (version,), BACK: (back,)})
+            begun = await (self._stands(admitted, verb, document) if document else self._own(admitted, verb))
             posted = Posted({**posted.values, **begun})
             return await self._form(request, admitted, verb, document, posted)
 
@@ -105,14 +111,15 @@ class CasePages:
         own = dict(await admitted.equalities())
         return {one.pointer: (own[one.name],) for one in in_order(self._fields_of(verb)) if one.name in own}
 
-    def _stands(self, admitted: Admitted, verb: str, document: Document) -> Mapping[str, tuple[str, ...]]:
-        """What the case says already of what the verb says anew."""
-        names = self._served.case.rows[verb][0].anew
-        return (
-            prefilled(self._fields_of(verb), names, self._served.represent(document, admitted.principal))
-            if names
-            else {}
-        )
+    async def _stands(self, admitted: Admitted, verb: str, document: Document) -> Mapping[str, tuple[str, ...]]:
+        """What stands already of what the verb says anew."""
+        names, begins = self._served.case.rows[verb][0].anew, self._served.begins.get(verb)
+        if begins is not None:
+            stands = await begins(document)
+            return prefilled(self._fields_of(verb), tuple(stands), stands)
+        if not names:
+            return {}
+        return prefilled(self._fields_of(verb), names, self._served.represent(document, admitted.principal))
 
     def _kept(self, verb: str) -> KeptForm:
         """The form for whoever sent it without a pass: nothing of any case is in it, but what was typed."""
@@ -120,7 +127,8 @@ class CasePages:
         def form(language: str, posted: Posted) -> Form:
             fields = tuple(one for one in self._fields_of(verb) if one.name != HAPPENED_AT or posted.text(one.pointer))
             lists = Choices(newest_of(self._behind.definitions), language, self._served.section)
-            return Form(language, fields, posted, lists=lists.to_choose(self._served.case.rows[verb][0]))
+            chosen = lists.to_choose(self._served.case.rows[verb][0])
+            return Form(language, fields, posted, lists=chosen, about=(verb, self._served.name))
 
         return form
 
@@ -129,7 +137,9 @@ class CasePages:
     ) -> Response:
         """Does it, and sends on to the case or the receipt: a page that is loaded again does nothing again."""
         served, service, verb = self._served, admitted.edge.service, move.verb
-        sent: Body[Any] = bodies.body_of(move.body, json_of(self._shown_fields(admitted, verb), posted))
+        fields, zone = self._shown_fields(admitted, verb), self._zone(admitted, document)
+        said = on_their_days(fields, posted, zone, admitted.edge.runtime.now())
+        sent: Body[Any] = bodies.body_of(move.body, json_of(fields, said))
         id = request.path_params.get("id")
         asking = Asking(key_of(posted), id, None if id is None else version_of(posted), document)
         call = await call_of(request, admitted, served, move, sent, asking)
@@ -139,6 +149,8 @@ class CasePages:
             return RedirectResponse(f"/{service}/receipts/{receipt['id']}", 303)
         saved = await act(served, self._behind, call)
         case = f"/{service}/{served.name}"
+        if is_own(back := posted.text(BACK)):
+            return RedirectResponse(back, 303)
         if not await _reads(admitted, served, saved.document):
             return RedirectResponse(case, 303)
         return RedirectResponse(f"{case}/{saved.document['_id']}?{DONE}={verb}", 303)
@@ -159,16 +171,14 @@ class CasePages:
         problems: tuple[Problem, ...] = (),
         status: int = 200,
     ) -> Response:
-        served, language, office = self._served, admitted.reader.language, admitted.principal.office
+        served, language, zone = self._served, admitted.reader.language, self._zone(admitted, document)
         choices = self._choices(document, language)
-        lists = choices.to_choose(served.case.rows[verb][0], office)
-        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists)
-        is_open = not document or verb in await open_to(served, document, admitted)
-        conflict = None
-        if status == CONFLICT and document:
-            seen = served.represent(document, admitted.principal)
-            cells = Shown(language, choices.to_show(), role=admitted.principal.role)
-            conflict = conflict_of(document, seen, form, cells, admitted.principal.role)
+        lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
+        cells = Shown.to(admitted, choices.to_show(), zone)
+        if document:
+            lists = {**lists, **await self._suggested(admitted, verb, document, cells)}
+        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name), zone)
+        weighed = await served.weighs(verb, document, admitted) if document else None
         return render(
             request,
             "act.html",
@@ -179,13 +189,29 @@ class CasePages:
             verb=verb,
             form=form,
             failed=bool(problems),
-            is_open=is_open,
+            is_open=not document or verb in await open_to(served, document, admitted),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
+            back=back if is_own(back := posted.text(BACK)) else "",
             id=document.get("_id", ""),
-            conflict=conflict,
+            conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
+            weighed=weighed,
+            cells=cells,
             note_to=served.case.rows[verb][0].note_to,
+            asked_for=await self._asked_for(document, admitted, cells, verb),
         )
+
+    async def _asked_for(self, document: Document, admitted: Admitted, cells: Shown, verb: str) -> AskedFor | None:
+        """What was asked for, on the form of what answers it."""
+        served, principal = self._served, admitted.principal
+        if not document or not served.case.rows[verb][0].answers:
+            return None
+        notes, seen = await notes_of(served, self._behind, document, principal), served.represent(document, principal)
+        return asked_for(served, document, seen, notes, admitted, cells, verb)
+
+    def _conflict(self, admitted: Admitted, document: Document, form: Form, cells: Shown) -> Conflict:
+        seen = self._served.represent(document, admitted.principal)
+        return conflict_of(document, seen, form, cells, admitted.principal.role)
 
     async def _refused(
         self, request: Request, admitted: Admitted, verb: str, document: Document, posted: Posted, error: Exception
@@ -194,6 +220,21 @@ class CasePages:
         refused = Refused.by(error)
         page = await self._form(request, admitted, verb, document, posted, refused.problems, refused.status)
         return refused.over(page)
+
+    def _zone(self, admitted: Admitted, document: Document) -> tzinfo:
+        """In which the days of the case are reckoned; of one that is about to be opened, the reader's office's."""
+        known = known_to(self._served, self._behind.definitions, document)
+        if not document:
+            return zone_of_office(admitted.principal.office, known)
+        return zone_of(self._served.case, self._served.aggregate.read(document), known)
+
+    async def _suggested(self, admitted: Admitted, verb: str, document: Document, cells: Shown) -> Lists:
+        """The cases that the form offers to choose from, by the fields that name them."""
+        asked = {name: suggests for (of, name), suggests in self._served.suggests.items() if of == verb}
+        return {
+            name: tuple((one.id, cells.summed_up(one.id, one.said)) for one in await suggests(document, admitted))
+            for name, suggests in asked.items()
+        }
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])
@@ -235,6 +276,8 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     """As the contract describes the body, with the codes that the verb lists."""
     extra, words = described(served.case, move, served.section), places_of(move.body)
     found = fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
+    offered = {name for verb, name in served.suggests if verb == move.verb}
+    found = tuple(one.as_references if one.name in offered else one for one in found)
     return tuple(one.with_words(words) for one in found)
 
 

@@ -17,8 +17,10 @@ from shared.programmes.lists import added_codes, listed_codes
 from shared.programmes.model import Definition
 from shared.programmes.reasons import own_codes, part_of
 from shared.programmes.sections.base import Section
+from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.filled import Option
-from shared.web.pages.standard_names import Names
+from shared.web.pages.formatting import text_in
+from shared.web.pages.standard_names import Names, by_name
 
 Lists = Mapping[str, Sequence[Option]]
 
@@ -66,6 +68,8 @@ class Choices:
             others = {row.code: self._text(row.name) for row in one.offices if row.code != office}
             found.setdefault(OTHER_OFFICE, {}).update(others)
             part = part_of(one, self.section) if self.section else None
+            if isinstance(part, SelectionSection):
+                found.setdefault("criterion", {}).update({c.criterion: self._text(c.name) for c in part.eligibility})
             for word, rows in listed_codes(one, part).items():
                 found.setdefault(word, {}).update({row.code: self._text(row.name) for row in rows})
         return found
@@ -75,9 +79,9 @@ class Choices:
         return names.reason(code) if word == REASON else names.code(word, code)
 
     def _text(self, texts: Texts) -> str:
-        return texts.get(self.language) or texts.get("en") or next(iter(texts.values()))
+        return text_in(self.language, texts)
 
 
 def _by_words(found: Mapping[str, Mapping[str, str]]) -> dict[str, tuple[Option, ...]]:
     """Each list in the order of its words."""
-    return {name: tuple(sorted(codes.items(), key=lambda row: row[1])) for name, codes in found.items() if codes}
+    return {name: by_name(codes.items()) for name, codes in found.items() if codes}

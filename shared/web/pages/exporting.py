@@ -17,7 +17,7 @@ from shared.web.pages.formatting import Formats
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import HEADERS
 from shared.web.pages.shown import Shown, columns_of, labelled
-from shared.web.pages.standing import zone_of_office, zones_of
+from shared.web.pages.standing import zones_of
 from shared.web.pages.static import packed
 from shared.web.pages.words import translations
 from shared.web.spreadsheet import CSV, csv_of, inert
@@ -42,11 +42,11 @@ def _exporting(served: Served, behind: Behind) -> Callable[..., Any]:
         found, cut = await _all_of(asked, served, admitted)
         known = newest_of(behind.definitions)
         lists = Choices(known, admitted.reader.language, served.section).to_show()
-        zone = zone_of_office(admitted.principal.office, known)
-        cells = Shown(admitted.reader.language, lists, zone, admitted.principal.role, zones_of(known))
+        cells = Shown.to(admitted, lists, zones=zones_of(known))
         name = f"{served.name}-first-{len(found)}" if cut else served.name
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}.csv"'}
-        return packed(request, csv_of(_rows(served, cells, found, cut=cut)), None, CSV, headers)
+        paths = asked.columns_of(columns_of(served.columns, found))
+        return packed(request, csv_of(_rows(served, cells, found, paths, cut=cut)), None, CSV, headers)
 
     return endpoint
 
@@ -66,8 +66,8 @@ async def _all_of(asked: AskedList, served: Served, admitted: Admitted) -> tuple
     return found, place is not None
 
 
-def _rows(served: Served, cells: Shown, found: Sequence[Seen], *, cut: bool) -> list[list[str]]:
-    words, columns = translations(cells.language), labelled(columns_of(served.columns, found), cells.language)
+def _rows(served: Served, cells: Shown, found: Sequence[Seen], paths: Sequence[str], *, cut: bool) -> list[list[str]]:
+    words, columns = translations(cells.language), labelled(paths, cells.language)
     rows = [[words.gettext("Reference"), words.gettext("Status"), *(label for _, label in columns)]]
     for seen in found:
         status = words.gettext(f"state:{served.name}:{seen.state}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, tzinfo
 from functools import cached_property
 
 from shared.errors import Problem
-from shared.web.pages.formatting import Formats
-from shared.web.pages.forms import Field, Posted, leaves, said_in
-from shared.web.pages.standard_names import Names, countries, languages, nationalities, occupations, states
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
+from shared.web.pages.forms import SEVERAL, Field, Posted, leaves, said_in
+from shared.web.pages.standard_names import LISTED, Names
+from shared.web.pages.typed_dates import ZONE, latin, part_shown
 from shared.web.pages.words import names_level, translations
+from shared.zones import zone_names
 
 Option = tuple[str, str]
 # What is said of a rule that no catalogue has words for.
@@ -19,13 +22,27 @@ INVALID = "invalid"
 
 @dataclass(frozen=True)
 class Form:
-    """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts."""
+    """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts. `about`: the
+    verb and the kind of case, by which a hint may be another one than elsewhere. `zone`: in which instants are typed.
+    """
 
     language: str
     fields: tuple[Field, ...]
     posted: Posted
     problems: Sequence[Problem] = ()
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
+    about: tuple[str, ...] = ()
+    zone: tzinfo = UTC
+
+    def hint(self, one: Field) -> str:
+        """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of
+        the field wherever it stands; empty where there is none, and in each row of a list."""
+        if one.number is not None:
+            return ""
+        group = tuple(part for part in one.pointer.split("/")[-2:-1] if part and not part.isdecimal())
+        keys = [*(f"hint:{where}:{one.name}" for where in (*group, *self.about)), f"hint:{one.name}"]
+        words = translations(self.language)
+        return next((said for key in keys if (said := words.gettext(key)) != key), "")
 
     def options(self, one: Field) -> Sequence[Option]:
         """What may be chosen, each code with its words; and what was sent that is none of it, so that it is seen."""
@@ -37,23 +54,23 @@ class Form:
         if one.list in self.lists:
             return self.lists[one.list]
         names = Names(self.language)
-        match one.listed:
-            case "countries":
-                return countries(self.language)
-            case "states":
-                return states(self.language)
-            case "nationalities":
-                return nationalities(self.language)
-            case "languages":
-                return languages(self.language)
-            case "occupations":
-                return occupations(self.language)
+        if one.listed:
+            return LISTED[one.listed](self.language)
         if one.codes == ("true", "false"):
             words = translations(self.language)
             return (("true", words.gettext("Yes")), ("false", words.gettext("No")))
         return tuple(
             (code, names.reason(code) if one.name == "reason" else names.code(one.name, code)) for code in one.codes
         )
+
+    def is_of_a_standard(self, one: Field) -> bool:
+        """Whether a browser may have the list of what is chosen from: it is the same on every page."""
+        return bool(one.listed) and one.list not in self.lists
+
+    def chosen(self, one: Field) -> list[Option]:
+        """Of the options those that were sent."""
+        values = self.values(one)
+        return [option for option in self.options(one) if option[0] in values] if values else []
 
     def is_chosen(self, one: Field) -> bool:
         """Whether the field is a choice: of its own codes, or of the programme's list."""
@@ -69,6 +86,15 @@ class Form:
     def value(self, one: Field) -> str:
         return self.typed.text(one.pointer)
 
+    def part(self, one: Field, name: str) -> str:
+        """What stands in that part of a day or an instant."""
+        return part_shown(self.typed.values, one.pointer, name, self.zone)
+
+    def zone_of(self, one: Field) -> str:
+        """In which the instant is typed: as it was when it was sent, else the form's."""
+        sent = self.typed.text(f"{one.pointer}/{ZONE}")
+        return sent if sent in zone_names() else str(self.zone)
+
     def values(self, one: Field) -> tuple[str, ...]:
         return self.typed.all(one.pointer)
 
@@ -82,7 +108,16 @@ class Form:
 
     def wrong(self, one: Field) -> list[str]:
         """What is wrong at the field itself, in words."""
-        return [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
+        found = [self._said(problem) for problem in self.problems if problem.pointer == one.pointer]
+        return [*found, *self._wrong_references(one)] if one.kind == "references" else found
+
+    def _wrong_references(self, one: Field) -> Iterator[str]:
+        """What is wrong with one of them, with the reference that it is wrong of."""
+        values = self.values(one)
+        for problem in self.problems:
+            place = problem.pointer.removeprefix(f"{one.pointer}/")
+            if place != problem.pointer and place.isdecimal() and int(place) < len(values):
+                yield f"{values[int(place)][:REFERENCE_CHARACTERS]}: {self._said(problem)}"
 
     def wrong_within(self, one: Field) -> bool:
         return bool(self.wrong(one)) or any(self.wrong(part) for part in one.inner)
@@ -134,8 +169,16 @@ class Form:
 
     def answer(self, one: Field) -> list[str]:
         """What was typed or chosen in the field, in words."""
-        texts = dict(self.options(one)) if self.is_chosen(one) or one.kind == "several" else {}
+        if one.kind == "date":
+            return [self._said_of_date(value) for value in self.values(one)]
+        texts = dict(self.options(one)) if self.is_chosen(one) or one.kind in SEVERAL else {}
         return [texts.get(value, value) for value in self.values(one)]
+
+    def _said_of_date(self, value: str) -> str:
+        try:
+            return Formats(self.language).date(date.fromisoformat(latin(value))).striptags()
+        except ValueError:
+            return value
 
     @property
     def summary(self) -> list[Option]:

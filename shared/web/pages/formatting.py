@@ -13,6 +13,7 @@ from datetime import date as Day
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from gettext import GNUTranslations
+from typing import Literal, Self
 
 from babel import Locale
 from babel.dates import format_date, get_timezone_location
@@ -23,6 +24,8 @@ from markupsafe import Markup, escape
 
 from shared.web.pages.words import translations
 
+# As many characters of an id as tell one case from another to people; the whole one stands in the address.
+REFERENCE_CHARACTERS = 8
 # Dates in the order that most readers of English here write them in.
 _LOCALES: Mapping[str, str] = {"en": "en_GB", "fr": "fr", "ar": "ar"}
 # ISO 4217's minor units where they are not two. CLDR's differ (SOS, AFN, MGA: none), and payment files go by ISO.
@@ -35,8 +38,6 @@ _MINOR_UNITS: Mapping[str, int] = {
     )
     for code in codes.split()
 }
-_LTR, _END = Markup('<bdi dir="ltr">'), Markup("</bdi>")
-_TIME, _SAID, _TIME_END = Markup('<time datetime="'), Markup('">'), Markup("</time>")
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # Down to two of a unit, so that nobody reads "1 day left" with two hours less than that to go.
 _LEFT = ((_DAY, "duration-day"), (_HOUR, "duration-hour"), (_MINUTE, "duration-minute"))
@@ -51,6 +52,27 @@ def locale_of(language: str) -> Locale:
 def _day_in_words(language: str, day: Day) -> str:
     text = format_date(day, "d MMMM y", locale=locale_of(language))
     return text.replace("1 ", "1er ", 1) if language == "fr" and day.day == 1 else text
+
+
+@lru_cache(maxsize=4_096)
+def _minute_in_words(language: str, zone: tzinfo, minute: datetime, offset: timedelta) -> Markup:
+    """`minute`: on the clocks of the zone; `offset`: theirs then, since a clock that is put back shows it twice."""
+    words = translations(language)
+    said = {"date": _day_in_words(language, minute.date()), "time": _left_to_right(language, f"{minute:%H:%M}")}
+    if zone is UTC or str(zone) == "UTC":
+        return filled(words.gettext("%(date)s, %(time)s UTC"), **said)
+    said |= {"city": _city_of(language, zone), "offset": _left_to_right(language, _offset(offset))}
+    return filled(words.gettext("%(date)s, %(time)s (%(city)s time, %(offset)s)"), **said)
+
+
+def _left_to_right(language: str, text: str) -> Markup:
+    """What runs from left to right: where that is the page's own direction, as it is."""
+    return reference(text) if _runs_from_right(language) else escape(text)
+
+
+@cache
+def _runs_from_right(language: str) -> bool:
+    return bool(locale_of(language).text_direction == "rtl")
 
 
 @cache
@@ -70,6 +92,32 @@ def week_of(day: Day) -> str:
     return f"{year}-W{week:02d}"
 
 
+class Foreign(str):
+    """A text of a definition in another language than its reader's: bare as it is, marked with `lang` on a page."""
+
+    language: str
+
+    def __new__(cls, text: str, language: str) -> Self:
+        found = super().__new__(cls, text)
+        found.language = language
+        return found
+
+    @property
+    def bare(self) -> str:
+        return str(self)
+
+    def __html__(self) -> str:
+        return Markup('<bdi lang="{}">{}</bdi>').format(self.language, self.bare)
+
+
+def text_in(language: str, texts: Mapping[str, str]) -> str:
+    """A text of a definition in that language; else in English, or in the first that it has, as `Foreign`."""
+    if language in texts:
+        return texts[language]
+    other = "en" if "en" in texts else next(iter(texts))
+    return Foreign(texts[other], other)
+
+
 def name(text: str) -> Markup:
     """A person's, an institution's or any other proper name, in the direction of its own letters."""
     return Markup("<bdi>{}</bdi>").format(text)
@@ -77,8 +125,8 @@ def name(text: str) -> Markup:
 
 def reference(text: str) -> Markup:
     """A reference, a code or a telephone number: from left to right whatever stands around it."""
-    # Joined and not formatted: a list has hundreds of them.
-    return _LTR + text + _END
+    # Not by `Markup.format`, which takes ten times as long: a list has hundreds of them.
+    return Markup(f'<bdi dir="ltr">{escape(text)}</bdi>')  # noqa: S704
 
 
 telephone = reference
@@ -138,6 +186,10 @@ class Formats:
         sentence = self._words.gettext("%(theirs)s; your time: %(own)s")
         return filled(sentence, theirs=text, own=self._in_zone(at, self.own))
 
+    def day_of(self, at: datetime, zone: tzinfo) -> Markup:
+        """The day of an instant in that zone."""
+        return self.date(at.astimezone(zone).date())
+
     def time_left(self, until: datetime, now: datetime) -> str:
         """In words and rounded down: whoever has a day less one minute is not told of a day."""
         left = until - now
@@ -166,16 +218,14 @@ class Formats:
         amount = self._digits(Decimal(amount_minor).scaleb(-decimals), decimals)
         return self._ltr(f"{amount}\N{NO-BREAK SPACE}{currency}")
 
-    def listed(self, items: Iterable[str]) -> Markup:
-        """`a, b and c`, each escaped unless it is markup already."""
-        return Markup(format_list([str(escape(item)) for item in items], locale=self._locale))  # noqa: S704
+    def listed(self, items: Iterable[str], *, either: bool = False) -> Markup:
+        """`a, b and c` (`either`: `a, b or c`), each escaped unless it is markup already."""
+        style: Literal["or", "standard"] = "or" if either else "standard"
+        return Markup(format_list([str(escape(item)) for item in items], style, locale=self._locale))  # noqa: S704
 
     def text(self, texts: Mapping[str, str]) -> Markup:
         """A text of a programme's definition: in the reader's language, or marked as the one that it is in."""
-        if self.language in texts:
-            return escape(texts[self.language])
-        language = "en" if "en" in texts else next(iter(texts))
-        return Markup('<bdi lang="{}">{}</bdi>').format(language, texts[language])
+        return escape(text_in(self.language, texts))
 
     def _long(self, day: Day) -> str:
         return _day_in_words(self.language, day)
@@ -184,13 +234,9 @@ class Formats:
         if at.tzinfo is None:
             raise ValueError("an instant needs its zone")
         local = at.astimezone(zone)
-        said = {"date": self._long(local.date()), "time": self._ltr(f"{local:%H:%M}")}
-        if zone is UTC or str(zone) == "UTC":
-            text = filled(self._words.gettext("%(date)s, %(time)s UTC"), **said)
-        else:
-            said |= {"city": _city_of(self.language, zone), "offset": self._ltr(_offset(local))}
-            text = filled(self._words.gettext("%(date)s, %(time)s (%(city)s time, %(offset)s)"), **said)
-        return _TIME + f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" + _SAID + text + _TIME_END
+        minute = local.replace(second=0, microsecond=0, tzinfo=None)
+        text = _minute_in_words(self.language, zone, minute, local.utcoffset() or timedelta())
+        return Markup(f'<time datetime="{at.astimezone(UTC).isoformat()[:19]}Z">{text}</time>')  # noqa: S704
 
     def _digits(self, value: int | str | Decimal, decimals: int) -> str:
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
@@ -198,8 +244,7 @@ class Formats:
         return text.replace("\N{LEFT-TO-RIGHT MARK}", "")
 
     def _ltr(self, text: str) -> Markup:
-        """What runs from left to right: where that is the page's own direction, as it is."""
-        return reference(text) if self._locale.text_direction == "rtl" else escape(text)
+        return _left_to_right(self.language, text)
 
 
 def filled(sentence: str, **values: str) -> Markup:
@@ -207,8 +252,8 @@ def filled(sentence: str, **values: str) -> Markup:
     return Markup(sentence % {name: escape(value) for name, value in values.items()})  # noqa: S704
 
 
-def _offset(local: datetime) -> str:
+def _offset(offset: timedelta) -> str:
     """`UTC+03:00` by the offset then: what a zone calls its saving of daylight is wrong for Casablanca in Ramadan."""
-    minutes = int((local.utcoffset() or timedelta()).total_seconds()) // 60
+    minutes = int(offset.total_seconds()) // 60
     sign = "-" if minutes < 0 else "+"
     return f"UTC{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

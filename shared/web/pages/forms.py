@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
+from shared.web.pages.typed_dates import latin, said_in_parts
 
-Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "group", "rows", "json"]
+Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "references", "group", "rows", "json"]
+# Of what several are chosen under one name.
+SEVERAL: frozenset[Kind] = frozenset({"several", "references"})
 # Of fields that name a code of a standard: which list of `shared.web.pages.standard_names` they are chosen from.
 Listed = Literal["", "countries", "states", "nationalities", "languages", "occupations"]
 Sent = Sequence[tuple[str, str]]
@@ -34,6 +36,8 @@ ROWS_AT_MOST = 40
 # Buttons of these names send nothing on: they show one row more of the list that the value names, or leave out the row
 # that it names.
 MORE, LESS = "more", "less"
+# One of this name shows the form anew with every list in it (shared.web.pages.code_lists).
+WHOLE = "whole"
 _COUNTRY, _NATIONALITY, _LANGUAGE = "^[A-Z]{2}$", "^([A-Z]{2}|XX[A-C])$", "^[a-z]{2,3}$"
 _OCCUPATION = "^[0-9]{1,4}$"
 _BY_PATTERN: Mapping[str, Listed] = {
@@ -82,6 +86,11 @@ class Field:
     def by_day(self) -> tuple[Field, ...]:
         """Its parts as people say them, the day first, and then what is said beside it."""
         return tuple(sorted(self.inner, key=lambda one: _DAY_FIRST.get(one.name, len(_DAY_FIRST))))
+
+    @property
+    def as_references(self) -> Field:
+        """Of a list of ids, the field in which they are chosen from what is offered, or typed."""
+        return replace(self, kind="references", inner=())
 
     @property
     def list(self) -> str:
@@ -220,10 +229,16 @@ class Posted:
         return tuple((name, value) for name, values in self.values.items() for value in values)
 
     def text(self, pointer: str) -> str:
-        return self.values.get(pointer, ("",))[-1]
+        """The last value of the input; of a day that was typed in parts what they say."""
+        return self._of(pointer)[-1]
 
     def all(self, pointer: str) -> tuple[str, ...]:
-        return tuple(one for one in self.values.get(pointer, ()) if one)
+        return tuple(one for one in self._of(pointer) if one)
+
+    def _of(self, pointer: str) -> tuple[str, ...]:
+        if (said := said_in_parts(self.values, pointer)) is not None:
+            return (said,)
+        return self.values.get(pointer, ("",))
 
     def rows(self, field: Field) -> int:
         """How many rows of the list were sent, empty ones with them; the form shows one at least.
@@ -236,11 +251,11 @@ class Posted:
         return min(last + 1 + (field.pointer in self.values.get(MORE, ())), field.rows_at_most + 1)
 
     def edited(self) -> Posted | None:
-        """What the form is to show where a row more or less is asked for; None where it is sent."""
+        """What the form is to show where a row more or less, or whole lists are asked for; None where it is sent."""
         rows = self.values.get(LESS, ())
         for row in rows:
             return self.without(row)
-        return self if MORE in self.values else None
+        return self if {MORE, WHOLE} & self.values.keys() else None
 
     def without(self, row: str) -> Posted:
         """Without the row at that pointer; those below it move up. A pointer to no row changes nothing."""
@@ -310,7 +325,7 @@ def _value(field: Field, posted: Posted) -> Any:
         found = _object(field.inner, posted)
         # What must be there is refused field by field, not as a whole that is missing.
         return {} if found is _NOTHING and field.required else found
-    if field.kind == "several":
+    if field.kind in SEVERAL:
         return list(posted.all(field.pointer)) or _NOTHING
     if field.kind == "rows":
         rows = (_value(_optional(field.row(number)), posted) for number in range(posted.rows(field)))
@@ -326,18 +341,13 @@ def _value(field: Field, posted: Posted) -> Any:
 
 def _number(text: str) -> Any:
     """A number of any script's digits; what is none as it was typed. A comma may stand for a point: 1,5."""
-    latin = _latin(text).translate(_SEPARATORS)
-    if _WHOLE.fullmatch(latin):
-        return int(latin)
-    if _AMBIGUOUS.fullmatch(latin):
+    digits = latin(text).translate(_SEPARATORS)
+    if _WHOLE.fullmatch(digits):
+        return int(digits)
+    if _AMBIGUOUS.fullmatch(digits):
         return text
-    point = latin.replace(",", ".") if latin.count(",") == 1 and "." not in latin else latin
+    point = digits.replace(",", ".") if digits.count(",") == 1 and "." not in digits else digits
     return float(point) if _FRACTION.fullmatch(point) else text
-
-
-def _latin(text: str) -> str:
-    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
-    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
 def _json(text: str) -> Any:
@@ -349,8 +359,8 @@ def _json(text: str) -> Any:
 
 _READ: Mapping[str, Callable[[str], Any]] = {
     "number": _number,
-    "date": _latin,
-    "instant": _latin,
+    "date": latin,
+    "instant": latin,
     "json": _json,
 }
 
@@ -365,7 +375,7 @@ def sent_of(fields: Iterable[Field], body: Mapping[str, Any]) -> Iterator[tuple[
 def _inputs(field: Field, value: Any) -> Iterator[tuple[str, str]]:
     if field.kind == "group":
         yield from sent_of(field.inner, value)
-    elif field.kind == "several":
+    elif field.kind in SEVERAL:
         yield from ((field.pointer, str(one)) for one in value)
     elif field.kind == "rows":
         for number, one in enumerate(value):

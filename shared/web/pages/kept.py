@@ -31,6 +31,8 @@ from shared.web.problems import ANSWERS
 EVENTS = "text/event-stream"
 # What a form holds beside its fields: the command's key, and the version of the case that it was made from.
 KEY, VERSION = "idempotency-key", "version"
+# And where whoever was led to the form goes on once it is done.
+BACK = "back"
 # On an endpoint that takes a form: makes it anew from the language and what was sent.
 KEPT = "kept"
 KeptForm = Callable[[str, Posted], Form]
@@ -64,7 +66,7 @@ async def _kept(request: Request, reader: Reader | None, status: int) -> Respons
     carried = [(name, value) for name, value in sent if name != FORGERY_FIELD or reader is None]
     form = _form_again(request, reader, Posted.of(sent))
     if form is not None:
-        held = (FORGERY_FIELD, KEY, VERSION)
+        held = (FORGERY_FIELD, KEY, VERSION, BACK)
         carried = [(name, value) for name, value in carried if name in held]
     return render(request, "kept.html", status, reader=reader, sent=carried, form=form)
 

@@ -30,7 +30,10 @@ def _linked() -> Mapping[str, Linked]:
     return {name: Linked(one["page"], frozenset(one["readers"])) for name, one in found.items()}
 
 
-def page_for(name: str, role: Role | None) -> str:
-    """Where pages of what a field of that name means stand, `expert` for one; empty where the role reads none."""
+def page_for(name: str, role: Role | None, service: str | None = None) -> str:
+    """Where pages of what a field of that name means stand, `expert` for one; empty where the role reads none, and
+    where they are not of the `service`, if one is named."""
     found = _linked().get(name)
-    return found.page if found is not None and role in found.readers else ""
+    if found is None or role not in found.readers:
+        return ""
+    return found.page if service is None or found.page.startswith(f"/{service}/") else ""

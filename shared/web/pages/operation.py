@@ -5,12 +5,16 @@ Each act is that of the JSON edge. A record is given up by its place in the log:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from fastapi import APIRouter, Depends, Request
+from markupsafe import Markup, escape
 from starlette.responses import RedirectResponse, Response
 
+from shared.clock import instant_of
 from shared.errors import Problem
+from shared.messaging.shadow import FAILED, PARKED_FOR, REFUSED
 from shared.replica import Replica
 from shared.web import bodies
 from shared.web.acting import id_of
@@ -19,16 +23,22 @@ from shared.web.bodies import documented
 from shared.web.lists import OF_EVERY_LIST, Paged, page_of, query
 from shared.web.operation import DROP, Drop, DropReason, parked_seen, settings_of
 from shared.web.pages.cases import narrowing
+from shared.web.pages.formatting import reference
 from shared.web.pages.forms import Posted, fields_of, json_of
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
+from shared.web.pages.shown import Shown
+from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
 
 PATH = "/operation"
+# By which words the catalogues name what a report counts, and why a record is parked.
+UNFINISHED, PARKED = "unfinished", "parked"
+WATERMARK = "watermark"
 DONE = "done"
 _FIELDS = fields_of(documented(Drop, DROP)["requestBody"]["content"]["application/json"]["schema"])
 
@@ -101,7 +111,7 @@ class OperationPages:
         replica = self._replica
         listed = Paged.of((await admitted.equalities())[0])
         found, following = await page_of(narrowing(request), replica.shadows.name, listed)
-        report = await self._report()
+        report, language = await self._report(), admitted.reader.language
         return render(
             request,
             "operation.html",
@@ -110,10 +120,32 @@ class OperationPages:
             service=replica.service,
             subjects=[parked_seen(one) for one in found],
             following=following,
-            unfinished={name: value for name, value in report.items() if name not in PARTS},
+            why=lambda reason: why_parked(reason, language),
+            unfinished=_told(report, Shown.to(admitted)),
             lag={name: number for name, number in report["lag"].items() if number},
             settings=await settings_of(replica.ports),
             reasons=get_args(DropReason),
             rules=[one.rule for one in problems],
             done=done,
         )
+
+
+def _told(report: Mapping[str, Any], cells: Shown) -> list[tuple[str, Markup | str]]:
+    """What is not finished, each with its words. Ages are in whole seconds."""
+    said = {name: value for name, value in report.items() if name not in PARTS and value is not None}
+    if WATERMARK in said:
+        said[WATERMARK] = instant_of(said[WATERMARK])
+    names = Names(cells.language)
+    return [
+        (names.code(UNFINISHED, name), cells.value(name, round(value) if isinstance(value, float) else value))
+        for name, value in said.items()
+    ]
+
+
+def why_parked(reason: str, language: str) -> Markup:
+    """Why a record waits, with what the log's reader noted beside; of a refusal the words of its rule."""
+    kind, _, more = reason.partition(":")
+    said = Names(language).code(PARKED, kind if kind in PARKED_FOR else FAILED)
+    rule = translations(language).gettext(f"rule:{more}")
+    noted = escape(rule) if kind == REFUSED and rule != f"rule:{more}" else reference(more or kind)
+    return Markup("{}: {}").format(said, noted) if more or kind not in PARKED_FOR else escape(said)

@@ -13,8 +13,8 @@ from shared.papers.typesetting import Row, row
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.choices import Choices
-from shared.web.pages.formatting import Formats, reference
-from shared.web.pages.shown import REFERENCE_CHARACTERS, Shown
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats, reference
+from shared.web.pages.shown import Shown
 from shared.web.pages.words import translations
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import reduce
 from typing import Any
 
 from shared.clock import text_of
@@ -13,9 +14,13 @@ from shared.web.pages.forms import Field
 Typed = Iterator[tuple[str, tuple[str, ...]]]
 
 
-def prefilled(fields: Iterable[Field], names: Sequence[str], seen: Seen) -> dict[str, tuple[str, ...]]:
-    """By the names of the inputs, what the reader sees of these fields of the case."""
-    return {name: values for one in fields if one.name in names for name, values in _typed(one, _of(seen, one.name))}
+def prefilled(
+    fields: Iterable[Field], names: Sequence[str], seen: Seen | Mapping[str, Any]
+) -> dict[str, tuple[str, ...]]:
+    """By the names of the inputs, what the reader sees of these fields of the case or its parts (`contact.often`)."""
+    places = {path.rpartition(".")[2]: path for path in names}
+    known = ((one, reduce(_of, places[one.name].split("."), seen)) for one in fields if one.name in places)
+    return {name: values for one, held in known for name, values in _typed(one, held)}
 
 
 def _typed(field: Field, held: Any) -> Typed:

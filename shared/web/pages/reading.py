@@ -6,6 +6,7 @@ What is shown is what the JSON edge would answer to the same reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands
 from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
+from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
 from shared.web.pages.asked_list import AskedList
 from shared.web.pages.bulk import fields_for_many
 from shared.web.pages.cases import DONE, known_to, newest_of
@@ -32,8 +34,9 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, standing_of, zone_of_office, zones_of
-from shared.web.timeline import is_veiled, page_of_timeline, timeline_of
+from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of, zones_of
+from shared.web.pages.table import Columns, Table
+from shared.web.timeline import Timeline, is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
 AFTER = "after"
@@ -68,44 +71,59 @@ class ReadingPages:
             documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
-            lists, zone = self._lists(known, admitted), zone_of_office(admitted.principal.office, known)
+            lists = self._lists(known, admitted)
+            cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
+            beside = self._for_many(narrowed, admitted, asked if documents else None)
+            beside |= {**self._narrowing(role, of), **self._columns(of, shown, admitted.reader.language)}
             return render(
                 request,
                 "list.html",
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                rows=shown,
-                columns=labelled(columns_of(served.columns, shown), admitted.reader.language),
-                cells=Shown(admitted.reader.language, lists, zone, role, zones_of(known)),
+                rows=self._table(cells, admitted, beside).rows(shown),
+                cells=cells,
                 asked=asked,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
-                statuses=[one for one in case.statuses if not is_veiled(case, role, one)],
-                filters=filters_for(case, role),
-                order=(NEWEST if of.newest else OLDEST) if is_in_time(served) else "",
                 programmes=lists.get("programme", ()),
-                **self._of_offices(role, asked),
-                **self._for_many(narrowed, admitted, asked if documents else None),
+                **beside,
                 opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
                 further="after" in narrowed.query_params,
+                saved=_address(narrowed),
                 file=f"{served.name}/{FILE}{_address(narrowed, limit='')}",
                 rows_at_most=ROWS_AT_MOST,
             )
 
         return endpoint
 
-    def _of_offices(self, role: Role, asked: Mapping[str, str]) -> dict[str, Any]:
-        """What only officers narrow the list by, and whether it tells who works on a case."""
+    def _table(self, cells: Shown, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
+        name, account = self._served.name, admitted.principal.account if beside["taken"] else None
+        address = f"/{admitted.edge.service}/{name}"
+        return Table(cells, name, address, beside["columns"], bool(beside["together"]), beside["flags"], account)
+
+    def _columns(self, of: AskedList, shown: list[Seen], language: str) -> dict[str, Columns]:
+        """Those of which the reader is told something, and of these the ones that were chosen."""
+        told = labelled(columns_of(self._served.columns, shown), language)
+        return {"told": told, "columns": [one for one in told if one[0] in of.columns_of(self._served.columns)]}
+
+    def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
+        """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
         case = self._served.case
-        taken = case.is_taken_by(role) and asked.get(TRANSFER) != TO_US
-        return {"taken": taken, "received": case.is_received_by(role), "flags": flags_for(case, role)}
+        return {
+            "statuses": [one for one in case.statuses if not is_veiled(case, role, one)],
+            "filters": filters_for(case, role),
+            "order": (NEWEST if of.newest else OLDEST) if is_in_time(self._served) else "",
+            "taken": case.is_taken_by(role) and of.asked.get(TRANSFER) != TO_US,
+            "received": case.is_received_by(role),
+            "flags": flags_for(case, role),
+        }
 
     def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
         """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
         together = [] if asked is None else self._together(admitted, asked)
-        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="")}
+        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="", columns="")}
 
     def _together(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
         """What the reader may do to many cases of the list at once, in some state that the list has."""
@@ -134,8 +152,9 @@ class ReadingPages:
             timeline = timeline_of(served, document, admitted.principal)
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
-            cells = self._shown(known, admitted, stands.zone)
-            notes, messages = self._notes(found, admitted)
+            cells = self._shown(known, admitted, stands.zone, document)
+            weighed = await served.weighs("", document, admitted)
+            open_now, shut = held_up(found.open, weighed)
             return render(
                 request,
                 "case.html",
@@ -144,18 +163,17 @@ class ReadingPages:
                 case=case,
                 listed=_may(admitted, served.name, "list"),
                 found=found,
-                acts=acts_of(served, document, admitted.principal, found.open),
-                stands=stands,
+                acts=acts_of(served, document, admitted.principal, open_now),
+                stands=replace(stands, closed=(*stands.closed, *shut)),
                 now=admitted.edge.runtime.now(),
-                rows=cells.rows(found),
+                rows=cells.rows(found, weighed.instead_of if weighed else ()),
+                weighed=weighed,
                 cells=cells,
-                facts=timeline.facts[:LATEST],
-                older=len(timeline.facts) > LATEST,
-                missing=timeline.missing,
-                notes=notes,
-                messages=messages,
-                beside=_beside(served, document, admitted),
-                parts=[*parts_of(found, served.parts, admitted.principal.role)],
+                **_newest(timeline),
+                **self._written(found, admitted),
+                beside=[*beside_of(served, document, admitted)],
+                asked_for=self._asked_for(document, found, admitted, cells),
+                parts=_parts(served, found, document, admitted),
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )
@@ -195,6 +213,7 @@ class ReadingPages:
         ) -> Response:
             query(request, PARAMETER)
             document, found = await seen(served, self._behind, id, admitted)
+            cells, today = self._cells(document, admitted), admitted.edge.runtime.now().date()
             return render(
                 request,
                 "part_case.html",
@@ -202,23 +221,34 @@ class ReadingPages:
                 service=admitted.edge.service,
                 case=served.case,
                 found=found,
-                columns=columns_of(served.as_part or served.columns, [found]),
-                cells=self._cells(document, admitted),
+                columns=columns_of(served.columns, [found]),
+                rows=cells.rows(served.in_part(found, today)) if served.in_part else None,
+                cells=cells,
             )
 
         return endpoint
 
     def _cells(self, document: Document, admitted: Admitted) -> Shown:
         known = known_to(self._served, self._behind.definitions, document)
-        timeline = timeline_of(self._served, document, admitted.principal)
-        zone = standing_of(self._served, document, admitted, timeline, known).zone
-        return self._shown(known, admitted, zone)
+        zone = zone_of(self._served.case, self._served.aggregate.read(document), known)
+        return self._shown(known, admitted, zone, document)
 
-    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo) -> Shown:
-        return Shown(admitted.reader.language, self._lists(known, admitted), zone, admitted.principal.role)
+    def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo, document: Document) -> Shown:
+        """Whoever is asked to take the case over reads it alone, and nothing that it names."""
+        service = "" if stands_in(document, admitted.principal, RECEIVING) else admitted.edge.service
+        return Shown.to(admitted, self._lists(known, admitted), zone, service=service)
 
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
+
+    def _asked_for(self, document: Document, found: Seen, admitted: Admitted, cells: Shown) -> AskedFor | None:
+        """What was asked for that one of the open verbs answers."""
+        asked = (asked_for(self._served, document, found, found.notes, admitted, cells, verb) for verb in found.open)
+        return next((one for one in asked if one is not None), None)
+
+    def _written(self, found: Seen, admitted: Admitted) -> dict[str, Any]:
+        notes, messages = self._notes(found, admitted)
+        return {"notes": notes, "messages": messages}
 
     def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
         """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
@@ -226,6 +256,11 @@ class ReadingPages:
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
         inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
         return inside, [(note, to) for note, to in told if note not in inside]
+
+
+def _led_to(admitted: Admitted, asked: Mapping[str, str]) -> str:
+    """Whose cases the list's ids lead to: whoever is asked to take its cases over reads nothing that they name."""
+    return "" if asked.get(TRANSFER) == TO_US else admitted.edge.service
 
 
 def _address(request: Request, **otherwise: str) -> str:
@@ -238,12 +273,17 @@ def _may(admitted: Admitted, resource: str, verb: str) -> bool:
     return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))
 
 
-def _beside(served: Served, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
-    """What the reader may look at besides: the verb, and its address; nothing for whoever is asked to take it over."""
+def _newest(timeline: Timeline) -> dict[str, Any]:
+    """Of what happened the newest, whether there is more of it, and how much is kept nowhere."""
+    more = len(timeline.facts) > LATEST
+    return {"facts": timeline.facts[:LATEST], "older": more, "missing": timeline.missing}
+
+
+def _parts(served: Served, found: Seen, document: Document, admitted: Admitted) -> list[tuple[str, str]]:
+    """What other services show of the cases that this one names; nothing for whoever is asked to take it over."""
     if stands_in(document, admitted.principal, RECEIVING):
         return []
-    there_are = (one for one in served.beside if one.is_there(document))
-    return [(one.word, one.address(document)) for one in there_are if _may(admitted, one.resource, one.verb)]
+    return [*parts_of(found, served.parts, admitted.principal.role)]
 
 
 def _papers(served: Served, found: Seen, admitted: Admitted) -> list[tuple[str, str]]:

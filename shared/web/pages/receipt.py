@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import tzinfo
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -12,11 +12,14 @@ from starlette.responses import Response
 
 from shared.clock import instant_of
 from shared.intake.submissions import SUBMISSIONS, Intake
+from shared.store.port import Document
 from shared.web.acting import Served, id_of
 from shared.web.lists import query
+from shared.web.pages.cases import known_to
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
+from shared.web.pages.standing import zone_of
 from shared.web.pages.words import translations
 
 
@@ -34,16 +37,17 @@ def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRo
         query(request, PARAMETER)
         document = await admitted.load(SUBMISSIONS.name, id_of(id))
         receipt = await intake.receipt(document)
-        words = translations(admitted.reader.language)
+        words, subject = translations(admitted.reader.language), str(receipt["subject"])
+        became = await _case_of(subject, cases, admitted)
         return render(
             request,
             "receipt.html",
             reader=admitted.reader,
             found={"id": document["_id"], "status": document["status"]},
             received=instant_of(str(receipt["received_at"])),
-            zone=UTC,
+            case_zone=None if became is None else _zone_of(*became, admitted),
             problems=[words.gettext(f"rule:{one['rule']}") for one in document["problems"]],
-            leads_to=await _case_of(str(receipt["subject"]), service, cases, admitted),
+            leads_to="" if became is None else f"/{service}/{became[0].name}/{subject}",
             signed=text_of_receipt(receipt),
         )
 
@@ -71,9 +75,14 @@ def receipt_file(receipt: Mapping[str, Any]) -> Response:
     return Response(text_of_receipt(receipt), media_type="application/json", headers=headers)
 
 
-async def _case_of(subject: str, service: str, cases: Sequence[Served], admitted: Admitted) -> str:
-    """The page of the case that the submission became; empty while there is none."""
+async def _case_of(subject: str, cases: Sequence[Served], admitted: Admitted) -> tuple[Served, Document] | None:
+    """The case that the submission became; None while there is none."""
     for one in cases:
-        if await admitted.edge.store.load(one.aggregate.name, subject) is not None:
-            return f"/{service}/{one.name}/{subject}"
-    return ""
+        document = await admitted.edge.store.load(one.aggregate.name, subject)
+        if document is not None:
+            return one, document
+    return None
+
+
+def _zone_of(served: Served, document: Document, admitted: Admitted) -> tzinfo:
+    return zone_of(served.case, served.aggregate.read(document), known_to(served, admitted.edge.definitions, document))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from shared.web.callers import edge_of
+from shared.web.pages.code_lists import fills_in, forget
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
+from shared.web.pages.offices import office_of, times_for
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.standard_names import Names
-from shared.web.pages.static import address, packed
+from shared.web.pages.static import address, lists_address, packed
 from shared.web.pages.words import translations
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,15 +51,25 @@ HEADERS = {
 }
 
 
-def render(request: Request, template: str, status: int = 200, *, reader: Any = None, **context: Any) -> Response:
-    """The page. `reader`: who is signed in, None for a page that anybody sees; `title` is the context's to give.
+def render(
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    reader: Any = None,
+    case_zone: tzinfo | None = None,
+    **context: Any,
+) -> Response:
+    """The page. `reader`: who is signed in, None for a page that anybody sees; `case_zone`: of the case's office, on a
+    page about one; `title` is the context's to give.
 
     Templates extend `layout.html`; they know besides: `language`, `dir`, `here` (the path), `switches` (language ->
     address of this page in it), `static(name)`, `renewal` (the address that gives another pass), `formats` (dates,
-    numbers, lists in the language), `names` (of codes). A name that is missing raises, it is never empty.
+    numbers, lists in the language), `names` (of codes), `kept_lists` (where the browser has lists of standards from,
+    empty where the page has them), `zone` (in which instants are said, shared.web.pages.offices), `office` (what the
+    reader's is called). A name that is missing raises, it is never empty.
     """
-    language = language_of(request, reader.language if reader is not None else None)
-    service = edge_of(request).service
+    language, service = language_of(request, reader.language if reader is not None else None), edge_of(request).service
     text = _environment(service, language).get_template(template)
     page = text.render(
         language=language,
@@ -67,13 +81,24 @@ def render(request: Request, template: str, status: int = 200, *, reader: Any = 
         reader=reader,
         formats=Formats(language),
         names=Names(language),
+        **_of_office(request, reader, case_zone, language),
         static=lambda name: address(service, name),
+        kept_lists=lists_address(service, language) if fills_in(request) else "",
         renewal=f"{PASS_PATH}?service={service}",
         **context,
     )
     answer = packed(request, page.encode(), None, HTML, HEADERS, status)
     remember(request, answer)
+    forget(request, answer)
     return answer
+
+
+def _of_office(request: Request, reader: Any, case_zone: tzinfo | None, language: str) -> Mapping[str, Any]:
+    known, principal = edge_of(request).definitions, None if reader is None else reader.principal
+    return {
+        "zone": times_for(known, principal, case_zone).zone(),
+        "office": office_of(known, principal, language),
+    }
 
 
 def _in_language(request: Request, language: str) -> str:

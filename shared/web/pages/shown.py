@@ -6,29 +6,29 @@ Everything comes from what the JSON edge would answer to the same reader, so not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
+from functools import cache
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from shared.cases.named import listed_words
 from shared.identity.roles import Role
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
-from shared.web.pages.formatting import Formats, reference
+from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats, reference
 from shared.web.pages.formatting import name as proper_name
 from shared.web.pages.linked import page_for
+from shared.web.pages.offices import Times, office_names, times_for
+from shared.web.pages.readers import Admitted
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import code_key, list_of, names_level, translations
-from shared.zones import zone
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-# As many characters of an id as tell one case from another to people; the whole one stands in the address.
-REFERENCE_CHARACTERS = 8
 # What the page shows in places of their own.
 APART = frozenset({"id", "version", "state", "open", "notes", "definition"})
 # What stands beside a case's status, or in what happened.
@@ -37,6 +37,8 @@ IN_HEADER = frozenset({"programme", "programme_version", "office", "last_fact", 
 PART = "part"
 # Names of people: in the direction of their own letters, and never read as a code.
 _PROPER = frozenset({"given_name", "family_name"})
+# How fields are named that hold the code of an office.
+_OFFICE = "office"
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
 
@@ -53,22 +55,43 @@ class Row:
 
 @dataclass(frozen=True)
 class Shown:
-    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `zone`: in
-    which instants are said where a case names none; `role`: the reader's, who is led to what that role may read;
-    `zones`: of offices by their codes, for cases that name an office and no zone."""
+    """Writes fields for one reader. `lists`: by word, the codes of the programmes' lists with their texts; `times`: in
+    which zone instants are said, None for what has none; `role`: the reader's, who is led to what that role may read;
+    `offices`: what each office is called, for those that no list has. `service`: whose cases an id leads to, where the
+    reader may read these; a case of another service is led to by that service's own part of the page."""
 
     language: str
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
-    zone: tzinfo = UTC
+    times: Times | None = None
     role: Role | None = None
-    zones: Mapping[str, str] = field(default_factory=dict)
+    offices: Mapping[str, str] = field(default_factory=dict)
+    service: str = ""
 
-    def rows(self, seen: BaseModel) -> tuple[Row, ...]:
-        """The fields that are set and not empty, but those that the case's page shows apart."""
+    @classmethod
+    def to(
+        cls,
+        admitted: Admitted,
+        lists: Mapping[str, Sequence[Option]] | None = None,
+        case: tzinfo | None = None,
+        *,
+        zones: Mapping[str, str] | None = None,
+        service: str = "",
+    ) -> Shown:
+        """`case`, `zones`: as `Times` has them."""
+        language, principal, definitions = admitted.reader.language, admitted.principal, admitted.edge.definitions
+        times = times_for(definitions, principal, case, zones)
+        return cls(language, lists or {}, times, principal.role, office_names(definitions, language), service)
+
+    def rows(
+        self, seen: BaseModel, without: Collection[str] = (), *, names: Collection[str] | None = None
+    ) -> tuple[Row, ...]:
+        """The fields that are set and not empty, but those that pages show apart, and those `without`; of `names` all
+        and these alone."""
         zoned = getattr(seen, "time_zone", None)
         fields = {name: getattr(seen, name) for name in type(seen).model_fields if name in seen.model_fields_set}
-        apart = APART | IN_HEADER
-        return tuple(self._rows({name: value for name, value in fields.items() if name not in apart}, zoned))
+        apart = APART | IN_HEADER | {*without}
+        said = {name: one for name, one in fields.items() if (name not in apart if names is None else name in names)}
+        return tuple(self._rows(said, zoned))
 
     def own(self, seen: Seen) -> Markup:
         """What people call the case by."""
@@ -76,14 +99,23 @@ class Shown:
 
     def cell(self, seen: Seen, path: str) -> Markup | str:
         """What stands under the field, or the field of a part (`parties.expert`); empty where nothing does."""
-        value = found_at(seen, path)
-        return "" if value is None or value == "" else self.value(path.rpartition(".")[2], value, self._zoned(seen))
+        return self.said(seen, path.rpartition(".")[2], found_at(seen, path))
+
+    def said(self, seen: Seen, name: str, value: Any) -> Markup | str:
+        """The value that the case has under that name; empty for none."""
+        if isinstance(value, datetime):
+            return Formats(self.language).instant(value, self._zone_of(seen))
+        return "" if value is None or value == "" else self.value(name, value)
+
+    def _zone_of(self, seen: Seen) -> tzinfo:
+        return self._zone(self._zoned(seen))
 
     def _zoned(self, seen: Seen) -> str | None:
         """The zone that the case names, or that of its office, as on the page of the case."""
-        named: str | None = getattr(seen, "time_zone", None)
+        named: str | None = found_at(seen, "time_zone")
         offices = (found_at(seen, path) for path in ("office", "parties.office", "frame.office"))
-        return named or next((self.zones[one] for one in offices if one in self.zones), None)
+        zones = {} if self.times is None else self.times.offices
+        return named or next((zones[one] for one in offices if one in zones), None)
 
     def plain(self, seen: Seen, path: str) -> str:
         """The same as a spreadsheet sorts it: an id whole, an instant as ISO 8601 writes it, a number bare."""
@@ -91,8 +123,7 @@ class Shown:
         if value is None:
             return ""
         if isinstance(value, datetime):
-            zoned = self._zoned(seen)
-            return value.astimezone(zone(zoned) if zoned else self.zone).isoformat(timespec="seconds")
+            return value.astimezone(self._zone_of(seen)).isoformat(timespec="seconds")
         if isinstance(value, date):
             return value.isoformat()
         if _ID.fullmatch(str(value)) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -112,7 +143,9 @@ class Shown:
         if isinstance(value, BaseModel) and {"year", "month", "day"} <= type(value).model_fields.keys():
             said = value.model_dump()
             return Row(label, Formats(self.language).known(**{**said, "about": bool(said.get("about"))}))
-        if isinstance(value, (BaseModel, Mapping)):
+        if isinstance(value, Mapping):
+            return Row(label, inner=tuple(self._by_code(name, value, zoned)))
+        if isinstance(value, BaseModel):
             return Row(label, inner=self._inner(value, zoned))
         if isinstance(value, (tuple, list, frozenset)):
             plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
@@ -120,6 +153,16 @@ class Shown:
                 return Row(label, Formats(self.language).listed([self.value(name, one, zoned, word) for one in plain]))
             return Row(label, items=tuple(self._inner(one, zoned) for one in value))
         return Row(label, self.value(name, value, zoned, word))
+
+    def _by_code(self, name: str, value: Mapping[str, Any], zoned: str | None) -> Iterator[Row]:
+        """What is said by codes of the field's own list, as of consents; anything else by its fields."""
+        words = translations(self.language)
+        for code, one in value.items():
+            key = code_key(name, code)
+            if (said := words.gettext(key)) != key:
+                yield Row(said, self.value(name, one, zoned))
+            else:
+                yield from self._rows({code: one}, zoned)
 
     def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
         if not isinstance(value, BaseModel):
@@ -137,7 +180,7 @@ class Shown:
             words = translations(self.language)
             return words.gettext("Yes") if value else words.gettext("No")
         if isinstance(value, datetime):
-            return formats.instant(value, zone(zoned) if zoned else self.zone)
+            return formats.instant(value, self._zone(zoned))
         if isinstance(value, date):
             return formats.date(value)
         if isinstance(value, int) and names_level(self.language, name, str(value)):
@@ -151,9 +194,29 @@ class Shown:
             return Markup('<span class="lines">{}</span>').format(text)
         if _ID.fullmatch(text):
             short = reference(text[:REFERENCE_CHARACTERS])
-            page = page_for(name, self.role)
-            return Markup('<a href="{}/{}">{}</a>').format(page, text, short) if page else short
+            page = page_for(name, self.role, self.service)
+            return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
+
+    def _zone(self, named: str | None) -> tzinfo:
+        if self.times is None:
+            raise ValueError("an instant is said by the rule for times")
+        return self.times.zone(named)
+
+    def summed_up(self, id: str, said: Sequence[tuple[str, Any]]) -> str:
+        """A case in one line: what people call it by, and what tells it from others."""
+        words = translations(self.language)
+        told = (f"{words.gettext(f'field:{name}')}: {self.worded(name, value)}" for name, value in said)
+        return " · ".join((id[:REFERENCE_CHARACTERS], *(Markup(one).striptags() for one in told)))  # noqa: S704
+
+    def worded(self, name: str, value: Any, *, either: bool = False) -> Markup | str:
+        """A value of JSON in words, as that of the field: each one of several (`either`: any of which is enough), a
+        language with its level."""
+        if isinstance(value, list):
+            return Formats(self.language).listed([self.worded(name, one) for one in value], either=either)
+        if isinstance(value, Mapping):
+            return Markup("{} {}").format(Names(self.language).spoken(str(value["language"])), value["level"])
+        return "" if value is None else self.value(name, value)
 
     def _code(self, name: str, code: str, word: str) -> Markup | str:
         names, words = Names(self.language), translations(self.language)
@@ -161,6 +224,8 @@ class Shown:
             return proper_name(code)
         if (text := dict(self.lists.get(word, ())).get(code)) is not None:
             return text
+        if name.endswith(_OFFICE) and code in self.offices:
+            return self.offices[code]
         if name in _STANDARDS:
             return str(getattr(names, _STANDARDS[name])(code))
         if "nationalit" in name:
@@ -189,12 +254,18 @@ def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ..
 def found_at(seen: BaseModel, path: str) -> Any:
     """The value under the field, or the field of a part; None where it is not there, or hidden."""
     found: Any = seen
-    for name in path.split("."):
-        found = getattr(found, name, None) if found is not None and name in found.model_fields_set else None
+    for name in _names_of(path):
+        # `model_fields_set` would be asked for a thousand times a page.
+        found = getattr(found, name, None) if found is not None and name in found.__pydantic_fields_set__ else None
     return found
 
 
-def parts_of(seen: Seen, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
+@cache
+def _names_of(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
+
+
+def parts_of(seen: BaseModel, named: Sequence[str], role: Role) -> Iterator[tuple[str, str]]:
     """What another service shows a role on the page of a case: the field that names it, and the address of the part."""
     for path in named:
         name, value = path.rpartition(".")[2], found_at(seen, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,7 +64,7 @@ class Names:
 @cache
 def occupations(language: str) -> tuple[tuple[str, str], ...]:
     """Code and title of the unit groups, by title: what somebody's occupation is chosen from."""
-    return _by_name((code, title) for code, title in _occupations(language).items() if len(code) == UNIT_GROUP_DIGITS)
+    return by_name((code, title) for code, title in _occupations(language).items() if len(code) == UNIT_GROUP_DIGITS)
 
 
 @cache
@@ -82,7 +82,7 @@ def states_named_here() -> frozenset[str]:
 @cache
 def countries(language: str) -> tuple[tuple[str, str], ...]:
     """Code and name of every country of today, by name."""
-    return _by_name((code, Names(language).country(code)) for code in country_codes())
+    return by_name((code, Names(language).country(code)) for code in country_codes())
 
 
 @cache
@@ -95,17 +95,18 @@ def nationalities(language: str) -> tuple[tuple[str, str], ...]:
 @cache
 def states(language: str) -> tuple[tuple[str, str], ...]:
     """As `countries`, with those that are gone."""
-    return _by_name((code, Names(language).country(code)) for code in state_codes())
+    return by_name((code, Names(language).country(code)) for code in state_codes())
 
 
 @cache
 def languages(language: str) -> tuple[tuple[str, str], ...]:
     """Code and name of the languages that CLDR names: some six hundred of the seven thousand that may be stated."""
     named = locale_of(language).languages
-    return _by_name((code, Names(language).spoken(code)) for code in language_codes() if _CLDR.get(code, code) in named)
+    return by_name((code, Names(language).spoken(code)) for code in language_codes() if _CLDR.get(code, code) in named)
 
 
-def _by_name(rows: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def by_name(rows: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Codes and names, by name."""
     return tuple(sorted(rows, key=lambda row: (_folded(row[1]), row[0])))
 
 
@@ -118,3 +119,13 @@ def _folded(name: str) -> str:
 def _in_english(code: str) -> str:
     found = pycountry.languages.get(alpha_2=code) if len(code) == 2 else pycountry.languages.get(alpha_3=code)
     return str(found.name) if found else code
+
+
+# By what a field says that it is chosen from.
+LISTED: Mapping[str, Callable[[str], tuple[tuple[str, str], ...]]] = {
+    "countries": countries,
+    "states": states,
+    "nationalities": nationalities,
+    "languages": languages,
+    "occupations": occupations,
+}

@@ -23,6 +23,7 @@ from shared.store.port import Document
 from shared.web.acting import Served, stands_in
 from shared.web.callers import Granted
 from shared.web.timeline import Timeline
+from shared.web.weighing import Weighing
 from shared.zones import zone
 
 # Whoever works for an office does as well what these do, and records it; the case waits for them.
@@ -50,7 +51,7 @@ class Act:
 @dataclass(frozen=True)
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
-    on by itself. `until`: when its timer goes off. `zone`: the office's, in which its instants are said."""
+    on by itself. `until`: when its timer goes off. `zone`: the office's."""
 
     state: str
     since: datetime | None
@@ -77,7 +78,7 @@ def standing_of(
         not any(_goes_on(move, status) for move in case.moves),
         None if timer is None else timer.at,
         scope,
-        _zone_of(state, scope, known),
+        zone_of(case, state, known),
         closed_to(served, document, granted.principal),
     )
 
@@ -100,6 +101,14 @@ def acts_of(served: Served, document: Document, principal: Principal, open_verbs
     return tuple(Act(verb, verb == ranked[0] and ranks[verb] != _BY_THE_WAY) for verb in ranked)
 
 
+def held_up(open_verbs: Sequence[str], weighed: Weighing | None) -> tuple[list[str], list[Closed]]:
+    """What of it is really open, and what would be refused now for what it is decided by."""
+    shut = frozenset[str]() if weighed is None else weighed.shuts
+    rule = "" if weighed is None else weighed.rule
+    held = [Closed(one, rule, ()) for one in open_verbs if one in shut]
+    return [one for one in open_verbs if one not in shut], held
+
+
 # By how much a row moves its case: on to another state, within the one it is in, or by the way.
 _LEADS, _STAYS, _BY_THE_WAY = range(3)
 
@@ -119,7 +128,8 @@ def _goes_on(move: Move, status: str) -> bool:
 
 
 def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
-    """The roles of whoever takes the next step: what leads on, and where nothing does, what is to be done before."""
+    """The roles of whoever takes the next step: what leads on, with what answers something before; where nothing does,
+    what is to be done there."""
     status = status_of(state)
     rows = [
         row
@@ -127,9 +137,16 @@ def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
         for row in case.rows[verb]
         if not row.aside and verb not in REVISING and row.is_open(state)
     ]
-    steps = [row for row in rows if row.leads_to(status) != {status}] or rows
+    steps = [row for row in rows if row.leads_to(status) != {status} or answers(row)] or rows
     asked = {role for row in steps for role in _asked(row.by)}
     return tuple(role for role in ROLES if role in asked)
+
+
+def answers(row: Move) -> bool:
+    """Whether it answers what waits within a state, such as a report or a candidate: it is not open in all that stand
+    there."""
+    stays = any(row.leads_to(status) == {status} for status in row.before)
+    return row.when is not None and stays and not row.aside and row.verb not in REVISING
 
 
 def _asked(by: By) -> Iterable[Role]:
@@ -185,10 +202,11 @@ def _rule_against(rows: Iterable[Move], state: Any) -> str:
     return ""
 
 
-def _zone_of(state: Any, scope: Scope, known: Iterable[Definition]) -> tzinfo:
+def zone_of(case: Case[Any], state: Any, known: Iterable[Definition]) -> tzinfo:
+    """In which the case's days are reckoned: the zone that it names, or else its office's."""
     frame = getattr(state, "frame", None) or state
     named = getattr(frame, "time_zone", None)
-    return zone(named) if named else zone_of_office(scope.office, known)
+    return zone(named) if named else zone_of_office(case.scope(state).office, known)
 
 
 def zones_of(known: Iterable[Definition]) -> dict[str, str]:

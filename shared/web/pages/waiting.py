@@ -13,8 +13,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from shared.cases.case import Case, Move
-from shared.cases.revisions import REVISING
+from shared.cases.case import Case
 from shared.cases.taking import taken_by
 from shared.identity.policy import Equality
 from shared.identity.roles import Relation, Role
@@ -27,6 +26,7 @@ from shared.web.callers import Granted
 from shared.web.filters import TAKERS, WAYS, asked_by
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
+from shared.web.pages.standing import answers
 from shared.web.pages.words import translations
 from shared.web.pages.yours import Yours, yours_in
 
@@ -113,9 +113,10 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
 
 
 def waits_in(case: Case[Any], role: Role) -> tuple[str, ...]:
-    """The states out of which a verb of the role leads on, in the order of the table."""
+    """The states out of which a verb of the role leads on, or in which it answers what waits, in the order of the
+    table."""
     rows = [row for verb in case.verbs for row in case.rows[verb] if role in row.by and not row.aside]
-    begun = {status for row in rows for status in row.before if row.leads_to(status) != {status}}
+    begun = {status for row in rows for status in row.before if row.leads_to(status) != {status} or answers(row)}
     return tuple(status for status in case.statuses if status in begun)
 
 
@@ -169,16 +170,11 @@ def _tasks(case: Case[Any], looked: Sequence[Looked]) -> tuple[Task, ...]:
     """By each verb that answers what waits within a state, such as a report: it is not open in all that stand there."""
     found = []
     for verb in case.verbs:
-        if not any(_answers(row) for row in case.rows[verb]):
+        if not any(answers(row) for row in case.rows[verb]):
             continue
         waiting = [one for one, verbs in looked if verb in verbs]
         found += [Task(verb, len(waiting), _oldest(waiting))] if waiting else []
     return tuple(found)
-
-
-def _answers(row: Move) -> bool:
-    stays = any(row.leads_to(status) == {status} for status in row.before)
-    return row.when is not None and stays and not row.aside and row.verb not in REVISING
 
 
 def _oldest(waiting: Sequence[Document]) -> tuple[str, ...]:
@@ -192,9 +188,14 @@ async def _waiting(
     offices, by = _offices(served.case, behind.definitions), asked_by(granted.principal.account, asked)
     listed = narrowed(served.case, *equality, by, offices)
     documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
-    rows = served.case.rows
     found = [(one, await open_to(served, one, granted)) for one in documents]
-    return [one for one in found if any(not rows[verb][0].aside for verb in one[1])], last is not None
+    return [one for one in found if any(_is_waited_for(served.case, verb, one[0]) for verb in one[1])], last is not None
+
+
+def _is_waited_for(case: Case[Any], verb: str, document: Document) -> bool:
+    """Whether the verb is no way by which the case might go from where it stands and that nobody waits for."""
+    status = document["state"][STATUS]
+    return any(status in row.before and not row.aside for row in case.rows[verb])
 
 
 def _offices(case: Case[Any], definitions: Definitions) -> dict[str, Iterable[str]]:

@@ -21,7 +21,9 @@ CATALOGUES = Path(__file__).parent / "catalogues"
 _LISTS: Mapping[str, str] = {
     "again_reason": "reason",
     "override_reason": "reason",
+    "failing": "criterion",
     "items": "item",
+    "steps_missing": "step",
     "steps": "step",
 }
 

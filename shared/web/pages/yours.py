@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.clock import text_of
 from shared.store.narrowing import Listed, read
 from shared.store.port import Document
 from shared.web.acting import Behind, Seen, Served, shown
@@ -20,17 +21,21 @@ from shared.web.timeline import timeline_of
 
 # Of one kind; more of them stand in their list.
 CARDS_AT_MOST = 10
+# Of what is read and not acted on; the newest.
+NEWS_AT_MOST = 5
 
 
 @dataclass(frozen=True)
 class Card:
-    """`verb`: what the reader does next, if it is the reader's turn."""
+    """`verb`: what the reader does next, if it is the reader's turn; `headline`: of what is read and not acted on, what
+    it is."""
 
     kind: str
     found: Seen
     stands: Standing
     verb: str | None
     cells: Shown
+    headline: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,14 @@ class Yours:
 async def yours_in(served: Served, behind: Behind, admitted: Admitted, listed: Listed) -> Yours:
     """The reader's cases of that kind: those that wait for the reader first, and what is over last. Raises Unavailable,
     TooEarly."""
-    documents, last = await read(admitted.edge.store, served.aggregate.name, listed, None, CARDS_AT_MOST)
+    store, name, news = admitted.edge.store, served.aggregate.name, served.news
+    if news is not None:
+        oldest = text_of(admitted.edge.runtime.now() - news.lasts)
+        documents, last = await read(store, name, listed, None, NEWS_AT_MOST, descending=True)
+        fresh = [one for one in documents if str(one["state"][news.at]) > oldest]
+        cards = [await _card(served, behind, admitted, document) for document in fresh]
+        return Yours(served.name, tuple(cards), bool(documents))
+    documents, last = await read(store, name, listed, None, CARDS_AT_MOST)
     cards = [await _card(served, behind, admitted, document) for document in documents]
     return Yours(served.name, tuple(sorted(cards, key=_rank)), last is not None)
 
@@ -62,5 +74,6 @@ async def _card(served: Served, behind: Behind, admitted: Admitted, document: Do
     acts: Sequence[str] = [one.verb for one in acts_of(served, document, admitted.principal, found.open) if one.leads]
     turn = admitted.principal.role in stands.waits_for
     lists = Choices(known, admitted.reader.language, served.section).to_show()
-    cells = Shown(admitted.reader.language, lists, stands.zone, admitted.principal.role)
-    return Card(served.name, found, stands, acts[0] if acts and turn else None, cells)
+    cells = Shown.to(admitted, lists, stands.zone)
+    headline = str(cells.cell(found, served.news.headline)) if served.news is not None else ""
+    return Card(served.name, found, stands, acts[0] if acts and turn else None, cells, headline)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 
-from tests.e2e.edge_world import OFFICE, PROGRAMME, running_programme, terms
+from tests.e2e.edge_world import OFFICE, PROGRAMME, asking_hosts, running_programme, terms
 from tests.e2e.journeys.steps import (
     acts,
     creates,
@@ -36,7 +39,13 @@ NAMES = {
     "/person/born/year": "1971",
     "/person/attributes/sex": "female",
 }
-CONTACT = {"/person/telephone": "020 7946 0018", "/person/attributes/country_of_residence": "NL"}
+EMAIL = "{unique}@example.org"
+CONTACT = {
+    "/person/email": EMAIL,
+    "/person/telephone": "020 7946 0018",
+    "/person/attributes/country_of_residence": "NL",
+    "reminds": "yes",
+}
 BACKGROUND = {
     "/person/attributes/nationality": "NL",
     "/person/attributes/country_of_origin": "AF",
@@ -199,6 +208,43 @@ def is_told_so(walk: Walk) -> None:
     assert b"Zqana" in reader.context.request.get(address).body()
 
 
+def mailed(walk: Walk) -> None:
+    """A link came to the address; its code is called `link`."""
+    folder, address = walk.town.people.system.mails, walk.path(EMAIL)
+
+    def link() -> str | None:
+        mails = (message_from_bytes(one.read_bytes(), policy=default) for one in folder.glob("*.eml"))
+        texts = (mail.get_content() for mail in mails if mail["To"] == address)
+        found = (re.search(r"/registration/drafts/([0-9A-Z-]{14})\b", text) for text in texts)
+        return next((one[1] for one in found if one), None)
+
+    walk.town.people.eventually(lambda: link() is not None, "the mail with the link")
+    walk.ids["link"] = str(link())
+
+
+def lets_in(template: str) -> tuple[Step, ...]:
+    """The link that came by mail, on a device that has never seen the application."""
+    return (
+        opens("/registration/drafts/{link}", "draft_code link"),
+        lambda walk: walk.reader.send(200),
+        says({"fact": NAMES["/person/family_name"]}, faults=False),
+        presses(SEND, 303, template),
+    )
+
+
+THE_WAY_BACK: tuple[Step, ...] = (
+    enters("whoever lost the link"),
+    opens("/registration/drafts", "draft_code"),
+    follows("a[href='/registration/drafts/lost']", "draft_lost"),
+    says({"email": EMAIL}, faults=False),
+    presses(SEND, 303, "draft_lost_asked"),
+    mailed,
+    *lets_in("application renewed"),
+    # The first device has lost it with the old link.
+    enters(APPLICANT),
+    opens("/registration/application", "draft_code"),
+    *lets_in("application renewed"),
+)
 APPLYING: tuple[Step, ...] = (
     begins,
     enters(APPLICANT),
@@ -208,6 +254,7 @@ APPLYING: tuple[Step, ...] = (
     part("contact", CONTACT),
     part("background", BACKGROUND),
     part("office", CHOICE),
+    *THE_WAY_BACK,
     opens("/registration/application/files", "application_files"),
     opens("/registration/application", "application begun"),
     follows("a[href='/registration/application/check']", "application_check"),
@@ -300,6 +347,21 @@ def cancelled_while_typing(walk: Walk) -> None:
     assert reader.shown("/title", "What was typed meanwhile")
 
 
+def asked_about_two(walk: Walk) -> None:
+    """Candidates of a programme that asks the host."""
+    people, code = walk.town.people, f"asking-{walk.cell.name}"
+    people.publish(asking_hosts(code))
+    assignment = people.assignment(walk.ids["institution"], programme=code, seats=1)
+    for name in ("wanted", "unwanted"):
+        walk.ids[name] = people.match(assignment, people.expert(programme=code))
+
+
+def own_institution(walk: Walk) -> None:
+    """The one whose assignment the walk has."""
+    path = f"/matching/v1/assignments/{walk.ids['assignment']}"
+    walk.ids["institution"] = str(walk.town.people.get(path).json()["terms"]["institution"])
+
+
 HOSTING: tuple[Step, ...] = (
     begins,
     enters(HOST),
@@ -336,6 +398,13 @@ HOST_JOURNEY: tuple[Step, ...] = (
     acts("placement/placements/{placement}", "complete"),
     stands("placement/placements/{placement}", "completed"),
     follows("main a[href$='/timeline']", "timeline"),
+    own_institution,
+    asked_about_two,
+    leads("matching/matches/{wanted}", "confirm-candidate"),
+    acts("matching/matches/{wanted}", "confirm-candidate"),
+    acts("matching/matches/{unwanted}", "refuse-candidate", {"/reason": "other_profile"}),
+    stands("matching/matches/{unwanted}", "not_selected"),
+    links_lead_somewhere(),
 )
 
 
@@ -351,6 +420,18 @@ def many_shortlisted(walk: Walk) -> None:
     people = walk.town.people
     walk.ids["assignment"] = people.assignment(people.institution(), seats=1)
     shortlisted(walk)
+
+
+def picks_a_shortlist(walk: Walk) -> None:
+    """From those who are offered, best first."""
+    reader, people = walk.reader, walk.town.people
+    walk.ids["listed"] = people.assignment(people.institution(), seats=1)
+    people.quiet()
+    reader.open(f"/matching/assignments/{walk.ids['listed']}/shortlist", "act")
+    reader.page.locator("input[name='/experts'][type=checkbox]").first.check()
+    reader.fill("/override_reason", "few_candidates")
+    reader.send(303)
+    reader.look("case")
 
 
 def chosen(verb: str, template: str) -> Step:
@@ -401,11 +482,13 @@ OFFICERS_MORNING: tuple[Step, ...] = (
     acts("registration/experts/{expert}", "take"),
     leads("registration/experts/{expert}", "screen"),
     acts("registration/experts/{expert}", "screen"),
+    shows("table.cards tbody .tag", 6),
     links_lead_somewhere(),
 )
 OFFICERS_DAY: tuple[Step, ...] = (
     *OFFICERS_MORNING,
     many_shortlisted,
+    picks_a_shortlist,
     opens("/registration/experts/{alike}/alike", "alike"),
     opens("/registration/experts/{expert}/files", "case_files"),
     opens("/registration/duplicates", "duplicates"),

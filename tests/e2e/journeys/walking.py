@@ -108,6 +108,12 @@ class Walk:
                 one.context.close()
 
 
+def in_parts(day: str) -> tuple[tuple[str, str], ...]:
+    """A day as people type it, whose parts stand in fields of their own."""
+    year, month, number = day.split("-")
+    return ("day", str(int(number))), ("month", str(int(month))), ("year", year)
+
+
 @dataclass
 class Reader:
     """Somebody at a page."""
@@ -134,7 +140,9 @@ class Reader:
         assert page.get_attribute("html", "lang") == cell.language
         assert page.get_attribute("html", "dir") == ("rtl" if cell.language == "ar" else "ltr")
         assert page.locator("h1").count() == 1, page.url
-        name = f"{template}-{cell.language}-{cell.width}" if cell.whole else template
+        name = template
+        if cell.whole or SCREENSHOTS:
+            name = f"{template}-{cell.language}" + (f"-{cell.width}" if cell.whole else "")
         if name in self.town.seen:
             return
         self.town.seen.add(name)
@@ -144,8 +152,7 @@ class Reader:
             assert wide <= size["width"], f"{page.url} scrolls at {size}"
         page.set_viewport_size({"width": cell.width, "height": HEIGHT})
         if SCREENSHOTS:
-            picture = name if cell.whole else f"{name}-{cell.language}"
-            page.screenshot(path=Path(SCREENSHOTS) / f"{picture.replace(' ', '-')}.png", full_page=cell.whole)
+            page.screenshot(path=Path(SCREENSHOTS) / f"{name.replace(' ', '-')}.png", full_page=cell.whole)
         if cell.use != "plain" and (cell.whole or template in LOOKED_AT):
             found = Axe().run(page, options=AXE).response["violations"]
             assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == [], f"{name} {page.url}"
@@ -168,7 +175,11 @@ class Reader:
         raise AssertionError(f"no way by the keyboard to {wanted} on {self.page.url}")
 
     def fill(self, name: str, value: str) -> None:
-        """The field of that name; of a group of choices the one with that value."""
+        """The field of that name; of a group of choices the one with that value, and of a day each of its parts."""
+        if self._is_day(name):
+            for part, text in in_parts(value):
+                self.fill(f"{name}/{part}", text)
+            return
         one = self.page.locator(f"[name='{name}']")
         kind = one.first.evaluate("one => one.type || one.tagName")
         if kind in ("radio", "checkbox"):
@@ -181,6 +192,11 @@ class Reader:
             self.page.keyboard.type(value)
         else:
             one.first.fill(value)
+
+    def _is_day(self, name: str) -> bool:
+        return not self.page.locator(f"[name='{name}']").count() and bool(
+            self.page.locator(f"[name='{name}/day']").count()
+        )
 
     def _choose(self, chosen: Locator, group: Locator, kind: str) -> None:
         if self.cell.use != "keys":
@@ -208,6 +224,8 @@ class Reader:
 
     def shown(self, name: str, value: str) -> bool:
         """Whether the page holds the value in the field of that name."""
+        if self._is_day(name):
+            return all(self.shown(f"{name}/{part}", text) for part, text in in_parts(value))
         one = self.page.locator(f"[name='{name}']")
         kind = one.first.evaluate("one => one.type || one.tagName")
         if kind in ("radio", "checkbox"):

@@ -30,6 +30,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.topics import TOPICS
 from shared.store.aggregates import Kernel
 from shared.store.local import LocalStore
+from shared.store.packing import packing_by, shipped_words
 from shared.store.port import OUTBOX_INDEX
 from tests.unit.registration.serving import Clock
 
@@ -161,14 +162,15 @@ async def test_what_is_not_known_to_be_durable_is_answered_with_nothing(kept: Ke
 
 
 # Done to the files of a stopped system by somebody who has no key.
-AT = "WHERE collection = 'readings' AND id LIKE '%-{number:04d}'"
+IN = "WHERE collection = (SELECT number FROM collections WHERE name = '{name}')"
+AT = f"{IN.format(name='readings')} AND id LIKE '%-{{number:04d}}'"
 DELETE = f"DELETE FROM contents {AT}"
 UNLIST = f"DELETE FROM entries WHERE number IN (SELECT number FROM contents {AT})"
 RENUMBER = f"UPDATE contents SET id = substr(id, 1, length(id) - 4) || '{{to:04d}}' {AT}"
 TAMPERED: dict[str, tuple[str, list[str]]] = {
     "edit": (
         "edited",
-        [f"UPDATE contents SET body = replace(body, 'contact', 'another') {AT.format(number=2)}"],
+        [f"UPDATE contents SET packed = edited(packed) {AT.format(number=2)}"],
     ),
     "deletion": ("deleted", [UNLIST.format(number=3), DELETE.format(number=3)]),
     "truncation": (
@@ -183,7 +185,7 @@ TAMPERED: dict[str, tuple[str, list[str]]] = {
         "deleted",
         ["DELETE FROM contents", "DELETE FROM entries", "DELETE FROM outboxes"],
     ),
-    "its document": ("deleted", ["DELETE FROM contents WHERE collection = 'audit_segments'"]),
+    "its document": ("deleted", [f"DELETE FROM contents {IN.format(name='audit_segments')}"]),
     "listing": ("hidden", [f"{UNLIST.format(number=3)} AND ix IN (SELECT number FROM indexes WHERE name = 'subject')"]),
 }
 
@@ -200,6 +202,7 @@ def test_the_command_finds_what_was_done_to_the_files(tmp_path: Path, monkeypatc
         folder = tmp_path / name
         shutil.copytree(tmp_path / "data", folder)
         with closing(sqlite3.connect(folder / "registration.sqlite")) as store, store:
+            store.create_function("edited", 1, _edited)
             for statement in statements:
                 assert store.execute(statement).rowcount > 0 or "outboxes" in statement, (name, statement)
         code, said = _verified(folder)
@@ -208,6 +211,11 @@ def test_the_command_finds_what_was_done_to_the_files(tmp_path: Path, monkeypatc
     with closing(sqlite3.connect(tmp_path / "data" / "log.sqlite")) as log, log:
         assert log.execute("DELETE FROM records WHERE number > 0").rowcount > 0
     assert _verified(tmp_path / "data")[0] == 1
+
+
+def _edited(packed: bytes) -> bytes:
+    packing = packing_by(shipped_words())
+    return packing.pack(packing.unpack(packed).replace(b"contact", b"another"))
 
 
 async def _written(folder: Path, keys: Keys) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 from services.matching.store import MATCHES
 from shared.clock import derived_id
@@ -110,3 +111,21 @@ async def test_an_officer_applies_for_an_expert_of_the_own_office_alone() -> Non
         missing = f"/matching/vacancies/{derived_id('nothing')}"
         async with reader("matching", world.service.app, world.keys, world.clock) as http:
             assert (await http.get(missing)).status_code == 404
+
+
+async def test_who_has_not_agreed_yet_is_told_so_and_led_to_the_consent_and_back() -> None:
+    async with town() as world:
+        await world.others.expert("dora", account := derived_id("account", "dora"), consents=False)
+        await world.others.consents("dora", "outreach")
+        await world.run()
+        path = f"/matching/vacancies/{await world.assignment()}"
+        async with reader(
+            "matching", world.service.app, world.keys, world.clock, "expert", office=None, account=account
+        ) as http:
+            page = await http.get(path)
+            refused = await http.post(path, data=held(page))
+        assert refused.status_code == 409
+        assert "You have not agreed yet" in refused.text
+        assert "This person" not in refused.text
+        form = f"/registration/persons/{person_id('dora')}/give-consent?back={quote(path, safe='')}"
+        assert f'href="{form}"' in refused.text

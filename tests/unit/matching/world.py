@@ -22,12 +22,13 @@ from shared.messaging.local import LocalLog
 from shared.messaging.port import Record
 from shared.messaging.reading import parse
 from shared.messaging.topics import TOPICS
+from shared.programmes.model import Definition
 from shared.replica import Ports, stored
 from shared.store.aggregates import Cause
 from shared.store.local import LocalStore
 from shared.store.port import Document
 from shared.web.acting import NOTHING_YET, Call
-from tests.unit.matching.facts import CODE, OFFICE, Others, expert_id, terms
+from tests.unit.matching.facts import CODE, DEFINITION, OFFICE, Others, expert_id, terms
 from tests.unit.registration.serving import Clock, NoIssuer
 
 ROUNDS = 200
@@ -38,7 +39,8 @@ PUBLISHED = (("submit", "one"), ("approve", "two"), ("publish", "one"))
 class World:
     """`deliver` hands records to the consumer; `run` goes on until nothing is left to do, in a seeded order."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, definition: Definition = DEFINITION) -> None:
+        self.definition = definition
         self.rng = random.Random(seed)
         self.clock = Clock()
         self.keys = Keys.in_memory(random.Random(7))
@@ -55,7 +57,7 @@ class World:
     async def __aenter__(self) -> World:
         await self.log.start()
         await self.store.start()
-        await self.others.programme()
+        await self.others.programme(self.definition)
         self.replica.definitions.start()
         while CODE not in self.replica.definitions.codes():
             await self.clock.sleep(0.001)

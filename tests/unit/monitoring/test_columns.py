@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from services.monitoring.columns import Sweep
 from services.monitoring.domain.rows import EventRow, payload_of
 from services.monitoring.patterns import pattern_of
-from services.monitoring.records import Batch, Mark, take
+from services.monitoring.records import ID, Batch, Mark, take
+from shared.clock import derived_id
 from shared.contracts.registration.persons import Profile
 from shared.contracts.registration.programmes import ProgrammePublished
 from shared.contracts.registry import EVENTS
@@ -67,8 +68,8 @@ def by_columns(records: list[Record], at_once: int = 7) -> tuple[Counter[EventRo
     return Counter(EventRow(**row) for row in sweep.events().to_pylist()), sweep.rest
 
 
-def same(records: list[Record]) -> None:
-    (events, whole), (found, rest) = one_by_one(records), by_columns(records)
+def same(records: list[Record], at_once: int = 7) -> None:
+    (events, whole), (found, rest) = one_by_one(records), by_columns(records, at_once)
     assert found == events
     assert rest.unreadable == whole.unreadable
     assert (rest.profiles, rest.offices) == (whole.profiles, whole.offices)
@@ -121,11 +122,15 @@ def test_the_bodies_that_are_sent_are_known_by_their_patterns() -> None:
         pattern = pattern_of(model)
         if pattern is None or not dict(record.headers)["ce_dataschema"].endswith(b":%d" % model.version):
             continue
-        said = pattern.read([(record.value or b"").replace(b'"haz"', b'"ha"')])
-        if said.rows != [0]:
+        said = pattern.read(
+            RecordColumns([record._replace(value=(record.value or b"").replace(b'"haz"', b'"ha"'))]).bodies(
+                np.arange(1)
+            )
+        )
+        if said.rows.tolist() != [0]:
             unknown.append(model.__name__)
             continue
-        found = [column and column[0] and column[0].decode() for column in (said.person, said.entry, said.told)]
+        found = [column[0].as_py() for column in (said.person, said.entry, said.told)]
         event = model.model_validate_json((record.value or b"").replace(b'"haz"', b'"ha"'))
         assert tuple(found) == payload_of(model)(event)
     assert unknown == []
@@ -142,6 +147,41 @@ def test_what_is_spoiled_is_read_alike(dice: random.Random, topic: str) -> None:
         record = dice.choice(own)._replace(offset=offset, appended_ms=dice.randrange(10))
         records.append(spoiled(record, dice) if dice.random() < 0.7 else record)
     same(records)
+
+
+def crowd(record: Record, number: int) -> list[Record]:
+    """So many records that say the same of other subjects."""
+
+    def like(content: bytes, place: int) -> bytes:
+        return ID.sub(lambda found: derived_id(found[0].decode(), str(place)).encode(), content)
+
+    return [
+        record._replace(
+            offset=place,
+            key=like(record.key or b"", place),
+            value=like(record.value or b"", place),
+            headers=tuple((name, like(value, place)) for name, value in record.headers),
+        )
+        for place in range(number)
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from(sorted(SAMPLES)))
+def test_what_is_spoiled_among_others_like_it_is_read_alike(dice: random.Random, name: str) -> None:
+    records = crowd(SAMPLES[name], 30)
+    for place in dice.sample(range(len(records)), 9):
+        records[place] = spoiled(records[place], dice)
+    same(records, at_once=len(records))
+
+
+def test_bodies_that_are_alike_are_not_matched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = SAMPLES["matching.OfferMade.1"]
+    bodies = RecordColumns(crowd(record, 30)).bodies(np.arange(30))
+    pattern = pattern_of(EVENTS.newest[dict(record.headers)["ce_type"].decode()])
+    assert pattern is not None
+    monkeypatch.setattr(pattern, "_match", None)
+    assert sorted(pattern.read(bodies).rows.tolist()) == list(range(30))
 
 
 def test_what_stands_on_another_topic_is_no_event_there() -> None:
@@ -186,4 +226,9 @@ def test_the_edges_of_what_may_be_said_are_read_alike(old: bytes, new: bytes) ->
     record = SAMPLES["matching.ApplicationReceived.3"]
     value = (record.value or b"").replace(b'"haz"', b'"ha"') if b"haz" not in old else record.value or b""
     assert old in value
-    same([record._replace(value=value.replace(old, new))])
+    changed = value.replace(old, new)
+    same([record._replace(value=changed)])
+    # In the midst of others, of which it may differ in nothing but the value.
+    others = crowd(record._replace(value=value), 40)
+    others[20] = others[20]._replace(value=(others[20].value or b"").replace(old, new))
+    same(others, at_once=len(others))

@@ -129,6 +129,15 @@ def test_steps_are_the_ends_of_periods_and_afterwards_quarters() -> None:
     assert step(2027, 1, 15) == datetime(2027, 1, 2, tzinfo=UTC)
 
 
+def test_a_step_before_the_programme_was_known_is_none() -> None:
+    """What it would say follows from the publication alone, which is no secret: nobody can be told by it."""
+    known, reached = ms(2026, 2, 10), ms(2026, 7, 1)
+    assert shown_as_of(EVALUATOR, ms(2026, 2, 20), reached, 0, ENDS) == ms(2026, 2, 2)
+    assert shown_as_of(EVALUATOR, ms(2026, 2, 20), reached, 0, ENDS, known) == 0
+    assert shown_as_of(EVALUATOR, None, reached, 0, ENDS, known) == ms(2026, 4, 2)
+    assert shown_as_of(LIVE, 5, reached, 0, ENDS, known) == 5
+
+
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
 def test_nothing_below_the_threshold_can_be_read_from_what_is_shown(a: int, b: int, c: int, d: int) -> None:
     things, persons, rest, others = max(a, b), min(a, b), max(c, d), min(c, d)

@@ -255,6 +255,9 @@ async def test_several_passes_over_a_partition_give_the_same(
     log: LocalLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "HELD_RECORDS", 5)
+    monkeypatch.setattr(bulk, "DERIVED_AT_ONCE", 4)
+    monkeypatch.setattr(bulk, "DERIVED_FROM", 2)
+    monkeypatch.setattr(bulk, "ROW_GROUP", 3)
     monkeypatch.setattr(local, "COLUMN_RECORDS", 3)
     follower = Follower(log, ReadModel(None), clock)
     await send(log, clock, random_story(9).records)

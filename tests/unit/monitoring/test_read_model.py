@@ -224,7 +224,7 @@ def test_sorting_the_facts_changes_no_fact(monkeypatch: pytest.MonkeyPatch, tmp_
         batch = batch_of(told.records[before:])
         plain.apply(batch)
         with monkeypatch.context() as patched:
-            patched.setattr("services.monitoring.store.SORTED_ROWS", 30)
+            patched.setattr("services.monitoring.store.ROW_GROUP", 30)
             model.apply(batch)
     assert model.digests() == plain.digests()
     with model.database.reader() as connection:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import AsyncIterator
+from html import unescape
 from typing import Any
 
 import httpx
@@ -25,7 +27,7 @@ from tests.unit.registration.serving import Serving
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CODE = DEFINITION["code"]
 PAGE, CHECK = f"/registration/programmes/{CODE}/definition", "/registration/check-definition"
-PUBLISH = "/registration/programmes/new/publish"
+PUBLISH = "/registration/check-definition/publish"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -42,6 +44,12 @@ async def checked(http: httpx.AsyncClient, definition: Any) -> httpx.Response:
     return await http.post(CHECK, data={**held(await http.get(CHECK)), "text": text})
 
 
+def to_publish(page: httpx.Response) -> dict[str, str]:
+    """What the form holds that publishes what was looked at."""
+    first = page.text.partition(f'action="{PUBLISH}"')[2].partition("</form>")[0]
+    return {name: unescape(value) for name, value in re.findall(r'name="([^"]*)" value="([^"]*)"', first)}
+
+
 def changed(**parts: Any) -> dict[str, Any]:
     return {**copy.deepcopy(DEFINITION), **parts}
 
@@ -53,9 +61,7 @@ async def test_a_definition_is_looked_at_and_published_once(office: Office) -> N
         page = await checked(http, changed(offices=[*DEFINITION["offices"], herat]))
         assert page.status_code == 200, page.text
         assert re.search(r"Offices · <bdi dir=.ltr.>herat</bdi> <span class=.tag.>new", page.text)
-        first = page.text.partition(f'action="{PUBLISH}"')[2].partition("</form>")[0]
-        fields = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', first))
-        sent = {name: value.replace("&#34;", '"') for name, value in fields.items()}
+        sent = to_publish(page)
         for _ in range(2):
             done = await http.post(PUBLISH, data=sent)
             assert (done.status_code, done.headers["location"].partition("?")[0]) == (
@@ -75,6 +81,73 @@ async def test_a_definition_is_looked_at_and_published_once(office: Office) -> N
         assert PUBLISH not in again.text.partition("<h1>")[2].partition("<h2>The definition")[0].replace(
             "Check and publish", ""
         )
+
+
+async def test_of_two_who_publish_at_once_the_second_sees_both_changes(office: Office) -> None:
+    serving, code = office.serving, "of-two-at-once"
+    base = changed(code=code)
+    await serving.publish(base)
+    water = {"code": "water", "name": {"en": "Water and wells"}}
+    theirs = {**base, "sectors": [*base["sectors"], water]}
+    ours = {**base, "title": {"en": "Another title"}}
+    async with office.browser("administrator", None) as http:
+        # Both look before either of them publishes.
+        pages = [await checked(http, one) for one in (theirs, ours)]
+        first, second = (to_publish(page) for page in pages)
+        assert (first["code"], first["base"]) == (code, "1")
+        assert (await http.post(PUBLISH, data=first)).status_code == 303
+        refused = await http.post(PUBLISH, data=second)
+        assert refused.status_code == 409
+        assert "Another version of this definition has been published meanwhile" in refused.text
+        for said in ("What was published meanwhile", "Water and wells", "Another title", "Publish as version 3"):
+            assert said in refused.text
+        document = await serving.store.load("programmes", code)
+        assert document
+        assert document["state"]["definition"]["sectors"][-1] == water
+        # The same answer under the same key; and after the look at both it may be published all the same.
+        assert (await http.post(PUBLISH, data=second)).status_code == 409
+        again = to_publish(refused)
+        assert again["base"] == "2"
+        assert (await http.post(PUBLISH, data=again)).status_code == 303
+        await serving.follows(code, 3)
+        # Whoever begins from a version that is no longer the newest sees that before anything is sent.
+        begun = await http.get(f"{CHECK}?code={code}")
+        assert 'name="base" value="3"' in begun.text
+        sent = {**held(begun), "base": "2", "text": yaml.safe_dump(theirs)}
+        looked = await http.post(CHECK, data=sent)
+        assert (looked.status_code, "begun from version 2; version 3 was published" in looked.text) == (200, True)
+        for strange in ("", "x", "99", "0", "-1"):
+            assert (await http.post(CHECK, data={**sent, "base": strange})).status_code == 200
+
+
+async def test_a_program_names_the_version_that_it_began_from(office: Office) -> None:
+    serving, code = office.serving, "of-a-program"
+    base = changed(code=code)
+
+    async def publish(title: str, **how: Any) -> httpx.Response:
+        said = {"definition": {**base, "title": {"en": title}}, **how.pop("said", {})}
+        return await serving.post("/programmes", "administrator", said, **how)
+
+    assert (await publish("One", said={"base_version": 1})).json()["rule"] == "definition_changed"
+    assert (await publish("One", said={"base_version": 0})).status_code == 201
+    assert (await publish("Other", said={"base_version": 0})).status_code == 409
+    two = await publish("Two", said={"base_version": 1}, key="k")
+    assert (two.status_code, two.json()["version"]) == (201, 2)
+    again = await publish("Two", said={"base_version": 1}, key="k")
+    assert (again.status_code, again.json()["version"]) == (200, 2)
+    late = await publish("Three", said={"base_version": 1})
+    assert (late.status_code, late.json()["errors"]) == (
+        409,
+        [{"pointer": "/base_version", "rule": "definition_changed"}],
+    )
+    # What says the same as what stands changes nothing, whatever it was made from.
+    assert (await publish("Two", said={"base_version": 1})).json()["version"] == 2
+    # By the version of the document, as of every other one.
+    etag = (await serving.get(f"/programmes/{code}", "administrator")).headers["etag"]
+    assert (await publish("Three", if_match='"1"')).status_code == 412
+    assert (await publish("Three", if_match=etag)).json()["version"] == 3
+    for wrong in (-1, "one", 1.5):
+        assert (await publish("Four", said={"base_version": wrong})).status_code == 422
 
 
 async def test_what_is_wrong_is_said_at_its_line_and_what_was_typed_stays(office: Office) -> None:
@@ -139,3 +212,16 @@ async def test_every_link_of_a_programme_s_page_leads_somewhere(office: Office) 
         links = re.findall(r'href="(/registration/[^"]*)"', page.text)
         assert PAGE in links
         assert [one for one in links if (await http.get(one)).status_code != 200] == []
+
+
+async def test_each_reader_finds_the_texts_in_the_own_language_and_all_of_them_below(office: Office) -> None:
+    every = await office.http.get(f"{PAGE}?lang=ar")
+    assert f'<bdi lang="en">{DEFINITION["title"]["en"]}</bdi>' in every.text, "a language that is missing is marked"
+    text = json.dumps(changed(code="of-two")).replace('{"en": "', '{"fr": "à la française", "en": "')
+    await office.serving.publish(json.loads(text))
+    page = await office.http.get("/registration/programmes/of-two/definition?lang=fr")
+    assert "<h1>à la française</h1>" in page.text
+    cells = re.findall(r'<td data-label="[^"]*" lang="(..)" dir="auto">([^<]+)</td>', page.text)
+    assert ("en", DEFINITION["offices"][0]["name"]["en"]) in cells
+    assert [one for one, _ in cells] == ["en", "fr"] * (len(cells) // 2)
+    assert len(cells) == 2 * text.count('{"fr": "')

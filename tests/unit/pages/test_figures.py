@@ -115,7 +115,7 @@ def cells(page: httpx.Response) -> list[str]:
 def words(answer: Any, unit: str) -> str:
     """What a page is to say of the answer of the JSON edge."""
     if answer["value"] is None:
-        return "Withheld" if answer.get("withheld") == "below_threshold" else "No data yet"
+        return "Withheld, or none yet" if answer.get("withheld") == "below_threshold" else "No data yet"
     return f"{answer['value']}%" if unit == "percent" else str(answer["value"])
 
 
@@ -200,7 +200,7 @@ async def test_the_service_s_own_address_leads_to_the_figures_with_what_was_aske
 
 async def test_withheld_and_no_data_are_said_apart_and_a_small_figure_stands_nowhere(town: Town) -> None:
     page = await town.page(f"/{PROGRAMME}/returns?lang=en", "evaluator")
-    assert cells(page) == ["25", "22", "Withheld", "25"]
+    assert cells(page) == ["25", "22", "Withheld, or none yet", "25"]
     nothing = await town.page(f"/{PROGRAMME}/women_share?office=bogota", "administrator")
     assert set(cells(nothing)) == {"No data yet"}
     file = await town.page(f"/{PROGRAMME}/returns/table.csv", "evaluator")

@@ -57,7 +57,14 @@ async def test_a_record_that_waits_is_shown_tried_again_and_given_up_once(office
         page = await http.get(PAGE)
         assert SUBJECT in page.text
         assert TOPIC in page.text
-        csrf = held(page)["csrf"]
+        assert "No event of this kind is known here" in page.text
+        for language, said in (("fr", "Aucun événement de ce type"), ("ar", "لا يُعرف هنا حدث من هذا النوع")):
+            other = (await http.get(f"{PAGE}?lang={language}")).text
+            assert said in other
+            # The settings of each piece of software alone have names of their own.
+            words = other.partition("</main>")[0].rpartition("<h2>")[0]
+            assert not re.search(r"code:|unsent|outbox_age|caught_up|>True<|>False<", words)
+        csrf = held(await http.get(f"{PAGE}?lang=en"))["csrf"]
         again = await http.post(f"{PAGE}/{SUBJECT}/replay", data={"csrf": csrf})
         assert (again.status_code, again.headers["location"]) == (303, f"{PAGE}?done=replay")
         drop = page.text.partition(f'action="{PAGE}/{SUBJECT}/drop"')[2].partition("</form>")[0]

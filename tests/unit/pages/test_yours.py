@@ -53,12 +53,28 @@ async def test_an_expert_sees_where_the_own_case_stands_and_what_to_do_when_it_i
         assert "Being checked" in page[address]
         assert "Waits for</dt><dd>Programme office" in page[address]
         assert 'class="button"' not in page[address]
-        asked = {"items": ["diploma"]}
+        asked = {"items": ["diploma"], "note": "A copy will do"}
         assert (await office.serving.post(f"/experts/{expert}/request-info", "officer", asked)).status_code == 200
         page = cards((await http.get(TODAY)).text)
         assert next(iter(page)) == address
         assert "Waits for</dt><dd>You" in page[address]
         assert f'class="button" href="{address}/provide-info"' in page[address]
+        # Asked for, and answered, on one page: what, in whose words, and the way to files.
+        for page_of_it in (address, f"{address}/provide-info"):
+            text = (await http.get(page_of_it)).text
+            asks = text[text.index("What is asked") :]
+            assert re.search(r"<dd>\s*Diploma", asks), page_of_it
+            assert "A copy will do" in asks, page_of_it
+            assert f'href="{address}/files"' in asks, page_of_it
+        form = (await http.get(f"{address}/provide-info")).text
+        given = registration()["person"]["attributes"]
+        assert re.search(rf'value="{given["nationality"]}" selected', form), "it begins with what is recorded"
+        person = (await office.serving.get(f"/experts/{expert}", "expert", subject="hers")).json()["person"]
+        again = (await http.get(f"/registration/persons/{person}/correct-profile")).text
+        assert re.search(rf'value="{given["nationality"]}" selected', again)
+        for back, there in (("/matching/vacancies", True), ("//elsewhere.example", False), ("https:x", False)):
+            form = (await http.get(f"{address}/provide-info", params={"back": back})).text
+            assert (f'name="back" value="{back}"' in form) is there
     async with office.browser("expert", account=office.serving.account("another")) as stranger:
         assert expert[:8] not in (await stranger.get(TODAY)).text
 

@@ -66,6 +66,16 @@ def _is_drawn_so(pdf: bytes, said: str) -> bool:
     return lefts == sorted(lefts) and all(runs_left_to_right(pdf, part) for part in parts)
 
 
+def test_a_number_alone_stands_where_other_values_begin() -> None:
+    """A run of the other direction that is all there is would turn its line (findings/typst-lone-run-...)."""
+    said = "2026-03-04"
+    alone, beside = (
+        drawn(set_now(paper("ar", rows=[row(runs_of("Field"), runs_of(Markup(text).format(reference(said))))])), said)
+        for text in ("{}", "{} من")
+    )
+    assert alone[0] == pytest.approx(beside[0], abs=1)
+
+
 def test_what_reads_like_markup_is_text() -> None:
     typed = '#import "x" $a$ *b* <label> @ref \\ `raw` // no'
     found = text_of(set_now(paper(rows=rows(typed), named=paragraphs_of(typed))))

@@ -12,10 +12,10 @@ from shared.programmes.loader import FileRefused, lint, load_definition
 
 DEPLOY = Path(__file__).parents[3] / "deploy/programmes"
 TEXT = (DEPLOY / "trqn-1.yaml").read_text()
-OFFICE = "{code: the-hague, name: {en: The Hague}, country: NL,"
+OFFICE = "{code: the-hague, name: {en: The Hague, fr: La Haye, ar: لاهاي}, country: NL,"
 TRAINED = """indicators:
   - code: trained
-    name: {en: Trainings}
+    name: {en: Trainings, fr: Formations, ar: الدورات}
     unit: trainings
     measure: count
     facts: {kinds: [training_held]}
@@ -36,10 +36,10 @@ def test_nothing_in_the_projects_own_definitions_is_doubted(file: Path) -> None:
         ("    starts: 2006-04-01", "    starts: 2006-03-01", "/periods/0/starts", "period_outside"),
         ("    ends: 2008-07-01", "    ends: 2008-09-01", "/periods/1/ends", "period_outside"),
         (OFFICE, OFFICE.replace("NL", "CH"), "/offices/0/country", "office_elsewhere"),
-        ("name: {en: Health}", "name: {en: Education and Training}", "/sectors/1/name/en", "repeated_name"),
+        ("en: Health,", "en: Education and Training,", "/sectors/1/name/en", "repeated_name"),
         (
-            "name: {en: Private enterprise}",
-            "name: {en: public institution}",
+            "en: Private enterprise,",
+            "en: public institution,",
             "/placement/host_types/1/name/en",
             "repeated_name",
         ),

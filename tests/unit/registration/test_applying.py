@@ -16,6 +16,7 @@ from deploy.generate import InMemory
 from services.registration.store import DRAFTS, EXPERTS, READERS
 from shared.audit.segments import READINGS
 from shared.cases.transfers import ACCEPT, ASK
+from shared.contracts.registration.persons import PURPOSES
 from shared.intake.submissions import SUBMISSIONS
 from tests.unit.pages.test_cases import held as held_by
 from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
@@ -33,6 +34,12 @@ LEVEL = "/person/attributes/languages/0/level"
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
+    async for one in open_to_applications():
+        yield one
+
+
+async def open_to_applications() -> AsyncIterator[Town]:
+    """A system whose clock stands in the days of a programme that is published."""
     async for one in town_of(InMemory()):
         one.clock.instant = datetime.fromisoformat("2007-03-01T12:00:00+00:00")
         definition = json.dumps(published())
@@ -91,6 +98,8 @@ async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(tow
         checked = await browser.get(f"{APPLICATION}/check")
         for words in ("Qzcanary", "Netherlands", "1985"):
             assert words in checked.text
+        consents = re.findall(r"<dd><span[^>]*>(Given|Not given)<", checked.text)
+        assert consents == ["Given", *["Not given"] * (len(PURPOSES) - 1)], "one that is not given is an answer too"
         first, again = await sent(browser), await browser.post(f"{APPLICATION}/check", data={"csrf": hidden(checked)})
         assert (first.status_code, first.headers["location"]) == (303, f"{APPLICATION}/receipt")
         assert (again.status_code, again.headers["location"]) == (303, f"{APPLICATION}/receipt")

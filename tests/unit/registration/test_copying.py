@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +19,9 @@ from tests.unit.pages.test_cases import held
 from tests.unit.pages.test_yours import applied
 from tests.unit.registration.serving import Serving
 from tests.unit.registration.test_readings import Bureau
+
+# Of lists of the programme, as the person registered.
+CODES = (registration()["office"], *(str(registration()["person"]["attributes"].get(one)) for one in ("sector",)))
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,6 +61,11 @@ async def test_a_person_gets_all_that_is_recorded_and_it_is_written_down_uncount
         page = await http.post(f"/registration/persons/{person}/copy", data=held(asked))
         assert given["given_name"] in page.text
         assert "/matching/matches" in page.text
+        programme = DEFINITION["title"]["en"]
+        assert programme in page.text
+        assert re.search(r"proposed to host institutions[^<]*</dt><dd>Given<", page.text)
+        assert f">{DEFINITION['code']}<" not in page.text, "where there are words no code is shown"
+        assert [code for code in CODES if f"<dd>{code}</dd>" in page.text or f">{code}</bdi>" in page.text] == []
         file = await http.post(f"/registration/persons/{person}/copy", data={**held(asked), "file": "1"})
         assert file.headers["content-disposition"] == f'attachment; filename="{person}.json"'
         assert json.loads(file.text)["identifiers"]["given_name"] == given["given_name"]

@@ -65,6 +65,9 @@ class Desk(Bureau):
         headers = {"authorization": f"Bearer {self.serving.issuer.issue('officer', 'kabul')}"}
         return await self.serving.client.head(f"/v1{self.path(expert, file)}", headers=headers)
 
+    async def removed(self, expert: str, file: str) -> httpx.Response:
+        return await self.serving.post(f"{self.path(expert, file)}/remove", "officer")
+
     async def read(self, expert: str, file: str, role: Role = "officer", **how: Any) -> httpx.Response:  # type: ignore[override]
         body = how.pop("body", {"purpose": "screening"})
         return await self.serving.post(f"{self.path(expert, file)}/read", role, body, **how)
@@ -194,6 +197,13 @@ async def test_what_is_refused_leaves_nothing_and_says_its_rule(desk: Desk) -> N
     filing, clock = desk.serving.service.filing, desk.serving.clock
     await filing.fire(document)
     assert len((await desk.serving.get(desk.path(expert))).json()["files"]) == 1
+    assert (await desk.sent(expert, packed)).status_code == 422
+    (listed,) = (await desk.serving.get(desk.path(expert))).json()["files"]
+    assert listed["id"] != document["_id"], "what was refused gives way to the next file of the document"
+    assert [(await desk.removed(expert, listed["id"])).status_code for _ in range(2)] == [200, 200]
+    assert (await desk.serving.get(desk.path(expert))).json()["files"] == []
+    assert (await desk.sent(expert, packed)).status_code == 422
+    (listed,) = (await desk.serving.get(desk.path(expert))).json()["files"]
     clock.ahead = timedelta(days=1, minutes=1)
     try:
         await filing.fire(await desk.serving.store.load(FILES.name, listed["id"]))
@@ -217,6 +227,8 @@ async def test_a_programme_asks_for_so_many_of_each_and_for_nothing_else(desk: D
     for _ in range(3):
         assert (await desk.sent(expert, pdf())).status_code == 200
     assert (await desk.begun(expert, 10)).json()["rule"] == "files_too_many"
+    kept = (await desk.serving.get(desk.path(expert))).json()["files"][0]["id"]
+    assert (await desk.removed(expert, kept)).json()["rule"] == "file_is_kept"
     body = {"document": "poem", "media_type": PDF, "size": 10}
     answer = await desk.serving.post(desk.path(expert), "officer", body)
     assert answer.json()["rule"] == "document_not_asked"

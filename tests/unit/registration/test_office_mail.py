@@ -46,7 +46,7 @@ def test_every_template_of_an_office_is_of_one_kind() -> None:
     for notices in NOTICES.values():
         for one in (one for one in notices if one.to == "office"):
             kinds.setdefault(one.template, set()).add(one.kind)
-    assert len(kinds) == 15
+    assert len(kinds) == 16
     assert all(len(one) == 1 for one in kinds.values())
 
 

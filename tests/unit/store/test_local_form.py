@@ -1,21 +1,29 @@
-"""How the local store's file keeps documents: what it leaves out comes back; a file of another form is refused."""
+"""How the local store's file keeps documents: what it leaves out comes back; form 3 is lifted, another one refused."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.clock import RealRuntime
-from shared.errors import SettingsError
+from shared.errors import SettingsError, UniqueViolated
+from shared.store import former_form, local_statements
 from shared.store.collection import Collection, Index
 from shared.store.documents import USUAL, digest, new_document
 from shared.store.local import LocalStore
+from shared.store.packing import shipped_words
 from shared.store.port import Document
+from tests.contract import store_cases
+from tests.contract.store_cases import case, unsent
+from tests.store_files import rows_in
 
+# A store of `tests.contract.store_cases` as form 3 wrote it, by `iterdump`.
+FORM_3 = Path(__file__).with_name("form_3.sql")
 CASES = Collection("cases", {"said": Index(lambda d: d["said"], lambda d: f"{d['said'][0]}\x1f{d['_id']}")})
 
 
@@ -69,6 +77,98 @@ async def test_what_was_usual_before_is_still_read(tmp_path: Path) -> None:
             await store.save("cases", given, 0)
         assert digest(await store.load("cases", "a") or {}) == digest(CASES.indexed(given))
         await store.stop()
+    runtime.close()
+
+
+@pytest.fixture
+def of_form_3(tmp_path: Path) -> Path:
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(FORM_3.read_text())
+    return path
+
+
+def id_of(number: int) -> str:
+    return f"{number:08x}-1111-5222-8333-44444444{number:04x}"
+
+
+async def test_a_file_of_form_3_is_lifted(of_form_3: Path) -> None:
+    runtime = RealRuntime()
+    tags, timed = ["a", "kabul\x1f" + "ab" * 32, "Ünder"], "2026-11-29T17:05:37.271382Z"
+    given = [
+        case("plain", office="kabul", tags=tags, numbers=["X1"], text='Zwölf Ärzte "said"\\n'),
+        case(id_of(1), office="kabul", tags=[id_of(2), id_of(1)], numbers=[id_of(3)]),
+        unsent(id_of(4), office="dili"),
+        case("0f" * 32, 2, office="dili", letter=None, answer="yes", tags=["y"]),
+        {**new_document(id_of(5)), "version": 1, "at": timed, "timed": True, "next_at": timed, "office": "kabul"},
+    ]
+    wanted = {document["_id"]: store_cases.CASES.indexed(document) for document in given}
+    # The second time it is opened as what it was made.
+    for _ in range(2):
+        store = LocalStore(of_form_3, store_cases.COLLECTIONS, runtime)
+        await store.start()
+        assert {document["_id"]: document async for document in store.scan("cases")} == wanted
+        assert await store.load("others", "plain") == store_cases.OTHERS.indexed(case("plain", tags=["a"]))
+        for index in ("office", "tag", "outbox", "timer"):
+            for equals in {e for document in wanted.values() for e in document["ix"].get(index, {"e": ()})["e"]}:
+                holds = [d for d in wanted.values() if equals in d["ix"].get(index, {"e": ()})["e"]]
+                holds.sort(key=lambda d, index=index: d["ix"][index]["o"])  # type: ignore[misc]
+                assert await store.find("cases", index, equals) == holds
+        await store.stop()
+    await store.start()
+    with pytest.raises(UniqueViolated):
+        await store.save("cases", case("another", numbers=[id_of(3)]), 0)
+    assert await store.sent("cases", id_of(4), 1)
+    await store.save("cases", case("plain", 2), 1)
+    assert await store.count("cases", "outbox", "pending") == 0
+    assert [await store.count("cases", "tag", tag) for tag in tags] == [0, 0, 0]
+    await store.save("cases", case("another", numbers=["X1"]), 0)
+    await store.stop()
+    runtime.close()
+
+
+async def test_a_lift_that_does_not_end_leaves_the_file_as_it_was(
+    of_form_3: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, whole_lift = RealRuntime(), former_form.LIFTS[3]
+
+    def cut_off(connection: sqlite3.Connection) -> None:
+        whole_lift(connection)
+        raise sqlite3.OperationalError("disk full")
+
+    monkeypatch.setattr(former_form, "LIFTS", {3: cut_off})
+    with pytest.raises(SettingsError, match="cannot be used"):
+        await LocalStore(of_form_3, store_cases.COLLECTIONS, runtime).start()
+    with closing(sqlite3.connect(of_form_3)) as connection:
+        assert "\n".join(["PRAGMA user_version=3;", *connection.iterdump(), ""]) == FORM_3.read_text()
+    runtime.close()
+
+
+async def test_rows_of_an_earlier_dictionary_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, runtime = tmp_path / "store.sqlite", RealRuntime()
+    for turn, words in enumerate((b"another dictionary: office, kabul" * 8, shipped_words())):
+        monkeypatch.setattr(local_statements, "shipped_words", lambda words=words: words)
+        store = LocalStore(path, [CASES], runtime)
+        await store.start()
+        await store.save("cases", document(str(turn), office="kabul"), 0)
+        for id in map(str, range(turn + 1)):
+            assert await store.load("cases", id) == CASES.indexed(document(id, office="kabul"))
+        await store.stop()
+    assert [len(row.words) for row in rows_in(path)] == [33 * 8, len(shipped_words())]
+    runtime.close()
+
+
+async def test_a_document_is_packed_by_what_many_have_in_common(tmp_path: Path) -> None:
+    path, runtime = tmp_path / "store.sqlite", RealRuntime()
+    store = LocalStore(path, [CASES], runtime)
+    await store.start()
+    state = {"person": id_of(1), "programme": "trqn-1", "programme_version": 1, "office": "kabul", "channel": "self"}
+    state |= {"registered_at": "2031-05-07T09:00:00.000000Z", "status": "screening", "items": [], "criteria": []}
+    await store.save("cases", document(id_of(2), state=state, last_recorded_at="2031-05-07T09:00:00.000000Z"), 0)
+    (row,) = rows_in(path)
+    # Ids, times and codes are what it is about.
+    assert len(row.packed) < len(row.text) / 3
+    await store.stop()
     runtime.close()
 
 

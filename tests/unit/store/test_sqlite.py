@@ -55,6 +55,24 @@ async def test_a_job_that_raises_is_undone_alone(file: GroupCommit) -> None:
     assert stored(file) == [1, 2]
 
 
+async def test_one_that_wrote_before_it_raised_is_undone_and_the_others_are_done_once(file: GroupCommit) -> None:
+    def adding(connection: sqlite3.Connection) -> int:
+        connection.execute("INSERT INTO things VALUES ((SELECT count(*) FROM things), 'counted')")
+        return len(connection.execute("SELECT id FROM things").fetchall())
+
+    def reading(connection: sqlite3.Connection) -> None:
+        raise LookupError(str(connection.execute("SELECT count(*) FROM things").fetchone()[0]))
+
+    def writing(connection: sqlite3.Connection) -> None:
+        adding(connection)
+        raise KeyError("written")
+
+    works = (adding, reading, adding, writing, adding, reading)
+    answers = await asyncio.gather(*(file.submit(work) for work in works), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["1", "1", "2", "'written'", "3", "3"]
+    assert stored(file) == [0, 1, 2]
+
+
 async def test_jobs_run_in_the_order_of_submission(file: GroupCommit) -> None:
     order: list[int] = []
     await asyncio.gather(*(file.submit(lambda c, n=n: order.append(n)) for n in range(200)))  # type: ignore[misc]

@@ -205,11 +205,12 @@ async def small_service() -> Small:
     accounts = keys.accounts(DEVELOPMENT_ISSUER)
     tokens, cursor_key = token_verifier(keys, clock), keys.cursor_key("matching")
     digests, readers = Digests("matching", keys), Readers.of("matching", keys)
-    edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS), digests, readers)
+    definitions = Definitions(LocalLog(None, [PROGRAMMES], clock), clock)
+    edge = Edge("matching", clock, store, tokens, cursor_key, subjects_of, Policy(ROWS), digests, readers, definitions)
     kernel = Kernel("matching", store, _NoOutboxes(), clock)
     reasons: list[str] = []
     failure: list[Exception] = []
-    behind = Behind(kernel, Notes(keys, kernel), Definitions(LocalLog(None, [PROGRAMMES], clock), clock))
+    behind = Behind(kernel, Notes(keys, kernel), definitions)
     routers = [case_routes(_served(kernel, failure), behind), _echoing()]
     app = create_app(edge, title="Small", routers=routers, ready=lambda: reasons, backlog=_quiet)
     return Small(clock, store, kernel, DevelopmentIssuer(keys, clock), app, reasons, failure, persons, accounts)

@@ -8,13 +8,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
 
 from shared.contracts.iso_codes import country_codes, language_code, nationality_codes, state_codes
 from shared.contracts.occupations import occupation_codes
 from shared.web.pages import standard_names
-from shared.web.pages.formatting import Formats, name, reference, rounded, week_of
+from shared.web.pages.formatting import Formats, name, reference, rounded, text_in, week_of
 from shared.web.pages.languages import LANGUAGES
+from shared.web.pages.rendering import TEMPLATES
 from shared.web.pages.standard_names import Names
 from shared.zones import zone
 
@@ -184,3 +186,14 @@ def test_countries_are_in_the_order_of_the_language() -> None:
     assert french.index("EG") < french.index("AE") < french.index("EC")
     arabic = [code for code, _ in standard_names.countries("ar")]
     assert arabic.index("AR") < arabic.index("JO") < arabic.index("SN")
+
+
+def test_a_text_of_another_language_is_bare_where_marks_cannot_stand() -> None:
+    health = {"en": "Health & care", "fr": "Santé"}
+    assert text_in("fr", health) == "Santé"
+    other = text_in("ar", health)
+    assert other == "Health & care"
+    assert escape(other) == '<bdi lang="en">Health &amp; care</bdi>'
+    option = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True).get_template("options.html").module.option
+    assert option("health", other, True) == '\n<option value="health" lang="en" selected>Health &amp; care</option>\n'
+    assert option("health", text_in("fr", health), False) == '\n<option value="health">Santé</option>\n'

@@ -41,6 +41,10 @@ OPEN = {
     "/apply/{programme}",
     "/drafts",
     "/drafts/{code}",
+    # Whoever lost it has nothing but an address, to which alone a link goes; and a mail's own address ends reminders.
+    "/drafts/lost",
+    "/drafts/lost/asked",
+    "/drafts/reminders/{token}",
     "/application",
     "/application/check",
     "/application/download",

@@ -1,6 +1,21 @@
 "use strict";
 // Everything works without this file: it spares a reader a step where a browser runs it.
 
+// Pages leave out lists of countries, languages and occupations for a browser that fills them in from a file it keeps.
+document.cookie = `script=1; path=/; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+const choices = document.querySelectorAll("select[data-list]");
+const fill = (lists) => {
+  for (const one of choices) {
+    const [first, ...chosen] = one.options, known = lists[one.dataset.list];
+    const listed = known.map(([code, words]) => new Option(words, code, code === one.value, code === one.value));
+    // What was typed and is none of the list stays in sight.
+    const strange = chosen.filter((option) => !known.some(([code]) => code === option.value));
+    one.replaceChildren(first, ...listed, ...strange);
+    one.parentElement.querySelector("[data-whole]").remove();
+  }
+};
+if (choices.length) fetch(choices[0].dataset.lists).then((answer) => answer.json()).then(fill).catch(() => {});
+
 // What is wrong is told first to whoever hears or magnifies the page.
 const summary = document.querySelector(".problem[tabindex]");
 if (summary) summary.focus();

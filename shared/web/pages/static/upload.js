@@ -97,7 +97,8 @@ for (const form of document.querySelectorAll("form[data-begin]")) {
     for (const one of form.querySelectorAll("button, input[type=file]")) one.disabled = true;
     sending.show(0);
     const at = await sending.begin();
-    if (at && await sending.pieces(at)) { location.reload(); return; }
+    // This page may be the answer to a form that was refused, and would send that one again if it were loaded anew.
+    if (at && await sending.pieces(at)) { location.assign(form.dataset.begin); return; }
     // The form says in words why it was not taken.
     for (const one of form.querySelectorAll("button, input[type=file]")) one.disabled = false;
     form.submit();

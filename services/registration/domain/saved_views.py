@@ -1,0 +1,80 @@
+"""Lists that an officer saved under a name: what they are narrowed by, their columns and their order, as an address
+has them. A list of another service is saved the same way: nothing is known here of what it may be narrowed by, and its
+own page refuses what it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from shared.clock import derived_id
+from shared.contracts.base import Instant
+from shared.errors import Refusal
+from shared.texts import one_line
+
+SAVED_VIEWS = "saved-views"
+# Of one account, over all lists.
+VIEWS_AT_MOST = 60
+# Of so many accounts that share some with an office theirs are offered.
+SHARING_AT_MOST = 100
+TOO_MANY = "too_many_views"
+_PARAMETER = r"[a-z_]{1,40}=[A-Za-z0-9%._~+*-]{0,400}"
+# Where one stands in a list, and in which language it is read, is of the moment.
+_OF_THE_MOMENT = frozenset({"after", "lang"})
+
+
+def _lasting(query: str) -> str:
+    """In one order and without what is of the moment."""
+    return urlencode(sorted({(name, value) for name, value in parse_qsl(query) if name not in _OF_THE_MOMENT}))
+
+
+ListPath = Annotated[str, StringConstraints(pattern=r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$")]
+ViewName = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=80)]
+Narrowing = Annotated[
+    str,
+    StringConstraints(max_length=1_000, pattern=rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$"),
+    AfterValidator(_lasting),
+]
+
+
+class SavedView(BaseModel):
+    """`list`: the service and the name of its cases; `query`: of the list's address; `shared`: with the office."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    list: str
+    name: str
+    query: str
+    shared: bool
+    office: str | None
+    saved_at: Instant
+
+
+class SavedViews(BaseModel):
+    """All of one account, each under its name in its list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    views: tuple[SavedView, ...] = ()
+
+    def with_one(self, view: SavedView) -> SavedViews:
+        """One of the same name takes the other's place; what says the same stays as it was saved. Raises Refusal."""
+        standing = next((one for one in self.views if one.id == view.id), None)
+        if standing is not None and standing == view.model_copy(update={"saved_at": standing.saved_at}):
+            return self
+        others = tuple(one for one in self.views if one.id != view.id)
+        if len(others) >= VIEWS_AT_MOST:
+            raise Refusal(TOO_MANY, f"at most {VIEWS_AT_MOST} of one account; remove one first")
+        return SavedViews(views=(*others, view))
+
+    def without(self, id: str) -> SavedViews:
+        return SavedViews(views=tuple(one for one in self.views if one.id != id))
+
+
+def view_id(account: str, list: str, name: str) -> str:
+    """Names that differ in capitals alone are one."""
+    return derived_id("saved view", account, list, name.casefold())

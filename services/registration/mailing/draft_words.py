@@ -1,0 +1,70 @@
+"""What mails about an application say that was begun without an account: nothing of what was typed, and nobody's name.
+
+A reminder holds no code. The mail with a new link holds one, for that is what was asked for; it opens nothing by itself
+(docs/decisions/0062-a-way-back-by-mail.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from services.registration.domain.drafts import Reminder
+from services.registration.mailing.wording import REFERENCE_CHARACTERS, Words, closing, filled, plain
+from shared.web.pages.formatting import Formats
+from shared.web.pages.words import translations
+
+
+@dataclass(frozen=True)
+class About:
+    """Which draft, for whom. `zone`: of its office, in which instants are said."""
+
+    id: str
+    language: str
+    zone: tzinfo
+
+
+def of_reminder(about: About, reminder: Reminder, until: datetime, lost: str, stop: str) -> Words:
+    """`lost`, `stop`: the addresses at which a new link is asked for, and at which reminders end."""
+    _ = translations(about.language).gettext
+    if reminder == "closing":
+        subject = _("Your application is not sent yet")
+        said = _("The programme closes then, and nobody can apply any more. Go on with your link or your code.")
+    else:
+        subject = _("Your application will be deleted")
+        said = _("It was not sent, and nobody changed it for a while. Go on with your link or your code to keep it.")
+    lines = [*_head(about, subject, until), said, "", _("Ask for a new link if you lost it:"), lost]
+    lines += ["", _("No more reminders about this application:"), stop]
+    return _words(about, subject, lines)
+
+
+def of_link(about: About, link: str, until: datetime) -> Words:
+    """`link`: to the page that asks for one more thing which was typed; `until`: it opens the application till then."""
+    _ = translations(about.language).gettext
+    subject = _("The new link to your application")
+    lines = [
+        *_head(about, subject, until),
+        _("Somebody asked for a new link to an application in which this address was typed. It opens the application:"),
+        link,
+        "",
+        _("It asks for one thing that was typed there. Once it is used, the link from before opens nothing any more."),
+        _("If you did not ask for it, you need do nothing."),
+    ]
+    return _words(about, subject, lines)
+
+
+def _head(about: About, subject: str, until: datetime) -> list[str]:
+    _, formats = translations(about.language).gettext, Formats(about.language)
+    reference = plain(formats.reference(about.id[:REFERENCE_CHARACTERS]), about.language)
+    at = plain(formats.instant(until, about.zone), about.language)
+    return [
+        subject,
+        "",
+        filled(_("Reference: %(reference)s"), reference=reference),
+        filled(_("Until: %(until)s"), until=at),
+        "",
+    ]
+
+
+def _words(about: About, subject: str, lines: list[str]) -> Words:
+    return Words(subject, "\n".join([*lines, "", closing(about.language)]) + "\n")

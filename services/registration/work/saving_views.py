@@ -1,0 +1,91 @@
+"""Saved views as documents, one an account: found by the account, and by the offices with which some are shared."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+
+from services.registration.domain.saved_views import SHARING_AT_MOST, SavedView, SavedViews, view_id
+from services.registration.store import VIEWS
+from shared.clock import retrying
+from shared.errors import Conflict, Refusal
+from shared.identity.tokens import Principal
+from shared.replica import Replica
+from shared.store.documents import new_document
+from shared.store.port import Document
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A view that somebody may choose. `own`: it is theirs, so that they may remove it."""
+
+    view: SavedView
+    own: bool
+
+
+class SavingViews:
+    """What an officer saves, and what is offered to them: their own, and what colleagues share with their office."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
+
+    async def save(self, principal: Principal, list: str, name: str, query: str, *, shared: bool) -> SavedView:
+        """Raises Refusal `too_many_views`, and 403 for whoever shares without an office; Unavailable."""
+        if shared and principal.office is None:
+            raise Refusal("role_may_not", status=403)
+        view = SavedView(
+            id=view_id(principal.account, list, name),
+            list=list,
+            name=name,
+            query=query,
+            shared=shared,
+            office=principal.office,
+            saved_at=self._runtime.now(),
+        )
+        kept = await self._change(principal.account, lambda found: found.with_one(view))
+        return next(one for one in kept.views if one.id == view.id)
+
+    async def remove(self, principal: Principal, id: str) -> None:
+        """Nothing happens where the account has none such; another's is no other's to remove. Raises Unavailable."""
+        await self._change(principal.account, lambda found: found.without(id))
+
+    async def offered(self, principal: Principal, list: str | None = None) -> tuple[Offered, ...]:
+        """The own ones by name, then those of colleagues; of one list, or of all."""
+        own = _read(await self._store.load(VIEWS.name, principal.account)).views
+        theirs = [one async for one in self._shared(principal)]
+        found = [Offered(one, own=True) for one in _by_name(own)]
+        found += [Offered(one, own=False) for one in _by_name(theirs)]
+        return tuple(one for one in found if list in (None, one.view.list))
+
+    async def _shared(self, principal: Principal) -> AsyncIterator[SavedView]:
+        if principal.office is None:
+            return
+        for document in await self._store.find(VIEWS.name, "office", principal.office, limit=SHARING_AT_MOST):
+            if document["_id"] != principal.account:
+                for one in _read(document).views:
+                    if one.shared and one.office == principal.office:
+                        yield one
+
+    async def _change(self, account: str, change: Callable[[SavedViews], SavedViews]) -> SavedViews:
+        async def once() -> SavedViews:
+            document = await self._store.load(VIEWS.name, account) or new_document(account)
+            before = _read(document)
+            after = change(before)
+            if after != before:
+                await self._store.save(VIEWS.name, _written(document, after), document["version"])
+            return after
+
+        return await retrying(once, self._runtime, (Conflict,))
+
+
+def _by_name(views: Iterable[SavedView]) -> list[SavedView]:
+    return sorted(views, key=lambda one: (one.name.casefold(), one.id))
+
+
+def _read(document: Document | None) -> SavedViews:
+    return SavedViews.model_validate((document or {}).get("state") or {})
+
+
+def _written(document: Document, views: SavedViews) -> Document:
+    return {**document, "version": document["version"] + 1, "state": views.model_dump(mode="json")}

@@ -1,0 +1,100 @@
+"""Days and instants as people type them: day, month and year each in a field of its own, and a time beside them.
+
+The body has them as ISO 8601 writes them, as at the JSON edge. What is none is sent on as it was typed, and refused by
+the rule that refuses it there. A day in one field, in that form, is taken as well.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, tzinfo
+from functools import cache
+
+from babel import Locale
+
+from shared.clock import text_of
+from shared.zones import zone, zone_names
+
+# Below the pointer of the field. `zone`: in which the time is said, of an instant alone; the form holds it.
+DAY, MONTH, YEAR, TIME, ZONE = "day", "month", "year", "time", "zone"
+OF_A_DAY, OF_AN_INSTANT = (DAY, MONTH, YEAR), (DAY, MONTH, YEAR, TIME)
+# Of the languages of pages, and Arabic as it is written between the Mediterranean and Iraq.
+_MONTHS_OF = ("en", "fr", "ar", "ar_SY")
+_TIME = re.compile(r"([0-9]{1,2})(?:[:.hH]([0-9]{2}))?", re.ASCII)
+Values = Mapping[str, tuple[str, ...]]
+
+
+def latin(text: str) -> str:
+    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
+    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
+
+
+def said_in_parts(values: Values, pointer: str) -> str | None:
+    """What the parts of that field say, as the body has it; None where it has none, or nothing stands in them. Of an
+    instant without its time the day."""
+    typed = {name: values.get(f"{pointer}/{name}", ("",))[-1].strip() for name in OF_AN_INSTANT}
+    if not any(typed.values()):
+        return None
+    day = _day(*(latin(typed[name]) for name in OF_A_DAY))
+    if f"{pointer}/{ZONE}" not in values or (day and not typed[TIME]):
+        return day or _as_typed(typed, OF_A_DAY)
+    at = _instant(day, latin(typed[TIME]), values[f"{pointer}/{ZONE}"][-1]) if day else None
+    return at or _as_typed(typed, OF_AN_INSTANT)
+
+
+def without_parts(values: Values, pointer: str) -> dict[str, tuple[str, ...]]:
+    """Without what was typed in the parts of that field."""
+    parts = {f"{pointer}/{name}" for name in (*OF_AN_INSTANT, ZONE)}
+    return {name: said for name, said in values.items() if name not in parts}
+
+
+def part_shown(values: Values, pointer: str, part: str, own: tzinfo) -> str:
+    """What stands in one part: what was typed there, else that part of what one field says. `own`: the form's zone."""
+    if (typed := values.get(f"{pointer}/{part}")) is not None:
+        return typed[-1]
+    said = values.get(pointer, ("",))[-1]
+    try:
+        at = datetime.fromisoformat(said).astimezone(own) if "T" in said else None
+        day = at.date() if at is not None else date.fromisoformat(said)
+    except (ValueError, OverflowError):
+        # What is no day stands where it is seen.
+        return said if part == DAY else ""
+    parts = {DAY: str(day.day), MONTH: str(day.month), YEAR: str(day.year), TIME: f"{at:%H:%M}" if at else ""}
+    return parts[part]
+
+
+def _day(day: str, month: str, year: str) -> str | None:
+    """`YYYY-MM-DD`, whether or not the calendar has it, which the body's rule says; None for what is no such thing."""
+    month = _months().get(month.casefold(), month)
+    numbers = (year, month, day)
+    if len(year) != 4 or not all(one.isascii() and one.isdecimal() and len(one) <= 4 for one in numbers):
+        return None
+    return f"{year}-{int(month):02d}-{int(day):02d}"
+
+
+def _instant(day: str, time: str, named: str) -> str | None:
+    found = _TIME.fullmatch(time)
+    if found is None or named not in {"UTC", *zone_names()}:
+        return None
+    try:
+        local = datetime.fromisoformat(f"{day}T{int(found[1]):02d}:{found[2] or '00'}:00")
+        return text_of(local.replace(tzinfo=zone(named)).astimezone(UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _as_typed(typed: Mapping[str, str], parts: tuple[str, ...]) -> str:
+    return " ".join(typed[name] for name in parts if typed[name])
+
+
+@cache
+def _months() -> Mapping[str, str]:
+    """The number of a month by its names, long and short."""
+    found = dict[str, str]()
+    for language in _MONTHS_OF:
+        for names in Locale.parse(language).months["format"].values():
+            # One letter stands for several months.
+            found |= {name.casefold().rstrip("."): str(number) for number, name in names.items() if len(name) > 2}
+    return found

@@ -1,0 +1,227 @@
+"""What officers and hosts see before they decide: criteria and steps one by one, days, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.placement.app import build as build_placement
+from services.placement.store import COLLECTIONS as OF_PLACEMENT
+from services.placement.store import SHADOWS as SHADOWS_OF_PLACEMENT
+from services.registration.app import build
+from services.registration.domain.examples import DEFINITION
+from services.registration.store import COLLECTIONS, SHADOWS
+from shared.replica import stored
+from shared.web.pages.days import on_their_days
+from shared.web.pages.forms import Field, Posted
+from tests.integration.test_placement_http import PATH, confirmed, contracted, done
+from tests.integration.test_registration_http import registered
+from tests.unit.matching.facts import HOST, expert_id
+from tests.unit.matching.world import World, match_id
+from tests.unit.pages.test_cases import held, reader
+from tests.unit.registration.serving import Serving
+
+KABUL = ZoneInfo("Asia/Kabul")
+DAY = Field("/happened_at", "happened_at", "instant")
+
+
+def result(page: str) -> list[tuple[str, str]]:
+    """Of the table of what is decided by, each name with its result."""
+    table = page.partition('<table class="cards">')[2].partition("</table>")[0]
+    rows = re.findall(r'<th scope="row">(.*?)</th>.*?<span class="tag[^"]*">([^<]*)</span>', table, re.DOTALL)
+    return [(re.sub("<[^>]*>", "", name).strip(), said) for name, said in rows]
+
+
+@pytest.fixture
+async def placement() -> AsyncIterator[Serving]:
+    async with Serving("placement", stored(OF_PLACEMENT, SHADOWS_OF_PLACEMENT), build_placement) as serving:
+        yield serving
+
+
+async def test_each_criterion_stands_with_its_value_before_the_decision_and_after_it() -> None:
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        await serving.publish(DEFINITION)
+        expert, _ = await registered(serving)
+        path = f"/registration/experts/{expert}"
+        async with reader("registration", serving.service.app, serving.keys, serving.clock) as http:
+            form = await http.get(f"{path}/screen")
+            before = result(form.text)
+            told = (await serving.get(f"/experts/{expert}")).json()
+            assert "met_criteria" not in told or told["met_criteria"] == []
+            assert (await http.post(f"{path}/screen", data=held(form))).status_code == 303
+            page = (await http.get(path)).text
+        names = [one["name"]["en"] for one in DEFINITION["selection"]["eligibility"]]
+        assert sorted(name for name, _ in before) == sorted(names)
+        assert {said for _, said in before} == {"Met"}
+        assert result(page) == before
+        after = (await serving.get(f"/experts/{expert}")).json()
+        declared = {one["criterion"] for one in DEFINITION["selection"]["eligibility"]}
+        assert {one["criterion"] for one in after["met_criteria"]} == declared
+        assert all("actual" in one for one in after["met_criteria"])
+        # Whoever protects data sees neither what is required nor what was stated.
+        assert "met_criteria" not in (await serving.get(f"/experts/{expert}", "protection")).json()
+
+
+async def test_the_steps_that_are_missing_are_named_before_anybody_departs(placement: Serving) -> None:
+    day = await confirmed(placement)
+    await contracted(placement, day)
+    await done(placement, "complete-step", {"step": "insurance", **day.at(21)})
+    path = f"/placement{PATH}"
+    async with reader("placement", placement.service.app, placement.keys, placement.clock) as http:
+        page, form = (await http.get(path)).text, await http.get(f"{path}/depart")
+        refused = await http.post(f"{path}/depart", data=held(form))
+    steps = [("Pre-departure training", "Still to be done"), ("Insurance", "Done")]
+    assert [result(one) for one in (page, form.text, refused.text)] == [steps] * 3
+    assert refused.status_code == 409
+    # What would be refused is no button: what is still to be done stands first, and is the only full one.
+    assert re.findall(r'<a class="button" href="[^"]*/([a-z-]*)"', page) == ["complete-step"]
+    assert f'href="{path}/depart"' not in page
+    shut = re.sub("<[^>]*>", "", page.partition("What is not possible now")[2].partition("</details>")[0])
+    assert "Record the departure" in shut
+    assert (await placement.get(PATH)).json()["steps_missing"] == ["training"]
+    detail = (await placement.post(f"{PATH}/depart", "officer")).json()["detail"]
+    assert "training" in detail
+    assert "insurance" not in detail
+    # What happened says which step it was, to everybody who reads the case.
+    told = (await placement.get(f"{PATH}/timeline", "host", subject="college")).json()["items"]
+    assert [one.get("step") for one in told if one["fact"] == "PreparationStepCompleted"] == ["insurance"]
+    assert "Preparation step: Insurance" in re.sub("<[^>]*>", "", page)
+
+
+async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> None:
+    day = await confirmed(placement)
+    await contracted(placement, day)
+    for number, step in enumerate(("training", "insurance")):
+        await done(placement, "complete-step", {"step": step, **day.at(20 + number)})
+    await done(placement, "depart", day.at(99))
+    path, account = f"/placement{PATH}/confirm-arrival", placement.account("college")
+    app, keys, clock = placement.service.app, placement.keys, placement.clock
+    async with reader("placement", app, keys, clock, "host", account=account) as host:
+        form = await host.get(path)
+        assert 'name="/happened_at/day"' in form.text
+        sent = held(form)
+        early = await host.post(path, data={**sent, "/happened_at": day.date(98)})
+        assert early.status_code == 409
+        arrived = await host.post(path, data={**sent, "/happened_at": day.date(101)})
+        assert arrived.status_code == 303, arrived.text
+    told = (await placement.get(f"{PATH}/timeline")).json()["items"][0]
+    at = datetime.fromisoformat(told["at"]).astimezone(KABUL)
+    assert (told["fact"], at.date().isoformat(), "recorded_at" in told) == ("ReturnStarted", day.date(101), True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [
+        ("2026-03-01", "2026-03-01T19:29:59.999999Z"),
+        ("٢٠٢٦-٠٣-٠١", "2026-03-01T19:29:59.999999Z"),
+        ("2026-03-05", ""),
+        ("2026-03-06", "2026-03-06T19:29:59.999999Z"),
+        ("2026-03-01T10:00:00Z", "2026-03-01T10:00:00Z"),
+        ("9999-12-31", "9999-12-31"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_a_day_is_as_late_on_it_as_it_can_have_been_and_today_is_now(typed: str, becomes: str) -> None:
+    # In Kabul it is the fifth already.
+    now = datetime(2026, 3, 4, 20, tzinfo=UTC)
+    found = on_their_days((DAY,), Posted({DAY.pointer: (typed,)}), KABUL, now)
+    assert found.text(DAY.pointer) == becomes
+
+
+async def test_an_id_is_a_link_only_where_this_service_knows_that_its_reader_may_follow_it() -> None:
+    """A case of another service is led to by the part of the page that this service gives to the reader alone."""
+    async with World() as world:
+        assignment = await world.shortlisted(["ada", "bea", "cem"])
+        path = f"/matching/matches/{match_id(assignment, 'ada')}"
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            page, listed = (await officer.get(path)).text, (await officer.get("/matching/matches")).text
+    assert f'<a href="/matching/assignments/{assignment}">' in page
+    assert f'<a href="/matching/assignments/{assignment}">' in listed
+    assert re.findall(r'<a [^>]*href="/registration/(?!pass)', page + listed) == []
+    assert len(re.findall(r'<iframe class="part" src="/registration/(?:experts|persons|institutions)/', page)) == 3
+
+
+async def test_the_part_of_a_person_has_the_profile_that_somebody_is_chosen_by() -> None:
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        await serving.publish(DEFINITION)
+        _, person = await registered(serving)
+        how = (serving.service.app, serving.keys, serving.clock)
+        path = f"/registration/persons/{person}/part"
+        async with (
+            reader("registration", *how) as officer,
+            reader("registration", *how, office="sarajevo") as stranger,
+        ):
+            own, others = re.sub("<[^>]*>", " ", (await officer.get(path)).text), (await stranger.get(path)).text
+            newest = (await officer.get("/registration/persons?order=newest")).status_code
+            contact = (await officer.get(f"/registration/persons/{person}/set-contact")).text
+        assert all(label in own for label in ("Occupation", "Languages", "Sector", "experience"))
+        assert not any(label in own for label in ("Sex", "Nationality", "Year of birth"))
+        assert ("Occupation" in others, newest) == (False, 200)
+        # The form begins with how the person is written to now.
+        assert re.search(r'value="at_once" (checked|selected)', contact)
+
+
+@pytest.mark.parametrize("days", [0, 3])
+def test_a_day_of_a_fact_that_must_have_one_is_said(days: int) -> None:
+    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    required = Field("/happened_at", "happened_at", "instant", required=True)
+    typed = (now - timedelta(days=days)).date().isoformat()
+    found = on_their_days((required,), Posted({required.pointer: (typed,)}), UTC, now).text(required.pointer)
+    assert found.startswith(typed)
+    assert datetime.fromisoformat(found) <= now + timedelta(days=1 - min(days, 1))
+
+
+async def test_a_shortlist_is_chosen_from_those_who_are_open_to_the_office_and_a_reference_is_taken_too() -> None:
+    async with World() as world:
+        await world.others.host()
+        for place, name in enumerate(("ada", "bea", "cem")):
+            await world.others.expert(name, experience_years=12 - place)
+        await world.others.expert("far", office="tbilisi")
+        await world.run()
+        assignment = await world.assignment()
+        path = f"/matching/assignments/{assignment}/shortlist"
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            form = await officer.get(path)
+            offered = re.findall(
+                r'type="checkbox" name="/experts" value="([^"]*)"(?: checked)?> <span>([^<]*)<', form.text
+            )
+            # The best stands first; of another office nobody is named, and who is typed is chosen like the others.
+            assert [id for id, _ in offered] == [expert_id(name) for name in ("ada", "bea", "cem")]
+            assert [re.findall(r"Score: (\d+)", words) for _, words in offered] == [["100"]] * 3 or "Score" in offered[
+                0
+            ][1]
+            sent = {
+                **held(form),
+                "/experts": [expert_id("ada"), expert_id("bea")],
+                "/override_reason": "few_candidates",
+            }
+            wrong = await officer.post(path, data={**sent, "/experts": [expert_id("ada"), expert_id("far")]})
+            assert wrong.status_code == 409
+            assert f"{expert_id('far')[:8]}: " in wrong.text
+            assert re.search(rf'value="{expert_id("far")}" checked', wrong.text)
+            more = await officer.post(path, data={**sent, "more": "/experts"})
+            assert len(re.findall(r'name="/experts" value="[^"]*" checked', more.text)) == 2
+            done = await officer.post(path, data=sent)
+            assert done.status_code == 303, done.text
+        await world.run()
+        assert await world.states(assignment, "ada", "bea") == ["shortlisted", "shortlisted"]
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            again = (await officer.get(path)).text
+        assert re.findall(r'type="checkbox" name="/experts" value="([^"]*)"', again) == [expert_id("cem")]
+
+
+async def test_a_vacancy_says_what_kind_of_host_it_is_and_names_no_id_of_it() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.run()
+        assignment = await world.assignment()
+        how = ("matching", world.service.app, world.keys, world.clock)
+        async with reader(*how, "expert") as expert, reader(*how) as officer:
+            pages = [(await one.get(f"/matching/vacancies/{assignment}")).text for one in (expert, officer)]
+    assert [HOST[:8] in re.sub("<[^>]*>", "", page) for page in pages] == [False, False]
+    assert ["/registration/institutions/" in page for page in pages] == [False, True]
+    assert all("Public" in page for page in pages)

@@ -1,0 +1,366 @@
+"""An account is handed over by two people: who proposes, who answers with the code, and what nobody else learns."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from services.registration.app import Registration
+from services.registration.applying.opening import WRONG_AT_MOST
+from services.registration.domain.examples import DEFINITION, EXPERT
+from services.registration.domain.handover import PROPOSE, STANDS, WITHDRAW
+from services.registration.identifiers import LEFT
+from services.registration.store import COLLECTIONS, INSTITUTIONS, PERSONS, SHADOWS
+from shared.clock import derived_id
+from shared.identity.roles import Role
+from shared.messaging.reading import parse
+from shared.replica import stored
+from tests.unit.pages.test_cases import held
+from tests.unit.registration.posting import Box
+from tests.unit.registration.serving import Serving
+from tests.unit.registration.test_readings import Bureau
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+WHY = {"host": "contact_left", "expert": "applied_for_another"}
+CASES = {"host": "institutions", "expert": "persons"}
+BOTH = pytest.mark.parametrize("role", ["host", "expert"])
+
+
+class Bench(Bureau):
+    """Hosts and helpers who sign in for something, and what was written to whom."""
+
+    box: Box
+
+    async def case(self, role: Role, holder: str) -> str:
+        if role == "host":
+            return await self.institution(account=holder, email=f"{holder}@example.org")
+        body = copy.deepcopy(EXPERT)
+        body["person"] |= {"given_name": holder, "document": None, "email": f"{holder}@example.org"}
+        sent = await self.serving.post("/experts", "expert", body, subject=holder)
+        assert sent.status_code == 202, sent.text
+
+        async def stands() -> bool:
+            return await self.serving.store.load("experts", sent.json()["subject"]) is not None
+
+        await self.serving.eventually(stands)
+        document = await self.serving.store.load("experts", sent.json()["subject"])
+        assert document
+        return str(document["state"]["person"])
+
+    async def do(self, role: Role, id: str, verb: str, holder: str, **how: Any) -> httpx.Response:
+        body = how.pop("body", {"reason": WHY[role]} if verb == PROPOSE else {})
+        return await self.serving.post(f"/{CASES[role]}/{id}/{verb}", role, body, subject=holder, **how)
+
+    async def proposed(self, role: Role, holder: str) -> tuple[str, str]:
+        """A case, and the code under which its holder offers the account."""
+        id = await self.case(role, holder)
+        answer = await self.do(role, id, PROPOSE, holder)
+        assert answer.status_code == 200, answer.text
+        return id, (await self.seen(role, id, holder))["handover"]["code_for_the_other"]
+
+    async def seen(self, role: Role, id: str, who: str, **how: Any) -> dict[str, Any]:
+        answer = await self.serving.get(f"/{CASES.get(role, 'institutions')}/{id}", role, subject=who, **how)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def answer(self, how: str, role: Role, code: str, who: str, *, key: str | None = None, **said: Any) -> Any:
+        return await self.serving.post(f"/handovers/{how}", role, {"code": code, **said}, subject=who, key=key)
+
+    async def mails(self) -> list[tuple[str, str]]:
+        """Every mail that went out: to whom, and its subject line."""
+        await self.serving.quiet()
+        await self.serving.service.sending.sweep()
+        return [(mail.to, mail.subject) for mail in self.box.mails]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bench() -> AsyncIterator[Bench]:
+    box = Box()
+
+    def build(ports: Any, settings: Any) -> Registration:
+        return Registration(ports, settings, box)
+
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        one = Bench(serving)
+        one.box = box
+        await serving.publish(DEFINITION)
+        yield one
+        await one.http.aclose()
+
+
+def unknown(answer: httpx.Response) -> bool:
+    return (answer.status_code, answer.json()["rule"]) == (404, "handover_unknown")
+
+
+@BOTH
+async def test_with_both_consents_the_account_is_the_others(bench: Bench, role: Role) -> None:
+    holder, other = f"{role}-leaves", f"{role}-comes"
+    id, code = await bench.proposed(role, holder)
+    # Before the answer nothing of the case is the other's, and the code tells what is needed to decide.
+    assert (await bench.serving.get(f"/{CASES[role]}/{id}", role, subject=other)).status_code == 404
+    found = (await bench.answer("find", role, code.lower().replace("-", " "), other)).json()
+    assert set(found) == {"case", "name", "reason", "ends_at"}
+    assert (found["case"], found["reason"]) == (CASES[role], WHY[role])
+    assert (found["name"] is None) == (role == "expert")
+    assert (f"{holder}@example.org", "Your account was offered to another person") in await bench.mails()
+    address = f"{other}@example.org"
+    accepted = await bench.answer("accept", role, code, other, key="k", email=address)
+    assert accepted.json() == {"case": CASES[role], "id": id}
+    again = await bench.answer("accept", role, code, other, key="k", email=address)
+    assert (again.status_code, again.json()) == (200, accepted.json())
+    assert (await bench.answer("accept", role, code, other, key="k")).status_code == 422
+    assert unknown(await bench.answer("accept", role, code, other, key="another"))
+    assert (await bench.seen(role, id, other))["id"] == id
+    assert (await bench.serving.get(f"/{CASES[role]}/{id}", role, subject=holder)).status_code == 404
+    document = await bench.serving.store.load(CASES[role], id)
+    assert document
+    assert document["state"]["account"] == bench.serving.account(other)
+    assert {document["private"]["handover"][one] for one in ("proposed_by", "accepted_by")} == {
+        bench.serving.account(one) for one in (holder, other)
+    }
+    # One mail tells who left, another who came; what was said before goes to nobody but whoever said it.
+    told = await bench.mails()
+    assert (f"{holder}@example.org", "You have handed your account over to another person") in told
+    assert (address, "Another account now stands for you or your institution") in told
+    left = next(mail for mail in bench.box.mails if mail.subject.startswith("You have handed"))
+    assert f"/{id}" not in left.text
+    timeline = (await bench.serving.get(f"/{CASES[role]}/{id}/timeline")).json()["items"]
+    kind = "Institution" if role == "host" else "Person"
+    assert [(one["fact"], one["by"]) for one in timeline[:2]] == [
+        (f"{kind}AccountAssigned", role),
+        (f"{kind}HandoverProposed", role),
+    ]
+
+
+@BOTH
+async def test_a_proposal_that_ended_is_answered_by_nobody(bench: Bench, role: Role) -> None:
+    holder, other = f"{role}-stays", f"{role}-asked"
+    id, first = await bench.proposed(role, holder)
+    assert (await bench.do(role, id, PROPOSE, holder)).json()["rule"] == "handover_proposed"
+    assert (await bench.do(role, id, WITHDRAW, holder)).status_code == 200
+    assert unknown(await bench.answer("find", role, first, other))
+    assert (await bench.do(role, id, WITHDRAW, holder)).json()["rule"] == "handover_not_proposed"
+    answer = await bench.do(role, id, PROPOSE, holder, key="again")
+    second = (await bench.seen(role, id, holder))["handover"]["code_for_the_other"]
+    assert answer.status_code == 200
+    # The same request twice is one proposal, under one code.
+    assert (await bench.do(role, id, PROPOSE, holder, key="again")).headers["etag"] == answer.headers["etag"]
+    assert (await bench.seen(role, id, holder))["handover"]["code_for_the_other"] == second != first
+    assert unknown(await bench.answer("accept", role, first, other))
+    declined = await bench.answer("decline", role, second, other, key="no", reason="not_meant")
+    assert declined.json() == {"case": CASES[role], "id": None}
+    assert (await bench.answer("decline", role, second, other, key="no", reason="not_meant")).status_code == 200
+    assert unknown(await bench.answer("accept", role, second, other))
+    assert "handover" not in await bench.seen(role, id, holder)
+    told = await bench.mails()
+    assert (f"{holder}@example.org", "The other person does not take your account over") in told
+    for wrong in ({}, {"reason": "because"}, {"reason": "not_meant", "note": "x"}):
+        assert (await bench.answer("decline", role, second, other, **wrong)).status_code == 422
+
+
+@BOTH
+async def test_it_lapses_by_itself(bench: Bench, role: Role) -> None:
+    holder = f"{role}-waits"
+    id, code = await bench.proposed(role, holder)
+    try:
+        bench.serving.clock.ahead += STANDS
+        # Whether or not the clock has fired by now.
+        assert unknown(await bench.answer("accept", role, code, f"{role}-late"))
+
+        async def over() -> bool:
+            return "handover" not in await bench.seen(role, id, holder)
+
+        await bench.serving.eventually(over)
+        assert (f"{holder}@example.org", "Nobody took your account over in time") in await bench.mails()
+        assert (await bench.do(role, id, PROPOSE, holder)).status_code == 200
+    finally:
+        bench.serving.clock.ahead -= STANDS
+
+
+@BOTH
+async def test_an_officer_ends_it_by_what_the_office_does_itself(bench: Bench, role: Role) -> None:
+    holder, other = f"{role}-meanwhile", f"{role}-too-late"
+    id, code = await bench.proposed(role, holder)
+    seen = (await bench.serving.get(f"/{CASES[role]}/{id}")).json()
+    assert (seen["handover"]["reason"], "code_for_the_other" in seen["handover"]) == (WHY[role], False)
+    assert (WITHDRAW in seen["open"], PROPOSE in seen["open"]) == (True, False)
+    reason = "contact_left" if role == "host" else "sign_in_lost"
+    said = {"account": f"{role}-by-office", "reason": reason}
+    assert (await bench.do(role, id, "assign-account", "", body=said)).status_code == 403
+    path = f"/{CASES[role]}/{id}"
+    assert (await bench.serving.post(f"{path}/assign-account", "officer", said)).status_code == 200
+    assert unknown(await bench.answer("accept", role, code, other))
+    # Whoever the office named offers it anew, and the office withdraws that.
+    new = f"{role}-by-office"
+    assert (await bench.do(role, id, PROPOSE, new)).status_code == 200
+    code = (await bench.seen(role, id, new))["handover"]["code_for_the_other"]
+    assert (await bench.serving.post(f"{path}/{PROPOSE}", "officer", {"reason": reason})).status_code == 403
+    assert (await bench.serving.post(f"{path}/{WITHDRAW}", "officer", {})).status_code == 200
+    assert unknown(await bench.answer("accept", role, code, other))
+    subjects = [subject for _, subject in await bench.mails()]
+    assert "The office has ended the handover of your account" in subjects
+
+
+async def test_a_code_tells_nothing_to_whoever_it_was_not_meant_for(bench: Bench) -> None:
+    _, code = await bench.proposed("host", "host-of-roles")
+    nobody = await bench.answer("find", "host", "7K2M-QX9D-4WTN", "anybody")
+    for strange in (
+        await bench.answer("find", "expert", code, "anybody"),
+        await bench.answer("find", "host", "not a code", "anybody"),
+        await bench.answer("accept", "expert", code, "anybody"),
+    ):
+        assert {**strange.json(), "instance": ""} == {**nobody.json(), "instance": ""}
+        assert unknown(strange)
+    for role in ("officer", "evaluator", "protection", "administrator"):
+        assert (await bench.answer("find", role, code, "")).status_code == 403  # type: ignore[arg-type]
+    for _ in range(WRONG_AT_MOST):
+        await bench.answer("find", "host", "7K2M-QX9D-4WTN", "guesser")
+    assert (await bench.answer("find", "host", code, "guesser")).status_code == 429
+    assert (await bench.answer("find", "host", code, "anybody")).status_code == 200
+
+
+@BOTH
+async def test_an_account_that_stands_for_another_one_takes_none_over(bench: Bench, role: Role) -> None:
+    id, code = await bench.proposed(role, f"{role}-full")
+    await bench.case(role, f"{role}-holds-one")
+    held_one = await bench.answer("accept", role, code, f"{role}-holds-one")
+    assert (held_one.status_code, held_one.json()["rule"]) == (409, "account_held_elsewhere")
+    own = await bench.answer("accept", role, code, f"{role}-full")
+    assert (own.status_code, own.json()["rule"]) == (409, "account_unchanged")
+    assert "handover" in await bench.seen(role, id, f"{role}-full")
+
+
+async def test_of_two_who_have_the_code_one_takes_the_account(bench: Bench) -> None:
+    id, code = await bench.proposed("host", "host-of-two")
+    first = await bench.answer("accept", "host", code, "first-of-two")
+    second = await bench.answer("accept", "host", code, "second-of-two")
+    assert (first.status_code, unknown(second)) == (200, True)
+    assert (await bench.seen("host", id, "first-of-two"))["id"] == id
+
+
+async def test_without_an_address_nobody_is_written_to_under_the_old_one(bench: Bench) -> None:
+    id, code = await bench.proposed("expert", "helper-leaves")
+    given = {"email": "helper-leaves@example.org", "often": "daily", "unwanted": ["progress"]}
+    assert (await bench.do("expert", id, "set-contact", "helper-leaves", body=given)).status_code == 200
+    assert (await bench.answer("accept", "expert", code, "owner-comes")).status_code == 200
+    document = await bench.serving.store.load(PERSONS.name, id)
+    assert document
+    private = document["private"]
+    assert ("wishes" in private, bool(private["sealed_email"]), bool(private[f"sealed_{LEFT}"])) == (False, False, True)
+    told = [subject for to, subject in await bench.mails() if to == "helper-leaves@example.org"]
+    assert "Another account now stands for you or your institution" not in told
+    assert "You have handed your account over to another person" in told
+
+
+async def test_consents_stand_as_they_were_and_erasure_ends_the_offer(bench: Bench) -> None:
+    serving = bench.serving
+    id, code = await bench.proposed("expert", "helper-of-erased")
+    withdrawn = await bench.do("expert", id, "withdraw-consent", "helper-of-erased", body={"purpose": "placement"})
+    assert withdrawn.status_code == 200
+    assert (await bench.answer("accept", "expert", code, "owner-of-erased")).status_code == 200
+    assert (await bench.seen("expert", id, "owner-of-erased"))["consents"]["placement"] == "withdrawn"
+    assert (await bench.do("expert", id, PROPOSE, "owner-of-erased")).status_code == 200
+    code = (await bench.seen("expert", id, "owner-of-erased"))["handover"]["code_for_the_other"]
+    erased = await serving.post(f"/persons/{id}/erase", "protection", {"reason": "own_request"})
+    assert erased.status_code == 200, erased.text
+    assert unknown(await bench.answer("accept", "expert", code, "somebody-else"))
+    document = await serving.store.load(PERSONS.name, id)
+    assert document
+    assert ("handover" in document["state"], "handover" in document["private"]) == (False, False)
+
+
+async def test_a_proposal_stands_in_the_way_of_no_correction(bench: Bench) -> None:
+    """What a host says of its account is no fact of the institution."""
+    id = await bench.case("host", "host-corrected")
+    path = f"/institutions/{id}"
+    assert (await bench.serving.post(f"{path}/assess", "officer", {})).status_code == 200
+    assert (await bench.do("host", id, PROPOSE, "host-corrected")).status_code == 200
+    last = (await bench.serving.get(path)).json()["last_fact"]
+    assert last["fact"] == "InstitutionAssessed"
+    taken = await bench.serving.post(f"{path}/take-back", "officer", {"reason": "wrong_case"})
+    assert (taken.status_code, taken.json()["state"]) == (200, "proposed"), taken.text
+    assert "handover" in await bench.seen("host", id, "host-corrected")
+
+
+async def test_a_closed_institution_is_handed_to_nobody(bench: Bench) -> None:
+    id, code = await bench.proposed("host", "host-closes")
+    closed = await bench.serving.post(f"/institutions/{id}/close", "officer", {"reason": "dissolved"})
+    assert closed.status_code == 200
+    assert unknown(await bench.answer("accept", "host", code, "too-late-for-closed"))
+
+
+async def test_nothing_of_it_leaves_by_a_topic_but_codes_and_ids(bench: Bench) -> None:
+    _, code = await bench.proposed("host", "host-on-the-log")
+    await bench.answer("accept", "host", code, "comes-on-the-log", email="comes@example.org")
+    await bench.serving.quiet()
+    records = await bench.serving.topic("registration.institutions")
+    assert any(isinstance(parse(one), tuple) for one in records)
+    for one in records:
+        assert code.encode() not in (one.value or b"")
+        assert b"example.org" not in (one.value or b"")
+    documents = [json.dumps(one) async for one in bench.serving.store.scan(INSTITUTIONS.name)]
+    assert all(code not in one and code.replace("-", "") not in one for one in documents)
+
+
+async def test_the_pages_show_the_code_and_take_the_answer(bench: Bench) -> None:
+    serving = bench.serving
+    id = await bench.case("host", "host-on-pages")
+    page = f"/registration/institutions/{id}"
+    async with bench.browser("host", None, account=serving.account("host-on-pages")) as holder:
+        form = await holder.get(f"{page}/{PROPOSE}")
+        sent = {**held(form), "/reason": "contact_left"}
+        for _ in range(2):
+            assert (await holder.post(f"{page}/{PROPOSE}", data=sent)).status_code == 303
+        shown = (await holder.get(page)).text
+        code = (await bench.seen("host", id, "host-on-pages"))["handover"]["code_for_the_other"]
+        assert code in shown
+    async with bench.browser("host", None, account=serving.account("comes-on-pages")) as other:
+        assert "/registration/handovers" in (await other.get("/registration/today")).text
+        asking = await other.get("/registration/handovers")
+        wrong = await other.post("/registration/handovers", data={**held(asking), "/code": "7K2M-QX9D-4WTN"})
+        assert (wrong.status_code, "No account is offered to you under this code" in wrong.text) == (404, True)
+        found = await other.post("/registration/handovers", data={**held(asking), "/code": code})
+        assert found.status_code == 200
+        assert id not in found.text
+        forms = re.findall(r'<form method="post" action="([^"]+)"', found.text)
+        forms = [one for one in forms if "/handovers/" in one]
+        assert [one.rpartition("/")[2] for one in forms] == ["accept", "decline"]
+        # The last form's hidden fields are those of declining, but for the key.
+        sent = {**held(found), "/email": "not an address"}
+        refused = await other.post(forms[0], data=sent)
+        assert (refused.status_code, "not an address" in refused.text) == (422, True)
+        accepted = await other.post(forms[0], data={**sent, "/email": ""})
+        assert (accepted.status_code, accepted.headers["location"]) == (303, page)
+        assert (await other.post(forms[0], data={**sent, "/email": ""})).status_code == 303
+        assert (await other.get(page)).status_code == 200
+    async with bench.browser("host", None, account=serving.account("host-on-pages")) as holder:
+        assert (await holder.get(page)).status_code == 404
+
+
+async def test_declined_on_its_page(bench: Bench) -> None:
+    _, code = await bench.proposed("expert", "helper-on-pages")
+    account = bench.serving.account("declines-on-pages")
+    for language, words in (("fr", "pas repris le compte"), ("ar", "لم تتولَّوا الحساب")):
+        async with bench.browser("expert", None, account=account, language=language) as other:
+            asking = await other.get("/registration/handovers")
+            found = await other.post("/registration/handovers", data={**held(asking), "/code": code})
+            if language == "fr":
+                sent = {**held(found), "/reason": "not_wanted"}
+            declined = await other.post("/registration/handovers/decline", data=sent)
+            assert (declined.status_code, words in declined.text) == (200, True)
+
+
+async def test_a_forged_form_answers_nothing(bench: Bench) -> None:
+    _, code = await bench.proposed("host", "host-forged")
+    async with bench.browser("host", None, account=derived_id("forger")) as other:
+        for path in ("", "/accept", "/decline"):
+            sent = {"/code": code, "idempotency-key": "k", "/reason": "not_wanted"}
+            assert (await other.post(f"/registration/handovers{path}", data=sent)).status_code == 403

@@ -1,0 +1,152 @@
+"""Saved views: kept by account, offered to the office where they are shared, and back to the list in one click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import ValidationError
+
+from services.registration.app import build
+from services.registration.domain import saved_views
+from services.registration.domain.saved_views import SavedView, SavedViews, view_id
+from services.registration.saved_views.api import ViewSaved
+from services.registration.store import COLLECTIONS, SHADOWS, VIEWS
+from shared.errors import Refusal
+from shared.replica import stored
+from tests.unit.pages.test_cases import INSTITUTION, Office, held
+from tests.unit.registration.serving import Serving
+
+LIST, PAGE = "registration/institutions", "/registration/saved-views"
+PART = f"{PAGE}/part?list={LIST}"
+
+
+def view(name: str, query: str = "status=proposed") -> SavedView:
+    id, at = view_id("account", LIST, name), datetime(2026, 3, 4, tzinfo=UTC)
+    return SavedView(id=id, list=LIST, name=name, query=query, shared=False, office="kabul", saved_at=at)
+
+
+def test_the_same_name_takes_the_others_place_and_the_same_view_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(saved_views, "VIEWS_AT_MOST", 2)
+    one = SavedViews().with_one(view("Waiting"))
+    later = view("Waiting").model_copy(update={"saved_at": datetime(2026, 3, 5, tzinfo=UTC)})
+    assert one.with_one(later) is one
+    replaced = one.with_one(view("WAITING", "status=partner"))
+    assert [(found.name, found.query) for found in replaced.views] == [("WAITING", "status=partner")]
+    two = replaced.with_one(view("Second"))
+    with pytest.raises(Refusal, match="too_many_views"):
+        two.with_one(view("Third"))
+    assert len(two.with_one(view("second", "")).views) == 2
+    assert two.without(view("Second").id) == replaced
+
+
+@pytest.mark.parametrize("query", ["<b>=1", "a=1&&b=2", "a", "a=" + "x" * 401, "a=%0d b"])
+def test_what_is_no_query_of_a_list_is_refused(query: str) -> None:
+    with pytest.raises(ValidationError):
+        ViewSaved(list=LIST, name="Waiting", query=query)
+
+
+def test_what_is_of_the_moment_is_not_kept_and_no_address_leads_elsewhere() -> None:
+    kept = ViewSaved(
+        list=LIST, name="  Waiting   long ", query="status=proposed&after=x.y&lang=ar&columns=name%2Ccountry"
+    )
+    assert (kept.name, kept.query) == ("Waiting long", "columns=name%2Ccountry&status=proposed")
+    for list in ("//evil.example", "monitoring/indicators", "registration/../x", "registration/experts?x"):
+        with pytest.raises(ValidationError):
+            ViewSaved(list=list, name="x")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office() -> AsyncIterator[Office]:
+    async with Serving("registration", stored(COLLECTIONS, SHADOWS), build) as serving:
+        one = Office(serving)
+        yield one
+        await one.http.aclose()
+
+
+def as_saved(page: str, **said: str) -> dict[str, str]:
+    """What the list's form of saved views holds, with what is typed in it."""
+    form = page.partition('action="/registration/saved-views"')[2].partition("</form>")[0]
+    hidden = dict(re.findall(r'type="hidden" name="([^"]*)" value="([^"]*)"', form))
+    return {**{name: unescape(value) for name, value in hidden.items()}, **said}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_officer_saves_a_list_and_chooses_it_again_in_one_click(office: Office) -> None:
+    await office.institution(office="dushanbe", name="Kolej", account="dushanbe@example.org")
+    ada, bea = office.serving.account("ada"), office.serving.account("bea")
+    narrowed = f"{INSTITUTION}?status=proposed&order=newest&columns=name&columns=country"
+    async with (
+        office.browser(office="dushanbe", account=ada) as http,
+        office.browser(office="dushanbe", account=bea) as colleague,
+        office.browser(office="naryn", account=office.serving.account("cem")) as stranger,
+    ):
+        page = (await http.get(narrowed)).text
+        labels = re.findall(r'<th scope="col">([^<]*)</th>', page)
+        assert [one for one in labels if one in ("Name", "Country", "Sector")] == ["Name", "Country"]
+        assert PART in unescape(page)
+        answer = await http.post(PAGE, data=as_saved(page, name="Ours <b>", shared="1"))
+        address = "/registration/institutions?columns=name%2Ccountry&order=newest&status=proposed"
+        assert (answer.status_code, answer.headers["location"]) == (303, address)
+        again = (await http.get(address)).text
+        assert re.findall(r'<th scope="col">([^<]*)</th>', again) == labels
+        assert "Kolej" in again
+        for reader, links in ((http, 1), (colleague, 1), (stranger, 0)):
+            part = (await reader.get(PART)).text
+            assert (
+                part.count(f'<a href="{address.replace("&", "&amp;")}" target="_top"><bdi>Ours &lt;b&gt;</bdi></a>')
+                == links
+            )
+            assert (await reader.get(f"{PAGE}/part?list=matching/matches")).text.count("<bdi>") == 0
+        # A colleague's is chosen, and removed by nobody else.
+        assert 'name="id"' not in (await colleague.get(PAGE)).text
+        form = held(await http.get(PAGE))
+        assert (await colleague.post(f"{PAGE}/remove", data={**form, "csrf": form["csrf"]})).status_code == 303
+        assert "Ours" in (await colleague.get(PART)).text
+        assert (await http.post(f"{PAGE}/remove", data=form)).status_code == 303
+        assert "Ours" not in (await http.get(PAGE)).text
+        file = (await http.get(f"{INSTITUTION}/list.csv?columns=name")).text
+        assert file.splitlines()[0].endswith("Reference,Status,Name")
+        assert (await http.get(f"{INSTITUTION}?columns=secret")).status_code == 422
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_name_that_is_refused_comes_back_with_what_was_sent(office: Office) -> None:
+    page = (await office.http.get(f"{INSTITUTION}?status=proposed")).text
+    answer = await office.http.post(PAGE, data=as_saved(page, name=" "))
+    assert (answer.status_code, "There is a problem" in answer.text) == (422, True)
+    assert 'name="query" value="status=proposed"' in answer.text
+    forged = await office.http.post(PAGE, data={**as_saved(page, name="x"), "csrf": ""})
+    assert forged.status_code == 403
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_programs_save_list_and_remove_and_say_all_that_is_kept(office: Office) -> None:
+    who: dict[str, Any] = {"office": "tbilisi", "subject": "dil"}
+    body = {"list": "matching/matches", "name": "Offers", "query": "status=offered", "shared": True}
+    first = await office.serving.post("/saved-views/save", "officer", body, **who)
+    again = await office.serving.post("/saved-views/save", "officer", body, **who)
+    assert (first.status_code, first.json()) == (200, again.json())
+    listed = (await office.serving.get("/saved-views", **who)).json()
+    assert listed["items"] == [first.json()]
+    assert first.json()["address"] == "/matching/matches?status=offered"
+    theirs = (await office.serving.get("/saved-views", office="tbilisi", subject="eli")).json()["items"]
+    assert theirs == [{**first.json(), "own": False}]
+    removed = {"id": first.json()["id"]}
+    assert (
+        await office.serving.post("/saved-views/remove", "officer", removed, office="tbilisi", subject="eli")
+    ).is_success
+    assert len((await office.serving.get("/saved-views", **who)).json()["items"]) == 1
+    for _ in range(2):
+        assert (await office.serving.post("/saved-views/remove", "officer", removed, **who)).json() == removed
+    stands = await office.serving.store.load(VIEWS.name, office.serving.account("dil"))
+    assert stands
+    assert stands["state"] == {"views": []}
+    assert (await office.serving.post("/saved-views/save", "host", body)).status_code == 403

@@ -1,0 +1,222 @@
+"""A new link by mail for whoever lost the one of an application, and reminders of one that was not sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from services.registration.applying.opening import LINKS_AT_MOST
+from services.registration.domain.drafts import CLOSING_NOTICE, KEPT
+from services.registration.store import DRAFTS, WAYS_BACK
+from services.registration.work.ways_back import LINKS_A_DAY
+from shared.audit.segments import READINGS
+from shared.errors import Unavailable
+from tests.unit.registration.posting import Box
+from tests.unit.registration.test_applying import (
+    APPLICATION,
+    PARTS,
+    begun,
+    documents,
+    kept,
+    open_to_applications,
+    published,
+)
+from tests.unit.registration.test_entrance import Town, enter, hidden
+
+LOST, OPEN = "/registration/drafts/lost", "/registration/drafts"
+ADDRESS = PARTS["contact"]["/person/email"]
+A_CODE = re.compile(r"/registration/drafts/([0-9A-Z-]{14})\b")
+
+
+@pytest.fixture
+async def box() -> Box:
+    return Box()
+
+
+@pytest.fixture
+async def town(box: Box, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    """With a letter box for a channel; what sends by itself waits longer than a test."""
+    monkeypatch.setattr("services.registration.app.channel_of", lambda _settings, _runtime: box)
+    monkeypatch.setattr("services.registration.work.draft_mail.EVERY_SECONDS", 3_600.0)
+    async for one in open_to_applications():
+        box.mails.clear()
+        yield one
+
+
+async def sweep(town: Town, **later: float) -> None:
+    # What is due now is found in the next instant.
+    town.clock.instant += timedelta(milliseconds=1, **later)
+    await town.services["registration"].ways_back.sweep()
+    await town.services["registration"].reminding.sweep()
+
+
+async def ask(town: Town, address: str = ADDRESS) -> httpx.Response:
+    async with town.browser() as browser:
+        return await browser.post(LOST, data={"email": address}, follow_redirects=True)
+
+
+def link_in(box: Box) -> str:
+    found = A_CODE.search(box.mails[-1].text)
+    assert found, box.mails[-1].text
+    return found[1]
+
+
+async def typed(town: Town, browser: httpx.AsyncClient, *, reminds: bool = False) -> str:
+    """The code of a draft with a name and an address."""
+    code = await begun(browser)
+    await kept(browser, "names", PARTS["names"])
+    await kept(browser, "contact", PARTS["contact"], **({"reminds": "yes"} if reminds else {}))
+    return code
+
+
+async def opens(town: Town, code: str, fact: str) -> int:
+    """What a device that has never seen the application is answered; 303 where it is let in."""
+    async with town.browser() as other:
+        return (await other.post(OPEN, data={"code": code, "fact": fact})).status_code
+
+
+async def test_a_new_link_goes_to_the_address_that_was_typed_and_the_old_one_lives_until_it_is_used(
+    town: Town, box: Box
+) -> None:
+    async with town.browser() as browser:
+        old = await typed(town, browser)
+        answer = await ask(town, ADDRESS.upper())
+        assert "on its way" in answer.text
+        assert box.mails == []
+        await sweep(town)
+        assert [mail.to for mail in box.mails] == [ADDRESS]
+        assert "Qzcanary" not in box.mails[0].text
+        new = link_in(box)
+        assert new != old
+        async with town.browser() as other:
+            assert "Qzcanary" not in (await other.get(f"{OPEN}/{new}")).text
+            assert "Qzcanary" not in (await other.post(OPEN, data={"code": new})).text
+        assert await opens(town, new, ADDRESS) == 422, "who reads the mail knows the address"
+        assert (await browser.get(APPLICATION)).status_code == 200
+        await kept(browser, "names", PARTS["names"])
+        assert await opens(town, new, "Qzcanary") == 303
+        assert (await browser.get(APPLICATION)).status_code == 303, "the browser that held the old one is out"
+        assert await opens(town, old, "Qzcanary") == 404
+        assert await opens(town, new, "Qzcanary") == 303, "the link that came is now the link"
+
+
+async def test_whoever_asks_reads_the_same_and_the_same_is_saved_whether_or_not_there_is_a_draft(
+    town: Town, box: Box
+) -> None:
+    async with town.browser() as browser:
+        await typed(town, browser)
+    known, unknown = await ask(town), await ask(town, "nobody@example.org")
+    assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
+    shapes = [
+        {name: sorted(one[name]) if isinstance(one[name], dict) else type(one[name]) for name in one if name != "ix"}
+        for one in await documents(town, WAYS_BACK.name)
+    ]
+    assert len(shapes) == 2
+    assert shapes[0] == shapes[1]
+    await sweep(town)
+    assert [mail.to for mail in box.mails] == [ADDRESS]
+    text = repr(await documents(town, WAYS_BACK.name))
+    assert ADDRESS not in text
+    assert all(not one["private"] for one in await documents(town, WAYS_BACK.name)), "the address is not kept"
+    assert (await ask(town, "no address")).status_code == 422
+
+
+async def test_one_address_gets_a_few_links_a_day_and_whoever_asks_more_reads_the_same(town: Town, box: Box) -> None:
+    async with town.browser() as browser:
+        await typed(town, browser)
+    answers = set()
+    for _ in range(LINKS_A_DAY + 2):
+        answers.add((await ask(town)).text)
+        await sweep(town)
+    assert len(answers) == 1
+    assert len(box.mails) == LINKS_A_DAY
+    codes = [found[1] for mail in box.mails if (found := A_CODE.search(mail.text))]
+    assert [await opens(town, code, "Qzcanary") for code in codes] == [404, 404, 303], "the last one alone opens"
+    await sweep(town, days=1)
+    await ask(town)
+    await sweep(town)
+    assert len(box.mails) == LINKS_A_DAY + 1
+    lines = [(await ask(town, f"somebody{number}@example.org")).status_code for number in range(LINKS_AT_MOST)]
+    assert (lines[0], lines[-1]) == (200, 429), "nor does one line ask for ever more of others"
+
+
+async def test_a_link_is_sent_once_more_after_a_failure_and_is_the_same(town: Town, box: Box) -> None:
+    async with town.browser() as browser:
+        await typed(town, browser, reminds=True)
+    await ask(town)
+    box.failing.append(Unavailable("mail"))
+    await sweep(town)
+    (first,) = [one["private"]["renewal"]["code"] for one in await documents(town, DRAFTS.name)]
+    assert box.mails == []
+    await sweep(town, minutes=3)
+    (second,) = [one["private"]["renewal"]["code"] for one in await documents(town, DRAFTS.name)]
+    assert (len(box.mails), first) == (1, second)
+    await sweep(town, days=4)
+    assert await opens(town, link_in(box), "Qzcanary") == 404, "it lasts three days"
+    await ask(town)
+    await sweep(town)
+    await given_by_the_office(town)
+    assert await opens(town, link_in(box), "Qzcanary") == 404, "the office's code ends it"
+    await sweep(town, days=21)
+    assert len(box.mails) == 3
+    town.clock.instant += KEPT
+    for document in await documents(town, DRAFTS.name):
+        await town.services["registration"].drafting.fire(document)
+    assert box.mails == [], "with the draft goes what a folder keeps of its mails"
+
+
+async def given_by_the_office(town: Town) -> None:
+    async with town.browser() as desk:
+        await enter(desk, "officer@kabul")
+        form = {"/programme": published()["code"], "/known_by": "email", "/said": ADDRESS}
+        page = await desk.get("/registration/lost-codes", follow_redirects=True)
+        found = await desk.post("/registration/lost-codes", data={"csrf": hidden(page), **form})
+        (draft,) = await documents(town, DRAFTS.name)
+        given = {"csrf": hidden(found), "idempotency-key": hidden(found, "idempotency-key"), "/reason": "code_lost"}
+        assert (await desk.post(f"/registration/lost-codes/{draft['_id']}", data=given)).status_code == 200
+
+
+async def test_whoever_asked_is_reminded_once_before_the_close_and_once_before_the_end(town: Town, box: Box) -> None:
+    ends = datetime.fromisoformat(published()["dates"]["ends"]).replace(tzinfo=UTC)
+    town.clock.instant = ends - timedelta(days=20) + timedelta(hours=12)
+    async with town.browser() as browser:
+        code = await typed(town, browser, reminds=True)
+        page = await browser.get(f"{APPLICATION}/part/contact")
+        assert re.search(r'name="reminds" value="yes" checked', page.text)
+    async with town.browser() as silent:
+        await typed(town, silent)
+    await sweep(town)
+    assert box.mails == []
+    town.clock.instant = ends - CLOSING_NOTICE + timedelta(hours=12)
+    for _ in range(3):
+        await sweep(town)
+    assert [(mail.to, mail.subject) for mail in box.mails] == [(ADDRESS, "Your application is not sent yet")]
+    said = box.mails[0].text
+    assert not any(one in said for one in ("Qzcanary", code, ADDRESS)), "no code, and nothing that was typed"
+    town.clock.instant = ends - timedelta(days=20) + KEPT - timedelta(days=4) + timedelta(hours=12)
+    for _ in range(3):
+        await sweep(town)
+    assert [mail.subject for mail in box.mails[1:]] == ["Your application will be deleted"]
+    read = [one for one in await documents(town, READINGS.name) if "contact" in repr(one)]
+    assert read, "that the address was opened stands in the trail"
+
+
+async def test_reminders_end_from_the_mail_by_a_button_and_their_language_is_the_drafts(town: Town, box: Box) -> None:
+    async with town.browser() as browser:
+        await browser.get("/?lang=fr")
+        await typed(town, browser, reminds=True)
+    await sweep(town, days=26)
+    (mail,) = box.mails
+    assert mail.language == "fr"
+    assert mail.stop is not None
+    path = mail.stop.removeprefix("http://127.0.0.1:8000")
+    async with town.browser() as other:
+        assert (await other.get(path)).status_code == 200
+        assert (await documents(town, DRAFTS.name))[0]["state"]["reminds"], "fetching the address ends nothing"
+        assert (await other.post(path)).status_code == 200
+        assert (await other.post(path + "0")).status_code == 404
+    assert not (await documents(town, DRAFTS.name))[0]["state"]["reminds"]

@@ -1,0 +1,102 @@
+"""Days and instants as people type them, in parts, in any digits; as the body has them, and as they are shown again."""
+
+from __future__ import annotations
+
+import json
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.web.pages.filled import Form
+from shared.web.pages.forms import Posted, fields_of, json_of, said_in
+
+FIELDS = fields_of(
+    {
+        "properties": {
+            "on": {"type": "string", "format": "date"},
+            "at": {"type": "string", "format": "date-time"},
+            "rows": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"on": {"type": "string", "format": "date"}}},
+            },
+        }
+    }
+)
+ON, AT, ROWS = FIELDS
+KABUL = ZoneInfo("Asia/Kabul")
+
+
+def day(day: str = "", month: str = "", year: str = "", at: str = "/on") -> list[tuple[str, str]]:
+    return [(f"{at}/day", day), (f"{at}/month", month), (f"{at}/year", year)]
+
+
+def body(sent: list[tuple[str, str]]) -> object:
+    return json.loads(json_of(FIELDS, Posted.of(sent)))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("31", "3", "2027"),
+        (" 31 ", "03", "2027"),
+        ("٣١", "٣", "٢٠٢٧"),
+        ("۳۱", "۳", "۲۰۲۷"),
+        ("31", "March", "2027"),
+        ("31", "mars", "2027"),
+        ("31", "مارس", "2027"),
+        ("31", "آذار", "٢٠٢٧"),
+    ],
+)
+def test_a_day_in_parts_is_one_in_the_body(typed: tuple[str, str, str]) -> None:
+    assert body(day(*typed)) == {"on": "2027-03-31"}
+
+
+def test_a_day_in_one_field_is_taken_as_before_and_nothing_typed_says_nothing() -> None:
+    assert body([("/on", "٢٠٢٧-03-31")]) == {"on": "2027-03-31"}
+    assert body(day()) == {}
+    assert body(day(" ")) == {}
+
+
+@pytest.mark.parametrize(
+    "typed", [("31", "2", "2027"), ("31", "", "2027"), ("31", "3", "27"), ("", "3", ""), ("1²", "3", "2027")]
+)
+def test_what_is_no_day_is_sent_on_and_stands_in_the_form_as_it_was_typed(typed: tuple[str, str, str]) -> None:
+    """The body's rule refuses it: no day is ever made of it."""
+    posted = Posted.of(day(*typed))
+    assert said_in(ON, posted) not in (None, "2027-03-31", "2027-02-28", "2027-03-03")
+    form = Form("en", FIELDS, posted)
+    assert tuple(form.part(ON, part) for part in ("day", "month", "year")) == typed
+
+
+def test_a_day_that_stands_is_shown_in_its_parts_and_in_words() -> None:
+    form = Form("fr", FIELDS, Posted.of([("/on", "2027-03-01")]))
+    assert [form.part(ON, part) for part in ("day", "month", "year")] == ["1", "3", "2027"]
+    assert form.answer(ON) == ["1er mars 2027"]
+    typed = Form("fr", FIELDS, Posted.of(day("31", "x", "2027")))
+    assert typed.answer(ON) == ["31 x 2027"]
+
+
+def test_days_in_rows_move_with_their_rows() -> None:
+    second = day("31", "3", "2027", "/rows/1/on")
+    posted = Posted.of([*day(at="/rows/0/on"), *second])
+    assert said_in(ROWS, posted) == [{"on": "2027-03-31"}]
+    assert dict(posted.packed(FIELDS).pairs)["/rows/0/on/year"] == "2027"
+
+
+@pytest.mark.parametrize(
+    ("time", "said"), [("9:30", "05:00:00"), ("٩:٣٠", "05:00:00"), ("9h30", "05:00:00"), ("14", "09:30:00")]
+)
+def test_an_instant_is_typed_in_the_offices_time(time: str, said: str) -> None:
+    sent = [*day("31", "3", "2027", "/at"), ("/at/time", time), ("/at/zone", "Asia/Kabul")]
+    assert body(sent) == {"at": f"2027-03-31T{said}.000000Z"}
+    form = Form("en", FIELDS, Posted.of([("/at", f"2027-03-31T{said}Z")]), zone=KABUL)
+    assert form.zone_of(AT) == "Asia/Kabul"
+    assert form.part(AT, "time") == ("09:30" if time != "14" else "14:00")
+
+
+@pytest.mark.parametrize(("time", "zone"), [("25:00", "Asia/Kabul"), ("9:30", "Nowhere/Else"), ("9:30", "")])
+def test_an_instant_without_its_time_or_zone_is_none(time: str, zone: str) -> None:
+    sent = [*day("31", "3", "2027", "/at"), ("/at/time", time), ("/at/zone", zone)]
+    assert body(sent) == {"at": f"31 3 2027 {time}".strip()}
+    # Of an empty form the zone alone is sent, which says nothing.
+    assert body([*day(at="/at"), ("/at/time", ""), ("/at/zone", zone)]) == {}
