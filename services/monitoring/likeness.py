@@ -21,7 +21,7 @@ Letters = NDArray[np.uint8]
 Rows = NDArray[np.bool_]
 Span = tuple[int, int]
 # A class of letters or a letter, and how many of them.
-_STEP = re.compile(r"(?:\[((?:.-.|[A-Za-z0-9_.:])+)\]|([A-Za-z0-9_:-]))(?:\{([0-9]+)\})?")
+_STEP = re.compile(r"(?:\[((?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_.:])+)\]|([A-Za-z0-9_:-]))(?:\{([0-9]+)\})?")
 _RANGES = re.compile(r"(.)-(.)|(.)")
 _REMEMBERED = 4096
 

@@ -29,8 +29,10 @@ Groups = Mapping[str | None, str]
 _KEPT, _DROPPED = "\x01", "\x02"
 _VALUE, _ENDED = "\x03", "\x04"
 _VALUES = re.compile(f"{_VALUE}([^{_ENDED}]*){_ENDED}")
-# So few bodies are matched one by one sooner than looked at together, and after so many examples in vain the rest too.
+# So few bodies are matched one by one sooner than looked at together. An example is in vain where fewer are like it, or
+# a smaller share of those that are left, all of which it is compared with; after so many the rest are matched too.
 FEW = 16
+SHARE = 20
 TRIED = 4
 # The 29th of February is left to pydantic, and so are the years before 1000.
 _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -97,7 +99,7 @@ class Pattern:
         while len(rows) >= FEW and in_vain < TRIED:
             match = self._example(table[0].tobytes())
             alike = np.arange(0) if match is None else Likeness(match, self._kinds).alike(table)
-            in_vain += len(alike) < FEW
+            in_vain += len(alike) < max(FEW, len(rows) // SHARE)
             if match is None:
                 left.append(rows[:1])
                 alike = np.arange(1)

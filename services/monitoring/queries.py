@@ -10,6 +10,8 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+
 from services.monitoring.database import Connection
 from services.monitoring.domain.rows import day_of
 from services.monitoring.expressions import Parameters, class_named, classes_of, condition_of, table_of
@@ -19,6 +21,8 @@ from shared.programmes.indicators import Distinct, Facts, Measure, Sum
 # The memory that the bits of an answer's cells may take.
 BITS_BYTES = 64 * 2**20
 SEEN_AT_MOST = 1_000
+# Among what was seen, how many persons there was room for.
+_ROOM = "room for persons"
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,17 @@ def _as_bits(question: Question, persons: int) -> Query:
     )
 
 
-def _fits_bits(connection: Connection, question: Question, seen: Mapping[Any, int]) -> int:
-    """How many persons have numbers, where the question can be answered by their bits; 0 where it cannot, or where
-    the cells that it had before would take too much memory."""
+def _fits_bits(connection: Connection, question: Question, seen: MutableMapping[Any, int]) -> int:
+    """Room for the numbers of all persons, where the question can be answered by their bits; 0 where it cannot, or
+    where the cells that it had before would take too much memory."""
     measures = [measure for _, measure in parts_of(question)]
     cells_before = seen.get(_asked(question))
     if cells_before is None or measures != [Distinct(distinct="person")] or len(families_of(question)) > 1:
         return 0
-    persons = int(connection.execute("SELECT count(*) FROM numbers").fetchall()[0][0])
+    if (persons := seen.get(_ROOM, 0)) == 0:
+        counted = int(connection.execute("SELECT count(*) FROM numbers").fetchall()[0][0])
+        # With some to spare for those who come, so that few questions have to count again.
+        seen[_ROOM] = persons = counted + counted // 16 + 64
     return persons if persons * (cells_before + 1) <= 8 * BITS_BYTES else 0
 
 
@@ -148,16 +155,19 @@ def cells(
     return total, sorted(found, key=lambda cell: cell.classes)
 
 
-def _counted_rows(connection: Connection, question: Question, seen: Mapping[Any, int] | None) -> list[tuple[Any, ...]]:
+def _counted_rows(
+    connection: Connection, question: Question, seen: MutableMapping[Any, int] | None
+) -> list[tuple[Any, ...]]:
     """What the query of the question gives."""
-    # One snapshot: a person who comes in between would have a number beyond those that were counted.
-    connection.begin()
-    try:
-        persons = _fits_bits(connection, question, seen) if question.by and seen else 0
-        query = _as_bits(question, persons) if persons else compile_query(question)
-        return connection.execute(query.sql, dict(query.parameters)).fetchall()
-    finally:
-        connection.rollback()
+    while question.by and seen and (persons := _fits_bits(connection, question, seen)):
+        query = _as_bits(question, persons)
+        try:
+            return connection.execute(query.sql, dict(query.parameters)).fetchall()
+        except duckdb.OutOfRangeException:
+            # More persons came than there was room for: DuckDB refuses a bit beyond it.
+            seen.pop(_ROOM, None)
+    query = compile_query(question)
+    return connection.execute(query.sql, dict(query.parameters)).fetchall()
 
 
 def frames_unknown(connection: Connection, question: Question) -> bool:

@@ -88,5 +88,6 @@ class Previewed:
         if granted.principal.role in ("expert", "host"):
             languages = (await self._recipients.language_of(state),)
         zone = self._recipients.zone_of(state)
-        found = {one: worded(state, Reader(one), zone, self._base_url) for one in languages}
+        leads = await self._recipients.lead(state)
+        found = {one: worded(state, Reader(one), zone, self._base_url, leads=leads) for one in languages}
         return {"preview": tuple(Preview(language=one, headline=w.subject, text=w.text) for one, w in found.items())}

@@ -358,7 +358,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
         state=EXPERT.veiled.get(state.status, state.status) if principal.role == "expert" else state.status,
         failed_criteria=tuple(FailedSeen(**row) for row in failed),
         appeal=appeal,
-        identity=state.identity,
+        identity=None if stranger else state.identity,
         **state.model_dump(exclude=HIDDEN),
         **weighed,
         **(of_officers if principal.role == "officer" and not stranger else {}),

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 FIRST_LOOK_S = 0.02
 LONGEST_LOOK_S = 0.2
 CONNECT_SECONDS = 30.0
-# What one answer of a broker brings: a batch of records one by one; by columns, some thousands.
+# What one answer of a broker brings: a batch of records one by one; by columns, some thousands, since all of an answer
+# take each step together.
 FETCH_BYTES = 1_100_000
-COLUMN_BYTES = 4_000_000
+COLUMN_BYTES = 8_000_000
 
 
 class KafkaLog:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from shared.cases.case import NEW, Case
-from shared.contracts.base import Event, Instant
+from shared.contracts.base import Aside, Event, Instant
 from shared.contracts.transfers import CaseTransferred, Transferring
 from shared.identity.roles import Role
 from shared.identity.tokens import Principal
@@ -87,7 +87,9 @@ def last_said_by(document: Document, reader: Role) -> tuple[str | None, str | No
 
 def timeline_of(served: Served, document: Document, principal: Principal) -> Timeline:
     """All that the case tells to this reader."""
-    veil = served.case.veil_of(principal.role)
+    # Whoever is asked to take a case over reads no more of such a state than whoever it is about.
+    strange = stands_in(document, principal, RECEIVING)
+    veil = served.case.veiled if strange else served.case.veil_of(principal.role)
     shows_reason = "reason" in served.represent(document, principal).model_fields_set
     found: list[PastSeen] = []
     untold = _untold(served.case, document, principal)
@@ -112,10 +114,13 @@ def timeline_of(served: Served, document: Document, principal: Principal) -> Tim
 
 
 def _untold(case: Case[Any], document: Document, principal: Principal) -> frozenset[str]:
-    """The facts that whoever is asked to take the case over is not told: of what to look at it sees no flag either."""
+    """The facts that whoever is asked to take the case over is not told: of what to look at it sees no flag either, and
+    whose account stands for it is not asked of it."""
     if not stands_in(document, principal, RECEIVING):
         return frozenset()
-    return frozenset(event.__name__ for move in case.moves if move.settles for event in move.first)
+    settled = frozenset(event for move in case.moves if move.settles for event in move.first)
+    aside = frozenset(one for one in case.events if issubclass(one, Aside) and not issubclass(one, Transferring))
+    return frozenset(event.__name__ for event in settled | aside)
 
 
 def _as_read(

@@ -26,8 +26,8 @@ HOW = (
 )
 SHORT = (
     "the wall time of cores that others had too (see load). Two thirds go into grouping rows by the codes of "
-    "three attributes with the bits of their persons, a quarter into finding the rows, half a millisecond into asking "
-    "how many persons there are."
+    "three attributes with the bits of their persons, a quarter into finding the rows, the rest into planning "
+    "the statement."
 )
 
 

@@ -214,7 +214,8 @@ class History:
 
     async def _is_expert(self, person: Person) -> bool:
         """Whose document number somebody else holds waits for a decision, which may end the case."""
-        if await self._stands(person) != "identity_clash":
+        # What comes of the number that this one asks for later, whoever asks for it waits for.
+        if person is CHANGING or await self._stands(person) != "identity_clash":
             return True
         await self.client.pause(3.0)
         outcome = self.client.rng.choice(("holds", "moves", "same_person"))

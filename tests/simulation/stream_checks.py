@@ -93,9 +93,10 @@ def _check_repetitions(name: str, reads: Sequence[Read]) -> Iterator[Violation]:
             yield Violation("I8", name, "the subject is on two partitions")
 
 
-# Who is a reserve follows from the assignment as it stands, whichever of its events it is looked at for: a request
-# gives its round the ranks before the events are read, and an earlier round that is heard of late counts these too.
-COUNTED_AT_ONCE = frozenset({"MatchReserved"})
+# Who is a reserve follows from the assignment as it stands, whichever round it is looked at for: a request gives its
+# round the ranks before the events are read, and an earlier round that is heard of late counts these too. What is
+# answered to a match's event is in the order of that match.
+COUNTED_AT_ONCE = frozenset({("MatchReserved", "AssignmentMatchingStarted")})
 
 
 def check_causes(evidence: Evidence) -> Iterator[Violation]:
@@ -107,7 +108,7 @@ def check_causes(evidence: Evidence) -> Iterator[Violation]:
             for read in sorted(firsts(reads), key=lambda read: read.place):
                 # Two foreign subjects share no order; only answers to the same one are compared.
                 cause = causes.get(read.envelope.causation_id or "")
-                if cause is None or read.name in COUNTED_AT_ONCE:
+                if cause is None or (read.name, cause.name) in COUNTED_AT_ONCE:
                     continue
                 key = (topic, subject, cause.record.topic, cause.envelope.subject)
                 if cause.place < last.get(key, cause.place):

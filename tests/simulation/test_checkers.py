@@ -12,8 +12,14 @@ import pytest
 from services.registration.store import EXPERTS
 from shared.clock import derived_id, short_hash, text_of
 from shared.contracts.base import Envelope, Event
-from shared.contracts.matching.assignments import AssignmentDrafted, Terms
-from shared.contracts.matching.matches import AssignmentMatched, MatchParties, OfferDeclined
+from shared.contracts.matching.assignments import AssignmentDrafted, AssignmentMatchingStarted, Terms
+from shared.contracts.matching.matches import (
+    AssignmentMatched,
+    ExpertShortlisted,
+    MatchParties,
+    MatchReserved,
+    OfferDeclined,
+)
 from shared.contracts.placement.placements import (
     PlacementCancelled,
     PlacementContracted,
@@ -253,6 +259,27 @@ def test_answers_out_of_the_order_of_their_causes() -> None:
         record(ReturnCompleted(happened_at=AT), 2, 1, causation_id=ids[0]),
     ]
     assert red(stream_checks.check_causes(Evidence(records={TOPIC: causes, "placement.placements": answers}))) == {"I9"}
+
+
+def test_who_is_counted_as_a_reserve_may_answer_an_earlier_round_and_no_earlier_answer() -> None:
+    """Only the rounds of one request are looked at as it stands."""
+    request, other, match = (derived_id(name) for name in ("request", "other", "match"))
+    rounds = [
+        record(AssignmentMatchingStarted(happened_at=AT, round=n, matches=(match,)), n, n, request) for n in (1, 2)
+    ]
+    offers = [record(OfferDeclined(happened_at=AT, reason="family"), n, n, other) for n in (1, 2)]
+
+    def answers(causes: list[Record]) -> Evidence:
+        first, second = (read.envelope.id for read in readable(causes))
+        listed = record(ExpertShortlisted(happened_at=AT, rank=1), 1, 3, match, causation_id=second)
+        reserved = record(MatchReserved(happened_at=AT, position=1), 2, 4, match, causation_id=first)
+        records: dict[str, list[Record]] = {}
+        for one in (*causes, listed, reserved):
+            records.setdefault(one.topic, []).append(one)
+        return Evidence(records=records)
+
+    assert list(stream_checks.check_causes(answers(rounds))) == []
+    assert red(stream_checks.check_causes(answers(offers))) == {"I9"}
 
 
 def test_acknowledged_asked_and_once() -> None:

@@ -90,6 +90,12 @@ class Draft(BaseModel):
     renewed_at: Instant | None = None
 
     @property
+    def office_knows(self) -> GivenBack | None:
+        """By which office the code was given that opens the draft; None where the person's own or a mail's does."""
+        last = self.given_back[-1] if self.given_back else None
+        return None if last is None or (self.renewed_at and self.renewed_at >= last.at) else last
+
+    @property
     def ends_at(self) -> datetime:
         return self.edited_at + KEPT
 

@@ -10,7 +10,6 @@ from datetime import tzinfo
 from typing import Any
 
 from services.registration.domain.messages import Message
-from services.registration.domain.notices import parts_with
 from shared.web.pages.formatting import Formats
 from shared.web.pages.words import code_key, translations
 
@@ -41,9 +40,9 @@ def address_of(base_url: str, message: Message) -> str:
     return f"{base_url}/{service}/{cases}/{message.subject}"
 
 
-def worded(message: Message, reader: Reader, office: tzinfo, base_url: str) -> Words:
-    """The mail. `office`: the zone in which its instants stand first."""
-    lines = _said(message, reader, office, base_url)
+def worded(message: Message, reader: Reader, office: tzinfo, base_url: str, *, leads: bool) -> Words:
+    """The mail. `office`: the zone in which its instants stand first; `leads`: whether its reader sees the case."""
+    lines = _said(message, reader, office, base_url if leads else "")
     return Words(lines[0], "\n".join([*lines, "", closing(reader.language)]) + "\n")
 
 
@@ -53,6 +52,7 @@ def closing(language: str) -> str:
 
 
 def _said(message: Message, reader: Reader, office: tzinfo, base_url: str) -> list[str]:
+    """`base_url`: empty where it leads to no case."""
     language = reader.language
     _, formats = translations(language).gettext, Formats(language, reader.zone)
     reference = plain(formats.reference(message.subject[:REFERENCE_CHARACTERS]), language)
@@ -60,16 +60,16 @@ def _said(message: Message, reader: Reader, office: tzinfo, base_url: str) -> li
     if message.until is not None:
         until = plain(formats.instant(message.until, office), language)
         lines.append(filled(_("Until: %(until)s"), until=until))
-    if parts_with(message.template, message.to):
+    if not base_url:
         kind = f"case-one:{message.about.partition('.')[2]}"
         return [*lines, _(kind)]
     return [*lines, _("Sign in to read it and to answer:"), address_of(base_url, message)]
 
 
-def gathered(messages: Sequence[Message], reader: Reader, office: tzinfo, base_url: str) -> Words:
-    """One mail for several messages, each as it would stand alone."""
+def gathered(messages: Sequence[tuple[Message, bool]], reader: Reader, office: tzinfo, base_url: str) -> Words:
+    """One mail for several messages, each as it would stand alone, with whether it leads to its case."""
     words, number = translations(reader.language), len(messages)
-    parts = [_said(one, reader, office, base_url) for one in messages]
+    parts = [_said(one, reader, office, base_url if leads else "") for one, leads in messages]
     subject = words.ngettext("%(number)s message for you", "%(number)s messages for you", number)
     text = "\n\n".join("\n".join(part) for part in parts)
     return Words(filled(subject, number=number), f"{text}\n\n{closing(reader.language)}\n")

@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -39,11 +39,13 @@ from services.registration.work.drafts import Fact, Opened, Sent
 from services.registration.work.filing import Filing
 from services.registration.work.handing_over import person_following
 from shared.clock import derived_id, retrying, text_of
+from shared.contracts.registration.experts import ExpertTransferred
 from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.sealing import SealBroken, open_sealed, seal
 from shared.replica import Replica
 from shared.store.documents import new_document
+from shared.store.past import PAST
 from shared.store.port import Document
 from shared.telemetry.observability import logger
 
@@ -55,7 +57,7 @@ RETIRE_EVERY_SECONDS = 3_600.0
 RETIRED_AFTER = KEPT + timedelta(days=2)
 ENDED = "draft_ended"
 SUBMITTED = "draft_submitted"
-FOUND_AT_MOST = 10
+FOUND_AT_MOST, LOOKED_AT_ONCE = 10, 50
 # In the private part: the code that an office gave last, under the draft's key, until the draft is edited.
 GIVEN = "given"
 
@@ -141,16 +143,25 @@ class Drafting:
         """The drafts of the programme in which that was typed, of that office or of none yet; ten at most. What was
         submitted is the office's that has the case now.
 
-        Raises Unavailable, SealBroken.
+        Whose a draft is stands in no index: a case moves without its draft. So all in which that was typed are looked
+        at before ten are taken, and what other offices have changes no answer. Raises Unavailable, SealBroken.
         """
         text, found = folded(pointer, said), list[Opened]()
         for day in self._keys.draft_days(SERVICE) if text else ():
-            name = self._fact_name(day, programme, pointer, text)
-            for document in await self._store.find(DRAFTS.name, "fact", name, limit=FOUND_AT_MOST):
-                opened = await self._by_its_office(document, office)
-                if opened is not None:
+            async for document in self._typed_in(self._fact_name(day, programme, pointer, text)):
+                if (opened := await self._by_its_office(document, office)) is not None:
                     found.append(opened)
-        return found[:FOUND_AT_MOST]
+                if len(found) == FOUND_AT_MOST:
+                    return found
+        return found
+
+    async def _typed_in(self, name: str) -> AsyncIterator[Document]:
+        """Every draft that stands under the fact, a page at a time."""
+        after: str | None = None
+        while page := await self._store.find(DRAFTS.name, "fact", name, after=after, limit=LOOKED_AT_ONCE):
+            for document in page:
+                yield document
+            after = page[-1]["_id"]
 
     async def give_back(self, id: str, given: GivenBack) -> Opened:
         """The draft under a new code, which the answer holds; the old code opens nothing any more.
@@ -278,9 +289,12 @@ class Drafting:
     async def _office_of(self, opened: Opened) -> str:
         """The office that has the case which came of the draft, for its code leads to all of that person; without a
         case the one that was chosen. A crash may leave the case without the draft's own word that it was submitted."""
-        person = opened.draft.person or person_following(self._applicants.of(opened.id))
-        case = EXPERTS.read(await self._store.load(EXPERTS.name, derived_id(person, opened.draft.programme)))
+        case = EXPERTS.read(await self._case_of(opened))
         return opened.office if case is None else case.office
+
+    async def _case_of(self, opened: Opened) -> Document | None:
+        person = opened.draft.person or person_following(self._applicants.of(opened.id))
+        return await self._store.load(EXPERTS.name, derived_id(person, opened.draft.programme))
 
     async def key_of(self, id: str) -> bytes | None:
         """The draft's key as its offices have it, which needs no code; None for one that has ended.
@@ -370,8 +384,21 @@ class Drafting:
             held, day = (renewal, renewal["day"]) if renewal is not None and renews else (private, draft.day)
             by_code = self._by_code(day, code)
             key = _unwrapped(open_sealed(by_code, held["by_code"], person=document["_id"], field="by_code"))
-            return document, replace(self._opened(document, draft, code, key), renews=renews)
+            opened = replace(self._opened(document, draft, code, key), renews=renews)
+            return None if not renews and await self._passed_on_since(opened) else (document, opened)
         return None
+
+    async def _passed_on_since(self, opened: Opened) -> bool:
+        """Whether the code is one that an office gave, and knows, which has passed the case on since."""
+        given = opened.draft.office_knows
+        if given is None:
+            return False
+        case = await self._case_of(opened)
+        if case is None:
+            return False
+        moved = [row["at"] for row in case.get(PAST, ()) if row["fact"] == ExpertTransferred.__name__]
+        # Two replicas' clocks differ, so the office itself counts too.
+        return bool(moved) and (case["state"]["office"] != given.office or max(moved) > text_of(given.at))
 
     def _opened(self, document: Document, draft: Draft, code: str, key: bytes) -> Opened:
         private = document["private"]

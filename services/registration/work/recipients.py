@@ -12,21 +12,31 @@ from babel.core import get_global
 
 from services.registration.domain.contact import Wishes
 from services.registration.domain.messages import Message
-from services.registration.domain.notices import ACCOUNT_LEFT, CONTACT_CHANGED
+from services.registration.domain.notices import ACCOUNT_LEFT, CONTACT_CHANGED, parts_with
 from services.registration.identifiers import Identifiers
 from services.registration.mailing.wording import Reader
-from services.registration.store import ACCOUNTS, INSTITUTIONS, PERSONS
+from services.registration.store import ACCOUNTS, EXPERTS, INSTITUTIONS, PERSONS
 from services.registration.work.contacts import wishes_of
 from shared.contracts.base import Scope
+from shared.contracts.registration.experts import ExpertRegistered
+from shared.contracts.registration.institutions import InstitutionRegistered
 from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal, SankofaError
 from shared.identity.keyfiles import KeyDestroyed
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Mailbox
 from shared.replica import Replica
+from shared.store.collection import belongs
 from shared.store.port import Document
+from shared.store.relations import RECEIVING
 from shared.web.pages.languages import DEFAULT, LANGUAGES
 from shared.zones import zone, zone_names
+
+# Cases that this service can ask whose they are, by the topic of their events.
+_OF_AN_OFFICE: Mapping[str, str] = {
+    ExpertRegistered.topic: EXPERTS.name,
+    InstitutionRegistered.topic: INSTITUTIONS.name,
+}
 
 
 class Gone(SankofaError):
@@ -84,6 +94,18 @@ class Recipients:
             return await self._identifiers.address(id, private, former=message.template == CONTACT_CHANGED)
         except KeyDestroyed:
             raise Gone from None
+
+    async def lead(self, message: Message) -> bool:
+        """Whether whoever is told sees the case by now. An office that has passed it on since does not, whatever its
+        message was when it was written; of other services' cases the template alone says it. Raises Unavailable."""
+        if parts_with(message.template, message.to):
+            return False
+        collection = _OF_AN_OFFICE.get(message.about)
+        if message.to != "office" or collection is None or message.office is None:
+            return True
+        document = await self._store.load(collection, message.subject)
+        relations = ("office", RECEIVING)
+        return document is None or any(belongs(document, one, message.office) for one in relations)
 
     def _office(self, message: Message) -> Recipient:
         """As the programme's newest version says; what it does not want to be told then is not sent."""

@@ -22,7 +22,7 @@ from services.registration.domain.messages import (
     OPTED_OUT,
     Message,
 )
-from services.registration.domain.notices import BY_TEMPLATE, by_day, kind_of
+from services.registration.domain.notices import BY_TEMPLATE, TEMPLATES, by_day, kind_of
 from services.registration.mailing.channel import AddressRefused, Channel, Mail
 from services.registration.mailing.wording import gathered, worded
 from services.registration.store import MESSAGES, SHADOWS
@@ -168,11 +168,12 @@ class Sending:
         if address is None:
             # Whoever sent something in was given a receipt there and then, and an office is told by what waits today;
             # anything else somebody has to tell.
-            told = message.to == "office" or kind_of(message.template, message.to) == "receipt"
-            return "lapse" if told else "give-up", NO_ADDRESS
+            known = message.to == "office" or kind_of(message.template, message.to) == "receipt"
+            return "lapse" if known else "give-up", NO_ADDRESS
         reader, zone = recipient.reader, self._recipients.zone_of(message)
-        words = gathered([message, *others], reader, zone, self._base_url) if others else None
-        words = words or worded(message, reader, zone, self._base_url)
+        told = [(one, await self._recipients.lead(one)) for one in (message, *others)]
+        words = gathered(told, reader, zone, self._base_url) if others else None
+        words = words or worded(message, reader, zone, self._base_url, leads=told[0][1])
         if self._channel is None:
             return "", None
         try:
@@ -223,6 +224,9 @@ class Sending:
         """Why the message is not sent any more; None where it is."""
         if message.expires_at <= now:
             return EXPIRED
+        if message.template not in TEMPLATES:
+            # An older version wrote it, and it has no words any more.
+            return NO_LONGER_DUE
         notice = BY_TEMPLATE.get((message.template, message.to))
         if notice is not None and notice.reminds and not notice.stands(await self._known(message), message.event):
             return NO_LONGER_DUE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 from deploy.cli.files import definition_path, read_definition
 from deploy.generate import InMemory
 from services.registration.store import DRAFTS, EXPERTS, READERS
+from services.registration.work.drafting import FOUND_AT_MOST
 from shared.audit.segments import READINGS
 from shared.cases.transfers import ACCEPT, ASK
 from shared.contracts.registration.persons import PURPOSES
 from shared.intake.submissions import SUBMISSIONS
+from shared.store.documents import new_document
 from tests.unit.pages.test_cases import held as held_by
 from tests.unit.registration.test_entrance import Town, enter, hidden, town_of
 
@@ -237,6 +240,32 @@ async def found_by(officer: httpx.AsyncClient, **said: str) -> httpx.Response:
     return await officer.post(LOST, data={"csrf": hidden(page), **SAID, **said})
 
 
+def code_in(page: httpx.Response) -> str:
+    return re.findall(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", page.text)[0]
+
+
+async def opens(browser: httpx.AsyncClient, code: str) -> httpx.Response:
+    return await browser.post("/registration/drafts", data={"code": code, "fact": "qzcanary"})
+
+
+async def test_what_other_offices_have_hides_no_draft(town: Town) -> None:
+    """A dozen applications of one name at another office come before the own one in the index."""
+    other = next(one["code"] for one in published()["offices"] if one["code"] != "kabul")
+    async with town.browser() as browser, town.browser() as officer:
+        await filled(browser)
+        await enter(officer, "officer@kabul")
+        store = town.services["registration"].ports.store
+        [own] = await documents(town, DRAFTS.name)
+        drafting = town.services["registration"].drafting
+        opened = await drafting.opened(own["_id"])
+        for number in range(FOUND_AT_MOST + 2):
+            typed = tuple((name, other if name == "/office" else value) for name, value in opened.typed)
+            id, code = f"0000000{number:x}-0000-5000-8000-000000000000", f"{number:X}" * 12
+            copied = replace(opened, id=id, code=code, typed=typed)
+            await store.save(DRAFTS.name, drafting._written(new_document(copied.id), copied), 0)
+        assert (await found_by(officer)).text.count("Give a new code") == 1
+
+
 async def test_an_office_gives_a_new_code_once_and_the_old_one_is_dead(town: Town) -> None:
     async with town.browser() as browser, town.browser() as officer, town.browser() as other:
         old = await filled(browser)
@@ -304,6 +333,9 @@ async def test_with_the_case_goes_the_way_back_to_its_application(town: Town) ->
         [draft], case = await documents(town, DRAFTS.name), f"/registration/experts/{cases[0]['_id']}"
         before = await found_by(left)
         assert "Give a new code" in before.text
+        form = {"csrf": hidden(before), "idempotency-key": hidden(before, "idempotency-key"), "/reason": "code_lost"}
+        known = code_in(await left.post(f"{LOST}/{draft['_id']}", data=form))
+        assert (await opens(browser, known)).status_code == 303
         assert "No application" in (await found_by(receives)).text
         for officer, verb, said in (
             (left, ASK, {"/to_office": other, "/reason": "moved_away"}),
@@ -312,15 +344,20 @@ async def test_with_the_case_goes_the_way_back_to_its_application(town: Town) ->
             form = held_by(await officer.get(f"{case}/{verb}"))
             answer = await officer.post(f"{case}/{verb}", data={**form, **said})
             assert answer.status_code == 303, answer.text
+        # The code that the office before knows opens nothing, neither anew nor in a browser that had it.
+        assert (await opens(left, known)).status_code == 404
+        assert (await browser.get(APPLICATION)).headers["location"] == "/registration/drafts"
         # Whoever had the case gets no code any more, neither by looking anew nor from a page that was open before.
         assert "No application" in (await found_by(left)).text
         after = await found_by(receives)
         assert after.text.count("Give a new code") == 1
         for officer, page, status in ((left, before, 404), (receives, after, 200)):
             form = {"csrf": hidden(page), "idempotency-key": hidden(page, "idempotency-key"), "/reason": "code_lost"}
-            assert (await officer.post(f"{LOST}/{draft['_id']}", data=form)).status_code == status
+            answer = await officer.post(f"{LOST}/{draft['_id']}", data=form)
+            assert answer.status_code == status
+        assert (await opens(browser, code_in(answer))).status_code == 303
         [given] = await documents(town, DRAFTS.name)
-        assert [one["office"] for one in given["state"]["given_back"]] == [other]
+        assert [one["office"] for one in given["state"]["given_back"]] == ["kabul", other]
         # So where a crash left no word of the submission in the draft.
         crashed = {**begun_only, "version": given["version"] + 1}
         await town.services["registration"].ports.store.save(DRAFTS.name, crashed, given["version"])

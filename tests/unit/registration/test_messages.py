@@ -469,7 +469,7 @@ async def test_every_template_has_words_in_each_language(language: str) -> None:
         assert message is not None
         for template, _ in BY_TEMPLATE:
             one = message.model_copy(update={"template": template, "until": NOW})
-            words = worded(one, Reader(language), zone("Asia/Kabul"), "http://test")
+            words = worded(one, Reader(language), zone("Asia/Kabul"), "http://test", leads=True)
             assert "code:" not in words.text
             assert "<" not in words.text
             assert words.subject in words.text

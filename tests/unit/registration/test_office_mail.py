@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from deploy.generate import built
 from services.registration.domain.fields import Email
 from services.registration.domain.notices import NOTICES
-from services.registration.store import MESSAGES
+from services.registration.store import EXPERTS, MESSAGES
+from shared.clock import text_of
 from shared.contracts.base import Scope
 from shared.contracts.matching.matches import OfferAccepted
 from shared.contracts.placement.placements import NoShowReported, PlacementContracted, PlacementEndedEarly
@@ -26,7 +27,8 @@ from shared.contracts.registration.experts import (
 )
 from shared.errors import TooEarly
 from shared.programmes.loader import FileRefused, load_definition
-from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, posting
+from shared.store.documents import new_document
+from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, Post, posting
 
 BOX, OTHER = "kabul@office.example", "herat@office.example"
 NEXT_MORNING = {"hours": 20}
@@ -229,3 +231,40 @@ def test_a_mailbox_is_an_address() -> None:
         assert office
         assert office.mailbox
         assert office.mailbox.email == TypeAdapter(Email).validate_python(taken) == taken
+
+
+async def of_the_office(post: Post, office: str, status: str = "screening") -> None:
+    """The case as this service has it, of that office by now."""
+    document = await post.store.load(EXPERTS.name, CASE)
+    state = {"person": WHO, "programme": "trqn", "office": office, "channel": "self", "status": status}
+    changed = {**new_document(CASE), "version": 1, "state": {**state, "registered_at": text_of(NOW)}}
+    if document is not None:
+        changed["version"] = document["version"] + 1
+    await post.store.save(EXPERTS.name, EXPERTS.collection.indexed(changed), changed["version"] - 1)
+
+
+@pytest.mark.parametrize(("office", "leads"), [("kabul", True), ("herat", False)])
+async def test_a_mail_that_waited_leads_to_a_case_that_its_office_still_has(office: str, leads: bool) -> None:
+    """Whichever template it was written by: what it was written of may have ended meanwhile, or an older version."""
+    async with posting() as post:
+        await post.office("kabul", email=BOX)
+        await of_the_office(post, "kabul")
+        await post.tell(ExpertInfoProvided(happened_at=NOW))
+        await post.sweep()
+        await post.tell(ExpertTransferDeclined(happened_at=NOW, reason="no_capacity"))
+        await of_the_office(post, office)
+        await post.sweep(**NEXT_MORNING)
+        mails = [mail.text for mail in post.box.mails]
+        assert len(mails) == 2
+        assert [(f"/registration/experts/{CASE}" in text, CASE[:8] in text) for text in mails] == [(leads, True)] * 2
+
+
+async def test_a_message_of_a_template_that_is_no_more_is_not_sent() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.tell(ExpertInfoProvided(happened_at=NOW))
+        (document,) = await post.ledger()
+        older = {**document, "state": {**document["state"], "template": "of_an_older_version"}}
+        await post.store.save(MESSAGES.name, {**older, "version": document["version"] + 1}, document["version"])
+        await post.sweep()
+        assert (post.box.mails, await post.states()) == ([], [("of_an_older_version", "dropped", "no_longer_due")])

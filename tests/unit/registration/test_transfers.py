@@ -16,6 +16,7 @@ from services.registration.domain.examples import DEFINITION, EXPERT, INSTITUTIO
 from services.registration.domain.experts import EXPERT as CASE
 from services.registration.store import COLLECTIONS, EXPERTS, PERSONS, SHADOWS
 from shared.cases.transfers import ACCEPT, ASK, DECLINE, WITHDRAW
+from shared.clock import derived_id
 from shared.contracts.registration.experts import ExpertTransferred
 from shared.contracts.registration.persons import PersonTransferred
 from shared.messaging.reading import parse
@@ -234,6 +235,43 @@ async def test_what_is_to_be_looked_at_in_it_is_not_told_to_who_is_asked(bureau:
     assert "ExpertKeptApart" in [one["fact"] for one in again]
 
 
+async def test_whose_a_document_number_was_is_not_told_to_who_is_asked(bureau: Bureau) -> None:
+    """What a registration hides, an office that only looks at the case is not told either."""
+    serving = bureau.serving
+    holder = await bureau.person("Number", "Holder")
+    held_one = {"type": "passport", "country": "NL", "number": derived_id("Number", "Holder", "kabul")[:12]}
+    body = copy.deepcopy(EXPERT)
+    body["person"] |= {"given_name": "Claims", "family_name": "Number", "document": held_one}
+    answer = await serving.post("/experts", "officer", body)
+    expert = answer.json()["subject"]
+
+    async def clashes() -> bool:
+        document = await serving.store.load(EXPERTS.name, expert)
+        return bool(document) and document["state"]["status"] == "identity_clash"
+
+    await serving.eventually(clashes)
+    outcome = {"outcome": "holds", "reason": "documents_compared"}
+    settled = await serving.post(f"/experts/{expert}/settle-identity", "protection", outcome)
+    assert settled.status_code == 200, settled.text
+    assert (await do(bureau, expert, ASK, to_office=HERAT, reason="moved_away")).status_code == 200
+    path = f"/experts/{expert}"
+    own, strange = [(await serving.get(path, office=office)).json() for office in ("kabul", HERAT)]
+    assert own["identity"]["outcome"] == "holds"
+    assert (strange.get("identity"), strange["state"], holder in str(strange)) == (None, "screening", False)
+    facts = {
+        office: [
+            (one["fact"], one.get("before"), one.get("state"))
+            for one in (await serving.get(f"{path}/timeline", office=office)).json()["items"]
+        ]
+        for office in ("kabul", HERAT)
+    }
+    assert "ExpertIdentityClashed" in {fact for fact, *_ in facts["kabul"]}
+    assert facts[HERAT] == [
+        ("ExpertTransferAsked", None, "screening"),
+        ("ExpertRegistered", None, "screening"),
+    ]
+
+
 async def test_how_a_host_wants_to_be_written_to_is_its_own_offices_to_know(bureau: Bureau) -> None:
     serving = bureau.serving
     answer = await serving.post("/institutions", "officer", INSTITUTION)
@@ -241,8 +279,14 @@ async def test_how_a_host_wants_to_be_written_to_is_its_own_offices_to_know(bure
     path = f"/institutions/{answer.json()['id']}"
     body = {"to_office": HERAT, "reason": "nearer_to_host"}
     assert (await serving.post(f"{path}/{ASK}", "officer", body)).status_code == 200
+    subject = str(INSTITUTION["account"])
+    offered = await serving.post(f"{path}/propose-handover", "host", {"reason": "contact_left"}, subject=subject)
+    assert offered.status_code == 200, offered.text
     seen = [(await serving.get(path, office=office)).json() for office in ("kabul", HERAT)]
     assert ["contact" in one for one in seen] == [True, False]
+    assert ["handover" in one for one in seen] == [True, False]
+    told = [(await serving.get(f"{path}/timeline", office=office)).json()["items"] for office in ("kabul", HERAT)]
+    assert [any("Handover" in one["fact"] for one in items) for items in told] == [True, False]
     assert seen[1]["transfer"]["to_office"] == HERAT
 
 
