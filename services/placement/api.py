@@ -12,6 +12,7 @@ from services.placement.domain.standing import PREPARING
 from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
 from shared.contracts.placement.placements import PreparationStep
+from shared.errors import TooEarly
 from shared.identity.rights import Rights
 from shared.papers.named import CERTIFICATE
 from shared.programmes.sections.placement import PlacementSection
@@ -24,8 +25,6 @@ from shared.web.weighing import Weighed, Weighing, Weighs
 
 # Whoever receives the expert knows the day of the arrival and of the end, which is seldom the one of its recording.
 RIGHTS: tuple[Rights, ...] = (("facts", "record-late", {"host": "institution"}),)
-
-
 # What begins the journey, or virtual work: nothing does before the preparation is complete.
 BEGINS = frozenset({"depart", "confirm-arrival"})
 WEIGHED = BEGINS | {"complete-step"}
@@ -38,7 +37,11 @@ def _missing(placing: Placing, document: Document) -> tuple[PreparationStep, ...
 
 def _with_what_is_missing(placing: Placing) -> Unsealed:
     async def told(document: Document, _granted: Granted) -> Mapping[str, Any]:
-        return {"steps_missing": _missing(placing, document)}
+        try:
+            return {"steps_missing": _missing(placing, document)}
+        except TooEarly:
+            # While programmes are still being read the rest of the case is told all the same.
+            return {}
 
     return told
 

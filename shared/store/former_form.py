@@ -29,7 +29,7 @@ NO_SHAPE = 0
 
 
 def lift(connection: sqlite3.Connection) -> None:
-    """Within the open transaction, at some 100 us a document. The room of the old tables is used again."""
+    """Within the open transaction, at some 25 us a document. The room of the old tables is used again."""
     for table in CHANGED:
         connection.execute(f"ALTER TABLE {table} RENAME TO former_{table}")
     # A script would commit what is open.

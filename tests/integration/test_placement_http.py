@@ -129,7 +129,11 @@ async def test_the_host_confirms_arrival_and_completion(edge: Serving) -> None:
     assert await done(edge, "confirm-arrival", {}, role="host", subject="college") == "active"
     assert await done(edge, "complete", {}, role="host", subject="college") == "completed"
     late = await step(edge, "complete", day.at(31), role="host", subject="college")
-    assert late.status_code == 403
+    # The host says when it happened, as an officer does, and no earlier than what happened last.
+    assert (late.status_code, late.json()["rule"]) == (409, "happened_before_last")
+    report = {"text": "All was done.", **day.at(31)}
+    by_expert = await step(edge, "submit-report", report, role="expert", subject="me")
+    assert (by_expert.status_code, by_expert.json()["rule"]) == (403, "role_may_not_record_late")
 
 
 async def test_obligatory_steps_come_first(edge: Serving) -> None:

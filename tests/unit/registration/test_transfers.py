@@ -132,6 +132,7 @@ async def test_with_both_consents_the_person_goes_too(bureau: Bureau) -> None:
     timeline = (await get(f"/experts/{expert}/timeline", office=HERAT)).json()["items"]
     said = [(one["fact"], one["office"]) for one in timeline[:2]]
     assert said == [("ExpertTransferred", HERAT), ("ExpertTransferAsked", "kabul")]
+    assert [one["to_office"] for one in timeline[:2]] == [HERAT, HERAT]
     trail = [one for one in await bureau.entries(person) if one["purpose"] == "transfer"]
     assert {(one["office"], one["account"]) for one in trail} == {
         (office, bureau.serving.account(office)) for office in ("kabul", HERAT)
