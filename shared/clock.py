@@ -19,6 +19,7 @@ NAMESPACE = uuid.UUID("5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e")
 # The bits of a uuid that say its version and variant (RFC 9562), and what a uuid5 has there.
 _VERSION_AND_VARIANT = 0xF << 76 | 0b11 << 62
 _FIVE_RFC = 5 << 76 | 0b10 << 62
+_NAMESPACE_BYTES = NAMESPACE.bytes
 
 
 def text_of(instant: datetime) -> str:
@@ -41,7 +42,7 @@ def instant_of(text: str) -> datetime:
 def derived_id(*parts: str) -> str:
     """The uuid5 that follows from the parts; the same parts give the same id everywhere."""
     # uuid.uuid5 makes the same id by way of an object, at several times the cost, and a command derives a dozen.
-    return hashed_id(hashlib.sha1(NAMESPACE.bytes + "\x1f".join(parts).encode(), usedforsecurity=False).digest())
+    return hashed_id(hashlib.sha1(_NAMESPACE_BYTES + "\x1f".join(parts).encode(), usedforsecurity=False).digest())
 
 
 def hashed_id(hashed: bytes) -> str:

@@ -57,6 +57,10 @@ def fold_number(number: str) -> str:
     and 0. What one stands for may look like a further one (a small capital y like y, and that is Y), so it is folded
     until it stays.
     """
+    return number.translate(_of_ascii()) if number.isascii() else _folded_until_it_stays(number)
+
+
+def _folded_until_it_stays(number: str) -> str:
     folded = _folded_once(number)
     while (again := _folded_once(folded)) != folded:
         folded = again
@@ -66,6 +70,12 @@ def fold_number(number: str) -> str:
 def _folded_once(number: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", number).upper())
     return "".join(_folded(character) for character in folded if unicodedata.category(character)[0] in "LN")
+
+
+@cache
+def _of_ascii() -> Mapping[int, str]:
+    """What each character of ASCII is folded to: most numbers hold no others."""
+    return {code: _folded_until_it_stays(chr(code)) for code in range(128)}
 
 
 def has_control_character(text: str, allowed: str = "") -> bool:

@@ -6,11 +6,10 @@ hash of the link before it and of all that it says, so that whoever has the stor
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 SUBJECTS_AT_MOST = 200
@@ -35,6 +34,11 @@ class Reading:
     def __post_init__(self) -> None:
         if len(self.subjects) > SUBJECTS_AT_MOST:
             raise ValueError(f"an entry names {SUBJECTS_AT_MOST} persons at most")
+
+
+NAMES = tuple(one.name for one in fields(Reading))
+# Those of them that are lists.
+MANY = ("fields", "subjects")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +177,15 @@ def _broken(segment: str, placed: Mapping[int, Entry], links: Mapping[int, str])
 
 def document_of(entry: Entry) -> dict[str, Any]:
     """The entry as it stands in a store."""
-    return {"_id": entry.id, "version": 1, **json.loads(json.dumps(asdict(entry)))}
+    names = ("segment", "number", "first", "last", "before", "link")
+    said = {name: getattr(entry, name) for name in names}
+    return {"_id": entry.id, "version": 1, **said, "reading": _said(entry.reading)}
 
 
 def entry_of(document: Mapping[str, Any]) -> Entry:
     """Raises KeyError, TypeError or ValueError for what is no entry."""
     said = document["reading"]
-    many = {name: tuple(said[name]) for name in ("fields", "subjects")}
+    many = {name: tuple(said[name]) for name in MANY}
     names = ("segment", "number", "first", "last", "before", "link")
     return Entry(**{name: document[name] for name in names}, reading=Reading(**{**said, **many}))
 
@@ -188,10 +194,16 @@ def _number_of(id: str) -> int:
     return int(id.rpartition("-")[2])
 
 
+def _said(reading: Reading) -> dict[str, Any]:
+    """The reading as JSON types."""
+    said = {name: getattr(reading, name) for name in NAMES}
+    return said | {name: list(said[name]) for name in MANY}
+
+
 def _link(key: bytes, segment: str, number: int, first: int, last: int, reading: Reading, before: str) -> str:
-    return _mac(key, ["entry", segment, number, first, last, before, asdict(reading)])
+    return _mac(key, ["entry", segment, number, first, last, before, _said(reading)])
 
 
 def _mac(key: bytes, said: list[Any]) -> str:
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, text.encode(), "sha256").hex()

@@ -114,7 +114,7 @@ class Trail:
             into = await self._segment_for(len(readings))
             entries = chained(self._key(), into.segment, into.number, into.link, readings)
             self._into = None
-            answers = await self._store.append(READINGS.name, [document_of(one) for one in entries])
+            answers = await self._store.append(READINGS.name, [READINGS.indexed(document_of(one)) for one in entries])
         except (PortError, Refusal, Overloaded) as error:
             count("audit_entries_failed")
             logger.warning("audit_entries_failed", error=type(error).__name__)

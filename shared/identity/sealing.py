@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
-import json
 import random
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as quoted
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -77,9 +76,10 @@ def _sealed(cipher: AESGCM, nonce: bytes, content: bytes, bound: bytes) -> str:
 
 def _bound(person: str, field: str) -> bytes:
     # A JSON array, not a joined text: ("a", "b/c") and ("a/b", "c") must differ.
-    return json.dumps(["sankofa", VERSION, person, field]).encode()
+    return f'["sankofa", "{VERSION}", {quoted(person)}, {quoted(field)}]'.encode()
 
 
 def blind(key: bytes, type: str, country: str, number_folded: str) -> str:
     """64 hexadecimal digits: HMAC-SHA256 of the document's type, country and folded number."""
-    return hmac.new(key, json.dumps([type, country, number_folded]).encode(), hashlib.sha256).hexdigest()
+    said = f"[{quoted(type)}, {quoted(country)}, {quoted(number_folded)}]"
+    return hmac.digest(key, said.encode(), "sha256").hex()

@@ -163,7 +163,7 @@ class ThreadedWriter:
         self._submitted: list[Job] = []
         self._positions: list[Job] = []
         self._later: asyncio.TimerHandle | None = None
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
@@ -189,8 +189,8 @@ class ThreadedWriter:
             self._later = None
         submitted, self._submitted = [*self._submitted, *self._positions], []
         self._positions = []
-        for job in submitted:
-            self._jobs.put(job)
+        if submitted:
+            self._jobs.put(submitted)
 
     def stop(self) -> None:
         self._jobs.put(None)
@@ -218,15 +218,15 @@ class ThreadedWriter:
                 return
 
     def _drain(self) -> tuple[list[Job], bool]:
-        """Waits for a job, then takes what is there; False with the mark that the writer ends."""
+        """Waits for jobs, then takes what is there; False with the mark that the writer ends."""
         jobs: list[Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            jobs.append(job)
-            if len(jobs) == LONGEST_COMMIT:
+        some = self._jobs.get()
+        while some is not None:
+            jobs += some
+            if len(jobs) >= LONGEST_COMMIT:
                 return jobs, True
             try:
-                job = self._jobs.get_nowait()
+                some = self._jobs.get_nowait()
             except queue.Empty:
                 return jobs, True
         return jobs, False

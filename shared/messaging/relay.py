@@ -141,5 +141,5 @@ def _order(entry: Mapping[str, Any]) -> tuple[int, int]:
 
 def message_of(subject: str, entry: Mapping[str, Any]) -> Message:
     """The record of an outbox entry: exact value bytes, headers as they were at the save."""
-    headers = tuple((name, text.encode()) for name, text in entry["headers"].items())
+    headers = tuple([(name, text.encode()) for name, text in entry["headers"].items()])
     return Message(subject, entry["value"].encode(), headers)

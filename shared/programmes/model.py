@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, JsonValue
@@ -125,7 +127,8 @@ class Definition(Declared):
 
     def sections(self) -> dict[str, Section]:
         """The sections that this programme has, by their names in the file."""
-        return {name: part for name, part in self if isinstance(part, Section)}
+        parts = ((name, getattr(self, name)) for name in section_kinds())
+        return {name: part for name, part in parts if part is not None}
 
     def section(self, kind: type[S]) -> S:
         """The section of that kind. Raises Refusal `not_in_programme` (409) where the programme lacks it."""
@@ -160,7 +163,8 @@ class Definition(Declared):
         return frozenset(name for name, one in ATTRIBUTES.items() if (one.word or name) in words)
 
 
-def section_kinds() -> dict[str, type[Section]]:
+@cache
+def section_kinds() -> Mapping[str, type[Section]]:
     """Every section that a definition may have, by its name in the file."""
     declared = {name: get_args(field.annotation) for name, field in Definition.model_fields.items()}
     return {

@@ -80,7 +80,11 @@ class Collection:
 
     def indexed(self, document: Document) -> Document:
         """The document with `ix` and `uq` written anew from its other fields."""
-        entries = {name: entry for name in self.all_indexes if (entry := self.entry(name, document))}
+        entries = {
+            name: {"e": equals, "o": index.order(document)}
+            for name, index in self.all_indexes.items()
+            if (equals := index.equals(document))
+        }
         indexed = Indexed(document)
         indexed["ix"] = entries
         indexed.pop("uq", None)

@@ -54,7 +54,9 @@ class GroupCommit:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        # What was submitted together is handed over together: each hand-over wakes the thread.
+        self._queue: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._waiting = 0
         self._submitted: list[Job] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -130,20 +132,21 @@ class GroupCommit:
     async def _queued(self, work: Work[T], *, alone: bool = False) -> T:
         if self._thread is None or self._loop is None:
             raise Unavailable("the file is closed")
-        if self._queue.qsize() + len(self._submitted) >= MAX_WAITING:
+        if self._waiting >= MAX_WAITING:
             raise Unavailable("too many writes are waiting")
         job = Job(work, self._loop.create_future(), alone=alone)
         if not self._submitted:
             self._loop.call_soon(self._hand_over)
         self._submitted.append(job)
+        self._waiting += 1
         result: T = await job.waiter
         return result
 
     def _hand_over(self) -> None:
         """What was submitted in one turn of the loop goes to the thread together, and mostly into one commit."""
         submitted, self._submitted = self._submitted, []
-        for job in submitted:
-            self._queue.put(job)
+        if submitted:
+            self._queue.put(submitted)
 
     def _open(self, name: str) -> sqlite3.Connection:
         try:
@@ -218,6 +221,7 @@ class GroupCommit:
 
     def _settle(self, jobs: list[Job]) -> None:
         def settle() -> None:
+            self._waiting -= len(jobs)
             for job in jobs:
                 job.settle()
 
@@ -225,12 +229,12 @@ class GroupCommit:
             self._loop.call_soon_threadsafe(settle)
 
 
-def _drain(waiting: queue.SimpleQueue[Job | None]) -> tuple[list[Job], bool]:
-    """Waits for one job and takes what else is there; the flag says that the end was asked for."""
+def _drain(waiting: queue.SimpleQueue[list[Job] | None]) -> tuple[list[Job], bool]:
+    """Waits for jobs and takes what else is there; the flag says that the end was asked for."""
     jobs: list[Job] = []
     item = waiting.get()
     while item is not None:
-        jobs.append(item)
+        jobs += item
         if len(jobs) >= MAX_BATCH:
             return jobs, False
         try:

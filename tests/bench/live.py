@@ -13,7 +13,6 @@ from aiokafka import ConsumerRecord
 from services.placement.app import build
 from services.placement.app import handlers as handlers_of
 from services.placement.store import COLLECTIONS, PLACEMENTS, SHADOWS
-from services.registration.settings import Settings
 from shared.clock import RealRuntime, derived_id
 from shared.contracts.base import Event
 from shared.contracts.matching.matches import ApplicationReceived, AssignmentMatched, OfferMade
@@ -25,7 +24,7 @@ from shared.messaging.shadow import Position
 from shared.messaging.shadows import LANES, Consumer
 from shared.replica import Ports, stored
 from tests.bench.consumers import GROUPS, batches, plain_consumer
-from tests.bench.recording import Adapters, Call, Calls, Finish, OnServers
+from tests.bench.recording import SETTINGS, Adapters, Call, Calls, Finish, OnServers
 from tests.bench.replaying import Replaying, Sends, saves_of, sends_of
 from tests.bench.rows import Measure, Result, Row, Spent, Used, side_by_side, stopwatch
 from tests.unit.placement.arriving import DEFINITION, WHEN, Arriving, accepted, definition, parties
@@ -131,7 +130,7 @@ class Ours:
         self.keys = Keys(folder / str(number) / "keys")
         self.store = adapters.store(number, stored(COLLECTIONS, SHADOWS), self.runtime, self.calls)
         self.log = adapters.log(number, self.runtime, self.calls)
-        self.service = build(Ports(self.store, self.log, self.runtime, self.keys), Settings())
+        self.service = build(Ports(self.store, self.log, self.runtime, self.keys), SETTINGS)
         replica = self.service.replica
         table = {event: handler for event, handler in handlers_of(self.service.work).items() if event.topic != OWN}
         self.consumer = kind(replica.kernel, self.log, table, SHADOWS)

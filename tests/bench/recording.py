@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
+from deploy.cli.settings import read_settings
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.local import LocalLog
@@ -19,10 +22,16 @@ from shared.store.local import LocalStore
 from shared.store.mongodb import MongoStore
 from shared.store.port import Appended, Document
 
+# Of an environment that says nothing but that no mail is sent.
+SETTINGS = read_settings({"SANKOFA_MAIL": "off"})
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call on a port; `document` and `version` for saves (the expected one) and `sent`."""
+    """One call on a port; `document` and `version` for saves (the expected one) and `sent`.
+
+    `began` and `ended`: by one count over all calls, so that a replay makes side by side what was made so.
+    """
 
     kind: str
     collection: str = ""
@@ -30,19 +39,46 @@ class Call:
     document: Document | None = None
     version: int = 0
     arguments: tuple[Any, ...] = ()
+    began: int = 0
+    ended: int = 0
 
 
 class Calls:
-    """Calls by the name of the task that made them; nothing is noted while `on` is False."""
+    """Calls by the name of the task that made them, or of the first named one among those that began it; nothing is
+    noted while `on` is False."""
 
     def __init__(self) -> None:
-        self.on = False
+        self._on = False
         self.by_task: dict[str, list[Call]] = defaultdict(list)
+        self._began_by: WeakKeyDictionary[asyncio.Task[Any], asyncio.Task[Any] | None] = WeakKeyDictionary()
+        self._count = itertools.count(1)
 
-    def note(self, call: Call) -> None:
+    @property
+    def on(self) -> bool:
+        return self._on
+
+    @on.setter
+    def on(self, on: bool) -> None:
+        self._on = on
+        asyncio.get_running_loop().set_task_factory(self._begun if on else None)
+
+    def _begun(self, loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Task[Any]:
+        task = asyncio.Task(work, loop=loop, **how)
+        self._began_by[task] = asyncio.current_task()
+        return task
+
+    def begin(self) -> int:
+        """The place of a call that begins now."""
+        return next(self._count)
+
+    def note(self, call: Call, began: int | None = None) -> None:
         task = asyncio.current_task()
-        if self.on and task is not None:
-            self.by_task[task.get_name()].append(call)
+        if not self.on or task is None:
+            return
+        while task.get_name().startswith("Task-") and (before := self._began_by.get(task)) is not None:
+            task = before
+        ended = next(self._count)
+        self.by_task[task.get_name()].append(replace(call, began=began or ended, ended=ended))
 
 
 class Finish:
@@ -78,8 +114,9 @@ class _NotingStore:
         return await super().load(collection, id)
 
     async def save(self, collection: str, document: Document, expected_version: int) -> None:
+        began = self.calls.begin()
         await super().save(collection, document, expected_version)
-        self.calls.note(Call("save", collection, document["_id"], document, expected_version))
+        self.calls.note(Call("save", collection, document["_id"], document, expected_version), began)
         if self.finish:
             self.finish.saved(collection)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.clock import RealRuntime, stop_tasks
@@ -27,6 +27,18 @@ def sends_of(calls: Calls) -> Sends:
                 sends[(call.collection, call.id, call.version)] = tuple(chunk)
                 chunk = []
     return sends
+
+
+def side_by_side(calls: Iterable[Call]) -> Iterator[list[Call]]:
+    """The calls in their order, those in one list that were under way together."""
+    group: list[Call] = []
+    for call in calls:
+        if group and call.began > max(one.ended for one in group):
+            yield group
+            group = []
+        group.append(call)
+    if group:
+        yield group
 
 
 def saves_of(calls: Iterable[Call]) -> tuple[Call, ...]:
@@ -57,18 +69,24 @@ class Replaying:
         self.runtime.close()
 
     async def repeat(self, calls: Iterable[Call]) -> None:
-        """Loads, searches and saves in their order; what a save left in an outbox is handed to the workers."""
-        for call in calls:
-            if call.kind == "load":
-                await self.store.load(call.collection, call.id)
-            elif call.kind == "find":
-                index, equals, how = call.arguments
-                await self.store.find(call.collection, index, equals, **how)
-            elif call.document is not None:
-                await self.store.save(call.collection, call.document, call.version)
-                send = self.sends.get((call.collection, call.id, call.document["version"]))
-                if send:
-                    self._to_send.put_nowait(send)
+        """Loads, searches and saves as they were made; what a save left in an outbox is handed to the workers."""
+        for group in side_by_side(calls):
+            if len(group) == 1:
+                await self._make(group[0])
+            else:
+                await asyncio.gather(*map(self._make, group))
+
+    async def _make(self, call: Call) -> None:
+        if call.kind == "load":
+            await self.store.load(call.collection, call.id)
+        elif call.kind == "find":
+            index, equals, how = call.arguments
+            await self.store.find(call.collection, index, equals, **how)
+        elif call.document is not None:
+            await self.store.save(call.collection, call.document, call.version)
+            send = self.sends.get((call.collection, call.id, call.document["version"]))
+            if send:
+                self._to_send.put_nowait(send)
 
     async def _send(self) -> None:
         while True:

@@ -13,5 +13,7 @@ _SAME = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي
 def fold_name(*parts: str) -> str:
     """One case, no marks, one form of each letter; the words in order, so that swapped fields compare equal."""
     spelled = unicodedata.normalize("NFKC", " ".join(parts)).translate(_SAME)
-    bare = "".join(one for one in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(one))
+    bare = spelled
+    if not spelled.isascii():
+        bare = "".join(one for one in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(one))
     return " ".join(sorted(re.findall(r"\w+", bare.casefold())))

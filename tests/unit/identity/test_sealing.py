@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared import texts
+from shared.identity import sealing
 from shared.identity.sealing import SealBroken, blind, open_sealed, seal
 from shared.texts import fold_number
 
@@ -99,3 +102,14 @@ def test_the_blind_index_tells_its_parts_apart() -> None:
     assert len(marks) == 6
     assert blind(KEY, "passport", "NL", "x1") == blind(KEY, "passport", "NL", "x1")
     assert all(len(mark) == 64 for mark in marks)
+
+
+@given(st.text(), st.text())
+def test_what_a_text_is_bound_to_is_written_as_json_writes_it(person: str, field: str) -> None:
+    """Stored texts open for as long as these bytes stay the same."""
+    assert sealing._bound(person, field) == json.dumps(["sankofa", sealing.VERSION, person, field]).encode()
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_folded_as_any_other_text(text: str) -> None:
+    assert fold_number(text) == texts._folded_until_it_stays(text)
