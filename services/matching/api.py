@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from services.matching import views
-from services.matching.domain.assignments import ASSIGNMENT, EXPERT, READERS
+from services.matching.domain.assignments import ASSIGNMENT, EXPERT, OPEN_TO_EXPERTS, READERS
 from services.matching.domain.matches import MATCH
 from services.matching.papers.terms import TERMS
 from services.matching.store import ASSIGNMENTS, MATCHES
@@ -26,7 +26,7 @@ from shared.papers.named import OFFER
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
-from shared.web.acting import Served, Unsealed, Work, id_of
+from shared.web.acting import Beside, Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
@@ -41,6 +41,7 @@ NARROWING: Sequence[Mapping[str, Any]] = [
     {"name": name, "in": "query", "description": f"Those of this {name}, by its code.", "schema": _CODE}
     for name in FILTERS
 ]
+MATCHES_OF = "matches"
 # What is published is for everybody who may apply; drafts and reasons stay in `assignments`.
 RIGHTS: tuple[Rights, ...] = (
     ("vacancies", "list read", {"expert": "all", "host": "all", "officer": "all"}),
@@ -68,7 +69,13 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             papers=(TERMS,),
             columns=("title", "programme", "office", "terms.starts_on", "terms.ends_on", "opened_at"),
             parts=("terms.institution",),
-            suggests={("shortlist", "experts"): works.candidates.best},
+            beside=(Beside(MATCH.name, "list", _matches_of, _has_matches, named=MATCHES_OF),),
+            suggests={
+                ("shortlist", "experts"): works.candidates.best,
+                ("create", "institution"): works.hosts.usable,
+                ("revise", "institution"): works.hosts.usable,
+            },
+            lacks={"create": works.hosts.lack},
         ),
         Served(
             MATCH,
@@ -93,6 +100,16 @@ def _of_assignments(works: Works, replica: Replica) -> Mapping[str, Work]:
         **works.putting_right.of_assignments,
         **transferring(ASSIGNMENTS, replica),
     }
+
+
+def _matches_of(assignment: Document) -> str:
+    return f"/matching/{MATCH.name}?assignment={assignment['_id']}"
+
+
+def _has_matches(assignment: Document) -> bool:
+    """Whether experts may stand on it, or stood on it."""
+    state = assignment["state"]
+    return state["status"] in OPEN_TO_EXPERTS or bool(state["shortlisted"])
 
 
 def _with_its_placement(works: Works) -> Unsealed:

@@ -77,6 +77,12 @@ def _pool(document: Document) -> list[str]:
     return _known("expert", "programme")(document) if expert_status(document["knowledge"]) == "eligible" else []
 
 
+def _hosts(document: Document) -> list[str]:
+    """Institutions that may ask for experts now, by office."""
+    active = document["knowledge"].get("institution", {}).get("status") == "active"
+    return _known("institution", "office")(document) if active else []
+
+
 def _returns(document: Document) -> list[str]:
     known = document["knowledge"].get("placement", {})
     begun = known.get("returned") and known.get("person") and known.get("programme")
@@ -90,6 +96,7 @@ def returns_key(person: str, programme: str) -> str:
 SHADOWS = shadows_collection(
     {
         "account": Index(_accounts),
+        "hosts": Index(_hosts),
         "person": Index(_known("expert", "person")),
         "pool": Index(_pool),
         "returns": Index(_returns),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.placement import views
-from services.placement.domain.dates import INCOMPLETE
+from services.placement.domain.dates import INCOMPLETE, first_days
 from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.standing import PREPARING
 from services.placement.store import PLACEMENTS, PLAIN
@@ -21,7 +21,7 @@ from shared.store.port import Document
 from shared.web.acting import Served, Unsealed, Work
 from shared.web.callers import Granted
 from shared.web.plain import plain
-from shared.web.weighing import Weighed, Weighing, Weighs
+from shared.web.weighing import Shut, Weighed, Weighing, Weighs
 
 # Whoever receives the expert knows the day of the arrival and of the end, which is seldom the one of its recording.
 RIGHTS: tuple[Rights, ...] = (("facts", "record-late", {"host": "institution"}),)
@@ -47,16 +47,21 @@ def _with_what_is_missing(placing: Placing) -> Unsealed:
 
 
 def _weighs(placing: Placing) -> Weighs:
-    """The steps of the preparation, those that are still to be done first; nobody departs before."""
+    """The steps of the preparation, those that are still to be done first; nobody departs before. And what has its day
+    is shut until then."""
 
-    async def found(verb: str, document: Document, _granted: Granted) -> Weighing | None:
+    async def found(verb: str, document: Document, granted: Granted) -> Weighing | None:
         state, missing = PLACEMENTS.read(document), _missing(placing, document)
-        if state is None or state.status not in PREPARING or (verb and verb not in WEIGHED):
+        if state is None or (verb and verb not in WEIGHED):
             return None
+        today = state.day_of(granted.edge.runtime.now())
+        days = first_days(placing.preparation(state), state)
+        early = {verb: Shut(one.rule, one.day) for verb, one in days.items() if today < one.day}
+        if state.status not in PREPARING:
+            return Weighing("step", (), shuts=early) if early else None
         rows = (*(Weighed(one, False) for one in missing), *(Weighed(one, True) for one in state.steps))
-        shuts = BEGINS if missing else frozenset[str]()
-        instead_of = frozenset({"steps", "steps_missing"})
-        return Weighing("step", rows, instead_of, shuts, INCOMPLETE) if rows else None
+        shuts = {**early, **({one: Shut(INCOMPLETE) for one in BEGINS} if missing else {})}
+        return Weighing("step", rows, frozenset({"steps", "steps_missing"}) if rows else frozenset(), shuts)
 
     return found
 

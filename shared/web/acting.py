@@ -34,7 +34,7 @@ from shared.store.port import Document
 from shared.store.relations import RECEIVING, asked_of
 from shared.web.callers import Granted
 from shared.web.notes import Note, Notes
-from shared.web.suggesting import Suggests
+from shared.web.suggesting import Lacks, Suggests
 from shared.web.weighing import Weighs, nothing_weighed
 
 B = TypeVar("B", bound=Change)
@@ -140,7 +140,8 @@ class Served:
     case that names this one shows of it, as of that day, if not the columns. `parts`: fields that name cases of other
     services, of which the reader is shown that much.
     `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF. `weighs`: what a verb is
-    decided by, one by one. `suggests`: by verb and field, which cases the body may name.
+    decided by, one by one. `suggests`: by verb and field, which cases the body may name. `lacks`: by verb that opens
+    cases, what is missing before anybody fills in its form.
     `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
     `begins`: by verb, what its form begins with that the case itself does not say in these fields.
     ValueError where a verb that needs something has no work, or a work no verb.
@@ -166,6 +167,7 @@ class Served:
     news: News | None = None
     weighs: Weighs = nothing_weighed
     suggests: Mapping[tuple[str, str], Suggests] = field(default_factory=dict)
+    lacks: Mapping[str, Lacks] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}

@@ -1,4 +1,4 @@
-"""What a form offers to choose from where the body names cases by their ids."""
+"""What a form offers to choose from where the body names cases by their ids, and what it says is missing before it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from shared.web.callers import Granted
 
 @dataclass(frozen=True)
 class Suggested:
-    """A case by its id. `said`: by fields, what tells it from others."""
+    """A case by its id. `said`: by fields, what tells it from others. `stands`: it is among those that the verb is
+    about, whether it is named or not."""
 
     id: str
     said: tuple[tuple[str, JsonValue], ...] = ()
+    stands: bool = False
+
+
+@dataclass(frozen=True)
+class Lack:
+    """By which rule the verb would be refused whatever is typed, and the page on which that can be changed."""
+
+    rule: str
+    address: str
 
 
 # The cases that the caller may name for a verb of that case, the likeliest first; others may be named by hand.
 Suggests = Callable[[Document, Granted], Awaitable[tuple[Suggested, ...]]]
+# What the caller lacks for a verb that opens cases; None where nothing is missing.
+Lacks = Callable[[Granted], Awaitable[Lack | None]]

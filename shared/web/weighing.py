@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from pydantic import JsonValue
@@ -29,15 +30,22 @@ class Weighed:
 
 
 @dataclass(frozen=True)
+class Shut:
+    """Why a verb would be refused now, and from which day on it would not; None where no day alone opens it."""
+
+    rule: str
+    opens_on: date | None = None
+
+
+@dataclass(frozen=True)
 class Weighing:
-    """`kind`: what the rows are; `instead_of`: fields of the case that the page has in these rows. `shuts`: verbs that
-    would be refused now for what is not met, by that `rule`."""
+    """`kind`: what the rows are; `instead_of`: fields of the case that the page has in these rows. `shuts`: the verbs
+    that would be refused now for what is not met, or because their day has not come."""
 
     kind: Literal["criterion", "step"]
     rows: tuple[Weighed, ...]
     instead_of: frozenset[str] = frozenset()
-    shuts: frozenset[str] = frozenset()
-    rule: str = ""
+    shuts: Mapping[str, Shut] = field(default_factory=dict)
 
 
 # What the verb would be decided by now; without a verb, what the case has recorded of it. No more than the JSON edge

@@ -38,7 +38,7 @@ from shared.contracts.matching.assignments import (
     AssignmentTransferWithdrawn,
     Terms,
 )
-from shared.errors import Refusal
+from shared.errors import Problem, Refusal
 from shared.identity.roles import BY_HOST, BY_OFFICER, By
 from shared.texts import Title, lines
 from shared.zones import zone
@@ -57,6 +57,7 @@ Status = Literal[
 WRITTEN = states("draft", "edits_requested")
 # Where experts may apply, and where a shortlist may be made.
 OPEN_TO_EXPERTS = states("published", "matching")
+TOO_SHORT = "shortlist_too_short"
 OPEN = WRITTEN | OPEN_TO_EXPERTS | {"submitted", "approved", "filled"}
 ENDED = states("rejected", "cancelled")
 # A return that had begun goes on after the cancellation, and belongs to the office of its assignment.
@@ -184,7 +185,10 @@ def enough_experts(turn: Turn[Assignment, ShortlistRequest]) -> Told:
     ranked: Ranked = turn.given
     reason = turn.body.override_reason if len(ranked.matches) < ranked.least else None
     if not ranked.matches or (len(ranked.matches) < ranked.least and reason is None):
-        raise Refusal("shortlist_too_short", "fewer experts than the programme asks for passed every filter")
+        # No reason makes a shortlist of nobody.
+        field = "/override_reason" if ranked.matches else "/experts"
+        text = "fewer experts than the programme asks for passed every filter"
+        raise Refusal(TOO_SHORT, text, problems=(Problem(TOO_SHORT, field),))
     return {"round": turn.state.round + 1, "matches": ranked.matches, "override_reason": reason}
 
 
@@ -309,7 +313,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=enough_experts,
         needs=states("longlist", "guard:pools"),
-        refuses=("shortlist_too_short", "match_ended", *OVER, *UNKNOWN_EXPERT),
+        refuses=(TOO_SHORT, "match_ended", *OVER, *UNKNOWN_EXPERT),
         reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent", *AGAIN),
         example={"experts": [EXPERT]},
     ),

@@ -1,4 +1,5 @@
-"""Whom an officer may put on an assignment's longlist: experts of the own office, by the score that they would have."""
+"""Of whom a shortlist is made: who stands on the longlist, and whom of the own office an officer may put there, by the
+score that they have or would have."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from typing import Any
 from services.matching.domain.assessment import assess, attributes_on
 from services.matching.domain.assignments import Assignment
 from services.matching.domain.knowledge import consent_to_placement
+from services.matching.domain.matches import Match
 from services.matching.store import ASSIGNMENTS, SHADOWS, returns_key
 from services.matching.work.selection import Selection
+from shared.contracts.registration.persons import Attributes
 from shared.programmes.scoring import rank_key
 from shared.replica import Replica
 from shared.store.port import Document
@@ -29,7 +32,22 @@ class Candidates:
         self._selection = selection
 
     async def best(self, document: Document, _granted: Granted) -> tuple[Suggested, ...]:
-        """Those who are eligible, of the assignment's office, consent, pass the hard filters and do not stand on it."""
+        """The longlist, and then those who are eligible, of the assignment's office, consent, pass the hard filters and
+        do not stand on the assignment; the best of both first."""
+        return (*await self._longlisted(document["_id"]), *await self._others(document))
+
+    async def _longlisted(self, assignment: str) -> tuple[Suggested, ...]:
+        """Whoever applied or was named before: the act ranks them whether they are named again or not."""
+        matches = [one for _, one in await self._selection.matches_of(assignment) if one.status == "longlisted"]
+        ordered = sorted(matches, key=lambda one: rank_key(one.score or 0, one.parties.expert))
+        return tuple([Suggested(one.parties.expert, await self._said(one), stands=True) for one in ordered])
+
+    async def _said(self, match: Match) -> tuple[tuple[str, Any], ...]:
+        person = await self._selection.knowledge(match.parties.person)
+        attributes = attributes_on(person.get("profile", {}).get("entries", ()), self._runtime.now().date())
+        return _told(attributes, match.score)
+
+    async def _others(self, document: Document) -> tuple[Suggested, ...]:
         state = ASSIGNMENTS.read(document)
         if state is None or state.programme is None:
             return ()
@@ -54,6 +72,10 @@ class Candidates:
         assessed = assess(definition, state.terms, attributes, returns)
         if assessed.failed or (await self._selection.standing(assignment, expert))[1] is not None:
             return None
-        said = (("occupation", attributes.occupation), ("experience_years", attributes.experience_years))
-        told = (*said, ("score", assessed.score))
-        return rank_key(assessed.score, expert), Suggested(expert, tuple(one for one in told if one[1] is not None))
+        return rank_key(assessed.score, expert), Suggested(expert, _told(attributes, assessed.score))
+
+
+def _told(attributes: Attributes | None, score: int | None) -> tuple[tuple[str, Any], ...]:
+    """By what a candidate is told from others, where it is known."""
+    known = {"occupation": attributes.occupation, "experience_years": attributes.experience_years} if attributes else {}
+    return tuple((name, value) for name, value in {**known, "score": score}.items() if value is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.matching.work.allocation import Allocation
 from services.matching.work.candidates import Candidates
+from services.matching.work.hosts import Hosts
 from services.matching.work.promises import Promises
 from services.matching.work.putting_right import PuttingRight
 from services.matching.work.requests import Requests
@@ -21,6 +22,7 @@ class Works:
         self.promises = Promises(replica)
         self.selection = Selection(replica, self.promises)
         self.candidates = Candidates(replica, self.selection)
+        self.hosts = Hosts(replica)
         self.allocation = Allocation(replica, self.promises, self.selection)
         self.putting_right = PuttingRight(replica, self.selection)
         self.requests = Requests(replica, self.selection)

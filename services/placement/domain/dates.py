@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from services.placement.domain.calendars import in_order
@@ -20,6 +22,14 @@ from shared.errors import Problem, Refusal
 INCOMPLETE = "preparation_incomplete"
 # Why a contract or an extension has other days than the terms and the programme.
 OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
+
+
+@dataclass(frozen=True)
+class FirstDay:
+    """From which day on something may be said, on the office's calendar, and the rule that refuses it before."""
+
+    day: date
+    rule: str
 
 
 class Contract(Noted):
@@ -80,9 +90,8 @@ def prepared(turn: Turn[Placement, Change]) -> Told:
 def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
     """Prepared, not before the contract's first day, or the days before it that the programme allows, and before its
     end."""
-    starts_on, day = turn.state.starts_on, turn.state.day_of(turn.now)
-    if starts_on is not None and day < starts_on - timedelta(days=turn.given.early_arrival_days):
-        raise Refusal("arrival_before_start", f"the contract begins on {starts_on}")
+    day = turn.state.day_of(turn.now)
+    _not_before(first_days(turn.given, turn.state), "confirm-arrival", turn)
     if turn.state.ends_on is not None and day >= turn.state.ends_on:
         raise Refusal("arrival_after_end", "the contract was over by that day")
     return prepared(turn)
@@ -90,15 +99,32 @@ def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
 
 def contract_has_begun(turn: Turn[Placement, Change]) -> Told:
     """Who is not there before the contract's first day is no no-show."""
-    return _begun(turn, "no_show_before_start")
+    return _not_before(first_days(None, turn.state), "report-no-show", turn)
 
 
 def work_is_over(turn: Turn[Placement, Change]) -> Told:
     """No completion before the contract begins."""
-    return _begun(turn, "completed_before_start")
+    return _not_before(first_days(None, turn.state), "complete", turn)
 
 
-def _begun(turn: Turn[Placement, Change], rule: str) -> Told:
-    if turn.state.starts_on is not None and turn.state.day_of(turn.now) < turn.state.starts_on:
-        raise Refusal(rule, "the contract begins on a later day")
+def first_days(preparation: Preparation | None, state: Placement) -> Mapping[str, FirstDay]:
+    """By verb, from which day on it is possible: each follows from the contract's first day. Nothing without one.
+
+    `preparation`: what the programme asks for; without it, nobody arrives before the contract's first day.
+    """
+    begins = state.starts_on
+    if begins is None:
+        return {}
+    early = timedelta(days=preparation.early_arrival_days if preparation is not None else 0)
+    return {
+        "confirm-arrival": FirstDay(begins - early, "arrival_before_start"),
+        "report-no-show": FirstDay(begins, "no_show_before_start"),
+        "complete": FirstDay(begins, "completed_before_start"),
+    }
+
+
+def _not_before(days: Mapping[str, FirstDay], verb: str, turn: Turn[Placement, Change]) -> Told:
+    first = days.get(verb)
+    if first is not None and turn.state.day_of(turn.now) < first.day:
+        raise Refusal(first.rule, f"the contract begins on a later day: this is possible from {first.day} on")
     return {}

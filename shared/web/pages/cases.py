@@ -6,7 +6,7 @@ again through the edge under the same key is one command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlencode
@@ -30,10 +30,10 @@ from shared.web.commands import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
 from shared.web.pages.asked_for import AskedFor, asked_for
-from shared.web.pages.choices import Choices, Lists
+from shared.web.pages.choices import Choices
 from shared.web.pages.conflict import Conflict, conflict_of
 from shared.web.pages.days import on_their_days
-from shared.web.pages.filled import Form
+from shared.web.pages.filled import Form, Option
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
 from shared.web.pages.kept import BACK, KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
@@ -46,6 +46,7 @@ from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standing import zone_of, zone_of_office
 from shared.web.problems import ANSWERS
+from shared.web.suggesting import Suggested
 
 DONE = "done"
 CONFLICT = 412
@@ -175,10 +176,13 @@ class CasePages:
         choices = self._choices(document, language)
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         cells = Shown.to(admitted, choices.to_show(), zone)
-        if document:
-            lists = {**lists, **await self._suggested(admitted, verb, document, cells)}
-        form = Form(language, self._shown_fields(admitted, verb), posted, problems, lists, (verb, served.name), zone)
+        suggested = await self._suggested(admitted, verb, document)
+        lists = {**lists, **{name: _options(of, cells) for name, of in suggested.items() if of}}
+        standing = frozenset(one.id for of in suggested.values() for one in of if one.stands)
+        fields, about = self._shown_fields(admitted, verb), (verb, served.name)
+        form = Form(language, fields, posted, problems, lists, about, zone, frozenset(suggested), standing)
         weighed = await served.weighs(verb, document, admitted) if document else None
+        lacks = served.lacks.get(verb)
         return render(
             request,
             "act.html",
@@ -196,6 +200,7 @@ class CasePages:
             id=document.get("_id", ""),
             conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=weighed,
+            lack=await lacks(admitted) if lacks is not None else None,
             cells=cells,
             note_to=served.case.rows[verb][0].note_to,
             asked_for=await self._asked_for(document, admitted, cells, verb),
@@ -228,13 +233,12 @@ class CasePages:
             return zone_of_office(admitted.principal.office, known)
         return zone_of(self._served.case, self._served.aggregate.read(document), known)
 
-    async def _suggested(self, admitted: Admitted, verb: str, document: Document, cells: Shown) -> Lists:
+    async def _suggested(
+        self, admitted: Admitted, verb: str, document: Document
+    ) -> Mapping[str, tuple[Suggested, ...]]:
         """The cases that the form offers to choose from, by the fields that name them."""
         asked = {name: suggests for (of, name), suggests in self._served.suggests.items() if of == verb}
-        return {
-            name: tuple((one.id, cells.summed_up(one.id, one.said)) for one in await suggests(document, admitted))
-            for name, suggests in asked.items()
-        }
+        return {name: await suggests(document, admitted) for name, suggests in asked.items()}
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])
@@ -251,6 +255,10 @@ class CasePages:
 
     def _choices(self, document: Document, language: str) -> Choices:
         return Choices(known_to(self._served, self._behind.definitions, document), language, self._served.section)
+
+
+def _options(suggested: Iterable[Suggested], cells: Shown) -> tuple[Option, ...]:
+    return tuple((one.id, cells.summed_up(one.id, one.said)) for one in suggested)
 
 
 async def _reads(admitted: Admitted, served: Served, document: Document) -> bool:

@@ -24,6 +24,8 @@ INVALID = "invalid"
 class Form:
     """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts. `about`: the
     verb and the kind of case, by which a hint may be another one than elsewhere. `zone`: in which instants are typed.
+    `suggested`: the lists of which something else may be typed as well; `standing`: what stands already of what may be
+    chosen, by its code.
     """
 
     language: str
@@ -33,6 +35,8 @@ class Form:
     lists: Mapping[str, Sequence[Option]] = field(default_factory=dict)
     about: tuple[str, ...] = ()
     zone: tzinfo = UTC
+    suggested: frozenset[str] = frozenset()
+    standing: frozenset[str] = frozenset()
 
     def hint(self, one: Field) -> str:
         """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of

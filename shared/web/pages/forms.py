@@ -229,8 +229,9 @@ class Posted:
         return tuple((name, value) for name, values in self.values.items() for value in values)
 
     def text(self, pointer: str) -> str:
-        """The last value of the input; of a day that was typed in parts what they say."""
-        return self._of(pointer)[-1]
+        """The last value of the input that says something: what is typed beside a choice goes before it. Of a day that
+        was typed in parts what they say."""
+        return next((one for one in reversed(self._of(pointer)) if one), "")
 
     def all(self, pointer: str) -> tuple[str, ...]:
         return tuple(one for one in self._of(pointer) if one)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from shared.cases.case import NEW, Case, Move, status_of
@@ -33,11 +33,13 @@ FOUR_EYES = "four_eyes"
 
 @dataclass(frozen=True)
 class Closed:
-    """A verb of the reader's role that is not open now. `rule`: which says why; else `states` in which it is open."""
+    """A verb of the reader's role that is not open now. `rule`: which says why; else `states` in which it is open.
+    `opens_on`: the day that opens it."""
 
     verb: str
     rule: str
     states: tuple[str, ...]
+    opens_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,8 @@ def acts_of(served: Served, document: Document, principal: Principal, open_verbs
 
 def held_up(open_verbs: Sequence[str], weighed: Weighing | None) -> tuple[list[str], list[Closed]]:
     """What of it is really open, and what would be refused now for what it is decided by."""
-    shut = frozenset[str]() if weighed is None else weighed.shuts
-    rule = "" if weighed is None else weighed.rule
-    held = [Closed(one, rule, ()) for one in open_verbs if one in shut]
+    shut = {} if weighed is None else weighed.shuts
+    held = [Closed(one, shut[one].rule, (), shut[one].opens_on) for one in open_verbs if one in shut]
     return [one for one in open_verbs if one not in shut], held
 
 

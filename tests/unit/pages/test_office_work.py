@@ -15,12 +15,13 @@ from services.placement.store import SHADOWS as SHADOWS_OF_PLACEMENT
 from services.registration.app import build
 from services.registration.domain.examples import DEFINITION
 from services.registration.store import COLLECTIONS, SHADOWS
+from shared.clock import derived_id
 from shared.replica import stored
 from shared.web.pages.days import on_their_days
 from shared.web.pages.forms import Field, Posted
 from tests.integration.test_placement_http import PATH, confirmed, contracted, done
 from tests.integration.test_registration_http import registered
-from tests.unit.matching.facts import HOST, expert_id
+from tests.unit.matching.facts import HOST, HOST_ACCOUNT, expert_id
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import held, reader
 from tests.unit.registration.serving import Serving
@@ -225,3 +226,108 @@ async def test_a_vacancy_says_what_kind_of_host_it_is_and_names_no_id_of_it() ->
     assert [HOST[:8] in re.sub("<[^>]*>", "", page) for page in pages] == [False, False]
     assert ["/registration/institutions/" in page for page in pages] == [False, True]
     assert all("Public" in page for page in pages)
+
+
+async def test_who_applied_stands_on_the_form_of_the_shortlist_with_the_score() -> None:
+    async with World() as world:
+        await world.others.host()
+        for place, name in enumerate(("ada", "bea")):
+            await world.others.expert(name, experience_years=12 - place)
+        await world.run()
+        assignment = await world.assignment()
+        await world.apply(assignment, "bea")
+        await world.run()
+        path = f"/matching/assignments/{assignment}"
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            form, page = (await officer.get(f"{path}/shortlist")).text, (await officer.get(path)).text
+            short = await officer.post(f"{path}/shortlist", data=held(await officer.get(f"{path}/shortlist")))
+            chosen = {**held(await officer.get(f"{path}/shortlist")), "/override_reason": "few_candidates"}
+            assert (await officer.post(f"{path}/shortlist", data=chosen)).status_code == 303
+        await world.run()
+        assert await world.states(assignment, "bea") == ["shortlisted"]
+    # Whoever stands on the longlist is ranked whether they are named or not, so nobody ticks them.
+    assert re.findall(r"checked disabled> <span>(\w{8}) [^<]*Score: \d+<", form) == [expert_id("bea")[:8]]
+    assert re.findall(r'type="checkbox" name="/experts" value="([^"]*)"', form) == [expert_id("ada")]
+    assert f'href="/matching/matches?assignment={assignment}"' in page
+    assert short.status_code == 409
+    (field,) = re.findall(r'<div class="problem".*?<a href="#([^"]*)">', short.text, re.DOTALL)
+    assert field == "f-override_reason"
+    assert f'id="{field}"' in short.text
+
+
+async def test_a_shortlist_of_nobody_is_refused_where_people_are_chosen() -> None:
+    async with World() as world:
+        await world.others.host()
+        await world.run()
+        path = f"/matching/assignments/{await world.assignment()}/shortlist"
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            sent = {**held(await officer.get(path)), "/override_reason": "few_candidates"}
+            refused = await officer.post(path, data=sent)
+    assert (refused.status_code, 'href="#f-experts"' in refused.text) == (409, True)
+
+
+async def test_the_host_of_an_assignment_is_chosen_from_those_that_may_be_or_named_by_the_whole_reference() -> None:
+    others = {name: derived_id("host", name) for name in ("another", "proposed")}
+    async with World() as world:
+        await world.others.host()
+        await world.others.host(others["another"])
+        await world.others.host(others["proposed"], active=False)
+        await world.run()
+        how = ("matching", world.service.app, world.keys, world.clock)
+        path = "/matching/assignments/new/create"
+        async with reader(*how) as officer, reader(*how, office="tbilisi") as stranger:
+            form, far = await officer.get(path), (await stranger.get(path)).text
+            typed = {**held(form), "/terms/institution": [HOST, others["proposed"]]}
+            again = (await officer.post(path, data=typed)).text
+        async with reader(*how, "host", account=HOST_ACCOUNT) as host:
+            own = (await host.get(path)).text
+    of = re.compile(r'type="radio" name="/terms/institution" value="([^"]*)"( checked)?> <span>([^<]*)<')
+    assert {id for id, _, _ in of.findall(form.text)} == {HOST, others["another"]}
+    assert all(words.startswith(f"{id[:8]} · ") and "Public" in words for id, _, words in of.findall(form.text))
+    assert of.findall(far) == []
+    # What is typed goes before what is chosen, and is seen as what was sent.
+    assert [id for id, checked, _ in of.findall(again) if checked] == [others["proposed"]]
+    assert [(id, checked) for id, checked, _ in of.findall(own)] == [(HOST, " checked")]
+    assert "An institution is registered first" not in own + form.text
+
+
+@pytest.mark.parametrize("registered", [True, False])
+async def test_a_host_is_told_before_the_form_that_the_institution_is_not_active(registered: bool) -> None:
+    async with World() as world:
+        if registered:
+            await world.others.host(active=False)
+        await world.run()
+        how = ("matching", world.service.app, world.keys, world.clock)
+        async with reader(*how, "host", account=HOST_ACCOUNT) as host:
+            page = (await host.get("/matching/assignments/new/create")).text
+    before = page.partition('<form method="post" action="/matching/')[0]
+    assert "An institution is registered first" in before
+    assert f'href="/registration/institutions/{HOST if registered else "new/create"}"' in before
+
+
+async def test_what_has_its_day_is_no_button_before_it(placement: Serving) -> None:
+    day = await confirmed(placement, first=350)
+    await done(placement, "contract", {"starts_on": day.date(350), "ends_on": day.date(440), **day.at(10)})
+    pages = [await as_host(placement)]
+    for number, step in enumerate(("training", "insurance")):
+        await done(placement, "complete-step", {"step": step, **day.at(20 + number)})
+    await done(placement, "depart", day.at(30))
+    pages.append(await as_host(placement))
+    placement.clock.ahead = timedelta(days=51)
+    pages.append(await as_host(placement))
+    assert [acts(one) for one in pages] == [[], [], ["confirm-arrival", "report-no-show"]]
+    for verb, page in (("Report that nobody arrived", pages[0]), ("Confirm arrival", pages[1])):
+        shut = rf'<span class="shut">{verb}</span>[^<]*Possible from <time datetime="{day.date(350)}">'
+        assert re.search(shut, page)
+    early = await placement.post(f"{PATH}/report-no-show", "host", day.at(290), subject="college")
+    assert (early.status_code, early.json()["rule"]) == (409, "no_show_before_start")
+
+
+async def as_host(placement: Serving) -> str:
+    how = (placement.service.app, placement.keys, placement.clock, "host")
+    async with reader("placement", *how, account=placement.account("college")) as host:
+        return (await host.get(f"/placement{PATH}")).text
+
+
+def acts(page: str) -> list[str]:
+    return re.findall(r'<a class="button[^"]*" href="[^"]*/([a-z-]*)"', page)

@@ -1,0 +1,48 @@
+"""Which institutions an assignment may be for, and what is missing before there can be one."""
+
+from __future__ import annotations
+
+from services.matching.store import SHADOWS
+from shared.replica import Replica
+from shared.store.port import Document
+from shared.web.callers import Granted
+from shared.web.suggesting import Lack, Suggested
+
+# So many are shown to choose from; others are named by hand.
+SHOWN = 200
+KIND = ("host_type", "country", "sector")
+REGISTERED = "/registration/institutions"
+
+
+class Hosts:
+    """What the form of terms of reference says of institutions. It decides nothing: the act asks every rule again."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._store = replica.ports.store
+
+    async def usable(self, _document: Document, granted: Granted) -> tuple[Suggested, ...]:
+        """The active ones of the caller's office; of a host its own, whatever its state."""
+        found = []
+        for relation, value in await granted.equalities():
+            if relation == "office":
+                found += await self._store.find(SHADOWS.name, "hosts", value, limit=SHOWN)
+            elif relation == "institution" and (own := await self._store.load(SHADOWS.name, value)):
+                found.append(own)
+        return tuple(
+            Suggested(one["_id"], tuple((name, known[name]) for name in KIND if known.get(name)))
+            for one in found
+            if (known := one["knowledge"].get("institution"))
+        )
+
+    async def lack(self, granted: Granted) -> Lack | None:
+        """Of a host: that it has registered no institution, or that the office has not activated the one it has."""
+        if granted.principal.role != "host":
+            return None
+        own = [value for relation, value in await granted.equalities() if relation == "institution"]
+        if not own:
+            return Lack("institution_unknown", f"{REGISTERED}/new/create")
+        shadow = await self._store.load(SHADOWS.name, own[0])
+        known = shadow["knowledge"].get("institution", {}) if shadow else {}
+        if known.get("status") == "active":
+            return None
+        return Lack("institution_not_active", f"{REGISTERED}/{own[0]}")
