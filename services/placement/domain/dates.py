@@ -126,5 +126,7 @@ def first_days(preparation: Preparation | None, state: Placement) -> Mapping[str
 def _not_before(days: Mapping[str, FirstDay], verb: str, turn: Turn[Placement, Change]) -> Told:
     first = days.get(verb)
     if first is not None and turn.state.day_of(turn.now) < first.day:
-        raise Refusal(first.rule, f"the contract begins on a later day: this is possible from {first.day} on")
+        raise Refusal(
+            first.rule, f"the contract begins on {turn.state.starts_on}; this is possible from {first.day} on"
+        )
     return {}
