@@ -34,7 +34,7 @@ from services.registration.domain.drafts import (
 )
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.channel import Channel
-from services.registration.store import DRAFTS, EXPERTS, RENEWAL
+from services.registration.store import DRAFTS, EXPERTS, PERSONS, RENEWAL
 from services.registration.work.drafts import Fact, Opened, Sent
 from services.registration.work.filing import Filing
 from services.registration.work.handing_over import person_following
@@ -89,7 +89,8 @@ class Drafting:
         return code
 
     async def find(self, code: str) -> Opened | None:
-        """The draft of the code; None for one that does not exist or has ended. Raises Unavailable."""
+        """The draft of the code; None for one that does not exist or has ended, and for one whose person is handed
+        over. Raises Unavailable."""
         found = await self._found(code)
         return None if found is None else found[1]
 
@@ -206,7 +207,8 @@ class Drafting:
         return found[:FOUND_AT_MOST]
 
     async def opened(self, id: str) -> Opened | None:
-        """The draft without its code, for what concerns it alone; None for one that has ended.
+        """The draft without its code, for what concerns it alone; None for one that has ended, or whose
+        person is handed over.
 
         Raises Unavailable, SealBroken.
         """
@@ -214,8 +216,7 @@ class Drafting:
         key = None if document is None else self._key(document)
         if document is None or key is None:
             return None
-        draft = Draft.model_validate(document["state"])
-        return self._opened(document, draft, "", key) if draft.ends_at > self._runtime.now() else None
+        return await self._without_code(document, key)
 
     async def linked(self, id: str, request: str, mail: str) -> Opened | None:
         """The draft with the code of a new link, in the place of one that was sent before and not used; the code that
@@ -280,11 +281,14 @@ class Drafting:
 
     async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
-        draft, key = Draft.model_validate(document["state"]), self._key(document)
-        if key is None or draft.ends_at <= self._runtime.now():
-            return None
+        key = self._key(document)
+        opened = None if key is None else await self._without_code(document, key)
+        return opened if opened is not None and await self._office_of(opened) in ("", office) else None
+
+    async def _without_code(self, document: Document, key: bytes) -> Opened | None:
+        draft = Draft.model_validate(document["state"])
         opened = self._opened(document, draft, "", key)
-        return opened if await self._office_of(opened) in ("", office) else None
+        return None if draft.ends_at <= self._runtime.now() or await self._handed_over(opened) else opened
 
     async def _office_of(self, opened: Opened) -> str:
         """The office that has the case which came of the draft, for its code leads to all of that person; without a
@@ -385,8 +389,17 @@ class Drafting:
             by_code = self._by_code(day, code)
             key = _unwrapped(open_sealed(by_code, held["by_code"], person=document["_id"], field="by_code"))
             opened = replace(self._opened(document, draft, code, key), renews=renews)
-            return None if not renews and await self._passed_on_since(opened) else (document, opened)
+            if await self._handed_over(opened) or (not renews and await self._passed_on_since(opened)):
+                return None
+            return document, opened
         return None
+
+    async def _handed_over(self, opened: Opened) -> bool:
+        """Whether another account than the draft's stands for its person: what was typed is that person's by now."""
+        account = self._applicants.of(opened.id)
+        id = opened.draft.person or person_following(account)
+        person = PERSONS.read(await self._store.load(PERSONS.name, id))
+        return person is not None and person.account not in (None, account)
 
     async def _passed_on_since(self, opened: Opened) -> bool:
         """Whether the code is one that an office gave, and knows, which has passed the case on since."""
