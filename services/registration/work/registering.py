@@ -123,10 +123,9 @@ class Registering:
         body = submission.as_model(ExpertRegistration)
         channel: Channel = "self" if submission.channel == "self" else "officer"
         person_id = await self._person_of(channel, body, submission.cause)
-        document = body.person.document
-        guard_id = self._identifiers.guard_id(document) if document else None
+        guard_id = self._guard_of(body)
         if derived_id(person_id, body.programme) != submission.subject:
-            raise await self._taken_over(submission, guard_id)
+            raise await self._taken_over(body, submission)
         cause = submission.cause.step("expert")
         # Any other submission of an officer makes a person of its own, whom only a repetition of it finds there.
         known = await self._unless_second(submission.subject, cause) if may_be_known(channel, body) else None
@@ -141,10 +140,7 @@ class Registering:
         if kept is not None:
             private = {name: text for name, text in private.items() if name not in IDENTITY}
             body = body.model_copy(update={"person": kept})
-        try:
-            person = await self._record(body, person_id, private, submission)
-        except UniqueViolated:
-            raise await self._taken_over(submission, guard_id) from None
+        person = await self._record(body, person_id, private, submission)
         flags = await self._flags(person, differs=kept is not None)
         if clashes:
             flags |= {CLAIMED: guard_id, **claimed}
@@ -163,9 +159,13 @@ class Registering:
             raise handed_over()
         return person_id
 
-    async def _taken_over(self, submission: Submission, guard_id: str | None) -> Refusal:
+    def _guard_of(self, body: ExpertRegistration) -> str | None:
+        document = body.person.document
+        return self._identifiers.guard_id(document) if document else None
+
+    async def _taken_over(self, body: ExpertRegistration, submission: Submission) -> Refusal:
         """The refusal; the number is given back that was held for a person whom nobody recorded."""
-        person_id = person_of("self", submission.cause)
+        person_id, guard_id = person_of("self", submission.cause), self._guard_of(body)
         if guard_id is not None and await self._store.load(PERSONS.name, person_id) is None:
             await self._replica.guards.forget(self.guard, guard_id, person_id)
         return Refusal(TAKEN_OVER, "the account came to stand for another person after the registration was sent")
@@ -225,7 +225,10 @@ class Registering:
             consents=body.consents,
         )
         cause, document = submission.cause.step("person"), UNREAD if may_stand else None
-        saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
+        try:
+            saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
+        except UniqueViolated:
+            raise await self._taken_over(body, submission) from None
         return saved.document
 
     async def _flags(self, person: Document, *, differs: bool) -> dict[str, Any]:
