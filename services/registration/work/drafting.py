@@ -67,6 +67,7 @@ class Drafting:
 
     def __init__(self, replica: Replica, filing: Filing, channel: Channel | None) -> None:
         self._store = replica.ports.store
+        self._definitions = replica.definitions
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
         self._applicants = replica.ports.keys.accounts(DRAFTS_ISSUER)
@@ -78,7 +79,8 @@ class Drafting:
         now = self._runtime.now()
         code = self._new_code()
         draft = Draft(programme=programme, began_at=now, edited_at=now)
-        opened = Opened(self._runtime.new_id(), code, draft, self._runtime.rng.randbytes(KEY_BYTES))
+        key, offices = self._runtime.rng.randbytes(KEY_BYTES), self._offices(programme)
+        opened = Opened(self._runtime.new_id(), code, draft, key, offices=offices)
         await self._store.save(DRAFTS.name, self._written(new_document(opened.id), opened), 0)
         return opened
 
@@ -404,7 +406,11 @@ class Drafting:
         private = document["private"]
         typed = json.loads(open_sealed(key, private["typed"], person=document["_id"], field="typed"))
         fact = Fact(**private["fact"]) if private["fact"] else None
-        return Opened(document["_id"], code, draft, key, tuple((name, value) for name, value in typed), fact)
+        pairs, offices = tuple((name, value) for name, value in typed), self._offices(draft.programme)
+        return Opened(document["_id"], code, draft, key, pairs, fact, offices=offices)
+
+    def _offices(self, programme: str) -> frozenset[str]:
+        return frozenset(office.code for office in self._definitions.newest(programme).offices)
 
     def _written(self, document: Document, opened: Opened) -> Document:
         """The document of the draft, with its key wrapped anew under the day of its last edit."""

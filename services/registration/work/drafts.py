@@ -23,7 +23,8 @@ class Fact:
 @dataclass(frozen=True)
 class Opened:
     """A draft that its code has opened. `code`: as it is compared; `key`: with which what was typed is sealed;
-    `renews`: it is the code of a link by mail, which takes the place of the one before when it is used."""
+    `renews`: it is the code of a link by mail, which takes the place of the one before when it is used; `offices`: the
+    codes of its programme's."""
 
     id: str
     code: str
@@ -32,6 +33,7 @@ class Opened:
     typed: Typed = ()
     fact: Fact | None = None
     renews: bool = False
+    offices: frozenset[str] = frozenset()
 
     @property
     def address(self) -> str | None:
@@ -40,8 +42,12 @@ class Opened:
 
     @property
     def office(self) -> str:
-        """The office that was chosen; empty while none is."""
-        return dict(self.typed).get(OFFICE, "")
+        """The office that was chosen; empty while none is, and for a text that is none of the programme's.
+
+        It goes into the trail and into answers to offices, where nothing may stand that somebody typed.
+        """
+        typed = dict(self.typed).get(OFFICE, "")
+        return typed if typed in self.offices else ""
 
     @property
     def shown_code(self) -> str:

@@ -62,6 +62,8 @@ class WaysBack:
 
     async def sweep(self) -> None:
         """One round over what was asked for. Raises Unavailable where the store does not answer."""
+        if not self._mail.replica.definitions.ready:
+            return
         now = text_of(self._runtime.now())
         due = await self._store.find(WAYS_BACK.name, TIMER_INDEX, "timed", until=now, limit=AT_ONCE)
         await together(*(self._mail.each(document, self._answer) for document in due))

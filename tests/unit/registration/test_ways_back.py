@@ -29,6 +29,7 @@ from tests.unit.registration.test_entrance import Town, enter, hidden
 
 LOST, OPEN = "/registration/drafts/lost", "/registration/drafts"
 ADDRESS = PARTS["contact"]["/person/email"]
+TELEPHONE = "/person/telephone"
 A_CODE = re.compile(r"/registration/drafts/([0-9A-Z-]{14})\b")
 
 
@@ -220,3 +221,38 @@ async def test_reminders_end_from_the_mail_by_a_button_and_their_language_is_the
         assert (await other.post(path)).status_code == 200
         assert (await other.post(path + "0")).status_code == 404
     assert not (await documents(town, DRAFTS.name))[0]["state"]["reminds"]
+
+
+async def test_what_was_typed_for_an_office_stands_in_no_trail(town: Town, box: Box) -> None:
+    canary = "Qzoffice" + "x" * 100_000
+    async with town.browser() as browser:
+        await typed(town, browser)
+        answer = await kept(browser, "office", {"/office": canary})
+        assert answer.status_code == 422
+        assert canary in (await browser.get(f"{APPLICATION}/part/office")).text, "what was typed is kept"
+        await ask(town)
+        await sweep(town)
+        assert [mail.to for mail in box.mails] == [ADDRESS]
+        (read,) = [one for one in await documents(town, READINGS.name) if "contact" in repr(one)]
+        assert "Qzoffice" not in repr(read)
+        assert "Qzoffice" not in repr(await documents(town, DRAFTS.name))
+        await kept(browser, "office", PARTS["office"])
+        await ask(town)
+        await sweep(town)
+        kabul = [one for one in await documents(town, READINGS.name) if "'kabul'" in repr(one)]
+        assert kabul, "the programme's own office stands there"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\ue000", "\U000e0fff"])
+async def test_a_character_that_no_address_has_is_refused_and_what_was_typed_stays(town: Town, character: str) -> None:
+    address = f"a{character}b@example.org"
+    async with town.browser() as browser:
+        await begun(browser)
+        answer = await kept(browser, "contact", {**PARTS["contact"], "/person/email": address, TELEPHONE: "0401 2345"})
+        assert answer.status_code == 422, answer.text
+        part = await browser.get(f"{APPLICATION}/part/contact")
+        assert part.status_code == 200
+        assert "0401 2345" in part.text, "the rest of the part stays"
+    lost = await ask(town, address)
+    assert lost.status_code == 422
+    assert f'action="{LOST}"' in lost.text
