@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 from services.registration.domain.names import fold_name
 from shared.contracts.base import Instant
@@ -149,10 +150,16 @@ def folded(pointer: str, fact: str) -> str:
 
 def mail_address(typed: str) -> str | None:
     """The address as it is written to; None for what is none."""
-    line = str(one_line(typed))
+    try:
+        line = str(one_line(typed))
+    except PydanticCustomError:
+        return None
     return line if len(line) <= ADDRESS_CHARACTERS and _ADDRESS.fullmatch(line) else None
 
 
 def same_address(address: str) -> str:
-    """The address as it is compared. No mail server is known to tell two boxes apart by case alone."""
-    return address.casefold()
+    """The address as it is compared. No mail server is known to tell two boxes apart by case alone.
+
+    Lower case and no more, for one mail goes to all that are the same: folding makes "ss" of "ß", another box.
+    """
+    return address.lower()

@@ -67,6 +67,7 @@ class Drafting:
 
     def __init__(self, replica: Replica, filing: Filing, channel: Channel | None) -> None:
         self._store = replica.ports.store
+        self._definitions = replica.definitions
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
         self._applicants = replica.ports.keys.accounts(DRAFTS_ISSUER)
@@ -78,7 +79,8 @@ class Drafting:
         now = self._runtime.now()
         code = self._new_code()
         draft = Draft(programme=programme, began_at=now, edited_at=now)
-        opened = Opened(self._runtime.new_id(), code, draft, self._runtime.rng.randbytes(KEY_BYTES))
+        key, offices = self._runtime.rng.randbytes(KEY_BYTES), self._offices(programme)
+        opened = Opened(self._runtime.new_id(), code, draft, key, offices=offices)
         await self._store.save(DRAFTS.name, self._written(new_document(opened.id), opened), 0)
         return opened
 
@@ -149,17 +151,17 @@ class Drafting:
         """
         text, found = folded(pointer, said), list[Opened]()
         for day in self._keys.draft_days(SERVICE) if text else ():
-            async for document in self._typed_in(self._fact_name(day, programme, pointer, text)):
+            async for document in self._all("fact", self._fact_name(day, programme, pointer, text)):
                 if (opened := await self._by_its_office(document, office)) is not None:
                     found.append(opened)
                 if len(found) == FOUND_AT_MOST:
                     return found
         return found
 
-    async def _typed_in(self, name: str) -> AsyncIterator[Document]:
-        """Every draft that stands under the fact, a page at a time."""
+    async def _all(self, index: str, name: str) -> AsyncIterator[Document]:
+        """Every draft that stands there in the index, a page at a time."""
         after: str | None = None
-        while page := await self._store.find(DRAFTS.name, "fact", name, after=after, limit=LOOKED_AT_ONCE):
+        while page := await self._store.find(DRAFTS.name, index, name, after=after, limit=LOOKED_AT_ONCE):
             for document in page:
                 yield document
             after = page[-1]["_id"]
@@ -193,18 +195,15 @@ class Drafting:
         return await retrying(once, self._runtime, (Conflict,))
 
     async def found_at(self, address: str) -> list[Opened]:
-        """The drafts in which that address of mail was typed, opened without their codes; ten at most.
-
-        Raises Unavailable, SealBroken.
+        """The drafts in which that address of mail was typed, opened without their codes: of all the ten that come
+        first by `Opened.claim`. Raises Unavailable, SealBroken.
         """
         found = list[Opened]()
         for day in self._keys.draft_days(SERVICE):
-            name = self._address_name(day, address)
-            for document in await self._store.find(DRAFTS.name, "address", name, limit=FOUND_AT_MOST):
-                opened = await self.opened(document["_id"])
-                if opened is not None:
-                    found.append(opened)
-        return found[:FOUND_AT_MOST]
+            async for document in self._all("address", self._address_name(day, address)):
+                if (opened := await self._open_still(document)) is not None:
+                    found = sorted([*found, opened], key=lambda one: one.claim)[:FOUND_AT_MOST]
+        return found
 
     async def opened(self, id: str) -> Opened | None:
         """The draft without its code, for what concerns it alone; None for one that has ended, or whose
@@ -213,10 +212,14 @@ class Drafting:
         Raises Unavailable, SealBroken.
         """
         document = await self._store.load(DRAFTS.name, id)
-        key = None if document is None else self._key(document)
-        if document is None or key is None:
+        return None if document is None else await self._open_still(document)
+
+    async def _open_still(self, document: Document) -> Opened | None:
+        draft, key = Draft.model_validate(document["state"]), self._key(document)
+        if key is None or draft.ends_at <= self._runtime.now():
             return None
-        return await self._without_code(document, key)
+        opened = self._opened(document, draft, "", key)
+        return None if await self._handed_over(opened) else opened
 
     async def linked(self, id: str, request: str, mail: str) -> Opened | None:
         """The draft with the code of a new link, in the place of one that was sent before and not used; the code that
@@ -281,14 +284,8 @@ class Drafting:
 
     async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
-        key = self._key(document)
-        opened = None if key is None else await self._without_code(document, key)
-        return opened if opened is not None and await self._office_of(opened) in ("", office) else None
-
-    async def _without_code(self, document: Document, key: bytes) -> Opened | None:
-        draft = Draft.model_validate(document["state"])
-        opened = self._opened(document, draft, "", key)
-        return None if draft.ends_at <= self._runtime.now() or await self._handed_over(opened) else opened
+        opened = await self._open_still(document)
+        return opened if opened and await self._office_of(opened) in ("", office) else None
 
     async def _office_of(self, opened: Opened) -> str:
         """The office that has the case which came of the draft, for its code leads to all of that person; without a
@@ -417,7 +414,11 @@ class Drafting:
         private = document["private"]
         typed = json.loads(open_sealed(key, private["typed"], person=document["_id"], field="typed"))
         fact = Fact(**private["fact"]) if private["fact"] else None
-        return Opened(document["_id"], code, draft, key, tuple((name, value) for name, value in typed), fact)
+        pairs, offices = tuple((name, value) for name, value in typed), self._offices(draft.programme)
+        return Opened(document["_id"], code, draft, key, pairs, fact, offices=offices)
+
+    def _offices(self, programme: str) -> frozenset[str]:
+        return frozenset(office.code for office in self._definitions.newest(programme).offices)
 
     def _written(self, document: Document, opened: Opened) -> Document:
         """The document of the draft, with its key wrapped anew under the day of its last edit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from services.registration.domain.drafts import EMAIL, Draft, Typed, folded, grouped, mail_address
 from shared.identity.digests import derived_key, keyed_digest
@@ -23,7 +24,8 @@ class Fact:
 @dataclass(frozen=True)
 class Opened:
     """A draft that its code has opened. `code`: as it is compared; `key`: with which what was typed is sealed;
-    `renews`: it is the code of a link by mail, which takes the place of the one before when it is used."""
+    `renews`: it is the code of a link by mail, which takes the place of the one before when it is used; `offices`: the
+    codes of its programme's."""
 
     id: str
     code: str
@@ -32,6 +34,7 @@ class Opened:
     typed: Typed = ()
     fact: Fact | None = None
     renews: bool = False
+    offices: frozenset[str] = frozenset()
 
     @property
     def address(self) -> str | None:
@@ -40,8 +43,21 @@ class Opened:
 
     @property
     def office(self) -> str:
-        """The office that was chosen; empty while none is."""
-        return dict(self.typed).get(OFFICE, "")
+        """The office that was chosen; empty while none is, and for a text that is none of the programme's.
+
+        It goes into the trail and into answers to offices, where nothing may stand that somebody typed.
+        """
+        typed = dict(self.typed).get(OFFICE, "")
+        return typed if typed in self.offices else ""
+
+    @property
+    def claim(self) -> tuple[bool, bool, int, datetime]:
+        """In which order the drafts of one address are listed, the first first: anybody may type anybody's address.
+
+        Of one whose link came by mail and was used it is known that its person reads the box.
+        """
+        draft, said = self.draft, {name for name, value in self.typed if value.strip()}
+        return draft.renewed_at is None, draft.sent == 0, -len(said), draft.began_at
 
     @property
     def shown_code(self) -> str:
