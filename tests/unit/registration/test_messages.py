@@ -89,8 +89,9 @@ async def test_an_event_that_comes_twice_is_one_mail() -> None:
 async def test_a_new_event_of_the_same_type_is_another_mail() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         for _ in range(2):
-            await post.tell(ExpertInfoRequested(happened_at=NOW, items=("diploma",)), expert={"person": WHO})
+            await post.tell(ExpertInfoRequested(happened_at=NOW, items=("diploma",)))
         await post.sweep()
         assert len({mail.id for mail in post.box.mails}) == 2
 
@@ -364,9 +365,10 @@ async def test_nobody_is_woken_at_night_but_for_what_cannot_wait() -> None:
 async def test_whoever_wants_one_mail_a_day_gets_one_with_all_that_can_wait() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(often="daily", language="fr")
         for _ in range(3):
-            await post.tell(asked(), expert={"person": WHO})
+            await post.tell(asked())
         await post.tell(eligible())
         await post.sweep()
         assert [mail.subject for mail in post.box.mails] == ["Votre inscription a été vérifiée"]
@@ -383,9 +385,10 @@ async def test_whoever_wants_one_mail_a_day_gets_one_with_all_that_can_wait() ->
 async def test_a_crash_in_the_middle_of_several_sends_the_same_mail_again() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(often="daily")
         for _ in range(3):
-            await post.tell(asked(), expert={"person": WHO})
+            await post.tell(asked())
         await post.sweep()
         tell, left = post.sending._tell, [1]
 
@@ -408,8 +411,9 @@ async def test_a_crash_in_the_middle_of_several_sends_the_same_mail_again() -> N
 async def test_what_nobody_has_to_be_told_can_be_refused() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(unwanted=("request",))
-        await post.tell(asked(), expert={"person": WHO})
+        await post.tell(asked())
         await post.tell(eligible())
         await post.sweep()
         assert ("info_requested", "dropped", "opted_out") in await post.states()
