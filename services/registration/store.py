@@ -198,6 +198,9 @@ MESSAGES: Aggregate[Message] = Aggregate.of(
 )
 # Who asked for a new link to an application, by a keyed hash of the address and the day.
 WAYS_BACK = Collection("ways_back")
+# Of addresses of mail that were reminded: by a keyed hash of the address which mail it got on a day, and that it wants
+# none.
+REMINDED = Collection("reminded")
 # By account, how much of identifiers it has read lately.
 READERS = Collection("readers")
 
@@ -218,6 +221,7 @@ COLLECTIONS = (
     ACCOUNTS,
     DRAFTS,
     WAYS_BACK,
+    REMINDED,
     MESSAGES.collection,
     READERS,
     VIEWS,

@@ -44,8 +44,7 @@ HOW = (
 )
 SHORT = (
     "ours takes a little less than twice the CPU for a registration (2.5 to 2.8 ms against 1.4 to 1.5, all threads, "
-    "five runs on a busy machine; the ratio has stayed, 0.53). "
-    "Most of what is over goes into the event loop (1.6 to 1.8 ms against 0.6). In its "
+    "five runs on a busy machine). Most of what is over goes into the event loop (1.6 to 1.8 ms against 0.6). In its "
     "profile the bare loop's own share, checking and encoding five saves, comes first; of the rest the two "
     "decisions with five events (validation, envelopes, hash chain) take most, then the body's validation, the relay's "
     "records, the sealed texts and keyed hashes, and the signed receipt, none of them more than a sixth. One search a "

@@ -64,7 +64,7 @@ class Calls:
 
     def _begun(self, loop: asyncio.AbstractEventLoop, work: Any, **how: Any) -> asyncio.Task[Any]:
         task = asyncio.Task(work, loop=loop, **how)
-        self._began_by[task] = asyncio.current_task()
+        self._began_by[task] = asyncio.current_task(loop)
         return task
 
     def begin(self) -> int:

@@ -30,6 +30,7 @@ OF_ITS_OWN = {
     "signature",
     "status_url",
     "received_at",
+    "opened_at",
     "registered_at",
     "recorded_at",
     "at",

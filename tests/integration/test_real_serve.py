@@ -254,8 +254,10 @@ def test_a_start_without_a_store_or_with_half_an_environment_is_one_line(system:
     line = system.refused("serve", "placement", "--port", "0", MONGODB_URL=nobody)
     assert "MONGODB_URL" in line
     assert "password" not in line
-    assert "KAFKA_BOOTSTRAP_SERVERS" in system.refused("serve", "placement", KAFKA_BOOTSTRAP_SERVERS="")
-    assert "KAFKA_BOOTSTRAP_SERVERS" in system.refused("serve", "placement", KAFKA_BOOTSTRAP_SERVERS="localhost:abc")
+    assert "KAFKA_BOOTSTRAP_SERVERS" in system.refused("serve", "placement", "--port", "0", KAFKA_BOOTSTRAP_SERVERS="")
+    assert "KAFKA_BOOTSTRAP_SERVERS" in system.refused(
+        "serve", "placement", "--port", "0", KAFKA_BOOTSTRAP_SERVERS="localhost:abc"
+    )
     assert "SANKOFA_MONGO_DRIVER" in system.refused("serve", "placement", SANKOFA_MONGO_DRIVER="other")
     assert "no such service" in system.refused("serve", "placements")
 

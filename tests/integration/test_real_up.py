@@ -80,7 +80,7 @@ def said(*words: str, **environment: str) -> tuple[int, list[str]]:
 
 
 def test_up_without_java_is_one_line(tmp_path: Path) -> None:
-    code, lines = said("up", "--log", "kafka", "--data", str(tmp_path / "data"), PATH=str(tmp_path))
+    code, lines = said("up", "--log", "kafka", "--port", "0", "--data", str(tmp_path / "data"), PATH=str(tmp_path))
     assert code == 2
     assert len(lines) == 1
     assert "java" in lines[0]

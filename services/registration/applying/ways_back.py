@@ -15,7 +15,6 @@ from services.registration.work.reminding import Reminding
 from services.registration.work.ways_back import LINKS_A_DAY, WaysBack
 from shared.errors import Refusal, rule_of
 from shared.web.callers import everybody
-from shared.web.pages.languages import language_of
 from shared.web.pages.readers import check_same_site
 from shared.web.pages.sent import sent_form
 
@@ -57,7 +56,7 @@ class WaysBackPages:
                 request, "draft_lost.html", 422, name=TYPED, typed=typed, problem=problem, failed=True
             )
         self._opening.count_link(request)
-        await self._ways_back.ask(address, language_of(request, None))
+        await self._ways_back.ask(address)
         return RedirectResponse(f"{LOST}/asked", 303)
 
     async def answered(self, request: Request) -> Response:
@@ -66,7 +65,7 @@ class WaysBackPages:
 
     async def confirm(self, token: str, request: Request) -> Response:
         """Fetching the address ends nothing: link checkers of mail do that too."""
-        self._reminding.draft_of(token)
+        self._reminding.address_of(token)
         return self._browsing.page(request, "draft_reminders.html", stopped=False)
 
     async def stop(self, token: str, request: Request) -> Response:

@@ -158,5 +158,8 @@ def mail_address(typed: str) -> str | None:
 
 
 def same_address(address: str) -> str:
-    """The address as it is compared. No mail server is known to tell two boxes apart by case alone."""
-    return address.casefold()
+    """The address as it is compared. No mail server is known to tell two boxes apart by case alone.
+
+    Lower case and no more, for one mail goes to all that are the same: folding makes "ss" of "ß", another box.
+    """
+    return address.lower()

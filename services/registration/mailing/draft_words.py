@@ -6,6 +6,7 @@ A reminder holds no code. The mail with a new link holds one, for that is what w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -34,36 +35,56 @@ def of_reminder(about: About, reminder: Reminder, until: datetime, lost: str, st
         subject = _("Your application will be deleted")
         said = _("It was not sent, and nobody changed it for a while. Go on with your link or your code to keep it.")
     lines = [*_head(about, subject, until), said, "", _("Ask for a new link if you lost it:"), lost]
-    lines += ["", _("No more reminders about this application:"), stop]
+    lines += ["", _("No more reminders to this address:"), stop]
     return _words(about, subject, lines)
 
 
-def of_link(about: About, link: str, until: datetime) -> Words:
+@dataclass(frozen=True)
+class Link:
     """`link`: to the page that asks for one more thing which was typed; `until`: it opens the application till then."""
-    _ = translations(about.language).gettext
-    subject = _("The new link to your application")
-    lines = [
-        *_head(about, subject, until),
-        _("Somebody asked for a new link to an application in which this address was typed. It opens the application:"),
-        link,
-        "",
-        _("It asks for one thing that was typed there. Once it is used, the link from before opens nothing any more."),
-        _("If you did not ask for it, you need do nothing."),
-    ]
-    return _words(about, subject, lines)
+
+    about: About
+    link: str
+    until: datetime
+
+
+def of_links(links: Sequence[Link]) -> Words:
+    """The new links to all applications of one address, at least one; in the language of the first."""
+    first, *others = links
+    _ = translations(first.about.language).gettext
+    if others:
+        subject = _("The new links to your applications")
+        lines = [
+            subject,
+            "",
+            _("Somebody asked for new links to the applications in which this address was typed:"),
+            "",
+        ]
+        for one in links:
+            lines += [*_which(one.about, one.until), one.link, ""]
+        said = _("Each asks for one thing that was typed there. Once it is used, the one from before opens nothing.")
+    else:
+        subject = _("The new link to your application")
+        said = _(
+            "Somebody asked for a new link to an application in which this address was typed. It opens the application:"
+        )
+        lines = [*_head(first.about, subject, first.until), said, first.link, ""]
+        said = _(
+            "It asks for one thing that was typed there. Once it is used, the link from before opens nothing any more."
+        )
+    lines += [said, _("If you did not ask for it, you need do nothing.")]
+    return _words(first.about, subject, lines)
 
 
 def _head(about: About, subject: str, until: datetime) -> list[str]:
+    return [subject, "", *_which(about, until), ""]
+
+
+def _which(about: About, until: datetime) -> list[str]:
     _, formats = translations(about.language).gettext, Formats(about.language)
     reference = plain(formats.reference(about.id[:REFERENCE_CHARACTERS]), about.language)
     at = plain(formats.instant(until, about.zone), about.language)
-    return [
-        subject,
-        "",
-        filled(_("Reference: %(reference)s"), reference=reference),
-        filled(_("Until: %(until)s"), until=at),
-        "",
-    ]
+    return [filled(_("Reference: %(reference)s"), reference=reference), filled(_("Until: %(until)s"), until=at)]
 
 
 def _words(about: About, subject: str, lines: list[str]) -> Words:

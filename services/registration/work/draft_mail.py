@@ -5,7 +5,7 @@ They have no place in the ledger of messages: nothing of a draft is an event, so
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, timedelta, tzinfo
 
 from services.registration.identifiers import SERVICE
@@ -72,34 +72,37 @@ class DraftMail:
             count("mail_of_draft_failed")
             logger.error("mail_of_draft_failed", id=document["_id"], error=type(error).__name__)
 
-    def about(self, opened: Opened, language: str | None = None) -> About:
-        return About(opened.id, opened.draft.language or language or DEFAULT, self.zone_of(opened))
+    def about(self, opened: Opened) -> About:
+        return About(opened.id, opened.draft.language or DEFAULT, self.zone_of(opened))
 
     def zone_of(self, opened: Opened) -> tzinfo:
         """Of the office that was chosen; UTC while none is."""
         office = self.replica.definitions.newest(opened.draft.programme).office(opened.office)
         return office.zone if office else UTC
 
-    async def post(self, id: str, opened: Opened, words: Words, *, stop: str | None = None) -> bool:
-        """Whether it is done with: sent, or nowhere to go. The reading of the address is in the trail before.
+    async def post(self, id: str, about: Sequence[Opened], words: Words, *, stop: str | None = None) -> bool:
+        """One mail about drafts of one address, to it as it stands in the first. Whether it is done with: sent, or
+        nowhere to go. The readings of the address are in the trail before.
 
         Raises Unavailable, Overloaded where the trail cannot be written.
         """
-        if self._channel is None or opened.address is None:
+        first = about[0]
+        if self._channel is None or first.address is None:
             return True
         now = self.runtime.now()
-        reading = Reading(text_of(now), READER, ROLE, opened.office, SERVICE, PURPOSE, FIELDS, (opened.id,))
-        await self._noting(reading)
-        language = opened.draft.language or DEFAULT
+        for office in sorted({one.office for one in about}):
+            whose = tuple(one.id for one in about if one.office == office)
+            await self._noting(Reading(text_of(now), READER, ROLE, office, SERVICE, PURPOSE, FIELDS, whose))
+        language = first.draft.language or DEFAULT
         try:
-            await self._channel.send(Mail(id, opened.address, language, words.subject, words.text, now, stop))
+            await self._channel.send(Mail(id, first.address, language, words.subject, words.text, now, stop))
         except AddressRefused:
             count("mail_of_draft_refused")
         except (Unavailable, UnknownOutcome) as error:
             logger.warning("mail_of_draft_waits", error=type(error).__name__)
             return False
-        if await self.drafting.opened(opened.id) is None:
-            # It ended since it was opened: whoever ended it looked for the mail before it was there.
+        if None in [await self.drafting.opened(one.id) for one in about]:
+            # One ended since it was opened: whoever ended it looked for the mail before it was there.
             await self._channel.forget(id)
         return True
 

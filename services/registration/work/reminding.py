@@ -7,13 +7,13 @@ programme that closes on another day needs nothing rewritten.
 from __future__ import annotations
 
 import hmac
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from services.registration.domain.contact import night_until
-from services.registration.domain.drafts import CLOSING_NOTICE, Draft, Reminder
+from services.registration.domain.drafts import CLOSING_NOTICE, Draft, Reminder, same_address
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.draft_words import of_reminder
-from services.registration.store import DRAFTS
+from services.registration.store import DRAFTS, REMINDED
 from services.registration.work.draft_mail import DraftMail
 from services.registration.work.drafts import Opened
 from services.registration.work.sending import AT_ONCE, TRIES
@@ -21,6 +21,7 @@ from shared.clock import derived_id, retrying, text_of, together
 from shared.errors import Conflict, Refusal
 from shared.identity.digests import derived_key, keyed_digest
 from shared.programmes.model import Definition
+from shared.store.documents import new_document
 from shared.store.port import Document
 from shared.telemetry.observability import count
 
@@ -32,7 +33,9 @@ class Reminding:
         self._definitions = mail.replica.definitions
         self._store = mail.replica.ports.store
         self._runtime = mail.runtime
-        self._stops = derived_key(mail.replica.ports.keys.command_key(SERVICE), "reminders")
+        self._keys = mail.replica.ports.keys
+        self._stops = derived_key(self._keys.command_key(SERVICE), "reminders")
+        self._addresses = derived_key(self._keys.command_key(SERVICE), "addresses without reminders")
         self._base_url = base_url
 
     async def sweep(self) -> None:
@@ -47,18 +50,20 @@ class Reminding:
         await self._due("ending", "open")
 
     async def stop(self, token: str) -> None:
-        """No more reminders of the draft. Refusal 404 for a token that no mail had. Raises Conflict, Unavailable."""
-        id = self.draft_of(token)
+        """No more reminders to the address of mail, of no draft, now or later.
+
+        Refusal 404 for a token that no mail had. Raises Conflict, Unavailable, UnknownOutcome.
+        """
+        id = self.address_of(token)
 
         async def once() -> None:
-            document = await self._store.load(DRAFTS.name, id)
-            if document is not None and Draft.model_validate(document["state"]).reminds:
-                await self._drafting.note(document, reminds=False)
+            if await self._store.load(REMINDED.name, id) is None:
+                await self._store.save(REMINDED.name, _new(id, {"stopped_at": text_of(self._runtime.now())}), 0)
 
         await retrying(once, self._runtime, (Conflict,))
 
-    def draft_of(self, token: str) -> str:
-        """The draft of an address that ends its reminders. Refusal 404."""
+    def address_of(self, token: str) -> str:
+        """By which id the address of mail is known that a mail's token ends the reminders of. Refusal 404."""
         id, _, _ = token.partition(".")
         if not hmac.compare_digest(token.encode(), self._token(id).encode()):
             raise Refusal("not_found", status=404)
@@ -66,6 +71,21 @@ class Reminding:
 
     def _token(self, id: str) -> str:
         return f"{id}.{keyed_digest(self._stops, id)}"
+
+    def _known_as(self, address: str) -> str:
+        return derived_id("no reminders", keyed_digest(self._addresses, same_address(address)))
+
+    async def _others_turn(self, address: str, mail: str) -> bool:
+        """Whether another mail is the day's one to that address (UTC). Raises Conflict where two are just asking."""
+        day = self._runtime.now().date().isoformat()
+        # Dies with the day's drafts, so that a backup tells of no address afterwards.
+        key = derived_key(self._keys.draft_day_key(SERVICE, day), "reminders")
+        id = derived_id("reminded", keyed_digest(key, same_address(address)))
+        found = await self._store.load(REMINDED.name, id)
+        if found is None:
+            await self._store.save(REMINDED.name, _new(id, {"mail": mail}), 0)
+            return False
+        return bool(found["state"]["mail"] != mail)
 
     async def _due(self, reminder: Reminder, equals: str) -> None:
         async def send(document: Document) -> None:
@@ -85,21 +105,27 @@ class Reminding:
                 count("reminder_given_up")
             await self._drafting.note(document, reminded=reminded, tries=0, claimed=None)
             return
+        if await self._store.load(REMINDED.name, self._known_as(opened.address)) is not None:
+            await self._drafting.note(document, reminds=False, tries=0, claimed=None)
+            return
         if night := night_until(now, self._mail.zone_of(opened)):
             await self._drafting.note(document, claimed=night)
             return
         mail = derived_id(opened.id, reminder, text_of(opened.draft.edited_at) if reminder == "ending" else "")
+        if await self._others_turn(opened.address, mail):
+            await self._drafting.note(document, claimed=_next_day(now))
+            return
         await self._drafting.note(document, claimed=now + self._mail.pause(tries), tries=tries, mail=mail)
-        if await self._send(opened, reminder, mail):
+        if await self._send(opened, opened.address, reminder, mail):
             await self._finish(opened.id, reminder)
 
-    async def _send(self, opened: Opened, reminder: Reminder, mail: str) -> bool:
-        stop = f"{self._base_url}/{SERVICE}/drafts/reminders/{self._token(opened.id)}"
+    async def _send(self, opened: Opened, address: str, reminder: Reminder, mail: str) -> bool:
+        stop = f"{self._base_url}/{SERVICE}/drafts/reminders/{self._token(self._known_as(address))}"
         definition = self._definitions.newest(opened.draft.programme)
         until = opened.draft.ends_at if reminder == "ending" else _closes_at(definition, opened.office)
         lost = f"{self._base_url}/{SERVICE}/drafts/lost"
         words = of_reminder(self._mail.about(opened), reminder, until, lost, stop)
-        return await self._mail.post(mail, opened, words, stop=stop)
+        return await self._mail.post(mail, (opened,), words, stop=stop)
 
     async def _finish(self, id: str, reminder: Reminder) -> None:
         async def once() -> None:
@@ -109,6 +135,14 @@ class Reminding:
                 await self._drafting.note(document, reminded=(*reminded, reminder), tries=0, claimed=None)
 
         await retrying(once, self._runtime, (Conflict,))
+
+
+def _new(id: str, state: dict[str, str]) -> Document:
+    return {**new_document(id), "version": 1, "state": state}
+
+
+def _next_day(now: datetime) -> datetime:
+    return datetime.combine(now.date() + timedelta(days=1), time(), UTC)
 
 
 def _closes_at(definition: Definition, office: str | None) -> datetime:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 
 from services.registration.domain.messages import MESSAGE, TAKEN_BACK, Recipient, message_id, office_recipient
 from services.registration.domain.notices import CORRECTION, LASTS, LATE_TOO, NOTICES, TAKES_BACK, Notice
-from services.registration.store import INSTITUTIONS, MESSAGES, PERSONS
+from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS
 from services.registration.work.recipients import office_zone
 from shared.cases.case import Asked
 from shared.clock import instant_of, text_of
 from shared.contracts.base import Envelope
 from shared.contracts.corrections import FactTakenBack
+from shared.contracts.registration.experts import ExpertRegistered
 from shared.errors import Conflict
 from shared.messaging.handlers import Delivery
 from shared.replica import META, Replica
@@ -88,7 +89,7 @@ class Telling:
             # Without an address, what waits today is all that an office is told.
             return
         programme = delivery.envelope.scope.programme
-        recipient = office_recipient(programme, office) if office else self._recipient(delivery, notice.to)
+        recipient = office_recipient(programme, office) if office else await self.recipient(delivery, notice.to)
         if recipient is None:
             count("recipient_unknown")
             return
@@ -127,6 +128,7 @@ class Telling:
         template = str(said["template"])
         body = {
             "event": envelope.id,
+            "sequence": envelope.sequence,
             "about": delivery.event.topic,
             "subject": envelope.subject,
             **({_NAMED[to]: recipient} if to in _NAMED else {}),
@@ -148,15 +150,20 @@ class Telling:
         office = self._definitions.office_now(scope.programme, code) if code else None
         return office.code if office and office.mailbox else None
 
-    def _recipient(self, delivery: Delivery, to: Recipient) -> str | None:
-        """The person's or the institution's id, by the event, or by what is known of its subject."""
+    async def recipient(self, delivery: Delivery, to: Recipient) -> str | None:
+        """The person's or the institution's id: by the event, by what is known of its subject, or by the case, where
+        that is registration's own. None for a case that names nobody. Raises Unavailable."""
         name = _NAMED[to]
         own = _TOPIC_OF_PERSONS if to == "expert" else _TOPIC_OF_INSTITUTIONS
         if delivery.event.topic.endswith(f".{own}"):
             return delivery.subject
         known = (getattr(delivery.event, name, None), getattr(getattr(delivery.event, "parties", None), name, None))
         heard = (part.get(name) for part in delivery.knowledge.values() if isinstance(part, dict))
-        return next((one for one in (*known, *heard) if one), None)
+        found = next((one for one in (*known, *heard) if one), None)
+        if found is None and delivery.event.topic == ExpertRegistered.topic:
+            case = await self._store.load(EXPERTS.name, delivery.subject)
+            found = ((case or {}).get("state") or {}).get(name)
+        return found
 
     async def _office(self, recipient: str, to: Recipient) -> str | None:
         collection = PERSONS.name if to == "expert" else INSTITUTIONS.name

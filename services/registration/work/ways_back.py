@@ -10,9 +10,10 @@ from typing import Any
 
 from services.registration.domain.drafts import LINK_LASTS, same_address
 from services.registration.identifiers import SERVICE
-from services.registration.mailing.draft_words import of_link
+from services.registration.mailing.draft_words import Link, of_links
 from services.registration.store import WAYS_BACK
 from services.registration.work.draft_mail import DraftMail
+from services.registration.work.drafts import Opened
 from services.registration.work.sending import AT_ONCE, TRIES
 from shared.clock import derived_id, retrying, text_of, together
 from shared.errors import Conflict
@@ -21,9 +22,9 @@ from shared.identity.sealing import open_sealed, seal
 from shared.store.documents import new_document
 from shared.store.port import TIMER_INDEX, Document
 
-# Mails with a link to one address in a day (UTC). Whoever asks more often reads the same answer.
+# Mails with links to one address in a day (UTC). Whoever asks more often reads the same answer.
 LINKS_A_DAY = 3
-ADDRESS, LANGUAGE = "address", "language"
+ADDRESS = "address"
 
 
 class WaysBack:
@@ -39,13 +40,13 @@ class WaysBack:
     def sends(self) -> bool:
         return self._mail.sends
 
-    async def ask(self, address: str, language: str) -> None:
+    async def ask(self, address: str) -> None:
         """Notes that a link was asked for. Raises Conflict, Unavailable, UnknownOutcome."""
         day = self._runtime.now().date().isoformat()
         id = derived_id("way back", keyed_digest(self._key(day, "names"), same_address(address)))
         request = self._runtime.new_id()
         sealed = seal(self._key(day, ADDRESS), address, person=id, field=ADDRESS, rng=self._runtime.rng)
-        private = {ADDRESS: sealed, LANGUAGE: language}
+        private = {ADDRESS: sealed}
 
         async def once() -> None:
             found = await self._store.load(WAYS_BACK.name, id)
@@ -77,22 +78,24 @@ class WaysBack:
         claimed = await self._save(document, later)
         private, key = document["private"], self._key(state["day"], ADDRESS)
         address = open_sealed(key, private[ADDRESS], person=document["_id"], field=ADDRESS)
-        sent = [
-            await self._link(opened.id, state["request"], private[LANGUAGE])
-            for opened in await self._drafting.found_at(address)
-        ]
-        if all(sent):
+        if await self._send(address, state["request"]):
             await self._done(claimed)
 
-    async def _link(self, id: str, request: str, language: str) -> bool:
-        """Whether the draft's link is done with. The mail goes to the address as it was typed there."""
-        mail = derived_id(id, "link", request)
-        opened = await self._drafting.linked(id, request, mail)
-        if opened is None:
+    async def _send(self, address: str, request: str) -> bool:
+        """Whether the question is done with: one mail has the links of all its drafts, so nobody's drafts multiply it.
+
+        It goes to the address as it was typed in the first of them.
+        """
+        mail = derived_id("way back", "mail", request)
+        found = [await self._drafting.linked(one.id, request, mail) for one in await self._drafting.found_at(address)]
+        linked = [one for one in found if one is not None]
+        if not linked:
             return True
-        link = f"{self._base_url}/{SERVICE}/drafts/{opened.shown_code}"
+        return await self._mail.post(mail, linked, of_links([self._link(one) for one in linked]))
+
+    def _link(self, opened: Opened) -> Link:
         until = min(self._runtime.now() + LINK_LASTS, opened.draft.ends_at)
-        return await self._mail.post(mail, opened, of_link(self._mail.about(opened, language), link, until))
+        return Link(self._mail.about(opened), f"{self._base_url}/{SERVICE}/drafts/{opened.shown_code}", until)
 
     async def _done(self, document: Document) -> None:
         """The address is not kept; that somebody asked counts until the day is over."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from services.registration.domain.contact import Wishes
 from services.registration.domain.examples import DEFINITION
+from services.registration.domain.experts import EXPERT
 from services.registration.domain.messages import MESSAGE
 from services.registration.domain.persons import PERSON
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.mailing.channel import Mail
-from services.registration.store import COLLECTIONS, MESSAGES, PERSONS, SHADOWS
+from services.registration.store import COLLECTIONS, EXPERTS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.contacts import WISHES
 from services.registration.work.recipients import Recipients
 from services.registration.work.sending import Sending
@@ -22,6 +23,7 @@ from services.registration.work.telling import Telling
 from shared.audit.chain import Reading
 from shared.clock import RealRuntime, derived_id, text_of
 from shared.contracts.base import Envelope, Event, Scope
+from shared.contracts.registration.experts import ExpertRegistered
 from shared.contracts.registration.persons import Attributes, ProfileEntry
 from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Overloaded
@@ -32,6 +34,7 @@ from shared.messaging.port import Message
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, Replica, stored
 from shared.store.aggregates import Cause
+from shared.store.documents import new_document
 from shared.store.local import LocalStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -98,6 +101,12 @@ class Post:
         asked = PERSON.ask("record", office="kabul", entry=entry)
         private = await self.identifiers._sealed(WHO, {"email": address} if address else {})
         await self.replica.kernel.execute(PERSONS, WHO, asked, Cause(derived_id("recorded")), private=private)
+
+    async def case(self) -> None:
+        """The person is an expert of a programme, as that is recorded."""
+        registered = ExpertRegistered(happened_at=NOW, person=WHO, programme="p", office="kabul", channel="self")
+        state = EXPERT.evolve(None, registered).model_dump(mode="json")
+        await self.store.save(EXPERTS.name, {**new_document(CASE), "version": 1, "state": state}, 0)
 
     async def office(self, code: str, **mailbox: Any) -> None:
         """A programme's office, which may have an address."""

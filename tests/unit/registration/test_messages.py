@@ -14,6 +14,7 @@ import pytest
 
 from deploy.generate import cases_of
 from services.registration.domain.contact import night_until
+from services.registration.domain.handover import STANDS
 from services.registration.domain.notices import BY_TEMPLATE, LONGEST, NOTICES, OPTIONAL
 from services.registration.domain.persons import PERSON
 from services.registration.mailing.channel import AddressRefused, Mail, composed
@@ -32,7 +33,7 @@ from shared.contracts.registration.experts import (
     ExpertInfoRequested,
     ExpertRegistered,
 )
-from shared.contracts.registration.persons import PersonErased
+from shared.contracts.registration.persons import PersonErased, PersonHandoverProposed
 from shared.errors import Overloaded, Unavailable
 from shared.messaging.shadow import new_shadow
 from shared.web.pages.languages import LANGUAGES
@@ -89,8 +90,9 @@ async def test_an_event_that_comes_twice_is_one_mail() -> None:
 async def test_a_new_event_of_the_same_type_is_another_mail() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         for _ in range(2):
-            await post.tell(ExpertInfoRequested(happened_at=NOW, items=("diploma",)), expert={"person": WHO})
+            await post.tell(ExpertInfoRequested(happened_at=NOW, items=("diploma",)))
         await post.sweep()
         assert len({mail.id for mail in post.box.mails}) == 2
 
@@ -266,6 +268,51 @@ async def test_who_cannot_be_reached_waits_for_an_officer() -> None:
         assert await post.states() == [("eligible", "sent", None)]
 
 
+async def offered_after_a_change(post: Post) -> None:
+    """Whose address was another one a moment before, at an offer of the account that is the case's third event."""
+    await post.person("before@example.org")
+    document = await post.store.load(PERSONS.name, WHO)
+    assert document is not None
+    private = {**document["private"]}
+    private |= await post.identifiers.addressed(WHO, private, ADDRESS, NOW)
+    private |= await post.identifiers.offered(WHO, private, 2, NOW)
+    changed = {**document, "private": private, "version": document["version"] + 1}
+    await post.store.save(PERSONS.name, changed, document["version"])
+    await post.tell(PersonHandoverProposed(happened_at=NOW, reason="r", ends_at=NOW + STANDS), WHO, sequence=3)
+
+
+@pytest.mark.parametrize("failing", [[AddressRefused()], [Unavailable("away")]])
+async def test_of_two_addresses_one_holds_up_no_other(failing: list[BaseException]) -> None:
+    async with posting() as post:
+        await offered_after_a_change(post)
+        post.box.failing = list(failing)
+        await post.sweep()
+        assert [mail.to for mail in post.box.mails] == ["before@example.org"]
+        known = {mail.id for mail in post.box.mails}
+        await post.sweep(minutes=3)
+        if isinstance(failing[0], Unavailable):
+            # What was taken comes once more as the same mail.
+            assert [mail.to for mail in post.box.mails[1:]] == [ADDRESS, "before@example.org"]
+            assert post.box.mails[2].id in known
+        assert await post.states() == [("handover_proposed", "sent", None)]
+        assert len({mail.id for mail in post.box.mails}) == len({mail.to for mail in post.box.mails})
+
+
+async def test_both_mails_are_forgotten_with_their_person() -> None:
+    async with posting() as post:
+        await offered_after_a_change(post)
+        whole = post.box.send
+
+        async def meanwhile(mail: Mail) -> None:
+            await whole(mail)
+            if mail.to == "before@example.org":
+                await erase(post)
+
+        post.box.send = meanwhile  # type: ignore[method-assign]
+        await post.sweep()
+        assert (post.box.mails, await post.states()) == ([], [("handover_proposed", "dropped", "person_erased")])
+
+
 async def test_nobody_writes_to_an_erased_person() -> None:
     async with posting() as post:
         await post.person()
@@ -364,9 +411,10 @@ async def test_nobody_is_woken_at_night_but_for_what_cannot_wait() -> None:
 async def test_whoever_wants_one_mail_a_day_gets_one_with_all_that_can_wait() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(often="daily", language="fr")
         for _ in range(3):
-            await post.tell(asked(), expert={"person": WHO})
+            await post.tell(asked())
         await post.tell(eligible())
         await post.sweep()
         assert [mail.subject for mail in post.box.mails] == ["Votre inscription a été vérifiée"]
@@ -383,9 +431,10 @@ async def test_whoever_wants_one_mail_a_day_gets_one_with_all_that_can_wait() ->
 async def test_a_crash_in_the_middle_of_several_sends_the_same_mail_again() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(often="daily")
         for _ in range(3):
-            await post.tell(asked(), expert={"person": WHO})
+            await post.tell(asked())
         await post.sweep()
         tell, left = post.sending._tell, [1]
 
@@ -408,8 +457,9 @@ async def test_a_crash_in_the_middle_of_several_sends_the_same_mail_again() -> N
 async def test_what_nobody_has_to_be_told_can_be_refused() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(unwanted=("request",))
-        await post.tell(asked(), expert={"person": WHO})
+        await post.tell(asked())
         await post.tell(eligible())
         await post.sweep()
         assert ("info_requested", "dropped", "opted_out") in await post.states()

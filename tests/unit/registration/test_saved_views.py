@@ -113,7 +113,7 @@ async def test_an_officer_saves_a_list_and_chooses_it_again_in_one_click(office:
         assert (await http.post(f"{PAGE}/remove", data=form)).status_code == 303
         assert "Ours" not in (await http.get(PAGE)).text
         file = (await http.get(f"{INSTITUTION}/list.csv?columns=name")).text
-        assert file.splitlines()[0].endswith("Reference,Status,Name")
+        assert file.splitlines()[0].endswith('"Reference","Status","Name"')
         assert (await http.get(f"{INSTITUTION}?columns=secret")).status_code == 422
 
 

@@ -11,19 +11,26 @@ import pytest
 
 from services.registration.applying.opening import LINKS_AT_MOST
 from services.registration.domain.drafts import CLOSING_NOTICE, KEPT
-from services.registration.store import DRAFTS, WAYS_BACK
+from services.registration.domain.handover import AccountAssignment
+from services.registration.store import DRAFTS, PERSONS, REMINDED, WAYS_BACK
+from services.registration.work.drafting import FOUND_AT_MOST
 from services.registration.work.ways_back import LINKS_A_DAY
 from shared.audit.segments import READINGS
+from shared.cases.case import Asked
+from shared.clock import derived_id
 from shared.errors import Unavailable
+from shared.store.aggregates import Cause
 from tests.unit.registration.posting import Box
 from tests.unit.registration.test_applying import (
     APPLICATION,
     PARTS,
     begun,
     documents,
+    filled,
     kept,
     open_to_applications,
     published,
+    sent,
 )
 from tests.unit.registration.test_entrance import Town, enter, hidden
 
@@ -103,6 +110,34 @@ async def test_a_new_link_goes_to_the_address_that_was_typed_and_the_old_one_liv
         assert (await browser.get(APPLICATION)).status_code == 303, "the browser that held the old one is out"
         assert await opens(town, old, "Qzcanary") == 404
         assert await opens(town, new, "Qzcanary") == 303, "the link that came is now the link"
+
+
+async def test_when_the_person_is_handed_over_the_draft_opens_to_nobody(town: Town, box: Box) -> None:
+    """Neither the code, nor the browser that knows it, nor a link; and no link is sent."""
+    async with town.browser() as browser:
+        code = await filled(browser)
+        await sent(browser)
+        await ask(town)
+        await sweep(town)
+        link = link_in(box)
+        for _ in range(200):
+            if people := await documents(town, PERSONS.name):
+                break
+            await town.clock.sleep(0.02)
+        assert (await browser.get(f"{APPLICATION}/download")).status_code == 200
+        (draft,) = await documents(town, DRAFTS.name)
+        assigned = Asked("assign-account", AccountAssignment(account="x", reason="sign_in_lost"), derived_id("another"))
+        await town.kernel.execute(PERSONS, people[0]["_id"], assigned, Cause(derived_id("assigned")))
+        download = await browser.get(f"{APPLICATION}/download")
+        assert (download.status_code, "Qzcanary" in download.text) == (303, False)
+        assert [await opens(town, one, "Qzcanary") for one in (code, link)] == [404, 404]
+        box.mails.clear()
+        await ask(town)
+        await sweep(town)
+        assert [mail.subject for mail in box.mails if A_CODE.search(mail.text)] == []
+        drafting = town.services["registration"].drafting
+        assert await drafting.opened(draft["_id"]) is None
+        assert await drafting.found_by(draft["state"]["programme"], "/person/family_name", "Qzcanary", "kabul") == []
 
 
 async def test_whoever_asks_reads_the_same_and_the_same_is_saved_whether_or_not_there_is_a_draft(
@@ -217,10 +252,11 @@ async def test_reminders_end_from_the_mail_by_a_button_and_their_language_is_the
     path = mail.stop.removeprefix("http://127.0.0.1:8000")
     async with town.browser() as other:
         assert (await other.get(path)).status_code == 200
-        assert (await documents(town, DRAFTS.name))[0]["state"]["reminds"], "fetching the address ends nothing"
-        assert (await other.post(path)).status_code == 200
+        assert "stopped_at" not in repr(await documents(town, REMINDED.name)), "fetching the address ends nothing"
         assert (await other.post(path + "0")).status_code == 404
-    assert not (await documents(town, DRAFTS.name))[0]["state"]["reminds"]
+        assert "stopped_at" not in repr(await documents(town, REMINDED.name))
+        assert (await other.post(path)).status_code == 200
+    assert "stopped_at" in repr(await documents(town, REMINDED.name))
 
 
 async def test_what_was_typed_for_an_office_stands_in_no_trail(town: Town, box: Box) -> None:
@@ -256,3 +292,71 @@ async def test_a_character_that_no_address_has_is_refused_and_what_was_typed_sta
     lost = await ask(town, address)
     assert lost.status_code == 422
     assert f'action="{LOST}"' in lost.text
+
+
+async def test_drafts_of_others_with_the_address_neither_hide_somebodys_nor_multiply_mails(
+    town: Town, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.registration.work.drafting.LOOKED_AT_ONCE", 5)
+    for _ in range(FOUND_AT_MOST + 2):
+        async with town.browser() as other:
+            await begun(other)
+            await kept(other, "contact", {"/person/email": ADDRESS.upper()})
+    async with town.browser() as browser:
+        await typed(town, browser)
+    await ask(town)
+    box.failing.append(Unavailable("mail"))
+    await sweep(town)
+    assert box.mails == []
+    await sweep(town, minutes=3)
+    (mail,) = box.mails
+    codes = A_CODE.findall(mail.text)
+    assert len(set(codes)) == FOUND_AT_MOST
+    assert mail.to == ADDRESS, "as it stands in the first of them"
+    assert await opens(town, codes[0], "Qzcanary") == 303, "the one in which most was typed comes first"
+    read = [one for one in await documents(town, READINGS.name) if "contact" in repr(one)]
+    assert read
+    for _ in range(FOUND_AT_MOST + 2):
+        async with town.browser() as other:
+            await begun(other)
+            await kept(other, "names", {**PARTS["names"], "/person/family_name": "Qzother"})
+            await kept(other, "contact", PARTS["contact"])
+    await ask(town)
+    await sweep(town)
+    (again,) = box.mails[1:]
+    first = A_CODE.findall(again.text)[0]
+    assert await opens(town, first, "Qzcanary") == 303, "whoever used a link of a mail reads that box"
+
+
+async def test_one_address_is_reminded_once_a_day_and_one_stop_ends_it_for_all_its_drafts(town: Town, box: Box) -> None:
+    ends = datetime.fromisoformat(published()["dates"]["ends"]).replace(tzinfo=UTC)
+    town.clock.instant = ends - CLOSING_NOTICE + timedelta(hours=9)
+    for number in range(3):
+        async with town.browser() as browser:
+            await begun(browser)
+            contact = {"/person/email": ADDRESS.upper() if number else ADDRESS}
+            await kept(browser, "contact", contact, reminds="yes")
+    for _ in range(4):
+        await sweep(town, minutes=1)
+    assert len(box.mails) == 1
+    for _ in range(4):
+        await sweep(town, minutes=30)
+    assert len(box.mails) == 1
+    for _ in range(3):
+        await sweep(town, days=1 / 3)
+    assert len(box.mails) == 2, "the next day has another one"
+    stops = {mail.stop for mail in box.mails}
+    assert len(stops) == 1, "one address ends them all"
+    assert ADDRESS not in repr(stops)
+    path = str(stops.pop()).removeprefix("http://127.0.0.1:8000")
+    async with town.browser() as other:
+        assert [(await other.post(path)).status_code for _ in range(2)] == [200, 200]
+    async with town.browser() as browser:
+        await begun(browser)
+        await kept(browser, "contact", {"/person/email": ADDRESS}, reminds="yes")
+        await sweep(town, days=1)
+        await sweep(town, hours=4)
+        await kept(browser, "contact", {"/person/email": "other@example.org"}, reminds="yes")
+    await sweep(town, minutes=1)
+    assert [mail.to for mail in box.mails[2:]] == ["other@example.org"]
+    assert ADDRESS not in repr(await documents(town, REMINDED.name)).lower()
