@@ -7,6 +7,7 @@ again through the edge under the same key is one command.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 from urllib.parse import urlencode
@@ -172,15 +173,13 @@ class CasePages:
         problems: tuple[Problem, ...] = (),
         status: int = 200,
     ) -> Response:
-        served, language, zone = self._served, admitted.reader.language, self._zone(admitted, document)
-        choices = self._choices(document, language)
-        lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
+        served, zone = self._served, self._zone(admitted, document)
+        choices = self._choices(document, admitted.reader.language)
         cells = Shown.to(admitted, choices.to_show(), zone)
-        suggested = await self._suggested(admitted, verb, document)
-        lists = {**lists, **{name: _options(of, cells) for name, of in suggested.items() if of}}
-        standing = frozenset(one.id for of in suggested.values() for one in of if one.stands)
+        lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
-        form = Form(language, fields, posted, problems, lists, about, zone, frozenset(suggested), standing)
+        form = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
+        form = await self._with_suggested(form, admitted, verb, document, cells)
         weighed = await served.weighs(verb, document, admitted) if document else None
         lacks = served.lacks.get(verb)
         return render(
@@ -233,12 +232,15 @@ class CasePages:
             return zone_of_office(admitted.principal.office, known)
         return zone_of(self._served.case, self._served.aggregate.read(document), known)
 
-    async def _suggested(
-        self, admitted: Admitted, verb: str, document: Document
-    ) -> Mapping[str, tuple[Suggested, ...]]:
-        """The cases that the form offers to choose from, by the fields that name them."""
+    async def _with_suggested(
+        self, form: Form, admitted: Admitted, verb: str, document: Document, cells: Shown
+    ) -> Form:
+        """The form with the cases that it offers to choose from, by the fields that name them."""
         asked = {name: suggests for (of, name), suggests in self._served.suggests.items() if of == verb}
-        return {name: await suggests(document, admitted) for name, suggests in asked.items()}
+        found = {name: await suggests(document, admitted) for name, suggests in asked.items()}
+        lists = {**form.lists, **{name: _options(of, cells) for name, of in found.items() if of}}
+        standing = frozenset(one.id for of in found.values() for one in of if one.stands)
+        return replace(form, lists=lists, suggested=frozenset(found), standing=standing)
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])
