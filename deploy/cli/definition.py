@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.client import Call, Client
+from deploy.cli.client import Call, Client, StepFailed
 from deploy.cli.files import findings_of, read_definition, said
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
@@ -17,6 +17,7 @@ from shared.clock import short_hash
 from shared.programmes.model import Definition
 
 app = typer.Typer(help="Definitions of programmes.", no_args_is_help=True)
+PROGRAMMES, NOT_FOUND = "/registration/v1/programmes", 404
 FileArgument = Annotated[Path, typer.Argument(help="The definition file.")]
 
 
@@ -55,11 +56,27 @@ def publish(
     print(f"{answer['id']}: version {answer['version']}{', as it stands: nothing new' if known else ''}")
 
 
+async def standing_definition(code: str, settings: Settings) -> dict[str, Any] | None:
+    """The newest version of the programme; None where there is none. Raises StepFailed."""
+    client = Client(settings.base_url)
+    try:
+        call = Call("GET", f"{PROGRAMMES}/{code}", operators_token(settings, "publisher"))
+        answer = await client.send(call)
+    finally:
+        await client.close()
+    if answer.status_code == NOT_FOUND:
+        return None
+    if not answer.is_success:
+        raise StepFailed(f"{call.path}: {answer.status_code}")
+    found: dict[str, Any] = answer.json()["definition"]
+    return found
+
+
 async def published(definition: Definition, settings: Settings, base: int | None = None) -> tuple[dict[str, Any], bool]:
     """The programme as it stands then, and whether it stood so before. `base`: the version that the file was made
     from; None for the one that stands."""
     content = definition.as_json()
-    token, path = operators_token(settings, "publisher"), "/registration/v1/programmes"
+    token, path = operators_token(settings, "publisher"), PROGRAMMES
     client = Client(settings.base_url)
     try:
         newest = await client.send(Call("GET", f"{path}/{definition.code}", token))

@@ -7,14 +7,15 @@ import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from deploy.cli.client import Client
-from deploy.cli.definition import published
+from deploy.cli.definition import published, standing_definition
 from deploy.cli.files import definition_path, history_path, read_definition
 from deploy.cli.history import run_history
 from deploy.cli.hosting import bound_socket
@@ -45,31 +46,64 @@ def demo(
     replay = prepared(history_path(CODE))
     # A busy port or a folder in use has to be said before the child's own words are lost in the progress bar.
     bound_socket(port).close()
-    child = _started(settings, port)
-    try:
+    with ending(lambda: _started(settings, port)) as child:
         asyncio.run(_ready(settings, child))
         right = run_history(replay, settings, as_json=False)
         # After the figures: nothing of it is in them.
-        asyncio.run(published(open_programme(datetime.now(UTC).date()), settings))
+        asyncio.run(_opened(settings, datetime.now(UTC)))
         if not exit_after:
             print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
             print(f"To apply yourself: {settings.base_url}/registration/apply/{OPEN_CODE}", flush=True)
+            print(f"Mail goes to {settings.mail}. A next start goes on with {settings.data}; --data names another.")
+            print("Another port: --port.", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 child.wait()
-    finally:
-        _stopped(child)
     raise typer.Exit(0 if right else 1)
 
 
 def open_programme(today: date) -> Definition:
     """The demo's programme once more under a name that says so, open now: the history's own is over, and nobody could
-    try to apply. The same on every day of a year, so that a second start publishes nothing new. It reports nothing."""
+    try to apply. It reports nothing."""
     history = read_definition(definition_path(CODE))
     dates = Dates(starts=date(today.year, 1, 1), ends=date(today.year + 2, 1, 1))
     # A definition says everything in the languages of its title.
     title = {language: OPEN_TITLE[language] for language in history.title}
     other = {"code": OPEN_CODE, "title": title, "phase": "trying-out", "dates": dates}
     return history.model_copy(update={**other, "periods": (), "indicators": ()})
+
+
+def to_publish(stands: Mapping[str, Any] | None, now: datetime) -> Definition | None:
+    """What opens the open programme; None while the version that stands is not over, whoever published it. One that
+    is over keeps all that it says but its dates."""
+    opened = open_programme(now.date())
+    if stands is None:
+        return opened
+    standing = Definition.model_validate(stands)
+    return standing.model_copy(update={"dates": opened.dates}) if standing.is_over(None, now) else None
+
+
+async def _opened(settings: Settings, now: datetime) -> None:
+    definition = to_publish(await standing_definition(OPEN_CODE, settings), now)
+    if definition is not None:
+        await published(definition, settings)
+
+
+@contextlib.contextmanager
+def ending(started: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
+    """The child until the end, and no longer: by SIGTERM or the end of the terminal as by Ctrl-C, of which it hears
+    nothing itself in its own group."""
+
+    # Ignored in a script's background, where the loop would not take it over either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has SIGHUP ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    child = started()
+    try:
+        yield child
+    finally:
+        _stopped(child)
 
 
 def _started(settings: Settings, port: int) -> subprocess.Popen[bytes]:

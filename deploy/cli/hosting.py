@@ -219,8 +219,14 @@ def _own(folder: Path) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        pid = os.read(lock, 20).decode("ascii", "replace").strip()
         os.close(lock)
-        raise SettingsError(f"the folder {folder} is in use by another process") from None
+        named = f" (pid {pid})" if pid.isdecimal() else ""
+        raise SettingsError(f"the folder {folder} is in use by another process{named}") from None
+    os.ftruncate(lock, 0)
+    # For whoever finds it in use; on a full disk it stays unnamed, and the services start as ever.
+    with contextlib.suppress(OSError):
+        os.write(lock, f"{os.getpid()}\n".encode())
     return lock
 
 

@@ -12,14 +12,14 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import JsonValue
 from starlette.responses import RedirectResponse, Response
 
-from services.registration.domain.programmes import PROGRAMME, ProgrammePublication
+from services.registration.domain.programmes import PROGRAMME, ProgrammePublication, not_to_follow
 from services.registration.identifiers import SERVICE
 from services.registration.store import PROGRAMMES
 from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.differences import Difference, differences
-from shared.programmes.loader import definition_of, examined
+from shared.programmes.loader import definition_of, examined, linted
 from shared.programmes.marked_yaml import Finding
 from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
@@ -140,7 +140,7 @@ class DefinitionPages:
             request: Request, admitted: Admitted = Depends(reading_as(PROGRAMME.name, PUBLISH))
         ) -> Response:
             _, text = await _sent(request, admitted)
-            definition, findings = await self._examined(text)
+            definition, findings = await self._examined(admitted, text)
             if definition is None:
                 return _page(request, admitted, text, findings, status=422)
             return _page(request, admitted, text, findings, await self._looked_at(admitted, definition, text))
@@ -152,7 +152,7 @@ class DefinitionPages:
             request: Request, admitted: Admitted = Depends(reading_as(PROGRAMME.name, PUBLISH))
         ) -> Response:
             posted, text = await _sent(request, admitted)
-            definition, findings = await self._examined(text)
+            definition, findings = await self._examined(admitted, text)
             if definition is None:
                 return _page(request, admitted, text, findings, status=422)
             try:
@@ -167,9 +167,15 @@ class DefinitionPages:
 
         return endpoint
 
-    async def _examined(self, text: Text) -> tuple[Definition | None, list[Finding]]:
-        """The definition, with what to look at first; None where something is wrong in it."""
+    async def _examined(self, admitted: Admitted, text: Text) -> tuple[Definition | None, list[Finding]]:
+        """The definition, with what to look at first; None where something is wrong in it, or in it as the next
+        version. Raises Unavailable."""
         definition, findings = await self._runtime.in_pool(lambda: examined(text.text))
+        if definition is not None:
+            standing = PROGRAMMES.read(await admitted.edge.store.load(PROGRAMMES.name, definition.code))
+            if broken := not_to_follow(standing, definition.as_json()):
+                placed = await self._runtime.in_pool(lambda: linted(text.text, Definition, lambda _: broken)[1])
+                findings = sorted({*findings, *placed})
         return (None if any(not one.warning for one in findings) else definition), findings
 
     async def _publish(

@@ -71,6 +71,18 @@ class _Core(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
+    def scan_flow_scalar(self, style: str) -> Any:
+        """Raises ScannerError for an escape of no character, which PyYAML lets through or stumbles over."""
+        start = self.get_mark()
+        try:
+            token = super().scan_flow_scalar(style)
+            # JSON writes a character beyond U+FFFF as two escapes, and neither half stands for one by itself.
+            token.value = token.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except (ValueError, OverflowError):
+            said = "an escape names a character that Unicode does not have"
+            raise yaml.scanner.ScannerError("while scanning a text", start, said, start) from None
+        return token
+
 
 _Core.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
 _Core.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$"), list("tTfF"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import Any
 
 CSV = "text/csv; charset=utf-8"
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Where a spreadsheet may take a cell to begin, and what it takes for the beginning of a formula, in full width too.
+# Where a semicolon parts lists, one whose file parts its cells by commas splits at it within quotes as well.
+_FORMULA = re.compile(r'(?:^|(?<=[;\t\r\n]))(?="*[=+\-@＝＋－＠])|^(?=[\t\r])')
 # By which Excel knows that the file is UTF-8.
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -17,10 +19,10 @@ _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 def csv_of(rows: Iterable[Sequence[Any]]) -> bytes:
     """The rows, the first of which names the columns. Texts that somebody wrote go through `inert()` before."""
     text = StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     return (_MARK + text.getvalue()).encode()
 
 
 def inert(text: str) -> str:
     """A text that no spreadsheet reckons with."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub("'", text)

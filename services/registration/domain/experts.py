@@ -321,6 +321,7 @@ MOVES: tuple[Move, ...] = (
         needs=frozenset({"definition", "person", "guard:document"}),
         refuses=(
             "account_handed_over",
+            "account_taken_over",
             "already_registered",
             "code_not_listed",
             "not_in_programme",

@@ -14,6 +14,7 @@ from shared.contracts.base import Scope
 from shared.contracts.registration.programmes import ProgrammePublished
 from shared.errors import Problem, Refusal
 from shared.identity.roles import By
+from shared.programmes.marked_yaml import Broken
 
 
 class Programme(BaseModel):
@@ -53,15 +54,21 @@ def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
     if base is not None and base != stands:
         detail = f"version {stands} stands, and this one was made from version {base}: look at both and publish again"
         raise Refusal("definition_changed", detail, problems=(Problem("definition_changed", "/base_version"),))
-    if found is not None and (gone := offices_of(found.definition) - offices_of(definition)):
-        detail = (
-            f"cases may belong to {', '.join(sorted(gone))}: keep them, or name them as predecessors of an office, and "
-            "pass on what is open by ask-transfer"
-        )
-        raise Refusal(
-            "office_dropped", detail, problems=(Problem("office_dropped", "/definition/offices"),), status=422
-        )
+    for one in not_to_follow(found, definition):
+        raise Refusal(one.rule, one.detail, problems=(Problem(one.rule, f"/definition{one.pointer}"),), status=422)
     return {"code": definition["code"], "definition_version": stands + 1, "definition": definition}
+
+
+def not_to_follow(found: Programme | None, definition: Mapping[str, Any]) -> list[Broken]:
+    """What keeps the definition, right by itself, from following the version that stands; by its fields."""
+    gone = offices_of(found.definition) - offices_of(definition) if found else frozenset()
+    if not gone:
+        return []
+    detail = (
+        f"cases may belong to {', '.join(sorted(gone))}: keep them, or name them as predecessors of an office, and "
+        "pass on what is open by ask-transfer"
+    )
+    return [Broken("/offices", "office_dropped", detail)]
 
 
 def offices_of(definition: Mapping[str, Any]) -> frozenset[str]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
-from deploy.cli.demo import CODE, OPEN_CODE, OPEN_TITLE, open_programme
+import pytest
+
+from deploy.cli.demo import CODE, OPEN_CODE, OPEN_TITLE, open_programme, to_publish
 from deploy.cli.files import definition_path, read_definition
+from deploy.cli.hosting import _own
+from shared.errors import SettingsError
 from shared.programmes.checks import check
+from shared.programmes.model import Dates
 from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.languages import LANGUAGES
 
@@ -24,5 +34,37 @@ def test_it_is_open_says_what_it_is_and_can_be_published() -> None:
     assert found.section(SelectionSection) == history.section(SelectionSection)
 
 
-def test_a_second_start_in_the_same_year_publishes_nothing_new() -> None:
-    assert open_programme(TODAY) == open_programme(date(2031, 1, 1))
+def test_what_is_published_stands_until_it_is_over_and_then_keeps_all_but_its_dates() -> None:
+    now = datetime(2031, 12, 31, tzinfo=UTC)
+    opened = open_programme(TODAY)
+    assert to_publish(None, now) == opened
+    assert to_publish(opened.as_json(), now) is None
+    later = opened.model_copy(update={"dates": opened.dates.model_copy(update={"ends": date(2034, 6, 30)})})
+    assert to_publish(later.as_json(), now) is None
+    over = later.model_copy(update={"phase": "second", "dates": Dates(starts=date(2029, 1, 1), ends=TODAY)})
+    assert to_publish(over.as_json(), now) == over.model_copy(update={"dates": opened.dates})
+
+
+def test_a_signal_that_ends_the_demo_ends_its_child_and_a_folder_in_use_names_who_uses_it(tmp_path: Path) -> None:
+    said = f"""
+import subprocess, sys
+from pathlib import Path
+from deploy.cli import demo, hosting
+held = hosting._own(Path({str(tmp_path)!r}))
+sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
+with demo.ending(lambda: subprocess.Popen(sleeps, start_new_session=True)) as child:
+    print(child.pid, flush=True)
+    child.wait()
+"""
+    demo = subprocess.Popen([sys.executable, "-c", said], stdout=subprocess.PIPE, text=True)
+    try:
+        assert demo.stdout
+        child = int(demo.stdout.readline())
+        with pytest.raises(SettingsError, match=rf"in use by another process \(pid {demo.pid}\)"):
+            _own(tmp_path)
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(10) == -signal.SIGINT
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+    finally:
+        demo.kill()

@@ -194,6 +194,30 @@ async def test_what_is_wrong_with_a_file_is_said_in_words(office: Office, rule: 
                 assert "This form has a field" not in page.text
 
 
+async def test_the_check_refuses_what_publishing_refuses_at_its_line(office: Office) -> None:
+    serving, code = office.serving, "of-offices"
+    herat = {**DEFINITION["offices"][0], "code": "herat", "name": {"en": "Herat"}}
+    both = changed(code=code, offices=[*DEFINITION["offices"], herat])
+    await serving.publish(both)
+    one = changed(code=code)
+    text = yaml.safe_dump(one, sort_keys=False)
+    line = text.splitlines().index("offices:") + 2
+    async with office.browser("administrator", None) as http:
+        page = await checked(http, text)
+        assert (page.status_code, PUBLISH in page.text, "Publish as version" in page.text) == (422, False, False)
+        said = f'Line {line}</a>: <bdi dir="ltr">/offices</bdi> – No office may be left out'
+        assert said in page.text
+        # Whoever looked before the other office was published is told the same.
+        sent = {**to_publish(await checked(http, both | {"title": {"en": "Another"}})), "text": text}
+        refused = await http.post(PUBLISH, data=sent)
+        assert (refused.status_code, said in refused.text) == (422, True)
+        broken = await checked(http, 'a: "\\U00110000"')
+        assert (broken.status_code, "Line 1" in broken.text) == (422, True)
+    body = {"definition": one}
+    answer = (await serving.post("/programmes", "administrator", body)).json()
+    assert answer["errors"] == [{"pointer": "/definition/offices", "rule": "office_dropped"}]
+
+
 async def test_who_may_not_publish_reads_and_is_not_led_there(office: Office) -> None:
     page = await office.http.get(PAGE)
     assert page.status_code == 200

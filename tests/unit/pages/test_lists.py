@@ -105,7 +105,7 @@ async def test_a_list_is_a_file_of_what_its_filters_leave_and_says_where_it_is_c
         monkeypatch.setattr(exporting, "ROWS_AT_MOST", 2)
         cut = await http.get(f"{INSTITUTION}/list.csv")
         assert cut.headers["content-disposition"] == 'attachment; filename="institutions-first-2.csv"'
-        assert cut.text.splitlines()[3].startswith("Cut here: these are the first 2. Narrow")
+        assert cut.text.splitlines()[3].startswith('"Cut here: these are the first 2. Narrow')
         # No more than there are, and nothing is cut.
         monkeypatch.setattr(exporting, "ROWS_AT_MOST", 3)
         assert "Cut here" not in (await http.get(f"{INSTITUTION}/list.csv")).text

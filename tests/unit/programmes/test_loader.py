@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from shared.errors import Refusal
 from shared.programmes.loader import FileRefused, definition_of, lint, load_definition
+from shared.programmes.marked_yaml import read_marked
 from shared.programmes.model import Definition, editor_schema, section_kinds
 from shared.programmes.texts import named_in
 
@@ -181,6 +182,9 @@ def test_targets_name_a_period() -> None:
         ("a: [1\n", "yaml_syntax"),
         ("a: 'b\n", "yaml_syntax"),
         ("a: b\x00\n", "yaml_character"),
+        ('a: "\\U00110000"\n', "yaml_syntax"),
+        ('a: "\\UFFFFFFFF"\n', "yaml_syntax"),
+        ('"\\ud800": 1\n"\\ud800": 2\n', "yaml_syntax"),
         ("", "empty"),
         ("# only a remark\n", "empty"),
         ("1: a\n", "key"),
@@ -192,6 +196,13 @@ def test_what_is_no_plain_yaml_is_refused_before_it_is_built(text: str, rule: st
     findings = lint(text)
     assert rule in {one.rule for one in findings}
     assert all(one.line >= 1 for one in findings)
+
+
+def test_an_escape_of_no_character_is_found_at_its_line_and_two_of_one_character_are_one() -> None:
+    (finding,) = lint('a: b\nc:\n  - "\\U00110000"\n')
+    assert (finding.line, finding.column) == (3, 5)
+    marked, findings = read_marked('a: "\\ud83d\\ude00"')
+    assert (marked.data, findings) == ({"a": "\U0001f600"}, [])
 
 
 def test_an_alias_bomb_is_refused_while_it_is_read() -> None:
