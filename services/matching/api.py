@@ -75,7 +75,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
                 ("create", "institution"): works.hosts.usable,
                 ("revise", "institution"): works.hosts.usable,
             },
-            lacks={"create": works.hosts.lack},
+            hinders={"create": works.hosts.hindrance},
         ),
         Served(
             MATCH,

@@ -34,7 +34,7 @@ from shared.store.port import Document
 from shared.store.relations import RECEIVING, asked_of
 from shared.web.callers import Granted
 from shared.web.notes import Note, Notes
-from shared.web.suggesting import Lacks, Suggests
+from shared.web.suggesting import Hinders, Hindrance, Suggests
 from shared.web.weighing import Weighs, nothing_weighed
 
 B = TypeVar("B", bound=Change)
@@ -149,7 +149,7 @@ class Served:
     case that names this one shows of it, as of that day, if not the columns. `parts`: fields that name cases of other
     services, of which the reader is shown that much.
     `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF. `weighs`: what a verb is
-    decided by, one by one. `suggests`: by verb and field, which cases the body may name. `lacks`: by verb that opens
+    decided by, one by one. `suggests`: by verb and field, which cases the body may name. `hinders`: by verb that opens
     cases, what is missing before anybody fills in its form.
     `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
     `begins`: by verb, what its form begins with that the case itself does not say in these fields.
@@ -176,7 +176,7 @@ class Served:
     news: News | None = None
     weighs: Weighs = nothing_weighed
     suggests: Mapping[tuple[str, str], Suggests] = field(default_factory=dict)
-    lacks: Mapping[str, Lacks] = field(default_factory=dict)
+    hinders: Mapping[str, Hinders] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         needing = {verb for verb in self.case.verbs if self.case.rows[verb][0].needs}
@@ -191,6 +191,11 @@ class Served:
     @property
     def name(self) -> str:
         return self.case.name
+
+    async def hindrance(self, verb: str, granted: Granted) -> Hindrance | None:
+        """What is missing before the form of the verb is worth filling in."""
+        hinders = self.hinders.get(verb)
+        return None if hinders is None else await hinders(granted)
 
     def person_of(self, document: Document, verb: str = "") -> str | None:
         """The person whom the case is about; None for other cases, and for one that is about to be opened.

@@ -22,7 +22,7 @@ class Suggested:
 
 
 @dataclass(frozen=True)
-class Lack:
+class Hindrance:
     """By which rule the verb would be refused whatever is typed, and the page on which that can be changed."""
 
     rule: str
@@ -31,5 +31,5 @@ class Lack:
 
 # The cases that the caller may name for a verb of that case, the likeliest first; others may be named by hand.
 Suggests = Callable[[Document, Granted], Awaitable[tuple[Suggested, ...]]]
-# What the caller lacks for a verb that opens cases; None where nothing is missing.
-Lacks = Callable[[Granted], Awaitable[Lack | None]]
+# What hinders the caller in a verb that opens cases; None where nothing does.
+Hinders = Callable[[Granted], Awaitable[Hindrance | None]]

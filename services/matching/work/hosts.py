@@ -6,7 +6,7 @@ from services.matching.store import SHADOWS
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.callers import Granted
-from shared.web.suggesting import Lack, Suggested
+from shared.web.suggesting import Hindrance, Suggested
 
 # So many are shown to choose from; others are named by hand.
 SHOWN = 200
@@ -34,15 +34,15 @@ class Hosts:
             if (known := one["knowledge"].get("institution"))
         )
 
-    async def lack(self, granted: Granted) -> Lack | None:
+    async def hindrance(self, granted: Granted) -> Hindrance | None:
         """Of a host: that it has registered no institution, or that the office has not activated the one it has."""
         if granted.principal.role != "host":
             return None
         own = [value for relation, value in await granted.equalities() if relation == "institution"]
         if not own:
-            return Lack("institution_unknown", f"{REGISTERED}/new/create")
+            return Hindrance("institution_unknown", f"{REGISTERED}/new/create")
         shadow = await self._store.load(SHADOWS.name, own[0])
         known = shadow["knowledge"].get("institution", {}) if shadow else {}
         if known.get("status") == "active":
             return None
-        return Lack("institution_not_active", f"{REGISTERED}/{own[0]}")
+        return Hindrance("institution_not_active", f"{REGISTERED}/{own[0]}")

@@ -178,10 +178,8 @@ class CasePages:
         cells = Shown.to(admitted, choices.to_show(), zone)
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
-        form = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
-        form = await self._with_suggested(form, admitted, verb, document, cells)
-        weighed = await served.weighs(verb, document, admitted) if document else None
-        lacks = served.lacks.get(verb)
+        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
+        form = await self._with_suggested(empty, admitted, verb, document, cells)
         return render(
             request,
             "act.html",
@@ -198,8 +196,8 @@ class CasePages:
             back=back if is_own(back := posted.text(BACK)) else "",
             id=document.get("_id", ""),
             conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
-            weighed=weighed,
-            lack=await lacks(admitted) if lacks is not None else None,
+            weighed=await served.weighs(verb, document, admitted) if document else None,
+            hindrance=await served.hindrance(verb, admitted),
             cells=cells,
             note_to=served.case.rows[verb][0].note_to,
             asked_for=await self._asked_for(document, admitted, cells, verb),
