@@ -282,10 +282,16 @@ async def test_drafts_of_others_with_the_address_neither_hide_somebodys_nor_mult
     assert await opens(town, codes[0], "Qzcanary") == 303, "the one in which most was typed comes first"
     read = [one for one in await documents(town, READINGS.name) if "contact" in repr(one)]
     assert read
-    for _ in range(FOUND_AT_MOST + 2):
+    for number in range(FOUND_AT_MOST + 2):
         async with town.browser() as other:
             await begun(other)
             await kept(other, "names", {**PARTS["names"], "/person/family_name": "Qzother"})
+            if number == 0:
+                await kept(other, "contact", {"/person/email": "other@example.org"})
+                await ask(town, "other@example.org")
+                await sweep(town)
+                said = {"code": A_CODE.findall(box.mails.pop().text)[0], "fact": "Qzother"}
+                assert (await other.post(OPEN, data=said)).status_code == 303
             await kept(other, "contact", PARTS["contact"])
     await ask(town)
     await sweep(town)
