@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from services.registration.domain.contact import TOO_OFTEN
 from services.registration.domain.fields import Email
 from shared.cases.bodies import Input, Reason
 from shared.cases.case import Asked, Move, Timer, Told, Turn
@@ -157,7 +158,7 @@ class Handovers:
             rule=for_a_time,
             when=none_stands,
             needs=frozenset({"code"}),
-            refuses=(PROPOSED,),
+            refuses=(PROPOSED, TOO_OFTEN),
             reasons=self.reasons,
             example={"reason": self.reasons[0]},
             aside=True,

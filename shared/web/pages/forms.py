@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
-from shared.web.pages.typed_dates import latin, said_in_parts
+from shared.web.pages.typed_dates import MONTH, latin, numbered, said_in_parts
 
 Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "references", "group", "rows", "json"]
 # Of what several are chosen under one name.
@@ -323,6 +323,8 @@ def _object(fields: Iterable[Field], posted: Posted) -> Any:
 def _value(field: Field, posted: Posted) -> Any:
     if field.kind == "group":
         found = _object(field.inner, posted)
+        if field.is_day and found is not _NOTHING and isinstance(month := found.get(MONTH), str):
+            found[MONTH] = _number(numbered(month))
         # What must be there is refused field by field, not as a whole that is missing.
         return {} if found is _NOTHING and field.required else found
     if field.kind in SEVERAL:

@@ -31,6 +31,11 @@ def latin(text: str) -> str:
     return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
 
 
+def numbered(month: str) -> str:
+    """The month's number for one that is typed by name; what is no name of one as it was typed."""
+    return _months().get(month.strip().casefold().rstrip("."), month)
+
+
 def said_in_parts(values: Values, pointer: str) -> str | None:
     """What the parts of that field say, as the body has it; None where it has none, or nothing stands in them. Of an
     instant without its time the day."""
@@ -67,7 +72,7 @@ def part_shown(values: Values, pointer: str, part: str, own: tzinfo) -> str:
 
 def _day(day: str, month: str, year: str) -> str | None:
     """`YYYY-MM-DD`, whether or not the calendar has it, which the body's rule says; None for what is no such thing."""
-    month = _months().get(month.casefold(), month)
+    month = numbered(month)
     numbers = (year, month, day)
     if len(year) != 4 or not all(one.isascii() and one.isdecimal() and len(one) <= 4 for one in numbers):
         return None
@@ -75,12 +80,14 @@ def _day(day: str, month: str, year: str) -> str | None:
 
 
 def _instant(day: str, time: str, named: str) -> str | None:
+    """None also for a time that the zone's clocks skip where they are put forward: nobody means one an hour later."""
     found = _TIME.fullmatch(time)
     if found is None or named not in {"UTC", *zone_names()}:
         return None
     try:
         local = datetime.fromisoformat(f"{day}T{int(found[1]):02d}:{found[2] or '00'}:00")
-        return text_of(local.replace(tzinfo=zone(named)).astimezone(UTC))
+        at = local.replace(tzinfo=zone(named)).astimezone(UTC)
+        return text_of(at) if at.astimezone(zone(named)).replace(tzinfo=None) == local else None
     except (ValueError, OverflowError):
         return None
 

@@ -128,6 +128,8 @@ async def test_what_is_missing_is_kept_and_what_is_wrong_is_said_at_the_field(to
         assert 'value="nineteen"' in answer.text
         assert "<title>Error:" in answer.text
         assert 'value="nineteen"' in (await browser.get(f"{APPLICATION}/part/names")).text
+        born = {"/person/born/year": "1985", "/person/born/month": "mars"}
+        assert (await kept(browser, "names", {"/person/given_name": "Qzcanary", **born})).status_code == 303
         answer = await kept(browser, "names", {"/person/given_name": "Qzcanary"})
         assert answer.status_code == 303
         refused = await sent(browser)

@@ -6,7 +6,9 @@ import json
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from shared.contracts.base import Instant
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Posted, fields_of, json_of, said_in
 
@@ -92,6 +94,30 @@ def test_an_instant_is_typed_in_the_offices_time(time: str, said: str) -> None:
     form = Form("en", FIELDS, Posted.of([("/at", f"2027-03-31T{said}Z")]), zone=KABUL)
     assert form.zone_of(AT) == "Asia/Kabul"
     assert form.part(AT, "time") == ("09:30" if time != "14" else "14:00")
+
+
+def test_a_time_that_clocks_skip_is_sent_on_as_it_was_typed() -> None:
+    """On that night Sarajevo's clocks go from 02:00 to 03:00; in October 02:30 comes twice: the first counts."""
+    zoned = ("/at/zone", "Europe/Sarajevo")
+    skipped = [*day("29", "3", "2026", "/at"), ("/at/time", "2:30"), zoned]
+    assert body(skipped) == {"at": "29 3 2026 2:30"}
+    after = [*day("29", "3", "2026", "/at"), ("/at/time", "3:00"), zoned]
+    assert body(after) == {"at": "2026-03-29T01:00:00.000000Z"}
+    twice = [*day("25", "10", "2026", "/at"), ("/at/time", "2:30"), zoned]
+    assert body(twice) == {"at": "2026-10-25T00:30:00.000000Z"}
+    with pytest.raises(ValidationError, match="time_malformed"):
+        TypeAdapter(Instant).validate_json(json.dumps("29 3 2026 2:30"))
+
+
+@pytest.mark.parametrize(
+    ("month", "said"), [("mars", 3), ("مارس", 3), ("Sept.", 9), ("٣", 3), ("no month", "no month")]
+)
+def test_the_month_of_a_day_that_is_known_in_parts_is_taken_by_its_name_too(month: str, said: object) -> None:
+    numbers = {name: {"type": "integer"} for name in ("year", "month", "day")}
+    born = fields_of({"properties": {"born": {"type": "object", "properties": numbers}}})
+    posted = Posted.of([("/born/year", "1985"), ("/born/month", month)])
+    assert json.loads(json_of(born, posted)) == {"born": {"year": 1985, "month": said}}
+    assert ("March 1985" in repr(Form("en", born, posted).answers)) is (said == 3)
 
 
 @pytest.mark.parametrize(("time", "zone"), [("25:00", "Asia/Kabul"), ("9:30", "Nowhere/Else"), ("9:30", "")])
