@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from services.registration.domain.birth import Birth
-from services.registration.domain.contact import FORMER_KEPT
+from services.registration.domain.contact import FORMER_KEPT, HELD_AT_MOST, TOO_OFTEN, HeldAt, held_until
 from services.registration.domain.documents import IdentityDocument, numbered_as
 from services.registration.domain.identity import Identity
 from services.registration.domain.names import fold_name
@@ -17,6 +17,7 @@ from services.registration.domain.readings import DOCUMENTS, NAMES
 from services.registration.domain.registrants import PersonInput
 from shared.clock import instant_of, short_hash, text_of
 from shared.contracts.registration.persons import Attributes
+from shared.errors import Refusal
 from shared.identity.keys import Keys
 from shared.identity.sealing import blind, open_sealed, seal_all
 from shared.texts import fold_number
@@ -28,8 +29,8 @@ TEXTS = (*NAMES, "email", "telephone")
 SEALED_DOCUMENT = "sealed_document_"
 # The address before the present one, and since when it is that.
 FORMER, FORMER_SINCE = "former_email", "former_since"
-# The address of whoever handed the account over last.
-LEFT = "left_email"
+# Where its holders were written to when the account was offered and when it was handed over.
+HELD_AT = "held_at"
 # Of the words of a name by which a person is found; a longer one is found by the first of them.
 TOKENS_AT_MOST = 12
 # A change of identity that waits for a decision.
@@ -122,18 +123,37 @@ class Identifiers:
         address: str | None = found.get(FORMER, found.get("email"))
         return address
 
-    async def address_left(self, id: str, private: Mapping[str, Any]) -> str | None:
-        """The address of whoever handed the account over last; None without one. Raises as `address`."""
-        address: str | None = (await self.opened(id, private, (LEFT,))).get(LEFT)
-        return address
+    async def held_at(self, id: str, private: Mapping[str, Any]) -> tuple[HeldAt, ...]:
+        """Where the holders were written to, the oldest first. Raises as `address`."""
+        text = (await self.opened(id, private, (HELD_AT,))).get(HELD_AT)
+        return tuple(HeldAt.model_validate(one) for one in json.loads(text)) if text else ()
 
-    async def left(self, id: str, private: Mapping[str, Any], address: str | None) -> dict[str, Any]:
-        """The private fields of what is somebody else's account from now on, who is written to at that address: the
-        one before is kept for the last word to it, and is no former one of theirs. Raises as `address`."""
-        before = await self.address(id, private)
-        sealed = await self._sealed(id, {name: text for name, text in (("email", address), (LEFT, before)) if text})
-        nobodys = dict.fromkeys((f"sealed_{name}" for name in ("email", FORMER, LEFT)), "")
-        return {**nobodys, **sealed, FORMER_SINCE: None}
+    async def offered(self, id: str, private: Mapping[str, Any], after: int, now: datetime) -> dict[str, str]:
+        """The private field of what is offered now: where its holder is written to. `after`: how many events the case
+        has told. Refusal `handover_too_often`. Raises as `address`."""
+        known = held_until(await self.held_at(id, private), now)
+        if len(known) >= HELD_AT_MOST:
+            raise Refusal(TOO_OFTEN, "the account was offered or handed over too often lately")
+        return await self._held(id, (*known, await self._holds(id, private, after, now)))
+
+    async def left(
+        self, id: str, private: Mapping[str, Any], address: str | None, after: int, now: datetime
+    ) -> dict[str, Any]:
+        """The private fields of what is somebody else's account from now on, who is written to at that address: those
+        before are kept for what is still to be told there, and are no former ones of theirs. Raises as `offered`."""
+        left = (await self._holds(id, private, after, now)).model_copy(update={"left": True})
+        kept = await self._held(id, (*held_until(await self.held_at(id, private), now), left))
+        sealed = await self._sealed(id, {"email": address} if address else {})
+        nobodys = dict.fromkeys((f"sealed_{name}" for name in ("email", FORMER)), "")
+        return {**nobodys, **sealed, **kept, FORMER_SINCE: None}
+
+    async def _holds(self, id: str, private: Mapping[str, Any], after: int, now: datetime) -> HeldAt:
+        since, found = private.get(FORMER_SINCE), await self.opened(id, private, ("email", FORMER))
+        kept = since is not None and now < instant_of(since) + FORMER_KEPT
+        return HeldAt(after=after, at=now, email=found.get("email"), former=found.get(FORMER) if kept else None)
+
+    async def _held(self, id: str, known: Sequence[HeldAt]) -> dict[str, str]:
+        return await self._sealed(id, {HELD_AT: json.dumps([one.model_dump(mode="json") for one in known])})
 
     async def addressed(self, id: str, private: Mapping[str, Any], address: str, now: datetime) -> dict[str, str]:
         """The private fields with that address; the one before is kept, and the oldest of several within that time.

@@ -62,7 +62,7 @@ def message(document: Document, principal: Principal) -> MessageSeen:
     state = MESSAGE.state.model_validate(document["state"])
     tried = document["private"].get(TRIED, {})
     of_offices = {"tried": tried.get("times", 0)} if principal.role in ("officer", "protection") else {}
-    said = state.model_dump(exclude={"status", "event", "round", "programme_version", "expires_at"})
+    said = state.model_dump(exclude={"status", "event", "sequence", "round", "programme_version", "expires_at"})
     return MessageSeen(
         id=document["_id"],
         version=document["version"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.registration.domain.fields import Email
 from shared.cases.bodies import Change
 from shared.cases.case import Told, Turn
+from shared.contracts.base import Instant
 
 Language = Literal["en", "fr", "ar"]
 Often = Literal["at_once", "daily"]
@@ -22,6 +24,12 @@ BY_DAY: frozenset[str] = frozenset({"decision", "request", "progress", "reminder
 NIGHT_FROM, NIGHT_UNTIL = time(21), time(8)
 # So long the address before is told of changes, so that who took an account over cannot hide that by a second change.
 FORMER_KEPT = timedelta(days=14)
+# So long may something still be told of an event: it is written within fourteen days, and sent within as many.
+HELD_KEPT = timedelta(days=28)
+# Of how many offers and handovers within that time the addresses are kept; a further offer is refused, so that nobody
+# pushes the address out at which the first holder is still to be told.
+HELD_AT_MOST = 32
+TOO_OFTEN = "handover_too_often"
 
 
 class Wishes(BaseModel):
@@ -32,6 +40,40 @@ class Wishes(BaseModel):
     language: Language | None = None
     often: Often = "at_once"
     unwanted: tuple[Unwanted, ...] = ()
+
+
+class HeldAt(BaseModel):
+    """Where the holder of an account was written to when it was offered, or `left` to another person.
+
+    `after`: how many events the case had told before. `former`: the address before, while it was kept.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    after: int
+    at: Instant
+    email: str | None = None
+    former: str | None = None
+    left: bool = False
+
+    @property
+    def both(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one for one in (self.email, self.former) if one))
+
+
+def held_until(known: Sequence[HeldAt], now: datetime) -> tuple[HeldAt, ...]:
+    """Those of whose events something may still be told."""
+    return tuple(one for one in known if now < one.at + HELD_KEPT)
+
+
+def held_when(known: Sequence[HeldAt], sequence: int) -> HeldAt | None:
+    """Who held the account when that offer or handover was the case's event; None where nobody knows any more."""
+    return next((one for one in known if one.after == sequence - 1), None)
+
+
+def left_since(known: Sequence[HeldAt], sequence: int) -> HeldAt | None:
+    """Who held the account at that event of the case and has left it since; None for whoever holds it now."""
+    return next((one for one in known if one.left and one.after >= sequence), None)
 
 
 class ContactChange(Change):

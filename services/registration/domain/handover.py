@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from services.registration.domain.contact import TOO_OFTEN
 from services.registration.domain.fields import Email
 from shared.cases.bodies import Input, Reason
 from shared.cases.case import Asked, Move, Timer, Told, Turn
@@ -42,8 +43,11 @@ PROPOSED, NOT_PROPOSED = "handover_proposed", "handover_not_proposed"
 STANDS = timedelta(days=14)
 DeclinedFor = Literal["not_meant", "not_wanted", "mistaken_entry"]
 
-# The subject under which somebody signs in.
-SignsInAs = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(exact)]
+# The subject under which somebody signs in. With a space at an end, as copied, it would be nobody's, and the person
+# would be locked out.
+SignsInAs = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$"), AfterValidator(exact)
+]
 
 
 class AccountAssignment(Reason):
@@ -154,7 +158,7 @@ class Handovers:
             rule=for_a_time,
             when=none_stands,
             needs=frozenset({"code"}),
-            refuses=(PROPOSED,),
+            refuses=(PROPOSED, TOO_OFTEN),
             reasons=self.reasons,
             example={"reason": self.reasons[0]},
             aside=True,

@@ -31,19 +31,26 @@ def message_id(event: str, recipient: str, template: str) -> str:
     return derived_id("message", event, recipient, template)
 
 
+def mails_of(id: str) -> tuple[str, str]:
+    """The ids of a message's mails: to the first address, and to the second where it goes to two."""
+    return id, derived_id("second mail", id)
+
+
 def office_recipient(programme: str | None, office: str | None) -> str:
     """One of two programmes may have another address for an office of one code; no id has a slash in it."""
     return f"{programme or ''}/{office or ''}"
 
 
 class _Says(BaseModel):
-    """What a message says, by codes and ids. `event`: the id of what it tells of; `about`: the topic of the case, and
-    `subject` the case. `person`, `institution`: whom it is for; else it is for the `office`, which otherwise is that of
-    the case. `until`: what it names as the last instant. `due_at`: not sent before; `expires_at`: nor after.
+    """What a message says, by codes and ids. `event`: the id of what it tells of, and `sequence` its place among the
+    case's; `about`: the topic of the case, and `subject` the case. `person`, `institution`: whom it is for; else it is
+    for the `office`, which otherwise is that of the case. `until`: what it names as the last instant. `due_at`: not
+    sent before; `expires_at`: nor after.
     """
 
     template: Code
     event: Id
+    sequence: int | None = None
     about: Code
     subject: Id
     person: Id | None = None
@@ -70,6 +77,7 @@ class Message(BaseModel):
     status: Status
     template: str
     event: str
+    sequence: int | None = None
     about: str
     subject: str
     person: str | None = None

@@ -39,8 +39,10 @@ LONGEST = max(LASTS.values())
 MORNING = time(9)
 # Goes to the address before.
 CONTACT_CHANGED = "contact_changed"
-# Goes to the address of whoever handed the account over.
+# Goes to the address of whoever handed the account over, and to the one before.
 ACCOUNT_LEFT = "account_left"
+# Goes to the address of whoever the account was when it was offered, and to the one before.
+HANDOVER_OFFERED = "handover_proposed"
 
 Knowledge = Mapping[str, Any]
 # When a reminder is due, by the event and the office's zone; None where the event sets no such time.
@@ -250,7 +252,7 @@ def _account_assigned(to: Recipient) -> tuple[Notice, ...]:
 
 def _handover_proposed(to: Recipient) -> tuple[Notice, ...]:
     """Whoever may have got hold of somebody's session is found out by it."""
-    return (Notice("handover_proposed", to, "security", until=_ends_at),)
+    return (Notice(HANDOVER_OFFERED, to, "security", until=_ends_at),)
 
 
 def _handover_ended(to: Recipient, how: str) -> tuple[Notice, ...]:

@@ -79,19 +79,30 @@ class Consenting:
         return await self._propose(PERSONS, call)
 
     async def _propose(self, aggregate: Aggregate[Any], call: Call[Reason]) -> Saved[Any]:
-        """Refusal `handover_proposed` while one stands. Raises Unavailable."""
-        named = call.cause.command_id
-        private = {"proposed_by": call.cause.account, "named": named, "code": self._hashed(self._code(call.id, named))}
-        saved = await self._kernel.execute(
-            aggregate,
-            call.id,
-            Asked(call.verb, call.body),
-            call.cause,
-            expected_version=call.expected_version,
-            private={HANDOVER: private},
-        )
+        """Refusal `handover_proposed` while one stands, `handover_too_often`. Raises Unavailable."""
+
+        async def once() -> Saved[Any]:
+            document, _ = await self._kernel.load(aggregate, call.id)
+            version = call.expected_version
+            private: dict[str, Any] = {HANDOVER: self._named(call)}
+            if document is not None and not settled(document, call.cause):
+                # The address is of the version that is offered, so that a change meanwhile is seen.
+                version = int(document["version"]) if version is None else version
+                after, now = told(document, aggregate), self._runtime.now()
+                private |= await self._identifiers.offered(call.id, document["private"], after, now)
+            asked = Asked(call.verb, call.body)
+            return await self._kernel.execute(
+                aggregate, call.id, asked, call.cause, expected_version=version, private=private
+            )
+
+        contended = (PreconditionFailed,) if call.expected_version is None else ()
+        saved = await retrying(once, self._runtime, contended)
         await self._note(call.principal, call.id if aggregate is PERSONS else None)
         return saved
+
+    def _named(self, call: Call[Reason]) -> Mapping[str, Any]:
+        named = call.cause.command_id
+        return {"proposed_by": call.cause.account, "named": named, "code": self._hashed(self._code(call.id, named))}
 
     def shown_code(self, document: Document) -> str | None:
         """The code of the proposal that stands, as people read it off; None without one."""
@@ -118,7 +129,8 @@ class Consenting:
 
         async def beside(found: Offered) -> Mapping[str, Any]:
             private = found.document["private"]
-            left = await self._identifiers.left(found.id, private, body.email)
+            after, now = told(found.document, found.aggregate), self._runtime.now()
+            left = await self._identifiers.left(found.id, private, body.email, after, now)
             return {**left, WISHES: None, HANDOVER: {**private[HANDOVER], "accepted_by": principal.account}}
 
         try:
@@ -191,6 +203,12 @@ class Consenting:
 
     def _key(self, purpose: str) -> bytes:
         return derived_key(self._keys.command_key(SERVICE), purpose)
+
+
+def told(document: Document, aggregate: Aggregate[Any]) -> int:
+    """How many events the case has told: the next one is the one after."""
+    head = document["emitted"].get(aggregate.name)
+    return int(head["count"]) if head else 0
 
 
 def _unknown() -> Refusal:

@@ -34,7 +34,7 @@ from services.registration.domain.drafts import (
 )
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.channel import Channel
-from services.registration.store import DRAFTS, EXPERTS, RENEWAL
+from services.registration.store import DRAFTS, EXPERTS, PERSONS, RENEWAL
 from services.registration.work.drafts import Fact, Opened, Sent
 from services.registration.work.filing import Filing
 from services.registration.work.handing_over import person_following
@@ -91,7 +91,8 @@ class Drafting:
         return code
 
     async def find(self, code: str) -> Opened | None:
-        """The draft of the code; None for one that does not exist or has ended. Raises Unavailable."""
+        """The draft of the code; None for one that does not exist or has ended, and for one whose person is handed
+        over. Raises Unavailable."""
         found = await self._found(code)
         return None if found is None else found[1]
 
@@ -200,23 +201,25 @@ class Drafting:
         found = list[Opened]()
         for day in self._keys.draft_days(SERVICE):
             async for document in self._all("address", self._address_name(day, address)):
-                if (opened := self._open_still(document)) is not None:
+                if (opened := await self._open_still(document)) is not None:
                     found = sorted([*found, opened], key=lambda one: one.claim)[:FOUND_AT_MOST]
         return found
 
     async def opened(self, id: str) -> Opened | None:
-        """The draft without its code, for what concerns it alone; None for one that has ended.
+        """The draft without its code, for what concerns it alone; None for one that has ended, or whose
+        person is handed over.
 
         Raises Unavailable, SealBroken.
         """
         document = await self._store.load(DRAFTS.name, id)
-        return None if document is None else self._open_still(document)
+        return None if document is None else await self._open_still(document)
 
-    def _open_still(self, document: Document) -> Opened | None:
+    async def _open_still(self, document: Document) -> Opened | None:
         draft, key = Draft.model_validate(document["state"]), self._key(document)
         if key is None or draft.ends_at <= self._runtime.now():
             return None
-        return self._opened(document, draft, "", key)
+        opened = self._opened(document, draft, "", key)
+        return None if await self._handed_over(opened) else opened
 
     async def linked(self, id: str, request: str, mail: str) -> Opened | None:
         """The draft with the code of a new link, in the place of one that was sent before and not used; the code that
@@ -283,7 +286,7 @@ class Drafting:
 
     async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
-        opened = self._open_still(document)
+        opened = await self._open_still(document)
         return opened if opened and await self._office_of(opened) in ("", office) else None
 
     async def _office_of(self, opened: Opened) -> str:
@@ -385,8 +388,17 @@ class Drafting:
             by_code = self._by_code(day, code)
             key = _unwrapped(open_sealed(by_code, held["by_code"], person=document["_id"], field="by_code"))
             opened = replace(self._opened(document, draft, code, key), renews=renews)
-            return None if not renews and await self._passed_on_since(opened) else (document, opened)
+            if await self._handed_over(opened) or (not renews and await self._passed_on_since(opened)):
+                return None
+            return document, opened
         return None
+
+    async def _handed_over(self, opened: Opened) -> bool:
+        """Whether another account than the draft's stands for its person: what was typed is that person's by now."""
+        account = self._applicants.of(opened.id)
+        id = opened.draft.person or person_following(account)
+        person = PERSONS.read(await self._store.load(PERSONS.name, id))
+        return person is not None and person.account not in (None, account)
 
     async def _passed_on_since(self, opened: Opened) -> bool:
         """Whether the code is one that an office gave, and knows, which has passed the case on since."""

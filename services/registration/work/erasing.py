@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.registration.domain.experts import EXPERT
+from services.registration.domain.messages import mails_of
 from services.registration.domain.persons import ErasureFor, Person, Standing
 from services.registration.identifiers import SERVICE
 from services.registration.listed import definitions_of
@@ -153,7 +154,8 @@ class Erasing:
             if not page:
                 return
             for message in page:
-                await self._channel.forget(message["_id"])
+                for mail in mails_of(message["_id"]):
+                    await self._channel.forget(mail)
             after = page[-1]["ix"]["person"]["o"]
 
 

@@ -10,9 +10,15 @@ from typing import Any
 
 from babel.core import get_global
 
-from services.registration.domain.contact import Wishes
+from services.registration.domain.contact import Wishes, held_when, left_since
 from services.registration.domain.messages import Message
-from services.registration.domain.notices import ACCOUNT_LEFT, CONTACT_CHANGED, parts_with
+from services.registration.domain.notices import (
+    ACCOUNT_LEFT,
+    CONTACT_CHANGED,
+    HANDOVER_OFFERED,
+    kind_of,
+    parts_with,
+)
 from services.registration.identifiers import Identifiers
 from services.registration.mailing.wording import Reader
 from services.registration.store import ACCOUNTS, EXPERTS, INSTITUTIONS, PERSONS
@@ -82,18 +88,31 @@ class Recipients:
         document = await self._loaded(message)
         return document is None or (document.get("state") or {}).get("status") == "erased"
 
-    async def address(self, recipient: Recipient, message: Message) -> str | None:
-        """None where none is known. Raises Gone; SealBroken, Unavailable."""
+    async def addresses(self, recipient: Recipient, message: Message) -> tuple[str, ...]:
+        """Two at most; none where none is known. Raises Gone; SealBroken, Unavailable."""
         if recipient.document is None:
             mailbox = self._mailbox(message)
-            return mailbox.email if mailbox else None
-        id, private = recipient.document["_id"], recipient.document["private"]
+            return (mailbox.email,) if mailbox else ()
         try:
-            if message.template == ACCOUNT_LEFT:
-                return await self._identifiers.address_left(id, private)
-            return await self._identifiers.address(id, private, former=message.template == CONTACT_CHANGED)
+            return await self._of_holder(recipient.document, message)
         except KeyDestroyed:
             raise Gone from None
+
+    async def _of_holder(self, document: Document, message: Message) -> tuple[str, ...]:
+        """Security is told to whoever held the account at the event, however much later the mail is sent."""
+        id, private, former = document["_id"], document["private"], message.template == CONTACT_CHANGED
+        if message.subject == id and message.sequence is not None:
+            known = await self._identifiers.held_at(id, private)
+            stood = held_when(known, message.sequence)
+            if message.template in (HANDOVER_OFFERED, ACCOUNT_LEFT) and stood is not None:
+                return stood.both
+            left = left_since(known, message.sequence)
+            if kind_of(message.template, message.to) == "security" and left is not None:
+                return left.both[-1:] if former else left.both[:1]
+        if message.template == ACCOUNT_LEFT:
+            return ()
+        address = await self._identifiers.address(id, private, former=former)
+        return (address,) if address else ()
 
     async def lead(self, message: Message) -> bool:
         """Whether whoever is told sees the case by now. An office that has passed it on since does not, whatever its

@@ -22,7 +22,7 @@ from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
 from shared.clock import derived_id, together
-from shared.errors import Problem, Refusal
+from shared.errors import Problem, Refusal, UniqueViolated
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.sections.selection import SelectionSection
@@ -37,6 +37,7 @@ from shared.web.callers import Granted
 EXPERT_REGISTRATION = "expert-registration"
 ALIKE_AT_MOST = 2
 AGAIN = "already_registered"
+TAKEN_OVER = "account_taken_over"
 UNKNOWN = "known_person_unknown"
 # Of a person's private part what says who it is.
 IDENTITY = frozenset({"sealed_given_name", "sealed_family_name", "sealed_born", "likeness", "name_tokens"})
@@ -116,19 +117,19 @@ class Registering:
 
         Whatever could turn out otherwise the second time is checked before the submission is taken, so that
         what one replica began, another one finishes. A number that another person holds is kept with the case alone,
-        which is no expert's until that is decided (`Claiming`). Refusal: `already_registered`.
+        which is no expert's until that is decided (`Claiming`). Refusal: `already_registered`, `account_handed_over`;
+        `account_taken_over` for an account that came to stand for another person after the submission was taken.
         """
         body = submission.as_model(ExpertRegistration)
         channel: Channel = "self" if submission.channel == "self" else "officer"
         person_id = await self._person_of(channel, body, submission.cause)
+        guard_id = self._guard_of(body)
         if derived_id(person_id, body.programme) != submission.subject:
-            raise handed_over()
+            raise await self._taken_over(body, submission)
         cause = submission.cause.step("expert")
         # Any other submission of an officer makes a person of its own, whom only a repetition of it finds there.
         known = await self._unless_second(submission.subject, cause) if may_be_known(channel, body) else None
         _, version = await self._publishing.newest(body.programme)
-        document = body.person.document
-        guard_id = self._identifiers.guard_id(document) if document else None
         # The hold and the person's key wait for the disk side by side; so do the hold's settling and the expert.
         guard, private = await together(
             self._hold(guard_id, person_id, submission), self._identifiers.sealed(person_id, body.person, guard_id)
@@ -157,6 +158,17 @@ class Registering:
         if person_id is None:
             raise handed_over()
         return person_id
+
+    def _guard_of(self, body: ExpertRegistration) -> str | None:
+        document = body.person.document
+        return self._identifiers.guard_id(document) if document else None
+
+    async def _taken_over(self, body: ExpertRegistration, submission: Submission) -> Refusal:
+        """The refusal; the number is given back that was held for a person whom nobody recorded."""
+        person_id, guard_id = person_of("self", submission.cause), self._guard_of(body)
+        if guard_id is not None and await self._store.load(PERSONS.name, person_id) is None:
+            await self._replica.guards.forget(self.guard, guard_id, person_id)
+        return Refusal(TAKEN_OVER, "the account came to stand for another person after the registration was sent")
 
     async def _kept(self, person_id: str, said: PersonInput) -> PersonInput | None:
         """What is recorded where the account's person has another name or year of birth than said; else None.
@@ -213,7 +225,10 @@ class Registering:
             consents=body.consents,
         )
         cause, document = submission.cause.step("person"), UNREAD if may_stand else None
-        saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
+        try:
+            saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
+        except UniqueViolated:
+            raise await self._taken_over(body, submission) from None
         return saved.document
 
     async def _flags(self, person: Document, *, differs: bool) -> dict[str, Any]:

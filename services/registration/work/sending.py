@@ -21,6 +21,7 @@ from services.registration.domain.messages import (
     NO_LONGER_DUE,
     OPTED_OUT,
     Message,
+    mails_of,
 )
 from services.registration.domain.notices import BY_TEMPLATE, TEMPLATES, by_day, kind_of
 from services.registration.mailing.channel import AddressRefused, Channel, Mail
@@ -162,10 +163,10 @@ class Sending:
         if recipient.document is not None:
             await self._noting(self._reading(message, now))
         try:
-            address = await self._recipients.address(recipient, message)
+            addresses = await self._recipients.addresses(recipient, message)
         except Gone:
             return "lapse", ERASED
-        if address is None:
+        if not addresses:
             # Whoever sent something in was given a receipt there and then, and an office is told by what waits today;
             # anything else somebody has to tell.
             known = message.to == "office" or kind_of(message.template, message.to) == "receipt"
@@ -174,27 +175,42 @@ class Sending:
         told = [(one, await self._recipients.lead(one)) for one in (message, *others)]
         words = gathered(told, reader, zone, self._base_url) if others else None
         words = words or worded(message, reader, zone, self._base_url, leads=told[0][1])
-        if self._channel is None:
+        to_each = zip(mails_of(id), addresses, strict=False)
+        mails = [Mail(one, to, reader.language, words.subject, words.text, now) for one, to in to_each]
+        became = [await self._became(mail) for mail in mails]
+        if None in became:
+            # Its claim says when it is tried again, to each address: what was taken is the same mail once more.
             return "", None
-        try:
-            await self._channel.send(Mail(id, address, reader.language, words.subject, words.text, now))
-        except AddressRefused:
+        if True not in became:
             return "return", ADDRESS_REFUSED
-        except (Unavailable, UnknownOutcome) as error:
-            # Its claim says when it is tried again.
-            count("mail_waits")
-            logger.warning("mail_waits", error=type(error).__name__)
-            return "", None
         if await self._recipients.is_gone(message):
             # Erased since the address was opened: whoever erased looked for the mail before it was there.
-            await self._channel.forget(id)
+            await self._forget(id)
             return "lapse", ERASED
         return "confirm", None
 
+    async def _became(self, mail: Mail) -> bool | None:
+        """Whether the mail was taken; None where it has to be tried again. One address holds up no other."""
+        if self._channel is None:
+            return None
+        try:
+            await self._channel.send(mail)
+        except AddressRefused:
+            return False
+        except (Unavailable, UnknownOutcome) as error:
+            count("mail_waits")
+            logger.warning("mail_waits", error=type(error).__name__)
+            return None
+        return True
+
+    async def _forget(self, id: str) -> None:
+        if self._channel is not None:
+            for mail in mails_of(id):
+                await self._channel.forget(mail)
+
     async def _lapse(self, id: str, reason: str) -> None:
         """Of a mail that was handed in before a crash and not marked, the channel keeps nothing either."""
-        if self._channel is not None:
-            await self._channel.forget(id)
+        await self._forget(id)
         await self._tell(id, "lapse", reason)
 
     def _reading(self, message: Message, now: datetime) -> Reading:

@@ -128,6 +128,7 @@ class Telling:
         template = str(said["template"])
         body = {
             "event": envelope.id,
+            "sequence": envelope.sequence,
             "about": delivery.event.topic,
             "subject": envelope.subject,
             **({_NAMED[to]: recipient} if to in _NAMED else {}),

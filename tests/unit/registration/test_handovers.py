@@ -14,10 +14,11 @@ import pytest_asyncio
 
 from services.registration.app import Registration
 from services.registration.applying.opening import WRONG_AT_MOST
+from services.registration.domain.contact import HELD_KEPT
 from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.domain.handover import PROPOSE, STANDS, WITHDRAW
-from services.registration.identifiers import LEFT
-from services.registration.store import COLLECTIONS, INSTITUTIONS, PERSONS, SHADOWS
+from services.registration.store import COLLECTIONS, DOCUMENTS, INSTITUTIONS, PERSONS, SHADOWS
+from services.registration.work.handing_over import person_following
 from shared.clock import derived_id
 from shared.identity.roles import Role
 from shared.messaging.reading import parse
@@ -254,10 +255,104 @@ async def test_without_an_address_nobody_is_written_to_under_the_old_one(bench: 
     document = await bench.serving.store.load(PERSONS.name, id)
     assert document
     private = document["private"]
-    assert ("wishes" in private, bool(private["sealed_email"]), bool(private[f"sealed_{LEFT}"])) == (False, False, True)
+    assert ("wishes" in private, bool(private["sealed_email"])) == (False, False)
     told = [subject for to, subject in await bench.mails() if to == "helper-leaves@example.org"]
     assert "Another account now stands for you or your institution" not in told
     assert "You have handed your account over to another person" in told
+
+
+async def handed(bench: Bench, role: Role, id: str, holder: str, other: str, address: str) -> None:
+    """Offered and taken over in one go."""
+    assert (await bench.do(role, id, PROPOSE, holder)).status_code == 200
+    code = (await bench.seen(role, id, holder))["handover"]["code_for_the_other"]
+    assert (await bench.answer("accept", role, code, other, email=address)).status_code == 200
+
+
+OFFERED, LEFT, CAME = (
+    "Your account was offered to another person",
+    "You have handed your account over to another person",
+    "Another account now stands for you or your institution",
+)
+
+
+@BOTH
+async def test_of_handovers_at_once_each_holder_is_told_where_they_were(bench: Bench, role: Role) -> None:
+    """However much later the mails are sent."""
+    first, second, third = (f"{role}-{one}-at-once" for one in ("first", "second", "third"))
+    a, b, c = (f"{one}@example.org" for one in (first, second, third))
+    id = await bench.case(role, first)
+    await handed(bench, role, id, first, second, b)
+    await handed(bench, role, id, second, third, c)
+    told = [one for one in await bench.mails() if one[0] in (a, b, c) and one[1] in (OFFERED, LEFT, CAME)]
+    assert sorted(told) == sorted([(a, OFFERED), (a, LEFT), (b, CAME), (b, OFFERED), (b, LEFT), (c, CAME)])
+
+
+@BOTH
+async def test_who_changes_the_address_first_hides_no_handover(bench: Bench, role: Role) -> None:
+    holder, other = f"{role}-robbed", f"{role}-thiefs"
+    victim, thief, new = f"{holder}@example.org", f"{role}-thief@example.org", f"{other}@example.org"
+    id = await bench.case(role, holder)
+    await bench.mails()
+    assert (await bench.do(role, id, "set-contact", holder, body={"email": thief})).status_code == 200
+    await handed(bench, role, id, holder, other, new)
+    told = await bench.mails()
+    subjects = {to: [one for whom, one in told if whom == to] for to in (victim, thief, new)}
+    assert {OFFERED, LEFT} < set(subjects[victim])
+    changed = set(subjects[victim]) - {OFFERED, LEFT}
+    assert any("address" in one.lower() for one in changed), changed
+    assert (sorted(subjects[thief]), subjects[new]) == (sorted([OFFERED, LEFT]), [CAME])
+
+
+@BOTH
+async def test_nobody_pushes_an_address_out_by_many_handovers(
+    bench: Bench, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.registration.identifiers.HELD_AT_MOST", 2)
+    holder, other = f"{role}-often", f"{role}-once-more"
+    id = await bench.case(role, holder)
+    await handed(bench, role, id, holder, other, f"{other}@example.org")
+    refused = await bench.do(role, id, PROPOSE, other)
+    assert (refused.status_code, refused.json()["rule"]) == (409, "handover_too_often")
+    bench.serving.clock.ahead += HELD_KEPT
+    try:
+        assert (await bench.do(role, id, PROPOSE, other)).status_code == 200
+    finally:
+        bench.serving.clock.ahead -= HELD_KEPT
+
+
+@pytest.mark.parametrize("step", ["_person_of", "_record"])
+async def test_a_registration_that_the_own_acceptance_overtook_is_refused_in_words_that_are_true(
+    bench: Bench, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the account came to stand for another person before or after the decider looked; no number is kept."""
+    serving, other = bench.serving, f"registers{step}"
+    _, code = await bench.proposed("expert", f"hands{step}")
+    registering = serving.service.work.registering
+    before, calls = getattr(registering, step), list[Any]()
+    # The first look at whom the account stands for is that of the request.
+    turn = 2 if step == "_person_of" else 1
+
+    async def overtaken(*said: Any) -> Any:
+        calls.append(said)
+        if len(calls) == turn:
+            assert (await bench.answer("accept", "expert", code, other)).status_code == 200
+        return await before(*said)
+
+    monkeypatch.setattr(registering, step, overtaken)
+    body = copy.deepcopy(EXPERT)
+    body["person"]["document"]["number"] = f"OVERTAKEN{step}"
+    sent = await serving.post("/experts", "expert", body, subject=other)
+    assert sent.status_code == 202, sent.text
+    receipt: dict[str, Any] = {}
+
+    async def decided() -> bool:
+        receipt.update((await serving.get(f"/receipts/{sent.json()['id']}", "expert", subject=other)).json())
+        return bool(receipt["status"] != "pending")
+
+    await serving.eventually(decided)
+    assert (receipt["status"], [one["rule"] for one in receipt["problems"]]) == ("refused", ["account_taken_over"])
+    follows = person_following(serving.account(other))
+    assert [one["_id"] async for one in serving.store.scan(DOCUMENTS.name) if follows in one["holds"]] == []
 
 
 async def test_consents_stand_as_they_were_and_erasure_ends_the_offer(bench: Bench) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from deploy.generate import cases_of
 from services.registration.domain.contact import night_until
+from services.registration.domain.handover import STANDS
 from services.registration.domain.notices import BY_TEMPLATE, LONGEST, NOTICES, OPTIONAL
 from services.registration.domain.persons import PERSON
 from services.registration.mailing.channel import AddressRefused, Mail, composed
@@ -32,7 +33,7 @@ from shared.contracts.registration.experts import (
     ExpertInfoRequested,
     ExpertRegistered,
 )
-from shared.contracts.registration.persons import PersonErased
+from shared.contracts.registration.persons import PersonErased, PersonHandoverProposed
 from shared.errors import Overloaded, Unavailable
 from shared.messaging.shadow import new_shadow
 from shared.web.pages.languages import LANGUAGES
@@ -265,6 +266,51 @@ async def test_who_cannot_be_reached_waits_for_an_officer() -> None:
         await post.ask("release")
         await post.sweep()
         assert await post.states() == [("eligible", "sent", None)]
+
+
+async def offered_after_a_change(post: Post) -> None:
+    """Whose address was another one a moment before, at an offer of the account that is the case's third event."""
+    await post.person("before@example.org")
+    document = await post.store.load(PERSONS.name, WHO)
+    assert document is not None
+    private = {**document["private"]}
+    private |= await post.identifiers.addressed(WHO, private, ADDRESS, NOW)
+    private |= await post.identifiers.offered(WHO, private, 2, NOW)
+    changed = {**document, "private": private, "version": document["version"] + 1}
+    await post.store.save(PERSONS.name, changed, document["version"])
+    await post.tell(PersonHandoverProposed(happened_at=NOW, reason="r", ends_at=NOW + STANDS), WHO, sequence=3)
+
+
+@pytest.mark.parametrize("failing", [[AddressRefused()], [Unavailable("away")]])
+async def test_of_two_addresses_one_holds_up_no_other(failing: list[BaseException]) -> None:
+    async with posting() as post:
+        await offered_after_a_change(post)
+        post.box.failing = list(failing)
+        await post.sweep()
+        assert [mail.to for mail in post.box.mails] == ["before@example.org"]
+        known = {mail.id for mail in post.box.mails}
+        await post.sweep(minutes=3)
+        if isinstance(failing[0], Unavailable):
+            # What was taken comes once more as the same mail.
+            assert [mail.to for mail in post.box.mails[1:]] == [ADDRESS, "before@example.org"]
+            assert post.box.mails[2].id in known
+        assert await post.states() == [("handover_proposed", "sent", None)]
+        assert len({mail.id for mail in post.box.mails}) == len({mail.to for mail in post.box.mails})
+
+
+async def test_both_mails_are_forgotten_with_their_person() -> None:
+    async with posting() as post:
+        await offered_after_a_change(post)
+        whole = post.box.send
+
+        async def meanwhile(mail: Mail) -> None:
+            await whole(mail)
+            if mail.to == "before@example.org":
+                await erase(post)
+
+        post.box.send = meanwhile  # type: ignore[method-assign]
+        await post.sweep()
+        assert (post.box.mails, await post.states()) == ([], [("handover_proposed", "dropped", "person_erased")])
 
 
 async def test_nobody_writes_to_an_erased_person() -> None:

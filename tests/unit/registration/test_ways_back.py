@@ -11,20 +11,26 @@ import pytest
 
 from services.registration.applying.opening import LINKS_AT_MOST
 from services.registration.domain.drafts import CLOSING_NOTICE, KEPT
-from services.registration.store import DRAFTS, REMINDED, WAYS_BACK
+from services.registration.domain.handover import AccountAssignment
+from services.registration.store import DRAFTS, PERSONS, REMINDED, WAYS_BACK
 from services.registration.work.drafting import FOUND_AT_MOST
 from services.registration.work.ways_back import LINKS_A_DAY
 from shared.audit.segments import READINGS
+from shared.cases.case import Asked
+from shared.clock import derived_id
 from shared.errors import Unavailable
+from shared.store.aggregates import Cause
 from tests.unit.registration.posting import Box
 from tests.unit.registration.test_applying import (
     APPLICATION,
     PARTS,
     begun,
     documents,
+    filled,
     kept,
     open_to_applications,
     published,
+    sent,
 )
 from tests.unit.registration.test_entrance import Town, enter, hidden
 
@@ -104,6 +110,34 @@ async def test_a_new_link_goes_to_the_address_that_was_typed_and_the_old_one_liv
         assert (await browser.get(APPLICATION)).status_code == 303, "the browser that held the old one is out"
         assert await opens(town, old, "Qzcanary") == 404
         assert await opens(town, new, "Qzcanary") == 303, "the link that came is now the link"
+
+
+async def test_when_the_person_is_handed_over_the_draft_opens_to_nobody(town: Town, box: Box) -> None:
+    """Neither the code, nor the browser that knows it, nor a link; and no link is sent."""
+    async with town.browser() as browser:
+        code = await filled(browser)
+        await sent(browser)
+        await ask(town)
+        await sweep(town)
+        link = link_in(box)
+        for _ in range(200):
+            if people := await documents(town, PERSONS.name):
+                break
+            await town.clock.sleep(0.02)
+        assert (await browser.get(f"{APPLICATION}/download")).status_code == 200
+        (draft,) = await documents(town, DRAFTS.name)
+        assigned = Asked("assign-account", AccountAssignment(account="x", reason="sign_in_lost"), derived_id("another"))
+        await town.kernel.execute(PERSONS, people[0]["_id"], assigned, Cause(derived_id("assigned")))
+        download = await browser.get(f"{APPLICATION}/download")
+        assert (download.status_code, "Qzcanary" in download.text) == (303, False)
+        assert [await opens(town, one, "Qzcanary") for one in (code, link)] == [404, 404]
+        box.mails.clear()
+        await ask(town)
+        await sweep(town)
+        assert [mail.subject for mail in box.mails if A_CODE.search(mail.text)] == []
+        drafting = town.services["registration"].drafting
+        assert await drafting.opened(draft["_id"]) is None
+        assert await drafting.found_by(draft["state"]["programme"], "/person/family_name", "Qzcanary", "kabul") == []
 
 
 async def test_whoever_asks_reads_the_same_and_the_same_is_saved_whether_or_not_there_is_a_draft(
