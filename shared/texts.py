@@ -16,6 +16,8 @@ _OF_MAIL = r"[^@\s.,:;<>()\[\]\\\"]"
 MAIL_ADDRESS = rf"^{_OF_MAIL}(\.?{_OF_MAIL}){{0,63}}@{_OF_MAIL}+(\.{_OF_MAIL}+)+$"
 # Zero-width joiners belong to the spelling of Persian and other names.
 _JOINERS = "\u200c\u200d"
+# Letters and symbols by their category, yet nothing to see: the fillers of Hangul and the empty cell of Braille.
+_BLANKS = "\u115f\u1160\u3164\uffa0\u2800"
 LINE_ENDS_AND_TABS = "\n\t"
 
 
@@ -43,6 +45,11 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     return "".join(one for one in text if one in _JOINERS or unicodedata.category(one) != "Cf")
+
+
+def has_visible_character(text: str) -> bool:
+    """Whether there is something to see: a letter, digit, punctuation or symbol that is not drawn as a blank."""
+    return any(unicodedata.category(one)[0] in "LNPS" and one not in _BLANKS for one in text)
 
 
 def exact(value: str) -> str:

@@ -54,6 +54,8 @@ def demo(
         if not exit_after:
             print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
             print(f"To apply yourself: {settings.base_url}/registration/apply/{OPEN_CODE}", flush=True)
+            print(f"Mail goes to {settings.mail}. A next start goes on with {settings.data}; --data names another.")
+            print("Another port: --port.", flush=True)
             with contextlib.suppress(KeyboardInterrupt):
                 child.wait()
     raise typer.Exit(0 if right else 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ from services.registration.work.screening import Screening
 from shared.programmes.sections.selection import SelectionSection
 from shared.store.aggregates import Saved
 from shared.store.port import Document
-from shared.web.acting import Begins, Beside, Call, News, Served, Work
+from shared.web.acting import Begins, Beside, Call, Lacks, News, Served, Work
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,14 @@ def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
         beside=(
             *_beside(lambda expert: str(expert["state"]["person"])),
             Beside(EXPERT.name, COMPARE, _comparison, _flagged),
-            Beside(EXPERT.name, FILES, _files, lambda expert: bool(files.asked(expert)), helps="provide-info"),
+            Beside(
+                EXPERT.name,
+                FILES,
+                _files,
+                lambda expert: bool(files.asked(expert)),
+                helps="provide-info",
+                lacks=_lacking(files),
+            ),
         ),
         section=SelectionSection,
         begins={"provide-info": works.screening.begins},
@@ -193,6 +200,13 @@ def _beside(person_of: Callable[[Document], str]) -> tuple[Beside, ...]:
 
 def _comparison(expert: Document) -> str:
     return f"/{SERVICE}/{EXPERT.name}/{expert['_id']}/{COMPARE}"
+
+
+def _lacking(files: CaseFiles) -> Lacks:
+    async def lacking(expert: Document) -> Sequence[Mapping[str, str]]:
+        return [one.name for one in await files.lacking(expert)]
+
+    return lacking
 
 
 def _files(expert: Document) -> str:

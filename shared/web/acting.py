@@ -7,7 +7,7 @@ What every act does, in this order: the policy's row (401, 403), the document un
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Generic, TypeVar
@@ -109,11 +109,19 @@ class News:
 Begins = Callable[[Document], Awaitable[Mapping[str, Any]]]
 
 
+# The names, by language, of what a page still lacks of a case.
+Lacks = Callable[[Document], Awaitable[Sequence[Mapping[str, str]]]]
+
+
+async def nothing_lacks(_document: Document) -> Sequence[Mapping[str, str]]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Beside:
     """A page that stands beside a case's own: the right that opens it, its address from the case's document, of which
     cases there is one, and as which verb it is named, if not as the one of its right. `helps`: the verb that may need
-    it, whose form leads to it too."""
+    it, whose form leads to it too, and says what it still `lacks`."""
 
     resource: str
     verb: str
@@ -121,6 +129,7 @@ class Beside:
     is_there: Callable[[Document], bool] = everything
     named: str = ""
     helps: str = ""
+    lacks: Lacks = nothing_lacks
 
     @property
     def word(self) -> str:

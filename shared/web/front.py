@@ -20,7 +20,8 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.A
 class Front:
     """Hands `/<service>/...` to that service's app, and what is no service's own to the entrance, if it is here.
 
-    `/` lists the services as JSON for whoever asks for that, or where there is no entrance; all else is a 404 problem.
+    `/` lists the services as JSON for whoever asks for that, or where there is no entrance; all else is a 404, in the
+    entrance's words for whoever asks for a page.
 
     A router's mount would do the same but answers what it does not know in plain text. `hosts`: the names under which
     it may be asked, at whatever port; without one, any. A page of another name that resolves to this address could
@@ -47,7 +48,7 @@ class Front:
             # A service's own address may be written without the line at its end.
             path = f"/{name}/" if scope["path"] == f"/{name}" else scope["path"]
             await self._apps[name]({**scope, "path": path, "root_path": root}, receive, send)
-        elif self._entrance and name in ENTRANCE and not (scope["path"] == "/" and _asks_for_json(scope)):
+        elif self._entrance and _of_people(scope, name):
             await self._entrance(scope, receive, send)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             services = {service: f"/{service}/openapi.json" for service in self._apps}
@@ -55,6 +56,12 @@ class Front:
             await JSONResponse({"services": services}, headers=SECURITY_HEADERS)(scope, receive, answer)
         else:
             await problem(404, "not_found", headers=SECURITY_HEADERS)(scope, receive, send)
+
+
+def _of_people(scope: Scope, name: str) -> bool:
+    if name in ENTRANCE:
+        return scope["path"] != "/" or not _asks_for_json(scope)
+    return "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _asks_for_json(scope: Scope) -> bool:

@@ -244,8 +244,19 @@ class Applying:
             found={"id": document["_id"], "status": document["status"]},
             received=instant_of(str(receipt["received_at"])),
             problems=[words for _, words in form.summary],
+            state=await self._stands(opened, str(receipt["subject"])),
             signed=text_of_receipt(receipt),
         )
+
+    async def _stands(self, opened: Opened, id: str) -> str:
+        """Where the case stands that the application became, as its page says it to the person; empty where there is
+        none, or the account is another person's by now."""
+        case = await self._opening.edge.store.load(self._served.aggregate.name, id)
+        principal = self._opening.principal_of(opened)
+        person = await self._opening.handing_over.person_of(principal.account)
+        if case is None or case["state"]["person"] != person:
+            return ""
+        return self._served.represent(case, principal).state
 
     async def signed(self, request: Request) -> Response:
         """The signed receipt as a file."""

@@ -298,7 +298,7 @@ CRITERIA = states("definition", "person")
 STANDING = SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"}
 VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
 
-REQUESTED = (
+REQUESTED_DOCUMENTS = (
     "diploma",
     "transcript",
     "curriculum_vitae",
@@ -307,8 +307,8 @@ REQUESTED = (
     "language_certificate",
     "identity_document",
     "residence_permit",
-    *Attributes.model_fields,
 )
+REQUESTED = (*REQUESTED_DOCUMENTS, *Attributes.model_fields)
 
 MOVES: tuple[Move, ...] = (
     Move(

@@ -5,7 +5,7 @@ The names of files and what is in them are nobody's to see but for whoever reads
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -38,7 +38,9 @@ FILE_PURPOSES: tuple[Purpose, ...] = tuple(purpose for purpose, opens in OPENS.i
 class FileBegun(Input):
     """A file that is about to be sent in pieces. `size`: its bytes; `name`: for its owner alone, and sealed."""
 
-    document: Annotated[Code, Field(description="One of the documents that the programme asks for.")]
+    document: Annotated[
+        Code, Field(description="One of the documents that the programme lists, or that the case was asked for.")
+    ]
     media_type: MediaType
     size: Annotated[int, Field(ge=0, le=2**53 - 1, description=f"In bytes, {FILE_BYTES_AT_MOST} at most.")]
     name: Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=NAME_CHARACTERS)] = ""
@@ -102,6 +104,22 @@ def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:
     of_it = sum(one.document == asked.code for one in standing)
     if len(standing) >= FILES_AT_MOST or of_it >= asked.most:
         raise Refusal(MANY, f"{FILES_AT_MOST} files in all, and of this document {asked.most}")
+
+
+def documents_of(listed: Sequence[AskedDocument], requested: Iterable[AskedDocument]) -> tuple[AskedDocument, ...]:
+    """Of a case: what its programme lists, and then what was requested beside. None where the programme lists none.
+
+    What was requested is needed, and more files of it are taken, whatever was added before. A definition may write its
+    codes with hyphens where the service's items have underscores.
+    """
+    asked = {_alike(one.code): one for one in requested}
+    again = {"needed": True, "most": FILES_AT_MOST}
+    found = [one.model_copy(update=again) if asked.pop(_alike(one.code), None) else one for one in listed]
+    return (*found, *(one.model_copy(update=again) for one in asked.values())) if listed else ()
+
+
+def _alike(code: str) -> str:
+    return code.replace("-", "_")
 
 
 def missing(asked: Iterable[AskedDocument], files: Iterable[StoredFile]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ own page refuses what it does not know.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from shared.clock import derived_id
 from shared.contracts.base import Instant
 from shared.errors import Refusal
-from shared.texts import one_line
+from shared.texts import has_visible_character, one_line
 
 SAVED_VIEWS = "saved-views"
 # Of one account, over all lists.
@@ -31,8 +31,14 @@ def _lasting(query: str) -> str:
     return urlencode(sorted({(name, value) for name, value in parse_qsl(query) if name not in _OF_THE_MOMENT}))
 
 
+def _seen(name: Any) -> Any:
+    """In one line; empty where nobody would see it."""
+    line = one_line(name)
+    return "" if isinstance(line, str) and not has_visible_character(line) else line
+
+
 ListPath = Annotated[str, StringConstraints(pattern=r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$")]
-ViewName = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=80)]
+ViewName = Annotated[str, BeforeValidator(_seen), StringConstraints(min_length=1, max_length=80)]
 Narrowing = Annotated[
     str,
     StringConstraints(max_length=1_000, pattern=rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$"),
@@ -70,6 +76,9 @@ class SavedViews(BaseModel):
         if len(others) >= VIEWS_AT_MOST:
             raise Refusal(TOO_MANY, f"at most {VIEWS_AT_MOST} of one account; remove one first")
         return SavedViews(views=(*others, view))
+
+    def shares(self, id: str) -> bool:
+        return any(one.shared for one in self.views if one.id == id)
 
     def without(self, id: str) -> SavedViews:
         return SavedViews(views=tuple(one for one in self.views if one.id != id))

@@ -154,7 +154,8 @@ class CaseFilePages:
         self, request: Request, admitted: Admitted, expert: Document, wrong: dict[str, str], status: int = 200
     ) -> Response:
         files = [Listed(id, state) for id, state in await self._files.of(expert)]
-        asked, role = self._files.asked(expert), admitted.principal.role
+        asked = self._files.shown(expert, (one.state for one in files))
+        role = admitted.principal.role
         return render(
             request,
             "case_files.html",

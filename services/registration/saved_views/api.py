@@ -24,12 +24,12 @@ EXAMPLE = {"list": "registration/experts", "name": "To be screened", "query": "s
 
 class ViewSaved(Input):
     """`list`: the service and the name of its cases; `query`: of the list's address, as a browser writes it; `shared`:
-    with everybody of the office."""
+    with everybody of the office, and without it as the view of that name is."""
 
     list: ListPath
     name: ViewName
     query: Narrowing = ""
-    shared: bool = False
+    shared: bool | None = None
 
 
 class ViewRemoved(Input):

@@ -57,7 +57,7 @@ class SavedViewPages:
         check_forgery(request, sent, admitted.reader)
         try:
             said = {name: sent.get(name, "") for name in (LIST, "name", "query")}
-            model = bodies.validated(ViewSaved, canonical_json({**said, "shared": "shared" in sent}))
+            model = bodies.validated(ViewSaved, canonical_json({**said, "shared": True if "shared" in sent else None}))
             view = await self._views.save(admitted.principal, model.list, model.name, model.query, shared=model.shared)
         except tuple(ANSWERS) as error:
             refused = Refused.by(error)

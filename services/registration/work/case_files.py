@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
-from services.registration.domain.experts import EXPERT
-from services.registration.domain.files import FILE_PURPOSES, FileBegun, FilePurpose, StoredFile, sized
+from services.registration.domain.experts import EXPERT, REQUESTED_DOCUMENTS, Expert
+from services.registration.domain.files import (
+    FILE_PURPOSES,
+    FileBegun,
+    FilePurpose,
+    StoredFile,
+    documents_of,
+    missing,
+    sized,
+)
 from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.drafting import Drafting
@@ -21,6 +29,8 @@ from shared.replica import Replica
 from shared.store.aggregates import Cause
 from shared.store.port import Document
 from shared.web.callers import Granted
+from shared.web.pages.languages import LANGUAGES
+from shared.web.pages.words import code_key, translations
 
 NOT_NOW, IS_KEPT = "files_not_asked", "file_is_kept"
 PROVIDE = "provide-info"
@@ -55,19 +65,54 @@ class CaseFiles:
                 await self.filing.hand_over(id, before, owner)
 
     def asked(self, expert: Document) -> tuple[AskedDocument, ...]:
-        """The documents that the case's programme asks for. None while its version has not arrived here."""
+        """The documents that the case's programme lists, and those that were requested. None while the programme's
+        version has not arrived here."""
         try:
             return self._asked(expert)
         except TooEarly:
             return ()
+
+    def shown(self, expert: Document, files: Iterable[StoredFile]) -> tuple[AskedDocument, ...]:
+        """The same, and those of which there are files although they are no longer asked for: these take no more."""
+        asked = self.asked(expert)
+        if not asked:
+            return ()
+        codes = dict.fromkeys(one.document for one in files if one.status == "kept")
+        earlier = codes.keys() - {one.code for one in asked}
+        return (*asked, *self._named(expert, (code for code in codes if code in earlier)))
+
+    async def lacking(self, expert: Document) -> tuple[AskedDocument, ...]:
+        """What is needed and of which no file is kept. Raises Unavailable."""
+        asked = self.asked(expert)
+        codes = missing(asked, (state for _, state in await self.of(expert)))
+        return tuple(one for one in asked if one.code in codes)
 
     def _asked(self, expert: Document) -> tuple[AskedDocument, ...]:
         """Raises TooEarly."""
         state = EXPERTS.read(expert)
         if state is None:
             return ()
+        return documents_of(self._section(state).documents, self._named(expert, state.items))
+
+    def _section(self, state: Expert) -> SelectionSection:
+        """Raises TooEarly."""
         version = state.programme_version or self._definitions.newest_version(state.programme)
-        return self._definitions.version(state.programme, version).section(SelectionSection).documents
+        return self._definitions.version(state.programme, version).section(SelectionSection)
+
+    def _named(self, expert: Document, items: Iterable[str]) -> Iterator[AskedDocument]:
+        """Those of the items that are documents, by their names: the service's own, and the programme's further ones.
+
+        Raises TooEarly.
+        """
+        state = EXPERTS.read(expert)
+        further = {one.code: one.name for one in self._section(state).items} if state else {}
+        for code in items:
+            if code in further:
+                yield AskedDocument(code=code, name=further[code])
+            elif code in REQUESTED_DOCUMENTS:
+                key = code_key("items", code)
+                names = {language: translations(language).gettext(key) for language in LANGUAGES}
+                yield AskedDocument(code=code, name=names)
 
     def takes(self, expert: Document, granted: Granted) -> bool:
         """Whether the caller may add one now: the person while information is asked for, officers until it is over."""

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from services.registration.domain.saved_views import SHARING_AT_MOST, SavedView, SavedViews, view_id
+from services.registration.identifiers import SERVICE
 from services.registration.store import VIEWS
 from shared.clock import retrying
-from shared.errors import Conflict, Refusal
+from shared.errors import Conflict, Problem, Refusal
 from shared.identity.tokens import Principal
+from shared.messaging.topics import TOPICS
 from shared.replica import Replica
 from shared.store.documents import new_document
 from shared.store.port import Document
@@ -26,12 +28,18 @@ class Offered:
 class SavingViews:
     """What an officer saves, and what is offered to them: their own, and what colleagues share with their office."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, cases: Iterable[str]) -> None:
+        """`cases`: the names of this service's; each of another service is told of on a topic of its name."""
+        others = (name for name in TOPICS if not name.startswith(f"{SERVICE}."))
+        self._lists = frozenset({*(f"{SERVICE}/{one}" for one in cases), *(one.replace(".", "/") for one in others)})
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
 
-    async def save(self, principal: Principal, list: str, name: str, query: str, *, shared: bool) -> SavedView:
-        """Raises Refusal `too_many_views`, and 403 for whoever shares without an office; Unavailable."""
+    async def save(self, principal: Principal, list: str, name: str, query: str, *, shared: bool | None) -> SavedView:
+        """`shared`: None for as the view of that name is. Raises Refusal `too_many_views`, 422 for a list that there
+        is not, and 403 for whoever shares without an office; Unavailable."""
+        if list not in self._lists:
+            raise Refusal("invalid", problems=(Problem("literal_error", "/list"),), status=422)
         if shared and principal.office is None:
             raise Refusal("role_may_not", status=403)
         view = SavedView(
@@ -39,11 +47,16 @@ class SavingViews:
             list=list,
             name=name,
             query=query,
-            shared=shared,
+            shared=bool(shared),
             office=principal.office,
             saved_at=self._runtime.now(),
         )
-        kept = await self._change(principal.account, lambda found: found.with_one(view))
+
+        def with_it(found: SavedViews) -> SavedViews:
+            stays = shared is None and principal.office is not None and found.shares(view.id)
+            return found.with_one(view.model_copy(update={"shared": stays or view.shared}))
+
+        kept = await self._change(principal.account, with_it)
         return next(one for one in kept.views if one.id == view.id)
 
     async def remove(self, principal: Principal, id: str) -> None:

@@ -207,7 +207,7 @@ class CasePages:
         if not document or not served.case.rows[verb][0].answers:
             return None
         notes, seen = await notes_of(served, self._behind, document, principal), served.represent(document, principal)
-        return asked_for(served, document, seen, notes, admitted, cells, verb)
+        return await asked_for(served, document, seen, notes, admitted, cells, verb)
 
     def _conflict(self, admitted: Admitted, document: Document, form: Form, cells: Shown) -> Conflict:
         seen = self._served.represent(document, admitted.principal)

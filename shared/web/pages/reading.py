@@ -171,8 +171,8 @@ class ReadingPages:
                 cells=cells,
                 **_newest(timeline),
                 **self._written(found, admitted),
-                beside=[*beside_of(served, document, admitted)],
-                asked_for=self._asked_for(document, found, admitted, cells),
+                beside=[(one.word, one.address(document)) for one in beside_of(served, document, admitted)],
+                asked_for=await self._asked_for(document, found, admitted, cells),
                 parts=_parts(served, found, document, admitted),
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
@@ -241,10 +241,13 @@ class ReadingPages:
     def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
         return Choices(known, admitted.reader.language, self._served.section).to_show()
 
-    def _asked_for(self, document: Document, found: Seen, admitted: Admitted, cells: Shown) -> AskedFor | None:
+    async def _asked_for(self, document: Document, found: Seen, admitted: Admitted, cells: Shown) -> AskedFor | None:
         """What was asked for that one of the open verbs answers."""
-        asked = (asked_for(self._served, document, found, found.notes, admitted, cells, verb) for verb in found.open)
-        return next((one for one in asked if one is not None), None)
+        for verb in found.open:
+            one = await asked_for(self._served, document, found, found.notes, admitted, cells, verb)
+            if one is not None:
+                return one
+        return None
 
     def _written(self, found: Seen, admitted: Admitted) -> dict[str, Any]:
         notes, messages = self._notes(found, admitted)

@@ -315,6 +315,46 @@ async def test_a_person_adds_files_where_asked_and_an_officer_opens_them_for_a_p
         assert len(await opens(town, browser, at)) == 4
 
 
+async def test_what_is_asked_for_can_be_handed_in_and_the_receipt_says_where_the_case_stands(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as office:
+        await filled(browser)
+        await added(browser, pdf())
+        await sent(browser)
+        at = await recorded(browser, town)
+        case = at.removesuffix("/files")
+        assert "Proof of employment" not in (await browser.get(at)).text
+        await enter(office, "officer@kabul")
+        form = await office.get(f"{case}/request-info", follow_redirects=True)
+        said = {"csrf": hidden(form), "idempotency-key": "ask", "version": hidden(form, "version")}
+        asked = {**said, "/items": ["employment_proof", "curriculum_vitae", "education"]}
+        assert (await office.post(f"{case}/request-info", data=asked)).status_code == 303
+        receipt = (await browser.get(f"{APPLICATION}/receipt")).text
+        assert ("Information needed" in receipt, "looks at it next" in receipt) == (True, False)
+        for page_of_it in (case, f"{case}/provide-info"):
+            text = (await browser.get(page_of_it)).text
+            assert re.search(r"Still needed: <?[^<]*Proof of employment", text), page_of_it
+        page = await browser.get(at)
+        open_now = set(re.findall(rf'action="{at}/whole/([^"]+)"', page.text))
+        # What the programme lists under the same name stands there once, and what is no document is not there.
+        assert open_now == {"diploma", "curriculum-vitae", "residence-permit", "employment_proof"}
+        for number in ("1", "2"):
+            fields = {"csrf": hidden(page), "idempotency-key": number}
+            given = {"file": ("scan.png", png(10, 10), "image/png")}
+            answer = await browser.post(f"{at}/whole/employment_proof", data=fields, files=given)
+            assert answer.status_code == 303, answer.text
+        other = await browser.post(f"{at}/whole/transcript", data={**fields, "idempotency-key": "no"}, files=given)
+        assert (other.status_code, "document" in other.text) == (422, True)
+        assert not re.search(r"Still needed: [^<]*Proof of employment", (await browser.get(case)).text)
+        form = await browser.get(f"{case}/provide-info")
+        said = {"csrf": hidden(form), "idempotency-key": "given", "version": hidden(form, "version")}
+        assert (await browser.post(f"{case}/provide-info", data=said)).status_code == 303
+        # What was handed in is seen afterwards, and takes no more.
+        page = await office.get(at)
+        assert page.text.count("Proof of employment") >= 3
+        assert f"{at}/whole/employment_proof" not in page.text
+        assert "Being checked" in (await browser.get(f"{APPLICATION}/receipt")).text
+
+
 async def opens(town: Town, browser: httpx.AsyncClient, at: str) -> list[str]:
     """Where the files of the case are opened, once they are the person's."""
     for _ in range(200):

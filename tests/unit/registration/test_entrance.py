@@ -130,6 +130,17 @@ async def test_the_front_page_says_what_this_is_and_lets_in(town: Town) -> None:
         assert (part.status_code, "Nothing waits for you here." in part.text) == (200, True)
 
 
+async def test_a_wrong_address_is_a_page_for_a_browser_and_a_problem_for_a_program(town: Town) -> None:
+    async with town.browser() as http:
+        pages = [await http.get(path) for path in ("/zzz", "/zzz/of/nobody", "/registration/zzz")]
+        assert [page.status_code for page in pages] == [404] * 3
+        assert len({re.sub(r"(?s)^.*<h1", "", page.text).partition("</h1>")[0] for page in pages}) == 1
+        assert all(page.headers["content-type"].startswith("text/html") for page in pages)
+        assert all("content-security-policy" in page.headers for page in pages)
+        program = await http.get("/zzz", headers={"Accept": "application/json"})
+        assert (program.status_code, program.headers["content-type"]) == (404, "application/problem+json")
+
+
 async def test_the_same_person_is_one_account_by_token_and_by_page(town: Town) -> None:
     async with town.browser() as browser:
         await enter(browser)

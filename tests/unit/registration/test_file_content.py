@@ -18,6 +18,8 @@ from services.registration.domain.file_content import (
     PDF_ENCRYPTED,
     Inspection,
 )
+from services.registration.domain.files import FILES_AT_MOST, documents_of
+from shared.programmes.sections.selection import AskedDocument
 
 CANARY = b"Qzcanary of a diploma"
 PDF, JPEG, PNG = "application/pdf", "image/jpeg", "image/png"
@@ -84,3 +86,15 @@ def test_content_is_looked_at_in_parts_of_any_size(claimed: str, content: bytes,
             inspection.take(content[at : at + step])
         found = inspection.refused()
         assert (found and found.rule) == rule, step
+
+
+def test_what_is_requested_stands_once_among_the_documents_of_a_case() -> None:
+    listed = [AskedDocument(code=one, name={"en": one}) for one in ("residence-permit", "cv")]
+    requested = [AskedDocument(code=one, name={"en": one}) for one in ("transcript", "residence_permit")]
+    found = documents_of(listed, requested)
+    assert [(one.code, one.needed, one.most) for one in found] == [
+        ("residence-permit", True, FILES_AT_MOST),
+        ("cv", False, 1),
+        ("transcript", True, FILES_AT_MOST),
+    ]
+    assert documents_of((), requested) == ()

@@ -118,6 +118,39 @@ async def test_an_officer_saves_a_list_and_chooses_it_again_in_one_click(office:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_the_same_name_again_stays_shared_unless_that_is_changed(office: Office) -> None:
+    who: dict[str, Any] = {"office": "osh", "subject": "gul"}
+    async with office.browser(office="osh", account=office.serving.account("gul")) as http:
+        page = (await http.get(f"{INSTITUTION}?status=proposed")).text
+        for box, shared in (({}, False), ({"shared": "1"}, True), ({}, True)):
+            await http.post(PAGE, data=as_saved(page, name="Waiting", **box))
+            (item,) = (await office.serving.get("/saved-views", **who)).json()["items"]
+            assert item["shared"] is shared
+    body = {"list": LIST, "name": "Waiting", "shared": False}
+    assert (await office.serving.post("/saved-views/save", "officer", body, **who)).json()["shared"] is False
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("list", ["registration/sign-out", "registration/audit", "placement/experts"])
+async def test_what_is_no_list_is_refused(office: Office, list: str) -> None:
+    answer = await office.serving.post("/saved-views/save", "officer", {"list": list, "name": "x"}, office="osh")
+    assert (answer.status_code, answer.json()["errors"]) == (422, [{"pointer": "/list", "rule": "literal_error"}])
+
+
+@pytest.mark.parametrize("list", ["registration/messages", "matching/assignments", "placement/trainings"])
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_list_there_is_can_be_saved(office: Office, list: str) -> None:
+    body = {"list": list, "name": "x"}
+    assert (await office.serving.post("/saved-views/save", "officer", body, office="osh", subject="hal")).is_success
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200c", "\u3164 \u3164", "\u2800", "\u0301"])
+def test_a_name_that_nobody_sees_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="too_short"):
+        ViewSaved(list=LIST, name=name)
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_name_that_is_refused_comes_back_with_what_was_sent(office: Office) -> None:
     page = (await office.http.get(f"{INSTITUTION}?status=proposed")).text
     answer = await office.http.post(PAGE, data=as_saved(page, name=" "))
