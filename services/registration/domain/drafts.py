@@ -68,7 +68,8 @@ class Draft(BaseModel):
     `receipt`: of what was submitted from it last, and `person`: who it is of; `sent`: how often it was submitted.
     `language`: of the pages on which it was last edited; `reminds`: reminders are wanted, `reminded`: those that are
     done with. `claimed`: until then a replica is about to send one, for the `tries`-th time; `mails`: the ids of those
-    that went out. `renewed_at`: when a link that came by mail took the place of the one before.
+    that went out. `renewed_at`: when a link that came by mail took the place of the one before; `proven`: by a
+    keyed hash the address to which it came.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,6 +90,7 @@ class Draft(BaseModel):
     tries: int = 0
     mails: tuple[str, ...] = ()
     renewed_at: Instant | None = None
+    proven: str | None = None
 
     @property
     def office_knows(self) -> GivenBack | None:

@@ -43,8 +43,11 @@ PROPOSED, NOT_PROPOSED = "handover_proposed", "handover_not_proposed"
 STANDS = timedelta(days=14)
 DeclinedFor = Literal["not_meant", "not_wanted", "mistaken_entry"]
 
-# The subject under which somebody signs in.
-SignsInAs = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(exact)]
+# The subject under which somebody signs in. With a space at an end, as copied, it would be nobody's, and the person
+# would be locked out.
+SignsInAs = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$"), AfterValidator(exact)
+]
 
 
 class AccountAssignment(Reason):

@@ -239,6 +239,7 @@ class Drafting:
                 "code": self._name(code),
                 "day": day,
                 "until": text_of(self._runtime.now() + LINK_LASTS),
+                "address": before.address_digest,
                 "by_code": seal(by_code, text, person=id, field="by_code", rng=self._runtime.rng),
             }
             private = {**document["private"], RENEWAL: renewal}
@@ -260,7 +261,8 @@ class Drafting:
             document, opened = found
             if not opened.renews:
                 return opened
-            draft = opened.draft.model_copy(update={"renewed_at": self._runtime.now()})
+            changes = {"renewed_at": self._runtime.now(), "proven": document["private"][RENEWAL].get("address")}
+            draft = opened.draft.model_copy(update=changes)
             after = replace(opened, draft=draft, renews=False)
             await self._store.save(DRAFTS.name, self._written(_without_renewal(document), after), document["version"])
             return after

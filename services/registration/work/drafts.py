@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from services.registration.domain.drafts import EMAIL, Draft, Typed, folded, grouped, mail_address
+from services.registration.domain.drafts import EMAIL, Draft, Typed, folded, grouped, mail_address, same_address
 from shared.identity.digests import derived_key, keyed_digest
 
 OFFICE = "/office"
@@ -54,10 +54,14 @@ class Opened:
     def claim(self) -> tuple[bool, bool, int, datetime]:
         """In which order the drafts of one address are listed, the first first: anybody may type anybody's address.
 
-        Of one whose link came by mail and was used it is known that its person reads the box.
+        Of one whose link came to that address and was used it is known that its person reads the box.
         """
         draft, said = self.draft, {name for name, value in self.typed if value.strip()}
-        return draft.renewed_at is None, draft.sent == 0, -len(said), draft.began_at
+        return draft.proven != self.address_digest, draft.sent == 0, -len(said), draft.began_at
+
+    @property
+    def address_digest(self) -> str:
+        return keyed_digest(derived_key(self.key, "address"), same_address(self.address or ""))
 
     @property
     def shown_code(self) -> str:

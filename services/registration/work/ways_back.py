@@ -88,7 +88,9 @@ class WaysBack:
         """
         mail = derived_id("way back", "mail", request)
         found = [await self._drafting.linked(one.id, request, mail) for one in await self._drafting.found_at(address)]
-        linked = [one for one in found if one is not None]
+        # Whoever types another address meanwhile gets none of the others' links.
+        asked = same_address(address)
+        linked = [one for one in found if one and one.address and same_address(one.address) == asked]
         if not linked:
             return True
         return await self._mail.post(mail, linked, of_links([self._link(one) for one in linked]))

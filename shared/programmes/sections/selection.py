@@ -30,6 +30,9 @@ CriterionAttribute = Literal[
     "languages",
 ]
 
+# What a person can have; of the year of birth, the years completed. A criterion beyond it admits nobody or everybody.
+POSSIBLE: Mapping[str, range] = {"education": range(9), "experience_years": range(81), "birth_year": range(1, 121)}
+
 
 class Criterion(Declared):
     """One condition of eligibility.
@@ -143,6 +146,10 @@ class SelectionSection(Section):
 def _criterion(one: Criterion, pointer: str, known: Known) -> Iterator[Broken]:
     if not _fits(one):
         yield Broken(pointer, "operator_mismatch", "operator, attribute and required do not fit")
+        return
+    possible = POSSIBLE.get(one.attribute)
+    if possible and one.required not in possible:
+        yield Broken(pointer, "criterion_not_possible", f"from {possible[0]} to {possible[-1]}, as persons have it")
         return
     for place, value in enumerate(one.required if isinstance(one.required, tuple) else ()):
         if isinstance(value, str) and value not in known.get(one.attribute, {value}):

@@ -90,6 +90,13 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
             "unknown_code",
         ),
         ("operator: age_at_least", "operator: at_least", "/selection/eligibility/3/required", "operator_mismatch"),
+        (
+            "      required: 18\n",
+            "      required: 1800\n",
+            "/selection/eligibility/3/required",
+            "criterion_not_possible",
+        ),
+        ("dates: {starts: 2006", "dates: {starts: 0006", "/dates/starts", "date_implausible"),
         ("share: {of: assignments_by_women, in: assignments}", "share: {of: assignments_by_women}", "", "required"),
         ("in: assignments}}", "in: placements}}", "/indicators/8/measure/share/in", "unknown_indicator"),
         ("in: assignments}}", "in: persons_placed}}", "/indicators/8/measure/share", "share_of_different_units"),

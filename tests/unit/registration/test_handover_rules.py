@@ -6,9 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.registration.domain.examples import INSTITUTION as EXAMPLE
-from services.registration.domain.handover import ACCEPT, DECLINE, LAPSE, PROPOSE, STANDS, WITHDRAW
+from services.registration.domain.handover import (
+    ACCEPT,
+    DECLINE,
+    LAPSE,
+    PROPOSE,
+    STANDS,
+    WITHDRAW,
+    AccountAssignment,
+)
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON, Person
 from services.registration.store import INSTITUTIONS
@@ -97,3 +106,10 @@ def test_what_is_recorded_late_of_the_case_changes_nothing_of_when_it_lapses() -
     due = programme_timer(INSTITUTIONS, document)
     assert due is not None
     assert (due.at, due.command.verb, due.happened_at) == (NOW + STANDS, LAPSE, None)
+
+
+@pytest.mark.parametrize("account", [" expert@example.org", "expert@example.org ", "expert@example.org\u00a0", " "])
+def test_an_account_is_the_whole_subject_and_no_space_beside_it(account: str) -> None:
+    with pytest.raises(ValidationError):
+        AccountAssignment(reason="wrong_account", account=account)
+    assert AccountAssignment(reason="wrong_account", account="auth0|first last").account == "auth0|first last"

@@ -316,16 +316,44 @@ async def test_drafts_of_others_with_the_address_neither_hide_somebodys_nor_mult
     assert await opens(town, codes[0], "Qzcanary") == 303, "the one in which most was typed comes first"
     read = [one for one in await documents(town, READINGS.name) if "contact" in repr(one)]
     assert read
-    for _ in range(FOUND_AT_MOST + 2):
+    for number in range(FOUND_AT_MOST + 2):
         async with town.browser() as other:
             await begun(other)
             await kept(other, "names", {**PARTS["names"], "/person/family_name": "Qzother"})
+            if number == 0:
+                await kept(other, "contact", {"/person/email": "other@example.org"})
+                await ask(town, "other@example.org")
+                await sweep(town)
+                said = {"code": A_CODE.findall(box.mails.pop().text)[0], "fact": "Qzother"}
+                assert (await other.post(OPEN, data=said)).status_code == 303
             await kept(other, "contact", PARTS["contact"])
     await ask(town)
     await sweep(town)
     (again,) = box.mails[1:]
     first = A_CODE.findall(again.text)[0]
     assert await opens(town, first, "Qzcanary") == 303, "whoever used a link of a mail reads that box"
+
+
+async def test_an_address_that_is_changed_while_its_question_is_answered_gets_no_link(
+    town: Town, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafting = town.services["registration"].drafting
+    found_at = drafting.found_at
+    async with town.browser() as browser, town.browser() as other:
+        await typed(town, browser)
+        await kept(browser, "names", {**PARTS["names"], "/person/family_name": "Qzfirst"})
+        await typed(town, other)
+
+        async def slowly(address: str) -> object:
+            found = await found_at(address)
+            await kept(browser, "contact", {"/person/email": "other@example.org"})
+            return found
+
+        monkeypatch.setattr(drafting, "found_at", slowly)
+        await ask(town)
+        await sweep(town)
+    (mail,) = box.mails
+    assert (mail.to, len(A_CODE.findall(mail.text))) == (ADDRESS, 1)
 
 
 async def test_one_address_is_reminded_once_a_day_and_one_stop_ends_it_for_all_its_drafts(town: Town, box: Box) -> None:
