@@ -42,6 +42,8 @@ KEY_BYTES = 32
 PIECES_AT_ONCE = 8
 FILES_PURPOSE = "files"
 TOO_LARGE = "too_large"
+# Of a file's private part: the piece that is being written.
+COMING = "coming"
 
 
 @dataclass(frozen=True)
@@ -268,25 +270,46 @@ class Filing:
     async def _put(
         self, document: Document, state: StoredFile, key: bytes, content: bytes
     ) -> tuple[Document, StoredFile]:
-        """The piece at the end is durable, and then known to the file: one that was cut off is nobody's.
+        """The piece at the end is durable, and then one of the file's: one that was cut off is nobody's.
 
         Under a name of its own each time, so that of two who send at once neither changes what the other has written.
+        The file knows the name before: a piece that lands late, after a crash or a removal, finds its place taken.
         """
         id, number, rng = document["_id"], state.received // PIECE_BYTES, self._runtime.rng
         piece = f"{id}.{number}.{rng.randbytes(8).hex()}"
         sealed = seal_bytes(key, content, person=id, field=f"piece {number}", rng=rng)
         written = {**new_document(piece), "version": 1, "state": {"file": id}, "private": {"sealed": sealed}}
-        await self._store.save(FILE_PIECES.name, written, 0)
-        now, before = self._runtime.now(), document["private"]["pieces"]
-        after = {"received": number * PIECE_BYTES + len(content), "touched_at": now}
-        private = {**document["private"], "pieces": [*before[:number], piece]}
+        before = document["private"]["pieces"]
+        after = {"received": number * PIECE_BYTES + len(content), "touched_at": self._runtime.now()}
         try:
+            document = await self._announced(document, state, piece)
+        except Conflict:
+            raise Refusal(OFFSET) from None
+        try:
+            await self._store.save(FILE_PIECES.name, written, 0)
+            private = {**document["private"], "pieces": [*before[:number], piece], COMING: None}
             saved = await self._save({**document, "private": private}, state.model_copy(update=after))
         except Conflict:
-            await self._empty_piece(written)
+            await self._shut(piece)
             raise Refusal(OFFSET) from None
         await self._empty_pieces(before[number:])
         return saved, _state(saved)
+
+    async def _announced(self, document: Document, state: StoredFile, piece: str) -> Document:
+        """The file with the piece that is written next; the one before that never became the file's is nobody's."""
+        cut_off = document["private"].get(COMING)
+        saved = await self._save({**document, "private": {**document["private"], COMING: piece}}, state)
+        if cut_off is not None:
+            await self._shut(cut_off)
+        return saved
+
+    async def _shut(self, piece: str) -> None:
+        """Nothing is in the piece, and nothing comes into it that is still under way."""
+
+        async def once() -> None:
+            await self._empty_piece(await self._store.load(FILE_PIECES.name, piece) or new_document(piece))
+
+        await retrying(once, self._runtime, (Conflict,))
 
     async def _looked_at(self, document: Document, state: StoredFile, owner: bytes) -> StoredFile:
         """Kept, or refused and destroyed, by what is in it."""
@@ -307,16 +330,19 @@ class Filing:
 
     async def _destroyed(self, document: Document, state: StoredFile, status: str, rule: str | None) -> Document:
         after = state.model_copy(update={"status": status, "rule": rule, "touched_at": self._runtime.now()})
-        return await self._save({**document, "private": {}}, after)
+        coming = {COMING: document["private"].get(COMING)}
+        return await self._save({**document, "private": coming}, after)
 
     async def _empty(self, document: Document) -> None:
-        id = document["_id"]
+        id, coming = document["_id"], document["private"].get(COMING)
+        if coming is not None:
+            await self._shut(coming)
         while pieces := await self._store.find(FILE_PIECES.name, "file", id, limit=PIECES_AT_ONCE):
             for piece in pieces:
                 await self._empty_piece(piece)
         state = _state(document)
         if not state.emptied:
-            await self._save(document, state.model_copy(update={"emptied": True}))
+            await self._save({**document, "private": {}}, state.model_copy(update={"emptied": True}))
 
     async def _empty_pieces(self, names: Sequence[str]) -> None:
         for name in names:

@@ -18,7 +18,7 @@ from services.registration.domain.examples import DEFINITION
 from services.registration.domain.files import FILE_BYTES_AT_MOST, PIECE_BYTES
 from services.registration.files.resumed import PARTIAL
 from services.registration.store import COLLECTIONS, FILE_PIECES, FILES, SHADOWS
-from shared.errors import UnknownOutcome
+from shared.errors import Conflict, UnknownOutcome
 from shared.identity.roles import Role
 from shared.replica import stored
 from tests.unit.registration.serving import Serving
@@ -243,7 +243,7 @@ async def test_a_crash_between_a_piece_and_its_file_costs_the_piece_alone(
     store, save = desk.serving.store, desk.serving.store.save
 
     async def crashing(collection: str, document: Any, expected: int) -> None:
-        if collection == FILES.name:
+        if collection == FILES.name and document["private"]["pieces"]:
             raise UnknownOutcome("crashed")
         await save(collection, document, expected)
 
@@ -254,6 +254,35 @@ async def test_a_crash_between_a_piece_and_its_file_costs_the_piece_alone(
     assert (await desk.progress(expert, file)).headers["upload-offset"] == "0"
     assert (await desk.piece(expert, file, 0, content, True)).status_code == 200
     assert (await desk.read(expert, file)).content == content
+    assert len(await desk.pieces(file)) == 2
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_piece_that_lands_late_finds_its_place_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, goes_on: bool
+) -> None:
+    """Whether the file goes on with another piece or is removed meanwhile."""
+    expert, content = await desk.expert("Resumed" if goes_on else "Removed"), pdf(size=1_000)
+    file = (await desk.begun(expert, len(content))).json()["id"]
+    store, save = desk.serving.store, desk.serving.store.save
+    late = list[tuple[str, Any, int]]()
+
+    async def held_up(collection: str, document: Any, expected: int) -> None:
+        if collection == FILE_PIECES.name and not late:
+            late.append((collection, document, expected))
+            raise UnknownOutcome("under way")
+        await save(collection, document, expected)
+
+    monkeypatch.setattr(store, "save", held_up)
+    assert (await desk.piece(expert, file, 0, content, True)).status_code == 503
+    if goes_on:
+        assert (await desk.piece(expert, file, 0, content, True)).status_code == 200
+    else:
+        assert (await desk.removed(expert, file)).status_code == 200
+    ((collection, document, expected),) = late
+    with pytest.raises(Conflict):
+        await save(collection, document, expected)
+    assert len(await desk.pieces(file)) == (1 if goes_on else 0)
 
 
 async def test_what_nobody_goes_on_with_ends_after_a_day(desk: Desk) -> None:
