@@ -62,7 +62,7 @@ SHORT = {
     "member": "the handler's validation, and the port's records, commits and watch.",
     "rebuild": "none of processor time, of which it takes less than half of the other's: it needs both cores, which "
     "other work took a part of.",
-    "whole": "it needs both cores, which other work took a part of. Of 17 us of processor time 6.5 go into reading and "
+    "whole": "of 17 us of processor time 6.5 go into reading and "
     "checking (half of it the client's answers with their checksums, then headers, bodies and Arrow's tables), 4 into "
     "deriving facts, 2.5 each into the compressed writing of events and of facts. On the clock the last quarter is "
     "one core's: the facts of the last pass, and their table.",
