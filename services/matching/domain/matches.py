@@ -302,29 +302,23 @@ FACTS: tuple[Move, ...] = (
         when=host_is_asked,
         refuses=("host_not_asked",),
     ),
-    Move(
-        "refuse-candidate",
-        states("shortlisted", "reserve"),
-        ExpertNotSelected,
-        body=Reason,
-        by=BY_HOST,
-        when=host_is_asked,
-        refuses=("host_not_asked",),
-        reasons=REFUSED_BY_HOST,
-        example={"reason": "other_profile"},
-        aside=True,
-    ),
-    Move(
-        "refuse-candidate",
-        states("allocated"),
-        MatchRetracted,
-        body=Reason,
-        by=BY_HOST,
-        when=host_is_asked,
-        refuses=("host_not_asked",),
-        reasons=REFUSED_BY_HOST,
-        example={"reason": "other_profile"},
-        aside=True,
+    *(
+        Move(
+            "refuse-candidate",
+            before,
+            event,
+            body=Reason,
+            by=BY_HOST,
+            when=host_is_asked,
+            refuses=("host_not_asked",),
+            reasons=REFUSED_BY_HOST,
+            example={"reason": "other_profile"},
+            aside=True,
+        )
+        for before, event in (
+            (states("shortlisted", "reserve"), ExpertNotSelected),
+            (states("allocated"), MatchRetracted),
+        )
     ),
     Move(
         "allocate",
