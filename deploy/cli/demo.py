@@ -7,7 +7,7 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,13 +23,15 @@ from deploy.cli.replaying import prepared
 from deploy.cli.running import DataOption, PortOption
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from shared.errors import SettingsError
+from shared.programmes.indicators import Period
 from shared.programmes.model import Dates, Definition
 
 STOP_SECONDS = 10
 CODE, OPEN_CODE = "trqn-1", "try-it"
+OPEN_FIGURES = frozenset({"registrations", "eligible_experts", "requests", "applications"})
 OPEN_TITLE = {
     "en": "Try it: an open programme for a first look, nothing of it is real",
-    "fr": "À l’essai : un programme ouvert pour découvrir, rien n’y est réel",
+    "fr": "À l’essai\N{NARROW NO-BREAK SPACE}: un programme ouvert pour découvrir, rien n’y est réel",
     "ar": "للتجربة: برنامج مفتوح للاطلاع، وليس فيه شيء حقيقي",
 }
 
@@ -49,8 +51,9 @@ def demo(
     with ending(lambda: _started(settings, port)) as child:
         asyncio.run(_ready(settings, child))
         right = run_history(replay, settings, as_json=False)
-        # After the figures: nothing of it is in them.
+        # After the figures: nothing of either is in them.
         asyncio.run(_opened(settings, datetime.now(UTC)))
+        asyncio.run(_told_to_evaluators(settings, datetime.now(UTC)))
         if not exit_after:
             print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
             print(f"To apply yourself: {settings.base_url}/registration/apply/{OPEN_CODE}", flush=True)
@@ -63,13 +66,21 @@ def demo(
 
 def open_programme(today: date) -> Definition:
     """The demo's programme once more under a name that says so, open now: the history's own is over, and nobody could
-    try to apply. It reports nothing."""
+    try to apply. Of its figures those that trying it out changes, by years."""
     history = read_definition(definition_path(CODE))
     dates = Dates(starts=date(today.year, 1, 1), ends=date(today.year + 2, 1, 1))
+    figures = tuple(one for one in history.indicators if one.code in OPEN_FIGURES)
     # A definition says everything in the languages of its title.
     title = {language: OPEN_TITLE[language] for language in history.title}
     other = {"code": OPEN_CODE, "title": title, "phase": "trying-out", "dates": dates}
-    return history.model_copy(update={**other, "periods": (), "indicators": ()})
+    years = tuple(_year(one, history.title) for one in range(dates.starts.year, dates.ends.year))
+    return history.model_copy(update={**other, "periods": years, "indicators": figures})
+
+
+def _year(year: int, languages: Iterable[str]) -> Period:
+    starts, ends = date(year, 1, 1), date(year + 1, 1, 1)
+    name = {language: str(year) for language in languages}
+    return Period(code=f"year-{year}", name=name, series="years", starts=starts, ends=ends)
 
 
 def to_publish(stands: Mapping[str, Any] | None, now: datetime) -> Definition | None:
@@ -80,6 +91,24 @@ def to_publish(stands: Mapping[str, Any] | None, now: datetime) -> Definition | 
         return opened
     standing = Definition.model_validate(stands)
     return standing.model_copy(update={"dates": opened.dates}) if standing.is_over(None, now) else None
+
+
+def with_a_step(stands: Mapping[str, Any], now: datetime) -> Definition | None:
+    """The history's programme with its figures published as of now; None where they are already. Its periods were over
+    before it was known here, so that an evaluator would look at nothing until the next quarter begins."""
+    standing = Definition.model_validate(stands)
+    if standing.disclosure.steps:
+        return None
+    disclosure = standing.disclosure.model_copy(update={"steps": (now.replace(microsecond=0),)})
+    return standing.model_copy(update={"disclosure": disclosure})
+
+
+async def _told_to_evaluators(settings: Settings, now: datetime) -> None:
+    """Once everything of the history is known: what is published later changes no state that was."""
+    stands = await standing_definition(CODE, settings)
+    definition = None if stands is None else with_a_step(stands, now)
+    if definition is not None:
+        await published(definition, settings)
 
 
 async def _opened(settings: Settings, now: datetime) -> None:

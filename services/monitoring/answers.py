@@ -13,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from services.monitoring.breakdown import adding_up, with_empty_classes
 from services.monitoring.domain.disclosure import (
     Counted,
+    Steps,
     Viewer,
     check_breakdown,
     check_definition,
-    published_steps,
     shown_as_of,
     why_withheld,
 )
@@ -157,10 +157,8 @@ class Figures:
         """The instants as of which the viewer gets figures, the newest first; none for whoever may ask for any."""
         if viewer.live:
             return []
-        ends = [one.ends for one in self._definitions.newest(code).periods]
-        reached = self._follower.watermark_ms
-        known = self._known_ms(code)
-        found = sorted({step for step in published_steps(ends, reached) if known <= step <= reached}, reverse=True)
+        steps = self._steps(self._definitions.newest(code))
+        found = sorted({*steps.until(self._follower.watermark_ms)}, reverse=True)
         return [EPOCH + timedelta(milliseconds=step) for step in found]
 
     def stamp(self, code: str, asked: Asked, viewer: Viewer) -> Any:
@@ -171,9 +169,12 @@ class Figures:
         return version, self._as_of(definition, asked, viewer)
 
     def _as_of(self, definition: Definition, asked: Asked, viewer: Viewer) -> int:
-        follower, ends = self._follower, [one.ends for one in definition.periods]
-        reached = follower.watermark_ms, follower.head_ms
-        return shown_as_of(viewer, milliseconds(asked.as_of), *reached, ends, self._known_ms(definition.code))
+        reached = self._follower.watermark_ms, self._follower.head_ms
+        return shown_as_of(viewer, milliseconds(asked.as_of), *reached, self._steps(definition))
+
+    def _steps(self, definition: Definition) -> Steps:
+        declared = [_milliseconds_of(step) for step in definition.disclosure.steps]
+        return Steps([one.ends for one in definition.periods], declared, self._known_ms(definition.code))
 
     def _known_ms(self, code: str) -> int:
         """When the programme was published first; where the read model has not met it, after all that it has."""
@@ -197,9 +198,13 @@ def milliseconds(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return -(-microseconds_of(_INSTANT.validate_python(text)) // 1000)
+        return _milliseconds_of(_INSTANT.validate_python(text))
     except ValidationError as error:
         _refuse(error.errors(include_input=False)[0]["type"], "query/as_of", INSTANT)
+
+
+def _milliseconds_of(instant: datetime) -> int:
+    return -(-microseconds_of(instant) // 1000)
 
 
 @dataclass(frozen=True)

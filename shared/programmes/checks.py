@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from itertools import pairwise
 from typing import get_args
 
 from shared.contracts.attributes import Listed
@@ -27,6 +29,8 @@ from shared.zones import zone_names
 
 # Nothing that is recorded happened earlier or will be due later; see `shared/contracts/base.py`.
 YEARS = range(1900, 3000)
+# Between two declared steps at which figures are published.
+STEPS_APART = timedelta(days=28)
 # The lists that are no programme's.
 STANDARD: Mapping[Listed, Callable[[], frozenset[str]]] = {
     "countries": country_codes,
@@ -49,6 +53,7 @@ def check(definition: Definition) -> list[Broken]:
         *_dates(definition),
         *_sections(definition, known),
         *_periods(definition),
+        *_steps(definition),
         *indicator_checks(definition, known),
     ]
 
@@ -58,6 +63,14 @@ def _mailboxes(definition: Definition) -> Iterator[Broken]:
         if office.mailbox is not None and not re.match(MAIL_ADDRESS, office.mailbox.email):
             pointer = f"/offices/{number}/mailbox/email"
             yield Broken(pointer, "string_pattern_mismatch", "no address that mail can be sent to")
+
+
+def _steps(definition: Definition) -> Iterator[Broken]:
+    """Between two states that are close to each other the difference is soon one person's."""
+    steps = sorted((step, number) for number, step in enumerate(definition.disclosure.steps))
+    for (before, _), (step, number) in pairwise(steps):
+        if step - before < STEPS_APART:
+            yield Broken(f"/disclosure/steps/{number}", "steps_too_close", f"{STEPS_APART.days} days at least apart")
 
 
 def known_codes(definition: Definition) -> dict[str, frozenset[str]]:

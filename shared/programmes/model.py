@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import Field, JsonValue
 
-from shared.contracts.base import Code, Country, Date
+from shared.contracts.base import Code, Country, Date, Instant
 from shared.contracts.registration.persons import ATTRIBUTES
 from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
@@ -69,9 +69,16 @@ class Dates(Declared):
 
 
 class Disclosure(Declared):
-    """No figure about fewer than `threshold` persons leaves the office."""
+    """No figure about fewer than `threshold` persons leaves the office.
+
+    Figures are published a day after each period and then every quarter of a year, and at these `steps` besides.
+    """
 
     threshold: Annotated[int, Field(ge=3, le=1000, description="persons at least")] = 10
+    steps: Annotated[
+        tuple[Instant, ...],
+        Field(max_length=100, description="further instants as of which figures are published, 28 days apart"),
+    ] = ()
 
 
 class Definition(Declared):

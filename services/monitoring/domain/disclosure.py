@@ -79,14 +79,28 @@ def check_breakdown(viewer: Viewer, by: Sequence[str]) -> None:
         raise Refusal("breakdown_withheld", "figures are not broken down for this role", status=403)
 
 
-def shown_as_of(
-    viewer: Viewer, asked_ms: int | None, watermark_ms: int, head_ms: int, ends: Sequence[date], known_ms: int = 0
-) -> int:
+@dataclass(frozen=True)
+class Steps:
+    """Of a programme: when its periods end, the further instants that it declares, and when it came to be known here,
+    in milliseconds since 1970."""
+
+    ends: Sequence[date]
+    declared_ms: Sequence[int] = ()
+    known_ms: int = 0
+
+    def until(self, until_ms: int) -> Iterator[int]:
+        """Those that are over by then, in no order. What the programme does is recorded after it came to be known, so
+        that a step before it has no figure, and to say so tells of nobody."""
+        for step in (*self.declared_ms, *published_steps(self.ends, until_ms)):
+            if self.known_ms <= step <= until_ms:
+                yield step
+
+
+def shown_as_of(viewer: Viewer, asked_ms: int | None, watermark_ms: int, head_ms: int, steps: Steps) -> int:
     """The instant as of which the answer is given, in milliseconds since 1970; 0 where nothing is published yet.
 
-    Without an instant the live figure counts all that has been read (`head_ms`). `known_ms`: when the programme came
-    to be known here; what it does is recorded after that, so that a step before it has no figure, and to say so tells
-    of nobody. Raises Refusal (422) for an instant above the watermark, whose answer could still change.
+    Without an instant the live figure counts all that has been read (`head_ms`). Raises Refusal (422) for an instant
+    above the watermark, whose answer could still change.
     """
     if asked_ms is not None and asked_ms > watermark_ms:
         problem = Problem("as_of_beyond_watermark", "query/as_of")
@@ -95,7 +109,7 @@ def shown_as_of(
     if viewer.live:
         return head_ms if asked_ms is None else asked_ms
     reached = watermark_ms if asked_ms is None else asked_ms
-    return max((step for step in published_steps(ends, reached) if known_ms <= step <= reached), default=0)
+    return max(steps.until(reached), default=0)
 
 
 def published_steps(ends: Sequence[date], until_ms: int) -> Iterator[int]:

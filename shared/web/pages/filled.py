@@ -121,7 +121,7 @@ class Form:
         for problem in self.problems:
             place = problem.pointer.removeprefix(f"{one.pointer}/")
             if place != problem.pointer and place.isdecimal() and int(place) < len(values):
-                yield f"{values[int(place)][:REFERENCE_CHARACTERS]}: {self._said(problem)}"
+                yield self._labelled(values[int(place)][:REFERENCE_CHARACTERS], self._said(problem))
 
     def wrong_within(self, one: Field) -> bool:
         return bool(self.wrong(one)) or any(self.wrong(part) for part in one.inner)
@@ -142,9 +142,9 @@ class Form:
                 for row in self.rows(one):
                     said = [text for field in leaves((row,), self.typed) for text in self._said_in(field)]
                     if said:
-                        yield f"{self.label(one)} {(row.number or 0) + 1}", ", ".join(said)
+                        yield f"{self.label(one)} {(row.number or 0) + 1}", self._beside(said)
             elif said := self._said_in(one):
-                yield self.label(one), ", ".join(said)
+                yield self.label(one), self._beside(said)
 
     def _said_of_day(self, one: Field) -> str:
         """In words where it is one; else what was typed in its parts."""
@@ -193,7 +193,13 @@ class Form:
 
     def _led(self, problem: Problem, one: Field | None) -> Option:
         said = self._said(problem)
-        return (one.id, f"{self.label(one)}: {said}") if one else ("", said)
+        return (one.id, self._labelled(self.label(one), said)) if one else ("", said)
+
+    def _labelled(self, label: str, said: str) -> str:
+        return Formats(self.language).labelled(label, said).unescape()
+
+    def _beside(self, said: Sequence[str]) -> str:
+        return Formats(self.language).beside(said).unescape()
 
     def _said(self, problem: Problem) -> str:
         words = translations(self.language)

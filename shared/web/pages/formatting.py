@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from datetime import date as Day
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from gettext import GNUTranslations
 from typing import Literal, Self
 
@@ -222,6 +222,15 @@ class Formats:
         """`a, b and c` (`either`: `a, b or c`), each escaped unless it is markup already."""
         style: Literal["or", "standard"] = "or" if either else "standard"
         return Markup(format_list([str(escape(item)) for item in items], style, locale=self._locale))  # noqa: S704
+
+    def labelled(self, label: str, value: str) -> Markup:
+        """`label: value`, each escaped unless it is markup: the colon is the language's."""
+        return filled(self._words.gettext("%(label)s: %(value)s"), label=label, value=value)
+
+    def beside(self, items: Iterable[str]) -> Markup:
+        """`a, b, c`, each escaped unless it is markup: parts of one thing, which no `and` joins."""
+        sentence = self._words.gettext("%(first)s, %(second)s")
+        return reduce(lambda first, second: filled(sentence, first=first, second=second), map(escape, items))
 
     def text(self, texts: Mapping[str, str]) -> Markup:
         """A text of a programme's definition: in the reader's language, or marked as the one that it is in."""

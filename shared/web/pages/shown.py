@@ -205,9 +205,9 @@ class Shown:
 
     def summed_up(self, id: str, said: Sequence[tuple[str, Any]]) -> str:
         """A case in one line: what people call it by, and what tells it from others."""
-        words = translations(self.language)
-        told = (f"{words.gettext(f'field:{name}')}: {self.worded(name, value)}" for name, value in said)
-        return " · ".join((id[:REFERENCE_CHARACTERS], *(Markup(one).striptags() for one in told)))  # noqa: S704
+        words, formats = translations(self.language), Formats(self.language)
+        told = (formats.labelled(words.gettext(f"field:{name}"), self.worded(name, value)) for name, value in said)
+        return " · ".join((id[:REFERENCE_CHARACTERS], *(one.striptags() for one in told)))
 
     def worded(self, name: str, value: Any, *, either: bool = False) -> Markup | str:
         """A value of JSON in words, as that of the field: each one of several (`either`: any of which is enough), a

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitoring.answers import Asked, Figures
-from services.monitoring.domain.disclosure import Counted, Viewer, may_be_shown, shown_as_of, why_withheld
+from services.monitoring.domain.disclosure import Counted, Steps, Viewer, may_be_shown, shown_as_of, why_withheld
 from services.monitoring.records import Mark
 from services.monitoring.store import ReadModel
 from shared.errors import Refusal
@@ -119,7 +119,7 @@ async def test_before_the_first_step_an_evaluator_sees_nothing() -> None:
 
 def test_steps_are_the_ends_of_periods_and_afterwards_quarters() -> None:
     def step(*when: int) -> datetime:
-        found = shown_as_of(EVALUATOR, None, ms(*when), 0, ENDS)
+        found = shown_as_of(EVALUATOR, None, ms(*when), 0, Steps(ENDS))
         return datetime.fromtimestamp(found / 1000, UTC)
 
     assert step(2026, 2, 1, 23) == datetime(1970, 1, 1, tzinfo=UTC)
@@ -132,10 +132,27 @@ def test_steps_are_the_ends_of_periods_and_afterwards_quarters() -> None:
 def test_a_step_before_the_programme_was_known_is_none() -> None:
     """What it would say follows from the publication alone, which is no secret: nobody can be told by it."""
     known, reached = ms(2026, 2, 10), ms(2026, 7, 1)
-    assert shown_as_of(EVALUATOR, ms(2026, 2, 20), reached, 0, ENDS) == ms(2026, 2, 2)
-    assert shown_as_of(EVALUATOR, ms(2026, 2, 20), reached, 0, ENDS, known) == 0
-    assert shown_as_of(EVALUATOR, None, reached, 0, ENDS, known) == ms(2026, 4, 2)
-    assert shown_as_of(LIVE, 5, reached, 0, ENDS, known) == 5
+    assert shown_as_of(EVALUATOR, ms(2026, 2, 20), reached, 0, Steps(ENDS)) == ms(2026, 2, 2)
+    assert shown_as_of(EVALUATOR, ms(2026, 2, 20), reached, 0, Steps(ENDS, (), known)) == 0
+    assert shown_as_of(EVALUATOR, None, reached, 0, Steps(ENDS, (), known)) == ms(2026, 4, 2)
+    assert shown_as_of(LIVE, 5, reached, 0, Steps(ENDS, (), known)) == 5
+
+
+def test_a_definition_declares_further_steps() -> None:
+    """Also where all its periods were over when it came to be known here, or where it has none."""
+    known, declared = ms(2026, 2, 10), (ms(2026, 2, 12, 9), ms(2026, 2, 9), ms(2026, 8, 1))
+    steps = Steps(ENDS, declared, known)
+    assert shown_as_of(EVALUATOR, None, ms(2026, 2, 12, 8), 0, steps) == 0
+    assert shown_as_of(EVALUATOR, None, ms(2026, 2, 12, 9), 0, steps) == ms(2026, 2, 12, 9)
+    assert shown_as_of(EVALUATOR, None, ms(2026, 3, 2), 0, steps) == ms(2026, 3, 2)
+    assert shown_as_of(EVALUATOR, None, ms(2026, 3, 2), 0, Steps((), declared, known)) == ms(2026, 2, 12, 9)
+    assert sorted(steps.until(ms(2026, 9, 1))) == [
+        ms(2026, 2, 12, 9),
+        ms(2026, 3, 2),
+        ms(2026, 4, 2),
+        ms(2026, 7, 2),
+        ms(2026, 8, 1),
+    ]
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
@@ -150,8 +167,8 @@ def test_nothing_below_the_threshold_can_be_read_from_what_is_shown(a: int, b: i
 
 
 def test_a_live_viewer_gets_the_head_and_nobody_gets_beyond_the_watermark() -> None:
-    assert shown_as_of(LIVE, None, 5, 9, ENDS) == 9
-    assert shown_as_of(LIVE, 5, 5, 9, ENDS) == 5
+    assert shown_as_of(LIVE, None, 5, 9, Steps(ENDS)) == 9
+    assert shown_as_of(LIVE, 5, 5, 9, Steps(ENDS)) == 5
     for viewer in (LIVE, EVALUATOR):
         with pytest.raises(Refusal):
-            shown_as_of(viewer, 6, 5, 9, ENDS)
+            shown_as_of(viewer, 6, 5, 9, Steps(ENDS))

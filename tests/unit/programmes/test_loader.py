@@ -84,6 +84,12 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
         ),
         ("threshold: 10", "threshold: 1", "/disclosure/threshold", "greater_than_equal"),
         (
+            "threshold: 10",
+            "threshold: 10, steps: ['2026-02-01T00:00:00Z', '2026-02-28T23:59:59Z']",
+            "/disclosure/steps/1",
+            "steps_too_close",
+        ),
+        (
             "required: [citizen, permanent]",
             "required: [citizen, tourist]",
             "/selection/eligibility/2/required/1",

@@ -65,7 +65,9 @@ def test_arabic_has_its_six_plural_forms_and_its_own_letters() -> None:
 
 @pytest.mark.parametrize("language", ["fr", "ar"])
 def test_sentences_are_not_left_in_english(language: str) -> None:
-    assert [id for id, forms in texts(language) if id in forms and len(str(id)) > 12] == []
+    """What has no letters beside its placeholders is the same in many languages."""
+    said = [(id, forms) for id, forms in texts(language) if re.search(r"\w", PLACEHOLDER.sub("", str(id)))]
+    assert [id for id, forms in said if id in forms and len(str(id)) > 12] == []
 
 
 def test_what_is_put_into_a_sentence_stands_in_a_block_of_it() -> None:
