@@ -107,10 +107,10 @@ class Registration:
         self.trail = Trail(self.replica.kernel, ports.keys, ports.runtime)
         self.filing = Filing(self.replica)
         self.drafting = Drafting(self.replica, self.filing, channel)
-        self.draft_mail = DraftMail(self.replica, self.drafting, channel, self.trail.write)
+        accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
+        self.draft_mail = DraftMail(self.replica, self.drafting, channel, self.trail.write, accounts)
         self.ways_back = WaysBack(self.draft_mail, settings.base_url)
         self.reminding = Reminding(self.draft_mail, settings.base_url)
-        accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
         self.readings = Readings(self.replica, identifiers, self.trail, settings)
         consenting = Consenting(self.replica, identifiers, self.readings)
         self.work = _works(self.replica, self.drafting, self.filing, identifiers, accounts, channel, consenting)
@@ -238,7 +238,7 @@ def _works(
         publishing,
         profiles,
         registering,
-        Screening(replica, profiles, criteria, reviewing),
+        Screening(replica, profiles, criteria, reviewing, filing),
         Proposing(replica, publishing, accounts, identifiers),
         reviewing,
         handing_over,

@@ -18,7 +18,7 @@ from shared.store.building import behind, changed_entries, with_entries
 from shared.store.collection import Collection
 from shared.store.documents import Declared
 from shared.store.local_statements import Kept, Row, document_of
-from shared.store.port import Appended, Document
+from shared.store.port import Appended, Document, beginning_with
 from shared.store.sqlite import GroupCommit
 from shared.telemetry.observability import logger
 
@@ -137,6 +137,12 @@ class LocalStore:
         arguments = (self._of(collection).numbers[index], brief(equals), -1 if at_most is None else at_most)
         row = self._file.read(lambda c: c.execute(statements.COUNT, arguments).fetchone())
         return int(row[0])
+
+    async def beginning(self, collection: str, reference: str, *, limit: int = 100) -> list[Document]:
+        kept, (first, last) = self._of(collection), beginning_with(reference)
+        arguments = (kept.number, brief(first), brief(last), max(limit, 0))
+        rows = self._file.read(lambda c: c.execute(statements.BETWEEN, arguments).fetchall())
+        return [document_of(kept, row) for row in rows]
 
     async def scan(self, collection: str) -> AsyncIterator[Document]:
         kept, after = self._of(collection), cast(Brief, "")

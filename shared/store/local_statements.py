@@ -76,6 +76,7 @@ FIND = {
 }
 COUNT = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE ix=? AND equals=? LIMIT ?)"
 SCAN = f"{WHOLE} FROM contents d {APART} WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"
+BETWEEN = f"{WHOLE} FROM contents d {APART} WHERE d.collection=? AND d.id BETWEEN ? AND ? ORDER BY d.id LIMIT ?"
 PACKED = "SELECT shape, packed FROM contents WHERE collection=? ORDER BY number"
 ADD_ENTRY = "INSERT INTO entries (ix, equals, ord, number) VALUES (?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE ix=? AND equals=? AND ord=? AND number=?"

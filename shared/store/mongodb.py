@@ -22,7 +22,7 @@ from shared.store.building import Entries, behind, changed_entries
 from shared.store.collection import Collection
 from shared.store.documents import Declared
 from shared.store.mongodb_client import CODEC, DUPLICATE_KEY, UNIQUE_INDEX, Driver, settled
-from shared.store.port import OUTBOX_INDEX, Appended, Document
+from shared.store.port import OUTBOX_INDEX, Appended, Document, beginning_with
 from shared.telemetry.observability import logger
 
 SCAN_BATCH = 500
@@ -233,6 +233,17 @@ class MongoStore:
             return int(await found)
         except (PyMongoError, BSONError) as error:
             raise driver_of.read_error(error) from error
+
+    async def beginning(self, collection: str, reference: str, *, limit: int = 100) -> list[Document]:
+        first, last = beginning_with(reference)
+        if limit <= 0:
+            return []
+        cursor = self._of(collection).find({"_id": {"$gte": first, "$lte": last}}, sort=[("_id", 1)], limit=limit)
+        try:
+            documents: list[Document] = await cursor.to_list(limit)
+        except (PyMongoError, BSONError) as error:
+            raise driver_of.read_error(error) from error
+        return documents
 
     async def scan(self, collection: str) -> AsyncIterator[Document]:
         cursor = self._of(collection).find({}, batch_size=SCAN_BATCH)

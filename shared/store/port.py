@@ -14,6 +14,7 @@ A document is a JSON object: `_id` (text), `version` (int, 1 at first), anything
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal, Protocol
 
@@ -22,6 +23,24 @@ Appended = Literal["written", "existed"]
 
 OUTBOX_INDEX = "outbox"
 TIMER_INDEX = "timer"
+
+
+_LEAST, _GREATEST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+REFERENCE_AT_LEAST = 8
+
+
+def begins_uuid(reference: str) -> bool:
+    """Whether some UUID begins with the text, and few enough do: eight characters of it at least."""
+    whole = reference + _LEAST[len(reference) :]
+    return len(reference) >= REFERENCE_AT_LEAST and len(whole) == len(_LEAST) and _is_uuid(whole) is not None
+
+
+def beginning_with(reference: str) -> tuple[str, str]:
+    """The least and the greatest UUID that begin with the reference. ValueError for what none begins with."""
+    if not begins_uuid(reference):
+        raise ValueError("no UUID begins so")
+    return reference + _LEAST[len(reference) :], reference + _GREATEST[len(reference) :]
 
 
 class Store(Protocol):
@@ -71,6 +90,13 @@ class Store(Protocol):
 
     async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         """How many documents have that `equals`; no further than `at_most`, where more need not be told apart."""
+        ...
+
+    async def beginning(self, collection: str, reference: str, *, limit: int = 100) -> list[Document]:
+        """Documents whose id is a UUID that begins with the reference, eight of its characters or more, by their id.
+
+        ValueError for what no UUID begins with.
+        """
         ...
 
     def scan(self, collection: str) -> AsyncIterator[Document]:

@@ -71,6 +71,11 @@ class FaultyStore:
             "store.count", lambda: self._store.count(collection, index, equals, at_most=at_most)
         )
 
+    async def beginning(self, collection: str, reference: str, *, limit: int = 100) -> list[Document]:
+        return await self._wire.ask(
+            "store.beginning", lambda: self._store.beginning(collection, reference, limit=limit)
+        )
+
     def scan(self, collection: str) -> AsyncIterator[Document]:
         """Without faults: only checkers, rebuild and restore read so."""
         return self._store.scan(collection)

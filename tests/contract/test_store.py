@@ -58,6 +58,24 @@ async def test_a_save_replaces_the_whole_document(store: Store) -> None:
     await store.save("cases", case("b", numbers=["n1"]), 0)
 
 
+async def test_documents_are_found_by_what_their_ids_begin_with(store: Store) -> None:
+    """As people write a reference: eight characters of it, or more."""
+    tails = ("0000-5000-8000-000000000000", "0a2b-5111-8111-111111111111", "ffff-5fff-bfff-ffffffffffff")
+    among = [f"1a2b3c4d-{tail}" for tail in tails]
+    beside = ["1a2b3c4c-ffff-5fff-bfff-ffffffffffff", "1a2b3c4e-0000-5000-8000-000000000000", "1a2b3c4d"]
+    for id in (*among, *beside):
+        await store.save("cases", case(id, office="x"), 0)
+    assert ids(await store.beginning("cases", "1a2b3c4d")) == among
+    assert ids(await store.beginning("cases", "1a2b3c4d", limit=2)) == among[:2]
+    assert ids(await store.beginning("cases", "1a2b3c4d-0a")) == among[1:2]
+    assert ids(await store.beginning("cases", among[2])) == among[2:]
+    assert ids(await store.beginning("others", "1a2b3c4d")) == []
+    assert ids(await store.beginning("cases", "00000000")) == []
+    for wrong in ("", "1a2b3c4", "1a2b3c4g", "1A2B3C4D", f"{among[0]}0", "1a2b3c4d0"):
+        with pytest.raises(ValueError, match="no UUID"):
+            await store.beginning("cases", wrong)
+
+
 @pytest.mark.parametrize("expected", [0, 2, 7])
 async def test_another_version_than_the_expected_is_a_conflict(store: Store, expected: int) -> None:
     await store.save("cases", case("a"), 0)

@@ -398,6 +398,31 @@ async def test_a_correction_may_name_what_the_cases_version_lists_or_the_newest(
     assert (await published.post(path, "officer", education)).status_code == 200
 
 
+async def test_whoever_is_asked_and_adds_nothing_is_told_so(published: Serving) -> None:
+    """Sent empty, or as it began, the case would go back to the office with nothing in it."""
+    for added in ("attributes", "note", "profile"):
+        expert, person = await registered(published, document=None)
+        path = f"/experts/{expert}"
+        await published.post(f"{path}/request-info", "officer", {"items": ["diploma"]})
+        stands = {"attributes": ATTRIBUTES, "valid_from": "2007-03-05"}
+        for nothing in ({}, stands, {"note": None}):
+            refused = await published.post(f"{path}/provide-info", "officer", nothing)
+            assert (refused.status_code, refused.json()["rule"]) == (422, "nothing_provided")
+        assert (await published.get(path)).json()["state"] == "needs_info"
+        changed = {**stands, "attributes": {**ATTRIBUTES, "education": 8}}
+        if added == "profile":
+            corrected = await published.post(f"/persons/{person}/correct-profile", "officer", changed)
+            assert corrected.status_code == 200
+        body = {"attributes": changed, "note": {"note": "It lies at your counter."}, "profile": {}}[added]
+        provided = await published.post(f"{path}/provide-info", "officer", body, key=f"provided-{added}")
+        again = await published.post(f"{path}/provide-info", "officer", body, key=f"provided-{added}")
+        assert (provided.json()["state"], again.status_code) == ("screening", 200)
+        notes = (await published.get(path)).json().get("notes", ())
+        assert [one["text"] for one in notes if one["verb"] == "provide-info"] == [
+            *(["It lies at your counter."] if added == "note" else [])
+        ]
+
+
 async def test_screening_asks_and_goes_on(published: Serving) -> None:
     expert, person = await registered(published, attributes={**ATTRIBUTES, "education": 3})
     await published.post(f"/experts/{expert}/request-info", "officer", {"items": ["diploma"]})

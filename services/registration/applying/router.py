@@ -39,6 +39,7 @@ from shared.web.origin import origin
 from shared.web.pages.cases import fields_for
 from shared.web.pages.choices import Choices
 from shared.web.pages.filled import Form
+from shared.web.pages.formatting import REFERENCE_CHARACTERS
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import check_same_site
@@ -165,6 +166,7 @@ class Applying:
             statuses=statuses,
             definition=definition,
             offices=offices,
+            reference=self._opening.case_of(opened)[:REFERENCE_CHARACTERS],
             files=files,
             files_status=status_of_files(files),
         )
@@ -242,6 +244,7 @@ class Applying:
             "application_receipt.html",
             opened=opened,
             found={"id": document["_id"], "status": document["status"]},
+            reference=str(receipt["subject"])[:REFERENCE_CHARACTERS],
             received=instant_of(str(receipt["received_at"])),
             problems=[words for _, words in form.summary],
             state=await self._stands(opened, str(receipt["subject"])),
@@ -355,7 +358,8 @@ class Applying:
     async def _check(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
         posted = Posted.of(opened.typed).packed(self._fields)
         forms = {one.name: self._form(request, opened, one.fields, posted, ()) for one in self._parts}
-        answers = {name: _answers(form) for name, form in forms.items()}
+        finished = opened.draft.finished
+        answers = {name: _answers(form, answered=name in finished) for name, form in forms.items()}
         problems = refused or self._problems(opened)
         whole = self._form(request, opened, self._fields, posted, problems)
         led = [(self._leads(problem), words) for problem, (_, words) in zip(problems, whole.summary, strict=True)]
@@ -379,18 +383,18 @@ class Applying:
         return next((one.name for one in self._parts if one.answers(problem.pointer)), "")
 
 
-def _answers(form: Form) -> list[tuple[str, str]]:
-    """What the part says: each consent with its answer, for one that is not given is an answer too."""
+def _answers(form: Form, *, answered: bool) -> list[tuple[str, str]]:
+    """What the part says: each consent with its answer, for one that is not given is an answer too, once somebody
+    ticked any or said that the part is finished."""
     words = translations(form.language)
+    left = words.gettext("Not given") if answered else words.gettext("Not answered")
     said = [one for one in form.fields if one.pointer != CONSENTS]
     answers = list(replace(form, fields=tuple(said)).answers)
     for one in form.fields:
         if one.pointer == CONSENTS:
             given = form.values(one)
-            answers += [
-                (text, words.gettext("Given") if code in given else words.gettext("Not given"))
-                for code, text in form.options(one)
-            ]
+            left = words.gettext("Not given") if given else left
+            answers += [(text, words.gettext("Given") if code in given else left) for code, text in form.options(one)]
     return answers
 
 

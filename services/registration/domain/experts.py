@@ -74,6 +74,8 @@ Status = Literal[
     "withdrawn",
 ]
 Channel = Literal["self", "officer"]
+# Whoever is asked for something and sends nothing would wait for an answer, and the office for what it asked.
+NOTHING_PROVIDED = "nothing_provided"
 # Why screening begins anew by itself.
 PROFILE_CHANGED = "profile_changed"
 AGAINST_THE_CRITERIA = "the programme's criteria say otherwise"
@@ -144,8 +146,9 @@ class RequestedItems(Noted):
     items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Listed(ITEM)]
 
 
-class ProvidedInfo(Change):
-    """Attributes come with the day from which they hold."""
+class ProvidedInfo(Noted):
+    """Attributes come with the day from which they hold. `note`: what is neither an attribute nor a file, as that
+    something was brought to the office."""
 
     attributes: KnownAttributes | None = None
     valid_from: Day | None = None
@@ -384,7 +387,7 @@ MOVES: tuple[Move, ...] = (
         by=BY_EXPERT,
         answers="request-info",
         needs=states("person"),
-        refuses=("code_not_listed", NEEDED, "timeline_full", "valid_in_the_future", *LIVES),
+        refuses=("code_not_listed", NEEDED, NOTHING_PROVIDED, "timeline_full", "valid_in_the_future", *LIVES),
         example=examples.PROFILE,
     ),
     Move(

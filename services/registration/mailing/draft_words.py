@@ -18,7 +18,7 @@ from shared.web.pages.words import translations
 
 @dataclass(frozen=True)
 class About:
-    """Which draft, for whom. `zone`: of its office, in which instants are said."""
+    """Of which case-to-be, for whom. `zone`: of its office, in which instants are said."""
 
     id: str
     language: str

@@ -14,6 +14,7 @@ from services.registration.mailing.draft_words import About
 from services.registration.mailing.wording import Words
 from services.registration.work.drafting import Drafting
 from services.registration.work.drafts import Opened
+from services.registration.work.handing_over import case_following
 from services.registration.work.sending import (
     CLAIMED,
     EVERY_SECONDS,
@@ -27,6 +28,7 @@ from services.registration.work.sending import (
 from shared.audit.chain import Reading
 from shared.clock import text_of
 from shared.errors import Conflict, Overloaded, PortError, Unavailable, UnknownOutcome
+from shared.identity.accounts import Accounts
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.telemetry.observability import count, logger
@@ -36,9 +38,12 @@ Sweep = Callable[[], Awaitable[None]]
 
 
 class DraftMail:
-    """`channel`: None where nothing is sent. `noting`: the audit trail."""
+    """`channel`: None where nothing is sent. `noting`: the audit trail; `accounts`: of the drafts."""
 
-    def __init__(self, replica: Replica, drafting: Drafting, channel: Channel | None, noting: Noting) -> None:
+    def __init__(
+        self, replica: Replica, drafting: Drafting, channel: Channel | None, noting: Noting, accounts: Accounts
+    ) -> None:
+        self._accounts = accounts
         self.replica = replica
         self.drafting = drafting
         self.runtime = replica.ports.runtime
@@ -73,7 +78,8 @@ class DraftMail:
             logger.error("mail_of_draft_failed", id=document["_id"], error=type(error).__name__)
 
     def about(self, opened: Opened) -> About:
-        return About(opened.id, opened.draft.language or DEFAULT, self.zone_of(opened))
+        case = case_following(self._accounts.of(opened.id), opened.draft.programme)
+        return About(case, opened.draft.language or DEFAULT, self.zone_of(opened))
 
     def zone_of(self, opened: Opened) -> tzinfo:
         """Of the office that was chosen; UTC while none is."""

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.registration.domain.experts import EXPERT, Expert, ProvidedInfo, Review, Screened
+from services.registration.domain.experts import EXPERT, NOTHING_PROVIDED, Expert, ProvidedInfo, Review, Screened
 from services.registration.domain.persons import ProfileCorrection
 from services.registration.store import EXPERTS
 from services.registration.work.criteria import Criteria
+from services.registration.work.filing import Filing
 from services.registration.work.limits import lived, not_ahead
 from services.registration.work.profiles import Profiles
 from services.registration.work.reviewing import Reviewing
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Asked
+from shared.clock import instant_of
+from shared.contracts.registration.experts import ExpertInfoRequested
 from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Saved, settled
+from shared.store.past import PAST
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -25,7 +29,10 @@ from shared.web.acting import Call
 class Screening:
     """Screens by the criteria of the version that the case was opened under."""
 
-    def __init__(self, replica: Replica, profiles: Profiles, criteria: Criteria, reviewing: Reviewing) -> None:
+    def __init__(
+        self, replica: Replica, profiles: Profiles, criteria: Criteria, reviewing: Reviewing, filing: Filing
+    ) -> None:
+        self._filing = filing
         self._kernel = replica.kernel
         self._runtime = replica.ports.runtime
         self._profiles = profiles
@@ -89,9 +96,29 @@ class Screening:
         document, expert = await self._expert(call.id)
         if not settled(document, call.cause):
             EXPERT.move(expert, call.verb, call.principal.role)
-            if body.attributes is not None and body.valid_from is not None:
-                _, person = await self._criteria.person(expert.person)
-                if attributes_on(person.entries, body.valid_from) != body.attributes:
-                    change = ProfileCorrection(attributes=body.attributes, valid_from=body.valid_from)
-                    await self._profiles.correct_profile(expert.person, change, call.cause.step("profile"), None)
+            change = await self._change(expert, body)
+            if change is not None:
+                await self._profiles.correct_profile(expert.person, change, call.cause.step("profile"), None)
+            elif not body.note and not await self._came(document, expert):
+                raise Refusal(NOTHING_PROVIDED, "neither an attribute, nor a file, nor a note", status=422)
         return await self._execute(call)
+
+    async def _change(self, expert: Expert, body: ProvidedInfo) -> ProfileCorrection | None:
+        """What the attributes say anew; None where they say what is recorded."""
+        if body.attributes is None or body.valid_from is None:
+            return None
+        _, person = await self._criteria.person(expert.person)
+        if attributes_on(person.entries, body.valid_from) == body.attributes:
+            return None
+        return ProfileCorrection(attributes=body.attributes, valid_from=body.valid_from)
+
+    async def _came(self, document: Document, expert: Expert) -> bool:
+        """Whether since the information was asked for a file was added, or the profile corrected on its own page."""
+        # Of a case with a very long past the asking itself may be told no more.
+        past = [row for row in document[PAST] if row["fact"] == ExpertInfoRequested.__name__] or document[PAST][:1]
+        asked = instant_of(past[-1]["at"])
+        files = await self._filing.of("expert", document["_id"])
+        if any(one.status == "kept" and one.kept_at is not None and one.kept_at >= asked for _, one in files):
+            return True
+        _, person = await self._criteria.person(expert.person)
+        return any(one.recorded_at >= asked for one in person.entries)

@@ -10,14 +10,19 @@ from fastapi import Request
 
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
+from shared.store.collection import belongs
+from shared.store.port import Document, begins_uuid
 from shared.web.acting import Served
 from shared.web.filters import asked_of, newest_first, paged_of
 from shared.web.lists import Paged
 from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted
+from shared.web.pages.typed_dates import latin
 from shared.web.strict_json import refuse
 
-COLUMNS = "columns"
+COLUMNS, REFERENCE = "columns", "reference"
+# Two cases seldom begin with the same eight characters.
+CALLED_AT_MOST = 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,22 @@ class AskedList:
             else None
         )
         return AskedList(narrowed, asked, newest, paged, chosen)
+
+
+async def called(admitted: Admitted, collection: str, reference: str) -> list[Document]:
+    """The cases that people call by the reference, of those that the reader's list has: as it is written on pages, in
+    mails and on receipts, or more of it. None for what is no reference. Raises Unavailable."""
+    text = latin(reference).lower().replace(" ", "")
+    if not begins_uuid(text):
+        return []
+    lists = await admitted.equalities()
+    found = await admitted.edge.store.beginning(collection, text, limit=CALLED_AT_MOST)
+    return [one for one in found if any(belongs(one, index, equals) for index, equals in lists)]
+
+
+def without(request: Request, name: str) -> Request:
+    """The request without what its query has under that name."""
+    return _with(request, name, "")
 
 
 def _chosen(request: Request, served: Served) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from babel.units import format_unit
 from markupsafe import Markup, escape
 
 from shared.web.pages.words import translations
+from shared.zones import zone
 
 # As many characters of an id as tell one case from another to people; the whole one stands in the address.
 REFERENCE_CHARACTERS = 8
@@ -168,6 +169,10 @@ class Formats:
             return self.date(Day(year, month, day)) if day is not None else self.month(Day(year, month, 1))
         text = reference(str(year))
         return filled(self._words.gettext("about %(year)s"), year=text) if about else text
+
+    def zone(self, named: str) -> Markup:
+        """Whose clocks a zone has, by its name in the IANA list: its city, or UTC."""
+        return Markup("UTC") if named == "UTC" else escape(_city_of(self.language, zone(named)))
 
     def days(self, starts_on: Day, ends_on: Day) -> Markup:
         """The first and the last day of `[starts_on, ends_on)`: people count to the last day, not to the one after."""

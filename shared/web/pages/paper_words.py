@@ -14,7 +14,7 @@ from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.choices import Choices
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats, reference
-from shared.web.pages.shown import Shown
+from shared.web.pages.shown import Shown, unanswered
 from shared.web.pages.words import translations
 
 
@@ -51,7 +51,7 @@ class PaperWords:
 
     def value(self, field: str, value: Any) -> Markup:
         """One value of a field in words."""
-        return escape(self._cells.value(field, value))
+        return value if isinstance(value, Markup) else escape(self._cells.value(field, value))
 
     def rows(self, fields: Mapping[str, Any]) -> list[Row]:
         """Fields with their words; without those that say nothing."""
@@ -68,7 +68,8 @@ class PaperWords:
 
     def of_terms(self, terms: Terms, fields: Iterable[str]) -> list[Row]:
         """Those fields of terms of reference that are one value each."""
-        return self.rows({name: getattr(terms, name) for name in fields})
+        said = unanswered(terms, {name: getattr(terms, name) for name in fields}, self.language)
+        return self.rows(said)
 
     def languages(self, terms: Terms) -> list[Row]:
         """What is to be spoken, and how well; no row where that is nothing."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from shared.identity.roles import Role
 from shared.programmes.model import Definition
@@ -25,7 +25,7 @@ from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_tim
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
 from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
-from shared.web.pages.asked_list import AskedList
+from shared.web.pages.asked_list import REFERENCE, AskedList, called, without
 from shared.web.pages.bulk import fields_for_many
 from shared.web.pages.cases import DONE, known_to, newest_of
 from shared.web.pages.choices import Choices, Lists
@@ -66,14 +66,20 @@ class ReadingPages:
 
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
             role, definitions = admitted.principal.role, self._behind.definitions
-            of = await AskedList.of(request, served, admitted, definitions)
+            reference = request.query_params.get(REFERENCE, "").strip()
+            of = await AskedList.of(without(request, REFERENCE), served, admitted, definitions)
             narrowed, asked, paged = of.narrowed, of.asked, of.paged
-            documents, following = await page_of(narrowed, served.aggregate.name, paged)
+            if reference:
+                documents, following = await called(admitted, served.aggregate.name, reference), None
+                if len(documents) == 1:
+                    return RedirectResponse(f"/{admitted.edge.service}/{served.name}/{documents[0]['_id']}", 303)
+            else:
+                documents, following = await page_of(narrowed, served.aggregate.name, paged)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
             lists = self._lists(known, admitted)
             cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
-            beside = self._for_many(narrowed, admitted, asked if documents else None)
+            beside = self._for_many(narrowed, admitted, asked if documents and not reference else None)
             beside |= {**self._narrowing(role, of), **self._columns(of, shown, admitted.reader.language)}
             return render(
                 request,
@@ -84,6 +90,7 @@ class ReadingPages:
                 rows=self._table(cells, admitted, beside).rows(shown),
                 cells=cells,
                 asked=asked,
+                reference=reference,
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 programmes=lists.get("programme", ()),
                 **beside,

@@ -16,6 +16,7 @@ from shared.store.port import Document
 from shared.web.acting import Served, id_of
 from shared.web.lists import query
 from shared.web.pages.cases import known_to
+from shared.web.pages.formatting import REFERENCE_CHARACTERS
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
@@ -44,6 +45,7 @@ def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRo
             "receipt.html",
             reader=admitted.reader,
             found={"id": document["_id"], "status": document["status"]},
+            reference=subject[:REFERENCE_CHARACTERS],
             received=instant_of(str(receipt["received_at"])),
             case_zone=None if became is None else _zone_of(*became, admitted),
             problems=[words.gettext(f"rule:{one['rule']}") for one in document["problems"]],

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from shared.cases.named import listed_words
+from shared.contracts.matching.assignments import Terms
 from shared.identity.roles import Role
 from shared.web.acting import Seen
 from shared.web.pages.filled import Option
@@ -42,6 +43,13 @@ _OFFICE = "office"
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
 
+# What a case counts or says of something that need not have happened: neither 0 nor "No" was anybody's answer.
+_NOT_YET = frozenset({"report", "accepted_report", "certified", "round"})
+# What fits beside each other on a telephone.
+COLUMNS_AT_MOST = 3
+# What terms of reference may leave open.
+_REQUIREMENTS = frozenset({"education", "experience_years", "languages"})
+
 
 @dataclass(frozen=True)
 class Row:
@@ -51,6 +59,13 @@ class Row:
     value: Markup | str = ""
     inner: tuple[Row, ...] = ()
     items: tuple[tuple[Row, ...], ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the list reads best as one: each of several items has the same few fields, one value each."""
+        columns = {tuple(one.label for one in item) for item in self.items}
+        plain = not any(one.inner or one.items for item in self.items for one in item)
+        return len(self.items) > 1 and plain and len(columns) == 1 and len(*columns) <= COLUMNS_AT_MOST
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,8 @@ class Shown:
 
     def _row(self, name: str, value: Any, zoned: str | None, word: str) -> Row:
         label = translations(self.language).gettext(f"field:{name}")
+        if isinstance(value, Markup):
+            return Row(label, value)
         if isinstance(value, BaseModel) and {"year", "month", "day"} <= type(value).model_fields.keys():
             said = value.model_dump()
             return Row(label, Formats(self.language).known(**{**said, "about": bool(said.get("about"))}))
@@ -168,16 +185,17 @@ class Shown:
         if not isinstance(value, BaseModel):
             return tuple(self._rows(value, zoned))
         fields = {one: getattr(value, one) for one in type(value).model_fields if one in value.model_fields_set}
-        return tuple(self._rows(fields, zoned, type(value)))
+        return tuple(self._rows(unanswered(value, fields, self.language), zoned, type(value)))
 
     def value(self, name: str, value: Any, zoned: str | None = None, word: str = "") -> Markup | str:
         """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page.
 
         `word`: of whose list a code is, where its model says so.
         """
-        formats = Formats(self.language)
+        formats, words = Formats(self.language), translations(self.language)
+        if not value and name in _NOT_YET:
+            return words.gettext("Not yet")
         if isinstance(value, bool):
-            words = translations(self.language)
             return words.gettext("Yes") if value else words.gettext("No")
         if isinstance(value, datetime):
             return formats.instant(value, self._zone(zoned))
@@ -243,6 +261,15 @@ class Shown:
 def columns_of(declared: Sequence[str], listed: Sequence[Seen]) -> tuple[str, ...]:
     """The declared ones of which the reader is told in any case of the list."""
     return tuple(path for path in declared if any(found_at(seen, path) is not None for seen in listed))
+
+
+def unanswered(of: BaseModel, fields: Mapping[str, Any], language: str) -> Mapping[str, Any]:
+    """The fields; of terms of reference what nobody filled in is said as that, for 0 years or the lowest level would
+    read as an answer, and a list that is not there as forgotten."""
+    if not isinstance(of, Terms):
+        return fields
+    said = Markup(translations(language).gettext("Not answered: nothing is required"))  # noqa: S704
+    return {name: said if name in _REQUIREMENTS and not value else value for name, value in fields.items()}
 
 
 def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ...]:

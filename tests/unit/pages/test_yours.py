@@ -17,6 +17,7 @@ from shared.web.pages import yours
 from tests.integration.test_registration_http import decided, registration
 from tests.unit.pages.test_cases import Office
 from tests.unit.registration.serving import Serving
+from tests.unit.registration.test_entrance import hidden
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TODAY = "/registration/today"
@@ -72,6 +73,10 @@ async def test_an_expert_sees_where_the_own_case_stands_and_what_to_do_when_it_i
         person = (await office.serving.get(f"/experts/{expert}", "expert", subject="hers")).json()["person"]
         again = (await http.get(f"/registration/persons/{person}/correct-profile")).text
         assert re.search(rf'value="{given["nationality"]}" selected', again)
+        asked_anew = await http.get(f"{address}/provide-info")
+        said = {"csrf": hidden(asked_anew), "idempotency-key": "k", "version": hidden(asked_anew, "version")}
+        nothing = await http.post(f"{address}/provide-info", data=said)
+        assert (nothing.status_code, "Nothing was added yet" in nothing.text) == (422, True)
         for back, there in (("/matching/vacancies", True), ("//elsewhere.example", False), ("https:x", False)):
             form = (await http.get(f"{address}/provide-info", params={"back": back})).text
             assert (f'name="back" value="{back}"' in form) is there

@@ -98,6 +98,7 @@ async def documents(town: Town, collection: str) -> list[dict[str, Any]]:
 async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(town: Town) -> None:
     async with town.browser() as browser:
         code = await filled(browser)
+        (reference,) = re.findall(r"Its reference is <?[^<]*>?([0-9a-f]{8})", (await browser.get(APPLICATION)).text)
         checked = await browser.get(f"{APPLICATION}/check")
         for words in ("Qzcanary", "Netherlands", "1985"):
             assert words in checked.text
@@ -114,6 +115,12 @@ async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(tow
             await town.clock.sleep(0.02)
         assert "was recorded" in receipt.text, receipt.text
         assert code in receipt.text
+        # One reference from the beginning on; the receipt's own number stands with the signed file alone.
+        said = receipt.text[: receipt.text.index("Download the signed receipt")]
+        assert re.findall(r"\b[0-9a-f]{8}\b(?!-)", said) == [reference]
+        assert re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", said) == []
+        (case,) = await documents(town, EXPERTS.name)
+        assert case["_id"][:8] == reference
         entered = await browser.post(f"{APPLICATION}/enter", data={"csrf": hidden(receipt)})
         assert entered.status_code == 303
         cases = await browser.get("/registration/experts", follow_redirects=True)
@@ -142,6 +149,15 @@ async def test_what_nobody_typed_yet_is_no_problem_and_a_row_is_one_answer(town:
     async with town.browser() as browser:
         await begun(browser)
         assert "Problem" not in (await browser.get(APPLICATION)).text
+        consents = re.findall(
+            r"<dd><span[^>]*>(Given|Not given|Not answered)<", (await browser.get(f"{APPLICATION}/check")).text
+        )
+        assert consents == ["Not answered"] * len(PURPOSES)
+        await kept(browser, "consents", {}, done="yes")
+        consents = re.findall(
+            r"<dd><span[^>]*>(Given|Not given|Not answered)<", (await browser.get(f"{APPLICATION}/check")).text
+        )
+        assert consents == ["Not given"] * len(PURPOSES), "said to be finished, it is an answer"
         answer = await kept(browser, "background", {"/person/attributes/languages/1/language": "fa"})
         assert answer.status_code == 303
         wrong = await kept(browser, "background", {"/person/attributes/languages/1/language": "fa"}, done="yes")
