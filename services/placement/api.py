@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from services.placement import views
 from services.placement.domain.dates import INCOMPLETE, first_days
 from services.placement.domain.placements import PLACEMENT
-from services.placement.domain.standing import PREPARING
+from services.placement.domain.standing import PREPARING, is_virtual
 from services.placement.store import PLACEMENTS, PLAIN
 from services.placement.work.placing import Placing
 from shared.contracts.placement.placements import PreparationStep
@@ -18,7 +18,7 @@ from shared.papers.named import CERTIFICATE
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
 from shared.store.port import Document
-from shared.web.acting import Served, Unsealed, Work
+from shared.web.acting import Offered, Offers, Served, Unsealed, Work
 from shared.web.callers import Granted
 from shared.web.plain import plain
 from shared.web.weighing import Shut, Weighed, Weighing, Weighs
@@ -46,6 +46,20 @@ def _with_what_is_missing(placing: Placing) -> Unsealed:
     return told
 
 
+def _steps_offered(placing: Placing) -> Offers:
+    """Those that are still to be done; of a journey also what the programme does not ask of everybody."""
+
+    def offered(document: Document) -> tuple[Offered, ...]:
+        state = PLACEMENTS.read(document)
+        if state is None:
+            return ()
+        missing, settled = _missing(placing, document), {*state.steps, *state.steps_not_needed}
+        further = () if is_virtual(state) else (one for one in get_args(PreparationStep) if one not in settled)
+        return (*(Offered(one) for one in missing), *(Offered(one, usual=False) for one in further if one not in missing))
+
+    return offered
+
+
 def _weighs(placing: Placing) -> Weighs:
     """The steps of the preparation, those that are still to be done first; nobody departs before. And what has its day
     is shut until then."""
@@ -59,9 +73,10 @@ def _weighs(placing: Placing) -> Weighs:
         early = {verb: Shut(one.rule, one.day) for verb, one in days.items() if today < one.day}
         if state.status not in PREPARING:
             return Weighing("step", (), shuts=early) if early else None
-        rows = (*(Weighed(one, False) for one in missing), *(Weighed(one, True) for one in state.steps))
+        met = ((missing, False), (state.steps, True), (state.steps_not_needed, None))
+        rows = tuple(Weighed(one, is_met) for steps, is_met in met for one in steps)
         shuts = {**early, **({one: Shut(INCOMPLETE) for one in BEGINS} if missing else {})}
-        return Weighing("step", rows, frozenset({"steps", "steps_missing"}) if rows else frozenset(), shuts)
+        return Weighing("step", rows, frozenset({"steps", "steps_not_needed", "steps_missing"}) if rows else frozenset(), shuts)
 
     return found
 
@@ -94,6 +109,7 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
             columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
             parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
             weighs=_weighs(placing),
+            offers={("complete-step", "step"): _steps_offered(placing)},
         ),
         *(plain(one, replica) for one in PLAIN),
     )

@@ -45,6 +45,7 @@ class PlacementSeen(Seen):
     ends_on: Date | None
     contracts: int
     steps: tuple[PreparationStep, ...]
+    steps_not_needed: tuple[PreparationStep, ...] = ()
     steps_missing: tuple[PreparationStep, ...] = ()
     opened_at: Instant
     time_zone: str | None

@@ -48,6 +48,7 @@ def _entry(draft: Document, event: Event, status: str | None, cause: Cause) -> d
         **(cause.by or {}),
         "reason": getattr(event, "reason", None),
         "step": getattr(event, "step", None),
+        "settled": getattr(event, "settled", None),
         "to_office": event.office if isinstance(event, CaseTransferred) else getattr(event, "to_office", None),
     }
     return {name: value for name, value in found.items() if value is not None}

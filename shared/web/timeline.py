@@ -39,7 +39,7 @@ class PastSeen(BaseModel):
 
     `by`: the role of whoever said it, `office` for anybody inside of one towards those outside; null where it followed
     by itself. `office`: of that role, for those inside. `before`: where the case stood until then, if elsewhere.
-    `step`: of a preparation, which one was completed. `to_office`: the office that was asked to take the case over, or
+    `step`: of a preparation, which one was completed, and `settled` where it does not apply instead. `to_office`: the office that was asked to take the case over, or
     did.
     """
 
@@ -54,6 +54,7 @@ class PastSeen(BaseModel):
     state: str | None = None
     reason: str | None = None
     step: str | None = None
+    settled: str | None = None
     to_office: str | None = None
 
 
@@ -107,6 +108,7 @@ def timeline_of(served: Served, document: Document, principal: Principal) -> Tim
             "state": row.get("status"),
             "reason": row.get("reason") if shows_reason else None,
             "step": row.get("step"),
+            "settled": row.get("settled"),
             "to_office": row.get("to_office"),
         }
         found.append(PastSeen.model_validate({name: value for name, value in fields.items() if value is not None}))

@@ -18,7 +18,7 @@ class Weighed:
     """One criterion or step. `names`: what a programme calls it, by language; else its code has words of its own.
 
     `said_as`: the field in whose words `required` and `actual` are said; `actual`: None where the case does not say.
-    `met`: None where nobody can tell, because the case does not say.
+    `met`: None where nobody can tell, because the case does not say; of a step, where it does not apply to the case.
     """
 
     code: str

@@ -76,8 +76,8 @@ def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
 
 
 def still_to_do(preparation: Preparation, state: Placement) -> tuple[PreparationStep, ...]:
-    """The obligatory steps that are not done, in the order in which the programme lists them."""
-    return tuple(one for one in preparation.steps if one not in state.steps)
+    """The obligatory steps that apply and are not done, in the order in which the programme lists them."""
+    return tuple(one for one in preparation.steps if one not in (*state.steps, *state.steps_not_needed))
 
 
 def prepared(turn: Turn[Placement, Change]) -> Told:

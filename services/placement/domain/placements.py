@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, StringConstraints
 
@@ -63,6 +63,7 @@ from shared.contracts.placement.placements import (
     TravelStarted,
 )
 from shared.errors import Refusal
+from shared.programmes.sections.placement import TRAVEL_STEPS
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 from shared.texts import lines
 
@@ -87,7 +88,10 @@ class Retraction(Refused):
 
 
 class Step(Change):
+    """`settled`: done, or that the step does not apply to this case: nobody needs a visa for the own country."""
+
     step: PreparationStep
+    settled: Literal["done", "not_needed"] = "done"
 
 
 class EarlyEnd(Reason):
@@ -113,12 +117,15 @@ def works_from_home(state: Placement) -> None:
 
 
 def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
-    """Each step once; for virtual work only those that its modality lists."""
-    if turn.body.step in turn.state.steps:
+    """Each step once; for virtual work only those that its modality lists. Training and the security briefing are for
+    everybody; the rest follows from a journey, and may not apply to one."""
+    if turn.body.step in (*turn.state.steps, *turn.state.steps_not_needed):
         raise Refusal("step_completed_before")
+    if turn.body.settled == "not_needed" and turn.body.step not in TRAVEL_STEPS:
+        raise Refusal("step_always_needed", "training and security are for everybody", status=422)
     if is_virtual(turn.state) and turn.body.step not in turn.given.steps:
         raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
-    return {}
+    return {"settled": None if turn.body.settled == "done" else turn.body.settled}
 
 
 def reports_are_in(state: Placement) -> None:
@@ -184,7 +191,8 @@ def fold(state: Placement | None, event: Any) -> Mapping[str, Any]:
         case PlacementExtended():
             return {"contracts": (state.contracts if state else 0) + 1}
         case PreparationStepCompleted():
-            return {"steps": (*(state.steps if state else ()), event.step)}
+            settled = "steps_not_needed" if event.settled else "steps"
+            return {settled: (*(getattr(state, settled) if state else ()), event.step)}
         case PlacementEndedEarly() if state:
             return {"ends_on": _cut_short(state, event)}
         case ReportAccepted():
@@ -225,7 +233,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=a_step_to_do,
         needs=DEFINITION,
-        refuses=("step_completed_before", "step_of_travel"),
+        refuses=("step_always_needed", "step_completed_before", "step_of_travel"),
         example={"step": "training"},
     ),
     Move(

@@ -58,6 +58,7 @@ class Placement(Trailed, Following):
     ends_on: Date | None = None
     contracts: int = 0
     steps: tuple[PreparationStep, ...] = ()
+    steps_not_needed: tuple[PreparationStep, ...] = ()
     opened_at: Instant
     time_zone: str | None = None
     reason: str | None = None

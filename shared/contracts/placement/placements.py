@@ -81,11 +81,12 @@ class PlacementContracted(Event):
 
 
 class PreparationStepCompleted(Event):
-    """One step of the preparation before departure is done."""
+    """One step of the preparation before departure is done. `settled`: said where it does not apply to this case."""
 
     topic: ClassVar[str] = "placement.placements"
     leads_to: ClassVar[str | None] = "pre_departure"
     step: PreparationStep
+    settled: Literal["not_needed"] | None = None
 
 
 class TravelStarted(Event):

@@ -45,7 +45,9 @@ from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.standard_names import Names
 from shared.web.pages.standing import zone_of, zone_of_office
+from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
 from shared.web.suggesting import Suggested
 
@@ -179,6 +181,7 @@ class CasePages:
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         shown, about = self._shown_fields(admitted, verb), (verb, served.name)
         fields = tuple(choosable(shown, choices.empty, posted))
+        lists = {**lists, **self._offered(admitted.reader.language, verb, document)}
         empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
         form = await self._with_suggested(empty, admitted, verb, document, cells)
         return render(
@@ -191,6 +194,7 @@ class CasePages:
             verb=verb,
             form=form,
             failed=bool(problems),
+            nowhere=not document and not choices.are_somewhere,
             is_open=not document or verb in await open_to(served, document, admitted),
             key=posted.text(KEY) or admitted.edge.runtime.new_id(),
             version=str(document.get("version", "")),
@@ -240,6 +244,17 @@ class CasePages:
         lists = {**form.lists, **{name: _options(of, cells) for name, of in found.items() if of}}
         standing = frozenset(one.id for of in found.values() for one in of if one.stands)
         return replace(form, lists=lists, suggested=frozenset(found), standing=standing)
+
+    def _offered(self, language: str, verb: str, document: Document) -> dict[str, tuple[Option, ...]]:
+        """By the field's list, what is still possible in this case, with what is not asked for in every one marked."""
+        names, words = Names(language), translations(language)
+        asked = {name: offers for (of, name), offers in self._served.offers.items() if of == verb and document}
+        found: dict[str, tuple[Option, ...]] = {}
+        for name, offers in asked.items():
+            codes = [(one, names.code(name, one.code)) for one in offers(document)]
+            marked = words.gettext("%(what)s (only if this case needs it)")
+            found[name] = tuple((one.code, text if one.usual else marked % {"what": text}) for one, text in codes)
+        return {name: options for name, options in found.items() if options}
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])

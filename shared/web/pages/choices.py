@@ -59,6 +59,11 @@ class Choices:
         return frozenset(word for word, codes in self._listed(None).items() if not codes)
 
     @property
+    def are_somewhere(self) -> bool:
+        """Whether any of these programmes does what cases of this kind are about."""
+        return self.section is None or bool(self._parts)
+
+    @property
     def _parts(self) -> list[Section]:
         if self.section is None:
             return []
@@ -67,12 +72,14 @@ class Choices:
     def _listed(self, office: str | None) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         for one in self.definitions:
-            found.setdefault("programme", {})[one.code] = self._text(one.title)
+            part = part_of(one, self.section) if self.section else None
+            # Cases of a kind that a programme does not do are refused there.
+            if part is not None or self.section is None:
+                found.setdefault("programme", {})[one.code] = self._text(one.title)
             offices = {row.code: self._text(row.name) for row in one.offices if office in (None, row.code)}
             found.setdefault("office", {}).update(offices)
             others = {row.code: self._text(row.name) for row in one.offices if row.code != office}
             found.setdefault(OTHER_OFFICE, {}).update(others)
-            part = part_of(one, self.section) if self.section else None
             if isinstance(part, SelectionSection):
                 found.setdefault("criterion", {}).update({c.criterion: self._text(c.name) for c in part.eligibility})
             for word, rows in listed_codes(one, part).items():

@@ -94,7 +94,7 @@ class ReadingPages:
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 programmes=lists.get("programme", ()),
                 **beside,
-                opening=[verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)],
+                opening=self._opening(known, admitted),
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
                 further="after" in narrowed.query_params,
@@ -104,6 +104,13 @@ class ReadingPages:
             )
 
         return endpoint
+
+    def _opening(self, known: list[Definition], admitted: Admitted) -> list[str]:
+        """The verbs with which the reader may open a case; none while no programme does what it would be about."""
+        served, case = self._served, self._served.case
+        if not Choices(known, admitted.reader.language, served.section).are_somewhere:
+            return []
+        return [verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)]
 
     def _table(self, cells: Shown, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
         name, account = self._served.name, admitted.principal.account if beside["taken"] else None

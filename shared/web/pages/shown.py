@@ -151,7 +151,9 @@ class Shown:
         for name, value in fields.items():
             if value is None or value == () or value == "" or name == "time_zone":
                 continue
-            yield self._row(name, value, zoned, words.get(name, ""))
+            row = self._row(name, value, zoned, words.get(name, ""))
+            if row.value or row.inner or row.items:
+                yield row
 
     def _row(self, name: str, value: Any, zoned: str | None, word: str) -> Row:
         label = translations(self.language).gettext(f"field:{name}")
@@ -184,7 +186,9 @@ class Shown:
     def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
         if not isinstance(value, BaseModel):
             return tuple(self._rows(value, zoned))
-        fields = {one: getattr(value, one) for one in type(value).model_fields if one in value.model_fields_set}
+        # By what its own list tells one entry from another, nobody calls it.
+        names = [one for one in type(value).model_fields if one in value.model_fields_set and one != "id"]
+        fields = {one: getattr(value, one) for one in names}
         return tuple(self._rows(unanswered(value, fields, self.language), zoned, type(value)))
 
     def value(self, name: str, value: Any, zoned: str | None = None, word: str = "") -> Markup | str:

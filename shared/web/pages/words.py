@@ -25,6 +25,7 @@ _LISTS: Mapping[str, str] = {
     "items": "item",
     "steps_missing": "step",
     "steps": "step",
+    "steps_not_needed": "step",
 }
 
 

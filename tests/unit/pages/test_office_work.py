@@ -93,6 +93,30 @@ async def test_the_steps_that_are_missing_are_named_before_anybody_departs(place
     assert "Preparation step: Insurance" in re.sub("<[^>]*>", "", page)
 
 
+async def test_steps_are_offered_that_this_case_may_still_need_and_one_that_it_does_not_is_said_so(
+    placement: Serving,
+) -> None:
+    day = await confirmed(placement)
+    await contracted(placement, day)
+    await done(placement, "complete-step", {"step": "training", **day.at(20)})
+    path = f"/placement{PATH}"
+    async with reader("placement", placement.service.app, placement.keys, placement.clock) as http:
+        form = await http.get(f"{path}/complete-step")
+        offered = re.findall(r'name="/step" value="([a-z]+)"[^>]*> <span>([^<]*)', form.text)
+        marked = "(only if this case needs it)"
+        assert [(code, marked in words) for code, words in offered] == [
+            ("insurance", False), ("visa", True), ("security", True), ("ticket", True)
+        ]
+        sent = {**held(form), "/step": "insurance", "/settled": "not_needed"}
+        assert (await http.post(f"{path}/complete-step", data=sent)).status_code == 303
+        page = (await http.get(path)).text
+    assert result(page) == [("Pre-departure training", "Done"), ("Insurance", "Does not apply to this case")]
+    assert "Preparation step: Insurance · Does not apply to this case" in re.sub("<[^>]*>", "", page)
+    read = (await placement.get(PATH)).json()
+    assert (read["steps_missing"], read["steps_not_needed"]) == ([], ["insurance"])
+    assert "depart" in read["open"]
+
+
 async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> None:
     day = await confirmed(placement)
     await contracted(placement, day)

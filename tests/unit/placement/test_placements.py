@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.placement.domain import calendars
+from services.placement.domain.dates import still_to_do
 from services.placement.domain.placements import PLACEMENT
 from services.placement.domain.standing import Days, Placement, Preparation
 from shared.cases.case import Asked
@@ -105,6 +106,24 @@ def test_from_the_offer_to_the_completion() -> None:
     done = run(extended, ("2007-09-01", PLACEMENT.ask("complete")))
     assert (done.status, done.contracts, done.ends_on) == ("completed", 2, date(2007, 9, 1))
     assert done.steps == STEPS
+
+
+def test_a_step_of_the_journey_that_does_not_apply_is_settled_as_that() -> None:
+    """A programme asks for a visa, and somebody travels to the country of the own passport."""
+    asked = ("training", "visa", "ticket")
+    state = run(contracted(), ("2007-04-01", prepare("complete-step", asked, step="training")))
+    assert refused(state, "2007-04-02", prepare("complete-step", asked, step="security", settled="not_needed")) == (
+        "step_always_needed"
+    )
+    told = PLACEMENT.decide(state, prepare("complete-step", asked, step="visa", settled="not_needed"), at("2007-04-02"))
+    assert [(one.step, one.settled) for one in told] == [("visa", "not_needed")]
+    without = run(state, ("2007-04-02", prepare("complete-step", asked, step="visa", settled="not_needed")))
+    assert (without.steps, without.steps_not_needed) == (("training",), ("visa",))
+    assert still_to_do(Preparation(asked), without) == ("ticket",)
+    assert refused(without, "2007-04-03", prepare("complete-step", asked, step="visa")) == "step_completed_before"
+    assert refused(without, "2007-04-30", prepare("depart", asked)) == "preparation_incomplete"
+    ready = run(without, ("2007-04-04", prepare("complete-step", asked, step="ticket", settled="done")))
+    assert run(ready, ("2007-04-30", prepare("depart", asked))).status == "travelling"
 
 
 def test_nobody_departs_before_the_obligatory_steps() -> None:
