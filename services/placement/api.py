@@ -55,7 +55,10 @@ def _steps_offered(placing: Placing) -> Offers:
             return ()
         missing, settled = _missing(placing, document), {*state.steps, *state.steps_not_needed}
         further = () if is_virtual(state) else (one for one in get_args(PreparationStep) if one not in settled)
-        return (*(Offered(one) for one in missing), *(Offered(one, usual=False) for one in further if one not in missing))
+        return (
+            *(Offered(one) for one in missing),
+            *(Offered(one, usual=False) for one in further if one not in missing),
+        )
 
     return offered
 
@@ -76,7 +79,9 @@ def _weighs(placing: Placing) -> Weighs:
         met = ((missing, False), (state.steps, True), (state.steps_not_needed, None))
         rows = tuple(Weighed(one, is_met) for steps, is_met in met for one in steps)
         shuts = {**early, **({one: Shut(INCOMPLETE) for one in BEGINS} if missing else {})}
-        return Weighing("step", rows, frozenset({"steps", "steps_not_needed", "steps_missing"}) if rows else frozenset(), shuts)
+        return Weighing(
+            "step", rows, frozenset({"steps", "steps_not_needed", "steps_missing"}) if rows else frozenset(), shuts
+        )
 
     return found
 

@@ -39,8 +39,8 @@ class PastSeen(BaseModel):
 
     `by`: the role of whoever said it, `office` for anybody inside of one towards those outside; null where it followed
     by itself. `office`: of that role, for those inside. `before`: where the case stood until then, if elsewhere.
-    `step`: of a preparation, which one was completed, and `settled` where it does not apply instead. `to_office`: the office that was asked to take the case over, or
-    did.
+    `step`: of a preparation, which one was completed, and `settled` where it does not apply instead. `to_office`: the
+    office that was asked to take the case over, or did.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -63,8 +63,8 @@ from shared.contracts.placement.placements import (
     TravelStarted,
 )
 from shared.errors import Refusal
-from shared.programmes.sections.placement import TRAVEL_STEPS
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
+from shared.programmes.sections.placement import TRAVEL_STEPS
 from shared.texts import lines
 
 

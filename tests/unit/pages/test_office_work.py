@@ -105,7 +105,10 @@ async def test_steps_are_offered_that_this_case_may_still_need_and_one_that_it_d
         offered = re.findall(r'name="/step" value="([a-z]+)"[^>]*> <span>([^<]*)', form.text)
         marked = "(only if this case needs it)"
         assert [(code, marked in words) for code, words in offered] == [
-            ("insurance", False), ("visa", True), ("security", True), ("ticket", True)
+            ("insurance", False),
+            ("visa", True),
+            ("security", True),
+            ("ticket", True),
         ]
         sent = {**held(form), "/step": "insurance", "/settled": "not_needed"}
         assert (await http.post(f"{path}/complete-step", data=sent)).status_code == 303

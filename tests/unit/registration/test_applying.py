@@ -108,7 +108,8 @@ async def test_it_is_filled_in_any_order_checked_submitted_once_and_followed(tow
         checked = await browser.get(f"{APPLICATION}/check")
         for words in ("Qzcanary", "Netherlands", "1985"):
             assert words in checked.text
-        assert await consents(browser) == ["Given", *["Not given"] * (len(PURPOSES) - 1)], "one that is not given is an answer too"
+        # One that is not given is an answer too.
+        assert await consents(browser) == ["Given", *["Not given"] * (len(PURPOSES) - 1)]
         first, again = await sent(browser), await browser.post(f"{APPLICATION}/check", data={"csrf": hidden(checked)})
         assert (first.status_code, first.headers["location"]) == (303, f"{APPLICATION}/receipt")
         assert (again.status_code, again.headers["location"]) == (303, f"{APPLICATION}/receipt")
