@@ -54,6 +54,7 @@ from shared.web.suggesting import Suggested
 DONE = "done"
 CONFLICT = 412
 HAPPENED_AT = "happened_at"
+BESIDES = {"note": 1, HAPPENED_AT: 2}
 OPENING = "new"
 
 
@@ -302,8 +303,8 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     found = fields_of(extra["requestBody"]["content"]["application/json"]["schema"])
     offered = {name for verb, name in served.suggests if verb == move.verb}
     found = tuple(one.as_references if one.name in offered else one for one in found)
-    # When it happened is seldom said, and what the form is about stands first.
-    found = tuple(sorted(found, key=lambda one: one.name == HAPPENED_AT and not one.required))
+    # What the form is about stands first; a note and when it happened may be said besides.
+    found = tuple(sorted(found, key=lambda one: not one.required and BESIDES.get(one.name, 0)))
     return tuple(one.with_words(words) for one in found)
 
 
