@@ -388,7 +388,7 @@ MOVES: tuple[Move, ...] = (
         answers="request-info",
         needs=states("person"),
         refuses=("code_not_listed", NEEDED, NOTHING_PROVIDED, "timeline_full", "valid_in_the_future", *LIVES),
-        example=examples.PROFILE,
+        example={**examples.PROFILE, "note": "The diploma lies at your counter."},
     ),
     Move(
         "screen-again",
