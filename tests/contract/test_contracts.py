@@ -73,6 +73,7 @@ CAME_LATER = {
     "matching.ExpertShortlisted.1": {"asks_host"},
     "placement.PlacementContracted.1": {"override_reason"},
     "placement.PlacementExtended.1": {"override_reason"},
+    "placement.PreparationStepCompleted.1": {"settled"},
     "registration.ExpertIdentityClashed.1": {"reason"},
     "registration.Profile.2": {"erased"},
 }

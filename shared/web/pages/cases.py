@@ -6,7 +6,7 @@ again through the edge under the same key is one command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
@@ -180,8 +180,7 @@ class CasePages:
         choices = self._choices(document, admitted.reader.language)
         cells = Shown.to(admitted, choices.to_show(), zone)
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
-        shown, about = self._shown_fields(admitted, verb), (verb, served.name)
-        fields = tuple(choosable(shown, choices.empty, posted))
+        fields, about = self._shown_fields(admitted, verb), (verb, served.name)
         lists = {**lists, **self._offered(admitted.reader.language, verb, document)}
         empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
         form = await self._with_suggested(empty, admitted, verb, document, cells)
@@ -306,16 +305,6 @@ def fields_for(served: Served, move: Move) -> tuple[Field, ...]:
     # What the form is about stands first; a note and when it happened may be said besides.
     found = tuple(sorted(found, key=lambda one: not one.required and BESIDES.get(one.name, 0)))
     return tuple(one.with_words(words) for one in found)
-
-
-def choosable(fields: Iterable[Field], empty: Collection[str], posted: Posted) -> Iterator[Field]:
-    """Without what may be left out and would be chosen from a list in which no programme has anything: whatever was
-    typed there would be refused. What was typed stays."""
-    for one in fields:
-        if one.kind == "group":
-            yield replace(one, inner=tuple(choosable(one.inner, empty, posted)))
-        elif one.required or one.list not in empty or posted.text(one.pointer):
-            yield one
 
 
 def narrowing(request: Request) -> Request:

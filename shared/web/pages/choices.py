@@ -54,11 +54,6 @@ class Choices:
         return {**_by_words(found), **{word: tuple(found[word].items()) for word in OWN_WORDS if word in found}}
 
     @property
-    def empty(self) -> frozenset[str]:
-        """The words of lists that these programmes may have, and in which none of them has anything."""
-        return frozenset(word for word, codes in self._listed(None).items() if not codes)
-
-    @property
     def are_somewhere(self) -> bool:
         """Whether any of these programmes does what cases of this kind are about."""
         return self.section is None or bool(self._parts)

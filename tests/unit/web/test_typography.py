@@ -119,6 +119,21 @@ def test_no_template_writes_a_mark_between_what_it_says() -> None:
     assert [(name, text) for name, text in found if re.search(r"[,;:?!](\s|$)", text)] == []
 
 
+def test_no_template_puts_in_a_text_with_a_mark_of_one_language() -> None:
+    found = []
+    for path in templates():
+        parsed = Environment(extensions=["jinja2.ext.i18n"]).parse(path.read_text(encoding="utf-8"))
+        translated = {
+            id(one)
+            for call in parsed.find_all(nodes.Call)
+            if isinstance(call.node, nodes.Name) and call.node.name in ("_", "gettext", "ngettext")
+            for one in call.find_all(nodes.Const)
+        }
+        texts = (one for one in parsed.find_all(nodes.Const) if id(one) not in translated)
+        found += [(path.name, one.value) for one in texts if re.search(r"[^\s\"][,;?!] ", str(one.value))]
+    assert found == []
+
+
 def _written(path: Path) -> Iterator[str]:
     """The text of the template between tags, apart from what it translates; what it puts in is left out of it."""
     parsed = Environment(extensions=["jinja2.ext.i18n"]).parse(path.read_text(encoding="utf-8"))
