@@ -189,8 +189,8 @@ def asked_of(request: Request) -> Asked:
     """The question in the query; Refusal 422 for a parameter that there is not."""
     given: Mapping[str, str] = query(request, "period", "as_of", "by", "definition", "office")
     by = tuple(code for code in given.get("by", "").split(",") if code)
-    named = (given.get(name) for name in ("definition", "office"))
-    return Asked(given.get("period"), given.get("as_of"), by, *named, language=preferred(request))
+    definition, office = given.get("definition"), given.get("office")
+    return Asked(given.get("period"), given.get("as_of"), by, definition, office, preferred(request))
 
 
 def viewer_of(granted: Granted) -> Viewer:

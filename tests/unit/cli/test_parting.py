@@ -50,7 +50,7 @@ def test_what_hears_no_signal_is_killed() -> None:
     assert deaf.stdout
     assert deaf.stdout.readline()
     end(identity(deaf.pid), timeout=0.2)
-    assert deaf.wait(10) == -signal.SIGKILL
+    assert deaf.wait(60) == -signal.SIGKILL
 
 
 def test_a_child_that_was_stopped_in_order_has_nobody_beside_it(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_last_one_that_was_named_ends_and_one_that_is_let_go_does_not() -> N
         stdin = guard._beside.stdin
         assert stdin
         stdin.close()
-        assert second.wait(10) == -signal.SIGTERM
+        assert second.wait(60) == -signal.SIGTERM
         assert first.poll() is None
         released = Guard()
         released.watch(third.pid)
