@@ -566,7 +566,8 @@ def test_a_version_that_does_not_stand_changes_nothing_anywhere(
         matched = any(one["name"] == "If-Match" for one in operation["parameters"])
         problem, rule = refused(answer, 412), "version_is_another" if matched else "no_version_to_match"
         counted[rule] += 1
-        if (problem["rule"], "etag" in answer.headers) != (rule, matched):
+        # Of a programme that nobody has published yet there is no version to be told.
+        if (problem["rule"], "etag" in answer.headers) != (rule, matched and bool(case.id)):
             wrong[id] = (problem["rule"], dict(answer.headers))
     assert wrong == {}
     assert counted["version_is_another"] > 60, counted
