@@ -16,7 +16,7 @@ import pytest
 
 from deploy.cli import running
 from deploy.cli.hosting import bound_socket, serve
-from deploy.local import secantus, servers
+from deploy.local import parting, secantus, servers
 from deploy.local.processes import ChildFailed, free_port
 from deploy.local.secantus import program
 from shared.clock import RealRuntime
@@ -99,8 +99,9 @@ def test_a_child_that_keeps_dying_ends_the_system_with_one_line(up: Up) -> None:
 
 def beside(process: int) -> list[int]:
     """The processes that wait for the end of that one."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    argv = {int(one): Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0") for one in children}
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(one) for listed in lists for one in listed.read_text().split()]
+    argv = {one: Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0") for one in children}
     return [one for one, words in argv.items() if parting.__name__.encode() in words]
 
 
