@@ -36,6 +36,15 @@ def listed_codes(definition: Definition, section: Section | None) -> Mapping[str
     return found
 
 
+def plain_codes(definition: Definition) -> Mapping[str, tuple[str, ...]]:
+    """Word -> its codes where the definition chooses among the service's own, whose words are everybody's."""
+    parts = definition.sections().values()
+    found = {word: getattr(part, field) for part in parts for word, field in part.words.items()}
+    return {
+        word: codes for word, given in found.items() if (codes := tuple(one for one in given if isinstance(one, str)))
+    }
+
+
 def added_codes(section: Section | None) -> Mapping[str, Rows]:
     """Word -> the codes that the section adds to those of the verbs."""
     return {word: getattr(section, field) for word, field in section.adds.items()} if section else {}

@@ -13,7 +13,7 @@ from shared.cases.case import Move
 from shared.cases.named import OWN_WORDS
 from shared.cases.transfers import OTHER_OFFICE
 from shared.programmes.indicators import Texts
-from shared.programmes.lists import added_codes, listed_codes
+from shared.programmes.lists import added_codes, listed_codes, plain_codes
 from shared.programmes.model import Definition
 from shared.programmes.reasons import own_codes, part_of
 from shared.programmes.sections.base import Section
@@ -79,6 +79,8 @@ class Choices:
                 found.setdefault("criterion", {}).update({c.criterion: self._text(c.name) for c in part.eligibility})
             for word, rows in listed_codes(one, part).items():
                 found.setdefault(word, {}).update({row.code: self._text(row.name) for row in rows})
+            for word, codes in plain_codes(one).items():
+                found.setdefault(word, {}).update({code: Names(self.language).code(word, code) for code in codes})
         return found
 
     def _named(self, word: str, code: str) -> str:

@@ -14,6 +14,7 @@ from deploy.cli.files import definition_path, read_definition
 from deploy.generate import GROUPS, built
 from shared.cases.case import Move
 from shared.errors import Problem, Refusal
+from shared.programmes.sections.selection import SelectionSection
 from shared.programmes.sections.trainings import TrainingsSection
 from shared.web.acting import Served
 from shared.web.bodies import body_of
@@ -96,6 +97,7 @@ def test_whatever_is_typed_is_kept_and_no_more_than_refused(sent: list[tuple[str
         fields, posted = fields_for(served, move), Posted.of(sent)
         refused(move, json_of(fields, posted))
         for one in leaves(fields, posted):
+            # An empty line beside a choice says nothing against it.
             typed = [value for name, value in sent if name == one.pointer and value]
             assert posted.text(one.pointer) == (typed[-1] if typed else "")
 
@@ -207,3 +209,13 @@ def test_a_list_has_as_many_rows_as_its_body_may_have_and_one_too_many_is_left_t
 def test_a_date_and_an_instant_are_read_in_any_digits() -> None:
     fields = fields_of({"properties": {"on": {"type": "string", "format": "date-time"}}})
     assert json.loads(json_of(fields, Posted.of([("/on", "٢٠٢٧-03-31T09:30:00Z")]))) == {"on": "2027-03-31T09:30:00Z"}
+
+
+def test_a_form_offers_what_a_programme_does() -> None:
+    """Of the service's own codes those that the programme chose; of the programmes those that have such cases."""
+    definition = read_definition(definition_path("trqn-1"))
+    lists = Choices([definition], "fr", SelectionSection).to_choose()
+    assert lists["modality"] == (("temporary", "Retour temporaire"),)
+    assert [code for code, _ in lists["programme"]] == ["trqn-1"]
+    without = Choices([definition], "fr", TrainingsSection)
+    assert (without.are_somewhere, "programme" in without.to_choose()) == (False, False)
