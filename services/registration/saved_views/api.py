@@ -17,6 +17,7 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 RIGHTS: tuple[Rights, ...] = ((SAVED_VIEWS, "list save remove", {"officer": "office"}),)
 EXAMPLE = {"list": "registration/experts", "name": "To be screened", "query": "status=screening&order=oldest"}
@@ -66,7 +67,7 @@ def address_of(view: SavedView) -> str:
 
 def saved_views_router(views: SavingViews) -> APIRouter:
     """`GET /saved-views`, `POST /saved-views/save`, `POST /saved-views/remove`."""
-    router = APIRouter(tags=[SAVED_VIEWS])
+    router = Routes(tags=[SAVED_VIEWS])
     _listing(router, views)
     _saving(router, views)
     _removing(router, views)
