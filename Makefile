@@ -86,7 +86,7 @@ bench-real: $(VENV)/.dev ## benchmarks on real servers, beside consumers of othe
 bench-load: $(VENV)/.dev ## load from outside through HTTP, beside an earlier build (ARGS=--quick: minutes)
 	$(BIN)/python -m tests.bench --load $(ARGS)
 
-bench-pages: $(VENV)/.dev ## pages in Chromium on a slow line, and a list of 200 rows under load
+bench-pages: $(VENV)/.dev ## pages in Chromium on a slow line and beside pretalx, long lists under load, the longest that is typed
 	$(BIN)/python -m tests.bench --pages $(ARGS)
 
 generate: $(VENV)/.dev ## schemas, event map and other generated files
