@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fastapi import APIRouter
-from starlette.routing import BaseRoute, Match, get_route_path
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 # What JSON routes of every service are included under, which their routers do not know.
@@ -31,7 +31,8 @@ class Routes(APIRouter):
             self._kinds, self._known = _kinds_of(self.routes), len(self.routes)
         if self._kinds is None or scope["type"] != "http":
             return super().matches(scope)
-        first, parts = kind_of(get_route_path(scope).removeprefix(JSON_EDGE))
+        path = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix(JSON_EDGE)
+        first, parts = kind_of(path)
         if (first, parts) in self._kinds or (_PARAMETER, parts) in self._kinds:
             return super().matches(scope)
         return Match.NONE, {}
