@@ -30,7 +30,7 @@ from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition, Office
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, settled
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -222,8 +222,7 @@ class Selection:
             raise Refusal("not_found", status=404)
         if settled(document, cause):
             return Saved(document, state, repeated=True)
-        if expected is not None and expected != document["version"]:
-            raise PreconditionFailed
+        check_version(document, expected)
         ASSIGNMENT.move(state, call.verb)
         entries = [await self._sourced(call, state, place) for place in range(len(call.body.experts))]
         for entry in (entry for entry in entries if entry):

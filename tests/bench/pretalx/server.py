@@ -53,7 +53,15 @@ def pretalx(folder: Path) -> Iterator[Pretalx]:
     said = _settings(data, redis_port, port)
     argv = [REDIS, "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     redis = Child("Redis", argv, {}, lambda: port_open(redis_port), folder / "redis.log")
-    served = [str(python.with_name("gunicorn")), "pretalx.wsgi", "-w", str(WORKERS), "-b", f"127.0.0.1:{port}"]
+    served = [
+        str(python.with_name("gunicorn")),
+        "pretalx.wsgi",
+        "-w",
+        str(WORKERS),
+        "-b",
+        f"127.0.0.1:{port}",
+        "--no-control-socket",
+    ]
     web = Child("pretalx", served, said, lambda: port_open(port), folder / "pretalx.log")
     try:
         redis.start()
