@@ -107,7 +107,7 @@ class _Checked(_Core):
         super().__init__(text)
 
     def get_event(self) -> Any:
-        event = super().get_event()
+        event: Any = super().get_event()  # type: ignore[no-untyped-call]
         mark = event.start_mark
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1

@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 
-from deploy.generate import built
+from deploy.generate import GROUPS, built
 from shared.clock import derived_id
 from shared.identity.issuers import DEVELOPMENT_ISSUER
 from shared.identity.keys import Keys
@@ -123,7 +123,7 @@ def _typed(typist: Typist, at: str, form: PageForm) -> Iterator[Wait]:
 def _of_verbs(people: People) -> Iterator[tuple[Typist, str, PageForm]]:
     """The form of each verb, for a case of which it is open."""
     cases = Cases(people)
-    for service in SERVICES:
+    for service in GROUPS:
         for served in built(service).cases:
             for verb in served.case.verbs:
                 ready = cases.of(f"{service}:{served.name}_{verb}".replace("-", "_"))()
