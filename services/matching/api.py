@@ -88,6 +88,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "opened_at", "expires_at"),
             parts=("expert", "person", "institution"),
+            grounds=dict.fromkeys(("accept", "decline"), works.offers.ground),
         ),
     )
 

@@ -224,6 +224,11 @@ def _of_placement(event: Any, _envelope: Envelope) -> bool:
     return bool(event.purpose == "placement")
 
 
+def _by_the_host(event: Any, _envelope: Envelope) -> bool:
+    """Whom the host institution was asked about and does not want."""
+    return bool(event.host)
+
+
 def _fails(event: Any, _envelope: Envelope) -> bool:
     return bool(event.failing)
 
@@ -274,6 +279,8 @@ _REGISTERED = (
     _to_office("registered", "progress", when=_by_itself),
 )
 _OFFER_ANSWERED = _to_office("offer_answered", "progress")
+_CANDIDATE_AGREED = _to_office("candidate_agreed", "progress")
+_CANDIDATE_REFUSED = _to_office("candidate_refused", "progress", when=_by_the_host)
 _PLACEMENT_ENDED = _to_office("placement_ended", "decision")
 OFFER_REMINDERS = tuple(
     Notice(
@@ -371,7 +378,8 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("application_received", "expert", "receipt"),
         _to_office("application", "progress"),
     ),
-    m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True),),
+    m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True), _CANDIDATE_REFUSED),
+    m.CandidateConfirmed: (_CANDIDATE_AGREED,),
     m.OfferMade: (Notice("offer_made", "expert", "decision", until=_expiry), *OFFER_REMINDERS),
     m.MatchTimeCorrected: (
         Notice("deadline_changed", "expert", "decision", until=_expiry, when=_names_a_time),
@@ -390,7 +398,11 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("offer_expired_host", "host", "progress"),
         _OFFER_ANSWERED,
     ),
-    m.MatchRetracted: (Notice("match_ended", "expert", "decision"), Notice("match_ended_host", "host", "decision")),
+    m.MatchRetracted: (
+        Notice("match_ended", "expert", "decision"),
+        Notice("match_ended_host", "host", "decision"),
+        _CANDIDATE_REFUSED,
+    ),
     p.PlacementRefused: (
         Notice("placement_refused", "expert", "decision"),
         Notice("placement_refused_host", "host", "decision"),
