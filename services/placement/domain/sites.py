@@ -19,7 +19,7 @@ from services.placement.domain.works import (
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
-from shared.cases.opening import DEFINITION, Framed, Opening, in_frame, opens
+from shared.cases.opening import DEFINITION, Framed, Opening, opens
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
@@ -79,7 +79,7 @@ class Inspection(Change):
 def proposed(turn: Turn[Site, Proposal]) -> Told:
     """No site is proposed before the programme has begun, unless there is a reason."""
     frame: Frame = turn.given.frame
-    return {**in_frame(turn), **_on_a_day(turn, frame.day_of(turn.now))}
+    return {"frame": frame, **_on_a_day(turn, frame.day_of(turn.now))}
 
 
 def under_its_number(turn: Turn[Site, Beginning]) -> Told:

@@ -10,7 +10,7 @@ from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
-from shared.cases.opening import DEFINITION, Framed, Opening, in_frame, opens
+from shared.cases.opening import DEFINITION, Framed, Opening, opens
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
@@ -75,7 +75,7 @@ class Recount(Reason):
 def announced(turn: Turn[Training, Announcement]) -> Told:
     """A training ends after it begins, within the programme unless there is a reason; its last day is the one before
     `ends_on`."""
-    return {**in_frame(turn), **on_its_days(turn)}
+    return {"frame": turn.given.frame, **on_its_days(turn)}
 
 
 def on_its_days(turn: Turn[Training, Any]) -> Mapping[str, Any]:
