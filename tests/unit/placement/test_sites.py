@@ -105,7 +105,7 @@ def test_works_are_completed_once_under_their_own_number() -> None:
     assert (refusal.rule, refusal.status, refusal.problems) == (
         "work_unknown",
         422,
-        (Problem("work_unknown", "/work"),),
+        (Problem("work_unknown", "/work", "from 1 to 1, as the works of the site are numbered"),),
     )
     done = after(begun(), "complete-works", work=1, families=1)
     assert refused(done, "complete-works", work=1, families=1).rule == "work_completed_before"
