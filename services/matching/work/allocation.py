@@ -85,6 +85,7 @@ class Allocation:
         MATCH.move(state, call.verb)
         parties = state.parties
         await self._under_way(call)
+        self._kernel.foreseen(MATCHES, id, document, command, cause)
         await self._make_room(parties.assignment)
         try:
             await self._promises.take_seat(id, parties)

@@ -66,7 +66,7 @@ class Shortlists:
                     Asked(call.verb, call.body, chosen),
                     call.cause,
                     expected_version=version,
-                    private={SOURCED: kept},
+                    private={SOURCED: kept or None},
                 )
             except PreconditionFailed:
                 continue
