@@ -135,10 +135,8 @@ class Void(Input):
 
 
 class Release(Input):
-    """Placement has answered: the placement was refused, called off, or ended.
-
-    `retraction`: only where the match is being taken back for that reason, to which this is the answer.
-    """
+    """Placement has answered: the placement was refused, called off, or ended. `retraction`: only where the match is
+    being taken back for that reason, to which this is the answer."""
 
     reason: Code
     retraction: Code | None = None
