@@ -30,7 +30,7 @@ from shared.web.acting import Beside, Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import CREATES, cause, key_of, refuse_if_match
+from shared.web.commands import cause, key_of
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, page, query
@@ -209,14 +209,12 @@ class Api:
             operation_id="applications_create",
             openapi_extra={
                 **documented(Application, {"expert": EXPERT}),
-                CREATES: True,
                 "responses": taken_answers(),
             },
             tags=["applications"],
         )
 
     async def _apply(self, id: str, request: Request, granted: Granted) -> Response:
-        refuse_if_match(request)
         sent = await read_body(request, Application)
         said = cause(request, granted, path_of(id), key_of(request, granted), sent.digest, sent.model.happened_at)
         return acknowledged(await self._vacancies.apply(id, sent.model.expert, said, granted))

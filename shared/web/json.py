@@ -25,10 +25,12 @@ from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
-from shared.web.commands import CREATES, etag, expected_version, key_of, refuse_if_match
+from shared.web.commands import expected_version, key_of
+from shared.web.conditions import VERSIONED
 from shared.web.doors import entered
 from shared.web.filters import asked_of, filters_of, newest_first, paged_of
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
+from shared.web.problems import etag
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
@@ -121,7 +123,7 @@ def _verb(router: APIRouter, served: Served, behind: Behind, verb: str) -> None:
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
         openapi_extra={
             **described(served.case, rows[0], served.section),
-            CREATES: always_creates(rows[0]),
+            VERSIONED: not always_creates(rows[0]),
             "responses": taken_answers(_refused(served, verb)) if taken else _answers_of(served, verb, opens),
         },
         tags=[served.name],
@@ -167,10 +169,8 @@ async def _call(
     request: Request, granted: Granted, served: Served, move: Move, id: str | None, document: Document
 ) -> Call[Any]:
     """What the request asks for."""
-    if always_creates(move):
-        refuse_if_match(request)
     sent = await read_body(request, move.body)
-    asking = Asking(key_of(request, granted), id, expected_version(request), document)
+    asking = Asking(key_of(request, granted), id, expected_version(request, exists=id is not None), document)
     return await call_of(request, granted, served, move, sent, asking)
 
 

@@ -26,7 +26,7 @@ from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, settled
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -80,8 +80,7 @@ class Allocation:
             # The first try may have been cut off before it confirmed the seat.
             await self._promises.settle(id, state.parties)
             return Saved(document, state, repeated=True)
-        if expected is not None and expected != document["version"]:
-            raise PreconditionFailed
+        check_version(document, expected)
         MATCH.move(state, call.verb)
         parties = state.parties
         await self._under_way(call)

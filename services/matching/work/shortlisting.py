@@ -23,7 +23,7 @@ from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEar
 from shared.messaging.handlers import Delivery
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, settled
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -51,9 +51,7 @@ class Shortlists:
                 raise Refusal("not_found", status=404)
             if settled(document, call.cause):
                 return Saved(document, state, repeated=True)
-            version = int(document["version"])
-            if call.expected_version not in (None, version):
-                raise PreconditionFailed
+            check_version(document, call.expected_version)
             ASSIGNMENT.move(state, call.verb)
             named = [await self._named(call, state, place) for place in range(len(call.body.experts))]
             chosen = await self._chosen(call.id, state, named)
@@ -65,7 +63,7 @@ class Shortlists:
                     call.id,
                     Asked(call.verb, call.body, chosen),
                     call.cause,
-                    expected_version=version,
+                    expected_version=int(document["version"]),
                     private={SOURCED: kept or None},
                 )
             except PreconditionFailed:

@@ -25,7 +25,7 @@ from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
-from shared.store.aggregates import UNREAD, Cause, Saved, settled
+from shared.store.aggregates import UNREAD, Cause, Saved, check_version, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
 from shared.web.acting import Call
@@ -191,8 +191,7 @@ class Placing:
             raise Refusal("not_found", status=404)
         command, expected = Asked(call.verb, call.body, self._given(call, document, state)), call.expected_version
         if not settled(document, call.cause):
-            if expected is not None and expected != document["version"]:
-                raise PreconditionFailed
+            check_version(document, expected)
             await self._hold_before(call, command, state)
             if call.verb in PUT_RIGHT:
                 # What is put right was looked at with the flag of a withdrawn consent, which is none of the state.

@@ -27,7 +27,7 @@ from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, notes_of,
 from shared.web.bodies import Body
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
-from shared.web.commands import is_key
+from shared.web.conditions import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
 from shared.web.pages.asked_for import AskedFor, asked_for
