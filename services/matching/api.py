@@ -52,13 +52,6 @@ RIGHTS: tuple[Rights, ...] = (
 
 
 def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
-    of_matches: Mapping[str, Work] = {
-        "allocate": works.allocation.allocate,
-        "offer": works.allocation.offer,
-        "accept": works.allocation.accept,
-        "retract": works.retraction.retract,
-        **works.putting_right.of_matches,
-    }
     return (
         Served(
             ASSIGNMENT,
@@ -83,14 +76,25 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             MATCHES,
             views.MatchSeen,
             views.match,
-            of_matches,
+            _of_matches(works),
             unsealed=_with_its_placement(works),
             section=SelectionSection,
             papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "opened_at", "expires_at"),
             parts=("expert", "person", "institution"),
+            grounds=dict.fromkeys(("accept", "decline"), works.offers.ground),
         ),
     )
+
+
+def _of_matches(works: Works) -> Mapping[str, Work]:
+    return {
+        "allocate": works.allocation.allocate,
+        "offer": works.allocation.offer,
+        "accept": works.allocation.accept,
+        "retract": works.retraction.retract,
+        **works.putting_right.of_matches,
+    }
 
 
 def _of_assignments(works: Works, replica: Replica) -> Mapping[str, Work]:
