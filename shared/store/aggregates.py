@@ -210,6 +210,11 @@ class Kernel:
                 return saved
         raise Conflict
 
+    def foreseen(self, aggregate: Aggregate[S], id: str, document: Document | None, command: Any, cause: Cause) -> None:
+        """Raises what `execute` would raise on that document. Asked before a guard is: a hold whose target then refuses
+        is voided in the end, and the target with it."""
+        self._answered(aggregate, id, document, command, cause, None, None)
+
     async def fire(
         self, aggregate: Aggregate[S], id: str, command: Any, cause: Cause, due: Callable[[Document], bool]
     ) -> Saved[S] | None:

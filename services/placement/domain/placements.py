@@ -107,7 +107,7 @@ class Report(Change):
 def travels(state: Placement) -> None:
     """Virtual work has no travel, no travel insurance and no allowance."""
     if is_virtual(state):
-        raise Refusal("virtual_has_no_travel")
+        raise Refusal("virtual_has_no_travel", "virtual work begins when the host confirms its first day")
 
 
 def works_from_home(state: Placement) -> None:
@@ -120,7 +120,7 @@ def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
     """Each step once; for virtual work only those that its modality lists. Training and the security briefing are for
     everybody; the rest follows from a journey, and may not apply to one."""
     if turn.body.step in (*turn.state.steps, *turn.state.steps_not_needed):
-        raise Refusal("step_completed_before")
+        raise Refusal("step_completed_before", "each step is completed once")
     if turn.body.settled == "not_needed" and turn.body.step not in TRAVEL_STEPS:
         raise Refusal("step_always_needed", "training and security are for everybody", status=422)
     if is_virtual(turn.state) and turn.body.step not in turn.given.steps:
