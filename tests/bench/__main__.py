@@ -29,7 +29,7 @@ LOAD = {
 }
 
 # In Chromium on a slow line, which takes a machine that has one.
-PAGES = ("pages", "lists")
+PAGES = ("pages", "lists", "typed")
 
 Rows = Callable[[bool], Awaitable[list[Result]]]
 
