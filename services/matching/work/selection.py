@@ -31,6 +31,7 @@ from shared.programmes.model import Definition, Office
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -42,7 +43,7 @@ UNKNOWN_FOR = timedelta(days=7)
 CONSENT_WITHIN = timedelta(minutes=1)
 SOURCED_TOO_EARLY = {"eligibility": "expert_not_screened", "consent": NO_CONSENT}
 WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
-PAGE = 200
+LOOKED_AT_ONCE = 200
 
 
 class Selection:
@@ -314,14 +315,11 @@ class Selection:
 
     async def matches_of(self, id: str) -> list[tuple[Document, Match]]:
         """Every match of the assignment."""
-        found: list[tuple[Document, Match]] = []
-        after: str | None = None
-        while True:
-            page = await self._store.find(MATCHES.name, "assignment", id, after=after, limit=PAGE)
-            found += [(document, state) for document in page if (state := MATCHES.read(document))]
-            if len(page) < PAGE:
-                return found
-            after = page[-1]["ix"]["assignment"]["o"]
+        return [
+            (document, state)
+            async for document in every(self._store, MATCHES.name, "assignment", id, at_once=LOOKED_AT_ONCE)
+            if (state := MATCHES.read(document))
+        ]
 
     async def put_on_shortlist(self, delivery: Delivery, round: int, matches: tuple[str, ...]) -> None:
         """Each match of the round gets its rank, under the same ids whoever does it.
