@@ -25,6 +25,9 @@ def cases() -> tuple[Case[Any], ...]:
     return (*(case for service in GROUPS for case in cases_of(service)), SEGMENT)
 
 
+SERVICE_OF = {case.name: service for service in GROUPS for case in cases_of(service)}
+
+
 def named(case: Case[Any], move: Move) -> str:
     """The move's name: its verb, and the states in which it begins where they tell it from the verb's other rows."""
     begins = f" from {', '.join(sorted(move.before))}" if len(case.rows[move.verb]) > 1 else ""

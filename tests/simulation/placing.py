@@ -6,12 +6,15 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
+from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.placement.work.placing import placement_of
+from shared.cases.case import GIVE_BACK, PASS_ON, TAKE
 from shared.programmes.sections.placement import PlacementSection
 from tests.simulation import requests
 from tests.simulation.cast import DEFINITION
 from tests.simulation.client import Client
+from tests.simulation.walking import Walking
 
 NEVER_BEGUN = frozenset({"no_show", "cancelled", "refused"})
 OVER = NEVER_BEGUN | {"completed", "ended_early"}
@@ -19,16 +22,16 @@ PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
 PUT_RIGHT = 0.25
-GIVEN_BACK = 0.5
-STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
+SHARED_AT_MOST, DESK = 3, frozenset({TAKE, PASS_ON, GIVE_BACK})
 COURSES = ("plain", "plain", "extended", "early", "no show", "reported", "no visa")
 
 
 class Placing:
     """Moves placements on, step by step, each as its state calls for."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, walking: Walking) -> None:
         self._client = client
+        self._walking = walking
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._courses: dict[str, str] = {}
         self._arrived: set[str] = set()
@@ -58,11 +61,9 @@ class Placing:
         return moved or state.status in NEVER_BEGUN
 
     async def _share(self, id: str) -> None:
-        """The officer takes the case, and sometimes the office has it back at once; the log is told nothing of it."""
-        if await self._client.put(requests.on_placement("take", id, 0)) is None:
-            return
-        if self._client.rng.random() < GIVEN_BACK:
-            await self._client.put(requests.on_placement("give-back", id, 0))
+        """An officer takes the case, and passes it on or gives it back; the log is told nothing of it."""
+        for _ in range(self._client.rng.randint(1, SHARED_AT_MOST)):
+            await self._walking.asks(PLACEMENT, id, DESK)
 
     async def _put_right(self, id: str) -> None:
         """The time of the last fact was noted wrongly, or the fact was of another case, or the contract's days were."""
@@ -102,6 +103,7 @@ class Placing:
 
     def _next(self, id: str, state: Any) -> tuple[str, dict[str, Any]]:
         course = self._courses.setdefault(id, self._client.rng.choice(COURSES))
+        steps = DEFINITION.section(PlacementSection).obligatory_steps(state.terms.modality)
         match state.status:
             case "host_confirmed":
                 return "contract", {"starts_on": state.terms.starts_on, "ends_on": state.terms.ends_on}
@@ -109,10 +111,10 @@ class Placing:
                 return "cancel", {"reason": "visa_refused"}
             case "contracted" if course == "no show" and state.starts_on <= date(2026, 1, 5):
                 return "report-no-show", {}
-            case "contracted" | "pre_departure" if len(state.steps) < len(STEPS):
-                return "complete-step", {"step": STEPS[len(state.steps)]}
+            case "contracted" | "pre_departure" if len(state.steps) < len(steps):
+                return "complete-step", {"step": steps[len(state.steps)]}
             case "pre_departure":
-                return "depart", {}
+                return ("confirm-arrival" if state.terms.modality == "virtual" else "depart"), {}
             case "travelling":
                 return "confirm-arrival", {}
             case "reports_due":

@@ -51,6 +51,7 @@ def counted_from_facts(model: ReadModel, as_of_ms: int) -> Figures:
             for row in connection.execute(f"SELECT {ROWS[table]} FROM {table}").fetchall()
         ]
     rows = [row for row in rows if row["known_from"] < as_of_ms <= row["known_to"]]
+    rows = [row for row in rows if row.get("programme") in (None, DEFINITION.code)]
     return {one.code: _counted(one, rows) for one in DEFINITION.indicators}
 
 
@@ -124,7 +125,14 @@ def _plain(evidence: Evidence) -> Figures:
 
 
 def _states(evidence: Evidence, service: str, collection: str) -> list[Mapping[str, Any]]:
-    return [document["state"] for document in evidence.documents[service][collection] if document.get("state")]
+    """Of the programme whose indicators are counted, and of what belongs to none."""
+    states = (document.get("state") for document in evidence.documents[service][collection])
+    return [state for state in states if state and _programme(state) in (None, DEFINITION.code)]
+
+
+def _programme(state: Mapping[str, Any]) -> str | None:
+    found: str | None = (state.get("parties") or state.get("frame") or state).get("programme")
+    return found
 
 
 def _women(evidence: Evidence) -> set[str]:

@@ -194,7 +194,8 @@ class Drafting:
         """
         found = list[Opened]()
         for day in self._keys.draft_days(SERVICE):
-            async for document in self._all("address", self._address_name(day, address)):
+            name = self._address_name(day, address)
+            async for document in every(self._store, DRAFTS.name, "address", name, at_once=LOOKED_AT_ONCE):
                 if (opened := await self._open_still(document)) is not None:
                     found = sorted([*found, opened], key=lambda one: one.claim)[:FOUND_AT_MOST]
         return found
