@@ -19,7 +19,7 @@ from services.placement.store import PLACEMENTS
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.readings import Purpose
 from services.registration.store import EXPERTS, PERSONS
-from shared.cases.case import GIVE_BACK, PASS_ON, TAKE, Case
+from shared.cases.case import Case
 from shared.clock import derived_id
 from shared.identity.keyfiles import KeyDestroyed
 from shared.intake.submissions import SUBMISSIONS
@@ -71,8 +71,8 @@ MOMENT = timedelta(milliseconds=50)
 AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
 CLAIMS, NOT_ANSWERED = 0.5, 0.3
 # How often somebody does what nobody waits for, of a match.
-ODD, ASIDE = 0.1, frozenset({"retract", "correct-time", TAKE, PASS_ON, GIVE_BACK})
-MODALITIES = ("temporary", "temporary", "virtual")
+ODD, ASIDE = 0.05, frozenset({"retract", "correct-time"})
+MODALITIES = ("temporary", "virtual")
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
 
@@ -214,7 +214,9 @@ class History:
             if person in (CONTESTING, DOUBLE):
                 # Both have one name; whoever came first is not flagged.
                 await self.client.put(requests.on_expert("keep-apart", person, reason="documents_compared"))
-            await self.client.put(requests.screen(person))
+            # Now and then by the verb that says which of the two it will be.
+            verb = "declare-ineligible" if person.experience_years < LEAST_YEARS else "declare-eligible"
+            await self.client.put(requests.on_expert(self.client.rng.choice(("screen", verb)), person))
             self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
@@ -393,6 +395,8 @@ class History:
             moved = False
             given = sum(status in GIVEN for _, status in matches)
             for match, status in matches:
+                if match == matches[0][0]:
+                    await self.walking.shares(MATCH, match)
                 if self.client.rng.random() < ODD:
                     await self.walking.asks(MATCH, match, ASIDE)
                 if status == "shortlisted" and given < post.seats:

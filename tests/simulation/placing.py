@@ -9,7 +9,7 @@ from typing import Any
 from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.placement.work.placing import placement_of
-from shared.cases.case import GIVE_BACK, PASS_ON, TAKE
+from shared.cases.revisions import REVISING
 from shared.programmes.sections.placement import PlacementSection
 from tests.simulation import requests
 from tests.simulation.cast import DEFINITION
@@ -21,8 +21,8 @@ OVER = NEVER_BEGUN | {"completed", "ended_early"}
 PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
-PUT_RIGHT = 0.25
-SHARED_AT_MOST, DESK = 3, frozenset({TAKE, PASS_ON, GIVE_BACK})
+PUT_RIGHT = 0.35
+REVISED_AT_MOST, REVISIONS = 2, REVISING | {"correct-contract"}
 COURSES = ("plain", "plain", "extended", "early", "no show", "reported", "no visa")
 
 
@@ -35,8 +35,7 @@ class Placing:
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._courses: dict[str, str] = {}
         self._arrived: set[str] = set()
-        self._revised: set[str] = set()
-        self._shared: set[str] = set()
+        self._revised: Counter[str] = Counter()
 
     async def see_through(self, match: str) -> bool:
         """Takes the placement as far as it goes today; False where nothing was left to do or to wait for."""
@@ -45,9 +44,7 @@ class Placing:
             if state is None:
                 await self._client.pause(PAUSE_SECONDS)
                 continue
-            if id not in self._shared:
-                self._shared.add(id)
-                await self._share(id)
+            await self._walking.shares(PLACEMENT, id)
             if state.status == "active" and match not in self._arrived:
                 self._arrived.add(match)
                 await self._overtake(match)
@@ -60,26 +57,11 @@ class Placing:
         # One that will not be frees the seat: that is on its way to the match.
         return moved or state.status in NEVER_BEGUN
 
-    async def _share(self, id: str) -> None:
-        """An officer takes the case, and passes it on or gives it back; the log is told nothing of it."""
-        for _ in range(self._client.rng.randint(1, SHARED_AT_MOST)):
-            await self._walking.asks(PLACEMENT, id, DESK)
-
     async def _put_right(self, id: str) -> None:
         """The time of the last fact was noted wrongly, or the fact was of another case, or the contract's days were."""
-        state = await self._state(id)
-        if state is None or id in self._revised or len(state.trail) < 2:
-            return
-        self._revised.add(id)
-        before, last = state.trail[-2:]
-        verb = self._client.rng.choice(("correct-time", "take-back", "correct-contract"))
-        said: dict[str, Any] = {"reason": "mistake"}
-        if verb == "correct-time":
-            said["happened_at"] = before.happened_at + (last.happened_at - before.happened_at) / 2
-        if verb == "correct-contract":
-            said |= {"starts_on": state.starts_on, "ends_on": state.ends_on - timedelta(days=1)}
-        # Refused where that fact cannot be put right any more, or the day has not come.
-        await self._client.put(requests.on_placement(verb, id, 0, **said))
+        # Refused where the day has not come.
+        if self._revised[id] < REVISED_AT_MOST and await self._walking.asks(PLACEMENT, id, REVISIONS):
+            self._revised[id] += 1
 
     async def _overtake(self, match: str) -> None:
         """Sometimes the match is taken back while the news of the arrival is on its way: too late, so it is kept."""

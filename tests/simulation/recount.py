@@ -76,12 +76,12 @@ def counted_from_documents(evidence: Evidence) -> Figures:
     experts = _states(evidence, "registration", "experts")
     assignments, matches = (_states(evidence, "matching", name) for name in ("assignments", "matches"))
     placements = _states(evidence, "placement", "placements")
+    institutions = _states(evidence, "registration", "institutions")
     begun = [state for state in placements if state["status"] in BEGUN]
     women = _women(evidence)
     by_women = sum(state["parties"]["person"] in women for state in begun)
 
-    # What a case had come to is counted on after it was withdrawn.
-    decided = [{"status": state["resumes"] if state["status"] == "withdrawn" else state["status"]} for state in experts]
+    decided = [{"status": _decided(state)} for state in experts]
 
     def count(states: Sequence[Mapping[str, Any]], *statuses: str) -> int:
         return sum(state["status"] in statuses for state in states)
@@ -91,8 +91,8 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         "eligible": count(decided, "eligible"),
         "ineligible": count(decided, "ineligible"),
         "appeals": sum(state.get("appeal") is not None for state in experts),
-        "hosts": count(_states(evidence, "registration", "institutions"), "active"),
-        "requests": len(assignments) - count(assignments, "draft"),
+        "hosts": sum(_told(state, "InstitutionActivated") for state in institutions),
+        "requests": sum(_told(state, "AssignmentSubmitted") for state in assignments),
         "filled": count(assignments, "filled"),
         "applications": _applications(evidence),
         "declined": count(matches, "declined"),
@@ -107,6 +107,19 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         "no_shows": count(placements, "no_show"),
         **_plain(evidence),
     }
+
+
+def _decided(state: Mapping[str, Any]) -> str:
+    """What an expert's case had come to is counted on while it is suspended, under appeal, and after it has ended."""
+    status: str = state["resumes"] if state["status"] == "withdrawn" else state["status"]
+    if status in ("appealed", "dismissed"):
+        status = state["against"]
+    return str(state["resumes"]) if status == "suspended" else status
+
+
+def _told(state: Mapping[str, Any], fact: str) -> bool:
+    """Whether the fact was told of the case, and not taken back."""
+    return any(past["name"] == fact for past in state["trail"])
 
 
 def _plain(evidence: Evidence) -> Figures:

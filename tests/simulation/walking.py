@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from services.matching.domain.assignments import ASSIGNMENT
@@ -15,9 +16,8 @@ from services.placement.domain.trainings import TRAINING
 from services.registration.domain.experts import EXPERT
 from services.registration.domain.institutions import INSTITUTION
 from services.registration.domain.persons import PERSON
-from shared.cases.case import Case, Move, status_of
+from shared.cases.case import GIVE_BACK, PASS_ON, TAKE, Case, Move, status_of
 from shared.cases.revisions import CORRECT_TIME
-from shared.cases.taking import PASS_ON
 from shared.cases.transfers import ACCEPT, ASK, DECLINE
 from shared.clock import derived_id
 from shared.identity.tokens import Principal
@@ -27,6 +27,7 @@ from tests.simulation.client import Client
 from tests.simulation.moves import SERVICE_OF, named
 
 PAUSE_SECONDS = 1.0
+SHARED_AT_MOST, DESK = 3, frozenset({TAKE, PASS_ON, GIVE_BACK})
 COLLEAGUE = derived_id("account", "colleague")
 OF_THE_PERSON = {"attributes": WANDERING.attributes(), "valid_from": "2025-01-01"}
 DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
@@ -44,7 +45,7 @@ SAID: Mapping[tuple[str, str], Callable[[Any], Mapping[str, Any]]] = {
     (ASSIGNMENT.name, "revise"): lambda state: {"terms": state.terms.model_copy(update={"experience_years": 4})},
     (PLACEMENT.name, "correct-contract"): lambda state: {
         "starts_on": state.starts_on,
-        "ends_on": state.ends_on,
+        "ends_on": state.ends_on - timedelta(days=1),
         "reason": "mistake",
     },
     (TRAINING.name, "reschedule"): lambda _: DAYS,
@@ -73,6 +74,7 @@ class Walking:
         self._client = client
         self._asked: Counter[str] = Counter()
         self._steps: Counter[str] = Counter()
+        self._shared: set[str] = set()
 
     async def goes_somewhere(self, case: Case[Any], id: str, steps: int) -> None:
         """By the shortest way of the table to some state, and so many steps on from where the case then stands."""
@@ -87,6 +89,13 @@ class Walking:
         for _ in range(steps):
             await self._client.pause(PAUSE_SECONDS)
             await self.asks(case, id)
+
+    async def shares(self, case: Case[Any], id: str) -> None:
+        """Once: an officer takes the case, and perhaps passes it on or gives it back. No event tells of that."""
+        if id not in self._shared:
+            self._shared.add(id)
+            for _ in range(self._client.rng.randint(1, SHARED_AT_MOST)):
+                await self.asks(case, id, DESK)
 
     async def asks(self, case: Case[Any], id: str, verbs: frozenset[str] = frozenset()) -> bool:
         """One of the verbs that stand open (of `verbs`, if some are given); whether it was accepted."""
