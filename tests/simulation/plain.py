@@ -22,7 +22,7 @@ from tests.simulation.walking import Walking
 
 PAUSE_SECONDS = 1.5
 PUT_RIGHT = 0.25
-WALKED = 3
+WALKED = 4
 TRAININGS_OPENED, SITES_OPENED = 3, 2
 PLACE = {"programme": CODE, "office": OFFICE, "title": "An example", "country": "AF", "sector": "education"}
 DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
