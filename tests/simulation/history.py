@@ -66,12 +66,13 @@ READ_FOR: tuple[Purpose, ...] = ("contact", "identity_check")
 EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE, LEAVES, REFUSED = 0.4, 0.2, 0.1
+LEAVES_BY_ITSELF = 0.5
 MOMENT = timedelta(milliseconds=50)
 # Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
 AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
 CLAIMS, NOT_ANSWERED = 0.5, 0.3
 # How often somebody does what nobody waits for, of a match.
-ODD, ASIDE = 0.05, frozenset({"retract", "correct-time"})
+ODD, ASIDE = 0.07, frozenset({"retract", "correct-time"})
 MODALITIES = ("temporary", "virtual")
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
@@ -399,6 +400,9 @@ class History:
                     await self.walking.shares(MATCH, match)
                 if self.client.rng.random() < ODD:
                     await self.walking.asks(MATCH, match, ASIDE)
+                if status in ("shortlisted", "reserve") and self.client.rng.random() < ODD:
+                    # Hosts may answer as soon as they see the shortlist.
+                    await self._host_answers(match)
                 if status == "shortlisted" and given < post.seats:
                     # Once every seat has been given, whoever is left follows as a reserve by himself.
                     given += 1
@@ -406,7 +410,7 @@ class History:
                 elif status == "allocated":
                     moved = await self._offer(post, match)
                 elif status == "reserve" and self._leaves(match):
-                    moved = await self._ask(self.client.rng.choice(("withdraw", "refuse-candidate")), match)
+                    moved = await self._lose(match)
                 elif status in ("accepted", "retracting"):
                     moved = await self.placing.see_through(match)
                 elif status == "retracted":
@@ -505,8 +509,22 @@ class History:
         self._answered_for.add(match)
         if self.client.rng.random() < REFUSED and await self._ask("refuse-candidate", match):
             return False
-        await self._ask("confirm-candidate", match)
+        while await self._ask("confirm-candidate", match) and self.client.rng.random() < MISTAKEN:
+            # It had meant another one, and is asked once more.
+            if not await self._ask("take-back", match):
+                break
+            self._attempts["confirm-candidate", match] += 1
+            self._attempts["take-back", match] += 1
         return True
+
+    async def _lose(self, match: str) -> bool:
+        """A reserve leaves, or the host does not want it, which may turn out to be a mistake."""
+        if self.client.rng.random() < LEAVES_BY_ITSELF:
+            return await self._ask("withdraw", match)
+        done = await self._ask("refuse-candidate", match)
+        if done and self.client.rng.random() < COMES_BACK:
+            await self._ask("take-back", match)
+        return done
 
     async def _answer(self, verb: str, match: str) -> bool:
         if self.client.rng.random() < RECORDED_LATE:
