@@ -198,10 +198,7 @@ class CasePages:
             failed=bool(problems),
             nowhere=not document and not choices.are_somewhere,
             is_open=not document or verb in await open_to(served, document, admitted),
-            key=posted.text(KEY) or admitted.edge.runtime.new_id(),
-            version=str(document.get("version", "")),
-            back=back if is_own(back := posted.text(BACK)) else "",
-            id=document.get("_id", ""),
+            **_held(admitted, document, posted),
             conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=await served.weighs(verb, document, admitted) if document else None,
             hindrance=await served.hindrance(verb, admitted),
@@ -275,6 +272,16 @@ class CasePages:
 
     def _choices(self, document: Document, language: str) -> Choices:
         return Choices(known_to(self._served, self._behind.definitions, document), language, self._served.section)
+
+
+def _held(admitted: Admitted, document: Document, posted: Posted) -> dict[str, str]:
+    """What the form holds beside its fields: under which key it is one command, and of which version of which case."""
+    return {
+        "key": posted.text(KEY) or admitted.edge.runtime.new_id(),
+        "version": str(document.get("version", "")),
+        "back": back if is_own(back := posted.text(BACK)) else "",
+        "id": document.get("_id", ""),
+    }
 
 
 def _options(suggested: Iterable[Suggested], cells: Shown) -> tuple[Option, ...]:

@@ -70,12 +70,9 @@ class ReadingPages:
             reference = request.query_params.get(REFERENCE, "").strip()
             of = await AskedList.of(without(request, REFERENCE), served, admitted, definitions)
             narrowed, asked, paged = of.narrowed, of.asked, of.paged
-            if reference:
-                documents, following = await called(admitted, served.aggregate.name, reference), None
-                if len(documents) == 1:
-                    return RedirectResponse(f"/{admitted.edge.service}/{served.name}/{documents[0]['_id']}", 303)
-            else:
-                documents, following = await page_of(narrowed, served.aggregate.name, paged)
+            documents, following = await self._found(of, admitted, reference)
+            if reference and len(documents) == 1:
+                return RedirectResponse(f"/{admitted.edge.service}/{served.name}/{documents[0]['_id']}", 303)
             shown = [as_read(served, document, admitted.principal) for document in documents]
             known = newest_of(definitions)
             lists = self._lists(known, admitted)
@@ -105,6 +102,13 @@ class ReadingPages:
             )
 
         return endpoint
+
+    async def _found(self, of: AskedList, admitted: Admitted, reference: str) -> tuple[list[Document], str | None]:
+        """The page that is asked for, and the cursor of the next one; where people call a case by its reference, it."""
+        name = self._served.aggregate.name
+        if reference:
+            return await called(admitted, name, reference), None
+        return await page_of(of.narrowed, name, of.paged)
 
     def _opening(self, known: list[Definition], admitted: Admitted) -> list[str]:
         """The verbs with which the reader may open a case; none while no programme does what it would be about."""
