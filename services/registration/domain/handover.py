@@ -50,10 +50,28 @@ SignsInAs = Annotated[
 ]
 
 
+# Why an office assigns another account to the one who was reached before too; else somebody else is.
+OF_THE_SAME = frozenset({"first_sign_in", "sign_in_lost"})
+
+
 class AccountAssignment(Reason):
-    """`account`: the subject under which the person, or the institution's new contact, signs in."""
+    """`account`: the subject under which the person, or the institution's new contact, signs in.
+
+    `email`: where that one is written to. Without it the address stays, and where somebody else has the account from
+    now on, nobody is written to.
+    """
 
     account: SignsInAs
+    email: Email | None = None
+
+    @property
+    def of_another(self) -> bool:
+        """Whether somebody else is reached from now on than before."""
+        return is_of_another(self.reason)
+
+
+def is_of_another(reason: str) -> bool:
+    return reason not in OF_THE_SAME
 
 
 class Proposal(BaseModel):

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Literal, get_args
 
 from services.registration.domain.contact import BY_DAY, Unwanted
+from services.registration.domain.handover import is_of_another
 from services.registration.domain.messages import Recipient
 from shared.contracts.base import Envelope, Event, Scope
 from shared.contracts.matching import assignments as a
@@ -154,6 +155,11 @@ def _by_both(event: Any, envelope: Envelope) -> bool:
     return not _by_officer(event, envelope)
 
 
+def _to_another(event: Any, envelope: Envelope) -> bool:
+    """Whether somebody else is reached under the account than before."""
+    return _by_both(event, envelope) or is_of_another(event.reason)
+
+
 def _ends_at(event: Any) -> datetime | None:
     found: datetime | None = event.ends_at
     return found
@@ -245,7 +251,7 @@ def _to_office(template: str, kind: Kind, **how: Any) -> Notice:
 def _account_assigned(to: Recipient) -> tuple[Notice, ...]:
     return (
         Notice("account_assigned", to, "security"),
-        Notice(ACCOUNT_LEFT, to, "receipt", when=_by_both, parts=True),
+        Notice(ACCOUNT_LEFT, to, "receipt", when=_to_another, parts=True),
         _to_office("account_handed_over", "progress", when=_by_both),
     )
 

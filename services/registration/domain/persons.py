@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from services.registration.domain.claims import Heard, Settled, settled
 from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
 from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
-from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
+from services.registration.domain.fields import ConsentPurpose, KnownAttributes
 from services.registration.domain.handover import (
     CALLERS,
     HELD,
@@ -45,7 +45,7 @@ from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.timeline import ENTRIES_AT_MOST, changed
 from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Event, Id, Instant
+from shared.contracts.base import Code, Date, Event, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration.handovers import HandingOver
 from shared.contracts.registration.persons import (
@@ -109,7 +109,7 @@ class ProfileCorrection(Change):
     """`corrects`: the entry that was wrong; the correction keeps its `valid_from`."""
 
     attributes: KnownAttributes
-    valid_from: Day
+    valid_from: Date
     corrects: Id | None = None
 
 

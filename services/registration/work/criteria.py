@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from services.registration.domain.appeals import until
@@ -116,6 +116,4 @@ class Criteria:
         return cause.happened_at or self._kernel.runtime.now()
 
     def _zone(self, expert: Expert) -> tzinfo:
-        """The office's; UTC for an office that no version lists."""
-        office = self._replica.definitions.office(expert.programme, expert.programme_version, expert.office)
-        return office.zone if office else UTC
+        return self._replica.definitions.zone_of(expert.programme, expert.programme_version, expert.office)

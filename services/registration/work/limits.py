@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from services.registration.domain.lives import RULES, beyond_a_life
+from services.registration.domain.lives import AGE_AT_MOST, BIRTH_YEAR, RULES, beyond_a_life
 from shared.contracts.registration.persons import Attributes
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
@@ -16,17 +16,21 @@ def own_office(principal: Principal, office: str) -> None:
         raise Refusal("other_office", problems=(Problem("other_office", "/office"),), status=403)
 
 
-def not_ahead(day: date, now: datetime, pointer: str) -> None:
-    """Refusal (422) for a day that has come nowhere yet."""
+def within_a_life(day: date, now: datetime, pointer: str) -> None:
+    """Refusal (422) for a day that has come nowhere yet, and for one on which nobody who is told of was born."""
     # Somewhere it is tomorrow already.
-    if day > (now + timedelta(days=1)).date():
-        raise Refusal("valid_in_the_future", problems=(Problem("valid_in_the_future", pointer),), status=422)
+    ahead = day > (now + timedelta(days=1)).date()
+    if ahead or day.year < now.year - AGE_AT_MOST:
+        rule = "valid_in_the_future" if ahead else "date_too_early"
+        raise Refusal(rule, problems=(Problem(rule, pointer),), status=422)
 
 
-def lived(attributes: Attributes, valid_from: date, pointer: str) -> None:
-    """Refusal (422) at each attribute that no life can have brought by that day. `pointer`: of the attributes."""
+def lived(attributes: Attributes, valid_from: date, pointer: str, born: str | None = None) -> None:
+    """Refusal (422) at each attribute that no life can have brought by that day. `pointer`: of the attributes; `born`:
+    of the year of birth, where it was stated elsewhere."""
     if broken := beyond_a_life(attributes, valid_from):
-        problems = tuple(Problem(rule, f"{pointer}/{name}") for name, rule in broken.items())
+        stated = {BIRTH_YEAR: born} if born else {}
+        problems = tuple(Problem(rule, stated.get(name, f"{pointer}/{name}")) for name, rule in broken.items())
         raise Refusal(
             problems[0].rule, "; ".join(RULES[rule] for rule in broken.values()), problems=problems, status=422
         )
