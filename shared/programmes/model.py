@@ -118,13 +118,13 @@ class Definition(Declared):
 
     def refuse_outside(self, office: str | None, happened_at: datetime | None, now: datetime) -> None:
         """Raises Refusal `programme_is_over` (409) where the programme had ended, on the office's calendar; and
-        `before_the_programme` (422) for what is recorded as having happened long before it. What is recorded late is
+        `long_before_the_programme` (422) for what is said to have happened long before it. What is recorded late is
         asked at the time at which it happened."""
         if self.is_over(office, happened_at or now):
             raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
         first = self.dates.starts - PREPARED
         if happened_at is not None and happened_at < _begin_of(first, self.zone_of(office)):
-            problem = Problem("before_the_programme", "/happened_at")
+            problem = Problem("long_before_the_programme", "/happened_at")
             raise Refusal(problem.rule, f"the programme was not open before {first}", problems=(problem,), status=422)
 
     def is_over(self, office: str | None, at: datetime) -> bool:

@@ -328,7 +328,7 @@ MOVES: tuple[Move, ...] = (
             "office_unknown",
             "other_office",
             "programme_is_over",
-            "before_the_programme",
+            "long_before_the_programme",
             "programme_unknown",
             "valid_in_the_future",
             *LIVES,

@@ -19,10 +19,10 @@ def own_office(principal: Principal, office: str) -> None:
 def within_a_life(day: date, now: datetime, pointer: str) -> None:
     """Refusal (422) for a day that has come nowhere yet, and for one on which nobody who is told of was born."""
     # Somewhere it is tomorrow already.
-    ahead = day > (now + timedelta(days=1)).date()
-    if ahead or day.year < now.year - AGE_AT_MOST:
-        rule = "valid_in_the_future" if ahead else "date_too_early"
-        raise Refusal(rule, problems=(Problem(rule, pointer),), status=422)
+    if day > (now + timedelta(days=1)).date():
+        raise Refusal("valid_in_the_future", problems=(Problem("valid_in_the_future", pointer),), status=422)
+    if day.year < now.year - AGE_AT_MOST:
+        raise Refusal("date_too_early", problems=(Problem("date_too_early", pointer),), status=422)
 
 
 def lived(attributes: Attributes, valid_from: date, pointer: str, born: str | None = None) -> None:

@@ -72,6 +72,6 @@ def test_what_is_recorded_late_lies_neither_after_the_programme_nor_long_before_
     first = datetime(2027, 1, 1, tzinfo=zone("Asia/Kabul")) - PREPARED
     assert refused(now=now) == "programme_is_over"
     assert refused(now=now, happened_at=first) is None
-    assert refused(now=now, happened_at=first - timedelta(seconds=1)) == "before_the_programme"
+    assert refused(now=now, happened_at=first - timedelta(seconds=1)) == "long_before_the_programme"
     assert refused(now=first - timedelta(days=9)) is None, "of what happens now the clock says when"
     assert refused(now=now, happened_at=datetime(2027, 7, 1, tzinfo=UTC)) == "programme_is_over"
