@@ -75,6 +75,17 @@ class Definitions:
         except KeyError:
             raise TooEarly("programme_version") from None
 
+    def listed(self, code: str | None) -> dict[str, frozenset[str]]:
+        """The countries of work and the sectors that any version lists, of that programme or of all, by the word of the
+        list. Raises as `newest`; TooEarly while this replica starts."""
+        if not self.ready:
+            raise TooEarly("programmes")
+        versions = [one for name in (self.codes() if code is None else [code]) for one in self._of(name).values()]
+        return {
+            "country": frozenset(country for one in versions for country in one.countries_of_origin),
+            "sector": frozenset(sector.code for one in versions for sector in one.sectors),
+        }
+
     def former_ends(self, code: str) -> frozenset[date]:
         """The days on which earlier versions said that the programme is over, and the newest one does not."""
         return frozenset(one.dates.ends for one in self._of(code).values()) - {self.newest(code).dates.ends}

@@ -220,7 +220,7 @@ async def test_two_tabs_keep_each_its_own_part(town: Town) -> None:
 
 async def test_a_programme_that_is_over_takes_no_application_and_loses_none(town: Town) -> None:
     async with town.browser() as browser:
-        town.clock.instant = datetime.fromisoformat("2008-06-30T20:00:00+00:00")
+        town.clock.instant = datetime.fromisoformat("2008-06-30T12:00:00+00:00")
         await filled(browser)
         page = await browser.get(f"{APPLICATION}/check")
         town.clock.instant += timedelta(days=1)
@@ -396,7 +396,7 @@ async def published_anew(town: Town, **changes: Any) -> None:
     version, definition = known.newest_version(CODE), dict(known.newest(CODE).as_json())
     async with town.browser() as browser:
         await enter(browser)
-        path = f"/registration/programmes/{CODE}/publish"
+        path = "/registration/programmes/new/publish"
         page = await browser.get(path, follow_redirects=True)
         said = {"csrf": hidden(page), "idempotency-key": hidden(page, "idempotency-key"), "version": ""}
         answer = await browser.post(path, data={**said, "/definition": json.dumps({**definition, **changes})})
