@@ -102,7 +102,9 @@ class Acceptance(Input):
 def to_another(turn: Turn[Any, AccountAssignment]) -> Told:
     """The account that the subject has; not the one that stands for it already."""
     if turn.given == turn.state.account:
-        raise Refusal(UNCHANGED, problems=(Problem(UNCHANGED, "/account"),))
+        raise Refusal(
+            UNCHANGED, "another account than the one that stands for it", problems=(Problem(UNCHANGED, "/account"),)
+        )
     return {"account": turn.given}
 
 

@@ -153,12 +153,14 @@ def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
     if turn.body.corrects is not None:
         corrected = next((one for one in entries if one.id == turn.body.corrects), None)
         if corrected is None:
-            raise Refusal("entry_unknown", problems=(Problem("entry_unknown", "/corrects"),))
+            raise Refusal(
+                "entry_unknown", "the id of an entry of the timeline", problems=(Problem("entry_unknown", "/corrects"),)
+            )
         if corrected.valid_from != entry.valid_from:
             pointed = (Problem("correction_keeps_valid_from", "/valid_from"),)
-            raise Refusal("correction_keeps_valid_from", problems=pointed)
+            raise Refusal("correction_keeps_valid_from", "the day of the entry that is corrected", problems=pointed)
     if attributes_on(entries, entry.valid_from) == entry.attributes:
-        raise Refusal("profile_unchanged")
+        raise Refusal("profile_unchanged", "it says what is recorded already")
     return changed(entries, (entry,), turn.now)
 
 
@@ -214,14 +216,14 @@ def _statistics_of(entry: ProfileEntry, statistical: frozenset[str]) -> ProfileE
 def not_given_yet(turn: Turn[Person, ConsentTo]) -> Told:
     """A consent is given once, until it is taken back."""
     if turn.state.consents.get(turn.body.purpose) == "given":
-        raise Refusal("consent_already_given")
+        raise Refusal("consent_already_given", "the consent stands")
     return {}
 
 
 def given_before(turn: Turn[Person, ConsentTo]) -> Told:
     """Only a consent that stands can be taken back."""
     if turn.state.consents.get(turn.body.purpose) != "given":
-        raise Refusal("consent_not_given")
+        raise Refusal("consent_not_given", "only a consent that was given is withdrawn")
     return {}
 
 

@@ -92,7 +92,7 @@ class Criteria:
             raise Refusal("not_found", status=404)
         if person.status == "erased":
             # The key may still be there for a moment, and would be what refuses.
-            raise Refusal("erased", status=410)
+            raise Refusal("erased", "nothing is kept of the person any more", status=410)
         return int(document["version"]), person
 
     async def _as_of(self, expert: Expert, on: date) -> Found | None:

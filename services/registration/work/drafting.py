@@ -186,7 +186,7 @@ class Drafting:
             if any(one.command == given.command for one in draft.given_back):
                 return _given_again(document, before, given)
             if len(draft.given_back) >= GIVEN_BACK_AT_MOST:
-                raise Refusal("given_back_too_often")
+                raise Refusal("given_back_too_often", "an office gives a draft no more new codes than that")
             code = self._new_code()
             kept = draft.model_copy(update={"given_back": (*draft.given_back, given)})
             after = replace(before, code=code, draft=kept)
@@ -369,7 +369,7 @@ class Drafting:
                 # Its link was not used yet, so the one before counts.
                 raise Refusal(ENDED, status=410)
             if (before.draft.status == "submitted") is not to_submitted:
-                raise Refusal(SUBMITTED)
+                raise Refusal(SUBMITTED, "what was submitted is edited no more")
             after = change(before)
             await self._store.save(DRAFTS.name, self._written(document, after), document["version"])
             return after

@@ -76,7 +76,12 @@ class HandingOver:
         """Refusal `account_is_the_callers` (422), `account_held_elsewhere` for one that stands for another already."""
         account = self._accounts.of(call.body.account)
         if account == call.cause.account:
-            raise Refusal(CALLERS, problems=(Problem(CALLERS, "/account"),), status=422)
+            raise Refusal(
+                CALLERS,
+                "the account of somebody else than who assigns it",
+                problems=(Problem(CALLERS, "/account"),),
+                status=422,
+            )
 
         async def once() -> Saved[Any]:
             document, _ = await self._kernel.load(aggregate, call.id)
@@ -98,7 +103,9 @@ class HandingOver:
         try:
             return await retrying(once, self._runtime, contended)
         except UniqueViolated:
-            raise Refusal(HELD, problems=(Problem(HELD, "/account"),)) from None
+            raise Refusal(
+                HELD, "an account that stands for nobody yet", problems=(Problem(HELD, "/account"),)
+            ) from None
 
     async def _reached(self, document: Document, aggregate: Aggregate[Any], body: AccountAssignment) -> dict[str, Any]:
         """The private fields of where whoever has the account now is written to: as at a handover where somebody else

@@ -13,16 +13,26 @@ from shared.identity.tokens import Principal
 def own_office(principal: Principal, office: str) -> None:
     """An officer writes for the office of the token alone; who registers itself chooses one. Refusal (403)."""
     if principal.role == "officer" and principal.office != office:
-        raise Refusal("other_office", problems=(Problem("other_office", "/office"),), status=403)
+        raise Refusal(
+            "other_office",
+            "an officer writes for the own office",
+            problems=(Problem("other_office", "/office"),),
+            status=403,
+        )
 
 
 def within_a_life(day: date, now: datetime, pointer: str) -> None:
     """Refusal (422) for a day that has come nowhere yet, and for one on which nobody who is told of was born."""
     # Somewhere it is tomorrow already.
     if day > (now + timedelta(days=1)).date():
-        raise Refusal("valid_in_the_future", problems=(Problem("valid_in_the_future", pointer),), status=422)
+        raise Refusal(
+            "valid_in_the_future",
+            "a day that has come",
+            problems=(Problem("valid_in_the_future", pointer),),
+            status=422,
+        )
     if day.year < now.year - AGE_AT_MOST:
-        raise Refusal("date_too_early", problems=(Problem("date_too_early", pointer),), status=422)
+        raise Refusal("date_too_early", "a day of a life", problems=(Problem("date_too_early", pointer),), status=422)
 
 
 def lived(attributes: Attributes, valid_from: date, pointer: str, born: str | None = None) -> None:

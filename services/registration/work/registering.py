@@ -69,7 +69,12 @@ class Registering:
         lived(person.attributes, person.valid_from, "/person/attributes", "/person/born/year" if person.born else None)
         definition, _ = await self._publishing.newest(body.programme)
         if definition.office(body.office) is None:
-            raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+            raise Refusal(
+                "office_unknown",
+                "the code of an office of the programme",
+                problems=(Problem("office_unknown", "/office"),),
+                status=422,
+            )
         if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
             definition.refuse_outside(body.office, cause.happened_at, now)
         # Without a selection nobody could ever be screened, so the case could not go on.
@@ -100,7 +105,12 @@ class Registering:
         found = await granted.equalities_of(readable) if granted.principal.role == "officer" else ()
         person = await self._store.load(PERSONS.name, person_id)
         if person is None or not any(belongs(person, index, equals) for index, equals in found):
-            raise Refusal(UNKNOWN, problems=(Problem(UNKNOWN, "/known_person"),), status=422)
+            raise Refusal(
+                UNKNOWN,
+                "the id of a person of the own office",
+                problems=(Problem(UNKNOWN, "/known_person"),),
+                status=422,
+            )
 
     async def _not_again(self, expert_id: str, cause: Cause) -> None:
         """A second registration is no way round a decision: the refusal says what is possible instead."""
