@@ -194,7 +194,7 @@ async def test_an_officer_ends_it_by_what_the_office_does_itself(bench: Bench, r
     assert (seen["handover"]["reason"], "code_for_the_other" in seen["handover"]) == (WHY[role], False)
     assert (WITHDRAW in seen["open"], PROPOSE in seen["open"]) == (True, False)
     reason = "contact_left" if role == "host" else "sign_in_lost"
-    said = {"account": f"{role}-by-office", "reason": reason}
+    said = {"account": f"{role}-by-office", "reason": reason, "email": f"{role}-by-office@example.org"}
     assert (await bench.do(role, id, "assign-account", "", body=said)).status_code == 403
     path = f"/{CASES[role]}/{id}"
     assert (await bench.serving.post(f"{path}/assign-account", "officer", said)).status_code == 200
