@@ -150,6 +150,13 @@ class Saved(Generic[S]):
         return int(self.document["version"])
 
 
+def check_version(document: Document | None, expected: int | None) -> None:
+    """Raises PreconditionFailed where another version than the expected one stands; None expects none."""
+    stands = int(document["version"]) if document else 0
+    if expected is not None and expected != stands:
+        raise PreconditionFailed(stands)
+
+
 class Outboxes(Protocol):
     """Who sends outboxes: shared.messaging.relay."""
 
@@ -203,6 +210,11 @@ class Kernel:
                 return saved
         raise Conflict
 
+    def foreseen(self, aggregate: Aggregate[S], id: str, document: Document | None, command: Any, cause: Cause) -> None:
+        """Raises what `execute` would raise on that document. Asked before a guard is: a hold whose target then refuses
+        is voided in the end, and the target with it."""
+        self._answered(aggregate, id, document, command, cause, None, None)
+
     async def fire(
         self, aggregate: Aggregate[S], id: str, command: Any, cause: Cause, due: Callable[[Document], bool]
     ) -> Saved[S] | None:
@@ -248,8 +260,7 @@ class Kernel:
             state = aggregate.read(document)
             if state is not None:
                 return Saved(document, state, repeated=True)
-        if expected_version is not None and expected_version != (int(document["version"]) if document else 0):
-            raise PreconditionFailed
+        check_version(document, expected_version)
         saved = self._decide(aggregate, id, document, command, cause, private)
         _remember(saved.document, cause)
         return saved

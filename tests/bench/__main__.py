@@ -22,7 +22,7 @@ REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
 LOAD = {f"load-{part}": f"tests.bench.load.{part}" for part in ("cost", "sustained", "overload")}
 
 # In Chromium on a slow line, which takes a machine that has one.
-PAGES = ("pages", "lists")
+PAGES = ("pages", "lists", "typed")
 
 Rows = Callable[[bool], Awaitable[list[Result]]]
 

@@ -19,8 +19,8 @@ HEAD = """# Benchmarks
 Written by `make bench`, on real servers by `make bench-real`, under load from outside by `make bench-load`, in a
 browser by `make bench-pages`; one of them alone: `make bench ARGS="--only NAME"`. Ours and the bare loop run in turn in
 one process (A B A B; `peers`: in a process each; `load-...`: an earlier build stands in the bare loop's place), each
-figure is the median of five runs, so the ratio counts, not the rate: the machine's cores are shared with whatever else
-runs on it.
+figure is the median of five runs (in a browser of three), so the ratio counts, not the rate: the machine's cores are
+shared with whatever else runs on it.
 `load` is the one-minute load average at the end of a benchmark, the benchmark itself included: above the number
 of cores something else ran too, and absolute times are too long.
 """

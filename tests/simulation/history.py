@@ -62,6 +62,7 @@ READ_FOR: tuple[Purpose, ...] = ("contact", "identity_check")
 EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE, LEAVES, REFUSED = 0.4, 0.2, 0.1
+LEAVES_BY_ITSELF = 0.5
 MOMENT = timedelta(milliseconds=50)
 # Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
 AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
@@ -389,7 +390,7 @@ class History:
                 elif status == "allocated":
                     moved = await self._offer(post, match)
                 elif status == "reserve" and self._leaves(match):
-                    moved = await self._ask("withdraw", match)
+                    moved = await self._lose(match)
                 elif status in ("accepted", "retracting"):
                     moved = await self.placing.see_through(match)
                 elif status == "retracted":
@@ -486,8 +487,22 @@ class History:
         self._answered_for.add(match)
         if self.client.rng.random() < REFUSED and await self._ask("refuse-candidate", match):
             return False
-        await self._ask("confirm-candidate", match)
+        while await self._ask("confirm-candidate", match) and self.client.rng.random() < MISTAKEN:
+            # It had meant another one, and is asked once more.
+            if not await self._ask("take-back", match):
+                break
+            self._attempts["confirm-candidate", match] += 1
+            self._attempts["take-back", match] += 1
         return True
+
+    async def _lose(self, match: str) -> bool:
+        """A reserve leaves, or the host does not want it, which may turn out to be a mistake."""
+        if self.client.rng.random() < LEAVES_BY_ITSELF:
+            return await self._ask("withdraw", match)
+        done = await self._ask("refuse-candidate", match)
+        if done and self.client.rng.random() < COMES_BACK:
+            await self._ask("take-back", match)
+        return done
 
     async def _answer(self, verb: str, match: str) -> bool:
         if self.client.rng.random() < RECORDED_LATE:

@@ -21,7 +21,7 @@ from shared.clock import derived_id
 from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly, Unavailable, UnknownOutcome
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, settled
 from shared.store.guards import Guard
 from shared.store.port import Document
 from shared.telemetry.observability import count, logger
@@ -92,8 +92,8 @@ class Erasing:
             document, person = await self._kernel.load(PERSONS, id)
             if document is None or person is None:
                 raise Refusal("not_found", status=404)
-            if expected not in (None, document["version"]) and not settled(document, cause):
-                raise PreconditionFailed
+            if not settled(document, cause):
+                check_version(document, expected)
             stands = await self._stands(id, ledger) if person.status == "recorded" else None
             command, version = Asked("erase", body, stands), int(document["version"])
             try:

@@ -25,7 +25,7 @@ from shared.contracts.registration.persons import IdentityChangeConfirmed, Profi
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, seen_by, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, seen_by, settled
 from shared.store.guards import Guard
 from shared.store.port import Document
 from shared.web.acting import Call
@@ -70,9 +70,7 @@ class IdentityChanges:
             document, person = await self._kernel.load(PERSONS, call.id)
             if document is None or person is None or settled(document, call.cause):
                 return await self._execute(call)
-            version = document["version"]
-            if call.expected_version not in (None, version):
-                raise PreconditionFailed
+            check_version(document, call.expected_version)
             PERSON.move(person, call.verb)
             # Whoever may not confirm takes no number for it either.
             seen_by(document, "checks", call.cause)
