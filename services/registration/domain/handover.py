@@ -17,7 +17,7 @@ from services.registration.domain.contact import TOO_OFTEN
 from services.registration.domain.fields import Email
 from shared.cases.bodies import Input, Reason
 from shared.cases.case import Asked, Move, Timer, Told, Turn
-from shared.contracts.base import Event, Instant
+from shared.contracts.base import Envelope, Event, Instant
 from shared.contracts.registration.handovers import (
     HandoverDeclined,
     HandoverLapsed,
@@ -67,11 +67,12 @@ class AccountAssignment(Reason):
     @property
     def of_another(self) -> bool:
         """Whether somebody else is reached from now on than before."""
-        return is_of_another(self.reason)
+        return self.reason not in OF_THE_SAME
 
 
-def is_of_another(reason: str) -> bool:
-    return reason not in OF_THE_SAME
+def to_somebody_else(event: Any, envelope: Envelope) -> bool:
+    """Whether another account that was told is somebody else's: by both people, or as the office said why."""
+    return envelope.by_role != "officer" or event.reason not in OF_THE_SAME
 
 
 class Proposal(BaseModel):
