@@ -21,6 +21,8 @@ _BLANKS = "\u115f\u1160\u3164\uffa0\u2800"
 LINE_ENDS_AND_TABS = "\n\t"
 # Not punctuation by their category: minus, modifier letter minus, hyphen bullet.
 _MINUSES = "\u2212\u02d7\u2043"
+# Characters of a code, a number, a day or a telephone, however it is written.
+LATIN_AT_MOST = 100
 # By which Unicode's data say that a character is another one in another width.
 _WIDTHS = ("<wide>", "<narrow>", "<small>", "<noBreak>")
 
@@ -56,11 +58,12 @@ def latin(text: str) -> str:
     hyphen, dash and minus as `-`, full-width characters as plain ones, any blank as a space, and without marks that
     nobody sees, as they come with pasted text.
 
-    A superscript or a circled digit is none of a number: 1² is not 12.
+    A superscript or a circled digit is none of a number: 1² is not 12. What is longer than any of these stays as it is.
     """
-    if text.isascii():
-        return text.strip()
-    return "".join(_of_latin(one) for one in text if unicodedata.category(one) != "Cf").strip()
+    typed = text.strip()
+    if typed.isascii() or len(typed) > LATIN_AT_MOST:
+        return typed
+    return "".join(_of_latin(one) for one in typed if unicodedata.category(one) != "Cf").strip()
 
 
 def _of_latin(character: str) -> str:

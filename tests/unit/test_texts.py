@@ -13,7 +13,7 @@ from services.registration.domain.institutions import InstitutionRegistration
 from shared.cases.bodies import Input
 from shared.contracts.matching.assignments import Terms
 from shared.contracts.registration.persons import Attributes, LanguageSkill
-from shared.texts import exact, fold_number, latin, lines, one_line
+from shared.texts import LATIN_AT_MOST, exact, fold_number, latin, lines, one_line
 
 BELL, ESCAPE, SEPARATOR, NEXT_LINE, OVERRIDE, BYTE_ORDER = "\x07", "\x1b", "\x1e", "\x85", "\u202e", "\ufeff"
 
@@ -115,3 +115,10 @@ def test_the_rule_is_named_where_the_text_stands() -> None:
 )
 def test_codes_numbers_and_days_are_read_as_a_latin_keyboard_writes_them(typed: str, plain: str) -> None:
     assert latin(typed) == latin(latin(typed)) == plain
+
+
+def test_what_is_longer_than_any_number_stays_as_it_was_typed() -> None:
+    assert latin(" ٢٠٢٦ ") == "2026"
+    at_most = "٢" * LATIN_AT_MOST
+    assert latin(at_most) == "2" * LATIN_AT_MOST
+    assert latin(at_most + "٢") == at_most + "٢"
