@@ -67,8 +67,10 @@ MOMENT = timedelta(milliseconds=50)
 # Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
 AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
 CLAIMS, NOT_ANSWERED = 0.5, 0.3
-MOVING = frozenset({"allocated", "offered"})
-GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
+NAMED = "named"
+SEATED = frozenset({"allocated", "offered"})
+MOVING = SEATED | {NAMED}
+GIVEN = SEATED | {"accepted", "declined", "expired", "retracting", "retracted"}
 
 
 class History:
@@ -439,7 +441,8 @@ class History:
             found = []
             for match in assignment.shortlisted:
                 _, state = await kernel.load(MATCHES, match)
-                found.append((match, state.status))
+                # What a round names stands a moment later, where a crash came between.
+                found.append((match, state.status if state else NAMED))
             return assignment, found
 
         return await self.client.look("matching", stand)
