@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 from starlette.responses import Response
@@ -34,6 +34,7 @@ from shared.web.commands import cause, key_of
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, page, query
+from shared.web.routing import Routes
 from shared.web.transferring import transferring
 
 _CODE = TypeAdapter(Code).json_schema()
@@ -133,7 +134,7 @@ class Api:
     def __init__(self, replica: Replica, works: Works) -> None:
         self._store = replica.ports.store
         self._vacancies = works.vacancies
-        self.router = APIRouter()
+        self.router = Routes()
         vacancies, vacancy = listed_answers(views.VacancySeen), answered(views.VacancySeen, "As experts see it.")
         matches = listed_answers(views.MatchSeen)
         self._route("/vacancies", "vacancies", "list", self._list, "What is open to applications", vacancies, NARROWING)

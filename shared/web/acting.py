@@ -327,7 +327,10 @@ def as_read(served: Served, document: Document, principal: Principal) -> Seen:
         beside["taken_by"] = taken_by(document)
     if case.is_received_by(principal.role) and asked_of(case, document):
         beside[TRANSFER] = Transfer.model_validate(document["state"][TRANSFER])
-    return found.model_copy(update=beside) if beside else found
+    # Nobody else has what was just made, and a copy of each row takes a tenth of a list's time.
+    vars(found).update(beside)
+    found.model_fields_set.update(beside)
+    return found
 
 
 def stands_in(document: Document, principal: Principal, relation: Relation) -> bool:

@@ -15,13 +15,14 @@ from services.matching.work.selection import Selection
 from shared.contracts.registration.persons import Attributes
 from shared.programmes.scoring import rank_key
 from shared.replica import Replica
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.callers import Granted
 from shared.web.suggesting import Suggested, Suggestions
 
 # So many of the best are shown; others are named by hand. So many eligible experts of the office are looked at, some
 # reads of the store each: where there are more, the form says so.
-SHOWN, LOOKED_AT, PAGE = 20, 2_000, 200
+SHOWN, LOOKED_AT, LOOKED_AT_ONCE = 20, 2_000, 200
 Ordered = tuple[tuple[int, str], Suggested]
 
 
@@ -52,21 +53,16 @@ class Candidates:
 
     async def _others(self, document: Document) -> tuple[tuple[Suggested, ...], int | None]:
         """The best, and of how many, where there were more than are looked at; no more than the best are held."""
-        state, after = ASSIGNMENTS.read(document), None
+        state = ASSIGNMENTS.read(document)
         if state is None or state.programme is None:
             return (), None
-        best: list[Ordered] = []
-        for looked in range(0, LOOKED_AT + 1, PAGE):
-            page = await self._store.find(
-                SHADOWS.name, "pool", pool_key(state.programme, state.office), after=after, limit=PAGE
-            )
-            if looked == LOOKED_AT and page:
+        best, looked = list[Ordered](), 0
+        pool = pool_key(state.programme, state.office)
+        async for shadow in every(self._store, SHADOWS.name, "pool", pool, at_once=LOOKED_AT_ONCE):
+            if looked == LOOKED_AT:
                 return tuple(one for _, one in best), LOOKED_AT
-            for shadow in page:
-                await self._weigh(document["_id"], state, shadow, best)
-            if len(page) < PAGE:
-                break
-            after = page[-1]["ix"]["pool"]["o"]
+            looked += 1
+            await self._weigh(document["_id"], state, shadow, best)
         return tuple(one for _, one in best), None
 
     async def _weigh(self, assignment: str, state: Assignment, shadow: Document, best: list[Ordered]) -> None:

@@ -30,6 +30,7 @@ from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition, Office
 from shared.replica import Replica
 from shared.store.aggregates import Cause, settled
+from shared.store.paging import every
 from shared.store.port import Document
 
 APPLICATION = "application"
@@ -39,7 +40,7 @@ UNKNOWN_FOR = timedelta(days=7)
 # The consent stands on the log right behind the person; so long an application waits for it.
 CONSENT_WITHIN = timedelta(minutes=1)
 WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
-PAGE = 200
+LOOKED_AT_ONCE = 200
 
 
 class Selection:
@@ -235,14 +236,11 @@ class Selection:
 
     async def matches_of(self, id: str) -> list[tuple[Document, Match]]:
         """Every match of the assignment."""
-        found: list[tuple[Document, Match]] = []
-        after: str | None = None
-        while True:
-            page = await self._store.find(MATCHES.name, "assignment", id, after=after, limit=PAGE)
-            found += [(document, state) for document in page if (state := MATCHES.read(document))]
-            if len(page) < PAGE:
-                return found
-            after = page[-1]["ix"]["assignment"]["o"]
+        return [
+            (document, state)
+            async for document in every(self._store, MATCHES.name, "assignment", id, at_once=LOOKED_AT_ONCE)
+            if (state := MATCHES.read(document))
+        ]
 
     async def follow(self, delivery: Delivery) -> None:
         """AssignmentTransferred: every match, ended or not, is of the assignment's office.

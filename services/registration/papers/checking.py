@@ -20,6 +20,7 @@ from shared.web.pages.paper_words import PaperWords
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import Row
 from shared.web.pages.words import translations
+from shared.web.routing import Routes
 
 PATH = "/certificates/check"
 REFERENCE, CODE = "reference", "code"
@@ -41,7 +42,7 @@ def code_of(keys: Keys, id: str) -> str:
 
 def checking_router(knowing: Knowing, keys: Keys) -> APIRouter:
     """`GET /certificates/check`, open to everybody. An unknown reference and a wrong code are answered alike."""
-    router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+    router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
 
     async def check(request: Request) -> Response:
         asked = query(request, REFERENCE, CODE, PARAMETER)

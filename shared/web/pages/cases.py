@@ -48,6 +48,7 @@ from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standing import zone_of, zone_of_office
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 from shared.web.suggesting import Suggested
 
 DONE = "done"
@@ -58,7 +59,7 @@ OPENING = "new"
 
 def pages_of(served: Served, behind: Behind) -> APIRouter:
     """`GET` and `POST /<name>/new/<verb>` and `/<name>/{id}/<verb>`."""
-    router, pages = APIRouter(include_in_schema=False), CasePages(served, behind)
+    router, pages = Routes(include_in_schema=False), CasePages(served, behind)
     name, case = served.name, served.case
     for verb in case.verbs:
         path = f"/{name}/{OPENING if case.rows[verb][0].opens else '{id}'}/{verb}"

@@ -26,7 +26,7 @@ async def best(world: World, assignment: str) -> Suggestions:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "PAGE", 2)
+    monkeypatch.setattr(candidates, "LOOKED_AT_ONCE", 2)
     monkeypatch.setattr(candidates, "SHOWN", 3)
 
 
