@@ -23,12 +23,18 @@ OF_A_DAY, OF_AN_INSTANT = (DAY, MONTH, YEAR), (DAY, MONTH, YEAR, TIME)
 # Of the languages of pages, and Arabic as it is written between the Mediterranean and Iraq.
 _MONTHS_OF = ("en", "fr", "ar", "ar_SY")
 _TIME = re.compile(r"([0-9]{1,2})(?:[:.hH]([0-9]{2}))?", re.ASCII)
+# Of a number, a day or an instant, however it is written.
+CHARACTERS_AT_MOST = 100
 Values = Mapping[str, tuple[str, ...]]
 
 
 def latin(text: str) -> str:
-    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
-    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
+    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12. What is longer than any
+    number or day stays as it is."""
+    typed = text.strip()
+    if typed.isascii() or len(typed) > CHARACTERS_AT_MOST:
+        return typed
+    return "".join(str(unicodedata.decimal(one, one)) for one in typed)
 
 
 def numbered(month: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.base import Instant
+from shared.web.pages import typed_dates
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Posted, fields_of, json_of, said_in
 
@@ -126,3 +127,10 @@ def test_an_instant_without_its_time_or_zone_is_none(time: str, zone: str) -> No
     assert body(sent) == {"at": f"31 3 2027 {time}".strip()}
     # Of an empty form the zone alone is sent, which says nothing.
     assert body([*day(at="/at"), ("/at/time", ""), ("/at/zone", zone)]) == {}
+
+
+def test_what_is_longer_than_any_number_stays_as_it_was_typed() -> None:
+    assert typed_dates.latin(" ٢٠٢٦ ") == "2026"
+    at_most = "٢" * typed_dates.CHARACTERS_AT_MOST
+    assert typed_dates.latin(at_most) == "2" * typed_dates.CHARACTERS_AT_MOST
+    assert typed_dates.latin(at_most + "٢") == at_most + "٢"
