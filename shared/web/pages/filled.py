@@ -10,10 +10,11 @@ from functools import cache, cached_property
 from markupsafe import Markup, escape
 
 from shared.errors import Problem
+from shared.texts import latin
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
 from shared.web.pages.forms import SEVERAL, Field, Listed, Posted, leaves, said_in
 from shared.web.pages.standard_names import LISTED, Names
-from shared.web.pages.typed_dates import ZONE, latin, part_shown
+from shared.web.pages.typed_dates import ZONE, part_shown
 from shared.web.pages.words import names_level, translations
 from shared.zones import zone_names
 
