@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ from shared.web.callers import Granted, may
 from shared.web.lists import query
 from shared.web.pages.formatting import text_in
 from shared.web.pages.languages import LANGUAGES, preferred
+from shared.web.routing import Routes
 
 PARAMETERS: list[dict[str, Any]] = [
     {"name": "period", "in": "query", "schema": {"type": "string"}, "description": "Code of a period."},
@@ -77,7 +78,7 @@ class Api:
         self._figures = figures
         self._definitions = definitions
         self._rebuild = rebuild
-        self.router = APIRouter()
+        self.router = Routes()
         every = listed_answers(views.IndicatorFigure)
         one = answered(views.IndicatorFigure, "As it is known at the instant that was asked for.")
         self._get("/programmes", self._programmes_route(), listed_answers(views.ProgrammeFigures))

@@ -17,14 +17,14 @@ from services.monitoring.database import ROW_GROUP, Connection
 from services.monitoring.files import PASSED_FOLDER
 from services.monitoring.filling import DERIVED_AT_ONCE, Derived, Facts
 from services.monitoring.passes import Pass, Passed, found_table, longest_first, read_pass
-from services.monitoring.records import Mark
+from services.monitoring.records import FIRST, Mark
 from services.monitoring.schema import SCHEMAS
 from services.monitoring.store import ReadModel, save_marks
 from services.monitoring.writing import insert_arrow
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
-from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES, TOPICS
+from shared.messaging.topics import TOPICS
 
 T = TypeVar("T")
 
@@ -32,8 +32,6 @@ T = TypeVar("T")
 HELD_RECORDS = 300_000
 # Events whose facts are derived by one statement, but for the last ones: to plan it takes as long as a few thousand.
 DERIVED_FROM = 60_000
-# What the facts of other topics need: the zones of their calendars, and what is said of persons.
-FIRST = (PROGRAMMES.name, PERSONS.name, PROFILES.name)
 
 
 async def fill(log: Log, model: ReadModel, runtime: Runtime, readers: Readers) -> int:

@@ -163,10 +163,19 @@ def _count(connection: Connection, rows: str) -> int:
 
 
 def _put_right(connection: Connection, family: Family, events: str) -> list[str]:
-    """The subjects of which an event puts a fact right, by `domain/facts.py` alone: one depends on all before it."""
-    types = [type for topic, type in CATALOGUE.revises if topic == family.topic]
-    query = f"SELECT DISTINCT subject FROM {events} WHERE type IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
-    return [subject for (subject,) in connection.execute(query, [types]).fetchall()] if types else []
+    """The subjects of which an event puts a fact right, or tells it anew after the case has moved, by `domain/facts.py`
+    alone: one depends on all before it."""
+    found: set[str] = set()
+    if types := [type for topic, type in CATALOGUE.revises if topic == family.topic]:
+        query = f"SELECT DISTINCT subject FROM {events} WHERE type IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
+        found |= {subject for (subject,) in connection.execute(query, [types]).fetchall()}
+    if types := [type for topic, type in CATALOGUE.retells if topic == family.topic]:
+        query = f"""
+SELECT subject FROM {events} GROUP BY subject
+HAVING bool_or(type IN (SELECT unnest(?::VARCHAR[]))) AND count(DISTINCT office) > 1
+"""  # noqa: S608
+        found |= {subject for (subject,) in connection.execute(query, [types]).fetchall()}
+    return sorted(found)
 
 
 def _read_plainly(connection: Connection, family: Family, subjects: list[str], zones: Zones) -> None:

@@ -19,6 +19,7 @@ from shared.cases.case import Asked, Case, Desk, Eyes, Timer, no_timer
 from shared.cases.taking import CASE_TAKEN, TAKEN, rule_against, taken_by
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
 from shared.contracts.base import Event, Scope
+from shared.contracts.corrections import Revising
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store.collection import Collection
 from shared.store.documents import new_document
@@ -210,6 +211,11 @@ class Kernel:
                 return saved
         raise Conflict
 
+    def foreseen(self, aggregate: Aggregate[S], id: str, document: Document | None, command: Any, cause: Cause) -> None:
+        """Raises what `execute` would raise on that document. Asked before a guard is: a hold whose target then refuses
+        is voided in the end, and the target with it."""
+        self._answered(aggregate, id, document, command, cause, None, None)
+
     async def fire(
         self, aggregate: Aggregate[S], id: str, command: Any, cause: Cause, due: Callable[[Document], bool]
     ) -> Saved[S] | None:
@@ -293,11 +299,18 @@ class Kernel:
         draft["private"] = {name: value for name, value in merged.items() if value is not None}
         if events:
             draft["late"] = cause.recorded_late
-            draft["last_happened_at"] = text_of(events[-1].happened_at)
+            draft["last_happened_at"] = _last_instant(draft, events[-1])
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
             remember(draft, told, cause)
         schedule(draft, aggregate, state)
         return Saved(aggregate.collection.indexed(draft), state, events)
+
+
+def _last_instant(draft: Document, event: Event) -> str:
+    """What happens next lies no earlier. A fact that is put right takes its instant with it; what is told anew of an
+    earlier instant leaves where the document had come to."""
+    at, last = text_of(event.happened_at), draft.get("last_happened_at")
+    return max(at, last) if last and not isinstance(event, Revising) else at
 
 
 def _asked_by(command: Any, cause: Cause) -> Any:

@@ -31,6 +31,7 @@ from shared.web.doors import entered
 from shared.web.filters import asked_of, filters_of, newest_first, paged_of
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
 from shared.web.problems import etag
+from shared.web.routing import Routes
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
@@ -38,7 +39,7 @@ ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True,
 def case_routes(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>`, `GET /<name>/{id}`, and for each verb `POST /<name>/{id}/<verb>`; what opens a case is a
     `POST /<name>`."""
-    router = APIRouter()
+    router = Routes()
     _list(router, served, behind)
     _item(router, served, behind)
     for verb in served.case.verbs:

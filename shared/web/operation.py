@@ -22,6 +22,7 @@ from shared.web.conditions import VERSIONED
 from shared.web.json import Resource, listing, reading
 from shared.web.lists import query
 from shared.web.problems import etag
+from shared.web.routing import Routes
 
 DROP = {"topic": "registration.persons", "partition": 0, "offset": 17, "reason": "refused_for_good"}
 
@@ -87,7 +88,7 @@ class EffectiveSettings(BaseModel):
 
 def parked_router(replica: Replica) -> APIRouter:
     """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay` and `/drop`; the id is the shadow's."""
-    router = APIRouter()
+    router = Routes()
     resource = Resource("parked", replica.shadows.name, Parked, lambda shadow, _: parked_seen(shadow))
     listing(router, path="/parked", resource=resource)
     reading(router, path="/parked/{id}", resource=resource)
@@ -148,7 +149,7 @@ async def settings_of(ports: Ports) -> dict[str, dict[str, Any]]:
 
 def settings_router(ports: Ports) -> APIRouter:
     """`GET /settings`: the effective settings of log and store, by name."""
-    router = APIRouter()
+    router = Routes()
 
     async def settings(request: Request, _granted: Granted = Depends(may("settings", "read"))) -> Response:
         query(request)

@@ -9,9 +9,10 @@ from services.placement.domain import calendars
 from services.placement.domain.dates import still_to_do
 from services.placement.domain.placements import PLACEMENT, Report
 from services.placement.domain.revisions import PlacementRevision
-from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Days, Placement, Preparation
+from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Placement, Preparation
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
+from shared.cases.opening import Days
 from shared.cases.revisions import REVISING
 from shared.clock import derived_id, short_hash
 from shared.contracts.matching.assignments import Terms

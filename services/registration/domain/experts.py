@@ -19,7 +19,6 @@ from services.registration.domain import claims, examples, flags
 from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.fields import (
     ConsentPurpose,
-    Day,
     KnownAttributes,
     broken,
 )
@@ -27,12 +26,12 @@ from services.registration.domain.identity import NEEDED
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.registrants import PersonInput
-from shared.cases.bodies import ITEM, Change, Noted, Reason
+from shared.cases.bodies import ITEM, Change, Noted, Once, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
 from shared.cases.taking import taking
 from shared.cases.transfers import Transfers
-from shared.contracts.base import Code, Id, Instant
+from shared.contracts.base import Code, Date, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration.experts import (
     AppealDismissed,
@@ -122,7 +121,7 @@ class ExpertRegistration(Change):
     office: Code
     known_person: Id | None = None
     person: PersonInput
-    consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES))] = ()
+    consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES)), Once()] = ()
 
 
 @dataclass(frozen=True)
@@ -141,14 +140,14 @@ class Applicant:
 class RequestedItems(Noted):
     """`items`: codes of what is missing."""
 
-    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Listed(ITEM)]
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Once(), Listed(ITEM)]
 
 
 class ProvidedInfo(Change):
     """Attributes come with the day from which they hold."""
 
     attributes: KnownAttributes | None = None
-    valid_from: Day | None = None
+    valid_from: Date | None = None
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -329,6 +328,7 @@ MOVES: tuple[Move, ...] = (
             "office_unknown",
             "other_office",
             "programme_is_over",
+            "long_before_the_programme",
             "programme_unknown",
             "valid_in_the_future",
             *LIVES,

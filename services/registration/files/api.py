@@ -37,6 +37,7 @@ from shared.web.callers import Granted, may
 from shared.web.commands import cause, key_of
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 FILES, ADD, READ = "files", "add-file", "read-file"
 RIGHTS: tuple[Rights, ...] = (
@@ -100,7 +101,7 @@ async def all_seen(files: CaseFiles, expert: Document) -> FilesSeen:
 def files_router(files: CaseFiles) -> APIRouter:
     """`GET`, `POST /experts/{id}/files`; `GET` (HEAD), `PATCH /experts/{id}/files/{file}`; `POST .../{file}/remove` and
     `/read`."""
-    router = APIRouter(tags=[FILES])
+    router = Routes(tags=[FILES])
     _listing(router, files)
     _beginning(router, files)
     _progress(router, files)

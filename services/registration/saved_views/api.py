@@ -17,6 +17,7 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 RIGHTS: tuple[Rights, ...] = ((SAVED_VIEWS, "list save stop-sharing remove", {"officer": "office"}),)
 NAMED = "0f5e2d0a-3f0c-5a51-8f0c-3d1b5b8f8c41"
@@ -69,7 +70,7 @@ def address_of(view: SavedView) -> str:
 
 def saved_views_router(views: SavingViews) -> APIRouter:
     """`GET /saved-views`, `POST /saved-views/save`, `/saved-views/stop-sharing` and `/saved-views/remove`."""
-    router = APIRouter(tags=[SAVED_VIEWS])
+    router = Routes(tags=[SAVED_VIEWS])
     _listing(router, views)
     _saving(router, views)
     _keeping_back(router, views)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.domain.saved_views import SAVED_VIEWS
@@ -19,6 +19,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 PATH = f"/{SAVED_VIEWS}"
 LIST = "list"
@@ -33,7 +34,7 @@ class SavedViewPages:
 
     def __init__(self, views: SavingViews) -> None:
         self._views = views
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         add = self.router.add_api_route
         add(PATH, self.all, methods=["GET"])
         add(PATH, self.save, methods=["POST"])

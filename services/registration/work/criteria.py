@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from services.registration.domain.appeals import until
@@ -53,11 +53,12 @@ class Criteria:
         self._replica = replica
         self._kernel = replica.kernel
 
-    def appeal_until(self, expert: Expert, cause: Cause) -> datetime:
-        """From when on an appeal against a decision of that cause comes too late."""
+    def appeal_until(self, expert: Expert) -> datetime:
+        """From when on an appeal against a decision that is recorded now comes too late. Nobody is told of it before it
+        is recorded, so the days of one that was made long ago begin today."""
         definition, _ = self._definition(expert)
         within = definition.section(SelectionSection).appeals.within_days
-        return until(self._instant(cause), self._zone(expert), within)
+        return until(self._kernel.runtime.now(), self._zone(expert), within)
 
     async def at(self, expert: Expert, cause: Cause) -> Found:
         """As of the cause's day in the office's time zone. Raises Refusal `profile_begins_later`."""
@@ -92,7 +93,7 @@ class Criteria:
             raise Refusal("not_found", status=404)
         if person.status == "erased":
             # The key may still be there for a moment, and would be what refuses.
-            raise Refusal("erased", status=410)
+            raise Refusal("erased", "nothing is kept of the person any more", status=410)
         return int(document["version"]), person
 
     async def _as_of(self, expert: Expert, on: date) -> Found | None:
@@ -116,6 +117,4 @@ class Criteria:
         return cause.happened_at or self._kernel.runtime.now()
 
     def _zone(self, expert: Expert) -> tzinfo:
-        """The office's; UTC for an office that no version lists."""
-        office = self._replica.definitions.office(expert.programme, expert.programme_version, expert.office)
-        return office.zone if office else UTC
+        return self._replica.definitions.zone_of(expert.programme, expert.programme_version, expert.office)

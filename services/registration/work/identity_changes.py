@@ -27,6 +27,7 @@ from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, seen_by, settled
 from shared.store.guards import Guard
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -93,7 +94,7 @@ class IdentityChanges:
     async def _confirmed(self, call: Call[Reason], document: Document, person: Person) -> Saved[Person]:
         identity = await self._identifiers.asked_for(call.id, document["private"])
         if identity is None:
-            raise Refusal("identity_change_not_asked")
+            raise Refusal("identity_change_not_asked", "no change of identity waits for a decision")
         if identity.document is not None:
             await self._refuse_undecided(call.id)
         entries = self._born(person, identity, call.cause)
@@ -139,7 +140,7 @@ class IdentityChanges:
 
     async def _refuse_undecided(self, person_id: str) -> None:
         """Another document brings the cases back to screening, which would overrule what is decided elsewhere."""
-        cases = [EXPERTS.read(one) for one in await self._store.find(EXPERTS.name, "own", person_id)]
+        cases = [EXPERTS.read(one) async for one in every(self._store, EXPERTS.name, "own", person_id)]
         if any(one is not None and one.status in UNDECIDED_IN for one in cases):
             detail = "a case of the person is suspended, under appeal, or waits for whose a number is: that comes first"
             raise Refusal(UNDECIDED, detail)
@@ -147,11 +148,11 @@ class IdentityChanges:
     async def heard(self, delivery: Delivery) -> None:
         """A change was asked for, confirmed or refused: each of the person's cases says whether one waits, and follows
         another document. Raises TooEarly before the registration that made the person has made the case."""
-        cases = await self._store.find(EXPERTS.name, "own", delivery.subject)
+        cases = [one["_id"] async for one in every(self._store, EXPERTS.name, "own", delivery.subject)]
         if not cases:
             raise TooEarly("expert")
         for case in cases:
-            await self._follow(case["_id"], delivery)
+            await self._follow(case, delivery)
 
     async def _follow(self, case: str, delivery: Delivery) -> None:
         for _ in range(ATTEMPTS):
@@ -205,8 +206,8 @@ class IdentityChanges:
         """A number that somebody else holds is answered as the own one is, while nobody has decided whose it is."""
         if self._identifiers.holds(private, asked):
             return True
-        number, cases = self._identifiers.guard_id(asked), await self._store.find(EXPERTS.name, "own", person_id)
-        return any(one["private"].get(CLAIMED) == number and one["state"]["status"] == CLASH for one in cases)
+        number, cases = self._identifiers.guard_id(asked), every(self._store, EXPERTS.name, "own", person_id)
+        return any([one["private"].get(CLAIMED) == number and one["state"]["status"] == CLASH async for one in cases])
 
     def _born(self, person: Person, said: Identity, cause: Cause, pointer: str | None = None) -> Sequence[ProfileEntry]:
         """The entries that correct the year of birth on each day from which something was known."""

@@ -11,13 +11,14 @@ from services.registration.domain.timeline import birth_year
 from services.registration.identifiers import Identifiers
 from services.registration.listed import definitions_of, refuse_unlisted
 from services.registration.store import EXPERTS, PERSONS
-from services.registration.work.limits import lived, not_ahead
+from services.registration.work.limits import lived, within_a_life
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
 from shared.contracts.registration.persons import Attributes, ProfileEntry, attributes_on
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -40,7 +41,7 @@ class Profiles:
 
     async def correct(self, call: Call[ProfileCorrection]) -> Saved[Person]:
         """A new entry, which begins no later than the day on which it is said."""
-        not_ahead(call.body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
+        within_a_life(call.body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
         lived(call.body.attributes, call.body.valid_from, "/attributes")
         return await self.correct_profile(call.id, call.body, call.cause, call.expected_version)
 
@@ -72,7 +73,7 @@ class Profiles:
             return
         if said.birth_year in (None, known := birth_year(person.entries)) or known is None:
             return
-        cases = [EXPERTS.read(one) for one in await self._store.find(EXPERTS.name, "own", document["_id"])]
+        cases = [EXPERTS.read(one) async for one in every(self._store, EXPERTS.name, "own", document["_id"])]
         if any(case is not None and case.status in DECIDED for case in cases):
             detail = "decisions stand on the year of birth that is recorded: request-identity-change asks for another"
             raise Refusal(NEEDED, detail, problems=(Problem(NEEDED, "/attributes/birth_year"),))

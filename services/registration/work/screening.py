@@ -9,7 +9,7 @@ from services.registration.domain.experts import EXPERT, Expert, ProvidedInfo, R
 from services.registration.domain.persons import ProfileCorrection
 from services.registration.store import EXPERTS
 from services.registration.work.criteria import Criteria
-from services.registration.work.limits import lived, not_ahead
+from services.registration.work.limits import lived, within_a_life
 from services.registration.work.profiles import Profiles
 from services.registration.work.reviewing import Reviewing
 from shared.cases.bodies import Change, Reason
@@ -39,7 +39,7 @@ class Screening:
         """
         _, expert = await self._expert(call.id)
         found = await self._criteria.at(expert, call.cause)
-        screened = Screened(found.names, self._criteria.appeal_until(expert, call.cause))
+        screened = Screened(found.names, self._criteria.appeal_until(expert))
         saved = await self._execute(call, screened, found.kept())
         if (await self._criteria.person(expert.person))[0] == found.person_version:
             return saved
@@ -51,7 +51,7 @@ class Screening:
     async def suspend(self, call: Call[Reason]) -> Saved[Expert]:
         """The suspension names the last day on which it may be appealed."""
         _, expert = await self._expert(call.id)
-        return await self._execute(call, self._criteria.appeal_until(expert, call.cause))
+        return await self._execute(call, self._criteria.appeal_until(expert))
 
     async def reinstate(self, call: Call[Change]) -> Saved[Expert]:
         """Back to what was before, or to screening where the criteria say otherwise by now."""
@@ -84,7 +84,7 @@ class Screening:
         """What screening asked for: new attributes go to the person first, then screening goes on."""
         body = call.body
         if body.attributes is not None and body.valid_from is not None:
-            not_ahead(body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
+            within_a_life(body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
             lived(body.attributes, body.valid_from, "/attributes")
         document, expert = await self._expert(call.id)
         if not settled(document, call.cause):
