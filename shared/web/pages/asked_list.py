@@ -12,12 +12,12 @@ from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import belongs
 from shared.store.port import Document, begins_uuid
+from shared.texts import latin
 from shared.web.acting import Served
 from shared.web.filters import asked_of, newest_first, paged_of
 from shared.web.lists import Paged
 from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted
-from shared.web.pages.typed_dates import latin
 from shared.web.strict_json import refuse
 
 COLUMNS, REFERENCE = "columns", "reference"

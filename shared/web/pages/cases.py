@@ -274,7 +274,7 @@ class CasePages:
         return Choices(known_to(self._served, self._behind.definitions, document), language, self._served.section)
 
 
-def _held(admitted: Admitted, document: Document, posted: Posted) -> dict[str, str]:
+def _held(admitted: Admitted, document: Document, posted: Posted) -> dict[str, Any]:
     """What the form holds beside its fields: under which key it is one command, and of which version of which case."""
     return {
         "key": posted.text(KEY) or admitted.edge.runtime.new_id(),
