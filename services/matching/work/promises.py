@@ -77,7 +77,8 @@ class Promises:
 
     async def reopen_pool(self, person: str) -> bool:
         """Whether there is a pool that could be reopened."""
-        return (await self._guards.reopen(self.pools, person))["version"] > 0
+        pool = await self._guards.reopen(self.pools, person)
+        return int(pool["version"]) > 0
 
     async def _void_seat(self, guard_id: str, match: str, claim: Mapping[str, Any]) -> None:
         await self._void("seat", claim, guard_id, match)
