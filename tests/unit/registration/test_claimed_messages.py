@@ -122,6 +122,7 @@ async def test_what_is_held_or_finds_no_place_is_written_without_a_claim() -> No
 async def test_what_is_put_off_as_it_was_claimed_was_not_tried() -> None:
     async with posting() as post:
         await post.person()
+        await post.case()
         await post.wishes(often="daily")
         await post.tell(asked())
         await post.sweep()
