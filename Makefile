@@ -40,6 +40,11 @@ browser: ## installs Chromium and fonts for the tests of pages, where apt-get is
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium fonts-noto-core; else echo "Chromium is missing, and this is not root with apt-get"; fi
 
+redis: ## installs Redis, for the pretalx that `make bench-pages` measures beside us, as `make browser` does
+	@if test -x /usr/bin/redis-server; then true; elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  redis-server; else echo "Redis is missing, and this is not root with apt-get"; fi
+
 screenshots: $(VENV)/.dev ## the pictures of the documents, from the tests of pages
 	mkdir -p docs/images
 	SCREENSHOTS=docs/images $(BIN)/python -m pytest -m "not long" tests/e2e/test_pages.py $(ARGS)
@@ -81,7 +86,7 @@ bench-real: $(VENV)/.dev ## benchmarks on real servers, beside consumers of othe
 bench-load: $(VENV)/.dev ## load from outside through HTTP, beside an earlier build (ARGS=--quick: minutes)
 	$(BIN)/python -m tests.bench --load $(ARGS)
 
-bench-pages: $(VENV)/.dev ## pages in Chromium on a slow line, and a list of 200 rows under load
+bench-pages: $(VENV)/.dev ## pages in Chromium on a slow line and beside pretalx, long lists under load, the longest that is typed
 	$(BIN)/python -m tests.bench --pages $(ARGS)
 
 generate: $(VENV)/.dev ## schemas, event map and other generated files
@@ -89,10 +94,12 @@ generate: $(VENV)/.dev ## schemas, event map and other generated files
 
 lock: $(VENV)/.dev ## compiles the hash-locked requirements
 	cd requirements && for n in runtime dev peers; do ../$(BIN)/uv pip compile -q --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-emit-index-url --no-annotate $$n.in -o $$n.txt; done
+	  --generate-hashes --no-header --no-emit-index-url --no-annotate $$n.in -o $$n.txt; done; \
+	../$(BIN)/uv pip compile -q --universal --python-version 3.13 \
+	  --generate-hashes --no-header --no-emit-index-url --no-annotate pretalx.in -o pretalx.txt
 
 clean: ## removes what was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache *.egg-info build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo histories test browser screenshots journeys real containers lint types format simulate bench bench-real bench-load bench-pages generate lock clean
+.PHONY: help setup demo histories test browser redis screenshots journeys real containers lint types format simulate bench bench-real bench-load bench-pages generate lock clean

@@ -91,7 +91,11 @@ class CommandReused(SankofaError):
 
 
 class PreconditionFailed(SankofaError):
-    """`If-Match` names another version (HTTP 412)."""
+    """`If-Match` names another version than `version`, the one that stands; 0: nothing stands there (HTTP 412)."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.version = version
 
 
 class Overloaded(SankofaError):

@@ -211,15 +211,20 @@ class Replica:
         await self.definitions.stop()
         await self.ports.store.stop()
 
-    async def replay(self, subject: str) -> bool:
-        """The operator's replay of what is parked for a subject, gaps included; True when nothing is left."""
-        return self.consumer is None or await self.consumer.retry(subject, forced=True)
+    async def replay(self, subject: str, expected: int | None = None) -> bool:
+        """The operator's replay of what is parked for a subject, gaps included; True when nothing is left.
 
-    async def drop(self, subject: str, position: Position, said: Mapping[str, str]) -> None:
-        """The operator gives up the first record that is parked for a subject. Raises Refusal."""
+        `expected`: the version of what is parked that the operator has seen. Raises PreconditionFailed.
+        """
+        return self.consumer is None or await self.consumer.retry(subject, forced=True, expected=expected)
+
+    async def drop(
+        self, subject: str, position: Position, said: Mapping[str, str], expected: int | None = None
+    ) -> None:
+        """The operator gives up the first record that is parked for a subject. Raises Refusal, PreconditionFailed."""
         if self.consumer is None:
             raise Refusal("not_found", status=404)
-        await self.consumer.drop(subject, position, said)
+        await self.consumer.drop(subject, position, said, expected)
 
     async def backlog(self) -> Backlog:
         """Counts what is unfinished. Raises Unavailable where store or log does not answer."""

@@ -22,6 +22,7 @@ from deploy.cli.hosting import bound_socket
 from deploy.cli.replaying import prepared
 from deploy.cli.running import DataOption, PortOption
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
+from deploy.local.parting import Guard
 from shared.errors import SettingsError
 from shared.programmes.model import Dates, Definition
 
@@ -91,7 +92,7 @@ async def _opened(settings: Settings, now: datetime) -> None:
 @contextlib.contextmanager
 def ending(started: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
     """The child until the end, and no longer: by SIGTERM or the end of the terminal as by Ctrl-C, of which it hears
-    nothing itself in its own group."""
+    nothing itself in its own group; and by the end of this process, whatever that was."""
 
     # Ignored in a script's background, where the loop would not take it over either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -99,11 +100,14 @@ def ending(started: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subproces
         # `nohup` has SIGHUP ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    guard = Guard()
     child = started()
+    guard.watch(child.pid)
     try:
         yield child
     finally:
         _stopped(child)
+        guard.leave()
 
 
 def _started(settings: Settings, port: int) -> subprocess.Popen[bytes]:

@@ -22,12 +22,16 @@ def figures(
     period: Annotated[str | None, typer.Option(help="Code of a period; else the whole programme.")] = None,
     as_of: Annotated[str | None, typer.Option(help="RFC 3339 instant: as it was known then.")] = None,
     by: Annotated[str | None, typer.Option(help="Dimensions, with commas between.")] = None,
+    definition: Annotated[
+        int | None, typer.Option(help="Version of the definition to count by; else the newest.", min=1)
+    ] = None,
     url: Annotated[str | None, typer.Option(help="The running system.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Prints the programme's indicators."""
-    settings = read_settings(url=url)
-    rows = asyncio.run(_asked(settings, code, {"period": period, "as_of": as_of, "by": by}))
+    settings, version = read_settings(url=url), None if definition is None else str(definition)
+    query = {"period": period, "as_of": as_of, "by": by, "definition": version}
+    rows = asyncio.run(_asked(settings, code, query))
     if as_json:
         print(json.dumps(rows, indent=2))
         return

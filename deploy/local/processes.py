@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deploy.local.parting import Guard, end, identity
 from shared.errors import SankofaError, SettingsError
 
 LOOPBACK = "127.0.0.1"
@@ -44,20 +45,11 @@ def port_open(port: int, timeout: float = 0.2) -> bool:
     return False
 
 
-def _identity(pid: int) -> str:
-    """`<pid> <start time in clock ticks>`, which no later process shares; empty where none runs (or only a zombie)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else f"{pid} {fields[19]}"
-
-
 class Child:
     """One child process of this one, writing to `log_path`; `ready` is asked until it says yes.
 
-    `<log_path>.pid` is locked while this process owns the child. A child that outlived a killed owner is
-    found there and ended before the next one starts, since both would write the same folder.
+    It ends with this process, however that ends. `<log_path>.pid` is locked while this process owns the child: one that
+    is still about to end is found there and ended before the next one starts, since both would write the same folder.
     """
 
     def __init__(
@@ -71,6 +63,7 @@ class Child:
         self._pid_path = log_path.with_name(log_path.name + ".pid")
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
+        self._guard: Guard | None = None
 
     @property
     def pid(self) -> int | None:
@@ -86,6 +79,7 @@ class Child:
             return
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self._own()
+        self._guard = self._guard or Guard()
         with self.log_path.open("ab") as log:
             # A session of its own: Ctrl-C reaches the owner alone, which then stops its children in order.
             self._process = subprocess.Popen(
@@ -96,7 +90,8 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._pid_path.write_text(_identity(self._process.pid))
+        self._guard.watch(self._process.pid)
+        self._pid_path.write_text(identity(self._process.pid))
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Blocks until `ready()`; raises ChildEnded when the process ended, ChildFailed when the seconds are over."""
@@ -159,25 +154,14 @@ class Child:
                 raise SettingsError(f"{self.name}: {self.log_path.parent} is in use by another process") from None
             self._lock = lock
         left = self._pid_path.read_text().strip()
-        if left and _identity(int(left.split()[0])) == left:
-            _end(left)
+        if left and identity(int(left.split()[0])) == left:
+            end(left)
 
     def _disown(self) -> None:
+        if self._guard is not None:
+            self._guard.leave()
+            self._guard = None
         self._pid_path.write_text("")
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def _end(identity: str, timeout: float = 10.0) -> None:
-    """Ends a process that is not our child: SIGCONT and SIGTERM, then SIGKILL."""
-    pid = int(identity.split()[0])
-    until = time.monotonic() + timeout
-    for number in (signal.SIGCONT, signal.SIGTERM):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-    while _identity(pid) == identity:
-        if time.monotonic() > until:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter
 from starlette.responses import Response
@@ -30,10 +30,11 @@ from shared.web.acting import Beside, Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import CREATES, cause, key_of, refuse_if_match
+from shared.web.commands import cause, key_of
 from shared.web.doors import entered
 from shared.web.json import ID_PARAMETER, acknowledged, representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, page, query
+from shared.web.routing import Routes
 from shared.web.transferring import transferring
 
 _CODE = TypeAdapter(Code).json_schema()
@@ -51,13 +52,6 @@ RIGHTS: tuple[Rights, ...] = (
 
 
 def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
-    of_matches: Mapping[str, Work] = {
-        "allocate": works.allocation.allocate,
-        "offer": works.allocation.offer,
-        "accept": works.allocation.accept,
-        "retract": works.retraction.retract,
-        **works.putting_right.of_matches,
-    }
     return (
         Served(
             ASSIGNMENT,
@@ -82,14 +76,25 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             MATCHES,
             views.MatchSeen,
             views.match,
-            of_matches,
+            _of_matches(works),
             unsealed=_with_its_placement(works),
             section=SelectionSection,
             papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "opened_at", "expires_at"),
             parts=("expert", "person", "institution"),
+            grounds=dict.fromkeys(("accept", "decline"), works.offers.ground),
         ),
     )
+
+
+def _of_matches(works: Works) -> Mapping[str, Work]:
+    return {
+        "allocate": works.allocation.allocate,
+        "offer": works.allocation.offer,
+        "accept": works.allocation.accept,
+        "retract": works.retraction.retract,
+        **works.putting_right.of_matches,
+    }
 
 
 def _of_assignments(works: Works, replica: Replica) -> Mapping[str, Work]:
@@ -129,7 +134,7 @@ class Api:
     def __init__(self, replica: Replica, works: Works) -> None:
         self._store = replica.ports.store
         self._vacancies = works.vacancies
-        self.router = APIRouter()
+        self.router = Routes()
         vacancies, vacancy = listed_answers(views.VacancySeen), answered(views.VacancySeen, "As experts see it.")
         matches = listed_answers(views.MatchSeen)
         self._route("/vacancies", "vacancies", "list", self._list, "What is open to applications", vacancies, NARROWING)
@@ -205,14 +210,12 @@ class Api:
             operation_id="applications_create",
             openapi_extra={
                 **documented(Application, {"expert": EXPERT}),
-                CREATES: True,
                 "responses": taken_answers(),
             },
             tags=["applications"],
         )
 
     async def _apply(self, id: str, request: Request, granted: Granted) -> Response:
-        refuse_if_match(request)
         sent = await read_body(request, Application)
         said = cause(request, granted, path_of(id), key_of(request, granted), sent.digest, sent.model.happened_at)
         return acknowledged(await self._vacancies.apply(id, sent.model.expert, said, granted))

@@ -73,8 +73,13 @@ def _accounts(document: Document) -> list[str]:
 
 
 def _pool(document: Document) -> list[str]:
-    """Experts who may be sourced, by programme."""
-    return _known("expert", "programme")(document) if expert_status(document["knowledge"]) == "eligible" else []
+    """Experts who may be sourced, by programme and office."""
+    known = document["knowledge"].get("expert", {})
+    return [pool_key(known["programme"], known["office"])] if expert_status(document["knowledge"]) == "eligible" else []
+
+
+def pool_key(programme: str, office: str | None) -> str:
+    return f"{programme}/{office or ''}"
 
 
 def _hosts(document: Document) -> list[str]:
@@ -98,7 +103,7 @@ SHADOWS = shadows_collection(
         "account": Index(_accounts),
         "hosts": Index(_hosts),
         "person": Index(_known("expert", "person")),
-        "pool": Index(_pool),
+        "pool": Index(_pool, version=2),
         "returns": Index(_returns),
     }
 )

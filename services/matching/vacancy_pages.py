@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.matching.domain.assignments import EXPERT
@@ -41,6 +41,7 @@ from shared.web.pages.shown import Shown, parts_of
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 PATH = "/vacancies"
 WHO = "expert"
@@ -59,7 +60,7 @@ class VacancyPages:
     def __init__(self, vacancies: Vacancies, definitions: Definitions) -> None:
         self._vacancies = vacancies
         self._definitions = definitions
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         self.router.add_api_route(PATH, self._list(), methods=["GET"])
         self.router.add_api_route(PATH + "/{id}", self._one(), methods=["GET"])
         self.router.add_api_route(PATH + "/{id}", self._applied(), methods=["POST"])

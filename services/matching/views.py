@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -74,6 +75,17 @@ class VacancySeen(BaseModel):
     criteria: tuple[CriterionSeen, ...] | None = None
 
 
+class OfferSeen(BaseModel):
+    """What somebody is offered: the texts and the terms of the assignment, and until when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str | None
+    description: str | None
+    terms: Terms
+    expires_at: Instant
+
+
 class PlacementTold(BaseModel):
     """The placement that followed from a match: its id, and the state that placement told last."""
 
@@ -127,6 +139,16 @@ def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
         reason=state.get("reason"),
         override_reason=state.get("override_reason"),
         last_fact=last_fact(Trailed(trail=state.get("trail", ()))),
+    )
+
+
+def offered(assignment: Document, expires_at: datetime) -> OfferSeen:
+    private = assignment["private"]
+    return OfferSeen(
+        title=private.get("title"),
+        description=private.get("description"),
+        terms=assignment["state"]["terms"],
+        expires_at=expires_at,
     )
 
 

@@ -30,6 +30,8 @@ from shared.contracts.base import Instant
 from shared.errors import Problem, Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition, Office
+from shared.web.pages.formatting import text_in
+from shared.web.pages.languages import DEFAULT
 from shared.zones import ZONE_DATA
 
 DIMENSIONS_AT_MOST = 4
@@ -54,13 +56,14 @@ class Newest(Protocol):
 @dataclass(frozen=True)
 class Asked:
     """A request as it came: code of a period, RFC 3339 instant, codes of dimensions, version of the definition, code
-    of an office."""
+    of an office. `language`: in which indicators are named; classes are told by their codes."""
 
     period: str | None = None
     as_of: str | None = None
     by: tuple[str, ...] = ()
     definition: str | None = None
     office: str | None = None
+    language: str = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,8 @@ class Figures:
         told = {"definition_version": version, "zone_data": ZONE_DATA, "final": as_of <= self._follower.watermark_ms}
         counted = await self._found(version, questions)
         answers = [
-            {**_represent(question, found, viewer), **told} for question, found in zip(questions, counted, strict=True)
+            {**_represent(question, found, viewer, asked.language), **told}
+            for question, found in zip(questions, counted, strict=True)
         ]
         return Sheet(definition, wanted, answers)
 
@@ -228,13 +232,13 @@ def _count(model: ReadModel, questions: Sequence[Question]) -> list[Found]:
         return [Found(*cells(connection, one, model.cells_seen), frames_unknown(connection, one)) for one in questions]
 
 
-def _represent(question: Question, found: Found, viewer: Viewer) -> Answer:
+def _represent(question: Question, found: Found, viewer: Viewer, language: str) -> Answer:
     indicator, period, total = question.indicator, question.period, found.total
     withheld = _withheld(question, total, viewer)
     whole = total.whole is not None and withheld is None
     answer: Answer = {
         "code": indicator.code,
-        "name": indicator.name.get("en") or next(iter(indicator.name.values())),
+        "name": text_in(language, indicator.name),
         "unit": indicator.unit,
         "period": None if period is None else period.code,
         **_value(question, total, withheld),

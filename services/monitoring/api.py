@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
@@ -20,6 +20,9 @@ from shared.web.answers import answered, listed_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.lists import query
+from shared.web.pages.formatting import text_in
+from shared.web.pages.languages import LANGUAGES, preferred
+from shared.web.routing import Routes
 
 PARAMETERS: list[dict[str, Any]] = [
     {"name": "period", "in": "query", "schema": {"type": "string"}, "description": "Code of a period."},
@@ -45,6 +48,15 @@ PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
+NAMED_IN: dict[str, Any] = {
+    "name": "Accept-Language",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": f"In which of {', '.join(LANGUAGES)} names are told, where the programme has it. Codes are codes.",
+}
+VARIES = {"Vary": "Accept-Language"}
+
+
 SUMMARIES: Mapping[str, str] = {
     "programmes_list": "The published programmes",
     "indicators_list": "Every indicator of a programme with its figure",
@@ -66,7 +78,7 @@ class Api:
         self._figures = figures
         self._definitions = definitions
         self._rebuild = rebuild
-        self.router = APIRouter()
+        self.router = Routes()
         every = listed_answers(views.IndicatorFigure)
         one = answered(views.IndicatorFigure, "As it is known at the instant that was asked for.")
         self._get("/programmes", self._programmes_route(), listed_answers(views.ProgrammeFigures))
@@ -99,23 +111,24 @@ class Api:
             methods=["GET"],
             summary=SUMMARIES[endpoint.__name__],
             operation_id=endpoint.__name__,
-            openapi_extra={"parameters": [*parameters], "responses": responses},
+            openapi_extra={"parameters": [*parameters, NAMED_IN], "responses": responses},
             tags=["figures"],
         )
 
     def _programmes_route(self) -> Callable[..., Any]:
         async def programmes_list(request: Request, _granted: Granted = Depends(may("indicators", "list"))) -> Response:
             query(request)
-            return _list([self._programme(code) for code in self._definitions.codes()])
+            language = preferred(request)
+            return _named([self._programme(code, language) for code in self._definitions.codes()])
 
         return programmes_list
 
-    def _programme(self, code: str) -> dict[str, Any]:
+    def _programme(self, code: str, language: str) -> dict[str, Any]:
         definition = self._definitions.newest(code)
         return {
             "code": code,
             "version": self._definitions.newest_version(code),
-            "title": definition.title.get("en") or next(iter(definition.title.values())),
+            "title": text_in(language, definition.title),
             "phase": definition.phase,
             "starts": definition.dates.starts.isoformat(),
             "ends": definition.dates.ends.isoformat(),
@@ -125,7 +138,7 @@ class Api:
         async def indicators_list(
             code: str, request: Request, granted: Granted = Depends(may("indicators", "list"))
         ) -> Response:
-            return _list(await self._figures.indicators(code, asked_of(request), viewer_of(granted)))
+            return _named(await self._figures.indicators(code, asked_of(request), viewer_of(granted)))
 
         return indicators_list
 
@@ -133,7 +146,8 @@ class Api:
         async def indicators_read(
             code: str, indicator: str, request: Request, granted: Granted = Depends(may("indicators", "read"))
         ) -> Response:
-            return JSONResponse(await self._figures.indicator(code, indicator, asked_of(request), viewer_of(granted)))
+            found = await self._figures.indicator(code, indicator, asked_of(request), viewer_of(granted))
+            return JSONResponse(found, headers=VARIES)
 
         return indicators_read
 
@@ -142,12 +156,12 @@ class Api:
             code: str, request: Request, _granted: Granted = Depends(may("periods", "list"))
         ) -> Response:
             query(request)
-            periods = self._definitions.newest(code).periods
-            return _list(
+            periods, language = self._definitions.newest(code).periods, preferred(request)
+            return _named(
                 [
                     {
                         "code": period.code,
-                        "name": period.name.get("en") or next(iter(period.name.values())),
+                        "name": text_in(language, period.name),
                         "series": period.series,
                         "starts": period.starts.isoformat(),
                         "ends": period.ends.isoformat(),
@@ -176,7 +190,8 @@ def asked_of(request: Request) -> Asked:
     """The question in the query; Refusal 422 for a parameter that there is not."""
     given: Mapping[str, str] = query(request, "period", "as_of", "by", "definition", "office")
     by = tuple(code for code in given.get("by", "").split(",") if code)
-    return Asked(given.get("period"), given.get("as_of"), by, given.get("definition"), given.get("office"))
+    definition, office = given.get("definition"), given.get("office")
+    return Asked(given.get("period"), given.get("as_of"), by, definition, office, preferred(request))
 
 
 def viewer_of(granted: Granted) -> Viewer:
@@ -189,5 +204,5 @@ def viewer_of(granted: Granted) -> Viewer:
     return Viewer(live=bool(live), office=granted.principal.office)
 
 
-def _list(items: list[dict[str, Any]]) -> JSONResponse:
-    return JSONResponse({"items": items, "next": None})
+def _named(items: list[dict[str, Any]]) -> JSONResponse:
+    return JSONResponse({"items": items, "next": None}, headers=VARIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,26 +15,23 @@ import pyarrow as pa
 
 from services.monitoring.database import ROW_GROUP, Connection
 from services.monitoring.files import PASSED_FOLDER
-from services.monitoring.filling import DERIVED_AT_ONCE, Facts
+from services.monitoring.filling import DERIVED_AT_ONCE, Derived, Facts
 from services.monitoring.passes import Pass, Passed, found_table, longest_first, read_pass
-from services.monitoring.records import Mark
+from services.monitoring.records import FIRST, Mark
 from services.monitoring.schema import SCHEMAS
 from services.monitoring.store import ReadModel, save_marks
 from services.monitoring.writing import insert_arrow
 from shared.clock import Runtime, stop_tasks
 from shared.messaging.port import Log, Position
 from shared.messaging.readers import Readers
-from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES, TOPICS
+from shared.messaging.topics import TOPICS
 
 T = TypeVar("T")
-Written = asyncio.Future[None]
 
 # Records that all passes under way hold in memory, at some 600 bytes each.
 HELD_RECORDS = 300_000
 # Events whose facts are derived by one statement, but for the last ones: to plan it takes as long as a few thousand.
 DERIVED_FROM = 60_000
-# What the facts of other topics need: the zones of their calendars, and what is said of persons.
-FIRST = (PROGRAMMES.name, PERSONS.name, PROFILES.name)
 
 
 async def fill(log: Log, model: ReadModel, runtime: Runtime, readers: Readers) -> int:
@@ -72,7 +69,8 @@ class _Filling:
         self._first_left = 0
         self._first_read = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._written = self._derived = _done()
+        self._written: asyncio.Future[None] = _done(None)
+        self._derived: asyncio.Future[list[Derived]] = _done([])
         self._facts: Facts | None = None
 
     async def read(self, ends: Mapping[Position, int]) -> int:
@@ -88,8 +86,8 @@ class _Filling:
             await stop_tasks(tasks)
         await self._hand_on(last=True)
         if self._facts is not None:
-            await self._derived
-            await self._beside(partial(_keep_facts, self._facts))
+            await self._write_facts(self._facts, await self._derived)
+            await self._beside(partial(_keep_rest, self._facts))
             await self._written
             await self._beside(partial(_finish, self._facts))
         return records
@@ -155,9 +153,16 @@ class _Filling:
         """Where that thread waits for it, or must not be left behind too far."""
         many = _rows(self._told)
         if all or many >= DERIVED_AT_ONCE or (many >= DERIVED_FROM and self._derived.done()):
-            await self._derived
+            derived = await self._derived
             told, self._told = self._told, {}
             self._derived = self._beside(partial(_add, facts, {topic: _one(some) for topic, some in told.items()}))
+            await self._write_facts(facts, derived)
+
+    async def _write_facts(self, facts: Facts, derived: Iterable[Derived]) -> None:
+        """They are kept by the thread that writes, while the other one derives more."""
+        for one in derived:
+            await self._written
+            self._written = asyncio.wrap_future(self._model.database.in_background(partial(facts.keep, one)))
 
     def _beside(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
         # Not in the pool: what waits for its turn there would hold up the questions that live answers come from.
@@ -165,7 +170,7 @@ class _Filling:
 
     def _begin(self, unwritten: pa.Table, connection: Connection) -> Facts:
         self._model.reload_zones()
-        return Facts(connection, self._model.zones, unwritten)
+        return Facts(connection, self._model.database.scratch(), self._model.zones, unwritten)
 
 
 def _write(tables: Mapping[str, pa.Table], marks: dict[Position, Mark], connection: Connection) -> None:
@@ -180,21 +185,23 @@ def _write(tables: Mapping[str, pa.Table], marks: dict[Position, Mark], connecti
     connection.execute("COMMIT")
 
 
-def _add(facts: Facts, told: Mapping[str, pa.Table], _connection: Connection) -> None:
+def _add(facts: Facts, told: Mapping[str, pa.Table], _connection: Connection) -> list[Derived]:
     # No transaction around all facts, which would have to fit somewhere: who cannot finish drops the file.
     for topic, events in told.items():
         facts.add(topic, events)
+    return facts.done()
 
 
-def _keep_facts(facts: Facts, _connection: Connection) -> None:
-    facts.keep()
+def _keep_rest(facts: Facts, connection: Connection) -> None:
+    for one in facts.done(all=True):
+        facts.keep(one, connection)
 
 
-def _finish(facts: Facts, _connection: Connection) -> None:
+def _finish(facts: Facts, connection: Connection) -> None:
     """What is read from events that stand in the model, all of them."""
     for topic in FIRST:
         facts.add_written(topic)
-    facts.keep()
+    _keep_rest(facts, connection)
     facts.read_plainly()
 
 
@@ -207,7 +214,7 @@ def _rows(tables: Mapping[str, list[pa.Table]]) -> int:
     return sum(len(table) for some in tables.values() for table in some)
 
 
-def _done() -> Written:
-    nothing: Written = asyncio.get_running_loop().create_future()
-    nothing.set_result(None)
-    return nothing
+def _done(found: T) -> asyncio.Future[T]:
+    done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    done.set_result(found)
+    return done

@@ -20,12 +20,13 @@ from shared.errors import SettingsError, Unavailable
 T = TypeVar("T")
 Connection = duckdb.DuckDBPyConnection
 
-# A new file's; one that stands keeps its own. DuckDB's default of 256 kB gives each of a dozen small tables a block
-# or two that are mostly empty, and columns of many rows are read as fast from these.
+# DuckDB's default of 256 kB gives each of a dozen small tables a block or two that are mostly empty, and columns of
+# many rows are read as fast from these.
 BLOCK_BYTES = 65_536
 
-# DuckDB keeps a table in groups of this many rows. Rows beyond whole groups are written once more with those that come.
-ROW_GROUP = 122_880
+# DuckDB keeps a table in groups of this many rows, a quarter of its default. Rows beyond whole groups are held, and are
+# written once more with those that come.
+ROW_GROUP = 30_720
 
 _instance_lock = Lock()
 _instance: Connection | None = None
@@ -49,6 +50,7 @@ class Database:
         self.path = path
         self._limits = (threads, memory_limit_mb)
         self._name = f"memory{next(_names)}"
+        self._scratch = f"{self._name}_scratch"
         self._idle: LifoQueue[Connection] = LifoQueue()
         self._closed = Event()
         self._readers = 0
@@ -59,17 +61,16 @@ class Database:
             self._root = _memory_instance(threads)
             self._root.cursor().execute(f"ATTACH ':memory:' AS {self._name}")
             # A replica that was killed in the simulation closes nothing; its memory goes with the object.
-            self._detach = weakref.finalize(self, _detach, self._root, self._name)
+            self._detach = weakref.finalize(self, _detach, self._root, self._name, self._scratch)
             # At the end of the process the connection may be gone already.
             self._detach.atexit = False
         else:
-            self._root = _open(path, *self._limits)
+            self._root = _open(path, self._name, *self._limits)
         self.writer = self._connection()
 
     def _connection(self) -> Connection:
         connection = self._root.cursor()
-        if self.path is None:
-            connection.execute(f"USE {self._name}")
+        connection.execute(f"USE {self._name}")
         return connection
 
     @contextmanager
@@ -109,7 +110,8 @@ class Database:
     def usable(self) -> bool:
         """Whether the writing connection still answers: DuckDB gives a database up after some errors."""
         try:
-            self.writer.execute("SELECT 1")
+            # What reads no table is answered even then.
+            self.writer.execute("SELECT 1 FROM duckdb_tables() LIMIT 1")
         except duckdb.Error:
             return False
         return True
@@ -125,7 +127,7 @@ class Database:
         # DuckDB gives the same, useless instance for as long as one connection to it is left.
         self._root.close()
         try:
-            self._root = _open(self.path, *self._limits)
+            self._root = _open(self.path, self._name, *self._limits)
             self.writer = self._connection()
         except (SettingsError, duckdb.Error):
             return False
@@ -157,6 +159,12 @@ class Database:
         if "beside" not in self._threads:
             self._threads["beside"] = _Thread(self._connection())
         return self._threads["beside"].submit(work)
+
+    def scratch(self) -> str:
+        """The name of a database in memory beside this one, for tables that every connection sees and no file holds;
+        it goes when this one is closed."""
+        self._root.cursor().execute(f"ATTACH IF NOT EXISTS ':memory:' AS {self._scratch}")
+        return self._scratch
 
     def close(self) -> None:
         """Closes every connection; what was committed stays in the file."""
@@ -194,18 +202,23 @@ class _Thread:
         self._connection.close()
 
 
-def _detach(root: Connection, name: str) -> None:
-    root.cursor().execute(f"DETACH DATABASE IF EXISTS {name}")
+def _detach(root: Connection, *names: str) -> None:
+    for name in names:
+        root.cursor().execute(f"DETACH DATABASE IF EXISTS {name}")
 
 
-def _open(path: Path, threads: int, memory_limit_mb: int) -> Connection:
+def _open(path: Path, name: str, threads: int, memory_limit_mb: int) -> Connection:
+    """An instance with the file attached as `name`: only so does DuckDB take the size of row groups."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,
             "memory_limit": f"{memory_limit_mb}MB",
-            "default_block_size": str(BLOCK_BYTES),
+            "temp_directory": f"{path}.tmp",
         }
-        return duckdb.connect(str(path), config=config)
+        root = duckdb.connect(":memory:", config=config)
+        file = str(path).replace("'", "''")
+        root.execute(f"ATTACH '{file}' AS {name} (BLOCK_SIZE {BLOCK_BYTES}, ROW_GROUP_SIZE {ROW_GROUP})")
     except (OSError, duckdb.Error) as error:
         raise SettingsError(f"read model {path}: {type(error).__name__}") from error
+    return root

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +38,7 @@ JOINED_AT_ONCE = 50_000
 # Cases of which something was put right, at once.
 READ_AT_ONCE = 5_000
 _PERSONS = f"""
-CREATE OR REPLACE TEMP TABLE persons AS
+CREATE OR REPLACE TABLE {{persons}} AS
 SELECT person::UUID AS person, count(*) AS entries, max(known_ms) AS last_ms,
     {", ".join(f'any_value("{name}") AS "{name}"' for name in NAMES)}
 FROM profiles JOIN (
@@ -70,20 +71,31 @@ _LATE = f"coalesce(entries = 1 AND last_ms > derived.known_from AND ({_SAID}), f
 _UNTIL = f"coalesce(derived.known_to, {NEVER_MS})"
 
 
+class Derived(NamedTuple):
+    """Facts of a family that stand in a table in memory until they are kept."""
+
+    family: Family
+    table: str
+    rows: int
+
+
 class Facts:
     """Derives and adds the facts of events, all of a subject's at once, to a model whose tables hold none yet.
 
     Offices and profiles stand there already, and so do events of persons, or they are among those that are yet
-    `unwritten`.
+    `unwritten`. `scratch` is the database in memory that holds what is derived and not kept yet.
     """
 
-    def __init__(self, connection: Connection, zones: Zones, unwritten: pa.Table) -> None:
+    def __init__(self, connection: Connection, scratch: str, zones: Zones, unwritten: pa.Table) -> None:
         self._connection = connection
+        self._scratch = scratch
+        self._persons = f"{scratch}.persons"
         self._zones = zones
-        self._derived: dict[Family, int] = {}
+        self._places = count()
+        self._derived: dict[Family, Derived] = {}
         self._put_right: dict[Family, list[str]] = {}
         connection.register("unwritten", unwritten)
-        connection.execute(_PERSONS)
+        connection.execute(_PERSONS.format(persons=self._persons))
         connection.unregister("unwritten")
 
     def add(self, topic: str, found: pa.Table) -> None:
@@ -103,10 +115,28 @@ class Facts:
         for share in range(many):
             self._derive(family, f"(SELECT *, rowid AS place {own} AND hash(subject) % {many} = {share})")
 
-    def keep(self) -> None:
-        """Everything that was added is in the tables then, but for what `read_plainly` adds."""
-        for family in list(self._derived):
-            self._keep(family)
+    def done(self, *, all: bool = False) -> list[Derived]:
+        """What was derived and is to be kept: where it fills whole row groups, or `all`. Nothing is added to it."""
+        found = [one for one in self._derived.values() if all or one.rows >= ROW_GROUP]
+        for one in found:
+            del self._derived[one.family]
+            if one.family.person:
+                named = f"SELECT person FROM {one.table} WHERE person IS NOT NULL"  # noqa: S608
+                self._connection.execute(numbering(named))
+        return found
+
+    def keep(self, derived: Derived, connection: Connection) -> None:
+        """Facts that are `done` are in their family's table then, in the order of kinds. On any connection: the facts
+        are compressed by one thread, while others go on."""
+        family, table = derived.family, derived.table
+        if family.person:
+            facts = f"SELECT * FROM ({' UNION ALL '.join(_versions(family, table, self._persons))})"  # noqa: S608
+        else:
+            facts = f"{_rows(family)} FROM {table} derived"
+        connection.execute(f"INSERT INTO {family.table} {facts} ORDER BY {_ORDER}")
+        for rows in _of_several(connection, derived, self._persons) if family.person else ():
+            insert_all(connection, {family.table: rows})
+        connection.execute(f"DROP TABLE {table}")
 
     def read_plainly(self) -> None:
         """The facts of cases of which something was put right; all events stand in the model by now."""
@@ -121,30 +151,11 @@ class Facts:
             # Listed where there are some only: to look for each subject takes a tenth of the time.
             self._put_right.setdefault(family, []).extend(put_right)
             events, values = _WITHOUT.format(events=events), {"put_right": put_right}
-        query, known = facts_query(family, CATALOGUE, events), family in self._derived
-        into = f"INSERT INTO {_derived(family)}" if known else f"CREATE OR REPLACE TEMP TABLE {_derived(family)} AS"
-        self._connection.execute(f"{into} {query}", values)
-        self._derived[family] = count = _count(self._connection, f"FROM {_derived(family)}")
-        if count >= ROW_GROUP:
-            self._keep(family)
-
-    def _keep(self, family: Family) -> None:
-        """What was derived of the family goes into its table, in the order of kinds."""
-        connection = self._connection
-        if family.person:
-            connection.execute(numbering(f"SELECT person FROM {_derived(family)} WHERE person IS NOT NULL"))  # noqa: S608
-            facts = f"SELECT * FROM ({' UNION ALL '.join(_versions(family))})"  # noqa: S608
-        else:
-            facts = f"{_rows(family)} FROM {_derived(family)} derived"
-        connection.execute(f"INSERT INTO {family.table} {facts} ORDER BY {_ORDER}")
-        for rows in _of_several(connection, family) if family.person else ():
-            insert_all(connection, {family.table: rows})
-        connection.execute(f"DROP TABLE {_derived(family)}")
-        del self._derived[family]
-
-
-def _derived(family: Family) -> str:
-    return f"derived_{family.table}"
+        before = self._derived.get(family)
+        table = before.table if before else f"{self._scratch}.derived{next(self._places)}"
+        into = f"INSERT INTO {table}" if before else f"CREATE TABLE {table} AS"
+        self._connection.execute(f"{into} {facts_query(family, CATALOGUE, events)}", values)
+        self._derived[family] = Derived(family, table, _count(self._connection, f"FROM {table}"))
 
 
 def _count(connection: Connection, rows: str) -> int:
@@ -152,10 +163,19 @@ def _count(connection: Connection, rows: str) -> int:
 
 
 def _put_right(connection: Connection, family: Family, events: str) -> list[str]:
-    """The subjects of which an event puts a fact right, by `domain/facts.py` alone: one depends on all before it."""
-    types = [type for topic, type in CATALOGUE.revises if topic == family.topic]
-    query = f"SELECT DISTINCT subject FROM {events} WHERE type IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
-    return [subject for (subject,) in connection.execute(query, [types]).fetchall()] if types else []
+    """The subjects of which an event puts a fact right, or tells it anew after the case has moved, by `domain/facts.py`
+    alone: one depends on all before it."""
+    found: set[str] = set()
+    if types := [type for topic, type in CATALOGUE.revises if topic == family.topic]:
+        query = f"SELECT DISTINCT subject FROM {events} WHERE type IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
+        found |= {subject for (subject,) in connection.execute(query, [types]).fetchall()}
+    if types := [type for topic, type in CATALOGUE.retells if topic == family.topic]:
+        query = f"""
+SELECT subject FROM {events} GROUP BY subject
+HAVING bool_or(type IN (SELECT unnest(?::VARCHAR[]))) AND count(DISTINCT office) > 1
+"""  # noqa: S608
+        found |= {subject for (subject,) in connection.execute(query, [types]).fetchall()}
+    return sorted(found)
 
 
 def _read_plainly(connection: Connection, family: Family, subjects: list[str], zones: Zones) -> None:
@@ -186,7 +206,7 @@ def _rows(family: Family, since: str = "derived.known_from", until: str = _UNTIL
     return "SELECT " + ", ".join(f'{value} AS "{name}"' for name, value in columns.items())
 
 
-def _versions(family: Family) -> Iterator[str]:
+def _versions(family: Family, table: str, persons: str) -> Iterator[str]:
     """The rows of facts whose person has one entry at most: one, or one until the entry is known and one since then."""
     known, unknown = quoted(NAMES, "persons."), ", ".join(["NULL"] * len(NAMES))
     for since, until, attributes, which in (
@@ -194,20 +214,21 @@ def _versions(family: Family) -> Iterator[str]:
         ("derived.known_from", f"least({_UNTIL}, last_ms)", unknown, _LATE),
         ("last_ms", _UNTIL, known, f"{_LATE} AND {_UNTIL} > last_ms"),
     ):
-        source = f"{_derived(family)} derived LEFT JOIN persons USING (person) LEFT JOIN numbers USING (person)"
+        source = f"{table} derived LEFT JOIN {persons} persons USING (person) LEFT JOIN numbers USING (person)"
         yield f"{_rows(family, since, until)}, {attributes}, {attributes}, number FROM {source} WHERE {which}"
 
 
-def _of_several(connection: Connection, family: Family) -> Iterator[list[tuple[Any, ...]]]:
+def _of_several(connection: Connection, derived: Derived, persons: str) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of facts whose person's entries have to be looked at one by one."""
+    family = derived.family
     columns = [f'derived."{name}"' + ("::VARCHAR" if type in _TEXTS else "") for name, type in _columns(family).items()]
-    source = f"{_derived(family)} derived JOIN persons USING (person) WHERE NOT ({_PLAIN} OR {_LATE})"
+    source = f"{derived.table} derived JOIN {persons} persons USING (person) WHERE NOT ({_PLAIN} OR {_LATE})"
     found = connection.execute(f"SELECT {', '.join(columns)} FROM {source} ORDER BY {_ORDER}").fetchall()  # noqa: S608
     place, day, until = len(HEAD) + list(fields_of(family)).index("person"), HEAD.index("local_day"), len(HEAD) - 2
     for start in range(0, len(found), JOINED_AT_ONCE):
         facts = found[start : start + JOINED_AT_ONCE]
-        persons = {fact[place] for fact in facts}
-        known = timelines(connection, profiles_of(connection, persons).values())
+        named = {fact[place] for fact in facts}
+        known = timelines(connection, profiles_of(connection, named).values())
         rows = [
             row
             for fact in facts

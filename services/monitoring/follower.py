@@ -13,7 +13,7 @@ import duckdb
 from opentelemetry.trace import SpanKind
 
 from services.monitoring.domain.rows import EPOCH
-from services.monitoring.records import Batch, Mark, take
+from services.monitoring.records import FIRST, Batch, Mark, take
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, stop_tasks
 from shared.errors import PortError
@@ -57,7 +57,7 @@ class Follower:
 
     def __init__(self, log: Log, model: ReadModel, runtime: Runtime, pace: Pace = Pace()) -> None:
         self.model = model
-        self.topics = sorted(TOPICS)
+        self.topics = [*FIRST, *sorted(TOPICS.keys() - set(FIRST))]
         # Whoever holds it sees a model that no batch changes: a rebuild's last step, and the stop.
         self.standstill = asyncio.Lock()
         self._log = log
@@ -157,10 +157,12 @@ class Follower:
                 self._failures += 1
 
     async def _read(self, ends: Mapping[Position, int]) -> Parts:
-        """The next records of each partition that has some below its end; empty where there are none left."""
+        """The next records of each partition that has some below its end, in the order of the topics; empty where there
+        are none left."""
         parts: Parts = {}
         room = self._pace.batch_records
-        for position, end in ends.items():
+        order = {topic: place for place, topic in enumerate(self.topics)}
+        for position, end in sorted(ends.items(), key=lambda one: (order[one[0][0]], one[0][1])):
             offset = self._at(position).next_offset
             if offset < end and room > 0:
                 parts[position] = await self._log.read(*position, offset, room)

@@ -20,7 +20,7 @@ _TOPIC_LIST = ", ".join(f"'{topic}'" for topic in sorted(FACT_TOPICS))
 _EVENTS = f"SELECT {quoted(EventRow._fields)} FROM events WHERE "  # noqa: S608
 # None but the families' events name a person.
 _NAMING = "SELECT subject FROM events WHERE "
-_OF_FACTS = f"SELECT subject FROM events WHERE topic IN ({_TOPIC_LIST}) AND "  # noqa: S608
+_OF_FACTS = f"SELECT DISTINCT subject FROM events WHERE topic IN ({_TOPIC_LIST}) AND "  # noqa: S608
 _PROFILES = f"SELECT {quoted(PROFILE_COLUMNS)} FROM profiles WHERE "  # noqa: S608
 _ENTRIES = f"""
 SELECT subject, entry, known_ms FROM events WHERE topic = '{PERSONS.name}' AND entry IS NOT NULL AND
@@ -41,8 +41,8 @@ def groups_of(events: Iterable[EventRow]) -> list[list[EventRow]]:
     return by_subject(row for row in events if row.topic in FACT_TOPICS)
 
 
-def held_of(connection: Connection, batch: Batch, offices: Collection[str], *, empty: bool) -> Held:
-    """What a batch touches by its own events, by its persons' profiles, and by the time zones of these offices.
+def held_of(connection: Connection, batch: Batch, *, empty: bool) -> Held:
+    """What a batch touches by its own events and by its persons' profiles.
 
     `empty`: nothing stands there, so that nothing is asked.
     """
@@ -51,8 +51,12 @@ def held_of(connection: Connection, batch: Batch, offices: Collection[str], *, e
     if empty:
         return Held((), subjects, persons)
     subjects.update(row[0] for row in asked(connection, _NAMING, "person", persons))
-    subjects.update(row[0] for row in asked(connection, _OF_FACTS, "office", offices))
     return Held(events_of(connection, subjects), subjects, persons)
+
+
+def subjects_of(connection: Connection, offices: Collection[str]) -> list[str]:
+    """The subjects of facts of which an event names one of these offices."""
+    return sorted({row[0] for row in asked(connection, _OF_FACTS, "office", offices)})
 
 
 def events_of(connection: Connection, subjects: Collection[str]) -> list[EventRow]:

@@ -18,7 +18,11 @@ from shared.contracts.registration.persons import Profile
 from shared.contracts.registration.programmes import ProgrammePublished
 from shared.contracts.registry import EVENTS, UnreadableBody, UnregisteredType, read
 from shared.messaging.port import Position, Record
-from shared.messaging.topics import PROFILES, PROGRAMMES
+from shared.messaging.topics import PERSONS, PROFILES, PROGRAMMES
+
+# What the facts of other topics need: the zones of their calendars, and what is said of persons. Read after them, it
+# would have nearly all of them derived twice.
+FIRST = (PROGRAMMES.name, PERSONS.name, PROFILES.name)
 
 
 class _Readable(NamedTuple):

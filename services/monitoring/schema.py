@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from services.monitoring.database import BLOCK_BYTES, ROW_GROUP
 from services.monitoring.domain.derivation import columns_of, fields_of
 from services.monitoring.domain.facts import RULES_VERSION
 from services.monitoring.domain.profiles import PROFILE_COLUMNS
@@ -94,15 +95,15 @@ def _numbered(table: str) -> list[str]:
 
 
 def fingerprint() -> str:
-    """Changes with the declarations, the tables, the rules that fill them and the time zones' data: a file with another
-    one is built anew."""
+    """Changes with the declarations, the tables and how they are laid out, the rules that fill them and the time zones'
+    data: a file with another one is built anew."""
     # An order of its own: that of a set differs from process to process.
     tells = [
         (*place, one.kind, one.once, sorted(one.ended_by), one.each, one.follows)
         for place, told in sorted(CATALOGUE.tells.items())
         for one in told
     ]
-    said = f"{RULES_VERSION}:{ddl()}:{FAMILIES}:{tells}:{ZONE_DATA}"
+    said = f"{RULES_VERSION}:{ddl()}:{BLOCK_BYTES}:{ROW_GROUP}:{FAMILIES}:{tells}:{ZONE_DATA}"
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 

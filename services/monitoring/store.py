@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from services.monitoring.database import ROW_GROUP, Connection, Database
 from services.monitoring.domain.changes import Change, change_of
-from services.monitoring.domain.derivation import Known, Rows, persons_of
+from services.monitoring.domain.derivation import Known, Rows, persons_of, zone_of
 from services.monitoring.domain.rows import EventRow
 from services.monitoring.domain.zones import OfficeRow, Zones, zones_of
-from services.monitoring.held import groups_of, held_of, profiles_of, timelines
+from services.monitoring.held import events_of, groups_of, held_of, profiles_of, subjects_of, timelines
 from services.monitoring.records import Batch, Mark, Publication
 from services.monitoring.schema import FACT_TABLES, FAMILIES, TABLES, ddl, quoted
 from services.monitoring.writing import insert_all, remove
@@ -31,6 +31,8 @@ T = TypeVar("T", bound=tuple[Any, ...])
 # What monitoring decides itself (published tables, subscriptions) gets its collections with its features.
 COLLECTIONS: tuple[Collection, ...] = ()
 SHADOWS = shadows_collection({})
+# Cases whose time zone is another one than before, at once.
+MOVED_AT_ONCE = 2_000
 DIGESTED = ("events", "profiles", "offices", *FACT_TABLES, "unreadable")
 
 _KEPT_LIST = ", ".join(f"'{topic.name}'" for topic in TOPICS.values() if not topic.compacted)
@@ -88,21 +90,21 @@ class ReadModel:
         marks, empty = self.marks | batch.marks, self.empty
         with self.database.transaction() as connection:
             zones = add_offices(connection, batch.offices) if batch.offices else self.zones
-            moved = self.zones.moved_by(zones)
-            held = held_of(connection, batch, moved, empty=empty)
+            held = held_of(connection, batch, empty=empty)
             fresh = _fresh(batch.events, held.events)
             told = [*held.events, *fresh]
             groups = groups_of(told)
             stood = {} if empty else profiles_of(connection, persons_of(groups) | batch.profiles.keys())
             newer = _newer(batch.profiles, stood)
             lines = timelines(connection, (stood | newer).values(), told, held.subjects)
-            restated = None if moved else held.persons
-            change = change_of(groups_of(held.events), groups, Known(lines, zones), restated)
+            change = change_of(groups_of(held.events), groups, Known(lines, zones), held.persons)
             remove(connection, "profiles", "person", newer.keys() & stood.keys())
             remove_facts(connection, change)
             profiles = [row.flat() for rows in newer.values() for row in rows]
             added: Rows = {"events": [*fresh], "unreadable": [*batch.unreadable], "profiles": profiles, **change.rows}
             insert_all(connection, added)
+            if not empty:
+                move_days(connection, self.zones, zones)
             save_marks(connection, marks)
         self.marks, self.zones = marks, zones
         self._unsorted += sum(map(len, change.rows.values()))
@@ -149,6 +151,19 @@ def add_offices(connection: Connection, found: Mapping[Publication, list[OfficeR
     stood = set(connection.execute("SELECT DISTINCT programme, epoch, sequence FROM offices").fetchall())
     insert_all(connection, {"offices": [row for key, rows in found.items() if key not in stood for row in rows]})
     return _zones(connection)
+
+
+def move_days(connection: Connection, before: Zones, zones: Zones) -> None:
+    """Derives the facts of the cases anew whose time zone is another one than before, some at a time: an office that
+    one more programme has may be that of every case there is."""
+    subjects = subjects_of(connection, before.moved_by(zones))
+    for start in range(0, len(subjects), MOVED_AT_ONCE):
+        told = groups_of(events_of(connection, subjects[start : start + MOVED_AT_ONCE]))
+        groups = [group for group in told if any(zone_of(before, row) != zone_of(zones, row) for row in group)]
+        lines = timelines(connection, profiles_of(connection, persons_of(groups)).values())
+        change = change_of(groups, groups, Known(lines, zones), None)
+        remove_facts(connection, change)
+        insert_all(connection, change.rows)
 
 
 def _newer(groups: Mapping[str, list[T]], stood: Mapping[str, list[T]]) -> dict[str, list[T]]:

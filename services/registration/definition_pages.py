@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import JsonValue
 from starlette.responses import RedirectResponse, Response
 
@@ -38,6 +38,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 DEFINITION, CHECK, VERSION = "definition", "check-definition", "version"
 PUBLISH = "publish"
@@ -90,7 +91,7 @@ class DefinitionPages:
         self._definitions = definitions
         self._runtime = runtime
         self._programmes = programmes
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         self.router.add_api_route(f"/{PROGRAMME.name}/{{code}}/{DEFINITION}", self._shown(), methods=["GET"])
         self.router.add_api_route(f"/{CHECK}", self._asked(), methods=["GET"])
         self.router.add_api_route(f"/{CHECK}", self._checked(), methods=["POST"])

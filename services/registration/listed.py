@@ -10,6 +10,7 @@ from shared.errors import Problem, Refusal
 from shared.programmes.checks import unlisted_attributes
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
+from shared.store.paging import every
 from shared.store.port import Store
 
 
@@ -27,7 +28,7 @@ async def definitions_of(store: Store, known: Definitions, person_id: str) -> li
     Raises TooEarly while a definition has not arrived at this replica.
     """
     found: list[Definition] = []
-    for document in await store.find(EXPERTS.name, "own", person_id):
+    async for document in every(store, EXPERTS.name, "own", person_id):
         expert = EXPERTS.read(document)
         if expert is not None:
             found.append(known.newest(expert.programme))

@@ -56,6 +56,7 @@ HIDDEN = {
     "appealed_at",
     "appeal",
 }
+_TOLD = tuple(name for name in EXPERT.state.model_fields if name not in HIDDEN)
 # Who may see what a criterion required and what the person stated.
 SEES_ACTUAL_VALUES = ("expert", "officer")
 # Who may see that another identity is to be recorded.
@@ -352,6 +353,8 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
     if against and ground and appealed_at and outcome:
         appeal = AppealSeen(against=against, ground=ground, appealed_at=appealed_at, outcome=outcome)
     of_officers = {name: bool(private.get(name)) for name in EXPERT.flags}
+    of_state = vars(state)
+    told = {name: of_state[name] for name in _TOLD}
     return ExpertSeen(
         id=document["_id"],
         version=document["version"],
@@ -359,7 +362,7 @@ def expert(document: Document, principal: Principal) -> ExpertSeen:
         failed_criteria=tuple(FailedSeen(**row) for row in failed),
         appeal=appeal,
         identity=None if stranger else state.identity,
-        **state.model_dump(exclude=HIDDEN),
+        **told,
         **weighed,
         **(of_officers if principal.role == "officer" and not stranger else {}),
     )

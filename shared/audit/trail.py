@@ -27,6 +27,7 @@ from shared.clock import Runtime, derived_id, stop_tasks
 from shared.errors import Conflict, Overloaded, PortError, Refusal, Unavailable, UnknownOutcome
 from shared.identity.keys import Keys
 from shared.store.aggregates import Cause, Kernel
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.telemetry.observability import count, logger
 
@@ -35,7 +36,6 @@ ANCHOR_EVERY_SECONDS = 60.0
 HEARD_SECONDS = 1.0
 WRITTEN_AT_ONCE = 64
 WAITING_AT_MOST = 1_000
-SEGMENTS_AT_ONCE = 100
 
 
 @dataclass
@@ -79,8 +79,7 @@ class Trail:
         """Returns when the heads of open segments are on the log, or soon: the next start sends what is left."""
         until = self._runtime.monotonic() + HEARD_SECONDS
         while self._runtime.monotonic() < until:
-            page = await self._store.find(SEGMENTS.name, "status", "open", limit=SEGMENTS_AT_ONCE)
-            if not any(one["outbox"] for one in page):
+            if not any([one["outbox"] async for one in every(self._store, SEGMENTS.name, "status", "open")]):
                 return
             await self._runtime.sleep(0.02)
 
@@ -143,11 +142,8 @@ class Trail:
 
     async def anchor(self) -> None:
         """Says of every open segment, whichever process wrote it, how far it has come. Raises PortError."""
-        after = ""
-        while page := await self._store.find(SEGMENTS.name, "status", "open", after=after, limit=SEGMENTS_AT_ONCE):
-            for document in page:
-                await self._anchor(document)
-            after = str(page[-1]["_id"])
+        async for document in every(self._store, SEGMENTS.name, "status", "open"):
+            await self._anchor(document)
 
     async def _anchor(self, document: Document) -> None:
         segment, state = str(document["_id"]), SEGMENTS.state.model_validate(document["state"])

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from shared.contracts.base import Code, Instant
 from shared.contracts.frame import Listed
@@ -30,6 +38,24 @@ class Input(BaseModel):
 @dataclass(frozen=True)
 class Private:
     """On a field of a body: a text that no event carries; it stays in the document, for those who may read the case."""
+
+
+@dataclass(frozen=True)
+class Once:
+    """On a list of a body: what stands in it twice is refused (`value_repeated`, 422), for one of the two was meant to
+    be another."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_each_once, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "uniqueItems": True}
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("value_repeated", "each value stands once")
+    return values
 
 
 class Change(Input):

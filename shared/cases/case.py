@@ -443,11 +443,19 @@ class Case(Generic[S]):
 
     def open_to(self, state: S | None, role: Role) -> Mapping[str, Relation]:
         """The verbs that the case's state leaves open to the role now, each with the relation that it takes."""
-        found = {}
-        for verb, rows in self.rows.items():
-            if role in rows[0].by and any(row.is_open(state) for row in rows):
-                found[verb] = rows[0].by[role]
-        return found
+        of = status_of(state), role
+        if of not in self._leaving:
+            self._leaving[of] = tuple(
+                (verb, leaving, rows[0].by[role])
+                for verb, rows in self.rows.items()
+                if role in rows[0].by and (leaving := [row for row in rows if of[0] in row.before])
+            )
+        return {verb: by for verb, rows, by in self._leaving[of] if any(row.is_open(state) for row in rows)}
+
+    @cached_property
+    def _leaving(self) -> dict[tuple[str, Role], tuple[tuple[str, list[Move], Relation], ...]]:
+        """By state and role, what leads on from there, filled as it is asked for: a day's list asks of hundreds."""
+        return {}
 
     def way_to(self, status: str) -> tuple[Move, ...]:
         """The fewest moves from nothing to the state; of ways of one length the first in the table. ValueError where

@@ -18,7 +18,6 @@ from shared.contracts.base import Code, Event, Instant
 from shared.contracts.frame import Frame, Listed, Place
 from shared.identity.roles import Relation, Role
 from shared.texts import Title
-from shared.zones import zone
 
 DEFINITION = frozenset({"definition"})
 
@@ -42,15 +41,25 @@ class Framed(BaseModel):
 
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
-        return instant.astimezone(zone(self.frame.time_zone)).date()
+        return self.frame.day_of(instant)
+
+
+@dataclass(frozen=True)
+class Days:
+    """Half-open: `ends_on` is the first day after."""
+
+    starts_on: date
+    ends_on: date
 
 
 @dataclass(frozen=True)
 class Under:
-    """`given` of a turn: the frame of the case, and the section of the definition that it was opened under."""
+    """`given` of a turn: the frame of the case, and of the definition that it was opened under the section and the days
+    of the programme."""
 
     frame: Frame
     section: Any
+    programme: Days
 
 
 def frame_of(body: Opening, version: int, time_zone: str) -> Frame:
@@ -72,10 +81,20 @@ def opens(
     *,
     rule: Rule = in_frame,
     refuses: tuple[str, ...] = (),
+    reasons: tuple[str, ...] = (),
     example: Mapping[str, Any],
 ) -> Move:
     """The row that opens a plain case."""
     refused = ("not_in_programme", "programme_is_over", "institution_unknown", *refuses)
     return Move(
-        verb, frozenset({NEW}), event, body=body, by=by, rule=rule, needs=DEFINITION, refuses=refused, example=example
+        verb,
+        frozenset({NEW}),
+        event,
+        body=body,
+        by=by,
+        rule=rule,
+        needs=DEFINITION,
+        refuses=refused,
+        reasons=reasons,
+        example=example,
     )

@@ -173,7 +173,8 @@ class Revisions:
         """The last fact with its event. Raises Refusal `fact_not_revisable` for another one, and for the opening."""
         past = state.last
         told = next((one for one in allowed if past is not None and one.__name__ == past.name), None)
-        if past is None or told is None or len(state.trail) < 2:
+        # What was told before its case allowed it was not remembered in full.
+        if past is None or told is None or len(state.trail) < 2 or not past.said:
             raise Refusal("fact_not_revisable", "the last fact of the case is none that can be put right like this")
         return past, told
 

@@ -40,6 +40,12 @@ class Catalogue:
         self.revises: Mapping[tuple[str, str], Revises] = MappingProxyType(
             {(event.topic, event.__name__): event.revises for event in events if issubclass(event, Revising)}
         )
+        # They tell anew what was told of an earlier instant, and move nothing.
+        self.retells: frozenset[tuple[str, str]] = frozenset(
+            (event.topic, event.__name__)
+            for event in events
+            if event.leads_to is None and any(event.__name__ in one.ended_by for one in event.tells)
+        )
         self.kinds: Mapping[str, Kind] = MappingProxyType(_kinds(events, self.families))
         self._said_by = Counter((event.topic, name) for event in events for name in event.model_fields)
         self._check(events)

@@ -7,12 +7,14 @@ with persons or posts. Whatever it names is a code of that programme or a subjec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from shared.contracts.base import Code, Contract, Country, Id, TimeZone
 from shared.contracts.facts import said
+from shared.zones import zone
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Frame(Place):
     programme_version: Annotated[int, Field(ge=1)]
     office: Code
     time_zone: TimeZone
+
+    def day_of(self, instant: datetime) -> date:
+        """The office's calendar day at that instant."""
+        return instant.astimezone(zone(self.time_zone)).date()
 
 
 # What every fact about a plain case can be asked by.

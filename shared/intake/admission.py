@@ -22,7 +22,7 @@ SHARE, SHARE_AT_LEAST = 0.05, 8
 SHARES_OF_AN_ADDRESS = 8
 # Until it has been seen how fast decisions are made here. With fewer in hand a decision takes what it takes, and
 # says nothing of how many could be made.
-FIRST_RATE, TELLING = 50.0, 32
+FIRST_RATE, TELLING = 80.0, 32
 # So many are read and stored at once; with more, everybody's next step would wait for a step of each, and refusals too.
 KNOCKING_AT_MOST = 64
 MEMORY_SECONDS = 5.0

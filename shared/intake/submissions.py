@@ -45,8 +45,9 @@ QUEUE_AT_MOST = 2_000
 GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
-# So many wait for one group commit of the store together; more would only lengthen the wait for one decision.
-DECIDERS = 16
+# So many wait for one group commit of the store together. Each decision waits for five of them in a row, so that fewer
+# bound how many are decided; more would lengthen the turns of the loop, and with them every refusal.
+DECIDERS = 32
 # Decisions begin in rounds, which share their commits; the first after a pause begins at once. The more were in a
 # round, the longer until the next one, which begins sooner where all deciders wait for it.
 ROUND_SECONDS, LONGEST_ROUND_SECONDS = 0.25, 1.0

@@ -36,7 +36,7 @@ from shared.messaging.shadow import (
     without_first,
 )
 from shared.messaging.topics import TOPICS
-from shared.store.aggregates import Kernel
+from shared.store.aggregates import Kernel, check_version
 from shared.store.collection import Collection
 from shared.telemetry.observability import count, logger
 from shared.telemetry.tracing import step
@@ -226,13 +226,15 @@ class Consumer:
             await held.save()
             await self._heads.mend(held.shadow, topics)
 
-    async def retry(self, subject: str, *, forced: bool = False) -> bool:
+    async def retry(self, subject: str, *, forced: bool = False, expected: int | None = None) -> bool:
         """Applies what is parked for a subject, in order, until one has to wait; True when none is left.
 
-        `forced` is the operator's `parked replay`: it also tries what waits for a person, and passes over a gap.
+        `forced` is the operator's `parked replay`: it also tries what waits for a person, and passes over a gap;
+        `expected` is the version that the operator has seen. Raises PreconditionFailed.
         """
+        held = await self._hold(subject)
+        check_version(held.shadow, expected)
         while True:
-            held = await self._hold(subject)
             if not held.shadow["parked"]:
                 return True
             first = held.shadow["parked"][0]
@@ -245,6 +247,7 @@ class Consumer:
                     return False
             except Conflict:
                 await self._kernel.runtime.sleep(self._kernel.runtime.rng.uniform(0, 0.01))
+            held = await self._hold(subject)
 
     async def _retry_first(self, held: Held, first: dict[str, Any], forced: bool) -> bool:
         """Whether the first parked record is done with; the caller saves."""
@@ -278,16 +281,19 @@ class Consumer:
         shadow = await self._store.load(self._shadows.name, subject) or new_shadow(subject)
         return Held(shadow, self._store, self._shadows, self._kernel.runtime)
 
-    async def drop(self, subject: str, position: Position, said: Mapping[str, str]) -> None:
+    async def drop(
+        self, subject: str, position: Position, said: Mapping[str, str], expected: int | None = None
+    ) -> None:
         """Gives up the subject's first parked record, which nobody can mend, and applies what waited behind it.
 
         `said`: who drops it and why, for the list of what was dropped. A repetition changes nothing. Raises Refusal
-        where another record is the first one, Overloaded where the list is full.
+        where another record is the first one, PreconditionFailed, Overloaded where the list is full.
         """
         while True:
             held = await self._hold(subject)
             if is_dropped(held.shadow, position):
                 break
+            check_version(held.shadow, expected)
             check_first(held.shadow, position)
             records = await self._log.read(*position, limit=1)
             found = parse(records[0]) if records and records[0].offset == position[2] else None

@@ -6,7 +6,7 @@ YAML 1.2's core rules hold, so `NO` is a country and not a boolean, and a date s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +17,8 @@ from shared.errors import UNKNOWN_FIELD, rule_of
 
 MAX_CHARACTERS = 512 * 1024
 MAX_DEPTH = 24
-MAX_NODES = 50_000
+# Ten times what the longest of the shipped definitions has; as many take half a second to read.
+MAX_NODES = 10_000
 
 Place = tuple[int, int]
 
@@ -92,54 +93,72 @@ _Core.add_implicit_resolver(
 )
 
 
+class _TooMuch(Exception):
+    """There is no use in reading on."""
+
+
+class _Checked(_Core):
+    """Looks at each event before anything is built of it: `found` has aliases, tags, further documents, and what is too
+    deep or too long. Nothing is read after the last three."""
+
+    def __init__(self, text: str) -> None:
+        self.found: list[Finding] = []
+        self._depth = self._nodes = self._documents = 0
+        super().__init__(text)
+
+    def get_event(self) -> Any:
+        event: Any = super().get_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+        if isinstance(event, yaml.NodeEvent):
+            self._nodes += 1
+            if event.anchor is not None:
+                self._refuse(mark, "alias", "anchors and aliases are not allowed; write the value out")
+            if getattr(event, "tag", None) is not None:
+                self._refuse(mark, "tag", "tags are not allowed")
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if self._documents > 1:
+            self._end(mark, "documents", "one document is allowed")
+        if self._depth > MAX_DEPTH:
+            self._end(mark, "too_deep", f"nothing stands deeper than {MAX_DEPTH} levels")
+        if self._nodes > MAX_NODES:
+            self._end(mark, "too_large", f"the file has more than {MAX_NODES} values")
+        return event
+
+    def _refuse(self, mark: _Mark, rule: str, detail: str) -> None:
+        self.found.append(_found_at(mark, "", rule, detail))
+
+    def _end(self, mark: _Mark, rule: str, detail: str) -> None:
+        self._refuse(mark, rule, detail)
+        raise _TooMuch
+
+
 def read_marked(text: str) -> tuple[Marked, list[Finding]]:
     """The one document of the text, and what is wrong with it as YAML; with findings, the data is not to be used."""
     marked = Marked()
     if len(text) > MAX_CHARACTERS:
         return marked, [Finding(1, 1, "", "too_large", f"the file has more than {MAX_CHARACTERS} characters")]
+    loader = _Checked(text)
     try:
-        found = list(_structure(text))
-        if found:
-            return marked, found
-        node = yaml.compose(text, Loader=_Core)
+        node = loader.get_single_node()
+    except _TooMuch:
+        return marked, loader.found
     except yaml.MarkedYAMLError as error:
-        return marked, [_found_at(error.problem_mark, "", "yaml_syntax", error.problem or "this is no YAML")]
+        syntax = _found_at(error.problem_mark, "", "yaml_syntax", error.problem or "this is no YAML")
+        return marked, loader.found or [syntax]
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         return marked, [Finding(line, 1, "", "yaml_character", "a character that YAML does not allow")]
+    finally:
+        loader.dispose()
+    if loader.found:
+        return marked, loader.found
     if node is None:
         return marked, [Finding(1, 1, "", "empty", "the file is empty")]
     findings: list[Finding] = []
     marked.data = _value(node, "", marked, findings)
     return marked, findings
-
-
-def _structure(text: str) -> Iterator[Finding]:
-    """What can be refused while the events stream, before anything is built from them: aliases, depth, size."""
-    depth = nodes = documents = 0
-    for event in yaml.parse(text, Loader=_Core):
-        mark = event.start_mark
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-        if isinstance(event, yaml.NodeEvent):
-            nodes += 1
-            if event.anchor is not None:
-                yield _found_at(mark, "", "alias", "anchors and aliases are not allowed; write the value out")
-            if getattr(event, "tag", None) is not None:
-                yield _found_at(mark, "", "tag", "tags are not allowed")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if documents > 1:
-            yield _found_at(mark, "", "documents", "one document is allowed")
-            return
-        if depth > MAX_DEPTH:
-            yield _found_at(mark, "", "too_deep", f"nothing stands deeper than {MAX_DEPTH} levels")
-            return
-        if nodes > MAX_NODES:
-            yield _found_at(mark, "", "too_large", f"the file has more than {MAX_NODES} values")
-            return
 
 
 def _value(node: yaml.Node, pointer: str, marked: Marked, findings: list[Finding]) -> Any:

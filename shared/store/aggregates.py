@@ -20,6 +20,7 @@ from shared.cases.case import Asked, Case, Desk, Eyes, Timer, no_timer
 from shared.cases.taking import CASE_TAKEN, TAKEN, rule_against, taken_by
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
 from shared.contracts.base import Event, Scope, said_of
+from shared.contracts.corrections import Revising
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store.collection import Collection
 from shared.store.documents import new_document
@@ -163,6 +164,13 @@ class Saved(Generic[S]):
         return int(self.document["version"])
 
 
+def check_version(document: Document | None, expected: int | None) -> None:
+    """Raises PreconditionFailed where another version than the expected one stands; None expects none."""
+    stands = int(document["version"]) if document else 0
+    if expected is not None and expected != stands:
+        raise PreconditionFailed(stands)
+
+
 class Outboxes(Protocol):
     """Who sends outboxes: shared.messaging.relay."""
 
@@ -215,6 +223,11 @@ class Kernel:
             if await self._save(aggregate, saved, document, attempt):
                 return saved
         raise Conflict
+
+    def foreseen(self, aggregate: Aggregate[S], id: str, document: Document | None, command: Any, cause: Cause) -> None:
+        """Raises what `execute` would raise on that document. Asked before a guard is: a hold whose target then refuses
+        is voided in the end, and the target with it."""
+        self._answered(aggregate, id, document, command, cause, None, None)
 
     async def fire(
         self,
@@ -269,8 +282,7 @@ class Kernel:
             state = aggregate.read(document)
             if state is not None:
                 return Saved(document, state, repeated=True)
-        if expected_version is not None and expected_version != (int(document["version"]) if document else 0):
-            raise PreconditionFailed
+        check_version(document, expected_version)
         saved = self._decide(aggregate, id, document, command, cause, private)
         _remember(saved.document, cause)
         return saved
@@ -308,13 +320,20 @@ class Kernel:
         draft["private"] = {name: value for name, value in merged.items() if value is not None}
         if events:
             draft["late"] = cause.recorded_late
-            draft["last_happened_at"] = text_of(events[-1].happened_at)
+            draft["last_happened_at"] = _last_instant(draft, events[-1])
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
             remember(draft, told, cause)
         schedule(draft, aggregate, state)
         if cause.claimed_until and draft["timed"]:
             draft["next_at"] = max(draft["next_at"], text_of(cause.claimed_until))
         return Saved(aggregate.collection.indexed(draft), state, events)
+
+
+def _last_instant(draft: Document, event: Event) -> str:
+    """What happens next lies no earlier. A fact that is put right takes its instant with it; what is told anew of an
+    earlier instant leaves where the document had come to."""
+    at, last = text_of(event.happened_at), draft.get("last_happened_at")
+    return max(at, last) if last and not isinstance(event, Revising) else at
 
 
 def _asked_by(command: Any, cause: Cause) -> Any:

@@ -16,6 +16,7 @@ from shared.web.answers import answered
 from shared.web.callers import Granted, may
 from shared.web.edge import Report
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 # Between two countings as many times as long as one took, up to a quarter of a second: a store that is busy takes long.
 RESTS, REST_AT_MOST_SECONDS = 10, 0.25
@@ -85,7 +86,7 @@ class Unfinished(BaseModel):
 
 def backlog_router(report: Report) -> APIRouter:
     """`GET /backlog`: all of the report."""
-    router = APIRouter()
+    router = Routes()
 
     async def backlog(request: Request, _granted: Granted = Depends(may("backlog", "read"))) -> Response:
         query(request)

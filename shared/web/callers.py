@@ -19,6 +19,7 @@ from shared.identity.tokens import Principal, Tokens
 from shared.intake.admission import Admission
 from shared.programmes.definitions import Definitions
 from shared.store.port import Document, Store
+from shared.web.conditions import check_conditions
 from shared.web.problems import NotSignedIn
 
 
@@ -112,13 +113,18 @@ async def caller(request: Request) -> Principal:
 
 
 def may(resource: str, verb: str) -> Permission:
-    """The dependency of a route that needs a row of the policy table: 401 without a token, 403 without a row."""
+    """The dependency of a route that needs a row of the policy table: 401 without a token, 403 without a row.
+
+    What the request's headers depend on is asked of the route next (`check_conditions`).
+    """
 
     async def permission(request: Request) -> Granted:
         principal = await caller(request)
         check_no_body(request)
         edge = edge_of(request)
-        return Granted(edge, principal, allowed(edge, principal, resource, verb))
+        grants = allowed(edge, principal, resource, verb)
+        check_conditions(request)
+        return Granted(edge, principal, grants)
 
     vars(permission)["right"] = Right(resource, verb)
     return permission

@@ -8,15 +8,12 @@ from datetime import datetime
 from fastapi import Request
 
 from shared.clock import derived_id
-from shared.errors import PreconditionFailed, Refusal
+from shared.errors import Refusal
 from shared.store.aggregates import Cause
 from shared.web.callers import Granted
+from shared.web.conditions import IF_MATCH, key_in
 from shared.web.strict_json import refuse
 
-# In a route's `openapi_extra`: it always creates, so no version can be named. It does not reach the document.
-CREATES = "x-creates"
-IDEMPOTENCY_KEY = "idempotency-key"
-_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,15})"')
 
 
@@ -43,38 +40,22 @@ def cause(
 
 def key_of(request: Request, granted: Granted) -> str:
     """The `Idempotency-Key`; without the header every request is one of its own. Raises Refusal 422."""
-    keys = request.headers.getlist(IDEMPOTENCY_KEY)
-    if not keys:
-        return granted.edge.runtime.new_id()
-    if len(keys) > 1 or not is_key(keys[0]):
-        refuse("idempotency_key_malformed", f"header/{IDEMPOTENCY_KEY}")
-    return keys[0]
+    key = key_in(request)
+    return granted.edge.runtime.new_id() if key is None else key
 
 
-def is_key(text: str) -> bool:
-    return _VISIBLE.fullmatch(text) is not None
+def expected_version(request: Request, *, exists: bool = True) -> int | None:
+    """The version that `If-Match` names; None where there is no such header, or `*`. Raises Refusal 422.
 
-
-def expected_version(request: Request) -> int | None:
-    """The version that `If-Match` names; None where there is no such header, or `*`. Raises Refusal 422."""
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
+    `exists`: it is known that something stands there, which is all that `*` asks for.
+    """
+    headers = request.headers.getlist(IF_MATCH)
+    if not headers or (exists and [one.strip() for one in headers] == ["*"]):
         return None
-    found = _ETAG.fullmatch(header.strip())
+    found = _ETAG.fullmatch(",".join(headers).strip())
     if not found:
-        refuse("if_match_malformed", "header/if-match")
+        refuse("if_match_malformed", f"header/{IF_MATCH}")
     return int(found.group(1))
-
-
-def refuse_if_match(request: Request) -> None:
-    """For what always creates: PreconditionFailed where there is an `If-Match`, since nothing stands there to match."""
-    if "if-match" in request.headers:
-        raise PreconditionFailed
-
-
-def etag(version: int) -> str:
-    """A strong entity tag: the version in quotes."""
-    return f'"{version}"'
 
 
 def _recorded_late(granted: Granted, happened_at: datetime | None) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from shared.web.answers import RETRY_AFTER
+from shared.web.answers import ETAG, RETRY_AFTER
 from shared.web.callers import guarded_routes
-from shared.web.commands import CREATES
+from shared.web.conditions import VERSIONED
 from shared.web.problems import MEDIA_TYPE, SCHEMA
 
 NONE: Mapping[str, Any] = MappingProxyType({})
@@ -53,7 +53,8 @@ SIGNED_IN = {
     "401": _refused("Not signed in.", {"WWW-Authenticate": CHALLENGE}),
     "403": _refused("The caller's role may not do this, or not here."),
 }
-VERSIONED = {"412": _refused("`If-Match` names another version than the one that stands.")}
+ANOTHER_VERSION = {"412": _refused("`If-Match` names another version than the one that stands.", {"ETag": ETAG})}
+NO_VERSION = {"412": _refused("`If-Match` is sent, and what this asks for has no version that could be named.")}
 TAKEN_IN = {"429": _refused("Too much waits to be decided.", LATER)}
 
 
@@ -88,7 +89,10 @@ def contract(app: FastAPI, service: str) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any], open_to_all: bool) -> None:
     # FastAPI's own answer to a bad request is not ours.
     operation["responses"].pop("422", None)
-    refused = {**FOR_ALL, **({} if open_to_all else SIGNED_IN), **(VERSIONED if method == "post" else {})}
+    versioned = operation.pop(VERSIONED, False)
+    refused = {**FOR_ALL, **({} if open_to_all else SIGNED_IN)}
+    if method != "get":
+        refused |= ANOTHER_VERSION if versioned else NO_VERSION
     if "202" in operation["responses"]:
         refused |= TAKEN_IN
     operation["responses"] = {**refused, **operation["responses"], "default": PROBLEM}
@@ -97,7 +101,7 @@ def _complete(operation: dict[str, Any], method: str, schemas: dict[str, Any], o
         if parameter["in"] == "path":
             parameter["schema"] = IN_A_PATH
     if method == "post":
-        matched = () if operation.pop(CREATES, False) else (IF_MATCH,)
+        matched = (IF_MATCH,) if versioned else ()
         operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY, *matched]
     for part in (operation.get("requestBody", {}), *operation["responses"].values()):
         for content in part.get("content", {}).values():

@@ -24,6 +24,7 @@ from shared.web.doors import Door
 from shared.web.envelope import Envelope
 from shared.web.pages import kept, refused
 from shared.web.pages.static import static_router
+from shared.web.routing import Routes
 from shared.web.schemas import schemas_router
 
 # Our own traces tell the route; FastAPI's, which any global provider switches on, have the query and the path's ids.
@@ -131,7 +132,7 @@ def _said(model: type[BaseModel]) -> dict[str, Any]:
 
 def _operation(app: FastAPI, edge: Edge, ready: Ready, backlog: Report | None) -> APIRouter:
     """Health and the contract, open to everybody."""
-    router = APIRouter(dependencies=[Depends(everybody)], tags=["operation"])
+    router = Routes(dependencies=[Depends(everybody)], tags=["operation"])
     documents: dict[str, Any] = {}
 
     @router.get("/health/live", summary="Whether the process runs", openapi_extra=_said(Live))
@@ -162,7 +163,7 @@ def _operation(app: FastAPI, edge: Edge, ready: Ready, backlog: Report | None) -
 
 def _events(service: str, received: Received) -> APIRouter:
     """The contract of the topics, open to everybody."""
-    router = APIRouter(dependencies=[Depends(everybody)], tags=["operation"])
+    router = Routes(dependencies=[Depends(everybody)], tags=["operation"])
     documents: dict[str, Any] = {}
 
     @router.get("/asyncapi.json", summary="The service's events (AsyncAPI 3.0)", openapi_extra=_said(Document))

@@ -20,6 +20,7 @@ CORRELATION_ID = "x-correlation-id"
 # RFC 9110 and RFC 5789; which of them a path has is its own matter (405).
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 OTHER = "OTHER"
+PLAIN = {"Accept-Encoding": "identity"}
 # It goes onto topics, which keep it for ever, and into logs: a caller's own text could be a name.
 _CORRELATION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
@@ -63,6 +64,9 @@ class Envelope:
                 scope["method"] = "GET"
             if method == OTHER:
                 await problem(501, "method_unknown")(scope, receive, answer)
+            elif any(one.strip().lower() != "identity" for one in headers.getlist("content-encoding")):
+                # Whoever packs a body is told how it is taken (RFC 9110, 12.5.3), before anything is read.
+                await problem(415, "content_encoding_not_taken", headers=PLAIN)(scope, receive, answer)
             else:
                 await self._guarded(scope, _bounded(receive), answer, correlation_id)
             note(route=getattr(scope.get("route"), "path", None), status=answer.status)

@@ -25,10 +25,13 @@ from shared.web.bodies import read_body
 from shared.web.callers import Granted, may
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
-from shared.web.commands import CREATES, etag, expected_version, key_of, refuse_if_match
+from shared.web.commands import expected_version, key_of
+from shared.web.conditions import VERSIONED
 from shared.web.doors import entered
 from shared.web.filters import asked_of, filters_of, newest_first, paged_of
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, Paged, page, query
+from shared.web.problems import etag
+from shared.web.routing import Routes
 
 ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
 
@@ -36,7 +39,7 @@ ID_PARAMETER: Mapping[str, Any] = {"name": "id", "in": "path", "required": True,
 def case_routes(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>`, `GET /<name>/{id}`, and for each verb `POST /<name>/{id}/<verb>`; what opens a case is a
     `POST /<name>`."""
-    router = APIRouter()
+    router = Routes()
     _list(router, served, behind)
     _item(router, served, behind)
     for verb in served.case.verbs:
@@ -121,7 +124,7 @@ def _verb(router: APIRouter, served: Served, behind: Behind, verb: str) -> None:
         operation_id=f"{served.name}_{verb}".replace("-", "_"),
         openapi_extra={
             **described(served.case, rows[0], served.section),
-            CREATES: always_creates(rows[0]),
+            VERSIONED: not always_creates(rows[0]),
             "responses": taken_answers(_refused(served, verb)) if taken else _answers_of(served, verb, opens),
         },
         tags=[served.name],
@@ -167,10 +170,8 @@ async def _call(
     request: Request, granted: Granted, served: Served, move: Move, id: str | None, document: Document
 ) -> Call[Any]:
     """What the request asks for."""
-    if always_creates(move):
-        refuse_if_match(request)
     sent = await read_body(request, move.body)
-    asking = Asking(key_of(request, granted), id, expected_version(request), document)
+    asking = Asking(key_of(request, granted), id, expected_version(request, exists=id is not None), document)
     return await call_of(request, granted, served, move, sent, asking)
 
 

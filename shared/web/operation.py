@@ -14,11 +14,15 @@ from shared.cases.bodies import Input
 from shared.messaging.shadow import new_shadow
 from shared.replica import Ports, Replica
 from shared.store.port import Document
-from shared.web.answers import answered
+from shared.web.answers import answered, answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
+from shared.web.commands import expected_version
+from shared.web.conditions import VERSIONED
 from shared.web.json import Resource, listing, reading
 from shared.web.lists import query
+from shared.web.problems import etag
+from shared.web.routing import Routes
 
 DROP = {"topic": "registration.persons", "partition": 0, "offset": 17, "reason": "refused_for_good"}
 
@@ -84,7 +88,7 @@ class EffectiveSettings(BaseModel):
 
 def parked_router(replica: Replica) -> APIRouter:
     """`GET /parked`, `GET /parked/{id}`, `POST /parked/{id}/replay` and `/drop`; the id is the shadow's."""
-    router = APIRouter()
+    router = Routes()
     resource = Resource("parked", replica.shadows.name, Parked, lambda shadow, _: parked_seen(shadow))
     listing(router, path="/parked", resource=resource)
     reading(router, path="/parked/{id}", resource=resource)
@@ -93,7 +97,7 @@ def parked_router(replica: Replica) -> APIRouter:
         query(request)
         await read_body(request, Input)
         await granted.load(replica.shadows.name, id)
-        await replica.replay(id)
+        await replica.replay(id, expected_version(request))
         return await _shown(replica, id)
 
     router.add_api_route(
@@ -102,7 +106,7 @@ def parked_router(replica: Replica) -> APIRouter:
         methods=["POST"],
         operation_id="parked_replay",
         summary="Tries what is parked for the subject again, in order",
-        openapi_extra={**documented(Input, {}), "responses": answered(Parked, "What is still parked.")},
+        openapi_extra={**documented(Input, {}), VERSIONED: True, "responses": answers(Parked, "What is still parked.")},
         tags=["parked"],
     )
     _dropping(router, replica)
@@ -115,7 +119,7 @@ def _dropping(router: APIRouter, replica: Replica) -> None:
         asked = (await read_body(request, Drop)).model
         await granted.load(replica.shadows.name, id)
         said = {"reason": asked.reason, "by": granted.principal.account}
-        await replica.drop(id, (asked.topic, asked.partition, asked.offset), said)
+        await replica.drop(id, (asked.topic, asked.partition, asked.offset), said, expected_version(request))
         return await _shown(replica, id)
 
     router.add_api_route(
@@ -126,15 +130,16 @@ def _dropping(router: APIRouter, replica: Replica) -> None:
         summary="Gives up the first record that is parked for the subject; later ones go on",
         openapi_extra={
             **documented(Drop, DROP),
-            "responses": answered(Parked, "What is still parked."),
+            VERSIONED: True,
+            "responses": answers(Parked, "What is still parked."),
         },
         tags=["parked"],
     )
 
 
 async def _shown(replica: Replica, id: str) -> Response:
-    shadow = await replica.ports.store.load(replica.shadows.name, id)
-    return JSONResponse(dict(parked_seen(shadow or new_shadow(id))))
+    shadow = await replica.ports.store.load(replica.shadows.name, id) or new_shadow(id)
+    return JSONResponse(dict(parked_seen(shadow)), 200, {"ETag": etag(int(shadow["version"]))})
 
 
 async def settings_of(ports: Ports) -> dict[str, dict[str, Any]]:
@@ -144,7 +149,7 @@ async def settings_of(ports: Ports) -> dict[str, dict[str, Any]]:
 
 def settings_router(ports: Ports) -> APIRouter:
     """`GET /settings`: the effective settings of log and store, by name."""
-    router = APIRouter()
+    router = Routes()
 
     async def settings(request: Request, _granted: Granted = Depends(may("settings", "read"))) -> Response:
         query(request)

@@ -15,6 +15,7 @@ from shared.web.callers import Granted, may
 from shared.web.lists import query
 from shared.web.pages.languages import LANGUAGES, PARAMETER, language_of
 from shared.web.pages.readers import Admitted, reading_as
+from shared.web.routing import Routes
 from shared.web.strict_json import refuse
 
 MEDIA_TYPE = "application/pdf"
@@ -24,7 +25,7 @@ Made = Callable[[str, str, Granted], Awaitable[Paper]]
 
 def paper_routes(named: PaperOf, made: Made) -> tuple[APIRouter, APIRouter]:
     """`GET` of the paper's path for the JSON edge, and the same for pages."""
-    edge, pages = APIRouter(), APIRouter(include_in_schema=False)
+    edge, pages = Routes(), Routes(include_in_schema=False)
 
     async def told(id: str, request: Request, granted: Granted = Depends(may(named.resource, "read"))) -> Response:
         return await _answer(named, made, id, request, granted)

@@ -14,11 +14,11 @@ from shared.cases.bodies import Private
 from shared.cases.case import Asked, Case
 from shared.cases.movable import Movable
 from shared.cases.named import marked, unlisted
-from shared.cases.opening import Framed, Opening, Under, frame_of
+from shared.cases.opening import Days, Framed, Opening, Under, frame_of
 from shared.cases.revisions import REVISING
 from shared.cases.trail import Trailed
 from shared.cases.transfers import TRANSFERS
-from shared.contracts.frame import Known
+from shared.contracts.frame import Frame, Known
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 from shared.programmes.checks import named_codes
@@ -40,7 +40,7 @@ def plain(one: Plain, replica: Replica) -> Served:
     case, seen, work = one.case, seen_model(one.case), _Work(one.aggregate, one.section, replica)
     works: dict[str, Work] = {verb: work.open if case.rows[verb][0].opens else work.go_on for verb in case.verbs}
     if set(case.verbs) >= REVISING:
-        works |= revising(one.aggregate, replica.kernel)
+        works |= revising(one.aggregate, replica.kernel, work.under_which)
     if set(case.verbs) >= TRANSFERS:
         works |= transferring(one.aggregate, replica)
     return Served(
@@ -110,10 +110,19 @@ class _Work:
         _, state = await self._replica.kernel.load(self._aggregate, call.id)
         if not isinstance(state, Framed):
             raise Refusal("not_found", status=404)
-        frame = state.frame
-        definition = self._replica.definitions.version(frame.programme, frame.programme_version)
-        await self._check(call.body, definition)
-        return await self._execute(call, Under(frame, definition.section(self._section)))
+        await self._check(call.body, self._definition(state))
+        return await self._execute(call, await self.under_which(call, state))
+
+    async def under_which(self, _call: Call[Any], state: Framed) -> Under:
+        """What the case was opened under. Raises TooEarly where its version is not here."""
+        return self._of(self._definition(state), state.frame)
+
+    def _definition(self, state: Framed) -> Definition:
+        return self._replica.definitions.version(state.frame.programme, state.frame.programme_version)
+
+    def _of(self, definition: Definition, frame: Frame) -> Under:
+        days = Days(definition.dates.starts, definition.dates.ends)
+        return Under(frame, definition.section(self._section), days)
 
     def _at(self, call: Call[Any]) -> datetime:
         return call.cause.happened_at or self._replica.ports.runtime.now()
@@ -124,13 +133,12 @@ class _Work:
             version, definition = definitions.newest_version(body.programme), definitions.newest(body.programme)
         except Refusal as refusal:
             raise Refusal(refusal.rule, problems=(Problem(refusal.rule, "/programme"),), status=422) from None
-        section = definition.section(self._section)
         await self._check(body, definition)
         definition.refuse_over(body.office, at)
         office = definition.office(body.office)
         if office is None:
             raise TypeError("an office that is listed is missing")
-        return Under(frame_of(body, version, office.time_zone), section)
+        return self._of(definition, frame_of(body, version, office.time_zone))
 
     async def _check(self, body: BaseModel, definition: Definition) -> None:
         """Refuses `code_not_listed` (422); then `<name>_unknown` (409), for the news of a subject may be on its way."""
@@ -158,7 +166,8 @@ async def _check_office(body: Opening, granted: Granted) -> None:
     """A case is opened by whoever could read it: for the caller's own office, or own institution."""
     own = {("all", "all"), ("office", body.office), ("institution", body.institution)}
     if not own & set(await granted.equalities()):
-        raise Refusal("not_yours", problems=(Problem("not_yours", "/office"),), status=403)
+        wanted = "the own office or institution"
+        raise Refusal("not_yours", wanted, problems=(Problem("not_yours", "/office", wanted),), status=403)
 
 
 def _refuse(rule: str, pointers: list[str], status: int) -> None:

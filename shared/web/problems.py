@@ -70,6 +70,11 @@ RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large",
 REFUSED = "refused"
 
 
+def etag(version: int) -> str:
+    """A strong entity tag: the version in quotes."""
+    return f'"{version}"'
+
+
 class NotSignedIn(Exception):
     """No bearer token, or one that is refused (401)."""
 
@@ -159,6 +164,10 @@ def _overloaded(error: Overloaded) -> Response:
     return problem(error.status, "overloaded", headers={"Retry-After": str(error.retry_after_seconds)})
 
 
+def _another_version(error: PreconditionFailed) -> Response:
+    return problem(412, "version_is_another", headers={"ETag": etag(error.version)} if error.version else {})
+
+
 def _later(rule: str) -> Callable[[Any], Response]:
     return lambda _: problem(503, rule, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
@@ -173,7 +182,7 @@ ANSWERS: dict[type[Exception], Callable[[Any], Response]] = {
     TokenRefused: _not_signed_in,
     RequestValidationError: _request_invalid,
     CommandReused: _always(422, "idempotency_key_reused"),
-    PreconditionFailed: _always(412, "version_is_another"),
+    PreconditionFailed: _another_version,
     UniqueViolated: _always(409, "already_exists"),
     KeyDestroyed: _always(410, "erased"),
     Conflict: _later("contended"),

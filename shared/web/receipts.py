@@ -17,6 +17,7 @@ from shared.store.port import Document
 from shared.web.answers import Receipt, answered
 from shared.web.callers import everybody
 from shared.web.json import Resource, reading
+from shared.web.routing import Routes
 
 
 class Refused(BaseModel):
@@ -42,7 +43,7 @@ class KeySet(BaseModel):
 def receipts_router(service: str, keys: Keys, intake: Intake) -> APIRouter:
     """`GET /receipts/{id}`: the receipt with `status` (pending, accepted, refused) and `problems`;
     `GET /keys`: the JSON Web Key Set that verifies receipts offline, open to everybody."""
-    router = APIRouter()
+    router = Routes()
 
     async def published(_request: Request) -> Response:
         return JSONResponse(keys.receipt_public_keys(service), headers={"Cache-Control": "public, max-age=3600"})

@@ -14,6 +14,7 @@ from shared.contracts.registry import EVENTS
 from shared.errors import Refusal
 from shared.web.callers import everybody
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 FOLDER = Path(__file__).resolve().parents[1] / "contracts/schemas"
 MEDIA_TYPE = "application/schema+json"
@@ -27,7 +28,7 @@ class SchemaFile(Response):
 
 def schemas_router(service: str) -> APIRouter:
     """`GET /schemas/<owner>.<Event>.<version>.json`: every version that ever stood on a topic of the service."""
-    router = APIRouter()
+    router = Routes()
 
     async def schema(file: str, request: Request) -> Response:
         query(request)

@@ -22,6 +22,14 @@ class Suggested:
 
 
 @dataclass(frozen=True)
+class Suggestions:
+    """The cases, the likeliest first. `of_first`: where there were more than are looked at, of how many these are."""
+
+    cases: tuple[Suggested, ...] = ()
+    of_first: int | None = None
+
+
+@dataclass(frozen=True)
 class Hindrance:
     """By which rule the verb would be refused whatever is typed, and the page on which that can be changed."""
 
@@ -29,7 +37,7 @@ class Hindrance:
     address: str
 
 
-# The cases that the caller may name for a verb of that case, the likeliest first; others may be named by hand.
-Suggests = Callable[[Document, Granted], Awaitable[tuple[Suggested, ...]]]
+# The cases that the caller may name for a verb of that case; others may be named by hand.
+Suggests = Callable[[Document, Granted], Awaitable[Suggestions]]
 # What hinders the caller in a verb that opens cases; None where nothing does.
 Hinders = Callable[[Granted], Awaitable[Hindrance | None]]

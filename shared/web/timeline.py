@@ -25,6 +25,7 @@ from shared.web.acting import Served, id_of, stands_in
 from shared.web.answers import listed_answers
 from shared.web.callers import Edge, Granted, may
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, cursor, limit_of, query, read_cursor
+from shared.web.routing import Routes
 
 OFFICE = "office"
 # Records that stand for the whole of something: what changed has an event of its own.
@@ -190,7 +191,7 @@ def page_of_timeline(
 
 def timelines_router(cases: Iterable[Served]) -> APIRouter:
     """`GET /<name>/{id}/timeline` of each case, for whoever may read it."""
-    router = APIRouter()
+    router = Routes()
     for served in cases:
         _timeline(router, served)
     return router

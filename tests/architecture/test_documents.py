@@ -9,18 +9,21 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 from deploy.cli.main import app_of
 from shared.messaging.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
+COMMAND = typer.main.get_command(app_of(()))
 RECORDS = ROOT / "docs" / "decisions"
 FOLDERS = ("services", "shared", "deploy", "tests", "docs", "requirements")
 PYTHON_FOLDERS = ("services", "shared", "deploy", "tests")
@@ -131,9 +134,9 @@ def broken_links(path: Path) -> list[str]:
     return [one for one in targets if one and "://" not in one and not (path.parent / one).exists()]
 
 
-def verbs(command: click.Command, prefix: str = "sankofa") -> Iterator[str]:
+def verbs(command: Any, prefix: str = "sankofa") -> Iterator[str]:
     """Every verb that can be called, as it is typed."""
-    if isinstance(command, click.Group):
+    if isinstance(command, TyperGroup):
         for name, inner in command.commands.items():
             yield from verbs(inner, f"{prefix} {name}")
     else:
@@ -141,7 +144,9 @@ def verbs(command: click.Command, prefix: str = "sankofa") -> Iterator[str]:
 
 
 def every_verb() -> list[str]:
-    return sorted(verbs(typer.main.get_command(app_of(()))))
+    found = sorted(verbs(COMMAND))
+    assert len(found) > 15
+    return found
 
 
 def said_verbs(text: str) -> Iterator[str]:
@@ -150,6 +155,32 @@ def said_verbs(text: str) -> Iterator[str]:
     for one in (*QUOTED.findall(FENCE.sub("", text)), *lines):
         if found := re.match(r"(?:\.venv/bin/)?sankofa((?: [a-z]+)+)", one):
             yield f"sankofa{found.group(1)}"
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of each `sankofa ...` in quotes or in a fence, without what a shell takes of them."""
+    lines = [line for fence in FENCE.findall(text) for line in fence.splitlines()]
+    for one in (*QUOTED.findall(FENCE.sub("", text)), *lines):
+        found = re.match(r"(?:[A-Z_]+=\S+ )*(?:docker-compose run .*? |\.venv/bin/)?sankofa ((?:[a-z]|--).*)", one)
+        if found:
+            yield shlex.split(re.split(r" [<>|]", found.group(1))[0])
+
+
+def misread(words: Sequence[str]) -> str:
+    """Why the command line does not take the words; empty where it does, or where they only name a verb."""
+    command: Any = COMMAND
+    while isinstance(command, TyperGroup) and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    if not words:
+        return ""
+    if isinstance(command, TyperGroup):
+        return f"no verb {words[0]}"
+    try:
+        command.make_context("sankofa", list(words))
+    except Exception as error:
+        # Typer's own; the classes have no public name.
+        return str(error) or type(error).__name__
+    return ""
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -165,6 +196,12 @@ def test_every_verb_is_described_and_every_described_verb_exists() -> None:
     said = {verb for path in documents() for verb in said_verbs(path.read_text())}
     assert [verb for verb in every_verb() if not any(is_same(verb, one) for one in said)] == []
     assert [one for one in said if not any(is_same(verb, one) for verb in every_verb())] == []
+
+
+def test_every_command_line_in_a_document_is_one_that_the_parser_takes() -> None:
+    said = [(path.name, words) for path in documents() for words in commands(path.read_text())]
+    assert len(said) > 60
+    assert [(name, words, wrong) for name, words in said if (wrong := misread(words))] == []
 
 
 def is_same(verb: str, said: str) -> bool:
@@ -255,6 +292,13 @@ def test_the_checks_themselves_can_go_red(tmp_path: Path) -> None:
         "text_of()"
     ]
     assert missing_names("`ExpertRegistered` and `ExpertEnlisted`") == ["ExpertEnlisted"]
+    run = "docker-compose run --rm -T -e A=- sankofa doctor < token"
+    found = list(commands(f"`sankofa up --prot 1`, `A=b sankofa figures CODE --by sex`\n```\n{run}\n```"))
+    assert found == [["up", "--prot", "1"], ["figures", "CODE", "--by", "sex"], ["doctor"]]
+    assert [bool(misread(words)) for words in (*found, ["history", "run"], ["up", "--log", "x"], ["ups"])] == [
+        *(True, False, False),
+        *(False, True, True),
+    ]
     assert list(said_verbs("`sankofa history run CODE`\n```\nsankofa up --port 1\n```")) == [
         "sankofa history run",
         "sankofa up",

@@ -18,22 +18,30 @@ from tests.bench.table import figure, keep
 BENCHMARKS = ("intake", "kernel", "consumers", "monitoring", "breadth", "demo")
 # On real servers as child processes, and beside consumers of other making.
 REAL = {"real": "tests.bench.real", "peers": "tests.bench.peers.rounds"}
-# From outside through HTTP, beside an earlier build.
-LOAD = {f"load-{part}": f"tests.bench.load.{part}" for part in ("cost", "sustained", "overload")}
+# From outside through HTTP, beside an earlier build. Of each the module, and which of its functions if not `rows`.
+LOAD = {
+    "load-cost": "tests.bench.load.cost",
+    "load-sustained": "tests.bench.load.sustained",
+    "load-overload": "tests.bench.load.overload",
+    "load-kill": "tests.bench.load.overload:killed",
+    "load-freeze": "tests.bench.load.overload:frozen",
+    "load-held": "tests.bench.load.sustained:held",
+}
 
 # In Chromium on a slow line, which takes a machine that has one.
-PAGES = ("pages", "lists")
+PAGES = ("pages", "lists", "typed")
 
 Rows = Callable[[bool], Awaitable[list[Result]]]
 
 
 def rows_of(name: str) -> Rows | NotMeasured:
-    """The `rows` function of the benchmark's module; why not, where a part that it measures does not import."""
+    """The function that measures the benchmark; why not, where a part that it measures does not import."""
+    place, _, function = ({**REAL, **LOAD}.get(name) or f"tests.bench.{name}").partition(":")
     try:
-        module = importlib.import_module({**REAL, **LOAD}.get(name) or f"tests.bench.{name}")
+        module = importlib.import_module(place)
     except ModuleNotFoundError as error:
         return NotMeasured(name, f"there is no module {error.name}")
-    rows: Rows = module.rows
+    rows: Rows = getattr(module, function or "rows")
     return rows
 
 

@@ -19,8 +19,8 @@ HEAD = """# Benchmarks
 Written by `make bench`, on real servers by `make bench-real`, under load from outside by `make bench-load`, in a
 browser by `make bench-pages`; one of them alone: `make bench ARGS="--only NAME"`. Ours and the bare loop run in turn in
 one process (A B A B; `peers`: in a process each; `load-...`: an earlier build stands in the bare loop's place), each
-figure is the median of five runs, so the ratio counts, not the rate: the machine's cores are shared with whatever else
-runs on it.
+figure is the median of five runs (in a browser and `load-cost`: of three; else of `load-...`: of one), so the ratio
+counts, not the rate: the machine's cores are shared with whatever else runs on it.
 `load` is the one-minute load average at the end of a benchmark, the benchmark itself included: above the number
 of cores something else ran too, and absolute times are too long.
 """
@@ -50,11 +50,19 @@ def machine() -> dict[str, str]:
 def keep(results: Mapping[str, Sequence[Result]], folder: Path = DOCS) -> None:
     """Replaces the figures of these benchmarks, leaves the others', and writes the document anew."""
     path = folder / "benchmarks.json"
-    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    whole: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     for name, rows in results.items():
-        kept[name] = {"machine": machine(), "rows": [_written(row) for row in rows]}
-    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    (folder / "benchmarks.md").write_text(document(kept))
+        whole[name] = {"machine": machine(), "rows": [_written(row) for row in rows]}
+    path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+    (folder / "benchmarks.md").write_text(document(whole))
+
+
+def kept(name: str, folder: Path = DOCS) -> list[Row]:
+    """What that benchmark measured last; empty where it has not."""
+    path = folder / "benchmarks.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    rows = [_read(row) for row in found.get(name, {}).get("rows", ())]
+    return [row for row in rows if isinstance(row, Row)]
 
 
 def _written(result: Result) -> dict[str, Any]:
@@ -68,9 +76,9 @@ def _read(written: Mapping[str, Any]) -> Result:
     return NotMeasured(**fields)
 
 
-def document(kept: Mapping[str, Any]) -> str:
+def document(whole: Mapping[str, Any]) -> str:
     """The Markdown text: the table, how each comparison is made, what is short of its goal, what was not measured."""
-    found = [(name, run["machine"], _read(row)) for name, run in kept.items() for row in run["rows"]]
+    found = [(name, run["machine"], _read(row)) for name, run in whole.items() for row in run["rows"]]
     rows = [(name, where, row) for name, where, row in found if isinstance(row, Row)]
     missing = [row for _, _, row in found if isinstance(row, NotMeasured)]
     lines = [HEAD, _line(COLUMNS), _line(["---"] * len(COLUMNS))]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.rows import NotMeasured, Row, side_by_side
-from tests.bench.table import figure, keep
+from tests.bench.table import figure, keep, kept
 
 FAST = Row("Reading", "records/s", 90_000.0, "a loop", bare=100_000.0, ratios=(0.88, 0.9, 0.93), goal=0.8)
 SLOW = Row("Starting", "s", 200.0, "the command", goal=180.0, less_is_better=True, short="the disk")
@@ -20,6 +20,13 @@ def test_the_table_keeps_what_was_not_measured_again(tmp_path: Path) -> None:
     assert "| Reading | `reading` | 90,000 records/s | 100,000 records/s | 0.90 (0.88 to 0.93) | 0.8 | yes |" in text
     assert "- **Starting**: no disk" in text
     assert "at most" not in text
+
+
+def test_what_was_measured_last_is_read_again(tmp_path: Path) -> None:
+    assert kept("reading", tmp_path) == []
+    keep({"reading": [FAST, NotMeasured("Writing", "no disk")]}, tmp_path)
+    assert kept("reading", tmp_path) == [FAST]
+    assert kept("starting", tmp_path) == []
 
 
 def test_a_goal_that_is_missed_says_why(tmp_path: Path) -> None:

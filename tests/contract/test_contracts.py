@@ -70,9 +70,15 @@ def test_every_event_is_registered_on_a_declared_topic_of_its_owner() -> None:
 
 # Optional fields keep the version, and samples are never edited.
 CAME_LATER = {
+    "matching.ExpertNotSelected.1": {"host"},
     "matching.ExpertShortlisted.1": {"asks_host"},
+    "matching.MatchRetracted.1": {"host"},
     "placement.PlacementContracted.1": {"override_reason"},
     "placement.PlacementExtended.1": {"override_reason"},
+    "placement.SiteProposed.1": {"override_reason"},
+    "placement.TrainingAnnounced.1": {"override_reason"},
+    "placement.TrainingRescheduled.1": {"override_reason"},
+    "placement.WorksBegun.1": {"override_reason"},
     "registration.ExpertIdentityClashed.1": {"reason"},
     "registration.Profile.2": {"erased"},
 }

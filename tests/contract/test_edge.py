@@ -182,6 +182,7 @@ async def test_keys_that_are_none(small: Small, http: httpx.AsyncClient, key: by
         ("1", 422, "if_match_malformed"),
         ('W/"1"', 422, "if_match_malformed"),
         ('"1", "2"', 422, "if_match_malformed"),
+        ("", 422, "if_match_malformed"),
         ('"' + "9" * 400 + '"', 422, "if_match_malformed"),
     ],
 )
@@ -190,7 +191,72 @@ async def test_stale_and_malformed_versions(
 ) -> None:
     id = await small.case("kabul")
     headers = {**small.bearer("officer", "kabul"), "If-Match": header}
-    problem(await http.post(f"/matching/v1/cases/{id}/approve", json={"seats": 1}, headers=headers), status, rule)
+    answer = await http.post(f"/matching/v1/cases/{id}/approve", json={"seats": 1}, headers=headers)
+    problem(answer, status, rule)
+    # What stands is told with the refusal, to whoever may change it.
+    assert answer.headers.get("etag") == ('"1"' if status == 412 else None)
+
+
+async def test_two_versions_at_once_are_none(small: Small, http: httpx.AsyncClient) -> None:
+    id, bearer = await small.case("kabul"), small.bearer("officer", "kabul")
+    headers = [*bearer.items(), ("If-Match", '"1"'), ("If-Match", '"2"')]
+    answer = await http.post(f"/matching/v1/cases/{id}/approve", json={"seats": 1}, headers=headers)
+    problem(answer, 422, "if_match_malformed")
+
+
+@pytest.mark.parametrize("header", ["If-None-Match", "Content-Range"])
+async def test_what_is_asked_for_in_part_or_only_where_nothing_stands_is_refused(
+    small: Small, http: httpx.AsyncClient, header: str
+) -> None:
+    id, bearer = await small.case("kabul"), small.bearer("officer", "kabul")
+    for path, body in ((f"/cases/{id}/approve", {"seats": 1}), ("/cases", {"person": derived_id("ali")})):
+        answer = await http.post(f"/matching/v1{path}", json=body, headers={**bearer, header: "*"})
+        found = problem(answer, 422, "header_not_taken")
+        assert found["errors"] == [{"pointer": f"header/{header.lower()}", "rule": "header_not_taken"}]
+    assert (await small.store.load("cases", id) or {})["version"] == 1
+    assert (await http.get(f"/matching/v1/cases/{id}", headers={**bearer, header: "*"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/xml", 406),
+        ("text/*", 406),
+        ("application/json;q=0", 406),
+        ("application/json;q=0.0, */*", 406),
+        ("application/*;q=0, text/html", 406),
+        ("application/json", 200),
+        ("Application/JSON; q=0.2, text/html", 200),
+        ("text/html, application/*;q=0.5", 200),
+        ("text/html, */*;q=0.1", 200),
+        ("*/*", 200),
+        ("", 200),
+        ("nothing of the kind", 200),
+    ],
+)
+async def test_what_nobody_would_take_is_not_done(
+    small: Small, http: httpx.AsyncClient, accept: str, status: int
+) -> None:
+    id, headers = await small.case("kabul"), {**small.bearer("officer", "kabul"), "Accept": accept}
+    read = await http.get(f"/matching/v1/cases/{id}", headers=headers)
+    done = await http.post(f"/matching/v1/cases/{id}/approve", json={"seats": 1}, headers=headers)
+    assert (read.status_code, done.status_code) == (status, status)
+    assert (await small.store.load("cases", id) or {})["version"] == (2 if status == 200 else 1)
+    if status == 406:
+        found = problem(done, 406, "not_acceptable")
+        assert found["errors"][0]["pointer"] == "header/accept"
+        assert found["detail"] == "answered as application/json"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", CANARY])
+async def test_a_packed_body_is_not_read(small: Small, http: httpx.AsyncClient, encoding: str) -> None:
+    id, bearer = await small.case("kabul"), small.bearer("officer", "kabul")
+    path = f"/matching/v1/cases/{id}/approve"
+    answer = await http.post(path, json={"seats": 1}, headers={**bearer, "Content-Encoding": encoding})
+    problem(answer, 415, "content_encoding_not_taken")
+    assert answer.headers["accept-encoding"] == "identity"
+    plain = await http.post(path, json={"seats": 1}, headers={**bearer, "Content-Encoding": "identity"})
+    assert plain.status_code == 200
 
 
 async def test_recording_late_is_a_right(small: Small, http: httpx.AsyncClient) -> None:
@@ -597,7 +663,7 @@ async def test_the_contract_says_what_the_edge_does(small: Small, http: httpx.As
                 headers = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
                 # What is created has no version that could be named.
                 assert headers == {"Idempotency-Key"} | ({"If-Match"} if "{id}" in path else set())
-                assert "x-creates" not in operation
+                assert "x-versioned" not in operation
                 assert (
                     operation["requestBody"]["content"]["application/json"]["examples"]["example"]["value"] is not None
                 )
@@ -653,7 +719,9 @@ async def test_no_value_reaches_the_logs(
 async def test_nothing_that_is_created_can_match_a_version(small: Small, http: httpx.AsyncClient, header: str) -> None:
     headers = {**small.bearer("officer", "kabul"), "If-Match": header}
     answer = await http.post("/matching/v1/cases", json={"person": derived_id("ali")}, headers=headers)
-    problem(answer, 412, "version_is_another")
+    found = problem(answer, 412, "no_version_to_match")
+    assert found["errors"][0]["pointer"] == "header/if-match"
+    assert "etag" not in answer.headers
     assert (await http.get("/matching/v1/cases", headers=small.bearer("officer", "kabul"))).json()["items"] == []
 
 

@@ -63,8 +63,13 @@ def test_headers_bounds_and_openness_are_declared(document: dict[str, Any]) -> N
         if method == "post":
             headers = {one["name"] for one in parameters if one["in"] == "header"}
             assert "Idempotency-Key" in headers, (method, path)
-            # What is taken in is always new, and has no version that could be named.
-            assert ("If-Match" in headers) == ("202" not in answers) or "201" in answers, (method, path)
+            # What has no version that could be named, as all that is new, is answered none either.
+            version = "ETag" in answers.get("200", {}).get("headers", {})
+            assert ("If-Match" in headers) == version or "201" in answers, (method, path)
+        if method != "get":
+            matches = any(one["name"] == "If-Match" for one in parameters)
+            assert matches == ("ETag" in answers["412"].get("headers", {})), (method, path)
+            assert "x-versioned" not in operation
         assert all("pattern" in one["schema"] for one in parameters if one["in"] == "path"), (method, path)
         assert " " in operation["summary"], (method, path)
 

@@ -226,6 +226,10 @@ class Cases:
         code = self._people.get(path, "host", None, offered.subject).json()["handover"]["code_for_the_other"]
         return Ready(ids={"/code": code}, role="host", office=None, subject=self._somebody())
 
+    def _shared_view(self) -> Ready:
+        body = {"list": "registration/experts", "name": self._somebody(), "shared": True}
+        return Ready(ids={"/id": self._people.done("/registration/v1/saved-views/save", body)["id"]})
+
     def _somebody(self) -> str:
         """Who has signed in for nothing yet."""
         return f"{self._people.registration()['person']['family_name']}@example.org"
@@ -297,6 +301,7 @@ class Cases:
             "institutions_propose_handover": self._own_institution,
             "institutions_withdraw_handover": lambda: self._proposed("institutions"),
             "saved_views_save": Ready,
+            "saved_views_stop_sharing": self._shared_view,
             "saved_views_remove": Ready,
             "handovers_find": self._offered,
             "handovers_accept": self._offered,

@@ -149,10 +149,10 @@ def test_a_history_that_cannot_be_is_one_clear_line(system: System, tmp_path: Pa
     assert "/deliveries/ended_late" in refused(system, "history", "run", str(crowded))
 
 
-def _verbs(group: TyperGroup, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def verbs_of(group: TyperGroup, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
-            yield from _verbs(command, (*names, name))
+            yield from verbs_of(command, (*names, name))
         else:
             yield (*names, name), command
 
@@ -161,7 +161,9 @@ COMMAND = typer.main.get_command(app_of(()))
 assert isinstance(COMMAND, TyperGroup)
 
 
-@pytest.mark.parametrize(("names", "verb"), [pytest.param(*found, id=" ".join(found[0])) for found in _verbs(COMMAND)])
+@pytest.mark.parametrize(
+    ("names", "verb"), [pytest.param(*found, id=" ".join(found[0])) for found in verbs_of(COMMAND)]
+)
 def test_every_verbs_example_is_one_that_it_takes(names: tuple[str, ...], verb: Any) -> None:
     """The parser of the command line itself reads each word of the example; nothing is run."""
     assert verb.epilog is not None

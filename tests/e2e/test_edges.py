@@ -34,10 +34,13 @@ from tests.e2e.edge_examples import Cases, Operation, Ready, documents, posts, s
 from tests.e2e.edge_fuzz import fuzz
 from tests.e2e.edge_plain import opened, plain_cases
 from tests.e2e.edge_policy import BAD_BODY, Case, everybody, expected, pages, routes
-from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, PROGRAMME, People, terms
+from tests.e2e.edge_world import OFFICE, OTHER_OFFICE, PDF, PROGRAMME, People, terms
 from tests.e2e.system import SERVICES, System
+from tests.store_files import rows_in
 
 POISONED = derived_id("poisoned")
+# Monitoring parks nothing.
+NOTHING_PARKED = ("monitoring:parked_replay", "monitoring:parked_drop")
 UNKNOWN = {"unknown_field", "key_not_allowed", "not_allowed"}
 INSTITUTION = {
     "name": "Teacher training college",
@@ -94,8 +97,7 @@ def ready(people: People, cases: Cases) -> dict[str, tuple[Operation, Ready]]:
     """For each POST, a case from which it is allowed; what is refused leaves the case as it is."""
     found = {}
     for operation in posts(people):
-        # Monitoring parks nothing.
-        if operation.id not in ("monitoring:parked_replay", "monitoring:parked_drop"):
+        if operation.id not in NOTHING_PARKED:
             found[operation.id] = (operation, cases.of(operation.id)())
     return found
 
@@ -522,6 +524,56 @@ def test_what_is_parked_shows_a_position_and_no_content(people: People) -> None:
             assert CANARY not in shown.text
             assert "unregistered_type" in shown.text
     assert CANARY not in people.system.errors.read_text()
+
+
+# Versions. All of this is refused too.
+
+STALE = '"999999"'
+
+
+PIECE = {"Content-Type": "application/partial-upload", "Upload-Offset": "0", "Upload-Complete": "?1"}
+
+
+def changing(people: People) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Every operation that does more than read: its id, method, address, and what the document says of it."""
+    for service, document in documents(people).items():
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                id = f"{service}:{operation['operationId']}"
+                if method != "get" and id not in NOTHING_PARKED:
+                    yield id, method, f"/{service}{path}", operation
+
+
+def lying(people: People) -> dict[tuple[str, str, str], bytes]:
+    """Every document of every service, as it lies in the store."""
+    people.quiet()
+    found = [(path, row) for path in sorted(people.system.data.rglob("*.sqlite")) for row in rows_in(path)]
+    return {(path.name, row.collection, row.id): row.packed for path, row in found}
+
+
+@pytest.mark.timeout(180)
+def test_a_version_that_does_not_stand_changes_nothing_anywhere(
+    people: People, ready: dict[str, tuple[Operation, Ready]]
+) -> None:
+    before, wrong, counted = lying(people), {}, Counter[str]()
+    for id, method, path, operation in changing(people):
+        found, case = ready["registration:experts_files_remove" if method == "patch" else id]
+        headers = people.headers(case.role, case.office, case.subject) | {"If-Match": STALE}
+        sent = {"content": PDF} if method == "patch" else {"json": substituted(found.example, case.ids)}
+        url = path.replace("{id}", case.id).replace("{file}", case.file)
+        headers |= PIECE if method == "patch" else {}
+        answer = people.http.request(method, url, headers=headers, **sent)
+        matched = any(one["name"] == "If-Match" for one in operation["parameters"])
+        problem, rule = refused(answer, 412), "version_is_another" if matched else "no_version_to_match"
+        counted[rule] += 1
+        # Of a programme that nobody has published yet there is no version to be told.
+        if (problem["rule"], "etag" in answer.headers) != (rule, matched and bool(case.id)):
+            wrong[id] = (problem["rule"], dict(answer.headers))
+    assert wrong == {}
+    assert counted["version_is_another"] > 60, counted
+    assert counted["no_version_to_match"] > 15, counted
+    after = lying(people)
+    assert {key for key in before | after if before.get(key) != after.get(key)} == set()
 
 
 # Generated requests, and the examples, which change the cases and so come last.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.e2e.system import System
 
 DEFINITION = (Path(__file__).parents[2] / "deploy/programmes/trqn-1.yaml").read_text()
+REGISTRATIONS = "Experts registered"
 KABUL = next(line for line in DEFINITION.splitlines(keepends=True) if "code: kabul," in line)
 
 
@@ -46,6 +48,7 @@ def test_an_older_content_becomes_the_next_version_and_the_newest_one_says_that_
     [
         (("--period", "x"), ("422", "query/period period_unknown", "first-report, second-report, whole")),
         (("--by", "x"), ("422", "query/by dimension_unknown", "sex, age, origin")),
+        (("--definition", "999"), ("404", "definition_unknown")),
         (("--as-of", "yesterday"), ("422", "query/as_of time_malformed", "2026-03-04T09:30:00Z")),
         (("--as-of", "2999-01-01T00:00:00+03:00"), ("422", "query/as_of as_of_beyond_watermark", "earlier instant")),
     ],
@@ -64,6 +67,25 @@ def test_an_offset_with_a_plus_is_understood(system: System, tmp_path: Path) -> 
     ran = system.sankofa("figures", "trqn-1", "--as-of", "2026-01-01T00:00:00+03:00", "--json")
     assert ran.returncode == 0, ran.stderr
     assert '"as_of": "2025-12-31T21:00:00' in ran.stdout
+
+
+def test_figures_are_counted_by_the_version_that_is_asked_for(system: System, tmp_path: Path) -> None:
+    """Two versions of which the newer one names an indicator otherwise."""
+    versions = []
+    for name in ("Registered at first", "Registered in the end"):
+        ran = published(system, tmp_path, DEFINITION.replace(REGISTRATIONS, name))
+        assert ran.returncode == 0, ran.stderr
+        versions.append((ran.stdout.partition("version ")[2].strip(), name))
+    for version, name in versions:
+        ran = system.sankofa("figures", "trqn-1", "--definition", version, "--json")
+        assert ran.returncode == 0, ran.stderr
+        (row,) = [row for row in json.loads(ran.stdout) if row["code"] == "registrations"]
+        assert (row["name"], row["definition_version"]) == (name, int(version))
+    newest = json.loads(system.sankofa("figures", "trqn-1", "--json").stdout)
+    assert {row["definition_version"] for row in newest} == {int(versions[-1][0])}
+    for wrong in ("0", "-1", "first"):
+        ran = system.sankofa("figures", "trqn-1", "--definition", wrong)
+        assert (ran.returncode, "--definition" in ran.stderr) == (2, True), ran.stderr
 
 
 def test_every_verb_passes_on_the_rule_of_a_refusal(system: System, tmp_path: Path) -> None:

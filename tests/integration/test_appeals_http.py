@@ -11,7 +11,7 @@ import pytest
 from services.registration.app import build
 from services.registration.domain.examples import ATTRIBUTES, DEFINITION
 from services.registration.store import COLLECTIONS, SHADOWS
-from shared.clock import instant_of
+from shared.clock import instant_of, text_of
 from shared.replica import stored
 from tests.integration.test_registration_http import decided, registration
 from tests.unit.registration.serving import Serving
@@ -116,6 +116,21 @@ async def test_an_appeal_that_comes_too_late_is_refused(edge: Serving) -> None:
     late = await edge.post(f"{path}/appeal", "expert", APPEAL, subject="me")
     assert (late.status_code, late.json()["rule"]) == (409, "appeal_too_late")
     assert "an officer may screen again" in late.json()["detail"]
+
+
+async def test_a_decision_that_is_recorded_late_may_be_appealed_from_its_recording_on(edge: Serving) -> None:
+    """Nobody was told of it before, however long ago it was made."""
+    expert = await person(edge)
+    path = f"/experts/{expert}"
+    edge.clock.ahead = timedelta(days=90)
+    long_ago = text_of(edge.clock.now() - timedelta(days=60))
+    suspended = await edge.post(f"{path}/suspend", "officer", {"reason": "unreachable", "happened_at": long_ago})
+    assert suspended.status_code == 200, suspended.text
+    seen = (await edge.get(path, "expert", subject="me")).json()
+    assert "appeal" in seen["open"]
+    assert timedelta(days=9) < instant_of(seen["appeal_until"]) - edge.clock.now() <= timedelta(days=11)
+    appealed = await edge.post(f"{path}/appeal", "expert", APPEAL, subject="me")
+    assert (appealed.status_code, appealed.json()["state"]) == (200, "appealed")
 
 
 @pytest.mark.parametrize(

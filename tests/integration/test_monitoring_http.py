@@ -12,9 +12,10 @@ from services.monitoring.app import MonitoringService
 from services.monitoring.follower import Pace
 from services.monitoring.settings import Settings
 from services.monitoring.store import COLLECTIONS, SHADOWS
+from shared.contracts.registration.programmes import ProgrammePublished
 from shared.messaging.port import Message
 from shared.replica import Ports, stored
-from tests.unit.monitoring.story import PROGRAMME, Story, entry
+from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, entry
 from tests.unit.registration.serving import Serving
 
 INDICATORS = f"/programmes/{PROGRAMME}/indicators"
@@ -108,6 +109,35 @@ async def test_bad_questions_are_problems_that_name_their_rule(
     answer = await edge.get(path, "administrator")
     assert (answer.status_code, answer.json()["rule"]) == (status, rule), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_names_are_told_in_the_language_that_is_asked_for_and_codes_are_codes(edge: Serving) -> None:
+    def also(texts: dict[str, str]) -> dict[str, str]:
+        return {**texts, "fr": f"{texts['en']} (fr)"}
+
+    story, parts = Story(), {name: DEFINITION[name] for name in ("periods", "indicators")}
+    definition = {**DEFINITION, "title": also(DEFINITION["title"])}
+    for name, items in parts.items():
+        definition[name] = [{**one, "name": also(one["name"])} for one in items]
+    published = ProgrammePublished(happened_at=START, code=PROGRAMME, definition_version=1, definition=definition)
+    story.tell(PROGRAMME, published, office=None)
+    story.person("1", sex="female")
+    story.returned("1")
+    await known(edge, story)
+    for header, mark in (("fr-CH, en;q=0.5", " (fr)"), ("ar, fr;q=0.1", ""), ("tg", ""), (None, "")):
+        headers = {} if header is None else {"Accept-Language": header}
+        bearer = {"authorization": f"Bearer {edge.issuer.issue('administrator', None)}", **headers}
+        programmes = await edge.client.get("/v1/programmes", headers=bearer)
+        assert programmes.json()["items"][0]["title"] == f"An example{mark}"
+        periods = (await edge.client.get(f"/v1/programmes/{PROGRAMME}/periods", headers=bearer)).json()["items"]
+        assert {one["name"] for one in periods} == {f"{one['name']['en']}{mark}" for one in parts["periods"]}
+        listed = (await edge.client.get(f"/v1{INDICATORS}", headers=bearer)).json()["items"]
+        assert {one["name"] for one in listed} == {f"{one['name']['en']}{mark}" for one in parts["indicators"]}
+        one = await edge.client.get(f"/v1{INDICATORS}/persons?by=sex", headers=bearer)
+        assert one.headers["vary"] == programmes.headers["vary"] == "Accept-Language"
+        (named,) = [row["name"]["en"] for row in parts["indicators"] if row["code"] == "persons"]
+        assert one.json()["name"] == f"{named}{mark}"
+        assert {cell["sex"] for cell in one.json()["by"]} <= {"female", "male", "other", "not_stated"}
 
 
 async def test_a_correction_shows_in_the_figures(edge: Serving) -> None:

@@ -190,6 +190,35 @@ async def test_bad_input_is_refused_with_field_and_rule(
     assert (status, problems) == (422, [problem])
 
 
+async def test_what_lies_outside_the_programme_says_why_or_is_refused(edge: Serving) -> None:
+    """From 2026-01-01 until the day before 2028-07-01, on the office's calendar."""
+    days = {"starts_on": "9999-02-02", "ends_on": "9999-02-07"}
+    for said in ({}, {"override_reason": "no_such_reason"}):
+        answer = await edge.post("/trainings", "officer", {**TRAINING, **days, **said})
+        assert answer.status_code == 422
+    answer = await edge.post("/trainings", "officer", {**TRAINING, **days})
+    wrong = [("/starts_on", "dates_outside_programme"), ("/ends_on", "dates_outside_programme")]
+    assert broken(answer) == (422, "dates_outside_programme", wrong)
+    assert "2028-07-01" in answer.json()["errors"][0]["detail"]
+    told = await done(edge, "/trainings", {**TRAINING, **days, "override_reason": "programme_extended"})
+    assert told["override_reason"] == "programme_extended"
+    moved = await edge.post(f"/trainings/{told['id']}/reschedule", "officer", {**days, "starts_on": "1900-01-01"})
+    assert moved.status_code == 422
+    within = {"starts_on": "2026-03-02", "ends_on": "2026-03-07"}
+    assert (await done(edge, f"/trainings/{told['id']}/reschedule", within))["override_reason"] is None
+    long_ago = {**SITE, "happened_at": "1900-05-01T09:00:00Z"}
+    refused = await edge.post("/sites", "officer", long_ago)
+    assert broken(refused) == (422, "dates_outside_programme", [("/happened_at", "dates_outside_programme")])
+    site = await done(edge, "/sites", {**long_ago, "override_reason": "begun_before"})
+    assert site["override_reason"] == "begun_before"
+    early = {"work_kind": "water_system", "happened_at": "1901-05-01T09:00:00Z"}
+    await done(edge, f"/sites/{site['id']}/assess", {"happened_at": "1900-06-01T09:00:00Z"})
+    refused = await edge.post(f"/sites/{site['id']}/begin-works", "officer", early)
+    assert broken(refused)[:2] == (422, "dates_outside_programme")
+    begun = await done(edge, f"/sites/{site['id']}/begin-works", {**early, "override_reason": "begun_before"})
+    assert begun["works"][0]["override_reason"] == "begun_before"
+
+
 async def test_a_case_is_its_offices_and_its_institutions(edge: Serving) -> None:
     answer = await edge.post("/trainings", "officer", TRAINING, office="herat")
     assert broken(answer) == (403, "not_yours", [("/office", "not_yours")])
@@ -241,7 +270,10 @@ async def test_lists_are_in_the_order_of_the_openings_a_page_at_a_time(edge: Ser
     assert (await edge.get("/sites", office="herat")).json()["items"] == []
 
 
-@pytest.mark.parametrize(("path", "body"), [("/trainings", TRAINING), ("/sites", SITE)])
+PAST = {"starts_on": "2008-06-02", "ends_on": "2008-06-07"}
+
+
+@pytest.mark.parametrize(("path", "body"), [("/trainings", {**TRAINING, **PAST}), ("/sites", SITE)])
 async def test_nothing_is_opened_in_a_programme_that_is_over_but_what_happened_before(
     path: str, body: dict[str, Any]
 ) -> None:

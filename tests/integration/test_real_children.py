@@ -16,7 +16,7 @@ import pytest
 
 from deploy.cli import running
 from deploy.cli.hosting import bound_socket, serve
-from deploy.local import secantus, servers
+from deploy.local import parting, secantus, servers
 from deploy.local.processes import ChildFailed, free_port
 from deploy.local.secantus import program
 from shared.clock import RealRuntime
@@ -97,9 +97,29 @@ def test_a_child_that_keeps_dying_ends_the_system_with_one_line(up: Up) -> None:
     assert not runs(up.server())
 
 
-def test_a_child_that_outlived_a_killed_system_is_ended_by_the_next_one(up: Up) -> None:
+def beside(process: int) -> list[int]:
+    """The processes that wait for the end of that one."""
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(one) for listed in lists for one in listed.read_text().split()]
+    argv = {one: Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0") for one in children}
+    return [one for one, words in argv.items() if parting.__name__.encode() in words]
+
+
+def test_the_child_of_a_killed_system_ends_with_it(up: Up) -> None:
     assert up.child
     left = up.server()
+    up.child.kill()
+    up.child.wait()
+    wait_until(lambda: not runs(left))
+    up.start()
+    assert runs(up.server())
+
+
+def test_a_child_that_outlived_a_killed_system_is_ended_by_the_next_one(up: Up) -> None:
+    """Whoever would have ended it was killed first."""
+    assert up.child
+    left, (guard,) = up.server(), beside(up.child.pid)
+    os.kill(guard, signal.SIGKILL)
     up.child.kill()
     up.child.wait()
     assert runs(left)

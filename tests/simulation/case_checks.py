@@ -14,6 +14,7 @@ from deploy.generate import GROUPS, cases_of
 from shared.cases.case import NEW
 from shared.clock import short_hash
 from shared.contracts.base import Event
+from shared.contracts.catalogue import CATALOGUE
 from shared.contracts.corrections import FactTakenBack, Revising
 from shared.contracts.registry import event_type
 from shared.contracts.registry import read as read_event
@@ -187,8 +188,9 @@ def check_history(topic: str, subject: str, reads: Iterable[Read], machine: Mach
         recorded = read.envelope.recorded_time or ""
         if recorded < time:
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} was recorded earlier than the event before it")
-        # A fact that is put right alone may go back in time.
-        if read.envelope.time < happened and not issubclass(event, Revising):
+        # A fact that is put right alone may go back in time, and what is told of it anew.
+        tells_anew = (topic, read.name) in CATALOGUE.retells
+        if read.envelope.time < happened and not (issubclass(event, Revising) or tells_anew):
             yield Violation("I6", f"{topic}/{subject}", f"{read.name} happened earlier than the event before it")
         left = left if stays else state
         state, time, happened = after, recorded, read.envelope.time

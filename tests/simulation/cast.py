@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.clock import derived_id
 from shared.contracts.matching.assignments import Terms
 from shared.programmes.loader import definition_of
 
-CODE, DOCUMENT = "simulated-1", "diploma"
+CODE, OTHER_CODE, DOCUMENT = "simulated-1", "simulated-2", "diploma"
 OFFICE, OTHER_OFFICE = "kabul", "herat"
 PURPOSE = "placement"
 # Of experience, for whoever is eligible.
@@ -65,9 +65,9 @@ DEFINITION = definition_of(
             "seats": {"most": 2, "reserve": True},
         },
         "placement": {
-            "modalities": ["temporary"],
+            "modalities": ["temporary", "virtual"],
             "host_types": [{"code": "public", "name": {"en": "Public"}}],
-            "preparation": {"temporary": ["training", "ticket"]},
+            "preparation": {"temporary": ["training", "ticket"], "virtual": ["training"]},
         },
         "trainings": {"kinds": [{"code": "workshop", "name": {"en": "Workshop"}}]},
         "results": {
@@ -123,6 +123,7 @@ class Person:
     sex: str = "female"
     document: str | None = None
     called: str = ""
+    programme: str = CODE
 
     @property
     def account(self) -> str:
@@ -130,7 +131,8 @@ class Person:
 
     @property
     def command_id(self) -> str:
-        return derived_id("client", "register", self.name)
+        again = () if self.programme == CODE else (self.programme,)
+        return derived_id("client", "register", self.name, *again)
 
     @property
     def id(self) -> str:
@@ -140,7 +142,7 @@ class Person:
 
     @property
     def expert(self) -> str:
-        return derived_id(self.id, CODE)
+        return derived_id(self.id, self.programme)
 
     def attributes(self, **changes: Any) -> dict[str, Any]:
         plain = {"sex": self.sex, "birth_year": 1980, "country_of_origin": "AF", "education": 6}
@@ -157,7 +159,7 @@ class Person:
         }
         if self.document:
             person["document"] = {"type": "passport", "country": "AF", "number": self.document}
-        return {"programme": CODE, "office": OFFICE, "person": person, "consents": [PURPOSE]}
+        return {"programme": self.programme, "office": OFFICE, "person": person, "consents": [PURPOSE]}
 
 
 # By experience the first one leads every list; so she is offered two assignments whose dates overlap.
@@ -171,6 +173,9 @@ DOUBLE = Person("double", 1, document="P 5", called="novice")
 # Never put on a list; her data are erased.
 LEAVING = Person("leaving", 4, document="P 7")
 PERSONS = (FIRST, SECOND, THIRD, FOURTH, NOVICE, DOUBLE, LEAVING)
+# Of whom whatever officers can ask for is asked for; under another name registered in another programme too.
+WANDERING = Person("wandering", LEAST_YEARS)
+AGAIN = replace(WANDERING, called="otherwise", programme=OTHER_CODE)
 CORRECTED, WITHDRAWING = THIRD, SECOND
 # Suspended for a while, with a note; so is whoever is erased.
 SUSPENDED = THIRD
@@ -188,6 +193,7 @@ class Post:
     ends_on: str
     starts_on: str = STARTS_ON
     seats: int = 1
+    modality: str = "temporary"
     applicants: tuple[Person, ...] = ()
     sourced: tuple[Person, ...] = ()
     answers: tuple[str, ...] = field(default=())
@@ -204,6 +210,7 @@ class Post:
                 "sector": "education",
                 "host_type": "public",
                 "occupation": "2310",
+                "modality": self.modality,
                 "seats": self.seats,
                 "starts_on": self.starts_on,
                 "ends_on": self.ends_on,

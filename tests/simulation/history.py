@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from services.matching.domain.assignments import ASSIGNMENT
+from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.placement.store import PLACEMENTS
 from services.registration.domain.experts import EXPERT
@@ -51,6 +53,8 @@ from tests.simulation.journal import Journal
 from tests.simulation.placing import Placing
 from tests.simulation.plain import Plain
 from tests.simulation.recount import figures_of
+from tests.simulation.walking import Walking
+from tests.simulation.wandering import Wandering
 
 LOOK_SECONDS = 1.0
 ATTEMPTS = 12
@@ -62,10 +66,14 @@ READ_FOR: tuple[Purpose, ...] = ("contact", "identity_check")
 EARLY, COMES_BACK, MISTAKEN = 0.4, 0.3, 0.1
 GLANCES = 30
 RECORDED_LATE, LEAVES, REFUSED = 0.4, 0.2, 0.1
+LEAVES_BY_ITSELF = 0.5
 MOMENT = timedelta(milliseconds=50)
 # Why whoever lost a seat stands once more: by why the match ended; None: an answer that nobody gave.
 AGAIN = {"visa_refused": "visa_granted", None: "mistake"}
 CLAIMS, NOT_ANSWERED = 0.5, 0.3
+# How often somebody does what nobody waits for, of a match.
+ODD, ASIDE = 0.07, frozenset({"retract", "correct-time"})
+MODALITIES = ("temporary", "virtual")
 MOVING = frozenset({"allocated", "offered"})
 GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
 
@@ -76,8 +84,11 @@ class History:
     def __init__(self, client: Client, journal: Journal) -> None:
         self.client = client
         self.journal = journal
-        self.placing = Placing(client)
-        self._plain = Plain(client, journal)
+        self.walking = Walking(client)
+        self.placing = Placing(client, self.walking)
+        self.posts = (*POSTS[:-1], replace(POSTS[-1], modality=client.rng.choice(MODALITIES)))
+        self._plain = Plain(client, journal, self.walking)
+        self._wandering = Wandering(client, journal, self.walking)
         self._filing = Filing(client, journal)
         self._answering = asyncio.Lock()
         self._ignored: set[str] = set()
@@ -102,7 +113,7 @@ class History:
             self._found(),
             self._publish_again(),
             *(self._join(person) for person in PEOPLE),
-            *(self._fill(post) for post in POSTS),
+            *(self._fill(post) for post in self.posts),
             self._correct(CORRECTED),
             self._change(CHANGING),
             self._withdraw(WITHDRAWING),
@@ -115,11 +126,12 @@ class History:
             *(self._read(person) for person in (CHANGING, LEAVING)),
             self._glance(),
             *self._plain.plays(),
+            *self._wandering.plays(),
         )
         # A withdrawal or a refused placement may have set things in motion after an officer looked last.
-        await asyncio.gather(*(self._see_through(post) for post in POSTS))
+        await asyncio.gather(*(self._see_through(post) for post in self.posts))
         self.client.world.leap(MONTHS_SECONDS)
-        await asyncio.gather(*(self._see_through(post) for post in POSTS))
+        await asyncio.gather(*(self._see_through(post) for post in self.posts))
         await self._pass_on(ASSIGNMENT, POSTS[0].id, OFFICE, OTHER_OFFICE)
         await self._filing.read_back()
         self._over = True
@@ -203,7 +215,9 @@ class History:
             if person in (CONTESTING, DOUBLE):
                 # Both have one name; whoever came first is not flagged.
                 await self.client.put(requests.on_expert("keep-apart", person, reason="documents_compared"))
-            await self.client.put(requests.screen(person))
+            # Now and then by the verb that says which of the two it will be.
+            verb = "declare-ineligible" if person.experience_years < LEAST_YEARS else "declare-eligible"
+            await self.client.put(requests.on_expert(self.client.rng.choice(("screen", verb)), person))
             self._screened[person.name] = 1
             if person is CONTESTING:
                 await self._contest(person)
@@ -306,8 +320,8 @@ class History:
         """To another office, and back."""
         await self._until_recorded(EXPERTS.name, person.expert)
         await self.client.pause(7.0)
-        await self._pass_on(EXPERT, person.expert, OFFICE, OTHER_OFFICE)
-        await self._pass_on(EXPERT, person.expert, OTHER_OFFICE, OFFICE)
+        await self._pass_on(EXPERT, person.expert, OFFICE, OTHER_OFFICE, first="decline-transfer")
+        await self._pass_on(EXPERT, person.expert, OTHER_OFFICE, OFFICE, first="withdraw-transfer")
 
     async def _wanders(self, post: Post) -> None:
         """A request goes to another office, which takes it the second time, and back, whatever happens on it."""
@@ -328,9 +342,9 @@ class History:
             said = {"reason": "no_capacity"} if verb == "decline-transfer" else {}
             office = offices.get(verb, to_office)
             await self.client.put(requests.passed_on(verb, case, id, time, office, **said))
-        if case is EXPERT and await self._office_of(case, id) == to_office:
-            # Each of the two stands in the trail.
-            self.journal.shown += [(OFFICER, CORRECTED.id, "transfer")] * 2
+            if case is EXPERT and verb == "accept-transfer" and await self._office_of(case, id) == to_office:
+                # Each of the two stands in the trail.
+                self.journal.shown += [(OFFICER, CORRECTED.id, "transfer")] * 2
 
     async def _office_of(self, case: Case[Any], id: str) -> str | None:
         async def office(service: Any) -> str | None:
@@ -382,6 +396,13 @@ class History:
             moved = False
             given = sum(status in GIVEN for _, status in matches)
             for match, status in matches:
+                if match == matches[0][0]:
+                    await self.walking.shares(MATCH, match)
+                if self.client.rng.random() < ODD:
+                    await self.walking.asks(MATCH, match, ASIDE)
+                if status in ("shortlisted", "reserve") and self.client.rng.random() < ODD:
+                    # Hosts may answer as soon as they see the shortlist.
+                    await self._host_answers(match)
                 if status == "shortlisted" and given < post.seats:
                     # Once every seat has been given, whoever is left follows as a reserve by himself.
                     given += 1
@@ -389,7 +410,7 @@ class History:
                 elif status == "allocated":
                     moved = await self._offer(post, match)
                 elif status == "reserve" and self._leaves(match):
-                    moved = await self._ask("withdraw", match)
+                    moved = await self._lose(match)
                 elif status in ("accepted", "retracting"):
                     moved = await self.placing.see_through(match)
                 elif status == "retracted":
@@ -477,6 +498,8 @@ class History:
             self.client.world.leap(OFFER_SECONDS + 1)
         while (await self._status(match)) == "offered":
             await self.client.pause(LOOK_SECONDS)
+        if self.client.rng.random() < NOT_ANSWERED:
+            await self._ask("take-back", match)
         return True
 
     async def _host_answers(self, match: str) -> bool:
@@ -486,8 +509,22 @@ class History:
         self._answered_for.add(match)
         if self.client.rng.random() < REFUSED and await self._ask("refuse-candidate", match):
             return False
-        await self._ask("confirm-candidate", match)
+        while await self._ask("confirm-candidate", match) and self.client.rng.random() < MISTAKEN:
+            # It had meant another one, and is asked once more.
+            if not await self._ask("take-back", match):
+                break
+            self._attempts["confirm-candidate", match] += 1
+            self._attempts["take-back", match] += 1
         return True
+
+    async def _lose(self, match: str) -> bool:
+        """A reserve leaves, or the host does not want it, which may turn out to be a mistake."""
+        if self.client.rng.random() < LEAVES_BY_ITSELF:
+            return await self._ask("withdraw", match)
+        done = await self._ask("refuse-candidate", match)
+        if done and self.client.rng.random() < COMES_BACK:
+            await self._ask("take-back", match)
+        return done
 
     async def _answer(self, verb: str, match: str) -> bool:
         if self.client.rng.random() < RECORDED_LATE:

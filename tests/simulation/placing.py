@@ -6,34 +6,36 @@ from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
+from services.placement.domain.placements import PLACEMENT
 from services.placement.store import PLACEMENTS
 from services.placement.work.placing import placement_of
+from shared.cases.revisions import REVISING
 from shared.programmes.sections.placement import PlacementSection
 from tests.simulation import requests
 from tests.simulation.cast import DEFINITION
 from tests.simulation.client import Client
+from tests.simulation.walking import Walking
 
 NEVER_BEGUN = frozenset({"no_show", "cancelled", "refused"})
 OVER = NEVER_BEGUN | {"completed", "ended_early"}
 PAUSE_SECONDS = 0.6
 EXTENDED_BY = timedelta(days=10)
 TAKEN_BACK = 0.3
-PUT_RIGHT = 0.25
-GIVEN_BACK = 0.5
-STEPS = DEFINITION.section(PlacementSection).obligatory_steps("temporary")
+PUT_RIGHT = 0.35
+REVISED_AT_MOST, REVISIONS = 2, REVISING | {"correct-contract"}
 COURSES = ("plain", "plain", "extended", "early", "no show", "reported", "no visa")
 
 
 class Placing:
     """Moves placements on, step by step, each as its state calls for."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, walking: Walking) -> None:
         self._client = client
+        self._walking = walking
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._courses: dict[str, str] = {}
         self._arrived: set[str] = set()
-        self._revised: set[str] = set()
-        self._shared: set[str] = set()
+        self._revised: Counter[str] = Counter()
 
     async def see_through(self, match: str) -> bool:
         """Takes the placement as far as it goes today; False where nothing was left to do or to wait for."""
@@ -42,9 +44,7 @@ class Placing:
             if state is None:
                 await self._client.pause(PAUSE_SECONDS)
                 continue
-            if id not in self._shared:
-                self._shared.add(id)
-                await self._share(id)
+            await self._walking.shares(PLACEMENT, id)
             if state.status == "active" and match not in self._arrived:
                 self._arrived.add(match)
                 await self._overtake(match)
@@ -57,28 +57,11 @@ class Placing:
         # One that will not be frees the seat: that is on its way to the match.
         return moved or state.status in NEVER_BEGUN
 
-    async def _share(self, id: str) -> None:
-        """The officer takes the case, and sometimes the office has it back at once; the log is told nothing of it."""
-        if await self._client.put(requests.on_placement("take", id, 0)) is None:
-            return
-        if self._client.rng.random() < GIVEN_BACK:
-            await self._client.put(requests.on_placement("give-back", id, 0))
-
     async def _put_right(self, id: str) -> None:
         """The time of the last fact was noted wrongly, or the fact was of another case, or the contract's days were."""
-        state = await self._state(id)
-        if state is None or id in self._revised or len(state.trail) < 2:
-            return
-        self._revised.add(id)
-        before, last = state.trail[-2:]
-        verb = self._client.rng.choice(("correct-time", "take-back", "correct-contract"))
-        said: dict[str, Any] = {"reason": "mistake"}
-        if verb == "correct-time":
-            said["happened_at"] = before.happened_at + (last.happened_at - before.happened_at) / 2
-        if verb == "correct-contract":
-            said |= {"starts_on": state.starts_on, "ends_on": state.ends_on - timedelta(days=1)}
-        # Refused where that fact cannot be put right any more, or the day has not come.
-        await self._client.put(requests.on_placement(verb, id, 0, **said))
+        # Refused where the day has not come.
+        if self._revised[id] < REVISED_AT_MOST and await self._walking.asks(PLACEMENT, id, REVISIONS):
+            self._revised[id] += 1
 
     async def _overtake(self, match: str) -> None:
         """Sometimes the match is taken back while the news of the arrival is on its way: too late, so it is kept."""
@@ -102,6 +85,7 @@ class Placing:
 
     def _next(self, id: str, state: Any) -> tuple[str, dict[str, Any]]:
         course = self._courses.setdefault(id, self._client.rng.choice(COURSES))
+        steps = DEFINITION.section(PlacementSection).obligatory_steps(state.terms.modality)
         match state.status:
             case "host_confirmed":
                 return "contract", {"starts_on": state.terms.starts_on, "ends_on": state.terms.ends_on}
@@ -109,10 +93,10 @@ class Placing:
                 return "cancel", {"reason": "visa_refused"}
             case "contracted" if course == "no show" and state.starts_on <= date(2026, 1, 5):
                 return "report-no-show", {}
-            case "contracted" | "pre_departure" if len(state.steps) < len(STEPS):
-                return "complete-step", {"step": STEPS[len(state.steps)]}
+            case "contracted" | "pre_departure" if len(state.steps) < len(steps):
+                return "complete-step", {"step": steps[len(state.steps)]}
             case "pre_departure":
-                return "depart", {}
+                return ("confirm-arrival" if state.terms.modality == "virtual" else "depart"), {}
             case "travelling":
                 return "confirm-arrival", {}
             case "reports_due":

@@ -18,9 +18,11 @@ from tests.simulation.cast import CODE, OFFICE
 from tests.simulation.client import Client, Step
 from tests.simulation.journal import Journal
 from tests.simulation.requests import INSTITUTION, About, Work, acting, behind, step
+from tests.simulation.walking import Walking
 
 PAUSE_SECONDS = 1.5
 PUT_RIGHT = 0.25
+WALKED = 4
 TRAININGS_OPENED, SITES_OPENED = 3, 2
 PLACE = {"programme": CODE, "office": OFFICE, "title": "An example", "country": "AF", "sector": "education"}
 DAYS = {"starts_on": "2026-01-05", "ends_on": "2026-01-07"}
@@ -39,8 +41,9 @@ class Office:
 class Plain:
     """Opens some trainings and sites, and takes each as far as its course goes."""
 
-    def __init__(self, client: Client, journal: Journal) -> None:
+    def __init__(self, client: Client, journal: Journal, walking: Walking) -> None:
         self._client = client
+        self._walking = walking
         self._journal = journal
         self._attempts: Counter[tuple[str, str]] = Counter()
 
@@ -50,6 +53,10 @@ class Plain:
 
     async def _train(self, number: int) -> None:
         id = await self._open(TRAINING, number, **PLACE, **DAYS, training_kind="workshop", institution=INSTITUTION)
+        await self._trains(id)
+        await self._walking.walks(TRAINING, id, WALKED)
+
+    async def _trains(self, id: str) -> None:
         course = self._client.rng.choice(("cancelled", "held", "corrected"))
         if course == "cancelled":
             await self._move(TRAINING, id, "cancel", reason="trainer_ill")
@@ -62,6 +69,10 @@ class Plain:
 
     async def _build(self, number: int) -> None:
         id = await self._open(SITE, number, **PLACE, site_kind="village")
+        await self._builds(id)
+        await self._walking.walks(SITE, id, WALKED)
+
+    async def _builds(self, id: str) -> None:
         await self._move(SITE, id, "assess")
         for _ in range(2):
             await self._move(SITE, id, "begin-works", work_kind="water_system")

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.registration.domain.messages import mails_of, message_id, office_recipient
 from services.registration.domain.notices import LATE_TOO, NOTICES, Notice
-from services.registration.mailing.channel import Mail
+from services.registration.mailing.channel import AddressRefused, Mail
 from services.registration.work.telling import SWITCHED_ON
 from shared.clock import Runtime, instant_of
 from shared.contracts.base import Event, Scope
@@ -18,7 +18,7 @@ from shared.errors import Unavailable, UnknownOutcome
 from tests.simulation.cast import OFFICE
 from tests.simulation.evidence import Evidence, Read, Violation
 
-AWAY, UNKNOWN = 0.1, 0.1
+AWAY, UNKNOWN, REFUSED = 0.1, 0.1, 0.02
 TAKES_SECONDS = 0.05
 
 
@@ -34,6 +34,8 @@ class LetterBox:
         await self._runtime.sleep(rng.uniform(0, TAKES_SECONDS))
         if rng.random() < AWAY:
             raise Unavailable("mail")
+        if rng.random() < REFUSED:
+            raise AddressRefused
         self._mails.append(mail.id)
         await self._runtime.sleep(rng.uniform(0, TAKES_SECONDS))
         if rng.random() < UNKNOWN:

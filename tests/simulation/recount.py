@@ -51,6 +51,7 @@ def counted_from_facts(model: ReadModel, as_of_ms: int) -> Figures:
             for row in connection.execute(f"SELECT {ROWS[table]} FROM {table}").fetchall()
         ]
     rows = [row for row in rows if row["known_from"] < as_of_ms <= row["known_to"]]
+    rows = [row for row in rows if row.get("programme") in (None, DEFINITION.code)]
     return {one.code: _counted(one, rows) for one in DEFINITION.indicators}
 
 
@@ -75,12 +76,12 @@ def counted_from_documents(evidence: Evidence) -> Figures:
     experts = _states(evidence, "registration", "experts")
     assignments, matches = (_states(evidence, "matching", name) for name in ("assignments", "matches"))
     placements = _states(evidence, "placement", "placements")
+    institutions = _states(evidence, "registration", "institutions")
     begun = [state for state in placements if state["status"] in BEGUN]
     women = _women(evidence)
     by_women = sum(state["parties"]["person"] in women for state in begun)
 
-    # What a case had come to is counted on after it was withdrawn.
-    decided = [{"status": state["resumes"] if state["status"] == "withdrawn" else state["status"]} for state in experts]
+    decided = [{"status": _decided(state)} for state in experts]
 
     def count(states: Sequence[Mapping[str, Any]], *statuses: str) -> int:
         return sum(state["status"] in statuses for state in states)
@@ -90,8 +91,8 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         "eligible": count(decided, "eligible"),
         "ineligible": count(decided, "ineligible"),
         "appeals": sum(state.get("appeal") is not None for state in experts),
-        "hosts": count(_states(evidence, "registration", "institutions"), "active"),
-        "requests": len(assignments) - count(assignments, "draft"),
+        "hosts": sum(_told(state, "InstitutionActivated") for state in institutions),
+        "requests": sum(_told(state, "AssignmentSubmitted") for state in assignments),
         "filled": count(assignments, "filled"),
         "applications": _applications(evidence),
         "declined": count(matches, "declined"),
@@ -106,6 +107,19 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         "no_shows": count(placements, "no_show"),
         **_plain(evidence),
     }
+
+
+def _decided(state: Mapping[str, Any]) -> str:
+    """What an expert's case had come to is counted on while it is suspended, under appeal, and after it has ended."""
+    status: str = state["resumes"] if state["status"] == "withdrawn" else state["status"]
+    if status in ("appealed", "dismissed"):
+        status = state["against"]
+    return str(state["resumes"]) if status == "suspended" else status
+
+
+def _told(state: Mapping[str, Any], fact: str) -> bool:
+    """Whether the fact was told of the case, and not taken back."""
+    return any(past["name"] == fact for past in state["trail"])
 
 
 def _plain(evidence: Evidence) -> Figures:
@@ -124,7 +138,14 @@ def _plain(evidence: Evidence) -> Figures:
 
 
 def _states(evidence: Evidence, service: str, collection: str) -> list[Mapping[str, Any]]:
-    return [document["state"] for document in evidence.documents[service][collection] if document.get("state")]
+    """Of the programme whose indicators are counted, and of what belongs to none."""
+    states = (document.get("state") for document in evidence.documents[service][collection])
+    return [state for state in states if state and _programme(state) in (None, DEFINITION.code)]
+
+
+def _programme(state: Mapping[str, Any]) -> str | None:
+    found: str | None = (state.get("parties") or state.get("frame") or state).get("programme")
+    return found
 
 
 def _women(evidence: Evidence) -> set[str]:

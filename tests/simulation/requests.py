@@ -95,31 +95,36 @@ def execute(name: str, service: str, aggregate: Aggregate[Any], subject: str, co
 # Registration.
 
 
-def publish_programme(version: int) -> Step:
-    """A later version says the same under another title."""
-    definition = {**DEFINITION.as_json(), "title": {"en": f"Version {version}"}}
-    work = acting(PROGRAMME, "publish", CODE, definition=definition)
-    return step(f"publish programme {version}", About("registration", PROGRAMMES.name, CODE), work)
+def publish_programme(version: int, code: str = CODE) -> Step:
+    """A later version, and another programme, say the same under another title."""
+    definition = {**DEFINITION.as_json(), "code": code, "title": {"en": f"Version {version}"}}
+    work = acting(PROGRAMME, "publish", code, definition=definition)
+    return step(f"publish {code} {version}", About("registration", PROGRAMMES.name, code), work)
 
 
 def found_institution() -> list[Step]:
     """From registered to active."""
-    proposed = {"name": "College", "office": OFFICE, "country": "AF", "sector": "education", "host_type": "public"}
-    commands = (
-        INSTITUTION_CASE.ask("create", HOST, **proposed),
-        *(INSTITUTION_CASE.ask(verb) for verb in ("assess", "accept-partner", "activate")),
-    )
+    commands = [INSTITUTION_CASE.ask(verb) for verb in ("assess", "accept-partner", "activate")]
     return [
-        execute(f"{command.verb} institution", "registration", INSTITUTIONS, INSTITUTION, command)
-        for command in commands
+        propose_institution(INSTITUTION, HOST),
+        *(
+            execute(f"{command.verb} institution", "registration", INSTITUTIONS, INSTITUTION, command)
+            for command in commands
+        ),
     ]
+
+
+def propose_institution(id: str, account: str) -> Step:
+    said = {"name": "College", "office": OFFICE, "country": "AF", "sector": "education", "host_type": "public"}
+    command = INSTITUTION_CASE.ask("create", account, **said)
+    return execute(f"propose institution {id}", "registration", INSTITUTIONS, id, command)
 
 
 def register(person: Person, journal: Journal) -> Step:
     async def work(service: Any, cause: Cause) -> None:
-        await service.work.publishing.newest(CODE)
+        await service.work.publishing.newest(person.programme)
         channel = "self" if person.self_registered else "officer"
-        subject = derived_id(person_of(channel, cause), CODE)
+        subject = derived_id(person_of(channel, cause), person.programme)
         receipt = await service.replica.intake.submit(
             EXPERT_REGISTRATION,
             subject,
@@ -133,7 +138,13 @@ def register(person: Person, journal: Journal) -> Step:
 
     about = About("registration", SUBMISSIONS.name, person.command_id, person.account)
     # The definition is on its way to this replica still.
-    return step(f"register {person.name}", about, work, patient=frozenset({"programme_unknown"}), id=person.command_id)
+    return step(
+        f"register {person.name} {person.programme}",
+        about,
+        work,
+        patient=frozenset({"programme_unknown"}),
+        id=person.command_id,
+    )
 
 
 def screen(person: Person, time: int = 1) -> Step:
@@ -141,9 +152,9 @@ def screen(person: Person, time: int = 1) -> Step:
 
 
 def on_expert(verb: str, person: Person, time: int = 1, account: str = OFFICER, **said: Any) -> Step:
-    """`time`: the how manieth such step of the person it is."""
+    """`time`: the how manieth such step of the case it is."""
     about = About("registration", EXPERTS.name, person.expert, account)
-    return step(f"{verb} {person.name} {time}", about, acting(EXPERT, verb, person.expert, **said))
+    return step(f"{verb} {person.name} {person.programme} {time}", about, acting(EXPERT, verb, person.expert, **said))
 
 
 def correct(person: Person, time: int = 1, **changes: Any) -> Step:

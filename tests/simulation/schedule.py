@@ -18,6 +18,7 @@ from shared.testing.loop import Deadlock, Runaway
 from tests.simulation.client import Client
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.journal import Journal
+from tests.simulation.moves import counted
 from tests.simulation.nodes import Service
 from tests.simulation.planted import Bug, planted
 from tests.simulation.world import World
@@ -75,14 +76,15 @@ def _in_silence() -> Iterator[None]:
 def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates: Rates = STORMY) -> Outcome:
     """Runs the schedule of the seed. The same seed gives the same outcome, but for the processor time."""
     began = time.process_time()
-    collecting = gc.isenabled()
+    collecting, moves = gc.isenabled(), Counter[str]()
     # Collections would come at other moments in another process, and finalisers with them.
     gc.disable()
     with _in_silence(), scenario.around(), planted(bug) as wrap_store:
         world = World(seed, scenario.services(), rates, wrap_store=wrap_store)
         scenario.interfere(world)
         try:
-            violations = world.loop.run_until_complete(_play(world, scenario))
+            with counted(moves):
+                violations = world.loop.run_until_complete(_play(world, scenario))
         except (Deadlock, Runaway) as error:
             violations = [Violation("I12", type(error).__name__, str(error))]
         except Exception as error:
@@ -93,7 +95,7 @@ def run_schedule(seed: int, scenario: Scenario, *, bug: Bug | None = None, rates
                 gc.enable()
     violations += [Violation("run", "unhandled", str(context)) for context in world.loop.unhandled]
     violations += world.witness.violations
-    counts = world.plan.counts + world.witness.counts + Counter({"schedules": 1, "steps": world.loop.steps})
+    counts = world.plan.counts + world.witness.counts + moves + Counter({"schedules": 1, "steps": world.loop.steps})
     return Outcome(
         seed,
         tuple(violations),

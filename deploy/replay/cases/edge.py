@@ -16,7 +16,7 @@ from deploy.replay.cases.walks import Walked, walked
 from deploy.replay.steps import REFERENCE
 from shared.cases.case import Asked, Case
 from shared.cases.named import unlisted
-from shared.cases.opening import Opening, Under, frame_of
+from shared.cases.opening import Days, Opening, Under, frame_of
 from shared.clock import derived_id
 from shared.errors import Problem, Refusal, rule_of
 from shared.programmes.checks import named_codes
@@ -97,7 +97,8 @@ def _after(table: Case[Any], state: Any, one: Walked, said: BaseModel, edge: Edg
         frame = frame_of(said, VERSION, zone)
     else:
         frame = state.frame
-    under = Under(frame, edge.section)
+    dates = edge.definition.dates
+    under = Under(frame, edge.section, Days(dates.starts, dates.ends))
     for event in table.decide(state, Asked(one.verb, said, under), one.step.happened_at):
         state = table.evolve(state, event)
     return state

@@ -20,6 +20,9 @@ from shared.programmes.model import Definition
 from shared.programmes.scoring import Standing, rank_key, score
 from shared.programmes.sections.selection import Shortlist
 
+# Why somebody is not selected who does not pass them.
+HARD_FILTERS = "hard_filters"
+
 
 @dataclass(frozen=True)
 class Assessment:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
-from shared.cases.bodies import ITEM, REASON, Change, Noted, Reason
+from services.matching.domain.assessment import HARD_FILTERS
+from shared.cases.bodies import ITEM, REASON, Change, Noted, Once, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
 from shared.cases.revisions import Facts, Revisions, at_any_time
@@ -111,6 +112,13 @@ def refuse_over(terms: Terms, time_zone: str | None, at: datetime) -> None:
         raise Refusal("work_is_over", f"the work was to last until the day before {terms.ends_on}")
 
 
+def not_open(state: Assignment | None) -> Refusal:
+    """The Refusal of whoever would stand on it, and cannot there."""
+    possible = ", ".join(sorted(OPEN_TO_EXPERTS))
+    stands = f"; the assignment is {state.status}" if state is not None else ""
+    return Refusal("assignment_not_open", f"possible while it is {possible}{stands}")
+
+
 class AssignmentDraft(Change):
     """Terms of reference: codes under `terms`; `title` and `description` stay in this service."""
 
@@ -130,7 +138,7 @@ class Revision(Change):
 class EditItems(Noted):
     """Codes of what is to be changed."""
 
-    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50), Listed(ITEM)]
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=50), Once(), Listed(ITEM)]
 
 
 class ShortlistRequest(Noted):
@@ -139,7 +147,7 @@ class ShortlistRequest(Noted):
     `again_reason`: why those of them whose match has ended (retracted, or not selected) stand in a new round.
     """
 
-    experts: Annotated[tuple[Id, ...], Field(max_length=50)] = ()
+    experts: Annotated[tuple[Id, ...], Field(max_length=50), Once()] = ()
     override_reason: Annotated[Code | None, Listed(REASON)] = None
     again_reason: Annotated[Code | None, Listed(REASON)] = None
 
@@ -153,11 +161,20 @@ class Drafted:
 
 
 @dataclass(frozen=True)
+class Unfit:
+    """Whom an officer named at that place and who does not pass these hard filters."""
+
+    place: int
+    criteria: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Ranked:
-    """The best of the longlist, by rank, and how many the programme asks for at least."""
+    """The best of the longlist, by rank, and how many the programme asks for at least; whom it leaves out, and why."""
 
     matches: tuple[str, ...]
     least: int
+    unfit: tuple[Unfit, ...] = ()
 
 
 def under_the_newest_version(turn: Turn[Assignment, AssignmentDraft]) -> Told:
@@ -187,8 +204,13 @@ def enough_experts(turn: Turn[Assignment, ShortlistRequest]) -> Told:
     if not ranked.matches or (len(ranked.matches) < ranked.least and reason is None):
         # No reason makes a shortlist of nobody.
         field = "/override_reason" if ranked.matches else "/experts"
-        text = "fewer experts than the programme asks for passed every filter"
-        raise Refusal(TOO_SHORT, text, problems=(Problem(TOO_SHORT, field),))
+        found, asked = len(ranked.matches), max(ranked.least, 1)
+        text = f"{found} of the longlist and the named passed every filter; the programme asks for {asked} at least"
+        left_out = (
+            Problem(HARD_FILTERS, f"/experts/{one.place}", f"does not pass: {', '.join(one.criteria)}")
+            for one in ranked.unfit
+        )
+        raise Refusal(TOO_SHORT, text, problems=(Problem(TOO_SHORT, field, text), *left_out))
     return {"round": turn.state.round + 1, "matches": ranked.matches, "override_reason": reason}
 
 

@@ -227,6 +227,24 @@ def consent_to_placement(known: Mapping[str, Any]) -> Consent:
     return "stands" if said["stands"] else "withdrawn"
 
 
+# What would be right, by the rule that an expert breaks.
+WANTED: Mapping[str, str] = {
+    NO_CONSENT: "an expert who consents to be proposed and placed; who gives the consent then may be named again",
+    CONSENT_WITHDRAWN: "an expert whose consent to be proposed and placed stands",
+    "expert_unknown": "the id of a registered expert of the own office",
+    "expert_not_screened": "an expert who is eligible; the screening has not ended",
+    "expert_ineligible": "an expert who is eligible",
+    "expert_suspended": "an expert who is not suspended",
+    "expert_withdrawn": "an expert whose case stands",
+    "expert_of_another_programme": "an expert of the programme of the assignment",
+}
+
+
+def refusal_of_expert(rule: str, pointer: str) -> Refusal:
+    """The Refusal for the expert that stands at that place, with what would be right."""
+    return Refusal(rule, WANTED.get(rule, ""), problems=(Problem(rule, pointer, WANTED.get(rule, "")),))
+
+
 class OfAnotherOffice(Refusal):
     """An officer named an expert of another office: answered as one who does not exist."""
 

@@ -12,14 +12,15 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from services.matching.domain.assessment import Assessment
+from services.matching.domain.assessment import HARD_FILTERS, Assessment
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
 from shared.cases.movable import Following
-from shared.cases.revisions import Facts, Revisions, at_any_time
+from shared.cases.revisions import ACTED_ON, Facts, Revisions, at_any_time
 from shared.cases.taking import taking
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Follow, where_it_hangs
+from shared.clock import text_of
 from shared.contracts.base import Code, Event, Id, Instant
 from shared.contracts.matching.assignments import Terms
 from shared.contracts.matching.matches import (
@@ -47,7 +48,6 @@ from shared.contracts.matching.matches import (
 from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_HOST, BY_OFFICER, By
 
-HARD_FILTERS = "hard_filters"
 HOLD_LAPSED = "hold_lapsed"
 Status = Literal[
     "applied",
@@ -64,7 +64,7 @@ Status = Literal[
     "retracting",
     "retracted",
 ]
-HostAnswer = Literal["asked", "confirmed"]
+HostAnswer = Literal["asked", "confirmed", "refused"]
 WITHOUT_SEAT = states("longlisted", "shortlisted", "reserve")
 GIVES_UP_AT_ONCE = states("allocated", "offered")
 # Where a host that is asked says whether it wants the candidate.
@@ -135,10 +135,8 @@ class Void(Input):
 
 
 class Release(Input):
-    """Placement has answered: the placement was refused, called off, or ended.
-
-    `retraction`: only where the match is being taken back for that reason, to which this is the answer.
-    """
+    """Placement has answered: the placement was refused, called off, or ended. `retraction`: only where the match is
+    being taken back for that reason, to which this is the answer."""
 
     reason: Code
     retraction: Code | None = None
@@ -178,6 +176,11 @@ def host_is_asked(state: Match) -> None:
         raise Refusal("host_not_asked", "the programme does not ask the host, or it has answered")
 
 
+def by_the_host(_turn: Turn[Match, Reason]) -> Told:
+    """Whom the host does not want is told from whom anything else ended."""
+    return {"host": "refused"}
+
+
 def host_has_agreed(state: Match) -> None:
     """Where the programme asks the host, it agrees to the candidate before there is an offer."""
     if state.host == "asked":
@@ -197,7 +200,8 @@ def accepted_in_time(turn: Turn[Match, Change]) -> Told:
 def in_time(turn: Turn[Match, Any]) -> Mapping[str, Any]:
     """An offer ends at its instant, whether or not its timer has fired."""
     if is_over(turn.state, turn.now):
-        raise Refusal("offer_expired")
+        over = f"the offer could be answered before {text_of(turn.state.expires_at)}" if turn.state.expires_at else ""
+        raise Refusal("offer_expired", over)
     return {}
 
 
@@ -309,6 +313,7 @@ FACTS: tuple[Move, ...] = (
             event,
             body=Reason,
             by=BY_HOST,
+            rule=by_the_host,
             when=host_is_asked,
             refuses=("host_not_asked",),
             reasons=REFUSED_BY_HOST,
@@ -440,9 +445,18 @@ FACTS: tuple[Move, ...] = (
 )
 
 
+def refused_by_the_host(state: Match) -> None:
+    """Of what ended a match before an offer, only the host's answer is taken back; anything else needs a new round."""
+    if state.last is not None and state.last.name == ExpertNotSelected.__name__ and state.host != "refused":
+        raise Refusal(ACTED_ON, "no answer of the host ended it; an officer may open a new round with `again_reason`")
+
+
 # On an acceptance stands a placement. What ended an offer gave its seat to the next one, so whoever never declined has
-# no seat any more, and an officer may open a new round for the pair.
+# no seat any more, and an officer may open a new round for the pair. So it is with whom the host did not want: the
+# person's pool took the place back.
 _TIMED: Facts = {
+    CandidateConfirmed: at_any_time,
+    ExpertNotSelected: at_any_time,
     AssignmentMatched: at_any_time,
     OfferMade: open_for_days,
     OfferDeclined: in_time,
@@ -453,9 +467,10 @@ REVISIONS = Revisions(
     MatchTimeCorrected,
     MatchFactTakenBack,
     timed=_TIMED,
-    undone=frozenset[type[Event]]((OfferMade, OfferDeclined, OfferExpired)),
-    elsewhere={OfferDeclined: "retracted", OfferExpired: "retracted"},
-    final=states("accepted", "retracting", "not_selected", "retracted"),
+    undone=frozenset[type[Event]]((CandidateConfirmed, ExpertNotSelected, OfferMade, OfferDeclined, OfferExpired)),
+    stands=refused_by_the_host,
+    elsewhere=dict.fromkeys((ExpertNotSelected, OfferDeclined, OfferExpired), "retracted"),
+    final=states("accepted", "retracting", "retracted"),
     refuses=("offer_expired", "offer_not_over"),
     needs=states("trail", "definition"),
 )

@@ -16,6 +16,7 @@ from services.matching.domain.matches import MATCH, Match
 from services.matching.store import ASSIGNMENTS, MATCHES
 from services.matching.work.promises import Promises, SeatsFull, standing
 from services.matching.work.selection import Selection
+from services.matching.work.shortlisting import Shortlists
 from shared.cases.bodies import Change
 from shared.cases.case import Asked
 from shared.contracts.base import Envelope
@@ -25,7 +26,7 @@ from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, settled
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -33,23 +34,24 @@ from shared.web.acting import Call
 class Allocation:
     """Commands on matches that need the assignment, and what follows from them."""
 
-    def __init__(self, replica: Replica, promises: Promises, selection: Selection) -> None:
+    def __init__(self, replica: Replica, promises: Promises, selection: Selection, shortlists: Shortlists) -> None:
         self._kernel = replica.kernel
         self._promises = promises
         self._selection = selection
+        self._shortlists = shortlists
 
     async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
-        """The decision is saved in the assignment; the ranks follow at once, or by the event that says it."""
-        saved = await self._selection.shortlist(call)
+        """The decision is saved in the assignment; the rest follows at once, or by the event that says it."""
+        saved = await self._shortlists.decide(call)
         for delivery in own_deliveries(saved):
             await self.started(delivery)
         return saved
 
     async def started(self, delivery: Delivery) -> None:
-        """Ranks for the round's matches; where the seats are given already, they are reserves at once."""
+        """The round's matches, ranked; where the seats are given already, they are reserves at once."""
         event = delivery.event
         if isinstance(event, AssignmentMatchingStarted):
-            await self._selection.put_on_shortlist(delivery, event.round, event.matches)
+            await self._shortlists.started(delivery, event)
             await self.align(delivery.subject, delivery)
 
     async def moved(self, delivery: Delivery) -> None:
@@ -78,16 +80,17 @@ class Allocation:
             # The first try may have been cut off before it confirmed the seat.
             await self._promises.settle(id, state.parties)
             return Saved(document, state, repeated=True)
-        if expected is not None and expected != document["version"]:
-            raise PreconditionFailed
+        check_version(document, expected)
         MATCH.move(state, call.verb)
         parties = state.parties
         await self._under_way(call)
+        self._kernel.foreseen(MATCHES, id, document, command, cause)
         await self._make_room(parties.assignment)
         try:
             await self._promises.take_seat(id, parties)
         except SeatsFull:
-            raise Refusal("seats_full") from None
+            detail = "a seat is free again once an offer is declined, expires, or is taken back with the match"
+            raise Refusal("seats_full", detail) from None
         try:
             return await self._kernel.execute(MATCHES, id, command, cause)
         finally:

@@ -6,9 +6,9 @@ from services.matching.store import SHADOWS
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.callers import Granted
-from shared.web.suggesting import Hindrance, Suggested
+from shared.web.suggesting import Hindrance, Suggested, Suggestions
 
-# So many are shown to choose from; others are named by hand.
+# So many are shown to choose from; others are named by hand, and the form says that there are some.
 SHOWN = 200
 KIND = ("host_type", "country", "sector")
 REGISTERED = "/registration/institutions"
@@ -20,19 +20,20 @@ class Hosts:
     def __init__(self, replica: Replica) -> None:
         self._store = replica.ports.store
 
-    async def usable(self, _document: Document, granted: Granted) -> tuple[Suggested, ...]:
+    async def usable(self, _document: Document, granted: Granted) -> Suggestions:
         """The active ones of the caller's office; of a host its own, whatever its state."""
         found = []
         for relation, value in await granted.equalities():
             if relation == "office":
-                found += await self._store.find(SHADOWS.name, "hosts", value, limit=SHOWN)
+                found += await self._store.find(SHADOWS.name, "hosts", value, limit=SHOWN + 1)
             elif relation == "institution" and (own := await self._store.load(SHADOWS.name, value)):
                 found.append(own)
-        return tuple(
+        cases = tuple(
             Suggested(one["_id"], tuple((name, known[name]) for name in KIND if known.get(name)))
-            for one in found
+            for one in found[:SHOWN]
             if (known := one["knowledge"].get("institution"))
         )
+        return Suggestions(cases, SHOWN if len(found) > SHOWN else None)
 
     async def hindrance(self, granted: Granted) -> Hindrance | None:
         """Of a host: that it has registered no institution, or that the office has not activated the one it has."""

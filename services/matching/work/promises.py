@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.matching.domain.assignments import ENDED
+from services.matching.domain.assignments import ENDED, not_open
+from services.matching.domain.knowledge import WANTED
 from services.matching.domain.matches import MATCH
 from services.matching.domain.usage import pool_usage, seat_usage
 from services.matching.store import ASSIGNMENTS, MATCHES, POOLS, SHADOWS
@@ -43,12 +44,18 @@ class Promises:
         claim = {"parties": parties.model_dump(mode="json", exclude_none=True), "event": event}
         await self._guards.take(self.seats, parties.assignment, match, claim)
 
+    async def check_pool(self, person: str) -> None:
+        """Raises Refusal: the reason for which the person's pool is closed by now."""
+        pool = await self._kernel.store.load(POOLS.name, person)
+        if pool and pool["closed"]:
+            raise Refusal(pool["closed"], WANTED.get(pool["closed"], ""))
+
     async def take_pool(self, match: str, parties: MatchParties) -> None:
         """Holds the person's pool for the match that is about to be. Raises Refusal: the reason of its closing."""
         pool = await self._kernel.store.load(POOLS.name, parties.person)
         if pool and pool["closed"] and match not in pool["holds"]:
             # Refused early the guard remembers nothing: after a new consent the expert may apply again.
-            raise Refusal(pool["closed"])
+            raise Refusal(pool["closed"], WANTED.get(pool["closed"], ""))
         claim = {"parties": parties.model_dump(mode="json", exclude_none=True)}
         await self._guards.take(self.pools, parties.person, match, claim, known=pool)
 
@@ -100,7 +107,7 @@ def admit_seat(document: Document, holds: Holds, _claim: Mapping[str, Any]) -> N
     """At most `seats` standing holds, and only while the assignment is being matched."""
     state = ASSIGNMENTS.read(document)
     if state is None or state.status in ENDED:
-        raise Refusal("assignment_not_open")
+        raise not_open(state)
     if state.status != "matching" or len(holds) >= state.terms.seats:
         raise SeatsFull
 

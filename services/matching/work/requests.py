@@ -28,7 +28,8 @@ class Requests:
         allowed = {("office", body.office), ("institution", body.terms.institution)}
         if not allowed & set(await call.granted.equalities()):
             pointer = "/office" if call.principal.role == "officer" else "/terms/institution"
-            raise Refusal("not_yours", problems=(Problem("not_yours", pointer),), status=403)
+            wanted = "the own office or institution"
+            raise Refusal("not_yours", wanted, problems=(Problem("not_yours", pointer, wanted),), status=403)
         return await self.draft(call.id, body, call.cause)
 
     async def draft(self, id: str, body: AssignmentDraft, cause: Cause) -> Saved[Assignment]:
@@ -61,7 +62,9 @@ class Requests:
         if known["status"] != "active":
             raise _institution("institution_not_active")
         if known["host_type"] != terms.host_type:
-            raise Refusal(UNFIT, problems=(Problem("institution_of_another_type", "/terms/host_type"),), status=422)
+            wanted = f"that of the institution: {known['host_type']}"
+            problem = Problem("institution_of_another_type", "/terms/host_type", wanted)
+            raise Refusal(UNFIT, problems=(problem,), status=422)
 
     async def revise(self, call: Call[Revision]) -> Saved[Assignment]:
         """The texts change only where new ones are said. Raises Refusal as `draft` does."""
@@ -81,5 +84,13 @@ class Requests:
         )
 
 
+# What would be right, by the rule that an institution breaks.
+WANTED = {
+    "institution_unknown": "the id of a registered institution; the news of a new one may be on its way",
+    "institution_of_another_office": "an institution of the office that the terms name",
+    "institution_not_active": "an institution that its office has activated",
+}
+
+
 def _institution(rule: str) -> Refusal:
-    return Refusal(rule, problems=(Problem(rule, "/terms/institution"),))
+    return Refusal(rule, WANTED[rule], problems=(Problem(rule, "/terms/institution", WANTED[rule]),))

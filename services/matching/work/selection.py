@@ -1,18 +1,18 @@
-"""How experts come to stand on an assignment, and how its shortlist is made."""
+"""How experts come to stand on an assignment, and which matches it has."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from services.matching.domain.assessment import Candidate, assess, attributes_on, ranked
-from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment, Ranked, ShortlistRequest
+from services.matching.domain.assessment import assess, attributes_on
+from services.matching.domain.assignments import OPEN_TO_EXPERTS, Assignment, not_open
 from services.matching.domain.knowledge import (
     NO_CONSENT,
-    OfAnotherOffice,
     check_office,
     consent_to_placement,
     expert_status,
+    refusal_of_expert,
     return_of,
 )
 from services.matching.domain.matches import ENDED, MATCH, OPEN_TO_ANOTHER, Entry, Match
@@ -24,15 +24,14 @@ from shared.cases.case import Asked
 from shared.clock import derived_id, instant_of
 from shared.contracts.matching.assignments import AssignmentTransferred
 from shared.contracts.matching.matches import MatchParties
-from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
+from shared.errors import Problem, Refusal, TooEarly
 from shared.intake.submission import Submission
 from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition, Office
-from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import Cause, settled
+from shared.store.paging import every
 from shared.store.port import Document
-from shared.web.acting import Call
 
 APPLICATION = "application"
 CANCELLED = "assignment_cancelled"
@@ -40,13 +39,12 @@ CANCELLED = "assignment_cancelled"
 UNKNOWN_FOR = timedelta(days=7)
 # The consent stands on the log right behind the person; so long an application waits for it.
 CONSENT_WITHIN = timedelta(minutes=1)
-SOURCED_TOO_EARLY = {"eligibility": "expert_not_screened", "consent": NO_CONSENT}
 WAITS_AT_MOST = {"expert": (UNKNOWN_FOR, "expert_unknown"), "consent": (CONSENT_WITHIN, NO_CONSENT)}
-PAGE = 200
+LOOKED_AT_ONCE = 200
 
 
 class Selection:
-    """Applications, sourcing and shortlists."""
+    """Applications, and how a match comes to stand."""
 
     def __init__(self, replica: Replica, promises: Promises) -> None:
         self._replica = replica
@@ -86,7 +84,7 @@ class Selection:
             at_most, rule = WAITS_AT_MOST.get(early.reason, (timedelta.max, ""))
             if self._replica.ports.runtime.now() - instant_of(submission.body["received_at"]) <= at_most:
                 raise
-            raise Refusal(rule, problems=(Problem(rule, "/expert"),)) from None
+            raise refusal_of_expert(rule, "/expert") from None
 
     async def _apply(self, submission: Submission) -> None:
         expert = submission.body["expert"]
@@ -103,11 +101,11 @@ class Selection:
                 self.waiting.note(person, submission.id)
             if submission.channel == "officer":
                 check_office(knowledge, state.office)
-            self._check_expert(state, knowledge)
+            self.check_expert(state, knowledge)
             person = knowledge["expert"]["person"]
-            await self._check_consent(person)
-            entry = await self._entry(submission.body["assignment"], state, expert, person, cause)
-            await self._enter("apply", entry, cause, submission.id)
+            await self.check_consent(person)
+            entry = await self.entry(submission.body["assignment"], state, expert, person, cause)
+            await self.enter("apply", entry, cause, submission.id)
         else:
             await self._entered(submission.subject, known, cause)
 
@@ -116,7 +114,7 @@ class Selection:
         if state is None:
             raise Refusal("not_found", status=404)
         if state.status not in OPEN_TO_EXPERTS:
-            raise Refusal("assignment_not_open")
+            raise not_open(state)
         return state
 
     async def knowledge(self, subject: str) -> dict[str, Any]:
@@ -134,27 +132,27 @@ class Selection:
             check_office(knowledge, state.office)
         person = knowledge.get("expert", {}).get("person", "")
         if consent_to_placement(await self.knowledge(person)) == "not_given":
-            raise Refusal(NO_CONSENT, problems=(Problem(NO_CONSENT, "/expert"),))
+            raise refusal_of_expert(NO_CONSENT, "/expert")
 
-    def _check_expert(self, state: Assignment, knowledge: dict[str, Any]) -> None:
+    def check_expert(self, state: Assignment, knowledge: dict[str, Any]) -> None:
         """Eligible, and of the assignment's programme. TooEarly before the screening has been heard of."""
         status = expert_status(knowledge)
         if status == "unknown":
             raise TooEarly("expert")
         if knowledge["expert"]["programme"] != state.programme:
-            raise Refusal("expert_of_another_programme", problems=(Problem("same_programme", "/expert"),))
+            raise refusal_of_expert("expert_of_another_programme", "/expert")
         if status == "screening":
             raise TooEarly("eligibility")
         if status != "eligible":
-            raise Refusal(f"expert_{status}", problems=(Problem(f"expert_{status}", "/expert"),))
+            raise refusal_of_expert(f"expert_{status}", "/expert")
 
-    async def _check_consent(self, person: str) -> None:
+    async def check_consent(self, person: str) -> None:
         """TooEarly where the consent to be placed was not heard of yet. One that was taken back closed the pool."""
         consent = consent_to_placement(await self.knowledge(person))
         if consent in ("unknown", "not_given"):
             raise TooEarly("person" if consent == "unknown" else "consent")
 
-    async def _entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
+    async def entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
         definition = self.definition(state)
         office = self.office(state)
         now = cause.happened_at or self._replica.ports.runtime.now()
@@ -175,9 +173,9 @@ class Selection:
         assessment = assess(definition, state.terms, attributes, returns)
         return Entry(parties=parties, terms=state.terms, assessment=assessment)
 
-    async def _enter(self, verb: str, entry: Entry, cause: Cause, submission: str = "") -> None:
+    async def enter(self, verb: str, entry: Entry, cause: Cause, submission: str = "") -> None:
         """Pool, match, pool; then a look at whether the assignment still stands."""
-        match = _match_of(entry)
+        match = match_of(entry)
         await self._promises.take_pool(match, entry.parties)
         try:
             saved = await self._refusals.execute(match, Asked(verb, entry), cause, submission)
@@ -196,9 +194,9 @@ class Selection:
             # The cancellation went through the matches before this one was saved; nobody else will stop it.
             command = MATCH.ask("stop", reason=CANCELLED)
             await self._kernel.execute(MATCHES, match, command, cause.step("cancelled"))
-        await self._catch_up(match, cause)
+        await self.catch_up(match, cause)
 
-    async def _catch_up(self, match: str, cause: Cause) -> None:
+    async def catch_up(self, match: str, cause: Cause) -> None:
         """The assignment may have gone to another office before the match was there to follow it."""
         while True:
             _, state = await self._kernel.load(MATCHES, match)
@@ -214,60 +212,7 @@ class Selection:
                 # It caught up before, and an event that it was ahead of is on its way to where the assignment is.
                 return
 
-    async def shortlist(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
-        """Sources the experts and saves the next round. Raises Refusal `shortlist_too_short`, `expert_unknown`, ..."""
-        id, cause, expected = call.id, call.cause, call.expected_version
-        document, state = await self._kernel.load(ASSIGNMENTS, id)
-        if document is None or state is None:
-            raise Refusal("not_found", status=404)
-        if settled(document, cause):
-            return Saved(document, state, repeated=True)
-        if expected is not None and expected != document["version"]:
-            raise PreconditionFailed
-        ASSIGNMENT.move(state, call.verb)
-        entries = [await self._sourced(call, state, place) for place in range(len(call.body.experts))]
-        for entry in (entry for entry in entries if entry):
-            await self._source(entry, _sourcing(cause, _match_of(entry)))
-        return await self._start_matching(call)
-
-    async def _source(self, entry: Entry, cause: Cause) -> None:
-        try:
-            await self._enter("source", entry, cause)
-        except Refusal as refusal:
-            # Who applied a moment before stands on the longlist already, as the officer wishes.
-            if refusal.rule != "already_matched":
-                raise
-
-    async def _sourced(self, call: Call[ShortlistRequest], state: Assignment, place: int) -> Entry | None:
-        """What sourcing the expert will write; None for one who stands on the assignment already."""
-        id, cause, expert, reason = call.id, call.cause, call.body.experts[place], call.body.again_reason
-        match, document, standing = await self._last_match(derived_id(id, expert))
-        if document is not None and standing is not None:
-            own = _sourcing(cause, match)
-            if settled(document, own):
-                # An earlier try of this request was cut off; what it had left to do here is done now.
-                await self._entered(match, document, own)
-                return None
-            if standing.status not in ENDED:
-                return None
-            if standing.status not in OPEN_TO_ANOTHER or reason is None:
-                raise _ended(standing, Problem("match_ended", f"/experts/{place}"))
-        knowledge = await self.knowledge(expert)
-        try:
-            check_office(knowledge, state.office)
-            self._check_expert(state, knowledge)
-            person = knowledge["expert"]["person"]
-            await self._check_consent(person)
-            entry = await self._entry(id, state, expert, person, cause)
-            again = {"previous": match, "again_reason": reason} if standing is not None else {}
-            return entry.model_copy(update=again)
-        except OfAnotherOffice:
-            rule = "expert_unknown"
-        except TooEarly as early:
-            rule = SOURCED_TOO_EARLY.get(early.reason, "expert_unknown")
-        raise Refusal(rule, problems=(Problem(rule, f"/experts/{place}"),))
-
-    async def _last_match(self, match: str) -> tuple[str, Document | None, Match | None]:
+    async def last_match(self, match: str) -> tuple[str, Document | None, Match | None]:
         """The pair's newest round, whose first one has that id."""
         document, state = await self._kernel.load(MATCHES, match)
         while state is not None and state.status in OPEN_TO_ANOTHER:
@@ -279,65 +224,23 @@ class Selection:
 
     async def _standing_already(self, first: str) -> Refusal:
         """Why the expert cannot apply: the pair stands, or stood, on the assignment."""
-        _, _, standing = await self._last_match(first)
+        _, _, standing = await self.last_match(first)
         if standing is not None and standing.status in ENDED:
-            return _ended(standing, Problem("match_ended", "/expert"))
+            return ended(standing, Problem("match_ended", "/expert"))
         return Refusal("already_matched", "the expert stands on this assignment already")
 
     async def standing(self, assignment: str, expert: str) -> tuple[str, str | None]:
         """The pair's newest round, and where it stands; None where the expert never stood on the assignment."""
-        match, _, state = await self._last_match(derived_id(assignment, expert))
+        match, _, state = await self.last_match(derived_id(assignment, expert))
         return match, state.status if state else None
-
-    async def _start_matching(self, call: Call[ShortlistRequest]) -> Saved[Assignment]:
-        id, cause = call.id, call.cause
-        for _ in range(ATTEMPTS):
-            document, state = await self._kernel.load(ASSIGNMENTS, id)
-            if document is None or state is None:
-                raise Refusal("not_found", status=404)
-            bounds = self.definition(state).section(SelectionSection).shortlist
-            chosen = Ranked(ranked(await self._candidates(id), bounds), bounds.least)
-            command = Asked(call.verb, call.body, chosen)
-            try:
-                # Two rounds at once would both take the same longlist: the second one looks again.
-                return await self._kernel.execute(ASSIGNMENTS, id, command, cause, expected_version=document["version"])
-            except PreconditionFailed:
-                continue
-        raise Conflict
-
-    async def _candidates(self, id: str) -> list[Candidate]:
-        return [
-            Candidate(document["_id"], state.parties.expert, state.score or 0)
-            for document, state in await self.matches_of(id)
-            if state.status == "longlisted"
-        ]
 
     async def matches_of(self, id: str) -> list[tuple[Document, Match]]:
         """Every match of the assignment."""
-        found: list[tuple[Document, Match]] = []
-        after: str | None = None
-        while True:
-            page = await self._store.find(MATCHES.name, "assignment", id, after=after, limit=PAGE)
-            found += [(document, state) for document in page if (state := MATCHES.read(document))]
-            if len(page) < PAGE:
-                return found
-            after = page[-1]["ix"]["assignment"]["o"]
-
-    async def put_on_shortlist(self, delivery: Delivery, round: int, matches: tuple[str, ...]) -> None:
-        """Each match of the round gets its rank, under the same ids whoever does it.
-
-        Whoever asked for the round does it before its event is read, and so before events that precede it: the match is
-        first taken to where the assignment was by then.
-        """
-        _, assignment = await self._kernel.load(ASSIGNMENTS, delivery.subject)
-        if assignment is None:
-            raise TooEarly("assignment")
-        asks_host = self.definition(assignment).section(SelectionSection).shortlist.host_confirms or None
-        for rank, match in enumerate(matches, 1):
-            cause = delivery.cause(f"round:{round}:{match}")
-            await self._catch_up(match, cause)
-            command = MATCH.ask("put-on-shortlist", rank=rank, asks_host=asks_host)
-            await self._kernel.execute(MATCHES, match, command, cause)
+        return [
+            (document, state)
+            async for document in every(self._store, MATCHES.name, "assignment", id, at_once=LOOKED_AT_ONCE)
+            if (state := MATCHES.read(document))
+        ]
 
     async def follow(self, delivery: Delivery) -> None:
         """AssignmentTransferred: every match, ended or not, is of the assignment's office.
@@ -374,7 +277,7 @@ def _last_event_of(assignment: Document) -> dict[str, int]:
     return {"after_epoch": emitted["epoch"], "after_sequence": emitted["count"]}
 
 
-def _match_of(entry: Entry) -> str:
+def match_of(entry: Entry) -> str:
     """Every round of a pair is a match of its own, named by the one before: two requests open the same one."""
     if entry.previous is not None:
         return _next_round(entry.previous)
@@ -385,12 +288,8 @@ def _next_round(match: str) -> str:
     return derived_id(match, "round")
 
 
-def _ended(standing: Match, problem: Problem) -> Refusal:
+def ended(standing: Match, problem: Problem) -> Refusal:
     what = "an officer may open a new round for them with `again_reason`"
     answered = "the expert's own answer ended it; one that was recorded by mistake is taken back first"
     detail = what if standing.status in OPEN_TO_ANOTHER else answered
     return Refusal("match_ended", f"the match of the pair is {standing.status}: {detail}", problems=(problem,))
-
-
-def _sourcing(cause: Cause, match: str) -> Cause:
-    return cause.step(f"source:{match}")

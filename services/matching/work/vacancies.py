@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.matching import views
 from services.matching.domain.assessment import attributes_on
-from services.matching.domain.assignments import OPEN_TO_EXPERTS, Assignment
+from services.matching.domain.assignments import OPEN_TO_EXPERTS, Assignment, not_open
 from services.matching.domain.knowledge import OfAnotherOffice
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, last_day_over_everywhere
@@ -135,7 +135,7 @@ class Vacancies:
         if state is None or (not is_open(document) and ("office", state.office) not in equalities):
             raise Refusal("not_found", status=404)
         if state.status not in OPEN_TO_EXPERTS:
-            raise Refusal("assignment_not_open")
+            raise not_open(state)
         state.refuse_over(at)
         own = any(name == "own" and derived_id(of, state.programme or "") == expert for name, of in equalities)
         if not own and ("office", state.office) not in equalities:

@@ -33,6 +33,7 @@ from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause
+from shared.store.paging import every
 
 EXPERT_SUSPENDED, EXPERT_INELIGIBLE, PERSON_ERASED = "expert_suspended", "expert_ineligible", "person_erased"
 AGAINST: Mapping[Consent, str] = {"not_given": NO_CONSENT, "withdrawn": CONSENT_WITHDRAWN}
@@ -87,14 +88,8 @@ class Withdrawal:
             await self._stop_before_offer(match, delivery.cause(f"stop:{match}"))
 
     async def _of_expert(self, person: str, expert: str) -> list[str]:
-        found: list[str] = []
-        after: str | None = None
-        while True:
-            page = await self._store.find(MATCHES.name, "own", person, after=after)
-            found += [one["_id"] for one in page if one["state"]["parties"]["expert"] == expert]
-            if not page:
-                return found
-            after = page[-1]["ix"]["own"]["o"]
+        matches = every(self._store, MATCHES.name, "own", person)
+        return [one["_id"] async for one in matches if one["state"]["parties"]["expert"] == expert]
 
     async def _stop_before_offer(self, match: str, cause: Cause) -> None:
         for _ in range(ATTEMPTS):
@@ -147,7 +142,7 @@ class Withdrawal:
             return AGAINST[consent]
         if shadow and is_erased(shadow["knowledge"]):
             return PERSON_ERASED
-        experts = await self._store.find(SHADOWS.name, "person", person)
-        if any(is_suspended(one["knowledge"]) for one in experts):
+        experts = every(self._store, SHADOWS.name, "person", person)
+        if any([is_suspended(one["knowledge"]) async for one in experts]):
             return EXPERT_SUSPENDED
         return None

@@ -97,7 +97,7 @@ class _Case:
         body: Mapping[str, Any] = json.loads(row.told) if row.told else {}
         self._frame |= {name: body[name] for name in self._family.frame if name in body}
         if self._open:
-            self._end(row.type)
+            row = self._ending(row)
         if revises := self._catalogue.revises.get((row.topic, row.type)):
             self._revise(revises, row, body)
         elif told := self._catalogue.tells.get((row.topic, row.type), ()):
@@ -106,15 +106,20 @@ class _Case:
         # What a later event's dates are reckoned from, whether or not it stands for the whole case.
         self._before |= body
 
-    def _end(self, type: str) -> None:
+    def _ending(self, row: EventRow) -> EventRow:
+        """Ends what the event takes back. What it tells anew counts at the office at which it counted before: the case
+        may have moved since that happened."""
         still: list[tuple[int, frozenset[str]]] = []
+        retells, office = (row.topic, row.type) in self._catalogue.retells, row.office
         for index, ended_by in self._open:
-            if type in ended_by:
+            if row.type in ended_by:
                 fact = self.facts[index]
+                office = fact.office if retells else office
                 self.facts[index] = fact._replace(known_to=max(self._known_ms, fact.known_from))
             else:
                 still.append((index, ended_by))
         self._open = still
+        return row._replace(office=office)
 
     def _revise(self, revises: Revises, row: EventRow, body: Mapping[str, Any]) -> None:
         """What the revised event told is known until now, and told anew where it is not taken back."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.monitoring.answers import Figures, Sheet, Wanted, narrowed_to
@@ -31,6 +31,7 @@ from shared.web.pages.formatting import text_in
 from shared.web.pages.languages import language_of
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
+from shared.web.routing import Routes
 from shared.web.spreadsheet import CSV
 
 DASHBOARD = "/indicators"
@@ -58,7 +59,7 @@ class Pages:
         self._drawing = drawing
         self._runtime = runtime
         self.live = Live(runtime)
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         for path, endpoint in (
             ("/", self._entrance()),
             (DASHBOARD, self._dashboard()),

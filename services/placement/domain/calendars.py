@@ -21,11 +21,14 @@ Claim = Mapping[str, Any]
 def in_order(starts_on: date, ends_on: date) -> None:
     """Refuses `dates_reversed` (422): dates are half-open, so `ends_on` is the day after the last one; and
     `dates_too_far_apart` (422) beyond ten years, which nobody is placed or taught at a stretch."""
-    rule = "dates_reversed" if ends_on <= starts_on else ""
+    if ends_on <= starts_on:
+        raise _wrong_end("dates_reversed", "the day after the last one, so later than the first")
     if (ends_on - starts_on).days > DAYS_AT_MOST:
-        rule = "dates_too_far_apart"
-    if rule:
-        raise Refusal(rule, problems=(Problem(rule, "/ends_on"),), status=422)
+        raise _wrong_end("dates_too_far_apart", f"{DAYS_AT_MOST} days after the first one at most")
+
+
+def _wrong_end(rule: str, wanted: str) -> Refusal:
+    return Refusal(rule, wanted, problems=(Problem(rule, "/ends_on", wanted),), status=422)
 
 
 def admit(claim: Claim, standing: Mapping[str, Claim]) -> None:
@@ -35,7 +38,7 @@ def admit(claim: Claim, standing: Mapping[str, Claim]) -> None:
     for hold in standing.values():
         other = hold["claim"]
         if other["modality"] != VIRTUAL and overlap(claim, other):
-            raise Refusal("placement_overlaps", "the expert is placed elsewhere within these dates")
+            raise Refusal("placement_overlaps", "the expert is placed elsewhere within these dates; others may be free")
 
 
 def overlap(one: Claim, other: Claim) -> bool:

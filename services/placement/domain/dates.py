@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any
 
+from services.placement.domain.bounds import OUTSIDE
 from services.placement.domain.calendars import in_order
-from services.placement.domain.standing import Days, Placement, Preparation
+from services.placement.domain.standing import Placement, Preparation
 from shared.cases.bodies import REASON, Change, Noted
 from shared.cases.case import Told, Turn
+from shared.cases.opening import Days
 from shared.contracts.base import Code, Date
 from shared.contracts.frame import Listed
 from shared.contracts.placement.placements import PreparationStep
@@ -52,26 +54,32 @@ def within_the_terms(turn: Turn[Placement, Any]) -> Told:
     body, terms, programme = turn.body, turn.state.terms, turn.given
     in_order(body.starts_on, body.ends_on)
     bounds = [one for one in (terms and Days(terms.starts_on, terms.ends_on), programme) if one is not None]
-    outside = ["/starts_on"] if any(body.starts_on < one.starts_on for one in bounds) else []
-    outside += ["/ends_on"] if any(body.ends_on > one.ends_on for one in bounds) else []
+    outside = {}
+    if bounds and body.starts_on < (first := max(one.starts_on for one in bounds)):
+        outside["/starts_on"] = f"{first} at the earliest, or a reason"
+    if bounds and body.ends_on > (last := min(one.ends_on for one in bounds)):
+        outside["/ends_on"] = f"{last} at the latest, or a reason"
     if outside and body.override_reason is None:
         raise _outside("dates_outside_terms", outside)
     return {"override_reason": body.override_reason if outside else None}
 
 
-def _outside(rule: str, pointers: list[str]) -> Refusal:
+def _outside(rule: str, wanted: Mapping[str, str]) -> Refusal:
+    """`wanted`: by field, what would be right."""
     text = "other days than those of the terms and of the programme need a reason"
-    return Refusal(rule, text, problems=tuple(Problem(rule, one) for one in pointers), status=422)
+    return Refusal(rule, text, problems=tuple(Problem(rule, *one) for one in wanted.items()), status=422)
 
 
 def later_than_the_contract(turn: Turn[Placement, Extension]) -> Told:
     """An extension ends after the contract that it extends, and within the programme unless there is a reason."""
     if turn.state.ends_on is None or turn.body.ends_on <= turn.state.ends_on:
-        raise Refusal("extension_not_later", "an extension ends after the contract that it extends", status=422)
+        wanted = f"later than {turn.state.ends_on}, when the contract ends"
+        problem = Problem("extension_not_later", "/ends_on", wanted)
+        raise Refusal("extension_not_later", wanted, problems=(problem,), status=422)
     in_order(turn.state.ends_on, turn.body.ends_on)
     outside = turn.given is not None and turn.body.ends_on > turn.given.ends_on
     if outside and turn.body.override_reason is None:
-        raise _outside("dates_outside_programme", ["/ends_on"])
+        raise _outside(OUTSIDE, {"/ends_on": f"{turn.given.ends_on} at the latest, or a reason"})
     return {"override_reason": turn.body.override_reason if outside else None}
 
 
@@ -93,7 +101,7 @@ def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
     day = turn.state.day_of(turn.now)
     _not_before(first_days(turn.given, turn.state), "confirm-arrival", turn)
     if turn.state.ends_on is not None and day >= turn.state.ends_on:
-        raise Refusal("arrival_after_end", "the contract was over by that day")
+        raise Refusal("arrival_after_end", f"the contract was over by then; possible before {turn.state.ends_on}")
     return prepared(turn)
 
 

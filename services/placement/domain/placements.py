@@ -103,7 +103,7 @@ class Report(Change):
 def travels(state: Placement) -> None:
     """Virtual work has no travel, no travel insurance and no allowance."""
     if is_virtual(state):
-        raise Refusal("virtual_has_no_travel")
+        raise Refusal("virtual_has_no_travel", "virtual work begins when the host confirms its first day")
 
 
 def works_from_home(state: Placement) -> None:
@@ -115,7 +115,7 @@ def works_from_home(state: Placement) -> None:
 def a_step_to_do(turn: Turn[Placement, Step]) -> Told:
     """Each step once; for virtual work only those that its modality lists."""
     if turn.body.step in turn.state.steps:
-        raise Refusal("step_completed_before")
+        raise Refusal("step_completed_before", "each step is completed once")
     if is_virtual(turn.state) and turn.body.step not in turn.given.steps:
         raise Refusal("step_of_travel", "virtual work has no travel, no travel insurance and no allowance")
     return {}

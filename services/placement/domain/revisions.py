@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from services.placement.domain.dates import arrived_in_time, contract_has_begun, within_the_terms, work_is_over
-from services.placement.domain.standing import Days, Placement
+from services.placement.domain.standing import Placement
 from shared.cases.bodies import REASON, Reason
 from shared.cases.case import Told, Turn
+from shared.cases.opening import Days
 from shared.cases.revisions import Facts, Revision, Revisions, TakingBack, at_any_time, named
 from shared.cases.trail import Past
 from shared.contracts.base import Code, Date

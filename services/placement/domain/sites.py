@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 
+from services.placement.domain.bounds import BEYOND, OUTSIDE, Bounded, reason_outside
 from services.placement.domain.works import (
     Work,
     Works,
@@ -22,7 +24,7 @@ from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
 from shared.contracts.base import Code, Event
-from shared.contracts.frame import Listed
+from shared.contracts.frame import Frame, Listed
 from shared.contracts.placement.sites import (
     Condition,
     Reached,
@@ -45,17 +47,20 @@ from shared.identity.roles import BY_OFFICER
 
 
 class Site(Framed, Trailed, Movable):
+    """`override_reason`: why it was proposed before the programme had begun."""
+
     status: Literal["proposed", "assessed", "under_works", "handed_over", "dropped"]
     site_kind: Code
     works: Works = ()
     reason: Code | None = None
+    override_reason: Code | None = None
 
 
-class Proposal(Opening):
+class Proposal(Opening, Bounded):
     site_kind: Annotated[Code, Listed("site_kind")]
 
 
-class Beginning(Change):
+class Beginning(Bounded):
     work_kind: Annotated[Code, Listed("work_kind")]
 
 
@@ -71,9 +76,25 @@ class Inspection(Change):
     condition: Condition
 
 
+def proposed(turn: Turn[Site, Proposal]) -> Told:
+    """No site is proposed before the programme has begun, unless there is a reason."""
+    frame: Frame = turn.given.frame
+    return {"frame": frame, **_on_a_day(turn, frame.day_of(turn.now))}
+
+
 def under_its_number(turn: Turn[Site, Beginning]) -> Told:
-    """Works of a site are numbered from 1."""
-    return {"work": next_number(turn.state.works)}
+    """Works of a site are numbered from 1, and begin as `begun_in_time` says."""
+    return {"work": next_number(turn.state.works), **begun_in_time(turn)}
+
+
+def begun_in_time(turn: Turn[Site, Any]) -> Mapping[str, Any]:
+    """Works begin while the programme runs, unless there is a reason."""
+    return _on_a_day(turn, turn.state.day_of(turn.now))
+
+
+def _on_a_day(turn: Turn[Any, Any], day: date) -> Mapping[str, Any]:
+    said = ("/happened_at", day)
+    return {"override_reason": reason_outside(turn.given.programme, turn.body.override_reason, said, said)}
 
 
 def reaching_so_many(turn: Turn[Site, Completion]) -> Told:
@@ -97,7 +118,9 @@ def fold(state: Site | None, event: Event) -> Mapping[str, Any]:
     works = state.works if state else ()
     match event:
         case WorksBegun():
-            return {"works": (*works, Work(work_kind=event.work_kind))}
+            begun = Work(work_kind=event.work_kind, override_reason=event.override_reason)
+            # The reason is of these works, not of the site's proposal.
+            return {"works": (*works, begun), "override_reason": state.override_reason if state else None}
         case WorksCompleted():
             return {"works": completed(works, event.work, event.families, event.persons)}
     return {}
@@ -113,14 +136,16 @@ EXAMPLE: Mapping[str, Any] = {
     "site_kind": "village",
 }
 
-_PUT_RIGHT: Facts = dict.fromkeys(
-    (SiteAssessed, WorksBegun, WorksCompleted, SiteHandedOver, SiteInspected, SiteDropped), at_any_time
-)
+_PUT_RIGHT: Facts = {
+    **dict.fromkeys((SiteAssessed, WorksCompleted, SiteHandedOver, SiteInspected, SiteDropped), at_any_time),
+    WorksBegun: begun_in_time,
+}
 REVISIONS = Revisions(
     SiteTimeCorrected,
     SiteFactTakenBack,
     timed=_PUT_RIGHT,
     undone=frozenset(_PUT_RIGHT),
+    refuses=(OUTSIDE,),
     example={"happened_at": "2011-03-11T09:00:00Z", "reason": "wrong_date"},
 )
 TRANSFERS = Transfers(
@@ -131,7 +156,16 @@ TRANSFERS = Transfers(
     BEFORE_HANDING_OVER | {"handed_over"},
 )
 FACTS: tuple[Move, ...] = (
-    opens("create", SiteProposed, Proposal, BY_OFFICER, example=EXAMPLE),
+    opens(
+        "create",
+        SiteProposed,
+        Proposal,
+        BY_OFFICER,
+        rule=proposed,
+        refuses=(OUTSIDE,),
+        reasons=BEYOND,
+        example=EXAMPLE,
+    ),
     Move("assess", states("proposed"), SiteAssessed, by=BY_OFFICER),
     Move(
         "begin-works",
@@ -140,8 +174,10 @@ FACTS: tuple[Move, ...] = (
         body=Beginning,
         by=BY_OFFICER,
         rule=under_its_number,
+        needs=DEFINITION,
         when=may_have_more,
-        refuses=("too_many_works",),
+        refuses=("too_many_works", OUTSIDE),
+        reasons=BEYOND,
         example={"work_kind": "water_system"},
     ),
     Move(

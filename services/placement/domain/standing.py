@@ -18,6 +18,7 @@ from shared.contracts.matching.matches import MatchParties
 from shared.contracts.placement.placements import PreparationStep
 from shared.zones import zone
 
+# `host_confirmed`: the offer is accepted, and there is no contract yet.
 Status = Literal[
     "host_confirmed",
     "contracted",
@@ -69,14 +70,6 @@ class Placement(Trailed, Following):
     def day_of(self, instant: datetime) -> date:
         """The office's calendar day at that instant."""
         return instant.astimezone(zone(self.time_zone) if self.time_zone else UTC).date()
-
-
-@dataclass(frozen=True)
-class Days:
-    """Half-open: `ends_on` is the first day after."""
-
-    starts_on: date
-    ends_on: date
 
 
 @dataclass(frozen=True)

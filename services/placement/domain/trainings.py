@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from services.placement.domain.bounds import BEYOND, OUTSIDE, Bounded, reason_outside
 from services.placement.domain.calendars import in_order
 from shared.cases.bodies import Change, Reason
 from shared.cases.case import Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
-from shared.cases.opening import Framed, Opening, in_frame, opens
+from shared.cases.opening import DEFINITION, Framed, Opening, opens
 from shared.cases.revisions import Facts, Revisions, at_any_time
 from shared.cases.trail import Trailed
 from shared.cases.transfers import Transfers
@@ -36,7 +37,8 @@ from shared.identity.roles import BY_OFFICER
 
 
 class Training(Framed, Trailed, Movable):
-    """`correction`: number of the last one. `reason`: of that, or of the cancellation."""
+    """`correction`: number of the last one. `reason`: of that, or of the cancellation. `override_reason`: why its days
+    lie outside those of the programme."""
 
     status: Literal["announced", "held", "cancelled"]
     training_kind: Code
@@ -45,17 +47,18 @@ class Training(Framed, Trailed, Movable):
     ends_on: Date
     sessions: int | None = None
     participants: tuple[Group, ...] = ()
+    override_reason: Code | None = None
     held_at: Instant | None = None
     correction: int = 0
     reason: Code | None = None
 
 
-class Days(Change):
+class Dated(Bounded):
     starts_on: Date
     ends_on: Date
 
 
-class Announcement(Opening, Days):
+class Announcement(Opening, Dated):
     training_kind: Annotated[Code, Listed("training_kind")]
     training_topic: Annotated[Code | None, Listed("training_topic")] = None
 
@@ -70,15 +73,17 @@ class Recount(Reason):
 
 
 def announced(turn: Turn[Training, Announcement]) -> Told:
-    """A training ends after it begins; its last day is the one before `ends_on`."""
-    in_order(turn.body.starts_on, turn.body.ends_on)
-    return in_frame(turn)
+    """A training ends after it begins, within the programme unless there is a reason; its last day is the one before
+    `ends_on`."""
+    return {"frame": turn.given.frame, **on_its_days(turn)}
 
 
-def on_other_days(turn: Turn[Training, Days]) -> Told:
-    """A training ends after it begins, on its new days too."""
-    in_order(turn.body.starts_on, turn.body.ends_on)
-    return {}
+def on_its_days(turn: Turn[Training, Any]) -> Mapping[str, Any]:
+    """A training ends after it begins, within the programme unless there is a reason, on its new days too."""
+    body = turn.body
+    in_order(body.starts_on, body.ends_on)
+    days = ("/starts_on", body.starts_on), ("/ends_on", body.ends_on)
+    return {"override_reason": reason_outside(turn.given.programme, body.override_reason, *days)}
 
 
 def held_when_it_began(turn: Turn[Training, Held]) -> Told:
@@ -91,7 +96,7 @@ def held_when_it_began(turn: Turn[Training, Held]) -> Told:
 def from_its_first_day(turn: Turn[Training, Any]) -> Told:
     """No training is held before its first day."""
     if turn.state.day_of(turn.now) < turn.state.starts_on:
-        raise Refusal("held_before_start", "the training begins on a later day")
+        raise Refusal("held_before_start", f"the training begins on {turn.state.starts_on}")
     return {}
 
 
@@ -114,13 +119,18 @@ def each_group_once(groups: Groups) -> None:
     for number, one in enumerate(groups):
         named = (one.sex, one.category, one.institution)
         if named in seen:
-            problem = Problem("group_repeated", f"/participants/{number}")
+            problem = Problem("group_repeated", f"/participants/{number}", "each sex, category and institution once")
             raise Refusal("group_repeated", problems=(problem,), status=422)
         seen.add(named)
 
 
 def fold(_state: Training | None, event: Event) -> Mapping[str, Any]:
-    return {"held_at": event.happened_at} if isinstance(event, TrainingHeld) else {}
+    match event:
+        case TrainingHeld():
+            return {"held_at": event.happened_at}
+        case TrainingAnnounced() | TrainingRescheduled():
+            return {"override_reason": event.override_reason}
+    return {}
 
 
 ANNOUNCED = states("announced")
@@ -136,6 +146,8 @@ EXAMPLE: Mapping[str, Any] = {
     "training_kind": "workshop",
     **DAYS,
 }
+
+DATES_REFUSED = ("dates_reversed", "dates_too_far_apart", OUTSIDE)
 
 # Participants are counted anew by a verb of its own, whose count stands for the one before.
 _PUT_RIGHT: Facts = {
@@ -161,23 +173,20 @@ FACTS: tuple[Move, ...] = (
         Announcement,
         BY_OFFICER,
         rule=announced,
-        refuses=(
-            "dates_reversed",
-            "dates_too_far_apart",
-        ),
+        refuses=DATES_REFUSED,
+        reasons=BEYOND,
         example=EXAMPLE,
     ),
     Move(
         "reschedule",
         ANNOUNCED,
         TrainingRescheduled,
-        body=Days,
+        body=Dated,
         by=BY_OFFICER,
-        rule=on_other_days,
-        refuses=(
-            "dates_reversed",
-            "dates_too_far_apart",
-        ),
+        rule=on_its_days,
+        needs=DEFINITION,
+        refuses=DATES_REFUSED,
+        reasons=BEYOND,
         example=DAYS,
         aside=True,
         anew=("starts_on", "ends_on"),

@@ -12,7 +12,8 @@ WORKS_AT_MOST = 100
 
 
 class Work(BaseModel):
-    """Its number is its place among the site's works, from 1. `families`, `persons`: stated when it is completed."""
+    """Its number is its place among the site's works, from 1. `families`, `persons`: stated when it is completed.
+    `override_reason`: why it began outside the days of the programme."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,6 +21,7 @@ class Work(BaseModel):
     completed: bool = False
     families: int | None = None
     persons: int | None = None
+    override_reason: Code | None = None
 
 
 Works = tuple[Work, ...]
@@ -35,9 +37,11 @@ def next_number(works: Works) -> int:
 def standing(works: Works, number: int) -> Work:
     """The work that is under way. Refuses `work_unknown` (422), `work_completed_before`."""
     if number > len(works):
-        raise Refusal("work_unknown", problems=(Problem("work_unknown", "/work"),), status=422)
+        known = f"from 1 to {len(works)}, as the works of the site are numbered"
+        raise Refusal("work_unknown", known, problems=(Problem("work_unknown", "/work", known),), status=422)
     if works[number - 1].completed:
-        raise Refusal("work_completed_before")
+        under_way = [str(place) for place, work in enumerate(works, 1) if not work.completed]
+        raise Refusal("work_completed_before", f"still under way: {', '.join(under_way) or 'none'}")
     return works[number - 1]
 
 
@@ -48,8 +52,13 @@ def completed(works: Works, number: int, families: int | None, persons: int | No
 
 def check_reach(section: ResultsSection, reached: dict[str, int | None]) -> None:
     """A work states its reach in the units of the programme, in all of them and no others: `reach_stated_otherwise`."""
+    units = ", ".join(section.reached)
     problems = [
-        Problem("required" if unit in section.reached else "not_in_programme", f"/{unit}")
+        Problem(
+            "required" if unit in section.reached else "not_in_programme",
+            f"/{unit}",
+            f"how many use what was built, in the units of the programme: {units}",
+        )
         for unit, number in reached.items()
         if (number is not None) != (unit in section.reached)
     ]

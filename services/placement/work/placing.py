@@ -9,9 +9,10 @@ from services.placement.domain import calendars
 from services.placement.domain.dates import still_to_do
 from services.placement.domain.placements import PLACEMENT, Report
 from services.placement.domain.revisions import PlacementRevision
-from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Days, Placement, Preparation
+from services.placement.domain.standing import GIVES_DAYS_BACK, HOLDS_DAYS, Placement, Preparation
 from services.placement.store import CALENDARS, PLACEMENTS, SHADOWS, usage
 from shared.cases.case import Asked
+from shared.cases.opening import Days
 from shared.cases.revisions import REVISING
 from shared.clock import derived_id, short_hash
 from shared.contracts.matching.assignments import Terms
@@ -24,7 +25,7 @@ from shared.messaging.handlers import Delivery
 from shared.programmes.model import Definition
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
-from shared.store.aggregates import UNREAD, Cause, Saved, settled
+from shared.store.aggregates import UNREAD, Cause, Saved, check_version, settled
 from shared.store.guards import Guard, Holds
 from shared.store.port import Document
 from shared.web.acting import Call
@@ -190,8 +191,7 @@ class Placing:
             raise Refusal("not_found", status=404)
         command, expected = Asked(call.verb, call.body, self._given(call, document, state)), call.expected_version
         if not settled(document, call.cause):
-            if expected is not None and expected != document["version"]:
-                raise PreconditionFailed
+            check_version(document, expected)
             await self._hold_before(call, command, state)
             if call.verb in PUT_RIGHT:
                 # What is put right was looked at with the flag of a withdrawn consent, which is none of the state.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.applying.browsing import APPLICATION, Browsing
@@ -25,6 +25,7 @@ from shared.web.pages.multipart import pass_over
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_same_site
 from shared.web.pages.refused import Refused
 from shared.web.pages.sent import sent_form
+from shared.web.routing import Routes
 
 FILES = f"{APPLICATION}/files"
 
@@ -43,7 +44,7 @@ class ApplicationFiles:
         self._opening = opening
         self._browsing = browsing
         self._files = files
-        self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+        self.router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
         path = "/application/files"
         for at, method, endpoint in (
             (path, "GET", self.show),

@@ -43,6 +43,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 RIGHTS: tuple[Rights, ...] = (("drafts", "find give-back", BY_OFFICER),)
 PATH = "/lost-codes"
@@ -126,7 +127,7 @@ class GivingBack:
 
 def giving_back_routes(giving: GivingBack) -> APIRouter:
     """`POST /drafts/find`, `POST /drafts/{id}/give-back`: no fact of a person stands in an address."""
-    router = APIRouter()
+    router = Routes()
     _finding(router, giving)
     _giving(router, giving)
     return router
@@ -188,7 +189,7 @@ class GivingBackPages:
         self._giving = giving
         self._definitions = definitions
         self._base_url = base_url
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         self.router.add_api_route(PATH, self._ask(), methods=["GET"])
         self.router.add_api_route(PATH, self._find(), methods=["POST"])
         self.router.add_api_route(PATH + "/{id}", self._give(), methods=["POST"])

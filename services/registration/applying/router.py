@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.applying.browsing import APPLICATION, Browsing
@@ -45,6 +45,7 @@ from shared.web.pages.readers import check_same_site
 from shared.web.pages.receipt import receipt_file, text_of_receipt
 from shared.web.pages.sent import sent_form
 from shared.web.pages.words import translations
+from shared.web.routing import Routes
 
 CREATE = "create"
 DONE, CONSENTS = "done", "/consents"
@@ -61,7 +62,7 @@ class Applying:
         self._files = ApplicationFiles(opening, self._browsing, files)
         self._served = served
         self._move = served.case.rows[CREATE][0]
-        self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+        self.router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
         for path, get, post in (
             ("/apply/{programme}", self.about, self.begin),
             ("/drafts", self.ask_code, self.open),

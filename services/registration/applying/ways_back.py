@@ -5,7 +5,7 @@ Neither page has anything of any draft in it, so neither asks for a cookie.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.applying.browsing import DRAFTS, Browsing
@@ -17,6 +17,7 @@ from shared.errors import Refusal, rule_of
 from shared.web.callers import everybody
 from shared.web.pages.readers import check_same_site
 from shared.web.pages.sent import sent_form
+from shared.web.routing import Routes
 
 LOST = f"{DRAFTS}/lost"
 TYPED = EMAIL.rpartition("/")[2]
@@ -30,7 +31,7 @@ class WaysBackPages:
         self._browsing = Browsing(opening)
         self._ways_back = ways_back
         self._reminding = reminding
-        self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+        self.router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
         for path, method, endpoint in (
             ("/drafts/lost", "GET", self.ask),
             ("/drafts/lost", "POST", self.asked),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.registration.domain.fields import Email
-from shared.cases.bodies import Change
+from shared.cases.bodies import Change, Once
 from shared.cases.case import Told, Turn
 from shared.contracts.base import Instant
 
@@ -82,11 +82,11 @@ class ContactChange(Change):
     email: Email | None = None
     language: Language | None = None
     often: Often = "at_once"
-    unwanted: Annotated[tuple[Unwanted, ...], Field(max_length=3)] = ()
+    unwanted: Annotated[tuple[Unwanted, ...], Field(max_length=3), Once()] = ()
 
     @property
     def wishes(self) -> Wishes:
-        return Wishes(language=self.language, often=self.often, unwanted=tuple(dict.fromkeys(self.unwanted)))
+        return Wishes(language=self.language, often=self.often, unwanted=self.unwanted)
 
 
 # As the case shows it to whoever may change it; the address is sealed, so it is typed again or left as it is.

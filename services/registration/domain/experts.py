@@ -27,7 +27,7 @@ from services.registration.domain.identity import NEEDED
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.registrants import PersonInput
-from shared.cases.bodies import ITEM, Change, Noted, Reason
+from shared.cases.bodies import ITEM, Change, Noted, Once, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
 from shared.cases.taking import taking
@@ -122,7 +122,7 @@ class ExpertRegistration(Change):
     office: Code
     known_person: Id | None = None
     person: PersonInput
-    consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES))] = ()
+    consents: Annotated[tuple[ConsentPurpose, ...], Field(max_length=len(PURPOSES)), Once()] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Applicant:
 class RequestedItems(Noted):
     """`items`: codes of what is missing."""
 
-    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Listed(ITEM)]
+    items: Annotated[tuple[Code, ...], Field(min_length=1, max_length=20), Once(), Listed(ITEM)]
 
 
 class ProvidedInfo(Change):

@@ -141,10 +141,6 @@ def _ends(event: Any, _envelope: Envelope) -> bool:
     return bool(event.outcome == "same_person")
 
 
-def _another_address(event: Any, _envelope: Envelope) -> bool:
-    return bool(event.elsewhere)
-
-
 def _by_officer(_event: Any, envelope: Envelope) -> bool:
     return envelope.by_role == "officer"
 
@@ -159,8 +155,13 @@ def _ends_at(event: Any) -> datetime | None:
     return found
 
 
-def _names_a_time(event: Any, _envelope: Envelope) -> bool:
-    return event.expires_at is not None
+def _says(name: str) -> Callable[[Any, Envelope], bool]:
+    """Of the events that say something under that name."""
+
+    def check(event: Any, _envelope: Envelope) -> bool:
+        return bool(getattr(event, name))
+
+    return check
 
 
 def _not_by(party: str) -> Callable[[Any, Envelope], bool]:
@@ -224,10 +225,6 @@ def _of_placement(event: Any, _envelope: Envelope) -> bool:
     return bool(event.purpose == "placement")
 
 
-def _fails(event: Any, _envelope: Envelope) -> bool:
-    return bool(event.failing)
-
-
 def _asked(event: Any, _scope: Scope) -> str | None:
     found: str = event.to_office
     return found
@@ -274,6 +271,8 @@ _REGISTERED = (
     _to_office("registered", "progress", when=_by_itself),
 )
 _OFFER_ANSWERED = _to_office("offer_answered", "progress")
+_CANDIDATE_AGREED = _to_office("candidate_agreed", "progress")
+_CANDIDATE_REFUSED = _to_office("candidate_refused", "progress", when=_says("host"))
 _PLACEMENT_ENDED = _to_office("placement_ended", "decision")
 OFFER_REMINDERS = tuple(
     Notice(
@@ -281,7 +280,7 @@ OFFER_REMINDERS = tuple(
         "expert",
         "reminder",
         until=_expiry,
-        when=_names_a_time,
+        when=_says("expires_at"),
         at_any_hour=due is not _half,
         due=due,
         stands=_offer_open,
@@ -322,7 +321,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     r.PersonHandoverWithdrawn: _handover_withdrawn("expert"),
     r.PersonHandoverDeclined: _handover_ended("expert", "declined"),
     r.PersonHandoverLapsed: _handover_ended("expert", "lapsed"),
-    r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_another_address),),
+    r.PersonContactChanged: (Notice(CONTACT_CHANGED, "expert", "security", when=_says("elsewhere")),),
     r.IdentityChangeRequested: (Notice("identity_change_received", "expert", "receipt"),),
     r.IdentityChangeConfirmed: (Notice("identity_change_decided", "expert", "decision"),),
     r.IdentityChangeRefused: (Notice("identity_change_decided", "expert", "decision"),),
@@ -338,7 +337,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     i.InstitutionActivated: (Notice("institution_active", "host", "decision"),),
     i.InstitutionPutOnHold: (Notice("institution_on_hold", "host", "decision", held=True),),
     i.InstitutionClosed: (Notice("institution_closed", "host", "decision", held=True),),
-    i.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_another_address),),
+    i.InstitutionContactChanged: (Notice(CONTACT_CHANGED, "host", "security", when=_says("elsewhere")),),
     i.InstitutionTransferred: (
         Notice("office_changed", "host", "progress"),
         _TRANSFER_DONE,
@@ -371,10 +370,11 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("application_received", "expert", "receipt"),
         _to_office("application", "progress"),
     ),
-    m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True),),
+    m.ExpertNotSelected: (Notice("not_selected", "expert", "decision", held=True), _CANDIDATE_REFUSED),
+    m.CandidateConfirmed: (_CANDIDATE_AGREED,),
     m.OfferMade: (Notice("offer_made", "expert", "decision", until=_expiry), *OFFER_REMINDERS),
     m.MatchTimeCorrected: (
-        Notice("deadline_changed", "expert", "decision", until=_expiry, when=_names_a_time),
+        Notice("deadline_changed", "expert", "decision", until=_expiry, when=_says("expires_at")),
         *OFFER_REMINDERS,
     ),
     m.OfferAccepted: (
@@ -390,7 +390,11 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("offer_expired_host", "host", "progress"),
         _OFFER_ANSWERED,
     ),
-    m.MatchRetracted: (Notice("match_ended", "expert", "decision"), Notice("match_ended_host", "host", "decision")),
+    m.MatchRetracted: (
+        Notice("match_ended", "expert", "decision"),
+        Notice("match_ended_host", "host", "decision"),
+        _CANDIDATE_REFUSED,
+    ),
     p.PlacementRefused: (
         Notice("placement_refused", "expert", "decision"),
         Notice("placement_refused_host", "host", "decision"),
@@ -439,7 +443,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
         Notice("placement_cancelled_host", "host", "decision"),
     ),
     e.ExpertInfoProvided: (_to_office("info_provided", "request"),),
-    e.ExpertEligibilityChanged: (_to_office("criteria_changed", "request", when=_fails),),
+    e.ExpertEligibilityChanged: (_to_office("criteria_changed", "request", when=_says("failing")),),
     p.ReportSubmitted: (_to_office("report", "request"),),
     **dict.fromkeys(
         (

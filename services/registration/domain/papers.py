@@ -4,14 +4,17 @@
 |---|---|
 | match | terms, with office, programme, programme_version; offered_at, offered_until |
 | | stands: the offer is out or accepted |
-| placement | the same terms; starts_on, ends_on: as contracted; completed_at: while it is complete |
+| placement | the same terms; ends_on: as contracted |
+| | started_at, completed_at: while it has begun, and is complete |
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date, timedelta, tzinfo
 from typing import Any
 
-from shared.clock import text_of
+from shared.clock import instant_of, text_of
 from shared.contracts.base import Event
 from shared.contracts.matching.assignments import Terms
 from shared.contracts.matching.matches import (
@@ -35,10 +38,12 @@ from shared.contracts.placement.placements import (
     PlacementOpened,
     PlacementTimeCorrected,
     ReturnCompleted,
+    ReturnStarted,
 )
 
 MATCH, PLACEMENT = "match", "placement"
-COMPLETED = "completed"
+# Facts of a placement whose instants are kept, and under which name.
+_NOTED = {ReturnStarted.__name__: "started_at", ReturnCompleted.__name__: "completed_at"}
 OFFERED = ("offered", "accepted")
 
 
@@ -69,19 +74,23 @@ def of_placement(event: Event) -> dict[str, Any]:
     match event:
         case PlacementOpened():
             return _opened(event.parties, event.terms)
-        case PlacementContracted() | PlacementContractCorrected():
-            return {"starts_on": event.starts_on.isoformat(), "ends_on": event.ends_on.isoformat()}
-        case PlacementExtended():
+        case PlacementContracted() | PlacementContractCorrected() | PlacementExtended():
             return {"ends_on": event.ends_on.isoformat()}
-        case ReturnCompleted():
-            return {"completed_at": text_of(event.happened_at)}
-        case PlacementTimeCorrected() if event.of == ReturnCompleted.__name__:
-            return {"completed_at": text_of(event.happened_at)}
+        case ReturnStarted() | ReturnCompleted():
+            return {_NOTED[type(event).__name__]: text_of(event.happened_at)}
+        case PlacementTimeCorrected() if event.of in _NOTED:
+            return {_NOTED[event.of]: text_of(event.happened_at)}
         case PlacementFactTakenBack():
-            days = {"starts_on": event.starts_on, "ends_on": event.ends_on}
-            said = {name: day.isoformat() for name, day in days.items() if day is not None}
-            return said if event.status == COMPLETED else {**said, "completed_at": None}
+            ended = {} if event.ends_on is None else {"ends_on": event.ends_on.isoformat()}
+            return {**ended, **({_NOTED[event.of]: None} if event.of in _NOTED else {})}
     return {}
+
+
+def served(known: Mapping[str, Any], zone: tzinfo) -> tuple[date, date]:
+    """The days of `[first, end)` on which the person was there, on the office's calendar, by the rule of `days_worked`:
+    from the arrival to the completion, both counted, and none after the contract's last day."""
+    first, last = (instant_of(known[name]).astimezone(zone).date() for name in ("started_at", "completed_at"))
+    return first, min(last + timedelta(days=1), date.fromisoformat(known["ends_on"]))
 
 
 def _opened(parties: MatchParties, terms: Terms | None) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from shared.clock import derived_id
 from shared.contracts.base import Instant
 from shared.errors import Refusal
 from shared.texts import has_visible_character, one_line
@@ -51,13 +50,17 @@ class SavedView(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: str
     list: str
     name: str
     query: str
     shared: bool
     office: str | None
     saved_at: Instant
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What it is known by among those of its account: names that differ in capitals alone are one."""
+        return self.list, self.name.casefold()
 
 
 class SavedViews(BaseModel):
@@ -69,21 +72,22 @@ class SavedViews(BaseModel):
 
     def with_one(self, view: SavedView) -> SavedViews:
         """One of the same name takes the other's place; what says the same stays as it was saved. Raises Refusal."""
-        standing = next((one for one in self.views if one.id == view.id), None)
+        standing = next((one for one in self.views if one.place == view.place), None)
         if standing is not None and standing == view.model_copy(update={"saved_at": standing.saved_at}):
             return self
-        others = tuple(one for one in self.views if one.id != view.id)
+        others = tuple(one for one in self.views if one.place != view.place)
         if len(others) >= VIEWS_AT_MOST:
             raise Refusal(TOO_MANY, f"at most {VIEWS_AT_MOST} of one account; remove one first")
         return SavedViews(views=(*others, view))
 
-    def shares(self, id: str) -> bool:
-        return any(one.shared for one in self.views if one.id == id)
+    def shares(self, view: SavedView) -> bool:
+        """Whether the one in its place is shared."""
+        return any(one.shared for one in self.views if one.place == view.place)
 
-    def without(self, id: str) -> SavedViews:
-        return SavedViews(views=tuple(one for one in self.views if one.id != id))
+    def kept_back(self, view: SavedView) -> SavedViews:
+        """It stays as it is, and is offered to nobody else."""
+        kept = (one.model_copy(update={"shared": False}) if one.place == view.place else one for one in self.views)
+        return SavedViews(views=tuple(kept))
 
-
-def view_id(account: str, list: str, name: str) -> str:
-    """Names that differ in capitals alone are one."""
-    return derived_id("saved view", account, list, name.casefold())
+    def without(self, view: SavedView) -> SavedViews:
+        return SavedViews(views=tuple(one for one in self.views if one.place != view.place))

@@ -21,6 +21,7 @@ from shared.programmes.model import Definition
 from shared.services import SERVICES
 from shared.web.callers import everybody
 from shared.web.pages.rendering import render
+from shared.web.routing import Routes
 
 # What stands on the page of today for those who may: resource, verb, address.
 LEADS = (
@@ -32,7 +33,7 @@ LEADS = (
 
 def front_router(entrance: Entrance) -> APIRouter:
     """`GET /` and `GET /today`."""
-    router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+    router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
 
     async def front(request: Request) -> Response:
         reader = reader_from(request, await entrance.signed_in(request))

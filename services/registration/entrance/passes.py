@@ -13,6 +13,7 @@ from shared.web.lists import query
 from shared.web.pages.own_paths import is_own
 from shared.web.pages.readers import PASS_PATH
 from shared.web.pages.rendering import render
+from shared.web.routing import Routes
 
 # Of four minutes each: an open page keeps its session for an hour after it was last asked for.
 ROUNDS = 15
@@ -24,7 +25,7 @@ def passes_router(entrance: Entrance) -> APIRouter:
     Without `to` it answers that the pass was renewed. Without a session: to the sign-in and back, or, where a script
     or a frame asks, that there is none (401).
     """
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
 
     async def give(request: Request) -> Response:
         asked = query(request, "service", "to", "round", "lang")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.domain.sessions import browser_of
@@ -22,6 +22,7 @@ from shared.web.callers import everybody
 from shared.web.pages.readers import FORGED, FORGERY_FIELD, check_forgery, check_same_site
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
+from shared.web.routing import Routes
 
 BEGIN, CALLBACK = f"{SIGN_IN}/begin", f"{SIGN_IN}/callback"
 
@@ -31,7 +32,7 @@ class SigningIn:
 
     def __init__(self, entrance: Entrance) -> None:
         self._entrance = entrance
-        self.router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+        self.router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
         add = self.router.add_api_route
         add(SIGN_IN, self.ask, methods=["GET"])
         add(SIGN_IN, self.enter, methods=["POST"])

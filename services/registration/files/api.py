@@ -34,9 +34,10 @@ from shared.web.acting import id_of
 from shared.web.answers import LOCATION, answered, model_schema, refused_by
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
-from shared.web.commands import CREATES, cause, key_of, refuse_if_match
+from shared.web.commands import cause, key_of
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 FILES, ADD, READ = "files", "add-file", "read-file"
 RIGHTS: tuple[Rights, ...] = (
@@ -100,7 +101,7 @@ async def all_seen(files: CaseFiles, expert: Document) -> FilesSeen:
 def files_router(files: CaseFiles) -> APIRouter:
     """`GET`, `POST /experts/{id}/files`; `GET` (HEAD), `PATCH /experts/{id}/files/{file}`; `POST .../{file}/remove` and
     `/read`."""
-    router = APIRouter(tags=[FILES])
+    router = Routes(tags=[FILES])
     _listing(router, files)
     _beginning(router, files)
     _progress(router, files)
@@ -129,7 +130,6 @@ def _listing(router: APIRouter, files: CaseFiles) -> None:
 def _beginning(router: APIRouter, files: CaseFiles) -> None:
     async def begin(id: str, request: Request, granted: Granted = Depends(may(EXPERT.name, ADD))) -> Response:
         query(request)
-        refuse_if_match(request)
         expert = await granted.load(EXPERTS.name, id_of(id))
         sent = await read_body(request, FileBegun)
         route = f"POST /{SERVICE}/v1{PATH.replace('{id}', expert['_id'])}"
@@ -150,7 +150,6 @@ def _beginning(router: APIRouter, files: CaseFiles) -> None:
             **documented(
                 FileBegun, {"document": "diploma", "media_type": "application/pdf", "size": 52_000, "name": "scan.pdf"}
             ),
-            CREATES: True,
             "responses": {
                 "201": {**told, "headers": {"Location": LOCATION, **HEADERS}},
                 "409": refused_by(NOT_NOW, MANY),

@@ -24,7 +24,7 @@ from shared.clock import Runtime
 from shared.errors import Refusal
 from shared.programmes.sections.selection import AskedDocument
 from shared.web import bodies
-from shared.web.commands import is_key
+from shared.web.conditions import is_key
 from shared.web.pages.forms import Posted, fields_of, json_of
 from shared.web.pages.multipart import SentFile, is_longer, sent_file
 

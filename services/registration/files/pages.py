@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.domain.experts import EXPERT
@@ -35,6 +35,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standing import zone_of
+from shared.web.routing import Routes
 
 
 class CaseFilePages:
@@ -43,7 +44,7 @@ class CaseFilePages:
 
     def __init__(self, files: CaseFiles) -> None:
         self._files = files
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         for path, method, endpoint in (
             (PATH, "GET", self._show()),
             (PATH, "POST", self._begin()),

@@ -26,6 +26,7 @@ from shared.web.callers import Granted, may
 from shared.web.commands import key_of
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.routing import Routes
 
 TOO_OFTEN = {"429": turned_away("The account has named too many codes under which nothing is offered.")}
 CODE = "7K2M-QX9D-4WTN"
@@ -34,7 +35,7 @@ Done = Callable[[Request, Body[Any], str, Granted], Awaitable[HandoverAnswered]]
 
 def handovers_router(answering: Answering) -> APIRouter:
     """`POST /handovers/find`, `/handovers/accept` and `/handovers/decline`: no code stands in an address."""
-    router = APIRouter()
+    router = Routes()
     _finding(router, answering)
     refused = {"409": refused_by(HELD, UNCHANGED)}
     _answering(router, "accept", AcceptedWith, {"code": CODE}, answering.accept, refused)

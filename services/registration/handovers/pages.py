@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
@@ -30,6 +30,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 PATH = f"/{HANDOVERS}"
 CODE = "/code"
@@ -40,7 +41,7 @@ class HandoverPages:
 
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         add = self.router.add_api_route
         add(PATH, self.ask, methods=["GET"])
         add(PATH, self.find, methods=["POST"])

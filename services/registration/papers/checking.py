@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from datetime import date
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from services.registration.domain.papers import PLACEMENT
+from services.registration.domain.papers import PLACEMENT, served
 from services.registration.identifiers import SERVICE
 from services.registration.papers.knowing import Knowing, Told
 from shared.identity.keys import Keys
@@ -21,9 +20,12 @@ from shared.web.pages.paper_words import PaperWords
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import Row
 from shared.web.pages.words import translations
+from shared.web.routing import Routes
 
 PATH = "/certificates/check"
 REFERENCE, CODE = "reference", "code"
+# What a certificate cannot be without.
+NEEDED = ("started_at", "completed_at", "ends_on")
 # 64 bits, which nobody guesses through a page. Letters alone and nothing between them: whatever else stands in it, a
 # viewer turns the order of its parts where the page runs from right to left. Without vowels no word comes about.
 CODE_BYTES = 8
@@ -40,7 +42,7 @@ def code_of(keys: Keys, id: str) -> str:
 
 def checking_router(knowing: Knowing, keys: Keys) -> APIRouter:
     """`GET /certificates/check`, open to everybody. An unknown reference and a wrong code are answered alike."""
-    router = APIRouter(include_in_schema=False, dependencies=[Depends(everybody)])
+    router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
 
     async def check(request: Request) -> Response:
         asked = query(request, REFERENCE, CODE, PARAMETER)
@@ -58,7 +60,7 @@ async def _issued(knowing: Knowing, keys: Keys, reference: str, code: str) -> To
     if not _ID.fullmatch(reference):
         return None
     right = hmac.compare_digest(_plain(code_of(keys, reference)), _plain(code))
-    return await knowing.told(reference, PLACEMENT, "completed_at", "starts_on", "ends_on") if right else None
+    return await knowing.told(reference, PLACEMENT, *NEEDED) if right else None
 
 
 def _plain(code: str) -> bytes:
@@ -69,9 +71,9 @@ def _plain(code: str) -> bytes:
 def certified(told: Told, words: PaperWords) -> list[tuple[str, str]]:
     """What both the certificate and the page that checks it say of the work, with its words."""
     _ = translations(words.language).gettext
-    starts_on, ends_on = (date.fromisoformat(told.known[name]) for name in ("starts_on", "ends_on"))
     completed = words.formats.date(told.day("completed_at"))
-    return [(_("Period"), words.formats.days(starts_on, ends_on)), (_("Completion confirmed on"), completed)]
+    period = words.formats.days(*served(told.known, told.zone))
+    return [(_("Period"), period), (_("Completion confirmed on"), completed)]
 
 
 def _rows(told: Told, language: str) -> tuple[Row, ...]:

@@ -64,7 +64,7 @@ class NamedPapers:
 
     async def certificate(self, id: str, language: str, granted: Granted) -> Paper:
         """Of a placement that is complete. As `offer`."""
-        told, name = await self._opened(id, (PLACEMENT, "completed_at", "starts_on", "ends_on"), "certificate", granted)
+        told, name = await self._opened(id, (PLACEMENT, *checking.NEEDED), "certificate", granted)
         words, _ = PaperWords(language, told.definition), translations(language).gettext
         day, code = told.day("completed_at"), checking.code_of(self._keys, id)
         rows = [

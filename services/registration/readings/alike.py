@@ -24,6 +24,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import Shown
+from shared.web.routing import Routes
 
 COMPARE, DUPLICATES = "alike", "duplicates"
 RIGHTS: tuple[Rights, ...] = ((EXPERT.name, COMPARE, {"officer": "office", "protection": "all"}),)
@@ -96,7 +97,7 @@ async def waiting(request: Request, granted: Granted) -> tuple[list[FlaggedSeen]
 
 def alike_router(duplicates: Duplicates) -> APIRouter:
     """`GET /duplicates`, `GET /experts/{id}/alike`."""
-    router = APIRouter()
+    router = Routes()
 
     async def listing(request: Request, granted: Granted = Depends(may(EXPERT.name, COMPARE))) -> Response:
         query(request, *OF_EVERY_LIST)
@@ -135,7 +136,7 @@ class AlikePages:
     def __init__(self, duplicates: Duplicates, experts: Served) -> None:
         self._duplicates = duplicates
         self._experts = experts
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         self.router.add_api_route(f"/{DUPLICATES}", self.listing, methods=["GET"])
         self.router.add_api_route(f"/experts/{{id}}/{COMPARE}", self.compare, methods=["GET"])
 

@@ -21,6 +21,7 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import representation
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, query
+from shared.web.routing import Routes
 
 READ_IDENTITY, SEARCH, READ_TRAIL = "read-identity", "search", "readings"
 RIGHTS: tuple[Rights, ...] = (
@@ -33,7 +34,7 @@ RIGHTS: tuple[Rights, ...] = (
 
 def readings_router(readings: Readings) -> APIRouter:
     """`POST /persons/{id}/read-identity`, `POST /persons/search`, `GET /persons/{id}/readings`, `GET /readings`."""
-    router = APIRouter()
+    router = Routes()
     _identity(router, readings)
     _search(router, readings)
     _trail(router, Looking(readings))

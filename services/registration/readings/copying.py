@@ -49,6 +49,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Row, Shown
 from shared.web.pages.words import translations
+from shared.web.routing import Routes
 
 COPY, AS_FILE = "copy", "file"
 RIGHTS: tuple[Rights, ...] = ((PERSONS.name, COPY, {"expert": "own", "protection": "all"}),)
@@ -149,7 +150,7 @@ class Copying:
 
 def copying_router(copying: Copying) -> APIRouter:
     """`POST /persons/{id}/copy`: reading it is an act, which the trail has."""
-    router = APIRouter()
+    router = Routes()
 
     async def copy(id: str, request: Request, granted: Granted = Depends(may(PERSONS.name, COPY))) -> Response:
         query(request)
@@ -175,7 +176,7 @@ class CopyPages:
     def __init__(self, copying: Copying, definitions: Definitions) -> None:
         self._copying = copying
         self._definitions = definitions
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         self.router.add_api_route(f"/{PERSONS.name}/{{id}}/{COPY}", self.ask, methods=["GET"])
         self.router.add_api_route(f"/{PERSONS.name}/{{id}}/{COPY}", self.give, methods=["POST"])
 

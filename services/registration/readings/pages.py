@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -28,6 +28,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 IDENTITY_PAGE, SEARCH_PAGE, TRAIL_PAGE = "read_identity.html", "search.html", "readings.html"
 
@@ -38,7 +39,7 @@ class ReadingPages:
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
         self._looking = Looking(readings)
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         add = self.router.add_api_route
         add(f"/persons/{{id}}/{READ_IDENTITY}", self.ask_identity, methods=["GET"])
         add(f"/persons/{{id}}/{READ_IDENTITY}", self.identity, methods=["POST"])

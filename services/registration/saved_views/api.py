@@ -17,8 +17,10 @@ from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
 from shared.web.json import representation
 from shared.web.lists import query
+from shared.web.routing import Routes
 
-RIGHTS: tuple[Rights, ...] = ((SAVED_VIEWS, "list save remove", {"officer": "office"}),)
+RIGHTS: tuple[Rights, ...] = ((SAVED_VIEWS, "list save stop-sharing remove", {"officer": "office"}),)
+NAMED = "0f5e2d0a-3f0c-5a51-8f0c-3d1b5b8f8c41"
 EXAMPLE = {"list": "registration/experts", "name": "To be screened", "query": "status=screening&order=oldest"}
 
 
@@ -32,7 +34,7 @@ class ViewSaved(Input):
     shared: bool | None = None
 
 
-class ViewRemoved(Input):
+class ViewNamed(Input):
     """One of the caller's own."""
 
     id: Id
@@ -57,7 +59,9 @@ class ViewGone(BaseModel):
 
 def seen(offered: Offered) -> SavedViewSeen:
     view = offered.view
-    return SavedViewSeen(address=address_of(view), own=offered.own, **view.model_dump(exclude={"office"}))
+    return SavedViewSeen(
+        id=offered.id, address=address_of(view), own=offered.own, **view.model_dump(exclude={"office"})
+    )
 
 
 def address_of(view: SavedView) -> str:
@@ -65,10 +69,11 @@ def address_of(view: SavedView) -> str:
 
 
 def saved_views_router(views: SavingViews) -> APIRouter:
-    """`GET /saved-views`, `POST /saved-views/save`, `POST /saved-views/remove`."""
-    router = APIRouter(tags=[SAVED_VIEWS])
+    """`GET /saved-views`, `POST /saved-views/save`, `/saved-views/stop-sharing` and `/saved-views/remove`."""
+    router = Routes(tags=[SAVED_VIEWS])
     _listing(router, views)
     _saving(router, views)
+    _keeping_back(router, views)
     _removing(router, views)
     return router
 
@@ -95,7 +100,7 @@ def _saving(router: APIRouter, views: SavingViews) -> None:
         query(request)
         sent = (await read_body(request, ViewSaved)).model
         view = await views.save(granted.principal, sent.list, sent.name, sent.query, shared=sent.shared)
-        return JSONResponse(representation(seen(Offered(view, own=True))))
+        return JSONResponse(representation(seen(view)))
 
     router.add_api_route(
         f"/{SAVED_VIEWS}/save",
@@ -111,10 +116,30 @@ def _saving(router: APIRouter, views: SavingViews) -> None:
     )
 
 
+def _keeping_back(router: APIRouter, views: SavingViews) -> None:
+    async def stop_sharing(request: Request, granted: Granted = Depends(may(SAVED_VIEWS, "stop-sharing"))) -> Response:
+        query(request)
+        sent = (await read_body(request, ViewNamed)).model
+        return JSONResponse(representation(seen(await views.stop_sharing(granted.principal, sent.id))))
+
+    router.add_api_route(
+        f"/{SAVED_VIEWS}/stop-sharing",
+        stop_sharing,
+        methods=["POST"],
+        summary="One of the caller's own is offered to nobody else any more",
+        description="The same answer where it is not shared; 404 where there is none. Roles: officer (office).",
+        operation_id="saved_views_stop_sharing",
+        openapi_extra={
+            **documented(ViewNamed, {"id": NAMED}),
+            "responses": answered(SavedViewSeen, "As it is kept."),
+        },
+    )
+
+
 def _removing(router: APIRouter, views: SavingViews) -> None:
     async def remove(request: Request, granted: Granted = Depends(may(SAVED_VIEWS, "remove"))) -> Response:
         query(request)
-        sent = (await read_body(request, ViewRemoved)).model
+        sent = (await read_body(request, ViewNamed)).model
         await views.remove(granted.principal, sent.id)
         return JSONResponse(representation(ViewGone(id=sent.id)))
 
@@ -126,7 +151,7 @@ def _removing(router: APIRouter, views: SavingViews) -> None:
         description="The same answer where there is none of that id. Roles: officer (office).",
         operation_id="saved_views_remove",
         openapi_extra={
-            **documented(ViewRemoved, {"id": "0f5e2d0a-3f0c-5a51-8f0c-3d1b5b8f8c41"}),
+            **documented(ViewNamed, {"id": NAMED}),
             "responses": answered(ViewGone, "It is gone."),
         },
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.domain.saved_views import SAVED_VIEWS
-from services.registration.saved_views.api import ViewRemoved, ViewSaved, address_of
+from services.registration.saved_views.api import ViewNamed, ViewSaved, address_of
 from services.registration.work.saving_views import Offered, SavingViews
 from shared.canonical import canonical_json
 from shared.errors import Problem
@@ -19,6 +19,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 PATH = f"/{SAVED_VIEWS}"
 LIST = "list"
@@ -29,15 +30,16 @@ def link(language: str) -> str:
 
 
 class SavedViewPages:
-    """`GET` and `POST /saved-views`, `GET /saved-views/part`, `POST /saved-views/remove`."""
+    """`GET` and `POST /saved-views`, `GET /saved-views/part`, `POST /saved-views/stop-sharing` and `/remove`."""
 
     def __init__(self, views: SavingViews) -> None:
         self._views = views
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         add = self.router.add_api_route
         add(PATH, self.all, methods=["GET"])
         add(PATH, self.save, methods=["POST"])
         add(f"{PATH}/part", self.part, methods=["GET"])
+        add(f"{PATH}/stop-sharing", self.stop_sharing, methods=["POST"])
         add(f"{PATH}/remove", self.remove, methods=["POST"])
 
     async def all(self, request: Request, admitted: Admitted = Depends(reading_as(SAVED_VIEWS, "list"))) -> Response:
@@ -62,16 +64,19 @@ class SavedViewPages:
         except tuple(ANSWERS) as error:
             refused = Refused.by(error)
             return refused.over(await self._shown(request, admitted, sent, refused.problems, refused.status))
-        return RedirectResponse(address_of(view), 303)
+        return RedirectResponse(address_of(view.view), 303)
+
+    async def stop_sharing(
+        self, request: Request, admitted: Admitted = Depends(reading_as(SAVED_VIEWS, "stop-sharing"))
+    ) -> Response:
+        await self._views.stop_sharing(admitted.principal, await _named(request, admitted))
+        return _back(admitted)
 
     async def remove(
         self, request: Request, admitted: Admitted = Depends(reading_as(SAVED_VIEWS, "remove"))
     ) -> Response:
-        sent = dict(await sent_form(request))
-        check_forgery(request, sent, admitted.reader)
-        model = bodies.validated(ViewRemoved, canonical_json({"id": sent.get("id", "")}))
-        await self._views.remove(admitted.principal, model.id)
-        return RedirectResponse(f"/{admitted.edge.service}{PATH}", 303)
+        await self._views.remove(admitted.principal, await _named(request, admitted))
+        return _back(admitted)
 
     async def _shown(
         self,
@@ -95,3 +100,14 @@ class SavedViewPages:
             rules=[problem.rule for problem in problems],
             failed=bool(problems),
         )
+
+
+async def _named(request: Request, admitted: Admitted) -> str:
+    """The id of the view that a form names. Raises Refusal 403, 422."""
+    sent = dict(await sent_form(request))
+    check_forgery(request, sent, admitted.reader)
+    return bodies.validated(ViewNamed, canonical_json({"id": sent.get("id", "")})).id
+
+
+def _back(admitted: Admitted) -> Response:
+    return RedirectResponse(f"/{admitted.edge.service}{PATH}", 303)

@@ -21,6 +21,7 @@ from shared.replica import Replica
 from shared.store.aggregates import Saved
 from shared.store.collection import belongs
 from shared.store.guards import Guard
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.acting import Call
 from shared.web.callers import Granted
@@ -74,7 +75,7 @@ class Claiming:
 
     async def _settle_others(self, delivery: Delivery, event: ExpertIdentitySettled, guard_id: str | None) -> None:
         """Who came to claim the number later, by a change of identity, may have several cases: it is one claim."""
-        for other in await self._store.find(EXPERTS.name, "own", event.person):
+        async for other in every(self._store, EXPERTS.name, "own", event.person):
             if other["state"]["status"] != CLASH or guard_id is None or other["private"].get(CLAIMED) != guard_id:
                 continue
             said = IdentitySettlement(outcome=event.outcome, reason=event.reason)

@@ -53,11 +53,12 @@ class Criteria:
         self._replica = replica
         self._kernel = replica.kernel
 
-    def appeal_until(self, expert: Expert, cause: Cause) -> datetime:
-        """From when on an appeal against a decision of that cause comes too late."""
+    def appeal_until(self, expert: Expert) -> datetime:
+        """From when on an appeal against a decision that is recorded now comes too late. Nobody is told of it before it
+        is recorded, so the days of one that was made long ago begin today."""
         definition, _ = self._definition(expert)
         within = definition.section(SelectionSection).appeals.within_days
-        return until(self._instant(cause), self._zone(expert), within)
+        return until(self._kernel.runtime.now(), self._zone(expert), within)
 
     async def at(self, expert: Expert, cause: Cause) -> Found:
         """As of the cause's day in the office's time zone. Raises Refusal `profile_begins_later`."""

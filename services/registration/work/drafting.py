@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,7 @@ from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.sealing import SealBroken, open_sealed, seal
 from shared.replica import Replica
 from shared.store.documents import new_document
+from shared.store.paging import every
 from shared.store.past import PAST
 from shared.store.port import Document
 from shared.telemetry.observability import logger
@@ -151,20 +152,13 @@ class Drafting:
         """
         text, found = folded(pointer, said), list[Opened]()
         for day in self._keys.draft_days(SERVICE) if text else ():
-            async for document in self._all("fact", self._fact_name(day, programme, pointer, text)):
+            name = self._fact_name(day, programme, pointer, text)
+            async for document in every(self._store, DRAFTS.name, "fact", name, at_once=LOOKED_AT_ONCE):
                 if (opened := await self._by_its_office(document, office)) is not None:
                     found.append(opened)
                 if len(found) == FOUND_AT_MOST:
                     return found
         return found
-
-    async def _all(self, index: str, name: str) -> AsyncIterator[Document]:
-        """Every draft that stands there in the index, a page at a time."""
-        after: str | None = None
-        while page := await self._store.find(DRAFTS.name, index, name, after=after, limit=LOOKED_AT_ONCE):
-            for document in page:
-                yield document
-            after = page[-1]["_id"]
 
     async def give_back(self, id: str, given: GivenBack) -> Opened:
         """The draft under a new code, which the answer holds; the old code opens nothing any more.
@@ -200,7 +194,8 @@ class Drafting:
         """
         found = list[Opened]()
         for day in self._keys.draft_days(SERVICE):
-            async for document in self._all("address", self._address_name(day, address)):
+            name = self._address_name(day, address)
+            async for document in every(self._store, DRAFTS.name, "address", name, at_once=LOOKED_AT_ONCE):
                 if (opened := await self._open_still(document)) is not None:
                     found = sorted([*found, opened], key=lambda one: one.claim)[:FOUND_AT_MOST]
         return found
@@ -316,7 +311,7 @@ class Drafting:
 
     async def forget(self, person: str) -> None:
         """Ends the drafts of an erased person."""
-        for document in await self._store.find(DRAFTS.name, "person", person):
+        async for document in every(self._store, DRAFTS.name, "person", person):
             await self._end(document)
 
     async def fire(self, document: Document) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.registration.domain.duplicates import CONTACT, Compared, Sure, compared, how_sure, in_contact
@@ -16,6 +15,7 @@ from shared.contracts.registration.persons import Attributes, attributes_on
 from shared.errors import Refusal
 from shared.store.collection import belongs
 from shared.store.narrowing import Listed
+from shared.store.paging import every
 from shared.store.port import Document, Store
 from shared.web.callers import Granted
 
@@ -83,7 +83,7 @@ class Duplicates:
 
     async def _experts(self, person: str, granted: Granted) -> tuple[str, ...]:
         readable = await granted.equalities_of(granted.edge.policy.allowed(granted.principal, EXPERT.name, "read"))
-        cases: Sequence[Document] = await self._store.find(EXPERTS.name, "own", person)
+        cases = [one async for one in every(self._store, EXPERTS.name, "own", person)]
         return tuple(one["_id"] for one in cases if any(belongs(one, index, equals) for index, equals in readable))
 
     def _known(self, person: Document) -> Attributes:

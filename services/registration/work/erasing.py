@@ -21,8 +21,9 @@ from shared.clock import derived_id
 from shared.errors import Conflict, PreconditionFailed, Refusal, TooEarly, Unavailable, UnknownOutcome
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, settled
 from shared.store.guards import Guard
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.telemetry.observability import count, logger
 from shared.web.acting import Call
@@ -92,8 +93,8 @@ class Erasing:
             document, person = await self._kernel.load(PERSONS, id)
             if document is None or person is None:
                 raise Refusal("not_found", status=404)
-            if expected not in (None, document["version"]) and not settled(document, cause):
-                raise PreconditionFailed
+            if not settled(document, cause):
+                check_version(document, expected)
             stands = await self._stands(id, ledger) if person.status == "recorded" else None
             command, version = Asked("erase", body, stands), int(document["version"])
             try:
@@ -111,7 +112,7 @@ class Erasing:
         if ledger:
             # It was decided before, when nothing stood against it.
             return Standing(kept)
-        experts = [one["_id"] for one in await self._store.find(EXPERTS.name, "own", id)]
+        experts = [one["_id"] async for one in every(self._store, EXPERTS.name, "own", id)]
         offered = [await is_offered(self._store, expert) for expert in experts]
         placed = [await is_placed(self._store, expert) for expert in experts]
         return Standing(kept, any(offered), any(placed))
@@ -122,7 +123,7 @@ class Erasing:
         while held := await self._store.find(DOCUMENTS.name, "holder", person_id):
             for guard in held:
                 await self._replica.guards.forget(self._guard, guard["_id"], person_id)
-        for expert in await self._store.find(EXPERTS.name, "own", person_id):
+        async for expert in every(self._store, EXPERTS.name, "own", person_id):
             await self._end(expert["_id"])
         await self._drafting.forget(person_id)
         await self._filing.end("person", person_id)
@@ -148,15 +149,11 @@ class Erasing:
 
     async def _forget_mails(self, person_id: str) -> None:
         """Whatever was sent, also what a crash left unmarked. Raises Unavailable."""
-        after: str | None = None
-        while self._channel is not None:
-            page = await self._store.find(MESSAGES.name, "person", person_id, after=after)
-            if not page:
-                return
-            for message in page:
-                for mail in mails_of(message["_id"]):
-                    await self._channel.forget(mail)
-            after = page[-1]["ix"]["person"]["o"]
+        if self._channel is None:
+            return
+        async for message in every(self._store, MESSAGES.name, "person", person_id):
+            for mail in mails_of(message["_id"]):
+                await self._channel.forget(mail)
 
 
 def _nothing_of(document: Document) -> Mapping[str, Any]:

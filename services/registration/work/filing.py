@@ -35,6 +35,7 @@ from shared.identity.sealing import SealBroken, open_bytes, open_sealed, seal, s
 from shared.programmes.sections.selection import AskedDocument
 from shared.replica import Replica
 from shared.store.documents import new_document
+from shared.store.paging import every
 from shared.store.port import Document
 
 KEY_BYTES = 32
@@ -101,7 +102,7 @@ class Filing:
 
     async def of(self, index: str, equals: str) -> list[tuple[str, StoredFile]]:
         """The files of a draft, a case or a person that are not gone, in the order in which they were begun."""
-        found = [(one["_id"], _state(one)) for one in await self._documents(index, equals)]
+        found = [(one["_id"], _state(one)) async for one in every(self._store, FILES.name, index, equals)]
         return sorted(found, key=lambda one: (one[1].began_at, one[0]))
 
     async def make_room(self, asked: AskedDocument | None, others: Sequence[tuple[str, StoredFile]]) -> None:
@@ -218,9 +219,9 @@ class Filing:
 
     async def end(self, index: str, equals: str) -> None:
         """Removes all files of a draft or a person."""
-        while found := await self._documents(index, equals):
-            for document in found:
-                await self.remove(document["_id"])
+        while found := [one["_id"] async for one in every(self._store, FILES.name, index, equals)]:
+            for id in found:
+                await self.remove(id)
 
     async def fire(self, document: Document) -> None:
         """Ends what nobody goes on with and what was refused for long enough, and empties what is ended."""
@@ -361,12 +362,6 @@ class Filing:
             raise Conflict if document["version"] != held.version else SealBroken
         return open_bytes(held.key, found["private"]["sealed"], person=held.id, field=f"piece {number}")
 
-    async def _documents(self, index: str, equals: str) -> list[Document]:
-        found: list[Document] = []
-        while page := await self._store.find(FILES.name, index, equals, after=_place(found, index)):
-            found += page
-        return found
-
     async def _load(self, id: str) -> tuple[Document, StoredFile]:
         document = await self._store.load(FILES.name, id)
         if document is None:
@@ -386,10 +381,6 @@ class Filing:
         }
         await self._store.save(FILES.name, saved, document["version"])
         return saved
-
-
-def _place(found: list[Document], index: str) -> str | None:
-    return str(found[-1]["ix"][index]["o"]) if found else None
 
 
 def _state(document: Mapping[str, Any]) -> StoredFile:

@@ -25,8 +25,9 @@ from shared.contracts.registration.persons import IdentityChangeConfirmed, Profi
 from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
-from shared.store.aggregates import ATTEMPTS, Cause, Saved, seen_by, settled
+from shared.store.aggregates import ATTEMPTS, Cause, Saved, check_version, seen_by, settled
 from shared.store.guards import Guard
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -70,9 +71,7 @@ class IdentityChanges:
             document, person = await self._kernel.load(PERSONS, call.id)
             if document is None or person is None or settled(document, call.cause):
                 return await self._execute(call)
-            version = document["version"]
-            if call.expected_version not in (None, version):
-                raise PreconditionFailed
+            check_version(document, call.expected_version)
             PERSON.move(person, call.verb)
             # Whoever may not confirm takes no number for it either.
             seen_by(document, "checks", call.cause)
@@ -141,7 +140,7 @@ class IdentityChanges:
 
     async def _refuse_undecided(self, person_id: str) -> None:
         """Another document brings the cases back to screening, which would overrule what is decided elsewhere."""
-        cases = [EXPERTS.read(one) for one in await self._store.find(EXPERTS.name, "own", person_id)]
+        cases = [EXPERTS.read(one) async for one in every(self._store, EXPERTS.name, "own", person_id)]
         if any(one is not None and one.status in UNDECIDED_IN for one in cases):
             detail = "a case of the person is suspended, under appeal, or waits for whose a number is: that comes first"
             raise Refusal(UNDECIDED, detail)
@@ -149,11 +148,11 @@ class IdentityChanges:
     async def heard(self, delivery: Delivery) -> None:
         """A change was asked for, confirmed or refused: each of the person's cases says whether one waits, and follows
         another document. Raises TooEarly before the registration that made the person has made the case."""
-        cases = await self._store.find(EXPERTS.name, "own", delivery.subject)
+        cases = [one["_id"] async for one in every(self._store, EXPERTS.name, "own", delivery.subject)]
         if not cases:
             raise TooEarly("expert")
         for case in cases:
-            await self._follow(case["_id"], delivery)
+            await self._follow(case, delivery)
 
     async def _follow(self, case: str, delivery: Delivery) -> None:
         for _ in range(ATTEMPTS):
@@ -207,8 +206,8 @@ class IdentityChanges:
         """A number that somebody else holds is answered as the own one is, while nobody has decided whose it is."""
         if self._identifiers.holds(private, asked):
             return True
-        number, cases = self._identifiers.guard_id(asked), await self._store.find(EXPERTS.name, "own", person_id)
-        return any(one["private"].get(CLAIMED) == number and one["state"]["status"] == CLASH for one in cases)
+        number, cases = self._identifiers.guard_id(asked), every(self._store, EXPERTS.name, "own", person_id)
+        return any([one["private"].get(CLAIMED) == number and one["state"]["status"] == CLASH async for one in cases])
 
     def _born(self, person: Person, said: Identity, cause: Cause, pointer: str | None = None) -> Sequence[ProfileEntry]:
         """The entries that correct the year of birth on each day from which something was known."""

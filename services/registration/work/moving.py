@@ -12,6 +12,7 @@ from shared.contracts.registration.experts import ExpertTransferred
 from shared.errors import TooEarly
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
+from shared.store.paging import every
 
 
 class Moving:
@@ -31,8 +32,8 @@ class Moving:
         person = PERSONS.read(await self._store.load(PERSONS.name, expert.person))
         if person is None or person.status == "erased":
             return
-        cases = await self._store.find(EXPERTS.name, "own", expert.person)
-        offices = {str(one["state"]["office"]) for one in cases}
+        cases = every(self._store, EXPERTS.name, "own", expert.person)
+        offices = {str(one["state"]["office"]) async for one in cases}
         stays = event.left in offices
         await self._kernel.execute(
             PERSONS,

@@ -18,6 +18,7 @@ from shared.contracts.registration.persons import Attributes, ProfileEntry, attr
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
+from shared.store.paging import every
 from shared.store.port import Document
 from shared.web.acting import Call
 
@@ -72,7 +73,7 @@ class Profiles:
             return
         if said.birth_year in (None, known := birth_year(person.entries)) or known is None:
             return
-        cases = [EXPERTS.read(one) for one in await self._store.find(EXPERTS.name, "own", document["_id"])]
+        cases = [EXPERTS.read(one) async for one in every(self._store, EXPERTS.name, "own", document["_id"])]
         if any(case is not None and case.status in DECIDED for case in cases):
             detail = "decisions stand on the year of birth that is recorded: request-identity-change asks for another"
             raise Refusal(NEEDED, detail, problems=(Problem(NEEDED, "/attributes/birth_year"),))

@@ -10,6 +10,7 @@ from shared.programmes.loader import definition_of
 from shared.programmes.model import Definition
 from shared.replica import Replica
 from shared.store.aggregates import Saved
+from shared.store.paging import every
 from shared.web.acting import Call
 
 
@@ -45,8 +46,8 @@ class Publishing:
         known = {code: definitions.newest(code) for code in definitions.codes()}
         if found := [one for one in known.values() if one.office(office)]:
             return found
-        stored = await self._replica.ports.store.find(PROGRAMMES.name, "all", "all")
-        newest = {one["_id"]: one["state"]["definition_version"] for one in stored}
+        stored = every(self._replica.ports.store, PROGRAMMES.name, "all", "all")
+        newest = {one["_id"]: one["state"]["definition_version"] async for one in stored}
         if any(code not in known or version > definitions.newest_version(code) for code, version in newest.items()):
             raise TooEarly("programme_version")
         raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)

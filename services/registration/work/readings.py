@@ -20,7 +20,7 @@ from shared.identity.tokens import Principal
 from shared.replica import Replica
 from shared.store.collection import SEPARATOR
 from shared.store.documents import new_document
-from shared.store.narrowing import Listed, read
+from shared.store.narrowing import LOOKED_AT_MOST, Listed, read
 from shared.store.port import Document
 
 FOUND_AT_MOST = 20
@@ -102,7 +102,10 @@ class Readings:
             raise Refusal(WITHOUT_LETTERS, problems=(Problem(WITHOUT_LETTERS, "/name"),), status=422)
         await self.count(principal)
         texts = [f"{principal.office}{SEPARATOR}{token}" for token in self._identifiers.tokens(name)]
-        rarest = min([(await self._store.count(PERSONS.name, "name", text), text) for text in texts])[1]
+        # Of a long name each word may be half an office's: how many more than are looked at tells nothing.
+        at_most = LOOKED_AT_MOST + 1
+        found_by = [(await self._store.count(PERSONS.name, "name", one, at_most=at_most), one) for one in texts]
+        rarest = min(found_by)[1]
 
         def has_all(document: Document) -> bool:
             return set(texts) <= set(document["ix"]["name"]["e"])

@@ -15,6 +15,7 @@ from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
 from shared.store.aggregates import ATTEMPTS, Cause
+from shared.store.paging import every
 
 DECIDED = ("eligible", "ineligible")
 
@@ -31,7 +32,7 @@ class Reviewing:
         """Profile: each of the person's cases, once more than one entry is known."""
         event = delivery.event
         if isinstance(event, Profile) and len(event.entries) > 1 and not event.erased:
-            for document in await self._store.find(EXPERTS.name, "own", delivery.subject):
+            async for document in every(self._store, EXPERTS.name, "own", delivery.subject):
                 await self.reconsider(document["_id"], delivery.cause(f"reconsider:{document['_id']}"))
 
     async def freed(self, delivery: Delivery) -> None:

@@ -39,7 +39,7 @@ class Screening:
         """
         _, expert = await self._expert(call.id)
         found = await self._criteria.at(expert, call.cause)
-        screened = Screened(found.names, self._criteria.appeal_until(expert, call.cause))
+        screened = Screened(found.names, self._criteria.appeal_until(expert))
         saved = await self._execute(call, screened, found.kept())
         if (await self._criteria.person(expert.person))[0] == found.person_version:
             return saved
@@ -51,7 +51,7 @@ class Screening:
     async def suspend(self, call: Call[Reason]) -> Saved[Expert]:
         """The suspension names the last day on which it may be appealed."""
         _, expert = await self._expert(call.id)
-        return await self._execute(call, self._criteria.appeal_until(expert, call.cause))
+        return await self._execute(call, self._criteria.appeal_until(expert))
 
     async def reinstate(self, call: Call[Change]) -> Saved[Expert]:
         """Back to what was before, or to screening where the criteria say otherwise by now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.contracts.base import Code, Contract, Event, Id, Instant
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
@@ -27,6 +27,7 @@ MATCH_FACTS = Family(
     section="selection",
 )
 _RETRACTED = frozenset({"MatchRetracted"})
+Refused = Literal["refused"]
 
 
 class MatchParties(Contract):
@@ -88,12 +89,14 @@ class ExpertLonglisted(Event):
 
 
 class ExpertNotSelected(Event):
-    """The expert is out; `criteria`: names of the hard filters that were not met."""
+    """The expert is out; `criteria`: names of the hard filters that were not met. `host`: where it was the host
+    institution that did not want the candidate."""
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "not_selected"
     reason: Code
     criteria: tuple[Code, ...] = ()
+    host: Refused | None = None
 
 
 class ExpertShortlisted(Event):
@@ -186,12 +189,14 @@ class MatchKept(Event):
 
 
 class MatchRetracted(Event):
-    """The match was taken back and its seat is free. `parties` where this is the match's first event."""
+    """The match was taken back and its seat is free. `parties` where this is the match's first event; `host` as for one
+    who was not selected."""
 
     topic: ClassVar[str] = "matching.matches"
     leads_to: ClassVar[str | None] = "retracted"
     reason: Code
     parties: MatchParties | None = None
+    host: Refused | None = None
 
 
 class MatchTimeCorrected(TimeCorrected):

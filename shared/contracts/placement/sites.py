@@ -39,13 +39,14 @@ Reached = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class SiteProposed(Event):
-    """A community or a municipality proposed a site."""
+    """A community or a municipality proposed a site. `override_reason`: why before the programme had begun."""
 
     topic: ClassVar[str] = "placement.sites"
     leads_to: ClassVar[str | None] = "proposed"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("site_proposed", once=True),)
     frame: Frame
     site_kind: Code
+    override_reason: Code | None = None
 
 
 class SiteAssessed(Event):
@@ -57,13 +58,15 @@ class SiteAssessed(Event):
 
 
 class WorksBegun(Event):
-    """Works of one kind began at the site; `work` numbers them from 1."""
+    """Works of one kind began at the site; `work` numbers them from 1. `override_reason`: why outside the days of the
+    programme."""
 
     topic: ClassVar[str] = "placement.sites"
     leads_to: ClassVar[str | None] = "under_works"
     tells: ClassVar[tuple[Tells, ...]] = (Tells("works_begun"),)
     work: WorkNumber
     work_kind: Code
+    override_reason: Code | None = None
 
 
 class WorksCompleted(Event):

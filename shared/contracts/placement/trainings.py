@@ -51,7 +51,8 @@ _COUNTED_ANEW = frozenset({"TrainingParticipantsCorrected"})
 
 
 class TrainingAnnounced(Event):
-    """A training will be held. Dates are half-open: `ends_on` is the first day after."""
+    """A training will be held. Dates are half-open: `ends_on` is the first day after. `override_reason`: why they lie
+    outside those of the programme."""
 
     topic: ClassVar[str] = "placement.trainings"
     leads_to: ClassVar[str | None] = "announced"
@@ -61,14 +62,16 @@ class TrainingAnnounced(Event):
     training_topic: Code | None = None
     starts_on: Date
     ends_on: Date
+    override_reason: Code | None = None
 
 
 class TrainingRescheduled(Event):
-    """The training will be held on other days."""
+    """The training will be held on other days; `override_reason` as for those that were announced."""
 
     topic: ClassVar[str] = "placement.trainings"
     starts_on: Date
     ends_on: Date
+    override_reason: Code | None = None
 
 
 class TrainingHeld(Event):

@@ -34,6 +34,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown, columns_of, labelled
 from shared.web.pages.standing import Closed, closed_to
+from shared.web.routing import Routes
 from shared.web.together import CASES_AT_MOST, KINDS, Chosen, Outcome, Together, verbs_for_many
 
 BULK = "bulk"
@@ -47,7 +48,7 @@ Page = Callable[[Request, Admitted], Awaitable[Response]]
 
 def bulk_pages_of(served: Served, behind: Behind) -> APIRouter:
     """`POST /<name>/bulk` looks at what was chosen, `POST /<name>/bulk/{verb}` does it; `GET` leads to the list."""
-    router, pages, path = APIRouter(include_in_schema=False), BulkPages(served, behind), f"/{served.name}/{BULK}"
+    router, pages, path = Routes(include_in_schema=False), BulkPages(served, behind), f"/{served.name}/{BULK}"
     for address, page in ((path, pages.looking), (f"{path}/{{verb}}", pages.acting)):
         router.add_api_route(address, _endpoint(served, page), methods=["POST"])
         router.add_api_route(address, _endpoint(served, pages.back), methods=["GET"])

@@ -27,7 +27,7 @@ from shared.web.acting import NOTHING_YET, Behind, Served, act, id_of, notes_of,
 from shared.web.bodies import Body
 from shared.web.calling import Asking, call_of
 from shared.web.codes import described
-from shared.web.commands import is_key
+from shared.web.conditions import is_key
 from shared.web.doors import entered
 from shared.web.lists import query
 from shared.web.pages.asked_for import AskedFor, asked_for
@@ -36,6 +36,7 @@ from shared.web.pages.conflict import Conflict, conflict_of
 from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form, Option
 from shared.web.pages.forms import Field, Posted, fields_of, in_order, json_of
+from shared.web.pages.grounds import ground_of
 from shared.web.pages.kept import BACK, KEPT, KEY, VERSION, KeptForm
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.own_paths import is_own
@@ -47,6 +48,7 @@ from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standing import zone_of, zone_of_office
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 from shared.web.suggesting import Suggested
 
 DONE = "done"
@@ -57,7 +59,7 @@ OPENING = "new"
 
 def pages_of(served: Served, behind: Behind) -> APIRouter:
     """`GET` and `POST /<name>/new/<verb>` and `/<name>/{id}/<verb>`."""
-    router, pages = APIRouter(include_in_schema=False), CasePages(served, behind)
+    router, pages = Routes(include_in_schema=False), CasePages(served, behind)
     name, case = served.name, served.case
     for verb in case.verbs:
         path = f"/{name}/{OPENING if case.rows[verb][0].opens else '{id}'}/{verb}"
@@ -201,6 +203,7 @@ class CasePages:
             cells=cells,
             note_to=served.case.rows[verb][0].note_to,
             asked_for=await self._asked_for(document, admitted, cells, verb),
+            ground=await ground_of(served, document, admitted, cells, verb),
         )
 
     async def _asked_for(self, document: Document, admitted: Admitted, cells: Shown, verb: str) -> AskedFor | None:
@@ -236,9 +239,10 @@ class CasePages:
         """The form with the cases that it offers to choose from, by the fields that name them."""
         asked = {name: suggests for (of, name), suggests in self._served.suggests.items() if of == verb}
         found = {name: await suggests(document, admitted) for name, suggests in asked.items()}
-        lists = {**form.lists, **{name: _options(of, cells) for name, of in found.items() if of}}
-        standing = frozenset(one.id for of in found.values() for one in of if one.stands)
-        return replace(form, lists=lists, suggested=frozenset(found), standing=standing)
+        lists = {**form.lists, **{name: _options(of.cases, cells) for name, of in found.items() if of.cases}}
+        standing = frozenset(one.id for of in found.values() for one in of.cases if one.stands)
+        of_first = {name: of.of_first for name, of in found.items() if of.of_first is not None}
+        return replace(form, lists=lists, suggested=frozenset(found), standing=standing, of_first=of_first)
 
     def _opens(self, verb: str) -> bool:
         return any(row.opens for row in self._served.case.rows[verb])

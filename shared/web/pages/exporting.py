@@ -20,6 +20,7 @@ from shared.web.pages.shown import Shown, columns_of, labelled
 from shared.web.pages.standing import zones_of
 from shared.web.pages.static import packed
 from shared.web.pages.words import translations
+from shared.web.routing import Routes
 from shared.web.spreadsheet import CSV, csv_of, inert
 
 FILE = "list.csv"
@@ -31,7 +32,7 @@ SHARE, SHARES_AT_MOST = 100, 200
 
 def export_of(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>/list.csv`, with the filters and the order of the list."""
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
     router.add_api_route(f"/{served.name}/{FILE}", _exporting(served, behind), methods=["GET"])
     return router
 

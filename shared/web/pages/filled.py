@@ -25,7 +25,7 @@ class Form:
     """What a template shows. `lists`: by the word of a list, what may be chosen from it with its texts. `about`: the
     verb and the kind of case, by which a hint may be another one than elsewhere. `zone`: in which instants are typed.
     `suggested`: the lists of which something else may be typed as well; `standing`: what stands already of what may be
-    chosen, by its code.
+    chosen, by its code. `of_first`: by the word of a list that was cut, among how many its options were looked for.
     """
 
     language: str
@@ -37,6 +37,7 @@ class Form:
     zone: tzinfo = UTC
     suggested: frozenset[str] = frozenset()
     standing: frozenset[str] = frozenset()
+    of_first: Mapping[str, int] = field(default_factory=dict)
 
     def hint(self, one: Field) -> str:
         """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of

@@ -236,7 +236,8 @@ class Formats:
         local = at.astimezone(zone)
         minute = local.replace(second=0, microsecond=0, tzinfo=None)
         text = _minute_in_words(self.language, zone, minute, local.utcoffset() or timedelta())
-        return Markup(f'<time datetime="{at.astimezone(UTC).isoformat()[:19]}Z">{text}</time>')  # noqa: S704
+        in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+        return Markup(f'<time datetime="{in_utc.isoformat()[:19]}Z">{text}</time>')  # noqa: S704
 
     def _digits(self, value: int | str | Decimal, decimals: int) -> str:
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")

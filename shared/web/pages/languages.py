@@ -31,7 +31,7 @@ def language_of(request: Request, chosen: str | None = None) -> str:
     for one in (request.query_params.get(PARAMETER), request.cookies.get(COOKIE), chosen):
         if one in LANGUAGES:
             return str(one)
-    return _preferred(request.headers.get("accept-language", ""))
+    return preferred(request)
 
 
 def remember(request: Request, response: Response) -> None:
@@ -42,9 +42,9 @@ def remember(request: Request, response: Response) -> None:
         response.set_cookie(COOKIE, asked, _YEAR_SECONDS, path="/", secure=secure, httponly=True, samesite="lax")
 
 
-def _preferred(header: str) -> str:
-    """The best of ours by the header's weights (RFC 9110, 12.5.4); the first of two alike."""
-    best, weight = DEFAULT, 0.0
+def preferred(request: Request) -> str:
+    """The best of ours by the weights of `Accept-Language` (RFC 9110, 12.5.4); the first of two alike."""
+    header, best, weight = request.headers.get("accept-language", ""), DEFAULT, 0.0
     for part in header[:1_000].split(","):
         found = _RANGE.fullmatch(part)
         if found is None or found[1].lower() not in LANGUAGES:

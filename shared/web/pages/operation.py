@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from markupsafe import Markup, escape
 from starlette.responses import RedirectResponse, Response
 
@@ -34,6 +34,7 @@ from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
+from shared.web.routing import Routes
 
 PATH = "/operation"
 # By which words the catalogues name what a report counts, and why a record is parked.
@@ -54,7 +55,7 @@ class OperationPages:
     def __init__(self, replica: Replica, report: Sparing) -> None:
         self._replica = replica
         self._report = report
-        self.router = APIRouter(include_in_schema=False)
+        self.router = Routes(include_in_schema=False)
         self.router.add_api_route(PATH, self._shown(), methods=["GET"])
         self.router.add_api_route(PATH + "/{id}/replay", self._replayed(), methods=["POST"])
         self.router.add_api_route(PATH + "/{id}/drop", self._dropped(), methods=["POST"])

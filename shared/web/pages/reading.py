@@ -36,6 +36,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
 from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of, zones_of
 from shared.web.pages.table import Columns, Table
+from shared.web.routing import Routes
 from shared.web.timeline import Timeline, is_veiled, page_of_timeline, timeline_of
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
@@ -46,7 +47,7 @@ LATEST, FACTS_A_PAGE = 8, 50
 
 def reading_pages_of(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>`, `GET /<name>/{id}`, `GET /<name>/{id}/timeline`, `GET /<name>/{id}/part`."""
-    router, pages, name = APIRouter(include_in_schema=False), ReadingPages(served, behind), served.name
+    router, pages, name = Routes(include_in_schema=False), ReadingPages(served, behind), served.name
     router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}/timeline", pages.telling(), methods=["GET"])

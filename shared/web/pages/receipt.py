@@ -21,6 +21,7 @@ from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.standing import zone_of
 from shared.web.pages.words import translations
+from shared.web.routing import Routes
 
 
 def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRouter:
@@ -29,7 +30,7 @@ def receipt_page(service: str, intake: Intake, cases: Sequence[Served]) -> APIRo
 
     `cases`: of the service, of which one has the receipt's subject where it was accepted.
     """
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
 
     async def endpoint(
         id: str, request: Request, admitted: Admitted = Depends(reading_as("receipts", "read"))

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from shared.web.callers import edge_of
 from shared.web.pages.code_lists import fills_in, forget
+from shared.web.pages.fixed_words import FixedWords
 from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES, PARAMETER, direction, language_of, remember
 from shared.web.pages.offices import office_of, times_for
@@ -113,11 +114,12 @@ def _environment(service: str, language: str) -> Environment:
         loader=FileSystemLoader([TEMPLATES, SERVICES / service / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n"],
+        extensions=["jinja2.ext.i18n", FixedWords],
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
+    vars(found)["language"] = language
     # Newstyle formats every text, so that one with a percent sign would raise.
     vars(found)["install_gettext_translations"](translations(language), newstyle=False)
     return found

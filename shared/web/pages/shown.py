@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -41,6 +41,15 @@ _PROPER = frozenset({"given_name", "family_name"})
 _OFFICE = "office"
 # Fields by whose name a code is one of a standard.
 _STANDARDS = {"occupation": "occupation", "language": "spoken", "currency": "currency"}
+
+
+def is_id(text: str) -> bool:
+    """Whether these services gave it; nothing in it means anything in HTML."""
+    return _ID.fullmatch(text) is not None
+
+
+def _shortened(id: str) -> Markup:
+    return Markup(f'<bdi dir="ltr">{id[:REFERENCE_CHARACTERS]}</bdi>')  # noqa: S704
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,10 @@ class Shown:
         times = times_for(definitions, principal, case, zones)
         return cls(language, lists or {}, times, principal.role, office_names(definitions, language), service)
 
+    @cached_property
+    def _formats(self) -> Formats:
+        return Formats(self.language)
+
     def rows(
         self, seen: BaseModel, without: Collection[str] = (), *, names: Collection[str] | None = None
     ) -> tuple[Row, ...]:
@@ -95,7 +108,7 @@ class Shown:
 
     def own(self, seen: Seen) -> Markup:
         """What people call the case by."""
-        return reference(seen.id[:REFERENCE_CHARACTERS] if _ID.fullmatch(seen.id) else seen.id)
+        return _shortened(seen.id) if is_id(seen.id) else reference(seen.id)
 
     def cell(self, seen: Seen, path: str) -> Markup | str:
         """What stands under the field, or the field of a part (`parties.expert`); empty where nothing does."""
@@ -104,10 +117,12 @@ class Shown:
     def said(self, seen: Seen, name: str, value: Any) -> Markup | str:
         """The value that the case has under that name; empty for none."""
         if isinstance(value, datetime):
-            return Formats(self.language).instant(value, self._zone_of(seen))
+            return self._formats.instant(value, self._zone_of(seen))
         return "" if value is None or value == "" else self.value(name, value)
 
     def _zone_of(self, seen: Seen) -> tzinfo:
+        if self.times is not None and self.times.own is not None:
+            return self.times.own
         return self._zone(self._zoned(seen))
 
     def _zoned(self, seen: Seen) -> str | None:
@@ -126,7 +141,7 @@ class Shown:
             return value.astimezone(self._zone_of(seen)).isoformat(timespec="seconds")
         if isinstance(value, date):
             return value.isoformat()
-        if _ID.fullmatch(str(value)) or (isinstance(value, int) and not isinstance(value, bool)):
+        if is_id(str(value)) or (isinstance(value, int) and not isinstance(value, bool)):
             return str(value)
         said = self.value(name, value)
         return said.striptags() if isinstance(said, Markup) else said
@@ -175,7 +190,7 @@ class Shown:
 
         `word`: of whose list a code is, where its model says so.
         """
-        formats = Formats(self.language)
+        formats = self._formats
         if isinstance(value, bool):
             words = translations(self.language)
             return words.gettext("Yes") if value else words.gettext("No")
@@ -192,9 +207,8 @@ class Shown:
         if "\n" in text:
             # A letter as it is sent, in whichever language that is.
             return Markup('<span class="lines">{}</span>').format(text)
-        if _ID.fullmatch(text):
-            short = reference(text[:REFERENCE_CHARACTERS])
-            page = page_for(name, self.role, self.service)
+        if is_id(text):
+            short, page = _shortened(text), page_for(name, self.role, self.service)
             return Markup(f'<a href="{escape(page)}/{text}">{short}</a>') if page else short  # noqa: S704
         return self._code(name, text, word or list_of(name))
 
@@ -253,9 +267,11 @@ def labelled(columns: Sequence[str], language: str) -> tuple[tuple[str, str], ..
 
 def found_at(seen: BaseModel, path: str) -> Any:
     """The value under the field, or the field of a part; None where it is not there, or hidden."""
+    # `model_fields_set` would be asked for a thousand times a page.
+    if path in seen.__pydantic_fields_set__:
+        return getattr(seen, path)
     found: Any = seen
     for name in _names_of(path):
-        # `model_fields_set` would be asked for a thousand times a page.
         found = getattr(found, name, None) if found is not None and name in found.__pydantic_fields_set__ else None
     return found
 

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pycountry
@@ -110,6 +110,7 @@ def by_name(rows: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(rows, key=lambda row: (_folded(row[1]), row[0])))
 
 
+@lru_cache(maxsize=8_192)
 def _folded(name: str) -> str:
     """Marks apart, so that É stands beside E; the Arabic article too."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))

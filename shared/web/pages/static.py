@@ -18,6 +18,7 @@ from shared.web.callers import everybody
 from shared.web.lists import query
 from shared.web.pages.code_lists import code_lists
 from shared.web.pages.languages import LANGUAGES
+from shared.web.routing import Routes
 
 FOLDER = Path(__file__).parent / "static"
 KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -48,7 +49,7 @@ def lists_address(service: str, language: str) -> str:
 
 def static_router() -> APIRouter:
     """`GET /static/<name>.<digest>.<kind>`, open to everybody."""
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
 
     async def static(file: str, request: Request) -> Response:
         query(request)

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from shared.store.narrowing import TAKEN_BY
 from shared.web.acting import Seen
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, reference
-from shared.web.pages.shown import Shown, found_at
+from shared.web.pages.shown import Shown, found_at, is_id
 from shared.web.pages.words import translations
 
 Column = Callable[[Seen], str]
@@ -51,7 +51,7 @@ class Table:
         columns, address = [*self._columns()], escape(self.address)
         choose = escape(translations(self.cells.language).gettext("Choose"))
         for seen in listed:
-            own, id = self.cells.own(seen), escape(seen.id)
+            own, id = self.cells.own(seen), seen.id if is_id(seen.id) else escape(seen.id)
             box = (
                 f'<td><label class="option"><input type="checkbox" name="case" value="{id}">'
                 f'<span class="hidden">{choose} {own}</span></label></td>'
@@ -76,16 +76,18 @@ class Table:
         return f"      {_cell(words.gettext('Status'), tag)}\n"
 
     def _column(self, path: str, label: str) -> Column:
-        name, known = path.rpartition(".")[2], dict[tuple[type, Any], str]()
+        name, begins, write = path.rpartition(".")[2], f"      {_begun(label)}", self.cells.said
+        # By its type too: 1 and True are equal.
+        known: dict[type, dict[Any, str]] = {kind: {} for kind in _ALIKE}
 
         def column(seen: Seen) -> str:
             value = found_at(seen, path)
-            # By its type too: 1 and True are equal.
-            of = (type(value), value) if type(value) in _ALIKE else None
-            if of is None or (said := known.get(of)) is None:
-                said = f"      {_cell(label, self.cells.said(seen, name, value))}\n"
-                if of is not None:
-                    known[of] = said
+            alike = known.get(type(value))
+            if alike is None or (said := alike.get(value)) is None:
+                text = write(seen, name, value)
+                said = f"{begins}{text if type(text) is Markup else escape(text)}</td>\n"
+                if alike is not None:
+                    alike[value] = said
             return said
 
         return column
@@ -126,4 +128,8 @@ def _tag(kind: str, text: str) -> Markup:
 
 
 def _cell(label: str, value: str) -> str:
-    return f'<td data-label="{escape(label)}">{escape(value)}</td>'
+    return f"{_begun(label)}{escape(value)}</td>"
+
+
+def _begun(label: str) -> str:
+    return f'<td data-label="{escape(label)}">'

@@ -29,6 +29,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.standing import answers
 from shared.web.pages.words import translations
 from shared.web.pages.yours import Yours, yours_in
+from shared.web.routing import Routes
 
 # Whose cases are the reader's own: each is shown, instead of how many wait.
 OWN: Relation = "own"
@@ -81,7 +82,7 @@ class Waiting:
 
 def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Further] = ()) -> APIRouter:
     """`GET /today`, a part of the page that tells what waits in every service."""
-    router = APIRouter(include_in_schema=False)
+    router = Routes(include_in_schema=False)
 
     async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
         edge, reader = admitted.edge, admitted.reader

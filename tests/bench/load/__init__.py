@@ -2,4 +2,10 @@
 
 The generator is a process of its own that reaches the system over loopback alone. In one run the same load is offered
 to this build and to the build of an earlier commit, which gets a folder and an environment of its own.
+
+Each part is a command of its own, `make bench-load ARGS="--only load-NAME"`, and bounded; in minutes, at most:
+`load-cost` 6, `load-sustained` 14, `load-overload` 8, `load-kill` and `load-freeze` 6 each, `load-held` 26; all 66,
+and once before them the earlier build's environment. `load-held` holds for ten minutes what `load-sustained` found
+last, and the goals of the faults are shares of it. The generator shares the cores with the system; each line says what
+it took.
 """

@@ -53,11 +53,13 @@ class Sent:
 
 @dataclass
 class Seen:
-    """All that the generator saw. `polls`: the indicator, by the instant at which its answer came."""
+    """All that the generator saw. `polls`: the indicator, by the instant at which its answer came. `processor`: seconds
+    of processor time that the generator took while it sent, which the system did not have."""
 
     sent: list[Sent] = field(default_factory=list)
     polls: list[tuple[float, int]] = field(default_factory=list)
     late: float = 0.0
+    processor: float = 0.0
 
 
 class Connection(asyncio.Protocol):
@@ -144,7 +146,7 @@ class Generator:
         requests = deque(self._persons.registration(task.first + number) for number in range(many))
         print("begins", flush=True)
         spread, at = random.Random(task.first), time.time() + AHEAD_SECONDS
-        polling = asyncio.ensure_future(self._poll())
+        polling, spent = asyncio.ensure_future(self._poll()), time.process_time()
         while requests:
             if (ahead := at - time.time()) > 0:
                 await asyncio.sleep(ahead)
@@ -153,6 +155,7 @@ class Generator:
             self.seen.sent.append(sent)
             asked.append(asyncio.ensure_future(self._send(sent, requests.popleft())))
             at += spread.expovariate(task.rate)
+        self.seen.processor = time.process_time() - spent
         print("sent", flush=True)
         await asyncio.wait(asked, timeout=task.wait_seconds)
         await self._counted(polling)
@@ -203,7 +206,7 @@ def read(path: Path) -> Seen:
     """What a generator wrote."""
     found: dict[str, Any] = json.loads(path.read_text())
     polls = [(at, count) for at, count in found["polls"]]
-    return Seen([Sent(**one) for one in found["sent"]], polls, found["late"])
+    return Seen([Sent(**one) for one in found["sent"]], polls, found["late"], found["processor"])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,17 +19,23 @@ from tests.bench.load.system import System
 ACKNOWLEDGED_SECONDS = 0.5
 COUNTED_SECONDS = 5.0
 WARM = (20.0, 3.0)
+REBUILD_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Form:
-    """How long everything takes. `steady_rate` is one that both builds can keep up with on a busy machine."""
+    """How long everything takes. `steady_rate` is one that both builds can keep up with on a busy machine; the search
+    for the greatest begins at `first_rate`, tries `trials` rates at most for `trial_seconds` each until two of them are
+    closer than `finer_than`, and holds what it found for `confirm_seconds`."""
 
     steady_rate: float
     steady_seconds: float
     rounds: int
+    first_rate: float
+    trials: int
     trial_seconds: float
     finer_than: float
+    confirm_seconds: float
     hold_seconds: float
     burst_rate: float
     burst_seconds: float
@@ -38,8 +45,10 @@ class Form:
     frozen_seconds: float
 
 
-FULL = Form(20, 30, 5, 40, 1.08, 600, 1000, 60, 600, 200, 20, 12)
-QUICK = Form(15, 8, 1, 8, 1.3, 0, 1000, 5, 300, 200, 4, 4)
+FULL = Form(20, 30, 3, 60, 9, 15, 1.08, 120, 600, 1000, 60, 120, 200, 20, 12)
+QUICK = Form(15, 8, 1, 60, 5, 8, 1.3, 20, 20, 1000, 10, 60, 200, 6, 4)
+# How often a rate that was not kept up for long is lowered before it is given up.
+LOWERED_AT_MOST = 2
 
 
 @dataclass
@@ -52,14 +61,37 @@ class Steady:
 
 @dataclass(frozen=True)
 class Sustained:
-    """The greatest rate that was kept up, for how long, with the worst hundredth of both waits."""
+    """A rate that was offered for so long: the middle and the worst hundredth of both waits in seconds, how many were
+    acknowledged of how many, the share of a core that the generator took, and memory at the end, of the system's
+    process and of all that it had started."""
 
     rate: float
     seconds: float
-    acknowledged: float
-    counted: float
+    acknowledged: tuple[float, float]
+    counted: tuple[float, float]
     people: int
+    offered: int
+    generator: float
     memory: float
+    memory_of_all: float
+
+    @property
+    def kept_up(self) -> bool:
+        """Nobody was refused, and neither wait was too long."""
+        waits = self.acknowledged[1] <= ACKNOWLEDGED_SECONDS and self.counted[1] <= COUNTED_SECONDS
+        return waits and self.people == self.offered
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A start without a read model: how many persons it has to count, seconds until it is ready, and memory in MB: the
+    most of the system's process, the most of all that it had started together, and what is resident then."""
+
+    people: int
+    seconds: float
+    peak: float
+    peak_of_all: float
+    resident: float
 
 
 @dataclass(frozen=True)
@@ -81,6 +113,7 @@ class Harmed:
     doubled: int
     answered: int
     drained: bool
+    generator: float
 
 
 class Rounds:
@@ -118,39 +151,47 @@ class Rounds:
             steady.processor.append((system.processor_seconds() - processor) / many)
             steady.disk.append((system.stopped_bytes() - disk) / (many + len(measures.accepted(warm))))
 
-    def sustained(self, build: Build) -> Sustained:
-        """Rates half as much again until one is too much, then between the two; the found one is held."""
-        kept, form = None, self.form
-        low, high = 0.0, 0.0
-        rate = form.steady_rate
-        while not (low and high and high / low <= form.finer_than):
-            if found := self._kept_up(build, rate, form.trial_seconds):
-                low, kept = rate, found
+    def sustained(self, build: Build) -> Sustained | None:
+        """The greatest rate that is kept up, found by short trials and then held; None where none was held.
+
+        Half as much again until one is too much, then between the two.
+        """
+        form, low, high, rate = self.form, 0.0, 0.0, self.form.first_rate
+        for _ in range(form.trials):
+            if self.offered(build, rate, form.trial_seconds).kept_up:
+                low = rate
             else:
                 high = rate
-            rate = (low * high) ** 0.5 if low and high else rate * (1.5 if low else 0.5)
-            if rate < 1:
+            if low and high and high / low <= form.finer_than:
                 break
-        while form.hold_seconds and kept is not None and kept.seconds < form.hold_seconds:
-            kept = self._kept_up(build, low, form.hold_seconds) or kept
-            low /= form.finer_than
-        if kept is None:
-            raise RuntimeError(f"{build.name} keeps up with no rate at all")
-        return kept
+            rate = (low * high) ** 0.5 if low and high else rate * (1.5 if low else 0.5)
+        return self.held(build, low, form.confirm_seconds) if low else None
 
-    def _kept_up(self, build: Build, rate: float, seconds: float) -> Sustained | None:
-        """None where one of both waits is too long, or somebody was refused."""
+    def held(self, build: Build, rate: float, seconds: float) -> Sustained | None:
+        """That rate for so long, or the next lower ones; None where none was kept up."""
+        for _ in range(LOWERED_AT_MOST + 1):
+            found = self.offered(build, rate, seconds)
+            if found.kept_up:
+                return found
+            rate /= self.form.finer_than
+        return None
+
+    def offered(self, build: Build, rate: float, seconds: float) -> Sustained:
         with self._system(build) as system:
-            before = system.counted() or 0
-            seen = system.offered(rate, seconds, wait_seconds=20)
-            acknowledged = measures.quantile(measures.waits(measures.accepted(seen)), 0.99)
-            counted = measures.quantile(measures.counted_after(seen, before), 0.99)
-            if len(measures.accepted(seen)) < len(seen.sent):
-                return None
-            if acknowledged > ACKNOWLEDGED_SECONDS or counted > COUNTED_SECONDS:
-                return None
-            people = len(measures.accepted(seen))
-            return Sustained(rate, seconds, acknowledged, counted, people, system.memory_mb())
+            return _offered(system, rate, seconds)
+
+    def grown(self, build: Build, rate: float, seconds: float) -> tuple[Sustained, Rebuilt]:
+        """That rate for so long, and then a start that has to read everything into a new read model."""
+        with self._system(build) as system:
+            found = _offered(system, rate, seconds)
+            people = system.counted() or 0
+            system.stop()
+            system.forget_read_model()
+            began = time.monotonic()
+            system.start(REBUILD_SECONDS)
+            taken = time.monotonic() - began
+            peak = system.memory_mb(peak=True), system.memory_of_all_mb(peak=True)
+            return found, Rebuilt(people, taken, *peak, system.memory_mb())
 
     def burst(self, build: Build) -> Harmed:
         form = self.form
@@ -167,10 +208,27 @@ class Rounds:
         with self._system(build) as system:
             before = system.counted() or 0
             seen = system.offered(rate, seconds, self.form.drain_seconds, lambda: harm(system))
-            memory = system.memory_mb(peak=True)
+            memory = system.memory_of_all_mb(peak=True)
             system.stop()
             drained = (seen.polls[-1][1] if seen.polls else 0) >= before + len(measures.accepted(seen))
             return harmed(seen, system.registered(), seconds, memory, drained)
+
+
+def _offered(system: System, rate: float, seconds: float) -> Sustained:
+    before = system.counted() or 0
+    seen = system.offered(rate, seconds, wait_seconds=20)
+    waits, counted = measures.waits(measures.accepted(seen)), measures.counted_after(seen, before)
+    return Sustained(
+        rate,
+        seconds,
+        (measures.quantile(waits, 0.5), measures.quantile(waits, 0.99)),
+        (measures.quantile(counted, 0.5), measures.quantile(counted, 0.99)),
+        len(waits),
+        len(seen.sent),
+        seen.processor / seconds,
+        system.memory_mb(),
+        system.memory_of_all_mb(),
+    )
 
 
 def harmed(
@@ -192,6 +250,7 @@ def harmed(
         doubled,
         sum(one.status != 0 for one in seen.sent),
         drained,
+        seen.processor / seconds,
     )
 
 

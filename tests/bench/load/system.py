@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,14 +54,14 @@ class System:
             "SANKOFA_BASE_URL": f"http://127.0.0.1:{self.port}",
         }
 
-    def start(self) -> None:
-        """RuntimeError where it does not become ready."""
+    def start(self, seconds: float = START_SECONDS) -> None:
+        """RuntimeError where it does not become ready within so many seconds."""
         with (self.folder / "up.log").open("ab") as out:
             words = [self.build.sankofa, "up", "--port", str(self.port), "--log-level", "error"]
             self._child = subprocess.Popen(
                 words, cwd=self.build.folder, env=self._environment, stdout=out, stderr=out, start_new_session=True
             )
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + seconds
         while not all(self._get(f"/{name}/health/ready") for name in SERVICES):
             if time.monotonic() > until or self._child.poll() is not None:
                 raise RuntimeError(f"{self.build.name} does not start: {(self.folder / 'up.log').read_text()[-400:]}")
@@ -148,9 +149,16 @@ class System:
     def memory_mb(self, peak: bool = False) -> float:
         """Resident memory now, or the most since the process began."""
         assert self._child
-        lines = Path(f"/proc/{self._child.pid}/status").read_text().splitlines()
-        name = "VmHWM" if peak else "VmRSS"
-        return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+        return _memory_mb(self._child.pid, peak)
+
+    def memory_of_all_mb(self, peak: bool = False) -> float:
+        """The same, with the processes that it has started: of peaks the sum, which they need not have had at once."""
+        assert self._child
+        return sum(_memory_mb(pid, peak) for pid in _with_children(self._child.pid))
+
+    def forget_read_model(self) -> None:
+        """Of the stopped system, so that its next start reads everything anew."""
+        shutil.rmtree(self.data / "monitoring")
 
     def stopped_bytes(self) -> int:
         """Stops it: what the files of the data folder take on the disk then, without write-ahead logs."""
@@ -173,3 +181,17 @@ class System:
 
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+
+def _memory_mb(pid: int, peak: bool) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    name = "VmHWM" if peak else "VmRSS"
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0) / 1024
+
+
+def _with_children(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    children = [
+        int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
+    ]
+    return [pid, *(one for child in children for one in _with_children(child))]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tests.bench.load import measures
 from tests.bench.load.generator import Seen, Sent
 from tests.bench.load.persons import registration
-from tests.bench.load.rounds import harmed
+from tests.bench.load.rounds import Sustained, harmed
 
 
 def accepted(at: float, subject: str) -> Sent:
@@ -55,6 +56,17 @@ def test_rates_are_of_what_was_decided() -> None:
 def test_a_summary_counts_answers_and_refusals() -> None:
     found = harmed(SEEN, REGISTERED, 3.0, 100.0, True)
     assert (found.refused, found.answered, found.lost, found.doubled) == (1, 4, 0, 0)
+
+
+def test_a_rate_is_kept_up_where_nobody_is_refused_and_nobody_waits_too_long() -> None:
+    good = Sustained(80, 15, (0.1, 0.5), (1.0, 5.0), 1200, 1200, 0.1, 200, 200)
+    assert good.kept_up
+    for worse in (
+        replace(good, people=1199),
+        replace(good, acknowledged=(0.1, 0.51)),
+        replace(good, counted=(1.0, measures.NEVER)),
+    ):
+        assert not worse.kept_up
 
 
 def test_no_two_people_are_alike() -> None:

@@ -1,4 +1,4 @@
-"""The peers' environment: a virtual environment of its own, hash-locked, made once a version of the lock file."""
+"""Environments of peers: a virtual environment each, hash-locked, made once a version of its lock file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LOCK = Path(__file__).parents[3] / "requirements" / "peers.txt"
 INSTALL_SECONDS = 900
 
 
-def python() -> Path:
-    """The peers' Python; RuntimeError where their packages cannot be installed."""
-    folder = cache_folder() / f"peers-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+def python(lock: Path = LOCK, by: str = sys.executable) -> Path:
+    """The Python that has what the file locks, made `by` that one; RuntimeError where it cannot be installed."""
+    folder = cache_folder() / f"{lock.stem}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     found, whole = folder / "bin" / "python", folder / "installed"
     if not whole.exists():
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(found), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(LOCK)])
+        _run([by, "-m", "venv", "--clear", str(folder)])
+        _run([str(found), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)])
         whole.touch()
     return found
 
@@ -35,4 +35,4 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing on standard error"])[-1]
-        raise RuntimeError(f"the peers' environment: {last[:200]}")
+        raise RuntimeError(f"an environment of peers: {last[:200]}")

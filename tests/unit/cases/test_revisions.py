@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from services.placement.domain.trainings import TRAINING
 from services.registration.domain import examples
 from services.registration.domain.institutions import INSTITUTION
 from shared.cases.case import Asked, Case
-from shared.cases.opening import Under
+from shared.cases.opening import Days, Under
 from shared.cases.revisions import REVISING, Revision
 from shared.cases.trail import REMEMBERED, Trailed
 from shared.clock import derived_id
@@ -33,7 +33,7 @@ DAY = timedelta(days=1)
 FRAME = Frame(country="AZ", sector="water", programme="one", programme_version=1, office="baku", time_zone="Asia/Baku")
 KIND = [{"code": "water_system", "name": {"en": "Water system"}}]
 SECTION = ResultsSection.model_validate({"site_kinds": KIND, "work_kinds": KIND, "reached": ["families"]})
-UNDER = Under(FRAME, SECTION)
+UNDER = Under(FRAME, SECTION, Days(date(2010, 1, 1), date(2012, 1, 1)))
 MISTAKE: Mapping[str, Any] = {"reason": "mistake"}
 PARTIES = MatchParties(assignment=derived_id("assignment"), expert=derived_id("expert"), person=derived_id("person"))
 
@@ -168,6 +168,15 @@ def test_what_was_said_meanwhile_is_not_put_right_by_mistake() -> None:
     case, asked, _ = STORIES["sites"]
     before, state = story(case, *asked[:-1]), story(case, *asked)
     assert refusal(case, state, putting(case, "take-back", before)) == "another_fact_since"
+
+
+def test_works_do_not_begin_outside_the_programme_when_the_time_is_corrected_either() -> None:
+    case, asked, _ = STORIES["sites"]
+    begun = case.ask("begin-works", UNDER, work_kind="water_system")
+    state = told(case, story(case, *asked[:2]), begun, NOW + 100 * DAY)
+    late = datetime(2012, 1, 2, tzinfo=UTC)
+    asked_for = putting(case, "correct-time", state, UNDER, happened_at=late)
+    assert refusal(case, state, asked_for, late) == "dates_outside_programme"
 
 
 def test_an_opening_is_no_fact_that_can_be_put_right() -> None:

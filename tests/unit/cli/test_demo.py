@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from deploy.cli.demo import CODE, OPEN_CODE, OPEN_TITLE, open_programme, to_publish
 from deploy.cli.files import definition_path, read_definition
 from deploy.cli.hosting import _own
+from deploy.local.parting import identity
 from shared.errors import SettingsError
 from shared.programmes.checks import check
 from shared.programmes.model import Dates
@@ -45,26 +47,51 @@ def test_what_is_published_stands_until_it_is_over_and_then_keeps_all_but_its_da
     assert to_publish(over.as_json(), now) == over.model_copy(update={"dates": opened.dates})
 
 
-def test_a_signal_that_ends_the_demo_ends_its_child_and_a_folder_in_use_names_who_uses_it(tmp_path: Path) -> None:
+def demonstrating(folder: Path) -> subprocess.Popen[str]:
+    """A process that holds the folder and ends its child as the demo does; its first line is the child's id."""
     said = f"""
 import subprocess, sys
 from pathlib import Path
 from deploy.cli import demo, hosting
-held = hosting._own(Path({str(tmp_path)!r}))
+held = hosting._own(Path({str(folder)!r}))
 sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
 with demo.ending(lambda: subprocess.Popen(sleeps, start_new_session=True)) as child:
     print(child.pid, flush=True)
     child.wait()
 """
-    demo = subprocess.Popen([sys.executable, "-c", said], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", said], stdout=subprocess.PIPE, text=True)
+
+
+def child_of(demo: subprocess.Popen[str]) -> int:
+    assert demo.stdout
+    return int(demo.stdout.readline())
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 60
+    while identity(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not identity(pid)
+
+
+def test_a_signal_that_ends_the_demo_ends_its_child_and_a_folder_in_use_names_who_uses_it(tmp_path: Path) -> None:
+    demo = demonstrating(tmp_path)
     try:
-        assert demo.stdout
-        child = int(demo.stdout.readline())
+        child = child_of(demo)
         with pytest.raises(SettingsError, match=rf"in use by another process \(pid {demo.pid}\)"):
             _own(tmp_path)
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(10) == -signal.SIGINT
+        assert demo.wait(60) == -signal.SIGINT
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
     finally:
         demo.kill()
+
+
+def test_a_demo_that_is_killed_leaves_no_child_behind(tmp_path: Path) -> None:
+    demo = demonstrating(tmp_path)
+    child = child_of(demo)
+    assert identity(child)
+    demo.kill()
+    demo.wait()
+    assert gone(child)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from shared.clock import instant_of
-from shared.contracts.registration.institutions import InstitutionRegistered
+from shared.contracts.base import Event
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store import aggregates, streams
 from shared.store.streams import chained
@@ -165,6 +168,17 @@ async def test_a_clock_that_steps_back_never_takes_the_case_back() -> None:
         saved = await case.kernel.execute(INSTITUTIONS, "i1", Activate(), cause("b"))
         assert saved.events[0].happened_at == instant_of(first.document["last_happened_at"])
         assert saved.document["last_recorded_at"] == first.document["last_recorded_at"]
+
+
+async def test_what_is_told_of_an_earlier_instant_leaves_where_the_case_had_come_to() -> None:
+    def an_hour_ago(_state: Any, _command: Any, now: datetime) -> list[Event]:
+        return [InstitutionActivated(happened_at=now - timedelta(hours=1))]
+
+    async with Case() as case:
+        first = await case.kernel.execute(INSTITUTIONS, "i1", Register(), cause("a"))
+        aggregate = replace(INSTITUTIONS, decide=an_hour_ago)
+        saved = await case.kernel.execute(aggregate, "i1", Activate(), cause("b"))
+        assert saved.document["last_happened_at"] == first.document["last_happened_at"]
 
 
 async def test_a_record_says_when_it_happened_and_beside_it_when_it_was_recorded() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from datetime import timedelta
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 
 from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.domain.matches import MATCH
-from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS
+from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, pool_key
 from shared.clock import derived_id
 from shared.contracts.placement.placements import PlacementCancelled, PlacementOpened
 from shared.contracts.registration.experts import ExpertDeclaredIneligible
-from shared.errors import TooEarly
+from shared.contracts.registration.persons import ConsentWithdrawn
+from shared.errors import Refusal, TooEarly
 from shared.store.aggregates import Cause
 from tests.unit.matching.facts import LONG_AGO, OFFICE, expert_id, person_id, terms
 from tests.unit.matching.world import World, match_id, types_of
@@ -79,10 +81,9 @@ async def test_who_is_not_eligible_or_of_another_programme_is_refused() -> None:
         submission = await world.apply(assignment, "anna")
         await world.decide(submission)
         assert await world.status_of(submission) == ("refused", ["expert_ineligible"])
-        selection = world.works.selection
         call = world.call(ASSIGNMENT, "shortlist", assignment, experts=(expert_id("bela", "example-2"),))
         with pytest.raises(Exception, match="expert_of_another_programme"):
-            await selection.shortlist(call)
+            await world.works.shortlists.decide(call)
 
 
 async def test_who_fails_a_hard_filter_has_applied_and_is_not_selected() -> None:
@@ -120,8 +121,7 @@ async def test_a_shortlist_has_its_bounds() -> None:
         assert await world.raising(lambda: world.shortlist(assignment)) == "shortlist_too_short"
         assert await world.raising(lambda: world.shortlist(assignment, "anna", "bela")) == "shortlist_too_short"
         assert await world.raising(lambda: world.shortlist(assignment, "nobody")) == "expert_unknown"
-        assert await world.states(assignment, "anna", "bela", "cora") == ["longlisted", "longlisted", "missing"]
-        await world.shortlist(assignment, "cora", "dina", "edda", "fara", "gita")
+        await world.shortlist(assignment, *FIVE, "fara", "gita")
         state = await world.of(assignment)
         experts = sorted(expert_id(name) for name in (*FIVE, "fara", "gita"))
         assert state.shortlisted == tuple(derived_id(assignment, expert) for expert in experts[:5])
@@ -262,6 +262,103 @@ async def test_a_crash_between_any_two_saves_of_the_succession_heals(after: bool
     assert at > 11
 
 
+async def test_a_shortlist_that_is_refused_has_changed_nothing() -> None:
+    """Whoever was named stands nowhere, whatever it was refused for, and the officer may name them anew."""
+    async with World() as world:
+        await world.others.host()
+        for name in FIVE:
+            await world.others.expert(name)
+        await world.others.expert("weak", education=3)
+        await world.others.expert("gone")
+        await world.others.tell(person_id("gone"), ConsentWithdrawn(happened_at=LONG_AGO, purpose="placement"))
+        assignment = await world.assignment()
+        await world.run(twice=True)
+        before = {name: await world.kept(name) for name in world.replica.collections}
+        with pytest.raises(Refusal) as refused:
+            await world.shortlist(assignment, "anna", "weak")
+        assert [(one.rule, one.pointer) for one in refused.value.problems] == [
+            ("shortlist_too_short", "/override_reason"),
+            ("hard_filters", "/experts/1"),
+        ]
+        assert refused.value.problems[1].detail == "does not pass: education"
+        with pytest.raises(Refusal) as refused:
+            await world.shortlist(assignment, *FIVE, "gone")
+        assert [(one.rule, one.pointer) for one in refused.value.problems] == [("consent_withdrawn", "/experts/5")]
+        assert {name: await world.kept(name) for name in world.replica.collections} == before
+        await world.run(twice=True)
+        assert {name: await world.kept(name) for name in world.replica.collections} == before
+        await world.shortlist(assignment, *FIVE, "weak")
+        assert await world.states(assignment, *FIVE, "weak") == ["shortlisted"] * 5 + ["not_selected"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_crash_between_any_two_saves_of_a_shortlist_heals(after: bool) -> None:
+    for at in itertools.count(1):
+        async with World(at) as world:
+            await world.others.host()
+            for name in FIVE:
+                await world.others.expert(name)
+            await world.run()
+            assignment = await world.assignment()
+            experts = tuple(expert_id(name) for name in FIVE)
+            call = world.call(ASSIGNMENT, "shortlist", assignment, experts=experts)
+            crashing, save = Crashing(world, at, after), world.store.save
+            world.store.save = crashing.save  # type: ignore[method-assign]
+            with contextlib.suppress(Crash):
+                await world.works.allocation.shortlist(call)
+            world.store.save = save  # type: ignore[method-assign]
+            decided = (await world.of(assignment)).round == 1
+            await world.run(twice=True)
+            assert await world.states(assignment, *FIVE) == ["shortlisted" if decided else "missing"] * 5, at
+            assert (await world.works.allocation.shortlist(call)).repeated == decided
+            await world.run(twice=True)
+            assert await world.states(assignment, *FIVE) == ["shortlisted"] * 5, at
+            assert (await world.of(assignment)).round == 1
+            if not crashing.crashed:
+                break
+    assert at > 11
+
+
+async def test_who_is_stopped_between_the_decision_and_its_effect_stands_as_taken_back() -> None:
+    async with World() as world:
+        await world.others.host()
+        for name in FIVE:
+            await world.others.expert(name)
+        await world.run()
+        assignment = await world.assignment()
+        experts = tuple(expert_id(name) for name in FIVE)
+        await world.works.shortlists.decide(world.call(ASSIGNMENT, "shortlist", assignment, experts=experts))
+        await world.others.tell(person_id("bela"), ConsentWithdrawn(happened_at=LONG_AGO, purpose="placement"))
+        await world.hear()
+        await world.run(twice=True)
+        assert await world.states(assignment, "anna", "bela", "cora") == ["shortlisted", "retracted", "shortlisted"]
+        bela = await world.match(assignment, "bela")
+        assert bela
+        assert bela.reason == "consent_withdrawn"
+
+
+async def test_a_round_that_follows_a_crash_takes_nobody_of_the_round_before() -> None:
+    async with World() as world:
+        await world.others.host()
+        for name in FIVE:
+            await world.others.expert(name)
+        await world.run()
+        assignment = await world.assignment()
+        for names in (FIVE[:3], FIVE[2:]):
+            call = world.call(
+                ASSIGNMENT,
+                "shortlist",
+                assignment,
+                experts=tuple(expert_id(name) for name in names),
+                override_reason="few_candidates",
+            )
+            await world.works.shortlists.decide(call)
+        state = await world.of(assignment)
+        assert (state.round, len(state.shortlisted), len(set(state.shortlisted))) == (2, 5, 5)
+        await world.run(twice=True)
+        assert await world.states(assignment, *FIVE) == ["shortlisted"] * 5
+
+
 async def test_a_shortlist_that_crashed_after_its_decision_is_finished_by_its_event() -> None:
     async with World() as world:
         await world.others.host()
@@ -271,9 +368,9 @@ async def test_a_shortlist_that_crashed_after_its_decision_is_finished_by_its_ev
         assignment = await world.assignment()
         experts = tuple(expert_id(name) for name in FIVE)
         call = world.call(ASSIGNMENT, "shortlist", assignment, experts=experts)
-        await world.works.selection.shortlist(call)
-        assert await world.states(assignment, *FIVE) == ["longlisted"] * 5
-        again = await world.works.selection.shortlist(call)
+        await world.works.shortlists.decide(call)
+        assert await world.states(assignment, *FIVE) == ["missing"] * 5
+        again = await world.works.shortlists.decide(call)
         assert again.repeated
         await world.run(twice=True)
         assert await world.states(assignment, *FIVE) == ["shortlisted"] * 5
@@ -306,7 +403,9 @@ async def test_what_is_known_follows_the_events() -> None:
         assert shadow
         known = shadow["knowledge"]["expert"]
         assert (known["screening"], known["office"]) == ("eligible", OFFICE)
-        assert [one["_id"] for one in await world.store.find(SHADOWS.name, "pool", "example-1")] == [expert_id("anna")]
+        assert [one["_id"] for one in await world.store.find(SHADOWS.name, "pool", pool_key("example-1", OFFICE))] == [
+            expert_id("anna")
+        ]
         found = await world.store.find(SHADOWS.name, "account", derived_id("account", "anna"))
         assert [one["_id"] for one in found] == [person_id("anna")]
 
@@ -320,7 +419,7 @@ async def test_whose_identity_is_not_settled_is_known_as_one_who_is_screened() -
         known = [await world.store.load(SHADOWS.name, expert_id(name)) for name in ("anna", "bela")]
         plain, clashing = [{**one["knowledge"]["expert"], "person": ""} for one in known if one]
         assert clashing == plain
-        assert await world.store.find(SHADOWS.name, "pool", "example-1") == []
+        assert await world.store.find(SHADOWS.name, "pool", pool_key("example-1", OFFICE)) == []
 
 
 async def test_an_event_is_applied_although_the_application_that_waited_for_it_fails() -> None:
@@ -334,7 +433,7 @@ async def test_an_event_is_applied_although_the_application_that_waited_for_it_f
         async def failing(*_: Any) -> None:
             raise ZeroDivisionError
 
-        selection._entry = failing  # type: ignore[method-assign,assignment]
+        selection.entry = failing  # type: ignore[method-assign,assignment]
         await world.others.host()
         await world.others.expert("anna")
         await world.hear()

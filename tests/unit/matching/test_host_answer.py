@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.domain.matches import MATCH
+from services.matching.store import MATCHES
+from shared.clock import derived_id
 from shared.programmes.published import published
-from tests.unit.matching.facts import DEFINITION, HOST_ACCOUNT
+from tests.unit.matching.facts import DEFINITION, HOST_ACCOUNT, expert_id
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import held, reader
 
@@ -45,6 +49,86 @@ async def test_an_offer_waits_for_the_host_and_whom_it_refuses_gives_the_seat_to
         folded = await world.folded(MATCH, "matching.matches")
         stored = {id: document["state"] for id, document in (await world.kept(MATCH.name)).items()}
         assert folded == stored
+
+
+async def put_right(world: World, assignment: str, name: str, verb: str, **said: Any) -> str:
+    """The rule with which it is refused, or "not refused"."""
+    call = world.call(MATCH, verb, match_id(assignment, name), reason="wrong_case", **said)
+    return await world.raising(lambda: world.works.putting_right.of_matches[verb](call))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_host_that_agreed_by_mistake_is_asked_again(seed: int) -> None:
+    async with World(seed, ASKING) as world:
+        assignment = await world.shortlisted(THREE)
+        await world.allocate(assignment, "anna")
+        await world.run(twice=True)
+        await world.do(assignment, "anna", "confirm-candidate")
+        assert await put_right(world, assignment, "anna", "take-back") == "not refused"
+        await world.run(twice=True)
+        anna = await world.match(assignment, "anna")
+        assert anna
+        assert (anna.status, anna.host) == ("allocated", "asked")
+        assert await world.raising(lambda: world.offer(assignment, "anna")) == "host_not_confirmed"
+        # Asked again it may refuse; the seat goes to the next one, and is not taken back from there.
+        await world.do(assignment, "anna", "refuse-candidate", reason="other_profile")
+        await world.run(twice=True)
+        assert await put_right(world, assignment, "anna", "take-back") == "acted_on"
+        assert await world.states(assignment, *THREE) == ["retracted", "allocated", "reserve"]
+        folded = await world.folded(MATCH, "matching.matches")
+        assert folded == {id: document["state"] for id, document in (await world.kept(MATCH.name)).items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whom_the_host_refused_by_mistake_stands_in_a_new_round(seed: int) -> None:
+    async with World(seed, ASKING) as world:
+        assignment = await world.shortlisted(THREE)
+        await world.allocate(assignment, "anna")
+        await world.run(twice=True)
+        await world.do(assignment, "bela", "refuse-candidate", reason="other_profile")
+        await world.run(twice=True)
+        bela = await world.match(assignment, "bela")
+        assert bela
+        assert (bela.status, bela.host) == ("not_selected", "refused")
+        assert await put_right(world, assignment, "bela", "take-back") == "not refused"
+        await world.run(twice=True)
+        bela = await world.match(assignment, "bela")
+        assert bela
+        assert (bela.status, bela.host, bela.reason) == ("retracted", "asked", None)
+        assert await put_right(world, assignment, "bela", "take-back") == "acted_on"
+        said: Any = {"override_reason": "few_candidates", "again_reason": "mistake"}
+        call = world.call(ASSIGNMENT, "shortlist", assignment, experts=(expert_id("bela"),), **said)
+        await world.works.allocation.shortlist(call)
+        await world.run(twice=True)
+        _, again = await world.kernel.load(MATCHES, derived_id(match_id(assignment, "bela"), "round"))
+        assert again
+        assert (again.status, again.host, again.again_reason) == ("reserve", "asked", "mistake")
+        folded = await world.folded(MATCH, "matching.matches")
+        assert folded == {id: document["state"] for id, document in (await world.kept(MATCH.name)).items()}
+
+
+async def test_what_no_host_has_ended_is_not_taken_back_as_its_answer() -> None:
+    async with World(definition=ASKING) as world:
+        assignment = await world.shortlisted(THREE)
+        await world.do(assignment, "anna", "withdraw", reason="family")
+        assert await put_right(world, assignment, "anna", "take-back") == "acted_on"
+        assert await world.states(assignment, "anna") == ["not_selected"]
+
+
+async def test_an_officer_takes_the_answer_of_the_host_back_on_a_page() -> None:
+    async with World(definition=ASKING) as world:
+        assignment = await world.shortlisted(THREE)
+        await world.do(assignment, "anna", "confirm-candidate")
+        await world.do(assignment, "bela", "refuse-candidate", reason="other_profile")
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            for name in ("anna", "bela"):
+                path = f"/matching/matches/{match_id(assignment, name)}/take-back"
+                form = {**held(await officer.get(path)), "/reason": "mistake"}
+                assert (await officer.post(path, data=form)).status_code == 303
+        assert await world.states(assignment, "anna", "bela") == ["shortlisted", "retracted"]
+        anna = await world.match(assignment, "anna")
+        assert anna
+        assert anna.host == "asked"
 
 
 async def test_where_no_programme_asks_the_host_has_nothing_to_answer() -> None:

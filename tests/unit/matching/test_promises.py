@@ -106,6 +106,24 @@ async def test_an_officer_may_be_faster_than_the_succession() -> None:
         assert await world.states(assignment, *FIVE) == ["declined", "reserve", "allocated", "reserve", "reserve"]
 
 
+async def test_an_allocation_that_is_refused_holds_no_seat_and_costs_nobody_the_match() -> None:
+    """Recorded late, before the match was on the shortlist: refused, and a minute later all stands as before."""
+    async with World() as world:
+        assignment = await world.shortlisted(FIVE)
+        before = await world.kept(ASSIGNMENT.name)
+        long_ago = world.clock.now() - timedelta(hours=5)
+        late = replace(world.cause(), happened_at=long_ago, recorded_late=True)
+        call = world.call(MATCH, "allocate", match_id(assignment, "anna"), late)
+        assert await world.raising(lambda: world.works.allocation.allocate(call)) == "happened_before_last"
+        assert await world.kept(ASSIGNMENT.name) == before
+        world.later(seconds=61)
+        await world.fire()
+        await world.run(twice=True)
+        assert await world.states(assignment, *FIVE) == ["shortlisted"] * 5
+        await world.allocate(assignment, "anna")
+        assert await world.states(assignment, "anna") == ["allocated"]
+
+
 async def test_a_hold_whose_match_was_never_saved_is_voided_and_the_seat_is_free() -> None:
     async with World() as world:
         assignment = await world.shortlisted(FIVE)

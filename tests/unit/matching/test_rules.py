@@ -213,6 +213,11 @@ def test_a_missing_match_is_created_only_so_that_it_can_never_be() -> None:
         ({"occupation": "9999"}, OFFICE, ["/terms/occupation"]),
         ({"occupation": "0"}, OFFICE, []),
         ({"languages": ({"language": "qq", "level": "B2"},)}, OFFICE, ["/terms/languages/0/language"]),
+        (
+            {"languages": [{"language": code, "level": "B2"} for code in ("en", "fr", "eng")]},
+            OFFICE,
+            ["/terms/languages/2/language"],
+        ),
         ({"starts_on": "1999-05-01", "ends_on": "1999-08-01"}, OFFICE, ["/terms/starts_on"]),
         ({"starts_on": "0001-01-01", "ends_on": "9999-12-31"}, OFFICE, ["/terms/starts_on", "/terms/ends_on"]),
     ],
@@ -224,6 +229,8 @@ def test_terms_fit_the_programme(changes: dict[str, Any], office: str, broken: l
     with pytest.raises(Refusal, match="terms_do_not_fit") as refused:
         check_terms(DEFINITION, DEFINITION.office(office), terms(**changes))
     assert [problem.pointer for problem in refused.value.problems] == broken
+    # What would be right stands beside each.
+    assert all(problem.detail for problem in refused.value.problems)
     assert refused.value.status == 422
 
 

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
-from services.matching.store import MATCHES
+import pytest
+
+from services.matching.store import ASSIGNMENTS, MATCHES
 from shared.clock import derived_id
 from shared.contracts.registration.persons import Attributes, LanguageSkill
 from shared.identity.keys import verify_receipt
@@ -90,6 +92,31 @@ async def test_an_expert_reads_applies_once_and_withdraws() -> None:
         pool = await world.store.load("pools", person_id("ada"))
         assert pool
         assert [one for one in pool["holds"].values() if one["status"] in ("held", "confirmed")] == []
+
+
+@pytest.mark.parametrize("verb", ["accept", "decline"])
+async def test_whoever_answers_an_offer_reads_its_terms_before_the_button(verb: str) -> None:
+    async with town() as world:
+        assignment = await world.assignment()
+        document = await world.store.load(ASSIGNMENTS.name, assignment)
+        assert document
+        texts = {"private": {**document["private"], "title": "Teaching nurses", "description": "At the new clinic."}}
+        changed = ASSIGNMENTS.collection.indexed({**document, **texts, "version": document["version"] + 1})
+        await world.store.save(ASSIGNMENTS.name, changed, document["version"])
+        await world.shortlist(assignment, "ada", reason="few_candidates")
+        await world.run()
+        await world.allocate(assignment, "ada")
+        path = f"/matching/matches/{match_id(assignment, 'ada')}/{verb}"
+        async with reader(
+            "matching", world.service.app, world.keys, world.clock, "expert", office=None, account=ADA
+        ) as http:
+            # Before there is an offer, there is nothing to read of one.
+            assert "Teaching nurses" not in (await http.get(path)).text
+            await world.offer(assignment, "ada")
+            page = (await http.get(path)).text
+        before = page.partition('name="idempotency-key"')[0]
+        for said in ("What it is about", "Teaching nurses", "At the new clinic.", "1 May 2027", "English", "B2"):
+            assert said in before, said
 
 
 async def test_an_officer_applies_for_an_expert_of_the_own_office_alone() -> None:

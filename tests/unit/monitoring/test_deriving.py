@@ -42,17 +42,18 @@ def anew(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 def anew_in(model: ReadModel, *, kept: bool = True) -> list[dict[str, Any]]:
     """The facts that DuckDB derives of the model's events, from where they are kept or as they come."""
-    with model.database.transaction() as connection:
-        for table in FACT_TABLES:
-            connection.execute(f"DELETE FROM {table}")
-        facts = Facts(connection, model.zones, SCHEMAS["events"].empty_table())
-        for topic in CATALOGUE.families:
-            if kept:
-                facts.add_written(topic)
-            else:
-                facts.add(topic, connection.sql(f"SELECT * FROM events WHERE topic = '{topic}'").to_arrow_table())
-        facts.keep()
-        facts.read_plainly()
+    connection = model.database.writer
+    for table in FACT_TABLES:
+        connection.execute(f"DELETE FROM {table}")
+    facts = Facts(connection, model.database.scratch(), model.zones, SCHEMAS["events"].empty_table())
+    for topic in CATALOGUE.families:
+        if kept:
+            facts.add_written(topic)
+        else:
+            facts.add(topic, connection.sql(f"SELECT * FROM events WHERE topic = '{topic}'").to_arrow_table())
+    for derived in facts.done(all=True):
+        facts.keep(derived, connection)
+    facts.read_plainly()
     found = stored(model)
     model.close()
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from services.monitoring.domain.derivation import fields_of
 from services.monitoring.domain.facts import Fact, facts_of
 from services.monitoring.domain.rows import EventRow, microseconds_of, payload_of
+from services.monitoring.store import ReadModel
 from shared.clock import derived_id as id_of
 from shared.contracts.base import Event
 from shared.contracts.catalogue import CATALOGUE
@@ -19,8 +20,10 @@ from shared.contracts.placement.trainings import (
     TrainingAnnounced,
     TrainingHeld,
     TrainingParticipantsCorrected,
+    TrainingTransferred,
 )
-from tests.unit.monitoring.story import START
+from tests.unit.monitoring.story import START, Story, batch_of, stored
+from tests.unit.monitoring.test_deriving import anew_in
 
 INSTITUTION, MINISTRY = id_of("institution"), id_of("ministry")
 FRAME = Frame(
@@ -103,3 +106,28 @@ def test_works_tell_their_kind_and_whom_they_reach() -> None:
 def test_trainings_and_sites_are_things() -> None:
     assert (TRAINING_FACTS.unit, SITE_FACTS.unit) == ("thing", "thing")
     assert (TRAINING_FACTS.person, SITE_FACTS.person) == (False, False)
+
+
+def test_participants_counted_anew_after_the_training_moved_count_at_the_office_that_held_it() -> None:
+    """Kabul's training of the last hours of a year, which another office has had since and counts anew."""
+    story, training = Story(office="kabul"), id_of("case")
+    story.published()
+    night = datetime(2026, 12, 31, 21, tzinfo=UTC)
+    held = HELD.model_copy(update={"happened_at": night})
+    moved = TrainingTransferred(
+        happened_at=night + timedelta(hours=2), office="bogota", left="kabul", time_zone="America/Bogota"
+    )
+    story.tell(training, ANNOUNCED)
+    story.tell(training, held)
+    story.tell(training, moved, office="bogota")
+    for number in (1, 2):
+        anew = {"happened_at": night, "correction": number, "participants": (WOMEN,)[: number % 2] or (MEN,)}
+        story.tell(training, CORRECTED.model_copy(update=anew), office="bogota")
+    model = ReadModel(None)
+    model.apply(batch_of(story.records))
+    found = stored(model)
+    counted = [row for row in found if row["kind"] == "training_participants"]
+    assert len(counted) == 4
+    in_kabul = (date(2027, 1, 1) - date(1970, 1, 1)).days
+    assert {(row["office"], row["local_day"]) for row in counted} == {("kabul", in_kabul)}
+    assert anew_in(model) == found

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from services.monitoring import store
 from services.monitoring.store import ReadModel
 from shared.contracts.registration.programmes import ProgrammePublished
+from shared.messaging.port import Record
 from tests.unit.monitoring.story import DEFINITION, PROGRAMME, START, Story, batch_of, derived, id_of, model_of, stored
 from tests.unit.monitoring.test_deriving import anew
 
@@ -90,6 +92,39 @@ def test_what_belongs_to_no_programme_stays_with_the_office_that_was_published_f
     model.apply(batch_of(story.records))
     assert stored(model) == before
     assert {row["local_year"] for row in before} == {2026}
+
+
+def of_programme(records: list[Record], code: str) -> list[Record]:
+    """The same, told of that programme."""
+    return [
+        record._replace(headers=tuple((n, code.encode() if n == "ce_programme" else v) for n, v in record.headers))
+        for record in records
+    ]
+
+
+def test_many_cases_of_an_office_take_its_zone_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a programme's publication moves where it comes last; another programme's cases stay as they stand."""
+    story = Story()
+    publish(story, 1, MOVED, code="another")
+    begins = len(story.records)
+    for number in range(3):
+        story.person(f"other-{number}", sex="female")
+        story.returned(f"other-{number}", at=TURN_OF_THE_YEAR)
+    others = of_programme(story.records[begins:], "another")
+    begins += len(others)
+    for number in range(5):
+        story.person(f"own-{number}", sex="female")
+        story.returned(f"own-{number}", at=TURN_OF_THE_YEAR)
+    records = [story.records[0], *others, *story.records[begins:]]
+    model = model_of(records)
+    assert years(stored(model)) == {2025}
+    story.published()
+    monkeypatch.setattr(store, "MOVED_AT_ONCE", 2)
+    model.apply(batch_of(story.records[-1:]))
+    found = {row["person"]: row["local_year"] for row in stored(model) if row["kind"] == "return_started"}
+    assert {found[id_of("person", f"own-{number}")] for number in range(5)} == {2026}
+    assert {found[id_of("person", f"other-{number}")] for number in range(3)} == {2025}
+    assert stored(model) == derived([*records, story.records[-1]])
 
 
 def test_the_order_in_which_versions_and_events_come_changes_nothing() -> None:

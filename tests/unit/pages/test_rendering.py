@@ -8,9 +8,12 @@ import re
 import httpx
 import pytest
 from fastapi import Request
+from jinja2 import DictLoader, Environment
 from starlette.responses import Response
 
+from shared.web.pages.fixed_words import FixedWords
 from shared.web.pages.rendering import render
+from shared.web.pages.words import translations
 from tests.unit.web.service import Small
 
 pytest_plugins = ["tests.unit.web.small"]
@@ -75,3 +78,24 @@ async def test_a_page_with_style_and_script_is_light(http: httpx.AsyncClient, pa
     found = re.findall(r'(?:href|src)="(/matching/static/[^"]+)"', text)
     weights = [len(gzip.compress((await http.get(address)).content)) for address in found]
     assert sum(weights) + len(gzip.compress(text.encode())) < 12_000
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ar"])
+def test_words_that_are_the_same_on_each_page_stand_in_the_template_as_they_would_be_said(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["Sign out", "Number & <name>", "{{ meant }}", "50 %}"]
+    template = "".join(f'{{{{ _("{text}") }}}}|' for text in ("Sign out", "&", "curly", "percent"))
+    words = {
+        "Sign out": translations(language).gettext("Sign out"),
+        **dict(zip(("&", "curly", "percent"), texts[1:], strict=True)),
+    }
+    monkeypatch.setattr(translations(language), "gettext", words.__getitem__)
+    pages = []
+    for extensions in (["jinja2.ext.i18n"], ["jinja2.ext.i18n", FixedWords]):
+        environment = Environment(loader=DictLoader({"page": template}), autoescape=True, extensions=extensions)
+        vars(environment)["language"] = language
+        vars(environment)["install_gettext_translations"](translations(language), newstyle=False)
+        pages.append(environment.get_template("page").render())
+    assert pages[0] == pages[1]
+    assert pages[1].endswith("|Number &amp; &lt;name&gt;|{{ meant }}|50 %}|")

@@ -9,8 +9,9 @@ import pytest
 
 from services.placement.domain import calendars
 from services.placement.domain.placements import PLACEMENT
-from services.placement.domain.standing import Days, Placement, Preparation
+from services.placement.domain.standing import Placement, Preparation
 from shared.cases.case import Asked
+from shared.cases.opening import Days
 from shared.clock import derived_id
 from shared.contracts.matching.assignments import Terms
 from shared.contracts.matching.matches import MatchParties

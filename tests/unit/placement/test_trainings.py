@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services.placement.domain.trainings import EXAMPLE, TRAINING, Training
-from shared.cases.opening import Under
+from shared.cases.opening import Days, Under
 from shared.clock import derived_id
 from shared.contracts.frame import Frame
 from shared.contracts.placement.trainings import TrainingHeld, TrainingParticipantsCorrected
@@ -26,7 +26,7 @@ FRAME = Frame(
     time_zone="Asia/Kabul",
 )
 SECTION = TrainingsSection.model_validate({"kinds": [{"code": "workshop", "name": {"en": "Workshop"}}]})
-UNDER = Under(FRAME, SECTION)
+UNDER = Under(FRAME, SECTION, Days(date(2010, 1, 1), date(2012, 1, 1)))
 WOMEN = {"sex": "female", "persons": 20}
 MEN = {"sex": "male", "persons": 40}
 
@@ -64,6 +64,39 @@ def test_a_training_ends_after_it_begins(verb: str) -> None:
     days = {**(EXAMPLE if state is None else {}), "starts_on": "2011-03-08", "ends_on": "2011-03-08"}
     refusal = refused(state, verb, **days)
     assert (refusal.rule, refusal.status, refusal.problems[0].pointer) == ("dates_reversed", 422, "/ends_on")
+
+
+@pytest.mark.parametrize("verb", ["create", "reschedule"])
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "wrong"),
+    [
+        ("1900-01-01", "1900-01-05", ["/starts_on"]),
+        ("2009-12-31", "2010-01-05", ["/starts_on"]),
+        ("2011-12-30", "2012-01-02", ["/ends_on"]),
+        ("2012-01-01", "2012-01-02", ["/starts_on", "/ends_on"]),
+        ("9999-01-01", "9999-01-02", ["/starts_on", "/ends_on"]),
+    ],
+)
+def test_a_training_lies_within_the_days_of_its_programme_or_says_why(
+    verb: str, starts_on: str, ends_on: str, wrong: list[str]
+) -> None:
+    state = None if verb == "create" else announced()
+    days = {**(EXAMPLE if state is None else {}), "starts_on": starts_on, "ends_on": ends_on}
+    refusal = refused(state, verb, **days)
+    assert (refusal.rule, refusal.status) == ("dates_outside_programme", 422)
+    assert [one.pointer for one in refusal.problems] == wrong
+    assert all("2010-01-01" in one.detail and "2012-01-01" in one.detail for one in refusal.problems)
+    assert after(state, verb, override_reason="programme_extended", **days).override_reason == "programme_extended"
+
+
+def test_a_reason_that_is_not_needed_is_not_kept() -> None:
+    first = announced(override_reason="delayed")
+    assert first.override_reason is None
+    outside = after(first, "reschedule", starts_on="2012-03-01", ends_on="2012-03-05", override_reason="delayed")
+    assert outside.override_reason == "delayed"
+    assert after(outside, "reschedule", starts_on="2011-03-01", ends_on="2011-03-05").override_reason is None
+    last = after(None, "create", **{**EXAMPLE, "starts_on": "2010-01-01", "ends_on": "2012-01-01"})
+    assert last.override_reason is None
 
 
 def test_it_is_held_from_its_first_day_on_in_the_offices_time_zone() -> None:

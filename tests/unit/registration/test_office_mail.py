@@ -14,8 +14,8 @@ from services.registration.domain.fields import Email
 from services.registration.domain.notices import NOTICES
 from services.registration.store import EXPERTS, MESSAGES
 from shared.clock import text_of
-from shared.contracts.base import Scope
-from shared.contracts.matching.matches import OfferAccepted
+from shared.contracts.base import Event, Scope
+from shared.contracts.matching.matches import CandidateConfirmed, ExpertNotSelected, MatchRetracted, OfferAccepted
 from shared.contracts.placement.placements import NoShowReported, PlacementContracted, PlacementEndedEarly
 from shared.contracts.registration.experts import (
     ExpertAppealed,
@@ -48,7 +48,7 @@ def test_every_template_of_an_office_is_of_one_kind() -> None:
     for notices in NOTICES.values():
         for one in (one for one in notices if one.to == "office"):
             kinds.setdefault(one.template, set()).add(one.kind)
-    assert len(kinds) == 16
+    assert len(kinds) == 18
     assert all(len(one) == 1 for one in kinds.values())
 
 
@@ -103,6 +103,36 @@ async def test_what_is_urgent_does_not_wait() -> None:
             await post.tell(ended(party))
         await post.sweep()
         assert len(post.box.mails) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "template"),
+    [
+        (CandidateConfirmed(happened_at=NOW), "office_candidate_agreed"),
+        (ExpertNotSelected(happened_at=NOW, reason="other_profile", host="refused"), "office_candidate_refused"),
+        (MatchRetracted(happened_at=NOW, reason="other_profile", host="refused"), "office_candidate_refused"),
+    ],
+)
+async def test_an_office_is_told_what_a_host_has_answered_for_a_candidate(answer: Event, template: str) -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        heard = await post.tell(answer, by_role="host")
+        await post.telling.heard(heard)
+        assert [one[0] for one in await post.states()].count(template) == 1
+        await post.sweep()
+        (mail,) = [one for one in post.box.mails if one.to == BOX]
+        assert "candidate of your office" in mail.text
+        assert "other_profile" not in mail.text
+
+
+async def test_what_no_host_has_answered_tells_no_office_of_an_answer() -> None:
+    async with posting() as post:
+        await post.office("kabul", email=BOX, often="at_once")
+        await post.tell(ExpertNotSelected(happened_at=NOW, reason="hard_filters"))
+        await post.tell(MatchRetracted(happened_at=NOW, reason="no_funds"))
+        # An officer who writes the host's answer down knows it.
+        await post.tell(CandidateConfirmed(happened_at=NOW), by_role="officer")
+        assert [one for one in await post.states() if one[0].startswith("office_")] == []
 
 
 async def test_the_office_that_did_it_is_not_told() -> None:

@@ -31,9 +31,11 @@ from shared.contracts.placement.placements import (
     PlacementOpened,
     PlacementTimeCorrected,
     ReturnCompleted,
+    ReturnStarted,
 )
 from shared.errors import Unavailable
 from shared.replica import stored
+from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES
 from tests.unit.matching.facts import Others, terms
 from tests.unit.papers.read_back import drawn, runs_left_to_right, text_of
@@ -44,6 +46,8 @@ from tests.unit.registration.test_readings import Bureau
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 THEN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 UNTIL = datetime(2026, 3, 15, 9, tzinfo=UTC)
+# Past midnight on the office's calendar: the fourth of May.
+ARRIVED = datetime(2027, 5, 3, 20, tzinfo=UTC)
 HOST = "Kabul Polytechnic"
 REVISING: dict[str, Any] = {"happened_at": THEN, "fact": 1, "replaces": derived_id("r"), "reason": "typing_error"}
 
@@ -65,12 +69,13 @@ class Desk(Bureau):
         return id
 
     async def placement(self, person: str, name: str) -> str:
-        """A placement of the person that is contracted; its id."""
+        """A placement of the person that has begun, a day after its contract; its id."""
         id = derived_id("placement", name)
         said = {"match": derived_id("match", name), "parties": self.parties(person)}
         opened = PlacementOpened(happened_at=THEN, terms=terms(institution=self.host), **said)
         days = {"starts_on": date(2027, 5, 3), "ends_on": date(2027, 8, 1)}
-        await self.hears(id, opened, PlacementContracted(happened_at=THEN, **days))
+        arrived = ReturnStarted(happened_at=ARRIVED)
+        await self.hears(id, opened, PlacementContracted(happened_at=THEN, **days), arrived)
         return id
 
     async def completed(self, person: str, name: str) -> str:
@@ -90,11 +95,13 @@ class Desk(Bureau):
     async def paper(self, path: str, role: Any = "officer", **how: Any) -> httpx.Response:
         return await self.serving.get(path, role, **how)
 
-    async def check(self, reference: str, code: str) -> str:
+    async def check(self, reference: str, code: str, language: str = "en") -> str:
         """The page, as somebody sees it who is not signed in."""
         transport = httpx.ASGITransport(self.serving.service.app, root_path="/registration")
         async with httpx.AsyncClient(transport=transport, base_url="http://sankofa.test") as http:
-            answer = await http.get("/certificates/check", params={"reference": reference, "code": code})
+            answer = await http.get(
+                "/certificates/check", params={"reference": reference, "code": code, "lang": language}
+            )
         assert answer.status_code == 200
         return answer.text
 
@@ -128,10 +135,33 @@ async def test_a_certificate_names_the_person_the_host_and_the_days_once_it_is_c
         assert "Qq" not in said
         assert runs_left_to_right(answer.content, code_of(desk.serving.keys, id))
         assert answer.content == (await desk.paper(f"{path}?lang={language}")).content
-    # The days of the contract, and the day on the office's calendar, where it was past midnight.
+    # From the arrival to the contract's last day, and when that was confirmed; days on the office's calendar.
     said = text_of((await desk.paper(f"{path}?lang=en")).content)
-    assert "3 May 2027 to 31 July 2027" in said
+    assert "4 May 2027 to 31 July 2027" in said
     assert "3 August 2027" in said
+
+
+async def test_a_certificate_says_the_days_that_were_served_and_not_those_of_the_contract(desk: Desk) -> None:
+    """Completed a month before the contract ends: the paper and the page that checks it say so, in each language."""
+    person = await desk.person("Shakila", "Early")
+    id = await desk.placement(person, "early")
+    await desk.hears(id, ReturnCompleted(happened_at=datetime(2027, 7, 1, 9, tzinfo=UTC)))
+    path, code = f"/certificates/{id}.pdf", code_of(desk.serving.keys, id)
+    first, last = date(2027, 5, 4), date(2027, 7, 2)
+    for language in LANGUAGES:
+        said = text_of((await desk.paper(f"{path}?lang={language}")).content).split()
+        assert ("4" in said, "31" in said) == (True, False)
+        assert Formats(language).days(first, last) in await desk.check(id, code, language)
+    said = text_of((await desk.paper(f"{path}?lang=en")).content)
+    assert "4 May 2027 to 1 July 2027" in said
+    # The arrival put right is the certificate's first day; taken back, there is none.
+    again: Any = {**REVISING, "happened_at": datetime(2027, 7, 1, 10, tzinfo=UTC), "of": "ReturnCompleted"}
+    await desk.hears(id, PlacementFactTakenBack(**again, status="active"))
+    assert (await desk.paper(path)).status_code == 404
+    moved: Any = {**REVISING, "happened_at": datetime(2027, 5, 10, 9, tzinfo=UTC), "of": "ReturnStarted"}
+    completed = ReturnCompleted(happened_at=datetime(2027, 7, 1, 9, tzinfo=UTC))
+    await desk.hears(id, PlacementTimeCorrected(**moved), completed)
+    assert "10 May 2027 to 1 July 2027" in text_of((await desk.paper(f"{path}?lang=en")).content)
 
 
 async def test_the_trail_has_who_read_the_name_before_the_paper_goes_out(

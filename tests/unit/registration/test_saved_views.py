@@ -14,11 +14,13 @@ from pydantic import ValidationError
 
 from services.registration.app import build
 from services.registration.domain import saved_views
-from services.registration.domain.saved_views import SavedView, SavedViews, view_id
+from services.registration.domain.saved_views import SavedView, SavedViews
 from services.registration.saved_views.api import ViewSaved
 from services.registration.store import COLLECTIONS, SHADOWS, VIEWS
+from shared.clock import derived_id
 from shared.errors import Refusal
 from shared.replica import stored
+from shared.store.documents import new_document
 from tests.unit.pages.test_cases import INSTITUTION, Office, held
 from tests.unit.registration.serving import Serving
 
@@ -27,8 +29,8 @@ PART = f"{PAGE}/part?list={LIST}"
 
 
 def view(name: str, query: str = "status=proposed") -> SavedView:
-    id, at = view_id("account", LIST, name), datetime(2026, 3, 4, tzinfo=UTC)
-    return SavedView(id=id, list=LIST, name=name, query=query, shared=False, office="kabul", saved_at=at)
+    at = datetime(2026, 3, 4, tzinfo=UTC)
+    return SavedView(list=LIST, name=name, query=query, shared=False, office="kabul", saved_at=at)
 
 
 def test_the_same_name_takes_the_others_place_and_the_same_view_stays_as_it_was(
@@ -44,7 +46,15 @@ def test_the_same_name_takes_the_others_place_and_the_same_view_stays_as_it_was(
     with pytest.raises(Refusal, match="too_many_views"):
         two.with_one(view("Third"))
     assert len(two.with_one(view("second", "")).views) == 2
-    assert two.without(view("Second").id) == replaced
+    assert two.without(view("sECOND")) == replaced
+
+
+def test_what_is_kept_back_stays_as_it_is_and_is_shared_no_more() -> None:
+    shared = view("Waiting").model_copy(update={"shared": True})
+    both = SavedViews().with_one(shared).with_one(view("Second"))
+    assert both.shares(view("waiting"))
+    assert both.kept_back(view("waiting")) == SavedViews(views=(view("Waiting"), view("Second")))
+    assert both.kept_back(view("Third")) == both
 
 
 @pytest.mark.parametrize("query", ["<b>=1", "a=1&&b=2", "a", "a=" + "x" * 401, "a=%0d b"])
@@ -183,3 +193,61 @@ async def test_programs_save_list_and_remove_and_say_all_that_is_kept(office: Of
     assert stands
     assert stands["state"] == {"views": []}
     assert (await office.serving.post("/saved-views/save", "host", body)).status_code == 403
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_no_longer_shared_is_whoever_saved_it_and_nobody_elses(office: Office) -> None:
+    serving, who, theirs = office.serving, {"office": "tbilisi", "subject": "fay"}, {"office": "tbilisi"}
+    saved = {"list": LIST, "name": "Ours", "query": "status=proposed", "shared": True}
+    one = (await serving.post("/saved-views/save", "officer", saved, **who)).json()
+    stranger = await serving.post("/saved-views/stop-sharing", "officer", {"id": one["id"]}, **theirs, subject="gia")
+    assert (stranger.status_code, stranger.json()["rule"]) == (404, "not_found")
+    assert one["id"] in {
+        item["id"] for item in (await serving.get("/saved-views", **theirs, subject="gia")).json()["items"]
+    }
+    for _ in range(2):
+        done = await serving.post("/saved-views/stop-sharing", "officer", {"id": one["id"]}, **who)
+        assert (done.status_code, done.json()) == (200, {**one, "shared": False})
+    assert (await serving.get("/saved-views", **who)).json()["items"] == [{**one, "shared": False}]
+    seen = (await serving.get("/saved-views", **theirs, subject="gia")).json()["items"]
+    assert one["id"] not in {item["id"] for item in seen}
+    # Saving it again as it is does not share it anew.
+    del saved["shared"]
+    assert (await serving.post("/saved-views/save", "officer", saved, **who)).json()["shared"] is False
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_button_ends_the_sharing_of_a_view(office: Office) -> None:
+    hue = office.serving.account("hue")
+    async with office.browser(office="osh", account=hue) as http:
+        page = (await http.get(f"{INSTITUTION}?status=proposed")).text
+        await http.post(PAGE, data=as_saved(page, name="Mine in part", shared="1"))
+        listed = (await http.get(PAGE)).text
+        form = listed.partition(f'action="{PAGE}/stop-sharing"')[2].partition("</form>")[0]
+        sent = dict(re.findall(r'name="([^"]*)" value="([^"]*)"', form))
+        assert (await http.post(f"{PAGE}/stop-sharing", data={**sent, "csrf": "x"})).status_code == 403
+        assert (await http.post(f"{PAGE}/stop-sharing", data=sent)).headers["location"] == PAGE
+        after = (await http.get(PAGE)).text
+        assert "Mine in part" in after
+        assert f"{PAGE}/stop-sharing" not in after
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_id_tells_nobody_whose_a_view_is(office: Office) -> None:
+    """It follows from a key, and one that was kept when it followed from account and name alone is told to nobody."""
+    serving, who = office.serving, {"office": "naryn", "subject": "ike"}
+    account = serving.account("ike")
+    guessed = derived_id("saved view", account, LIST, "ours")
+    said = {"list": LIST, "name": "Ours", "query": "", "shared": True, "office": "naryn"}
+    former = {"id": guessed, **said, "saved_at": "2026-03-04T00:00:00.000000Z"}
+    document = {**new_document(account), "version": 1, "state": {"views": [former]}}
+    await serving.store.save(VIEWS.name, VIEWS.indexed(document), 0)
+    (own,) = (await serving.get("/saved-views", **who)).json()["items"]
+    items = (await serving.get("/saved-views", office="naryn", subject="jan")).json()["items"]
+    (offered,) = [item for item in items if item["name"] == "Ours"]
+    assert offered["id"] == own["id"] != guessed
+    again = await serving.post("/saved-views/save", "officer", {"list": LIST, "name": "OURS"}, **who)
+    assert (again.json()["id"], again.json()["shared"]) == (own["id"], True)
+    assert guessed not in repr(await serving.store.load(VIEWS.name, account))
+    assert (await serving.post("/saved-views/remove", "officer", {"id": own["id"]}, **who)).is_success
+    assert (await serving.get("/saved-views", **who)).json()["items"] == []
