@@ -19,6 +19,12 @@ _JOINERS = "\u200c\u200d"
 # Letters and symbols by their category, yet nothing to see: the fillers of Hangul and the empty cell of Braille.
 _BLANKS = "\u115f\u1160\u3164\uffa0\u2800"
 LINE_ENDS_AND_TABS = "\n\t"
+# Not punctuation by their category: minus, modifier letter minus, hyphen bullet.
+_MINUSES = "\u2212\u02d7\u2043"
+# Characters of a code, a number, a day or a telephone, however it is written.
+LATIN_AT_MOST = 100
+# By which Unicode's data say that a character is another one in another width.
+_WIDTHS = ("<wide>", "<narrow>", "<small>", "<noBreak>")
 
 
 def one_line(value: Any) -> Any:
@@ -45,6 +51,31 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     return "".join(one for one in text if one in _JOINERS or unicodedata.category(one) != "Cf")
+
+
+def latin(text: str) -> str:
+    """A code, a number, a day or a telephone as a Latin keyboard writes it: digits of any script as 0 to 9, every
+    hyphen, dash and minus as `-`, full-width characters as plain ones, any blank as a space, and without marks that
+    nobody sees, as they come with pasted text.
+
+    A superscript or a circled digit is none of a number: 1² is not 12. What is longer than any of these stays as it is.
+    """
+    typed = text.strip()
+    if typed.isascii() or len(typed) > LATIN_AT_MOST:
+        return typed
+    return "".join(_of_latin(one) for one in typed if unicodedata.category(one) != "Cf").strip()
+
+
+def _of_latin(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    if unicodedata.decomposition(character).startswith(_WIDTHS):
+        character = unicodedata.normalize("NFKC", character)
+    kind = unicodedata.category(character)
+    if kind == "Pd" or character in _MINUSES:
+        return "-"
+    return " " if kind == "Zs" else character
 
 
 def has_visible_character(text: str) -> bool:

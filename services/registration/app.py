@@ -169,7 +169,7 @@ class Registration:
 
     def _entered(self, sessions: Sessions, settings: Issued) -> FastAPI:
         """What answers outside the base path; the pages of an application and of passes come to the service's own."""
-        entrance = _entrance(self.replica, self.app.state.edge, sessions, settings)
+        entrance = _entrance(self.replica, self.app.state.edge, sessions, self.work.handing_over, settings)
         opening = _opening(self.replica, entrance, self.drafting, self.work, settings.base_url, self.draft_mail.sends)
         drafted = DraftFiles(self.replica, self.files, self.work.handing_over, opening.accounts)
         back = WaysBackPages(opening, self.ways_back, self.reminding)
@@ -231,7 +231,7 @@ def _works(
     consenting: Consenting,
 ) -> Works:
     publishing, profiles = Publishing(replica), Profiles(replica, identifiers)
-    criteria, handing_over = Criteria(replica), HandingOver(replica, accounts)
+    criteria, handing_over = Criteria(replica), HandingOver(replica, accounts, identifiers)
     reviewing = Reviewing(replica, criteria)
     registering = Registering(replica, publishing, identifiers, handing_over)
     return Works(
@@ -253,7 +253,9 @@ def _works(
     )
 
 
-def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued) -> Entrance:
+def _entrance(
+    replica: Replica, edge: Edge, sessions: Sessions, handing_over: HandingOver, settings: Issued
+) -> Entrance:
     ports, issuer = replica.ports, settings.issuer
     accounts = ports.keys.accounts(issuer or DEVELOPMENT_ISSUER)
     openid = None
@@ -275,6 +277,7 @@ def _entrance(replica: Replica, edge: Edge, sessions: Sessions, settings: Issued
         Cookies(ports.keys, ports.runtime, settings.base_url.startswith("https:")),
         replica.definitions,
         accounts,
+        handing_over,
         openid,
         is_development(issuer, settings.base_url),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from services.registration.domain.drafts import ENDING_NOTICE, KEPT, Draft, Reminder
 from services.registration.domain.experts import EXPERT, Expert
@@ -124,6 +124,17 @@ def _reminded(of: Reminder, field: str) -> Equals:
     return equals
 
 
+def closing_on(programme: str, day: date) -> str:
+    return f"{programme}{SEPARATOR}{day.isoformat()}"
+
+
+def _closing_on(document: Document) -> list[str]:
+    """Open drafts with an address, by the day on which the person was told that the programme closes."""
+    draft = Draft.model_validate(document["state"])
+    told = draft.status == "open" and draft.closes_on is not None and document["private"].get("address")
+    return [closing_on(draft.programme, draft.closes_on)] if told and draft.closes_on else []
+
+
 def _looked_at(notice: timedelta) -> Order:
     """When a reminder may be sent: so long after the last edit, and when its claim is over. Only the loop that sends
     reads it, from the beginning each time."""
@@ -137,6 +148,8 @@ def _looked_at(notice: timedelta) -> Order:
 
 # In the private part: the code of a link that was sent by mail and is not used yet.
 RENEWAL = "renewal"
+# There, and the index: the codes that opened it before.
+FORMER = "former"
 # Of applications that were begun: found by a keyed hash of the code, by those of facts that were typed, by that of the
 # address, by the reminders that they wait for, and once submitted by the person.
 DRAFTS = Collection(
@@ -144,9 +157,11 @@ DRAFTS = Collection(
     {
         "code": Index(_codes, version=2),
         "address": Index(lambda d: [one] if (one := d["private"].get("address")) else []),
+        "moved": Index(_closing_on, _looked_at(timedelta())),
         "closing": Index(_reminded("closing", "programme"), _looked_at(timedelta())),
         "ending": Index(_reminded("ending", "status"), _looked_at(KEPT - ENDING_NOTICE)),
         "fact": Index(lambda d: d["private"].get("facts", [])),
+        FORMER: Index(lambda d: d["private"].get(FORMER, [])),
         "person": Index(lambda d: _state(d, "person")),
     },
 )

@@ -85,7 +85,7 @@ def opens(
     example: Mapping[str, Any],
 ) -> Move:
     """The row that opens a plain case."""
-    refused = ("not_in_programme", "programme_is_over", "institution_unknown", *refuses)
+    refused = ("not_in_programme", "programme_is_over", "long_before_the_programme", "institution_unknown", *refuses)
     return Move(
         verb,
         frozenset({NEW}),

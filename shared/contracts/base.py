@@ -71,9 +71,9 @@ TIME_FORM = Form(
 )
 DATE_FORM = Form(
     "date_malformed",
-    "a date has the form 2008-01-05",
+    "a date has the form 2008-01-05, with a year from 1900 to 2999",
     "date",
-    "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    "^(19|2[0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}$",
     lambda text: date.fromisoformat(text),
 )
 Instant = Annotated[

@@ -25,8 +25,6 @@ from shared.programmes.texts import key_name, named_in
 from shared.texts import MAIL_ADDRESS
 from shared.zones import zone_names
 
-# Nothing that is recorded happened earlier or will be due later; see `shared/contracts/base.py`.
-YEARS = range(1900, 3000)
 # The lists that are no programme's.
 STANDARD: Mapping[Listed, Callable[[], frozenset[str]]] = {
     "countries": country_codes,
@@ -155,9 +153,6 @@ def _texts(definition: Definition) -> Iterator[Broken]:
 
 
 def _dates(definition: Definition) -> Iterator[Broken]:
-    for name, day in (("starts", definition.dates.starts), ("ends", definition.dates.ends)):
-        if day.year not in YEARS:
-            yield Broken(f"/dates/{name}", "date_implausible", f"a year from {YEARS[0]} to {YEARS[-1]}")
     if definition.dates.ends <= definition.dates.starts:
         yield Broken("/dates/ends", "dates_backwards", "a programme ends after it starts")
 

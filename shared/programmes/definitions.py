@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date, tzinfo
 from typing import Any
 
 from pydantic import ValidationError
@@ -74,6 +75,21 @@ class Definitions:
         except KeyError:
             raise TooEarly("programme_version") from None
 
+    def listed(self, code: str | None) -> dict[str, frozenset[str]]:
+        """The countries of work and the sectors that any version lists, of that programme or of all, by the word of the
+        list. Raises as `newest`; TooEarly while this replica starts."""
+        if not self.ready:
+            raise TooEarly("programmes")
+        versions = [one for name in (self.codes() if code is None else [code]) for one in self._of(name).values()]
+        return {
+            "country": frozenset(country for one in versions for country in one.countries_of_origin),
+            "sector": frozenset(sector.code for one in versions for sector in one.sectors),
+        }
+
+    def former_ends(self, code: str) -> frozenset[date]:
+        """The days on which earlier versions said that the programme is over, and the newest one does not."""
+        return frozenset(one.dates.ends for one in self._of(code).values()) - {self.newest(code).dates.ends}
+
     def office(self, code: str, version: int | None, office: str | None) -> Office | None:
         """The office as the case's version lists it, else as the programme's first version that does: one that a case
         was passed on to may be younger than the case. None for an office that none lists.
@@ -84,6 +100,14 @@ class Definitions:
         versions = self._of(code)
         found = (one.office(office) for one in (*asked, *(versions[one] for one in sorted(versions))) if office)
         return next((one for one in found if one is not None), None)
+
+    def zone_of(self, code: str, version: int | None, office: str | None) -> tzinfo:
+        """In which zone the days of a case are reckoned: its office's, as `office` finds it; else as its version says
+        for a case without one. Raises as `office` does."""
+        found = self.office(code, version, office)
+        if found is not None:
+            return found.zone
+        return (self.newest(code) if version is None else self.version(code, version)).zone_of(None)
 
     def office_now(self, code: str | None, office: str) -> Office | None:
         """The office as the programme's newest version has it; for a case of no programme, as the first programme by

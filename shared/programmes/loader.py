@@ -15,7 +15,7 @@ from shared.programmes.doubts import doubts
 from shared.programmes.indicators import Declared
 from shared.programmes.marked_yaml import Broken, Finding, broken_rules, escaped, read_marked
 from shared.programmes.model import Definition
-from shared.texts import CONTROL_CHARACTER, LINE_ENDS_AND_TABS, has_control_character
+from shared.texts import CONTROL_CHARACTER, LINE_ENDS_AND_TABS, has_control_character, visible
 
 M = TypeVar("M", bound=Declared)
 
@@ -80,13 +80,23 @@ def loaded(source: Path | str, model: type[M], check: Callable[[M], list[Broken]
     return value
 
 
-def _parsed(data: Any, model: type[M], check: Callable[[M], list[Broken]]) -> tuple[M | None, list[Broken]]:
+def _parsed(said: Any, model: type[M], check: Callable[[M], list[Broken]]) -> tuple[M | None, list[Broken]]:
+    data = _seen(said)
     try:
         # Strict JSON: a text never becomes a number, and only JSON mode reads dates from their texts.
         value = model.model_validate_json(json.dumps(data), strict=True, extra="forbid")
     except ValidationError as error:
         return None, broken_rules(error, data)
     return value, [*_control_characters(data, ""), *check(value)]
+
+
+def _seen(data: Any) -> Any:
+    """The data without the marks in its texts that nobody sees: one of direction comes with many an Arabic text."""
+    if isinstance(data, str):
+        return visible(data)
+    if isinstance(data, dict):
+        return {key: _seen(inner) for key, inner in data.items()}
+    return [_seen(inner) for inner in data] if isinstance(data, list) else data
 
 
 def _control_characters(data: Any, pointer: str) -> Iterator[Broken]:

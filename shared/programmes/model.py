@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 
 from shared.contracts.base import Code, Country, Date
 from shared.contracts.registration.persons import ATTRIBUTES
-from shared.errors import Refusal
+from shared.errors import Problem, Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
 from shared.programmes.sections.placement import PlacementSection
@@ -21,6 +21,8 @@ from shared.programmes.sections.trainings import TrainingsSection
 from shared.zones import zone
 
 S = TypeVar("S", bound=Section)
+# So long before its first day a programme is open at most: people apply, and posts are described, before it runs.
+PREPARED = timedelta(days=366)
 
 
 class Mailbox(Declared):
@@ -114,16 +116,39 @@ class Definition(Declared):
     trainings: Annotated[TrainingsSection | None, Field(description="trainings that are held")] = None
     results: Annotated[ResultsSection | None, Field(description="sites, works and whom they reach")] = None
 
-    def refuse_over(self, office: str | None, at: datetime) -> None:
-        """Raises Refusal `programme_is_over` (409) where the programme had ended by that instant, on the office's
-        calendar. What is recorded late is asked at the time at which it happened."""
-        if self.is_over(office, at):
+    def refuse_outside(self, office: str | None, happened_at: datetime | None, now: datetime) -> None:
+        """Raises Refusal `programme_is_over` (409) where the programme had ended, on the office's calendar; and
+        `long_before_the_programme` (422) for what is said to have happened long before it. What is recorded late is
+        asked at the time at which it happened."""
+        if self.is_over(office, happened_at or now):
             raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
+        first = self.dates.starts - PREPARED
+        if happened_at is not None and happened_at < _begin_of(first, self.zone_of(office)):
+            problem = Problem("long_before_the_programme", "/happened_at")
+            raise Refusal(problem.rule, f"the programme was not open before {first}", problems=(problem,), status=422)
 
     def is_over(self, office: str | None, at: datetime) -> bool:
-        """Whether the programme had ended by that instant, on the office's calendar; without one, in UTC."""
+        """Whether the programme had ended by that instant, by the calendar of `zone_of`."""
+        return at >= self.closes_at(office)
+
+    def closes_at(self, office: str | None) -> datetime:
+        """The first instant after the programme, in UTC, by the calendar of `zone_of`."""
+        return _begin_of(self.dates.ends, self.zone_of(office))
+
+    def zone_of(self, office: str | None) -> tzinfo:
+        """In which zone the programme's days are reckoned: the office's. Without an office, and for one that this
+        version does not list, that of the office where the programme ends last: until then it is open somewhere."""
         found = self.office(office) if office else None
-        return at.astimezone(found.zone if found else UTC).date() >= self.dates.ends
+        return found.zone if found else self._where_it_closes()[-1].zone
+
+    @property
+    def closes_first_at(self) -> Office:
+        """The office where the programme ends before it does at the others."""
+        return self._where_it_closes()[0]
+
+    def _where_it_closes(self) -> tuple[Office, ...]:
+        """The offices in the order in which the programme ends there."""
+        return tuple(sorted(self.offices, key=lambda one: (_begin_of(self.dates.ends, one.zone), one.code)))
 
     def sections(self) -> dict[str, Section]:
         """The sections that this programme has, by their names in the file."""
@@ -161,6 +186,10 @@ class Definition(Declared):
         """Attributes that the last profile record of an erased person keeps."""
         words = {str(d.attribute) for d in self.dimensions if d.statistical and d.attribute is not None}
         return frozenset(name for name, one in ATTRIBUTES.items() if (one.word or name) in words)
+
+
+def _begin_of(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 @cache

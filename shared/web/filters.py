@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from shared.cases.case import Case
 from shared.contracts.base import Code, Id
@@ -22,7 +22,7 @@ from shared.store.narrowing import FROM_US, ME, NOBODY, TAKEN_BY, TO_US, TRANSFE
 from shared.store.relations import FLAG, PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
-from shared.web.lists import OF_EVERY_LIST, Paged, query
+from shared.web.lists import OF_EVERY_LIST, Paged, fits, query
 from shared.web.strict_json import refuse
 
 ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
@@ -99,7 +99,7 @@ def asked_of(request: Request, served: Served, role: Role, definitions: Definiti
     if PROGRAMME in asked and asked[PROGRAMME] not in definitions.offices():
         refuse("programme_unknown", f"query/{PROGRAMME}", "the code of a programme that was published")
     for name in references_of(case):
-        if name in asked and not _is_id(asked[name]):
+        if name in asked and not fits(_ID, asked[name]):
             refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
     return asked
 
@@ -127,14 +127,6 @@ def paged_of(
 def asked_by(account: str, asked: Mapping[str, str]) -> Mapping[str, str]:
     """The filters with the account in the place of whoever asks."""
     return {**asked, TAKEN_BY: account} if asked.get(TAKEN_BY) == ME else asked
-
-
-def _is_id(value: str) -> bool:
-    try:
-        _ID.validate_python(value)
-    except ValidationError:
-        return False
-    return True
 
 
 def _parameter(name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter, ValidationError
 
 from shared.identity.policy import Equality
 from shared.store.narrowing import Listed, everything, read
@@ -57,6 +58,15 @@ def query(request: Request, *names: str) -> dict[str, str]:
             refuse("duplicate_parameter", f"query/{name}")
         found[name] = value
     return found
+
+
+def fits(type: TypeAdapter[Any], value: str) -> bool:
+    """Whether the text of a parameter is of that type."""
+    try:
+        type.validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def limit_of(parameters: Mapping[str, str]) -> int:

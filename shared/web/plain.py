@@ -5,7 +5,6 @@ The office is the caller's; codes come from the programme's lists, ids are of su
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, create_model
@@ -26,7 +25,7 @@ from shared.programmes.model import Definition
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.programmes.sections.base import Section
 from shared.replica import Replica
-from shared.store.aggregates import Aggregate, Saved
+from shared.store.aggregates import Aggregate, Cause, Saved
 from shared.store.port import Document
 from shared.store.relations import Plain
 from shared.web.acting import Call, Represent, Seen, Served, Work
@@ -103,7 +102,7 @@ class _Work:
         await _check_office(call.body, call.granted)
         _, state = await self._replica.kernel.load(self._aggregate, call.id)
         # What a repetition finds was checked when it was opened.
-        return await self._execute(call, await self._under(call.body, self._at(call)) if state is None else None)
+        return await self._execute(call, await self._under(call.body, call.cause) if state is None else None)
 
     async def go_on(self, call: Call[Any]) -> Saved[Any]:
         """Raises Refusal `not_found` (404), those of `_check`; TooEarly where the case's version is not here."""
@@ -124,17 +123,14 @@ class _Work:
         days = Days(definition.dates.starts, definition.dates.ends)
         return Under(frame, definition.section(self._section), days)
 
-    def _at(self, call: Call[Any]) -> datetime:
-        return call.cause.happened_at or self._replica.ports.runtime.now()
-
-    async def _under(self, body: Opening, at: datetime) -> Under:
+    async def _under(self, body: Opening, cause: Cause) -> Under:
         definitions = self._replica.definitions
         try:
             version, definition = definitions.newest_version(body.programme), definitions.newest(body.programme)
         except Refusal as refusal:
             raise Refusal(refusal.rule, problems=(Problem(refusal.rule, "/programme"),), status=422) from None
         await self._check(body, definition)
-        definition.refuse_over(body.office, at)
+        definition.refuse_outside(body.office, cause.happened_at, self._replica.ports.runtime.now())
         office = definition.office(body.office)
         if office is None:
             raise TypeError("an office that is listed is missing")

@@ -29,7 +29,7 @@ TEXTS: Mapping[str, str] = {
 # Of a text of several lines whose page says no maximum.
 LINES_CHARACTERS = 10_000
 # An address has to fit with the other headers into what the server reads of a request before it looks at it.
-QUERY_CHARACTERS, QUERY_TOO_LONG = 12_000, 100_000
+QUERY_CHARACTERS, QUERY_TOO_LONG = 12_000, 60_000
 _NUMBER = re.compile(r"/\d+(?=/|$)")
 _TYPED = frozenset({"text", "lines", "email", "tel", "search", "password", "number", "url"})
 

@@ -74,8 +74,11 @@ CLAIMS, NOT_ANSWERED = 0.5, 0.3
 # How often somebody does what nobody waits for, of a match.
 ODD, ASIDE = 0.07, frozenset({"retract", "correct-time"})
 MODALITIES = ("temporary", "virtual")
-MOVING = frozenset({"allocated", "offered"})
-GIVEN = MOVING | {"accepted", "declined", "expired", "retracting", "retracted"}
+# Of a round's match that stands a moment later, where a crash came between.
+NAMED = "named"
+SEATED = frozenset({"allocated", "offered"})
+MOVING = SEATED | {NAMED}
+GIVEN = SEATED | {"accepted", "declined", "expired", "retracting", "retracted"}
 
 
 class History:
@@ -459,7 +462,7 @@ class History:
             found = []
             for match in assignment.shortlisted:
                 _, state = await kernel.load(MATCHES, match)
-                found.append((match, state.status))
+                found.append((match, state.status if state else NAMED))
             return assignment, found
 
         return await self.client.look("matching", stand)

@@ -13,7 +13,7 @@ from services.registration.domain.institutions import InstitutionRegistration
 from shared.cases.bodies import Input
 from shared.contracts.matching.assignments import Terms
 from shared.contracts.registration.persons import Attributes, LanguageSkill
-from shared.texts import exact, fold_number, lines, one_line
+from shared.texts import LATIN_AT_MOST, exact, fold_number, latin, lines, one_line
 
 BELL, ESCAPE, SEPARATOR, NEXT_LINE, OVERRIDE, BYTE_ORDER = "\x07", "\x1b", "\x1e", "\x85", "\u202e", "\ufeff"
 
@@ -96,3 +96,29 @@ def test_the_rule_is_named_where_the_text_stands() -> None:
         with pytest.raises(ValidationError) as refused:
             model.model_validate_json(f'{{"{field}": "a\\u0007b"}}')
         assert ("control_character", (field,)) in [(row["type"], row["loc"]) for row in refused.value.errors()]
+
+
+@pytest.mark.parametrize(
+    ("typed", "plain"),
+    [
+        (" 7K2M-QX9D ", "7K2M-QX9D"),
+        ("\u200f7K2M\u2011QX9D\u200e", "7K2M-QX9D"),
+        ("\u20667K2M\u2212QX9D\u2069", "7K2M-QX9D"),
+        ("7\u00adK2M\u2010QX9D\ufeff", "7K2M-QX9D"),
+        ("\uff17\uff2b\uff12\uff2d\uff0d\uff31\uff38\uff19\uff24", "7K2M-QX9D"),
+        ("٢٠٢٧\u2014٠٣\u2013۳۱", "2027-03-31"),
+        ("\u202b+٤٤ ٢٠\u00a0٧٩٤٦\u202c", "+44 20 7946"),
+        ("\uff0b44\u202f20", "+44 20"),
+        ("1²", "1²"),
+        ("①", "①"),
+    ],
+)
+def test_codes_numbers_and_days_are_read_as_a_latin_keyboard_writes_them(typed: str, plain: str) -> None:
+    assert latin(typed) == latin(latin(typed)) == plain
+
+
+def test_what_is_longer_than_any_number_stays_as_it_was_typed() -> None:
+    assert latin(" ٢٠٢٦ ") == "2026"
+    at_most = "٢" * LATIN_AT_MOST
+    assert latin(at_most) == "2" * LATIN_AT_MOST
+    assert latin(at_most + "٢") == at_most + "٢"

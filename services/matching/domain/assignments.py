@@ -280,7 +280,7 @@ FACTS: tuple[Move, ...] = (
         rule=under_the_newest_version,
         needs=PLACES,
         writes=True,
-        refuses=("programme_unknown", "programme_is_over", *OVER, *UNFIT),
+        refuses=("programme_unknown", "programme_is_over", "long_before_the_programme", *OVER, *UNFIT),
         example=DRAFT,
     ),
     Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, rule=before_its_end, writes=True, refuses=OVER),

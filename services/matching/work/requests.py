@@ -43,7 +43,7 @@ class Requests:
         version = self._definitions.newest_version(body.programme)
         definition = self._definitions.version(body.programme, version)
         office = check_terms(definition, definition.office(body.office), body.terms)
-        definition.refuse_over(body.office, cause.happened_at or self._kernel.runtime.now())
+        definition.refuse_outside(body.office, cause.happened_at, self._kernel.runtime.now())
         await self._check_institution(body.terms, body.office)
         command = Asked("create", body, Drafted(version, office.time_zone))
         texts = {"title": body.title, "description": body.description}

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, get_args
 
 from services.matching import views
 from services.matching.domain.assessment import attributes_on
@@ -18,11 +16,13 @@ from services.matching.store import ASSIGNMENTS, last_day_over_everywhere
 from services.matching.work.selection import APPLICATION, Selection
 from shared.cases.bodies import Change
 from shared.clock import derived_id, text_of
-from shared.contracts.base import Code, Id
+from shared.contracts.base import Id
+from shared.contracts.matching.assignments import Modality
 from shared.errors import Refusal
 from shared.identity.policy import Grant
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.eligibility import terms_met
+from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.replica import Replica
 from shared.store.aggregates import Cause
 from shared.store.narrowing import Listed
@@ -35,7 +35,7 @@ from shared.web.strict_json import refuse
 OPEN_VACANCIES = ("vacant", "all")
 # By what the list is narrowed: the programme, and codes of the terms.
 FILTERS = ("programme", "country", "sector", "modality")
-_CODE: TypeAdapter[str] = TypeAdapter(Code)
+MODALITIES: tuple[str, ...] = get_args(Modality)
 
 
 class Application(Change):
@@ -66,11 +66,9 @@ class Vacancies:
     def narrowed(self, asked: Mapping[str, str]) -> tuple[Paged, str]:
         """The list that the filters leave, and behind what it begins: the index has vacancies by their last day.
 
-        Raises Refusal 422 for a filter that is no code.
+        Raises Refusal 422 for a filter that no vacancy can have; TooEarly while programmes are still being read.
         """
-        for name, value in asked.items():
-            if not _is_code(value):
-                refuse("string_pattern_mismatch", f"query/{name}", "a code")
+        self._refuse_unknown(asked)
         now = self._runtime.now()
 
         def offered(document: Document) -> bool:
@@ -82,6 +80,17 @@ class Vacancies:
         filters = (f"{name}={asked[name]}" for name in sorted(asked))
         listed = Listed(OPEN_VACANCIES[0], OPEN_VACANCIES[1:], offered)
         return Paged(listed, (*OPEN_VACANCIES, *filters)), last_day_over_everywhere(now)
+
+    def _refuse_unknown(self, asked: Mapping[str, str]) -> None:
+        definitions = self._replica.definitions
+        programme = asked.get("programme")
+        if programme is not None and programme not in definitions.offices():
+            refuse("programme_unknown", "query/programme", "the code of a programme that was published")
+        for name, codes in definitions.listed(programme).items():
+            if name in asked and asked[name] not in codes:
+                refuse(CODE_NOT_LISTED, f"query/{name}", "a code that a programme lists")
+        if asked.get("modality", MODALITIES[0]) not in MODALITIES:
+            refuse(CODE_NOT_LISTED, "query/modality", f"one of {', '.join(MODALITIES)}")
 
     async def load(self, id: str) -> Document:
         """Raises Refusal 404 for what is open to nobody."""
@@ -156,11 +165,3 @@ def is_open(document: Document | None) -> bool:
 def _said(state: Assignment, name: str) -> str | None:
     found: str | None = state.programme if name == "programme" else getattr(state.terms, name)
     return found
-
-
-def _is_code(value: str) -> bool:
-    try:
-        _CODE.validate_python(value)
-    except ValidationError:
-        return False
-    return True

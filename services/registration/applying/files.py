@@ -88,7 +88,7 @@ class ApplicationFiles:
         opened = await self._opening.of(request)
         if opened is None:
             await pass_over(request)
-            return self._browsing.kept(request, [])
+            return await self._browsing.kept(request, [])
         try:
             sent = await chosen(request)
             self._browsing.check(opened, sent.fields.get(FORGERY_FIELD, ""))

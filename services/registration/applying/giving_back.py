@@ -104,7 +104,12 @@ class GivingBack:
         """
         office = granted.principal.office or ""
         if self._definitions.newest(body.programme).office(office) is None:
-            raise Refusal("office_unknown", problems=(Problem("office_unknown", "/programme"),), status=422)
+            raise Refusal(
+                "office_unknown",
+                "a programme in which your office runs cases",
+                problems=(Problem("office_unknown", "/programme"),),
+                status=422,
+            )
         await self._readings.count(granted.principal)
         pointer = f"/person/{body.known_by}"
         found = await self._drafting.found_by(body.programme, pointer, body.said, office)

@@ -25,6 +25,7 @@ from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.tokens import Principal
 from shared.intake.submissions import Intake
 from shared.programmes.definitions import Definitions
+from shared.programmes.model import Definition
 from shared.web.callers import Edge
 from shared.web.origin import origin
 
@@ -86,12 +87,16 @@ class Opening:
 
     async def of(self, request: Request) -> Opened | None:
         """The draft of the browser that has seen it before."""
-        code = self._held(request)
+        code = self.held(request)
         return None if code is None else await self.drafting.find(code)
+
+    def definition_of(self, opened: Opened) -> Definition:
+        """The newest: what is sent is a case under that one."""
+        return self.definitions.newest(opened.draft.programme)
 
     def is_known(self, request: Request, opened: Opened) -> bool:
         """Whether this browser has seen the draft before."""
-        return self._held(request) == opened.code
+        return self.held(request) == opened.code
 
     def put(self, response: Response, opened: Opened) -> None:
         value = f"{opened.code}.{self._known(opened.code)}"
@@ -139,7 +144,7 @@ class Opening:
         tries.check(address, now)
         tries.count(address, now)
 
-    def _held(self, request: Request) -> str | None:
+    def held(self, request: Request) -> str | None:
         """The code in the browser's cookie, if this system put it there."""
         code, _, known = request.cookies.get(COOKIE, "").partition(".")
         right = read_code(code) is not None and hmac.compare_digest(known.encode(), self._known(code).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from services.registration.domain.drafts import Draft, Typed
 from shared.errors import Problem, rule_of
@@ -64,17 +65,13 @@ def _asked(fields: Iterable[Field]) -> Iterator[Field]:
             yield one
 
 
-def said_in(typed: Typed) -> Mapping[str, str]:
-    """The last value of each input."""
-    return dict(typed)
-
-
-def body_sent(typed: Typed, draft: Draft) -> Posted:
+def body_sent(typed: Typed, draft: Draft, zone: tzinfo) -> Posted:
     """What was typed with what is not asked for: the programme, and as of when the answers are true.
 
-    The day of the last edit, so that submitting the same again says the same.
+    The day of the last edit at the office, by which it screens, so that submitting the same again says the same.
     """
-    return Posted.of([*typed, ("/programme", draft.programme), ("/person/valid_from", draft.day)])
+    day = draft.edited_at.astimezone(zone).date().isoformat()
+    return Posted.of([*typed, ("/programme", draft.programme), ("/person/valid_from", day)])
 
 
 def status_of(part: Part, draft: Draft, typed: Typed, problems: Sequence[Problem]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +20,7 @@ from services.registration.applying.browsing import APPLICATION, Browsing
 from services.registration.applying.files import ApplicationFiles
 from services.registration.applying.files import status_of as status_of_files
 from services.registration.applying.opening import Opening
-from services.registration.applying.parts import MISSING, Part, body_sent, parts_of, said_in, status_of
+from services.registration.applying.parts import MISSING, Part, body_sent, parts_of, status_of
 from services.registration.domain.drafts import read_code
 from services.registration.files.chosen import Limits
 from services.registration.work.draft_files import DraftFiles
@@ -96,7 +97,7 @@ class Applying:
             "apply.html",
             definition=definition,
             criteria=_criteria(definition),
-            closed=self._closed(definition),
+            closed=self._closed(definition, None),
             documents=definition.section(SelectionSection).documents,
             limits=Limits(),
         )
@@ -104,7 +105,7 @@ class Applying:
     async def begin(self, programme: str, request: Request) -> Response:
         check_same_site(request)
         definition = self._definition(programme)
-        if self._closed(definition):
+        if self._closed(definition, None):
             return await self.about(programme, request)
         self._opening.count_new(request)
         opened = await self._opening.drafting.begin(definition.code)
@@ -113,13 +114,11 @@ class Applying:
         return answer
 
     async def ask_code(self, request: Request) -> Response:
-        return self._browsing.page(request, "draft_code.html", code="", fact="", failed=False, problem="")
+        return await self._code(request, held=self._opening.held(request))
 
     async def confirm(self, code: str, request: Request) -> Response:
         """Fetching the address opens nothing: link checkers of mail do that too."""
-        return self._browsing.page(
-            request, "draft_code.html", code=code if read_code(code) else "", fact="", failed=False, problem=""
-        )
+        return await self._code(request, code=code if read_code(code) else "")
 
     async def open(self, request: Request) -> Response:
         """Exchanges the code, and where something was typed a fact of it, for the cookie."""
@@ -130,23 +129,37 @@ class Applying:
         opened = await self._opening.drafting.find(code)
         if opened is None:
             self._opening.failed(request)
-            return self._browsing.page(
-                request, "draft_code.html", 404, code=code, fact="", failed=True, problem="draft_ended"
-            )
+            return await self._code(request, 404, code=code, held=code, problem="draft_ended")
         known = self._opening.is_known(request, opened)
         if opened.fact is not None and not known and not opened.is_repeated(repeated or ""):
             if repeated is not None:
                 self._opening.failed(request)
             field = opened.fact.pointer.rpartition("/")[2]
             failed = repeated is not None
-            return self._browsing.page(
-                request, "draft_code.html", 422 if failed else 200, code=code, fact=field, failed=failed, problem=""
-            )
+            return await self._code(request, 422 if failed else 200, code=code, fact=field, failed=failed)
         if opened.renews:
             opened = await self._opening.drafting.renewed(code)
         answer = RedirectResponse(APPLICATION, 303)
         self._opening.put(answer, opened)
         return answer
+
+    async def _code(
+        self,
+        request: Request,
+        status: int = 200,
+        *,
+        code: str = "",
+        held: str | None = None,
+        fact: str = "",
+        failed: bool = False,
+        problem: str = "",
+    ) -> Response:
+        """The page that asks for a code. `held`: the one with which somebody came, which may be another's place now."""
+        why = await self._browsing.overtaken(held)
+        if why["overtaken"] is not None:
+            code, problem = "", ""
+        said = {"code": code, "fact": fact, "failed": failed or bool(problem), "problem": problem}
+        return self._browsing.page(request, "draft_code.html", status, **said, **why)
 
     async def tasks(self, request: Request) -> Response:
         opened = await self._browsing.opened(request)
@@ -166,6 +179,8 @@ class Applying:
             statuses=statuses,
             definition=definition,
             offices=offices,
+            closes=definition.dates.ends - timedelta(days=1),
+            closed=self._closed(definition, opened.office),
             files=files,
             files_status=status_of_files(files),
         )
@@ -184,7 +199,7 @@ class Applying:
         page, form = self._named(part), await sent_form(request)
         edited = Posted.of(form).edited()
         sent = tuple((name, value) for name, value in (edited or Posted.of(form)).pairs if page.has(name))
-        kept = Sent(sent, page.names(sent, opened.typed), said_in, language_of(request, None))
+        kept = Sent(sent, page.names(sent, opened.typed), language_of(request, None))
         if page.name == ASKS_REMINDERS and self._opening.sends:
             kept = replace(kept, reminds=any(name == REMINDS for name, _ in form))
         finished = any(name == DONE for name, _ in form)
@@ -212,8 +227,7 @@ class Applying:
             return RedirectResponse(f"{APPLICATION}/receipt", 303)
         granted = self._granted(opened)
         try:
-            raw = json_of(self._fields, body_sent(opened.typed, opened.draft))
-            sent: Body[Any] = bodies.body_of(self._move.body, raw)
+            sent = self._body(opened)
             asking = Asking(f"{opened.id}.{opened.draft.sent}")
             call = await call_of(request, granted, self._served, self._move, sent, asking)
             with entered(granted, origin(request)):
@@ -306,10 +320,10 @@ class Applying:
         return definition
 
     def _of(self, opened: Opened) -> Definition:
-        return self._opening.definitions.newest(opened.draft.programme)
+        return self._opening.definition_of(opened)
 
-    def _closed(self, definition: Definition) -> bool:
-        return definition.is_over(None, self._opening.edge.runtime.now())
+    def _closed(self, definition: Definition, office: str | None) -> bool:
+        return definition.is_over(office, self._opening.edge.runtime.now())
 
     def _named(self, name: str) -> Part:
         for one in self._parts:
@@ -321,10 +335,15 @@ class Applying:
         principal, edge = self._opening.principal_of(opened), self._opening.edge
         return Granted(edge, principal, edge.policy.allowed(principal, self._served.name, CREATE))
 
+    def _body(self, opened: Opened) -> Body[Any]:
+        """What is sent of it, read as at the edge. Raises Refusal."""
+        zone = self._of(opened).zone_of(opened.office)
+        return bodies.body_of(self._move.body, json_of(self._fields, body_sent(opened.typed, opened.draft, zone)))
+
     def _problems(self, opened: Opened) -> Sequence[Problem]:
         """What the edge would find wrong with it now."""
         try:
-            bodies.body_of(self._move.body, json_of(self._fields, body_sent(opened.typed, opened.draft)))
+            self._body(opened)
         except Refusal as refusal:
             return refusal.problems
         return ()
@@ -368,7 +387,7 @@ class Applying:
             answers=answers,
             problems=led,
             failed=bool(refused),
-            closed=self._closed(self._of(opened)),
+            closed=self._closed(self._of(opened), opened.office),
             definition=self._of(opened),
             files=await self._files.rows(opened),
         )

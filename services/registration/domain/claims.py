@@ -66,7 +66,7 @@ def as_decided(turn: Turn[Any, IdentitySettlement]) -> Told:
     """Who is a person of its own is registered now, in the programme's version of the day of the claim."""
     state, outcome, holder = turn.state, turn.body.outcome, turn.given
     if state.status == DUPLICATE and outcome == "same_person":
-        raise Refusal(UNCHANGED)
+        raise Refusal(UNCHANGED, "that was decided before")
     said = {"outcome": outcome, "reason": turn.body.reason, "holder": holder}
     settled = ExpertIdentitySettled(happened_at=turn.now, person=state.person, **said)
     if outcome == "same_person":

@@ -63,7 +63,7 @@ class IdentityDocument(Input):
 def admit(_document: Mapping[str, Any], standing: Mapping[str, Any], _claim: Mapping[str, Any]) -> None:
     """Refuses a second person."""
     if standing:
-        raise Refusal(HELD)
+        raise Refusal(HELD, "the number is held for somebody else")
 
 
 def numbered_as(type: str) -> str:

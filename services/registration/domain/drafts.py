@@ -9,26 +9,29 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from services.registration.domain.names import fold_name
-from shared.contracts.base import Instant
-from shared.texts import MAIL_ADDRESS, fold_number, one_line
+from services.registration.domain.telephones import same_telephone
+from shared.contracts.base import Date, Instant
+from shared.texts import MAIL_ADDRESS, fold_number, latin, one_line
 
 KEPT = timedelta(days=30)
 CODE_CHARACTERS = 12
+TYPED_AT_MOST = 128
 GROUP = 4
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # As somebody reads them off paper (https://www.crockford.com/base32.html).
-_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "‐": None, "–": None})
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 EMAIL = "/person/email"
 # What whoever comes back on another device is asked to repeat, the first of them that was typed. The address of mail
 # comes last: a way back may come through it, and then it is known already.
-FACTS = ("/person/family_name", "/person/given_name", "/person/telephone", EMAIL)
+TELEPHONE, RESIDENCE = "/person/telephone", "/person/attributes/country_of_residence"
+FACTS = ("/person/family_name", "/person/given_name", TELEPHONE, EMAIL)
 # Whoever gave an address and wants it is reminded so long before the programme closes, and before the draft's end.
 CLOSING_NOTICE, ENDING_NOTICE = timedelta(days=3), timedelta(days=5)
 # A new link that came by mail opens so long; the old one opens until the new one is used.
@@ -43,7 +46,8 @@ LostFor = Literal["code_lost", "device_lost", "code_known_to_others"]
 GIVEN_BACK_AT_MOST = 20
 
 Status = Literal["open", "submitted", "ended"]
-Reminder = Literal["closing", "ending"]
+# What a draft is told by mail: that its programme closes soon, that it ends, that the programme closes on another day.
+Reminder = Literal["closing", "ending", "moved"]
 # What was typed: the names of the form's fields and their values, as browsers send them.
 Typed = tuple[tuple[str, str], ...]
 
@@ -69,7 +73,8 @@ class Draft(BaseModel):
     `language`: of the pages on which it was last edited; `reminds`: reminders are wanted, `reminded`: those that are
     done with. `claimed`: until then a replica is about to send one, for the `tries`-th time; `mails`: the ids of those
     that went out. `renewed_at`: when a link that came by mail took the place of the one before; `proven`: by a
-    keyed hash the address to which it came.
+    keyed hash the address to which it came. `closes_on`: the first day after the programme, as the person was told it
+    last; None for a draft that was not edited since that is kept.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,12 +96,26 @@ class Draft(BaseModel):
     mails: tuple[str, ...] = ()
     renewed_at: Instant | None = None
     proven: str | None = None
+    closes_on: Date | None = None
 
     @property
     def office_knows(self) -> GivenBack | None:
         """By which office the code was given that opens the draft; None where the person's own or a mail's does."""
         last = self.given_back[-1] if self.given_back else None
         return None if last is None or (self.renewed_at and self.renewed_at >= last.at) else last
+
+    def with_mail(self, id: str) -> Draft:
+        """With one more mail about it."""
+        others = [one for one in self.mails if one != id]
+        return self.model_copy(update={"mails": (*others, id)[-MAILS_AT_MOST:]})
+
+    def done_with(self, reminder: Reminder, closes_on: date) -> Mapping[str, Any]:
+        """What changes when the reminder is done with. Whoever was told of another day is reminded anew before it."""
+        done = {"tries": 0, "claimed": None}
+        if reminder != "moved":
+            return {**done, "reminded": (*self.reminded, reminder)}
+        reminded = tuple(one for one in self.reminded if one != "closing")
+        return {**done, "closes_on": closes_on, "reminded": reminded}
 
     @property
     def ends_at(self) -> datetime:
@@ -125,7 +144,7 @@ def grouped(code: str) -> str:
 
 def read_code(text: str) -> str | None:
     """The code as it is compared: one case, no separators, look-alikes read as what they stand for; None for none."""
-    code = text.strip()[:64].upper().translate(_READ_AS)
+    code = latin(text[:TYPED_AT_MOST]).upper().translate(_READ_AS)
     return code if len(code) == CODE_CHARACTERS and set(code) <= set(_ALPHABET) else None
 
 
@@ -135,9 +154,15 @@ def merged(before: Typed, sent: Typed, names: Iterable[str]) -> Typed:
     return (*((name, value) for name, value in before if name not in replaced), *sent)
 
 
-def facts_of(said: Mapping[str, str]) -> dict[str, str]:
-    """By pointer the facts that were typed, as they are compared."""
-    return {pointer: text for pointer in FACTS if (text := folded(pointer, said.get(pointer, "")))}
+def facts_of(said: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """By pointer the facts that were typed, in each form in which they are compared."""
+    region = region_of(said)
+    return {pointer: forms for pointer in FACTS if (forms := folded(pointer, said.get(pointer, ""), region))}
+
+
+def region_of(said: Mapping[str, str]) -> str | None:
+    """The country of residence that was typed, of which a telephone number without a country's code is one."""
+    return said.get(RESIDENCE) or None
 
 
 def fact_to_repeat(said: Mapping[str, str]) -> str | None:
@@ -145,9 +170,13 @@ def fact_to_repeat(said: Mapping[str, str]) -> str | None:
     return next(iter(facts_of(said)), None)
 
 
-def folded(pointer: str, fact: str) -> str:
-    """The fact as it is compared: names as elsewhere, the rest by its letters and digits."""
-    return fold_name(fact) if pointer.endswith("_name") else fold_number(fact)
+def folded(pointer: str, fact: str, region: str | None = None) -> tuple[str, ...]:
+    """The fact in each form in which it is compared: names as elsewhere, the rest by its letters and digits. Two
+    telephone numbers are the same in E.164, or where they were typed alike; `region`: in which they are dialled."""
+    forms = [fold_name(fact) if pointer.endswith("_name") else fold_number(fact)]
+    if pointer == TELEPHONE:
+        forms.append(same_telephone(fact, region) or "")
+    return tuple(dict.fromkeys(one for one in forms if one))
 
 
 def mail_address(typed: str) -> str | None:

@@ -19,7 +19,6 @@ from services.registration.domain import claims, examples, flags
 from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.fields import (
     ConsentPurpose,
-    Day,
     KnownAttributes,
     broken,
 )
@@ -32,7 +31,7 @@ from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
 from shared.cases.taking import taking
 from shared.cases.transfers import Transfers
-from shared.contracts.base import Code, Id, Instant
+from shared.contracts.base import Code, Date, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration.experts import (
     AppealDismissed,
@@ -148,7 +147,7 @@ class ProvidedInfo(Change):
     """Attributes come with the day from which they hold."""
 
     attributes: KnownAttributes | None = None
-    valid_from: Day | None = None
+    valid_from: Date | None = None
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -329,6 +328,7 @@ MOVES: tuple[Move, ...] = (
             "office_unknown",
             "other_office",
             "programme_is_over",
+            "long_before_the_programme",
             "programme_unknown",
             "valid_in_the_future",
             *LIVES,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Annotated, Any, LiteralString
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from shared.contracts.base import Country, Date
+from shared.contracts.base import Country
 from shared.contracts.iso_codes import (
     A_COUNTRY,
     A_LANGUAGE,
@@ -98,12 +97,6 @@ def _languages(attributes: Attributes) -> Wrong:
             yield place, broken("language_repeated", "a language is stated once, by one code")
 
 
-def _plausible_day(value: date) -> date:
-    if value.year < 1900:
-        raise broken("date_too_early")
-    return value
-
-
 def _said(value: Any) -> Any:
     """None for a text of nothing but spaces."""
     line = one_line(value)
@@ -126,7 +119,6 @@ KnownCountry = Annotated[Country, _known(country_codes, A_COUNTRY)]
 # Whose document somebody still holds.
 KnownState = Annotated[Country, _known(state_codes, A_STATE)]
 KnownAttributes = Annotated[Attributes, AfterValidator(_known_codes)]
-Day = Annotated[Date, AfterValidator(_plausible_day)]
 ConsentPurpose = Annotated[
     Purpose, Field(description=" ".join(f"`{purpose}`: {sentence}" for purpose, sentence in PURPOSES.items()))
 ]

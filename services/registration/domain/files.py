@@ -91,15 +91,20 @@ class StoredFile(BaseModel):
 def sized(size: int) -> None:
     """Refusal (422) `file_empty`, `file_too_large`."""
     if size == 0:
-        raise Refusal(EMPTY, problems=(Problem(EMPTY, "/size"),), status=422)
+        raise Refusal(EMPTY, "a file with something in it", problems=(Problem(EMPTY, "/size"),), status=422)
     if size > FILE_BYTES_AT_MOST:
-        raise Refusal(LARGE, problems=(Problem(LARGE, "/size"),), status=422)
+        raise Refusal(LARGE, "a smaller file", problems=(Problem(LARGE, "/size"),), status=422)
 
 
 def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:
     """Whether one more may be added to those. Refusal `document_not_asked` (422), `files_too_many`."""
     if asked is None:
-        raise Refusal(NOT_ASKED, problems=(Problem(NOT_ASKED, "/document"),), status=422)
+        raise Refusal(
+            NOT_ASKED,
+            "the code of a document that the programme asks for",
+            problems=(Problem(NOT_ASKED, "/document"),),
+            status=422,
+        )
     standing = [one for one in others if one.counts]
     of_it = sum(one.document == asked.code for one in standing)
     if len(standing) >= FILES_AT_MOST or of_it >= asked.most:

@@ -17,7 +17,7 @@ from services.registration.domain.contact import TOO_OFTEN
 from services.registration.domain.fields import Email
 from shared.cases.bodies import Input, Reason
 from shared.cases.case import Asked, Move, Timer, Told, Turn
-from shared.contracts.base import Event, Instant
+from shared.contracts.base import Envelope, Event, Instant
 from shared.contracts.registration.handovers import (
     HandoverDeclined,
     HandoverLapsed,
@@ -50,10 +50,29 @@ SignsInAs = Annotated[
 ]
 
 
+# Why an office assigns another account to the one who was reached before too; else somebody else is.
+OF_THE_SAME = frozenset({"first_sign_in", "sign_in_lost"})
+
+
 class AccountAssignment(Reason):
-    """`account`: the subject under which the person, or the institution's new contact, signs in."""
+    """`account`: the subject under which the person, or the institution's new contact, signs in.
+
+    `email`: where that one is written to. Without it the address stays, and where somebody else has the account from
+    now on, nobody is written to.
+    """
 
     account: SignsInAs
+    email: Email | None = None
+
+    @property
+    def of_another(self) -> bool:
+        """Whether somebody else is reached from now on than before."""
+        return self.reason not in OF_THE_SAME
+
+
+def to_somebody_else(event: Any, envelope: Envelope) -> bool:
+    """Whether another account that was told is somebody else's: by both people, or as the office said why."""
+    return envelope.by_role != "officer" or event.reason not in OF_THE_SAME
 
 
 class Proposal(BaseModel):
@@ -84,7 +103,9 @@ class Acceptance(Input):
 def to_another(turn: Turn[Any, AccountAssignment]) -> Told:
     """The account that the subject has; not the one that stands for it already."""
     if turn.given == turn.state.account:
-        raise Refusal(UNCHANGED, problems=(Problem(UNCHANGED, "/account"),))
+        raise Refusal(
+            UNCHANGED, "another account than the one that stands for it", problems=(Problem(UNCHANGED, "/account"),)
+        )
     return {"account": turn.given}
 
 

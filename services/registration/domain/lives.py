@@ -13,6 +13,8 @@ from shared.contracts.registration.persons import Attributes
 
 # The oldest person whose age is documented lived 122 years.
 AGE_AT_MOST = 125
+# The attribute.
+BIRTH_YEAR = "birth_year"
 # Convention 138 of the International Labour Organization allows light work from 12 at the earliest.
 WORKS_FROM = 12
 # ISCED 2011: level 1 begins at five at the earliest and takes four years; each further level takes a year or more.
@@ -33,9 +35,9 @@ def beyond_a_life(attributes: Attributes, on: date) -> Mapping[str, str]:
     age, found = on.year - attributes.birth_year, dict[str, str]()
     if age < 0:
         # Everything else would follow from it.
-        return {"birth_year": "born_after_valid_from"}
+        return {BIRTH_YEAR: "born_after_valid_from"}
     if age > AGE_AT_MOST:
-        found["birth_year"] = "age_beyond_a_life"
+        found[BIRTH_YEAR] = "age_beyond_a_life"
     if (attributes.experience_years or 0) > max(age - WORKS_FROM, 0):
         found["experience_years"] = "experience_beyond_a_life"
     level = attributes.education or 0

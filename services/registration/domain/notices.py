@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from services.registration.domain.contact import BY_DAY, Unwanted
+from services.registration.domain.due import Due, after, at_half, at_once, before, morning
+from services.registration.domain.handover import to_somebody_else
 from services.registration.domain.messages import Recipient
 from shared.contracts.base import Envelope, Event, Scope
 from shared.contracts.matching import assignments as a
@@ -36,7 +38,6 @@ LASTS: Mapping[Kind, timedelta] = {
 }
 # The oldest fact that anybody is told of.
 LONGEST = max(LASTS.values())
-MORNING = time(9)
 # Goes to the address before.
 CONTACT_CHANGED = "contact_changed"
 # Goes to the address of whoever handed the account over, and to the one before.
@@ -45,8 +46,6 @@ ACCOUNT_LEFT = "account_left"
 HANDOVER_OFFERED = "handover_proposed"
 
 Knowledge = Mapping[str, Any]
-# When a reminder is due, by the event and the office's zone; None where the event sets no such time.
-Due = Callable[[Any, tzinfo], datetime | None]
 # Whether what is known of the subject by now still makes it true, beside the id of the event.
 Stands = Callable[[Knowledge, str], bool]
 
@@ -65,11 +64,6 @@ def always(_event: Any, _envelope: Envelope) -> bool:
 
 def no_end(_event: Any) -> datetime | None:
     return None
-
-
-def at_once(event: Any, _zone: tzinfo) -> datetime | None:
-    happened: datetime = event.happened_at
-    return happened
 
 
 def still(_known: Knowledge, _event: str) -> bool:
@@ -171,35 +165,6 @@ def _not_by(party: str) -> Callable[[Any, Envelope], bool]:
     return check
 
 
-def _before(**how: float) -> Due:
-    def due(event: Any, _zone: tzinfo) -> datetime | None:
-        expires: datetime | None = event.expires_at
-        return expires - timedelta(**how) if expires else None
-
-    return due
-
-
-def _half(event: Any, _zone: tzinfo) -> datetime | None:
-    return event.happened_at + (event.expires_at - event.happened_at) / 2 if event.expires_at else None
-
-
-def _after(days: int) -> Due:
-    def due(event: Any, _zone: tzinfo) -> datetime | None:
-        happened: datetime = event.happened_at
-        return happened + timedelta(days=days)
-
-    return due
-
-
-def _on(day: Callable[[Any], date], days: int) -> Due:
-    """In the morning, so many days after that day, by the office's clock."""
-
-    def due(event: Any, zone: tzinfo) -> datetime | None:
-        return datetime.combine(day(event) + timedelta(days=days), MORNING, zone).astimezone(UTC)
-
-    return due
-
-
 def _known_as(part: str, name: str, *stages: str) -> Stands:
     """The event is still the one that is known under that name, and the case in one of the stages, if there are any."""
 
@@ -242,7 +207,7 @@ def _to_office(template: str, kind: Kind, **how: Any) -> Notice:
 def _account_assigned(to: Recipient) -> tuple[Notice, ...]:
     return (
         Notice("account_assigned", to, "security"),
-        Notice(ACCOUNT_LEFT, to, "receipt", when=_by_both, parts=True),
+        Notice(ACCOUNT_LEFT, to, "receipt", when=to_somebody_else, parts=True),
         _to_office("account_handed_over", "progress", when=_by_both),
     )
 
@@ -281,19 +246,21 @@ OFFER_REMINDERS = tuple(
         "reminder",
         until=_expiry,
         when=_says("expires_at"),
-        at_any_hour=due is not _half,
+        at_any_hour=due is not at_half,
         due=due,
         stands=_offer_open,
     )
     for template, due in (
-        ("offer_half_time", _half),
-        ("offer_one_day", _before(days=1)),
-        ("offer_three_hours", _before(hours=3)),
+        ("offer_half_time", at_half),
+        ("offer_one_day", before(days=1)),
+        ("offer_three_hours", before(hours=3)),
     )
 )
-_ARRIVAL = Notice("arrival_to_confirm", "host", "reminder", due=_on(lambda e: e.starts_on, 1), stands=_not_arrived)
-_NOT_ARRIVED_YET = _to_office("arrival_unconfirmed", "reminder", due=_on(lambda e: e.starts_on, 2), stands=_not_arrived)
-_REPORT_SOON = Notice("report_soon", "expert", "reminder", due=_on(lambda e: e.ends_on, -8), stands=_under_contract)
+_ARRIVAL = Notice("arrival_to_confirm", "host", "reminder", due=morning(lambda e: e.starts_on, 1), stands=_not_arrived)
+_NOT_ARRIVED_YET = _to_office(
+    "arrival_unconfirmed", "reminder", due=morning(lambda e: e.starts_on, 2), stands=_not_arrived
+)
+_REPORT_SOON = Notice("report_soon", "expert", "reminder", due=morning(lambda e: e.ends_on, -8), stands=_under_contract)
 
 NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     e.ExpertRegistered: _REGISTERED,
@@ -357,8 +324,8 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     a.AssignmentPublished: (Notice("terms_published", "host", "progress"),),
     a.AssignmentMatchingStarted: (
         Notice("shortlist_made", "host", "request"),
-        Notice("shortlist_waits_5", "host", "reminder", due=_after(5), stands=_round_open),
-        Notice("shortlist_waits_10", "host", "reminder", due=_after(10), stands=_round_open),
+        Notice("shortlist_waits_5", "host", "reminder", due=after(5), stands=_round_open),
+        Notice("shortlist_waits_10", "host", "reminder", due=after(10), stands=_round_open),
     ),
     a.AssignmentFilled: (Notice("assignment_filled", "host", "progress"),),
     a.AssignmentCancelled: (Notice("assignment_cancelled", "host", "decision"),),
@@ -423,7 +390,7 @@ NOTICES: Mapping[type[Event], tuple[Notice, ...]] = {
     p.ReportsDue: (
         Notice("report_due", "expert", "request"),
         Notice("certificate_due", "host", "request"),
-        Notice("report_overdue", "expert", "reminder", due=_after(7), stands=_report_missing),
+        Notice("report_overdue", "expert", "reminder", due=after(7), stands=_report_missing),
     ),
     p.ReportAccepted: (Notice("report_accepted", "expert", "progress"),),
     p.HostCertified: (Notice("certificate_ready", "expert", "progress"),),

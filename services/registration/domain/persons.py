@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from services.registration.domain.claims import Heard, Settled, settled
 from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
 from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
-from services.registration.domain.fields import ConsentPurpose, Day, KnownAttributes
+from services.registration.domain.fields import ConsentPurpose, KnownAttributes
 from services.registration.domain.handover import (
     CALLERS,
     HELD,
@@ -45,7 +45,7 @@ from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.timeline import ENTRIES_AT_MOST, changed
 from shared.cases.bodies import REASON, Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
-from shared.contracts.base import Code, Event, Id, Instant
+from shared.contracts.base import Code, Date, Event, Id, Instant
 from shared.contracts.frame import Listed
 from shared.contracts.registration.handovers import HandingOver
 from shared.contracts.registration.persons import (
@@ -109,7 +109,7 @@ class ProfileCorrection(Change):
     """`corrects`: the entry that was wrong; the correction keeps its `valid_from`."""
 
     attributes: KnownAttributes
-    valid_from: Day
+    valid_from: Date
     corrects: Id | None = None
 
 
@@ -153,12 +153,14 @@ def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
     if turn.body.corrects is not None:
         corrected = next((one for one in entries if one.id == turn.body.corrects), None)
         if corrected is None:
-            raise Refusal("entry_unknown", problems=(Problem("entry_unknown", "/corrects"),))
+            raise Refusal(
+                "entry_unknown", "the id of an entry of the timeline", problems=(Problem("entry_unknown", "/corrects"),)
+            )
         if corrected.valid_from != entry.valid_from:
             pointed = (Problem("correction_keeps_valid_from", "/valid_from"),)
-            raise Refusal("correction_keeps_valid_from", problems=pointed)
+            raise Refusal("correction_keeps_valid_from", "the day of the entry that is corrected", problems=pointed)
     if attributes_on(entries, entry.valid_from) == entry.attributes:
-        raise Refusal("profile_unchanged")
+        raise Refusal("profile_unchanged", "it says what is recorded already")
     return changed(entries, (entry,), turn.now)
 
 
@@ -214,14 +216,14 @@ def _statistics_of(entry: ProfileEntry, statistical: frozenset[str]) -> ProfileE
 def not_given_yet(turn: Turn[Person, ConsentTo]) -> Told:
     """A consent is given once, until it is taken back."""
     if turn.state.consents.get(turn.body.purpose) == "given":
-        raise Refusal("consent_already_given")
+        raise Refusal("consent_already_given", "the consent stands")
     return {}
 
 
 def given_before(turn: Turn[Person, ConsentTo]) -> Told:
     """Only a consent that stands can be taken back."""
     if turn.state.consents.get(turn.body.purpose) != "given":
-        raise Refusal("consent_not_given")
+        raise Refusal("consent_not_given", "only a consent that was given is withdrawn")
     return {}
 
 

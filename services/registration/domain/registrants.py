@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import InitErrorDetails
 
 from services.registration.domain.birth import IN_BORN, YEAR_DIFFERS, Birth
 from services.registration.domain.documents import IdentityDocument
-from services.registration.domain.fields import Day, Email, KnownAttributes, Name, Telephone, broken
+from services.registration.domain.fields import Email, KnownAttributes, Name, Telephone, broken
+from services.registration.domain.lives import BIRTH_YEAR
 from services.registration.domain.telephones import read_telephone
 from shared.cases.bodies import FOLLOWS, Input
+from shared.contracts.base import Date
 from shared.contracts.registration.persons import Attributes
 
 
@@ -32,7 +35,7 @@ class PersonInput(Input):
     attributes: KnownAttributes
     # After the attributes: a number without its country's code is one of the country of residence.
     telephone: Telephone | None = None
-    valid_from: Day
+    valid_from: Date
 
     @field_validator("attributes")
     @classmethod
@@ -41,7 +44,9 @@ class PersonInput(Input):
         if born is None or value.birth_year == born.year:
             return value
         if value.birth_year is not None:
-            raise broken(YEAR_DIFFERS, IN_BORN)
+            # Errors that are raised so stand at the field, with `loc` below that of the attributes.
+            row = InitErrorDetails(type=broken(YEAR_DIFFERS, IN_BORN), loc=(BIRTH_YEAR,), input=None)
+            raise ValidationError.from_exception_data("Attributes", [row])
         return value.model_copy(update={"birth_year": born.year})
 
     @field_validator("telephone")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 import phonenumbers
 from pydantic_core import PydanticCustomError
+
+from shared.texts import latin
 
 EXPECTED = (
     "one telephone number: with + or 00 and the country's code, such as +44 20 7946 0000, or as it is dialled in the "
     "country of residence, if that is stated; an extension follows as `ext 4`"
 )
 # Letters are no digits here: a library that takes them for keys, or drops an O for a zero, dials somebody else.
-_WRITTEN = re.compile(
-    r"\s*(?:\+|00)?[0-9\s().\-–/]+(?:(?:ext|extension|x|poste|int)\.?\s*[0-9]{1,6}\s*)?", re.IGNORECASE
-)
+_WRITTEN = re.compile(r"(?:\+|00)?[0-9\s().\-/]+(?:(?:ext|extension|x|poste|int)\.?\s*[0-9]{1,6}\s*)?", re.IGNORECASE)
 
 
 def read_telephone(text: str, region: str | None) -> str:
@@ -24,24 +23,31 @@ def read_telephone(text: str, region: str | None) -> str:
     A number that exists in no list is taken as long as it has a possible length: numbering plans change, and old
     prefixes of new countries are still in use. Raises PydanticCustomError `telephone_unreadable`.
     """
-    written = text if text.isascii() else "".join(_ascii(one) for one in text)
-    if not _WRITTEN.fullmatch(written):
-        raise _unreadable()
-    international = re.sub(r"^\s*00", "+", written)
-    try:
-        number = phonenumbers.parse(international, region)
-    except phonenumbers.NumberParseException:
-        raise _unreadable() from None
-    if not phonenumbers.is_possible_number(number):
+    number = _read(text, region)
+    if number is None:
         raise _unreadable()
     shown = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
     return shown.replace(" x", " ext. ")
 
 
-def _ascii(character: str) -> str:
-    """Digits of any script as 0 to 9, full-width signs as plain ones."""
-    digit = unicodedata.decimal(character, None)
-    return unicodedata.normalize("NFKC", character) if digit is None else str(digit)
+def same_telephone(text: str, region: str | None) -> str | None:
+    """By what telephones are compared: E.164's digits, without an extension; None for what is none. `region`: as for
+    `read_telephone`."""
+    number = _read(text, region)
+    if number is None:
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164).removeprefix("+")
+
+
+def _read(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    written = latin(text)
+    if not _WRITTEN.fullmatch(written):
+        return None
+    try:
+        number = phonenumbers.parse(re.sub(r"^00", "+", written), region)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_possible_number(number) else None
 
 
 def _unreadable() -> PydanticCustomError:

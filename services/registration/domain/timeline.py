@@ -15,7 +15,7 @@ ENTRIES_AT_MOST = 200
 def changed(entries: tuple[ProfileEntry, ...], new: Sequence[ProfileEntry], now: datetime) -> list[Event]:
     """The whole timeline with the new entries, then a thin event for each. Refusal `timeline_full`."""
     if len(entries) + len(new) > ENTRIES_AT_MOST:
-        raise Refusal("timeline_full")
+        raise Refusal("timeline_full", "the timeline takes no further entry")
     whole = entries
     for entry in new:
         later = entry

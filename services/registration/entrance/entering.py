@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -11,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from services.registration.entrance import cookies
 from services.registration.entrance.addresses import SIGN_IN
 from services.registration.entrance.cookies import Cookies
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.sessions import Sessions, SignedIn
 from shared.identity.accounts import Accounts
 from shared.identity.openid import OpenIdClient
@@ -30,6 +32,7 @@ class Entrance:
     cookies: Cookies
     definitions: Definitions
     accounts: Accounts
+    handing_over: HandingOver
     openid: OpenIdClient | None
     development: bool
 
@@ -40,6 +43,12 @@ class Entrance:
             return None
         asked = (request.query_params.get(PARAMETER), request.cookies.get(COOKIE))
         return await self.sessions.seen(found, next((one for one in asked if one in LANGUAGES), None))
+
+    async def zone_of(self, found: SignedIn) -> tzinfo | None:
+        """The zone of the office that has the case of whoever is signed in; None where no case is known. Raises
+        Unavailable."""
+        office = self.definitions.every_office().get(await self.handing_over.office_of(found.id) or "")
+        return None if office is None else office.zone
 
 
 def reader_from(request: Request, found: SignedIn | None) -> Reader | None:

@@ -115,7 +115,8 @@ class SigningIn:
         now, epoch = self._entrance.edge.runtime.now(), found.session.epoch
         live = [(one, one.id in told) for one in found.account.live(now, epoch)]
         reader, own = reader_from(request, found), found.session.id
-        return render(request, "sessions.html", reader=reader, live=live, own=own)
+        zone = await self._entrance.zone_of(found)
+        return render(request, "sessions.html", reader=reader, case_zone=zone, live=live, own=own)
 
     async def end_session(self, request: Request) -> Response:
         """Ends one session of the account, which the form names."""

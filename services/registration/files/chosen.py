@@ -99,7 +99,7 @@ def begun_in(posted: Posted) -> FileBegun:
 def key_sent(text: str) -> str:
     """Raises Refusal 422 for what is no command's key."""
     if not is_key(text):
-        raise Refusal("idempotency_key_malformed", status=422)
+        raise Refusal("idempotency_key_malformed", "the key that the form has", status=422)
     return text
 
 
@@ -109,5 +109,5 @@ async def chosen(request: Request) -> SentFile:
         sized(FILE_BYTES_AT_MOST + 1)
     sent = await sent_file(request)
     if not sent.name:
-        raise Refusal(UNCHOSEN, status=422)
+        raise Refusal(UNCHOSEN, "a file that was chosen", status=422)
     return sent

@@ -45,7 +45,7 @@ def piece_of(request: Request) -> Piece:
         refuse("upload_complete_malformed", f"header/{COMPLETE_HEADER}", "?1 with the last piece, else ?0")
     declared = said.get("content-length", "")
     if declared.isdecimal() and int(declared) > FILE_BYTES_AT_MOST:
-        raise Refusal("too_large", status=413)
+        raise Refusal("too_large", "no more than is left of the size that was said", status=413)
     return Piece(int(offset), _COMPLETE[complete])
 
 

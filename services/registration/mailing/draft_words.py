@@ -25,10 +25,19 @@ class About:
     zone: tzinfo
 
 
-def of_reminder(about: About, reminder: Reminder, until: datetime, lost: str, stop: str) -> Words:
-    """`lost`, `stop`: the addresses at which a new link is asked for, and at which reminders end."""
+def of_reminder(
+    about: About, reminder: Reminder, until: datetime, lost: str, stop: str, *, first_of_several: bool = False
+) -> Words:
+    """`lost`, `stop`: the addresses at which a new link is asked for, and at which reminders end. `first_of_several`:
+    the programme closes then at one of its offices, and later at others."""
     _ = translations(about.language).gettext
-    if reminder == "closing":
+    if reminder == "moved":
+        subject = _("The closing day has moved")
+        said = _("The programme closes then, and not on the day that stood here before. Go on with your link or code.")
+    elif reminder == "closing" and first_of_several:
+        subject = _("Your application is not sent yet")
+        said = _("The first of the programme's offices closes then. Go on with your link or your code.")
+    elif reminder == "closing":
         subject = _("Your application is not sent yet")
         said = _("The programme closes then, and nobody can apply any more. Go on with your link or your code.")
     else:

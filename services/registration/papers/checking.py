@@ -13,6 +13,7 @@ from services.registration.domain.papers import PLACEMENT, served
 from services.registration.identifiers import SERVICE
 from services.registration.papers.knowing import Knowing, Told
 from shared.identity.keys import Keys
+from shared.texts import latin
 from shared.web.callers import everybody
 from shared.web.lists import query
 from shared.web.pages.languages import PARAMETER, language_of
@@ -46,7 +47,7 @@ def checking_router(knowing: Knowing, keys: Keys) -> APIRouter:
 
     async def check(request: Request) -> Response:
         asked = query(request, REFERENCE, CODE, PARAMETER)
-        typed = {name: asked.get(name, "")[:TYPED_AT_MOST].strip() for name in (REFERENCE, CODE)}
+        typed = {name: latin(asked.get(name, "")[:TYPED_AT_MOST]) for name in (REFERENCE, CODE)}
         told = await _issued(knowing, keys, typed[REFERENCE].lower(), typed[CODE])
         rows = _rows(told, language_of(request)) if told else ()
         return render(request, "check_certificate.html", typed=typed, asked=any(typed.values()), rows=rows)

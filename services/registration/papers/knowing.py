@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, tzinfo
+from datetime import date, tzinfo
 from typing import Any
 
 from services.registration.store import INSTITUTIONS, SHADOWS
@@ -29,8 +29,7 @@ class Told:
     @property
     def zone(self) -> tzinfo:
         """In which the office's days are reckoned."""
-        office = self.definition.office(self.known["office"]) if self.known.get("office") else None
-        return office.zone if office else UTC
+        return self.definition.zone_of(self.known.get("office"))
 
     def day(self, field: str) -> date:
         """Of an instant that is known, on the office's calendar."""

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, get_args
 
 from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from services.registration.domain.readings import Noted
 from services.registration.readings.seen import ReadingSeen, reading
 from services.registration.store import PERSONS
 from services.registration.work.readings import Readings
 from shared.audit.segments import READINGS
-from shared.contracts.base import Id
+from shared.contracts.base import DATE_FORM, Date, Id
 from shared.store.narrowing import Listed
 from shared.store.port import Document
 from shared.web.acting import id_of
 from shared.web.callers import Granted
-from shared.web.lists import OF_EVERY_LIST, Paged, page_of, query
+from shared.web.lists import OF_EVERY_LIST, Paged, fits, page_of, query
 from shared.web.strict_json import refuse
 
 # Over the first of these that is asked for the list is found; the others are held against each entry.
 FILTERS = ("subject", "account", "day", "purpose")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_DAY: TypeAdapter[date] = TypeAdapter(Date)
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 Found = tuple[list[ReadingSeen], str | None]
 
@@ -66,10 +66,10 @@ def _asked(request: Request, *also: str) -> dict[str, str]:
     sent = query(request, *OF_EVERY_LIST, *FILTERS, *also)
     asked = {name: sent[name] for name in FILTERS if sent.get(name)}
     for name in ("subject", "account"):
-        if name in asked and not _is_id(asked[name]):
+        if name in asked and not fits(_ID, asked[name]):
             refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
-    if "day" in asked and not _DAY.fullmatch(asked["day"]):
-        refuse("date_malformed", "query/day", "a date has the form 2008-01-05")
+    if "day" in asked and not fits(_DAY, asked["day"]):
+        refuse(DATE_FORM.rule, "query/day", DATE_FORM.sentence)
     if "purpose" in asked and asked["purpose"] not in purposes():
         refuse("code_not_listed", "query/purpose", f"one of {', '.join(purposes())}")
     return asked
@@ -80,21 +80,13 @@ def purposes() -> tuple[str, ...]:
     return tuple(code for part in get_args(Noted) for code in (get_args(part) or (part,)))
 
 
-def _is_id(value: str) -> bool:
-    try:
-        _ID.validate_python(value)
-    except ValidationError:
-        return False
-    return True
-
-
 def parameters() -> list[Mapping[str, Any]]:
     """The filters in the contract."""
     id_schema = _ID.json_schema()
     said: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "subject": ("Entries about this person, by its id.", id_schema),
         "account": ("Entries of this account, as an entry names it.", id_schema),
-        "day": ("Entries of this day, UTC.", {"type": "string", "format": "date"}),
+        "day": ("Entries of this day, UTC.", _DAY.json_schema()),
         "purpose": ("Entries for this purpose.", {"type": "string", "enum": list(purposes())}),
     }
     return [

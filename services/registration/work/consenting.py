@@ -17,6 +17,7 @@ from services.registration.domain.handover import ACCEPT, DECLINE, HELD, Accepta
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.store import HANDOVER, INSTITUTIONS, PERSONS
 from services.registration.work.contacts import WISHES
+from services.registration.work.handing_over import told
 from services.registration.work.readings import Readings
 from shared.cases.bodies import Reason
 from shared.cases.case import Asked
@@ -203,12 +204,6 @@ class Consenting:
 
     def _key(self, purpose: str) -> bytes:
         return derived_key(self._keys.command_key(SERVICE), purpose)
-
-
-def told(document: Document, aggregate: Aggregate[Any]) -> int:
-    """How many events the case has told: the next one is the one after."""
-    head = document["emitted"].get(aggregate.name)
-    return int(head["count"]) if head else 0
 
 
 def _unknown() -> Refusal:

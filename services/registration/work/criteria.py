@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from services.registration.domain.appeals import until
@@ -93,7 +93,7 @@ class Criteria:
             raise Refusal("not_found", status=404)
         if person.status == "erased":
             # The key may still be there for a moment, and would be what refuses.
-            raise Refusal("erased", status=410)
+            raise Refusal("erased", "nothing is kept of the person any more", status=410)
         return int(document["version"]), person
 
     async def _as_of(self, expert: Expert, on: date) -> Found | None:
@@ -117,6 +117,4 @@ class Criteria:
         return cause.happened_at or self._kernel.runtime.now()
 
     def _zone(self, expert: Expert) -> tzinfo:
-        """The office's; UTC for an office that no version lists."""
-        office = self._replica.definitions.office(expert.programme, expert.programme_version, expert.office)
-        return office.zone if office else UTC
+        return self._replica.definitions.zone_of(expert.programme, expert.programme_version, expert.office)

@@ -57,7 +57,7 @@ class DraftFiles:
             id = await self._filing.place_of(id)
         expert = derived_id(person, opened.draft.programme)
         if opened.draft.status != "open" or await self._store.load(EXPERTS.name, expert) is not None:
-            raise Refusal(SUBMITTED)
+            raise Refusal(SUBMITTED, "files are added to what was not submitted yet")
         others = [one for one in await self._filing.of("draft", opened.id) if one[0] != id]
         asked = next((one for one in self.asked(opened) if one.code == said.document), None)
         await self._filing.make_room(asked, others)
@@ -104,7 +104,7 @@ class DraftFiles:
         """Raises Refusal 404, `draft_submitted`."""
         await self.state(opened, id)
         if opened.draft.status != "open":
-            raise Refusal(SUBMITTED)
+            raise Refusal(SUBMITTED, "files are added to what was not submitted yet")
         await self._filing.remove(id)
 
     async def read(self, opened: Opened, id: str) -> tuple[Held, AsyncIterator[bytes]]:

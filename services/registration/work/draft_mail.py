@@ -6,7 +6,7 @@ They have no place in the ledger of messages: nothing of a draft is an event, so
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.channel import AddressRefused, Channel, Mail
@@ -76,9 +76,8 @@ class DraftMail:
         return About(opened.id, opened.draft.language or DEFAULT, self.zone_of(opened))
 
     def zone_of(self, opened: Opened) -> tzinfo:
-        """Of the office that was chosen; UTC while none is."""
-        office = self.replica.definitions.newest(opened.draft.programme).office(opened.office)
-        return office.zone if office else UTC
+        """In which the programme's days are reckoned at the office that was chosen."""
+        return self.replica.definitions.newest(opened.draft.programme).zone_of(opened.office)
 
     async def post(self, id: str, about: Sequence[Opened], words: Words, *, stop: str | None = None) -> bool:
         """One mail about drafts of one address, to it as it stands in the first. Whether it is done with: sent, or

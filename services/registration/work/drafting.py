@@ -12,7 +12,8 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 from services.registration.domain.drafts import (
@@ -20,7 +21,6 @@ from services.registration.domain.drafts import (
     GIVEN_BACK_AT_MOST,
     KEPT,
     LINK_LASTS,
-    MAILS_AT_MOST,
     Draft,
     GivenBack,
     code_of,
@@ -34,19 +34,17 @@ from services.registration.domain.drafts import (
 )
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.channel import Channel
-from services.registration.store import DRAFTS, EXPERTS, PERSONS, RENEWAL
-from services.registration.work.drafts import Fact, Opened, Sent
+from services.registration.store import DRAFTS, FORMER, RENEWAL
+from services.registration.work.draft_cases import DraftCases
+from services.registration.work.drafts import Fact, Opened, Sent, foremost, of_each_order
 from services.registration.work.filing import Filing
-from services.registration.work.handing_over import person_following
-from shared.clock import derived_id, retrying, text_of
-from shared.contracts.registration.experts import ExpertTransferred
+from shared.clock import retrying, text_of
 from shared.errors import CommandReused, Conflict, Refusal, Unavailable
 from shared.identity.digests import derived_key, keyed_digest
 from shared.identity.sealing import SealBroken, open_sealed, seal
 from shared.replica import Replica
 from shared.store.documents import new_document
 from shared.store.paging import every
-from shared.store.past import PAST
 from shared.store.port import Document
 from shared.telemetry.observability import logger
 
@@ -59,6 +57,10 @@ RETIRED_AFTER = KEPT + timedelta(days=2)
 ENDED = "draft_ended"
 SUBMITTED = "draft_submitted"
 FOUND_AT_MOST, LOOKED_AT_ONCE = 10, 50
+# Links in one mail, and how many drafts are held meanwhile to choose them from.
+LINKS_AT_ONCE, CHOSEN_FROM = 30, 300
+# Codes of a draft that open nothing any more, of which it is still known why.
+FORMER_AT_MOST = 10
 # In the private part: the code that an office gave last, under the draft's key, until the draft is edited.
 GIVEN = "given"
 
@@ -71,7 +73,7 @@ class Drafting:
         self._definitions = replica.definitions
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
-        self._applicants = replica.ports.keys.accounts(DRAFTS_ISSUER)
+        self._cases = DraftCases(replica.ports.store, replica.ports.keys.accounts(DRAFTS_ISSUER))
         self._filing = filing
         self._channel = channel
 
@@ -79,11 +81,14 @@ class Drafting:
         """A new draft with nothing in it. Raises Unavailable, UnknownOutcome."""
         now = self._runtime.now()
         code = self._new_code()
-        draft = Draft(programme=programme, began_at=now, edited_at=now)
+        draft = Draft(programme=programme, began_at=now, edited_at=now, closes_on=self._closes_on(programme))
         key, offices = self._runtime.rng.randbytes(KEY_BYTES), self._offices(programme)
         opened = Opened(self._runtime.new_id(), code, draft, key, offices=offices)
         await self._store.save(DRAFTS.name, self._written(new_document(opened.id), opened), 0)
         return opened
+
+    def _closes_on(self, programme: str) -> date:
+        return self._definitions.newest(programme).dates.ends
 
     def _new_code(self) -> str:
         code = read_code(new_code(self._runtime.rng))
@@ -111,15 +116,14 @@ class Drafting:
                 "edited_at": self._runtime.now(),
                 "finished": (*others, part) if done else others,
                 "language": sent.language,
+                "closes_on": draft.closes_on or self._closes_on(draft.programme),
                 "reminds": draft.reminds if sent.reminds is None else sent.reminds,
                 # The end has moved, so its reminder comes anew.
                 "reminded": tuple(one for one in draft.reminded if one != "ending"),
             }
             typed = merged(opened.typed, sent.fields, sent.names)
-            said = sent.facts(typed)
-            pointer = fact_to_repeat(said)
             kept = replace(opened, draft=draft.model_copy(update=changes), typed=typed)
-            return kept.with_fact(pointer, said[pointer] if pointer else "")
+            return kept.with_fact(fact_to_repeat(dict(typed)))
 
         return await self._change(code, change)
 
@@ -150,15 +154,15 @@ class Drafting:
         Whose a draft is stands in no index: a case moves without its draft. So all in which that was typed are looked
         at before ten are taken, and what other offices have changes no answer. Raises Unavailable, SealBroken.
         """
-        text, found = folded(pointer, said), list[Opened]()
-        for day in self._keys.draft_days(SERVICE) if text else ():
+        found = dict[str, Opened]()
+        for day, text in product(self._keys.draft_days(SERVICE), folded(pointer, said)):
             name = self._fact_name(day, programme, pointer, text)
             async for document in every(self._store, DRAFTS.name, "fact", name, at_once=LOOKED_AT_ONCE):
                 if (opened := await self._by_its_office(document, office)) is not None:
-                    found.append(opened)
+                    found[opened.id] = opened
                 if len(found) == FOUND_AT_MOST:
-                    return found
-        return found
+                    return list(found.values())
+        return list(found.values())
 
     async def give_back(self, id: str, given: GivenBack) -> Opened:
         """The draft under a new code, which the answer holds; the old code opens nothing any more.
@@ -176,29 +180,31 @@ class Drafting:
             if any(one.command == given.command for one in draft.given_back):
                 return _given_again(document, before, given)
             if len(draft.given_back) >= GIVEN_BACK_AT_MOST:
-                raise Refusal("given_back_too_often")
+                raise Refusal("given_back_too_often", "an office gives a draft no more new codes than that")
             code = self._new_code()
             kept = draft.model_copy(update={"given_back": (*draft.given_back, given)})
             after = replace(before, code=code, draft=kept)
             sealed = seal(before.key, code, person=id, field=GIVEN, rng=self._runtime.rng)
             written = self._written(_without_renewal(document), after)
-            written["private"][GIVEN] = sealed
+            written["private"] |= {GIVEN: sealed, FORMER: _former(document)}
             await self._store.save(DRAFTS.name, written, document["version"])
             return after
 
         return await retrying(once, self._runtime, (Conflict,))
 
     async def found_at(self, address: str) -> list[Opened]:
-        """The drafts in which that address of mail was typed, opened without their codes: of all the ten that come
-        first by `Opened.claim`. Raises Unavailable, SealBroken.
+        """The drafts in which that address of mail was typed, opened without their codes: of all the thirty that come
+        first by `foremost`. Raises Unavailable, SealBroken.
         """
         found = list[Opened]()
         for day in self._keys.draft_days(SERVICE):
             name = self._address_name(day, address)
             async for document in every(self._store, DRAFTS.name, "address", name, at_once=LOOKED_AT_ONCE):
                 if (opened := await self._open_still(document)) is not None:
-                    found = sorted([*found, opened], key=lambda one: one.claim)[:FOUND_AT_MOST]
-        return found
+                    found.append(opened)
+                if len(found) > CHOSEN_FROM:
+                    found = of_each_order(found, LINKS_AT_ONCE)
+        return foremost(found, LINKS_AT_ONCE)
 
     async def opened(self, id: str) -> Opened | None:
         """The draft without its code, for what concerns it alone; None for one that has ended, or whose
@@ -214,7 +220,7 @@ class Drafting:
         if key is None or draft.ends_at <= self._runtime.now():
             return None
         opened = self._opened(document, draft, "", key)
-        return None if await self._handed_over(opened) else opened
+        return None if await self._cases.handed_over(opened) else opened
 
     async def linked(self, id: str, request: str, mail: str) -> Opened | None:
         """The draft with the code of a new link, in the place of one that was sent before and not used; the code that
@@ -238,7 +244,7 @@ class Drafting:
                 "by_code": seal(by_code, text, person=id, field="by_code", rng=self._runtime.rng),
             }
             private = {**document["private"], RENEWAL: renewal}
-            await self._restate(document, _with_mail(before.draft, mail), private)
+            await self._restate(document, before.draft.with_mail(mail), private)
             return replace(before, code=code)
 
         return await retrying(once, self._runtime, (Conflict,))
@@ -259,10 +265,18 @@ class Drafting:
             changes = {"renewed_at": self._runtime.now(), "proven": document["private"][RENEWAL].get("address")}
             draft = opened.draft.model_copy(update=changes)
             after = replace(opened, draft=draft, renews=False)
-            await self._store.save(DRAFTS.name, self._written(_without_renewal(document), after), document["version"])
+            written = self._written(_without_renewal(document), after)
+            written["private"][FORMER] = _former(document)
+            await self._store.save(DRAFTS.name, written, document["version"])
             return after
 
         return await retrying(once, self._runtime, (Conflict,))
+
+    async def overtaken(self, code: str) -> Draft | None:
+        """The draft of a code that opens nothing any more since another one took its place, for whoever held that code;
+        None for any other. Raises Unavailable."""
+        found = await self._store.find(DRAFTS.name, FORMER, self._name(read_code(code) or ""), limit=1)
+        return Draft.model_validate(found[0]["state"]) if found else None
 
     async def note(self, document: Document, *, mail: str | None = None, **changes: Any) -> None:
         """Changes the draft's state alone, which takes no key. `mail`: the id of one more mail about it.
@@ -270,7 +284,7 @@ class Drafting:
         Raises Conflict for a document that was saved since, Unavailable, UnknownOutcome.
         """
         noted = Draft.model_validate(document["state"]).model_copy(update=changes)
-        await self._restate(document, _with_mail(noted, mail) if mail else noted, document["private"])
+        await self._restate(document, noted.with_mail(mail) if mail else noted, document["private"])
 
     async def _restate(self, document: Document, draft: Draft, private: Mapping[str, Any]) -> None:
         """Neither edits the draft nor puts off its end."""
@@ -282,17 +296,7 @@ class Drafting:
     async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
         opened = await self._open_still(document)
-        return opened if opened and await self._office_of(opened) in ("", office) else None
-
-    async def _office_of(self, opened: Opened) -> str:
-        """The office that has the case which came of the draft, for its code leads to all of that person; without a
-        case the one that was chosen. A crash may leave the case without the draft's own word that it was submitted."""
-        case = EXPERTS.read(await self._case_of(opened))
-        return opened.office if case is None else case.office
-
-    async def _case_of(self, opened: Opened) -> Document | None:
-        person = opened.draft.person or person_following(self._applicants.of(opened.id))
-        return await self._store.load(EXPERTS.name, derived_id(person, opened.draft.programme))
+        return opened if opened and await self._cases.office_of(opened) in ("", office) else None
 
     async def key_of(self, id: str) -> bytes | None:
         """The draft's key as its offices have it, which needs no code; None for one that has ended.
@@ -360,7 +364,7 @@ class Drafting:
                 # Its link was not used yet, so the one before counts.
                 raise Refusal(ENDED, status=410)
             if (before.draft.status == "submitted") is not to_submitted:
-                raise Refusal(SUBMITTED)
+                raise Refusal(SUBMITTED, "what was submitted is edited no more")
             after = change(before)
             await self._store.save(DRAFTS.name, self._written(document, after), document["version"])
             return after
@@ -383,29 +387,10 @@ class Drafting:
             by_code = self._by_code(day, code)
             key = _unwrapped(open_sealed(by_code, held["by_code"], person=document["_id"], field="by_code"))
             opened = replace(self._opened(document, draft, code, key), renews=renews)
-            if await self._handed_over(opened) or (not renews and await self._passed_on_since(opened)):
+            if await self._cases.handed_over(opened) or (not renews and await self._cases.passed_on_since(opened)):
                 return None
             return document, opened
         return None
-
-    async def _handed_over(self, opened: Opened) -> bool:
-        """Whether another account than the draft's stands for its person: what was typed is that person's by now."""
-        account = self._applicants.of(opened.id)
-        id = opened.draft.person or person_following(account)
-        person = PERSONS.read(await self._store.load(PERSONS.name, id))
-        return person is not None and person.account not in (None, account)
-
-    async def _passed_on_since(self, opened: Opened) -> bool:
-        """Whether the code is one that an office gave, and knows, which has passed the case on since."""
-        given = opened.draft.office_knows
-        if given is None:
-            return False
-        case = await self._case_of(opened)
-        if case is None:
-            return False
-        moved = [row["at"] for row in case.get(PAST, ()) if row["fact"] == ExpertTransferred.__name__]
-        # Two replicas' clocks differ, so the office itself counts too.
-        return bool(moved) and (case["state"]["office"] != given.office or max(moved) > text_of(given.at))
 
     def _opened(self, document: Document, draft: Draft, code: str, key: bytes) -> Opened:
         private = document["private"]
@@ -428,15 +413,15 @@ class Drafting:
             "fact": asdict(opened.fact) if opened.fact else None,
             "facts": [
                 self._fact_name(draft.day, draft.programme, pointer, text)
-                for pointer, text in facts_of(dict(opened.typed)).items()
+                for pointer, forms in facts_of(dict(opened.typed)).items()
+                for text in forms
             ],
             "by_code": seal(by_code, text, person=id, field="by_code", rng=rng),
             "by_office": seal(by_office, text, person=id, field="by_office", rng=rng),
         }
         if opened.address is not None:
             private["address"] = self._address_name(draft.day, opened.address)
-        if RENEWAL in document["private"]:
-            private[RENEWAL] = document["private"][RENEWAL]
+        private |= {name: document["private"][name] for name in (RENEWAL, FORMER) if name in document["private"]}
         return {
             **document,
             "version": document["version"] + 1,
@@ -482,9 +467,10 @@ def _without_renewal(document: Document) -> Document:
     return {**document, "private": {name: one for name, one in document["private"].items() if name != RENEWAL}}
 
 
-def _with_mail(draft: Draft, mail: str) -> Draft:
-    others = [one for one in draft.mails if one != mail]
-    return draft.model_copy(update={"mails": (*others, mail)[-MAILS_AT_MOST:]})
+def _former(document: Document) -> list[str]:
+    """By their keyed hashes the codes that opened the draft before, with the one that did so until now."""
+    private = document["private"]
+    return [*private.get(FORMER, ()), private["code"]][-FORMER_AT_MOST:]
 
 
 def _unwrapped(text: str) -> bytes:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
+from typing import Any
 
-from services.registration.domain.drafts import EMAIL, Draft, Typed, folded, grouped, mail_address, same_address
+from services.registration.domain.drafts import (
+    EMAIL,
+    Draft,
+    Typed,
+    folded,
+    grouped,
+    mail_address,
+    region_of,
+    same_address,
+)
 from shared.identity.digests import derived_key, keyed_digest
 
 OFFICE = "/office"
@@ -51,13 +62,15 @@ class Opened:
         return typed if typed in self.offices else ""
 
     @property
-    def claim(self) -> tuple[bool, bool, int, datetime]:
-        """In which order the drafts of one address are listed, the first first: anybody may type anybody's address.
+    def is_proven(self) -> bool:
+        """Whether a link came to its address and was used, so that its person is known to read that box."""
+        return self.draft.proven == self.address_digest
 
-        Of one whose link came to that address and was used it is known that its person reads the box.
-        """
+    @property
+    def claim(self) -> tuple[bool, bool, int, datetime]:
+        """How much speaks for its being the application of whoever reads the box at its address, the most first."""
         draft, said = self.draft, {name for name, value in self.typed if value.strip()}
-        return draft.proven != self.address_digest, draft.sent == 0, -len(said), draft.began_at
+        return not self.is_proven, draft.sent == 0, -len(said), draft.began_at
 
     @property
     def address_digest(self) -> str:
@@ -70,26 +83,52 @@ class Opened:
 
     def is_repeated(self, said: str) -> bool:
         """Whether it is the fact that was typed; nothing has to be repeated where nothing was."""
-        return self.fact is None or hmac.compare_digest(self._digest(self.fact.pointer, said), self.fact.digest)
+        if self.fact is None:
+            return True
+        return any(hmac.compare_digest(one, self.fact.digest) for one in self._digests(self.fact.pointer, said))
 
-    def with_fact(self, pointer: str | None, said: str) -> Opened:
-        fact = Fact(pointer, self._digest(pointer, said)) if pointer else None
+    def with_fact(self, pointer: str | None) -> Opened:
+        """With what was typed there as the fact, in the last of its forms."""
+        fact = Fact(pointer, self._digests(pointer, dict(self.typed)[pointer])[-1]) if pointer else None
         return replace(self, fact=fact)
 
-    def _digest(self, pointer: str, said: str) -> str:
-        return keyed_digest(derived_key(self.key, "fact"), folded(pointer, said))
+    def _digests(self, pointer: str, said: str) -> list[str]:
+        key, region = derived_key(self.key, "fact"), region_of(dict(self.typed))
+        return [keyed_digest(key, one) for one in folded(pointer, said, region)]
+
+
+# In which the drafts of one address come by turns: anybody may type anybody's address into as many as they like, and
+# whoever comes first in one order does not in the others.
+_ORDERS: tuple[Callable[[Opened], Any], ...] = (
+    lambda one: one.claim,
+    lambda one: one.draft.began_at,
+    lambda one: -one.draft.edited_at.timestamp(),
+)
+
+
+def foremost(drafts: Sequence[Opened], at_most: int) -> list[Opened]:
+    """Of the drafts of one address those that a mail with new links lists: the proven ones, then by turns those for
+    which most speaks, those that were begun first and those that were edited last."""
+    proven = sorted((one for one in drafts if one.is_proven), key=lambda one: one.claim)
+    turns = chain.from_iterable(zip(*(sorted(drafts, key=order) for order in _ORDERS), strict=True))
+    chosen = {one.id: one for one in chain(proven, turns)}
+    return list(chosen.values())[:at_most]
+
+
+def of_each_order(drafts: Sequence[Opened], at_most: int) -> list[Opened]:
+    """Those of which alone `foremost` chooses, whatever comes besides."""
+    first = chain.from_iterable(sorted(drafts, key=order)[:at_most] for order in _ORDERS)
+    return list({one.id: one for one in first}.values())
 
 
 @dataclass(frozen=True)
 class Sent:
     """What one part of the form sends: its fields, and the names of all that the part has.
 
-    `facts`: by pointer what stands in fields that somebody can be known by. `language`: of the page; `reminds`: whether
-    reminders are wanted, None where the part does not ask.
+    `language`: of the page; `reminds`: whether reminders are wanted, None where the part does not ask.
     """
 
     fields: Typed
     names: frozenset[str]
-    facts: Callable[[Typed], Mapping[str, str]]
     language: str
     reminds: bool | None = None

@@ -138,12 +138,12 @@ class Filing:
         document, state = await self._load(id)
         if state.status == "receiving":
             if offset != state.received:
-                raise Refusal(OFFSET)
+                raise Refusal(OFFSET, "from where the last piece ended on")
             document, state = await self._append(document, state, owner, parts)
             if not complete:
                 return state
             if state.received != state.size:
-                raise Refusal(UNFINISHED, status=422)
+                raise Refusal(UNFINISHED, "all of the size that was said", status=422)
             state = await self._looked_at(document, state, owner)
         elif state.status == "gone" or offset != state.size or not complete:
             raise Refusal(ENDED, status=410)
@@ -240,7 +240,7 @@ class Filing:
         async for part in parts:
             waiting += part
             if state.received - state.received % PIECE_BYTES + len(waiting) > state.size:
-                raise Refusal(TOO_LARGE, status=413)
+                raise Refusal(TOO_LARGE, "no more than the size that was said", status=413)
             while len(waiting) >= PIECE_BYTES:
                 document, state = await self._put(document, state, held.key, bytes(waiting[:PIECE_BYTES]))
                 del waiting[:PIECE_BYTES]
@@ -285,14 +285,14 @@ class Filing:
         try:
             document = await self._announced(document, state, piece)
         except Conflict:
-            raise Refusal(OFFSET) from None
+            raise Refusal(OFFSET, "from where the last piece ended on") from None
         try:
             await self._store.save(FILE_PIECES.name, written, 0)
             private = {**document["private"], "pieces": [*before[:number], piece], COMING: None}
             saved = await self._save({**document, "private": private}, state.model_copy(update=after))
         except Conflict:
             await self._shut(piece)
-            raise Refusal(OFFSET) from None
+            raise Refusal(OFFSET, "from where the last piece ended on") from None
         await self._empty_pieces(before[number:])
         return saved, _state(saved)
 

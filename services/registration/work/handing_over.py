@@ -7,14 +7,18 @@ from typing import Any
 from services.registration.domain.handover import CALLERS, HELD, AccountAssignment
 from services.registration.domain.institutions import Institution
 from services.registration.domain.persons import Person
+from services.registration.identifiers import Identifiers
 from services.registration.store import INSTITUTIONS, PERSONS
+from services.registration.work.contacts import WISHES
 from shared.cases.case import Asked
-from shared.clock import derived_id
-from shared.errors import Problem, Refusal, UniqueViolated
+from shared.clock import derived_id, retrying
+from shared.errors import PreconditionFailed, Problem, Refusal, UniqueViolated
 from shared.identity.accounts import Accounts
 from shared.identity.policy import Subjects
 from shared.replica import Replica
-from shared.store.aggregates import Aggregate, Saved
+from shared.store.aggregates import Aggregate, Saved, settled
+from shared.store.port import Document
+from shared.store.relations import value_at
 from shared.web.acting import Call
 
 # In the private part: the account of the officer who assigned the one that stands.
@@ -29,10 +33,12 @@ def person_following(account: str) -> str:
 class HandingOver:
     """`accounts`: of the issuer whose subjects sign in here."""
 
-    def __init__(self, replica: Replica, accounts: Accounts) -> None:
+    def __init__(self, replica: Replica, accounts: Accounts, identifiers: Identifiers) -> None:
         self._kernel = replica.kernel
         self._store = replica.ports.store
+        self._runtime = replica.ports.runtime
         self._accounts = accounts
+        self._identifiers = identifiers
 
     async def subjects_of(self, account: str) -> Subjects:
         found = await self._store.find(INSTITUTIONS.name, "account", account, limit=1)
@@ -50,6 +56,16 @@ class HandingOver:
         person = PERSONS.read(await self._store.load(PERSONS.name, follows))
         return follows if person is None or person.account == account else None
 
+    async def office_of(self, account: str) -> str | None:
+        """The office of the person or the institution that the account stands for; None before either is recorded.
+        Raises Unavailable."""
+        subjects = await self.subjects_of(account)
+        for collection, id in ((INSTITUTIONS.name, subjects.institution), (PERSONS.name, subjects.person)):
+            document = await self._store.load(collection, id) if id else None
+            if document is not None and (office := value_at(document, "office")) is not None:
+                return office
+        return None
+
     async def of_person(self, call: Call[AccountAssignment]) -> Saved[Person]:
         return await self._assign(PERSONS, call)
 
@@ -60,15 +76,48 @@ class HandingOver:
         """Refusal `account_is_the_callers` (422), `account_held_elsewhere` for one that stands for another already."""
         account = self._accounts.of(call.body.account)
         if account == call.cause.account:
-            raise Refusal(CALLERS, problems=(Problem(CALLERS, "/account"),), status=422)
-        try:
+            raise Refusal(
+                CALLERS,
+                "the account of somebody else than who assigns it",
+                problems=(Problem(CALLERS, "/account"),),
+                status=422,
+            )
+
+        async def once() -> Saved[Any]:
+            document, _ = await self._kernel.load(aggregate, call.id)
+            version, private = call.expected_version, dict[str, Any]()
+            if document is not None and not settled(document, call.cause):
+                # Where somebody is written to is of the version that is looked at.
+                version = int(document["version"]) if version is None else version
+                private = await self._reached(document, aggregate, call.body)
             return await self._kernel.execute(
                 aggregate,
                 call.id,
                 Asked(call.verb, call.body, account),
                 call.cause,
-                expected_version=call.expected_version,
-                private={ASSIGNED_BY: call.cause.account},
+                expected_version=version,
+                private={ASSIGNED_BY: call.cause.account, **private},
             )
+
+        contended = (PreconditionFailed,) if call.expected_version is None else ()
+        try:
+            return await retrying(once, self._runtime, contended)
         except UniqueViolated:
-            raise Refusal(HELD, problems=(Problem(HELD, "/account"),)) from None
+            raise Refusal(
+                HELD, "an account that stands for nobody yet", problems=(Problem(HELD, "/account"),)
+            ) from None
+
+    async def _reached(self, document: Document, aggregate: Aggregate[Any], body: AccountAssignment) -> dict[str, Any]:
+        """The private fields of where whoever has the account now is written to: as at a handover where somebody else
+        has it, else the address that stands, or the one that is named. Raises SealBroken, Unavailable."""
+        id, private, now = document["_id"], document["private"], self._runtime.now()
+        if body.of_another:
+            left = await self._identifiers.left(id, private, body.email, told(document, aggregate), now)
+            return {**left, WISHES: None}
+        return {} if body.email is None else await self._identifiers.addressed(id, private, body.email, now)
+
+
+def told(document: Document, aggregate: Aggregate[Any]) -> int:
+    """How many events the case has told: the next one is the one after."""
+    head = document["emitted"].get(aggregate.name)
+    return int(head["count"]) if head else 0

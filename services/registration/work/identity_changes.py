@@ -94,7 +94,7 @@ class IdentityChanges:
     async def _confirmed(self, call: Call[Reason], document: Document, person: Person) -> Saved[Person]:
         identity = await self._identifiers.asked_for(call.id, document["private"])
         if identity is None:
-            raise Refusal("identity_change_not_asked")
+            raise Refusal("identity_change_not_asked", "no change of identity waits for a decision")
         if identity.document is not None:
             await self._refuse_undecided(call.id)
         entries = self._born(person, identity, call.cause)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from services.registration.domain.lives import RULES, beyond_a_life
+from services.registration.domain.lives import AGE_AT_MOST, BIRTH_YEAR, RULES, beyond_a_life
 from shared.contracts.registration.persons import Attributes
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
@@ -13,20 +13,34 @@ from shared.identity.tokens import Principal
 def own_office(principal: Principal, office: str) -> None:
     """An officer writes for the office of the token alone; who registers itself chooses one. Refusal (403)."""
     if principal.role == "officer" and principal.office != office:
-        raise Refusal("other_office", problems=(Problem("other_office", "/office"),), status=403)
+        raise Refusal(
+            "other_office",
+            "an officer writes for the own office",
+            problems=(Problem("other_office", "/office"),),
+            status=403,
+        )
 
 
-def not_ahead(day: date, now: datetime, pointer: str) -> None:
-    """Refusal (422) for a day that has come nowhere yet."""
+def within_a_life(day: date, now: datetime, pointer: str) -> None:
+    """Refusal (422) for a day that has come nowhere yet, and for one on which nobody who is told of was born."""
     # Somewhere it is tomorrow already.
     if day > (now + timedelta(days=1)).date():
-        raise Refusal("valid_in_the_future", problems=(Problem("valid_in_the_future", pointer),), status=422)
+        raise Refusal(
+            "valid_in_the_future",
+            "a day that has come",
+            problems=(Problem("valid_in_the_future", pointer),),
+            status=422,
+        )
+    if day.year < now.year - AGE_AT_MOST:
+        raise Refusal("date_too_early", "a day of a life", problems=(Problem("date_too_early", pointer),), status=422)
 
 
-def lived(attributes: Attributes, valid_from: date, pointer: str) -> None:
-    """Refusal (422) at each attribute that no life can have brought by that day. `pointer`: of the attributes."""
+def lived(attributes: Attributes, valid_from: date, pointer: str, born: str | None = None) -> None:
+    """Refusal (422) at each attribute that no life can have brought by that day. `pointer`: of the attributes; `born`:
+    of the year of birth, where it was stated elsewhere."""
     if broken := beyond_a_life(attributes, valid_from):
-        problems = tuple(Problem(rule, f"{pointer}/{name}") for name, rule in broken.items())
+        stated = {BIRTH_YEAR: born} if born else {}
+        problems = tuple(Problem(rule, stated.get(name, f"{pointer}/{name}")) for name, rule in broken.items())
         raise Refusal(
             problems[0].rule, "; ".join(RULES[rule] for rule in broken.values()), problems=problems, status=422
         )

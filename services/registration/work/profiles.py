@@ -11,7 +11,7 @@ from services.registration.domain.timeline import birth_year
 from services.registration.identifiers import Identifiers
 from services.registration.listed import definitions_of, refuse_unlisted
 from services.registration.store import EXPERTS, PERSONS
-from services.registration.work.limits import lived, not_ahead
+from services.registration.work.limits import lived, within_a_life
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
 from shared.contracts.registration.persons import Attributes, ProfileEntry, attributes_on
@@ -41,7 +41,7 @@ class Profiles:
 
     async def correct(self, call: Call[ProfileCorrection]) -> Saved[Person]:
         """A new entry, which begins no later than the day on which it is said."""
-        not_ahead(call.body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
+        within_a_life(call.body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
         lived(call.body.attributes, call.body.valid_from, "/attributes")
         return await self.correct_profile(call.id, call.body, call.cause, call.expected_version)
 

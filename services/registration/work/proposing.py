@@ -46,13 +46,20 @@ class Proposing:
                 INSTITUTIONS, call.id, command, call.cause, expected_version=call.expected_version, private=private
             )
         except UniqueViolated:
-            raise Refusal(HELD, problems=(Problem(HELD, "/account"),)) from None
+            raise Refusal(
+                HELD, "an account that stands for nobody yet", problems=(Problem(HELD, "/account"),)
+            ) from None
 
     def _account(self, call: Call[InstitutionRegistration]) -> str | None:
         named = call.body.account
         if call.principal.role == "host":
             if named is not None:
-                raise Refusal("account_is_the_callers", problems=(Problem("not_allowed", "/account"),), status=422)
+                raise Refusal(
+                    "account_is_the_callers",
+                    "a host names no account",
+                    problems=(Problem("not_allowed", "/account"),),
+                    status=422,
+                )
             return call.cause.account
         return self._accounts.of(named) if named else None
 

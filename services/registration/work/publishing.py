@@ -50,4 +50,9 @@ class Publishing:
         newest = {one["_id"]: one["state"]["definition_version"] async for one in stored}
         if any(code not in known or version > definitions.newest_version(code) for code, version in newest.items()):
             raise TooEarly("programme_version")
-        raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+        raise Refusal(
+            "office_unknown",
+            "the code of an office that a programme lists",
+            problems=(Problem("office_unknown", "/office"),),
+            status=422,
+        )

@@ -99,7 +99,12 @@ class Readings:
         """
         words = fold_name(name).split()
         if not words:
-            raise Refusal(WITHOUT_LETTERS, problems=(Problem(WITHOUT_LETTERS, "/name"),), status=422)
+            raise Refusal(
+                WITHOUT_LETTERS,
+                "a name with letters or digits",
+                problems=(Problem(WITHOUT_LETTERS, "/name"),),
+                status=422,
+            )
         await self.count(principal)
         texts = [f"{principal.office}{SEPARATOR}{token}" for token in self._identifiers.tokens(name)]
         # Of a long name each word may be half an office's: how many more than are looked at tells nothing.

@@ -168,14 +168,15 @@ class Recipients:
 
 
 def office_zone(definitions: Definitions, scope: Scope) -> tzinfo:
-    """The zone of the case's office; UTC for what has none. Raises TooEarly while the definition is not here."""
-    if scope.programme is None or scope.office is None:
-        return UTC
+    """The zone in which the case's days are reckoned: an institution's, which is in no programme, by whichever lists
+    its office. UTC for what no programme has. Raises TooEarly while the definition is not here."""
+    if scope.programme is None:
+        office = definitions.office_now(None, scope.office) if scope.office else None
+        return office.zone if office else UTC
     try:
-        office = definitions.office(scope.programme, scope.programme_version, scope.office)
+        return definitions.zone_of(scope.programme, scope.programme_version, scope.office)
     except Refusal:
         return UTC
-    return office.zone if office else UTC
 
 
 def zone_in(country: str, at: datetime) -> tzinfo | None:

@@ -17,7 +17,7 @@ from services.registration.listed import refuse_unlisted
 from services.registration.store import DOCUMENTS, EXPERTS, PERSONS, office_mark
 from services.registration.work.claiming import CLAIMED
 from services.registration.work.handing_over import HandingOver, person_following
-from services.registration.work.limits import lived, not_ahead, own_office
+from services.registration.work.limits import lived, own_office, within_a_life
 from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
@@ -64,13 +64,19 @@ class Registering:
         """The receipt. Whatever could turn out otherwise at the second decision is refused before it is given."""
         body, cause = call.body, call.cause
         own_office(call.principal, body.office)
-        not_ahead(body.person.valid_from, cause.happened_at or self._runtime.now(), "/person/valid_from")
-        lived(body.person.attributes, body.person.valid_from, "/person/attributes")
+        person, now = body.person, self._runtime.now()
+        within_a_life(person.valid_from, cause.happened_at or now, "/person/valid_from")
+        lived(person.attributes, person.valid_from, "/person/attributes", "/person/born/year" if person.born else None)
         definition, _ = await self._publishing.newest(body.programme)
         if definition.office(body.office) is None:
-            raise Refusal("office_unknown", problems=(Problem("office_unknown", "/office"),), status=422)
+            raise Refusal(
+                "office_unknown",
+                "the code of an office of the programme",
+                problems=(Problem("office_unknown", "/office"),),
+                status=422,
+            )
         if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
-            definition.refuse_over(body.office, cause.happened_at or self._runtime.now())
+            definition.refuse_outside(body.office, cause.happened_at, now)
         # Without a selection nobody could ever be screened, so the case could not go on.
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
@@ -99,7 +105,12 @@ class Registering:
         found = await granted.equalities_of(readable) if granted.principal.role == "officer" else ()
         person = await self._store.load(PERSONS.name, person_id)
         if person is None or not any(belongs(person, index, equals) for index, equals in found):
-            raise Refusal(UNKNOWN, problems=(Problem(UNKNOWN, "/known_person"),), status=422)
+            raise Refusal(
+                UNKNOWN,
+                "the id of a person of the own office",
+                problems=(Problem(UNKNOWN, "/known_person"),),
+                status=422,
+            )
 
     async def _not_again(self, expert_id: str, cause: Cause) -> None:
         """A second registration is no way round a decision: the refusal says what is possible instead."""

@@ -1,26 +1,28 @@
 """Reminders of an application that was begun and not sent: before its programme closes, and before it is destroyed.
 
-For whoever gave an address and asked for them. What is due follows from drafts and definitions at each look, so a
-programme that closes on another day needs nothing rewritten.
+For whoever gave an address and asked for them. That the programme closes on another day is told to whoever gave one.
+What is due follows from drafts and definitions at each look, so a programme that closes on another day needs nothing
+rewritten.
 """
 
 from __future__ import annotations
 
 import hmac
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 from services.registration.domain.contact import night_until
 from services.registration.domain.drafts import CLOSING_NOTICE, Draft, Reminder, same_address
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.draft_words import of_reminder
-from services.registration.store import DRAFTS, REMINDED
+from services.registration.store import DRAFTS, REMINDED, closing_on
 from services.registration.work.draft_mail import DraftMail
 from services.registration.work.drafts import Opened
 from services.registration.work.sending import AT_ONCE, TRIES
 from shared.clock import derived_id, retrying, text_of, together
 from shared.errors import Conflict, Refusal
 from shared.identity.digests import derived_key, keyed_digest
-from shared.programmes.model import Definition
+from shared.programmes.model import Definition, Office
 from shared.store.documents import new_document
 from shared.store.port import Document
 from shared.telemetry.observability import count
@@ -44,8 +46,11 @@ class Reminding:
             return
         now = self._runtime.now()
         for code in self._definitions.codes():
-            closes = _closes_at(self._definitions.newest(code), None)
-            if closes - CLOSING_NOTICE <= now < closes:
+            definition = self._definitions.newest(code)
+            for day in self._definitions.former_ends(code):
+                await self._due("moved", closing_on(code, day))
+            first, last = definition.closes_at(definition.closes_first_at.code), definition.closes_at(None)
+            if first - CLOSING_NOTICE <= now < last:
                 await self._due("closing", code)
         await self._due("ending", "open")
 
@@ -99,40 +104,55 @@ class Reminding:
         opened, now = await self._drafting.opened(document["_id"]), self._runtime.now()
         if opened is None:
             return
-        tries, reminded = opened.draft.tries + 1, (*opened.draft.reminded, reminder)
-        if opened.address is None or tries > TRIES:
-            if opened.address is not None:
+        tries, definition = opened.draft.tries + 1, self._definitions.newest(opened.draft.programme)
+        done = opened.draft.done_with(reminder, definition.dates.ends)
+        too_late = reminder == "closing" and definition.is_over(_closing_at(definition, opened).code, now)
+        if opened.address is None or tries > TRIES or too_late:
+            if tries > TRIES:
                 count("reminder_given_up")
-            await self._drafting.note(document, reminded=reminded, tries=0, claimed=None)
+            await self._drafting.note(document, **done)
             return
         if await self._store.load(REMINDED.name, self._known_as(opened.address)) is not None:
-            await self._drafting.note(document, reminds=False, tries=0, claimed=None)
+            stopped = {"reminds": False, "tries": 0, "claimed": None}
+            await self._drafting.note(document, **(done if reminder == "moved" else stopped))
             return
-        if night := night_until(now, self._mail.zone_of(opened)):
-            await self._drafting.note(document, claimed=night)
+        if later := self._not_before(opened, definition, reminder, now):
+            await self._drafting.note(document, claimed=later)
             return
-        mail = derived_id(opened.id, reminder, text_of(opened.draft.edited_at) if reminder == "ending" else "")
+        mail = derived_id(opened.id, reminder, _occasion(opened.draft, definition, reminder))
         if await self._others_turn(opened.address, mail):
             await self._drafting.note(document, claimed=_next_day(now))
             return
         await self._drafting.note(document, claimed=now + self._mail.pause(tries), tries=tries, mail=mail)
         if await self._send(opened, opened.address, reminder, mail):
-            await self._finish(opened.id, reminder)
+            await self._finish(opened.id, reminder, definition.dates.ends)
+
+    def _not_before(self, opened: Opened, definition: Definition, reminder: Reminder, now: datetime) -> datetime | None:
+        """Until when it is too early for the reminder, by the calendar of its office; None where it is not."""
+        if reminder == "closing":
+            notice = definition.closes_at(_closing_at(definition, opened).code) - CLOSING_NOTICE
+            if now < notice:
+                return notice
+        return night_until(now, self._mail.zone_of(opened))
 
     async def _send(self, opened: Opened, address: str, reminder: Reminder, mail: str) -> bool:
         stop = f"{self._base_url}/{SERVICE}/drafts/reminders/{self._token(self._known_as(address))}"
-        definition = self._definitions.newest(opened.draft.programme)
-        until = opened.draft.ends_at if reminder == "ending" else _closes_at(definition, opened.office)
+        definition, about = self._definitions.newest(opened.draft.programme), self._mail.about(opened)
+        until = opened.draft.ends_at
+        if reminder != "ending":
+            office = _closing_at(definition, opened)
+            about, until = replace(about, zone=office.zone), definition.closes_at(office.code)
         lost = f"{self._base_url}/{SERVICE}/drafts/lost"
-        words = of_reminder(self._mail.about(opened), reminder, until, lost, stop)
+        somewhere_later = reminder != "ending" and not opened.office and until < definition.closes_at(None)
+        words = of_reminder(about, reminder, until, lost, stop, first_of_several=somewhere_later)
         return await self._mail.post(mail, (opened,), words, stop=stop)
 
-    async def _finish(self, id: str, reminder: Reminder) -> None:
+    async def _finish(self, id: str, reminder: Reminder, closes_on: date) -> None:
         async def once() -> None:
             document = await self._store.load(DRAFTS.name, id)
             if document is not None:
-                reminded = Draft.model_validate(document["state"]).reminded
-                await self._drafting.note(document, reminded=(*reminded, reminder), tries=0, claimed=None)
+                draft = Draft.model_validate(document["state"])
+                await self._drafting.note(document, **draft.done_with(reminder, closes_on))
 
         await retrying(once, self._runtime, (Conflict,))
 
@@ -145,7 +165,14 @@ def _next_day(now: datetime) -> datetime:
     return datetime.combine(now.date() + timedelta(days=1), time(), UTC)
 
 
-def _closes_at(definition: Definition, office: str | None) -> datetime:
-    """When nobody can apply any more, on the office's calendar; without one, in UTC."""
-    found = definition.office(office) if office else None
-    return datetime.combine(definition.dates.ends, time(), found.zone if found else UTC).astimezone(UTC)
+def _closing_at(definition: Definition, opened: Opened) -> Office:
+    """The office by whose calendar the person is told when the programme closes: without a choice yet the one where it
+    closes first, for whoever keeps to that is late at none."""
+    return definition.office(opened.office) or definition.closes_first_at
+
+
+def _occasion(draft: Draft, definition: Definition, reminder: Reminder) -> str:
+    """What tells one reminder of a draft from another one of its kind."""
+    ends = definition.dates.ends.isoformat()
+    said = {"ending": text_of(draft.edited_at), "closing": ends, "moved": f"{draft.closes_on} {ends}"}
+    return said[reminder]

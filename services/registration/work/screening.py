@@ -9,7 +9,7 @@ from services.registration.domain.experts import EXPERT, Expert, ProvidedInfo, R
 from services.registration.domain.persons import ProfileCorrection
 from services.registration.store import EXPERTS
 from services.registration.work.criteria import Criteria
-from services.registration.work.limits import lived, not_ahead
+from services.registration.work.limits import lived, within_a_life
 from services.registration.work.profiles import Profiles
 from services.registration.work.reviewing import Reviewing
 from shared.cases.bodies import Change, Reason
@@ -84,7 +84,7 @@ class Screening:
         """What screening asked for: new attributes go to the person first, then screening goes on."""
         body = call.body
         if body.attributes is not None and body.valid_from is not None:
-            not_ahead(body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
+            within_a_life(body.valid_from, call.cause.happened_at or self._runtime.now(), "/valid_from")
             lived(body.attributes, body.valid_from, "/attributes")
         document, expert = await self._expert(call.id)
         if not settled(document, call.cause):

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, tzinfo
 
 from shared.clock import text_of
+from shared.texts import latin
 from shared.web.pages.forms import Field, Posted
-from shared.web.pages.typed_dates import latin, without_parts
+from shared.web.pages.typed_dates import without_parts
 
 
 def on_their_days(fields: Iterable[Field], posted: Posted, zone: tzinfo, now: datetime) -> Posted:

@@ -5,19 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
-from functools import cached_property
+from functools import cache, cached_property
+
+from markupsafe import Markup, escape
 
 from shared.errors import Problem
+from shared.texts import latin
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
-from shared.web.pages.forms import SEVERAL, Field, Posted, leaves, said_in
+from shared.web.pages.forms import SEVERAL, Field, Listed, Posted, leaves, said_in
 from shared.web.pages.standard_names import LISTED, Names
-from shared.web.pages.typed_dates import ZONE, latin, part_shown
+from shared.web.pages.typed_dates import ZONE, part_shown
 from shared.web.pages.words import names_level, translations
 from shared.zones import zone_names
 
 Option = tuple[str, str]
 # What is said of a rule that no catalogue has words for.
 INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A list's options as HTML, one after the other, and where each stands."""
+
+    text: str
+    places: Mapping[str, tuple[int, int]]
+
+    def parted(self, code: str) -> tuple[str, str, str]:
+        """What stands before the option of that code, the option as the chosen one, and what stands after it."""
+        if code not in self.places:
+            return self.text, "", ""
+        begins, ends = self.places[code]
+        line = self.text[begins:ends].replace('">', '" selected>', 1)
+        return self.text[:begins], line, self.text[ends:]
+
+
+@cache
+def _written(language: str, listed: Listed) -> Written:
+    places, lines, at = dict[str, tuple[int, int]](), list[str](), 0
+    for code, words in LISTED[listed](language):
+        line = _option(code, words)
+        lines.append(line)
+        places[code] = (at, at + len(line))
+        at += len(line)
+    return Written("".join(lines), places)
+
+
+def _option(code: str, words: str, *, is_chosen: bool = False) -> str:
+    return f'<option value="{escape(code)}"{" selected" if is_chosen else ""}>{escape(words)}</option>\n'
 
 
 @dataclass(frozen=True)
@@ -67,6 +101,15 @@ class Form:
         return tuple(
             (code, names.reason(code) if one.name == "reason" else names.code(one.name, code)) for code in one.codes
         )
+
+    def standard(self, one: Field) -> Markup:
+        """The options of a standard's list as HTML, what was sent marked, and below them where it is none of them. They
+        are written once a language: forty rows of a form have six hundred each."""
+        written, value = _written(self.language, one.listed), self.value(one)
+        before, line, after = written.parted(value)
+        strange = [other for other in self.values(one) if other not in written.places]
+        below = (_option(other, other, is_chosen=other == value) for other in strange)
+        return Markup("".join([before, line, after, *below]))  # noqa: S704
 
     def is_of_a_standard(self, one: Field) -> bool:
         """Whether a browser may have the list of what is chosen from: it is the same on every page."""

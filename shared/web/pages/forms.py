@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shared.cases.bodies import FOLLOWS
-from shared.web.pages.typed_dates import MONTH, latin, numbered, said_in_parts
+from shared.texts import latin
+from shared.web.pages.typed_dates import MONTH, numbered, said_in_parts
 
 Kind = Literal["text", "lines", "number", "date", "instant", "choice", "several", "references", "group", "rows", "json"]
 # Of what several are chosen under one name.
@@ -328,6 +329,8 @@ def _value(field: Field, posted: Posted) -> Any:
             found[MONTH] = _number(numbered(month))
         # What must be there is refused field by field, not as a whole that is missing.
         return {} if found is _NOTHING and field.required else found
+    if field.kind == "references":
+        return [latin(one).lower() for one in posted.all(field.pointer)] or _NOTHING
     if field.kind in SEVERAL:
         return list(posted.all(field.pointer)) or _NOTHING
     if field.kind == "rows":

@@ -15,25 +15,23 @@ from functools import cache
 from babel import Locale
 
 from shared.clock import text_of
+from shared.texts import latin
 from shared.zones import zone, zone_names
 
 # Below the pointer of the field. `zone`: in which the time is said, of an instant alone; the form holds it.
 DAY, MONTH, YEAR, TIME, ZONE = "day", "month", "year", "time", "zone"
 OF_A_DAY, OF_AN_INSTANT = (DAY, MONTH, YEAR), (DAY, MONTH, YEAR, TIME)
-# Of the languages of pages, and Arabic as it is written between the Mediterranean and Iraq.
-_MONTHS_OF = ("en", "fr", "ar", "ar_SY")
+# Of the languages of pages, with what else a month is called or shortened to where they are written: Arabic between the
+# Mediterranean and Iraq, in Algeria and in Morocco.
+_MONTHS_OF = ("en", "en_GB", "fr", "fr_CA", "ar", "ar_SY", "ar_DZ", "ar_MA")
 _TIME = re.compile(r"([0-9]{1,2})(?:[:.hH]([0-9]{2}))?", re.ASCII)
 Values = Mapping[str, tuple[str, ...]]
 
 
-def latin(text: str) -> str:
-    """With Latin digits. A superscript or a circled digit is none of a number: 1² is not 12."""
-    return "".join(str(unicodedata.decimal(one, one)) for one in text.strip())
-
-
 def numbered(month: str) -> str:
-    """The month's number for one that is typed by name; what is no name of one as it was typed."""
-    return _months().get(month.strip().casefold().rstrip("."), month)
+    """The month's number for one that is typed by name, in full or short, with or without dot and accents; what is no
+    name of one as it was typed."""
+    return _months().get(_folded(month), month)
 
 
 def said_in_parts(values: Values, pointer: str) -> str | None:
@@ -103,5 +101,10 @@ def _months() -> Mapping[str, str]:
     for language in _MONTHS_OF:
         for names in Locale.parse(language).months["format"].values():
             # One letter stands for several months.
-            found |= {name.casefold().rstrip("."): str(number) for number, name in names.items() if len(name) > 2}
+            found |= {_folded(name): str(number) for number, name in names.items() if len(name) > 2}
     return found
+
+
+def _folded(month: str) -> str:
+    letters = unicodedata.normalize("NFD", latin(month).casefold().replace(".", ""))
+    return "".join(one for one in letters if not unicodedata.combining(one)).strip()

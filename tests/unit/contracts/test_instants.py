@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, get_args
@@ -17,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 import deploy
 import services
 import shared
+from shared.cases.bodies import Input
 from shared.clock import instant_of, text_of
 from shared.contracts.base import DATE_FORM, TIME_FORM, Date, Form, Instant
 
@@ -146,3 +149,52 @@ def test_every_date_and_time_of_every_model_has_the_form() -> None:
     assert bare == []
     assert formless(tuple[date | None, ...])
     assert not formless(dict[str, Instant | None])
+
+
+def dated(schema: Any, defs: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every day and instant in the schema, with its place."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from dated(one, defs, path)
+        return
+    if not isinstance(schema, Mapping):
+        return
+    if schema.get("format") in ("date", "date-time"):
+        yield path, schema
+    if "$ref" in schema:
+        yield from dated(defs[schema["$ref"].rsplit("/", 1)[-1]], defs, path)
+    for name, part in schema.get("properties", {}).items():
+        yield from dated(part, defs, f"{path}/{name}")
+    for name in ("items", "anyOf", "allOf", "additionalProperties", "prefixItems"):
+        yield from dated(schema.get(name), defs, path)
+
+
+def bodies() -> list[type[BaseModel]]:
+    return [one for one in models() if issubclass(one, Input)]
+
+
+@pytest.mark.parametrize("model", bodies(), ids=lambda one: str(one.__name__))
+def test_every_day_and_instant_that_a_body_takes_has_bounds_both_ways(model: type[BaseModel]) -> None:
+    schema = model.model_json_schema()
+    for place, one in dated(schema, schema.get("$defs", {})):
+        rest = "-06-01" if one["format"] == "date" else "-06-01T00:00:00Z"
+        taken = [
+            year for year in ("0001", "1899", "1900", "2999", "3000", "9999") if re.match(one["pattern"], year + rest)
+        ]
+        assert taken == ["1900", "2999"], f"{model.__name__}{place}"
+
+
+def test_the_walk_finds_days_and_a_day_out_of_bounds_is_refused() -> None:
+    found = {f"{model.__name__}{place}" for model in bodies() for place, _ in dated(*_whole(model))}
+    assert {"ExpertRegistration/happened_at", "ExpertRegistration/person/valid_from"} < found
+    assert len(found) > 50
+    for text in ("1899-12-31", "3000-01-01", "0001-01-01", "9999-12-31"):
+        with pytest.raises(ValidationError, match="date_malformed"):
+            DATE.validate_json(json.dumps(text))
+    for text in ("1900-01-01", "2999-12-31"):
+        assert DATE.validate_json(json.dumps(text)).isoformat() == text
+
+
+def _whole(model: type[BaseModel]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    schema = model.model_json_schema()
+    return schema, schema.get("$defs", {})

@@ -96,7 +96,7 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
             "/selection/eligibility/3/required",
             "criterion_not_possible",
         ),
-        ("dates: {starts: 2006", "dates: {starts: 0006", "/dates/starts", "date_implausible"),
+        ("dates: {starts: 2006", "dates: {starts: 0006", "/dates/starts", "date_malformed"),
         ("share: {of: assignments_by_women, in: assignments}", "share: {of: assignments_by_women}", "", "required"),
         ("in: assignments}}", "in: placements}}", "/indicators/8/measure/share/in", "unknown_indicator"),
         ("in: assignments}}", "in: persons_placed}}", "/indicators/8/measure/share", "share_of_different_units"),
@@ -319,3 +319,13 @@ def test_shipped_programmes_say_every_text_in_each_language_of_the_pages(file: P
         assert [*texts] == ["en", "fr", "ar"], texts
         # A year alone is written as it is everywhere.
         assert re.search("[\u0621-\u064a]", texts["ar"]) or texts["ar"].isdigit(), texts
+
+
+@pytest.mark.parametrize("mark", ["\u200f", "\u200e", "\u061c", "\u2067\u2069", "\ufeff"])
+def test_a_mark_of_direction_in_an_arabic_title_is_no_fault_and_is_not_kept(mark: str) -> None:
+    plain = load_definition(TEXT)
+    title = plain.title["ar"]
+    text = TEXT.replace(title, f"{mark}{title}{mark}", 1)
+    assert text != TEXT
+    assert [one for one in lint(text) if not one.warning] == []
+    assert load_definition(text) == plain

@@ -220,7 +220,7 @@ async def test_two_tabs_keep_each_its_own_part(town: Town) -> None:
 
 async def test_a_programme_that_is_over_takes_no_application_and_loses_none(town: Town) -> None:
     async with town.browser() as browser:
-        town.clock.instant = datetime.fromisoformat("2008-06-30T20:00:00+00:00")
+        town.clock.instant = datetime.fromisoformat("2008-06-30T12:00:00+00:00")
         await filled(browser)
         page = await browser.get(f"{APPLICATION}/check")
         town.clock.instant += timedelta(days=1)
@@ -388,3 +388,135 @@ async def test_a_lost_code_is_another_offices_business_only_where_no_office_was_
         town.clock.instant += timedelta(days=31)
         await enter(officer, "officer@kabul")
         assert "No application" in (await found_by(officer)).text
+
+
+async def published_anew(town: Town, **changes: Any) -> None:
+    """One more version of the programme."""
+    known = town.services["registration"].replica.definitions
+    version, definition = known.newest_version(CODE), dict(known.newest(CODE).as_json())
+    async with town.browser() as browser:
+        await enter(browser)
+        path = "/registration/programmes/new/publish"
+        page = await browser.get(path, follow_redirects=True)
+        said = {"csrf": hidden(page), "idempotency-key": hidden(page, "idempotency-key"), "version": ""}
+        answer = await browser.post(path, data={**said, "/definition": json.dumps({**definition, **changes})})
+        assert answer.status_code == 303, answer.text
+    while known.newest_version(CODE) == version:
+        await town.clock.sleep(0.01)
+
+
+def in_zones(**zones: str) -> list[dict[str, Any]]:
+    """The programme's offices, some of them with another time zone."""
+    return [{**one, "time_zone": zones.get(one["code"], one["time_zone"])} for one in published()["offices"]]
+
+
+async def test_a_programme_is_offered_until_it_is_over_at_the_last_of_its_offices(town: Town) -> None:
+    """East of UTC it is over before UTC's midnight; moved to Guayaquil it is open for five hours more."""
+    closings = {"Asia/Kabul": "2008-06-30T19:30:00+00:00", "America/Guayaquil": "2008-07-01T05:00:00+00:00"}
+    for zone, closes in closings.items():
+        await published_anew(town, offices=in_zones(**{one["code"]: zone for one in published()["offices"]}))
+        for at, open_then in ((timedelta(minutes=-1), True), (timedelta(), False)):
+            town.clock.instant = datetime.fromisoformat(closes) + at
+            async with town.browser() as browser:
+                assert ("is over" not in (await browser.get(APPLY)).text) is open_then, (zone, at)
+                assert (APPLY in (await browser.get("/")).text) is open_then, (zone, at)
+                assert ((await browser.post(APPLY)).status_code == 303) is open_then, (zone, at)
+        town.clock.instant = datetime.fromisoformat("2008-03-01T12:00:00+00:00")
+
+
+async def test_an_application_closes_with_its_office_and_says_times_in_its_zone(town: Town) -> None:
+    others = {one["code"]: "America/Guayaquil" for one in published()["offices"] if one["code"] != "kabul"}
+    await published_anew(town, offices=in_zones(**others))
+    town.clock.instant = datetime.fromisoformat("2008-06-30T19:00:00+00:00")
+    async with town.browser() as browser:
+        await begun(browser)
+        assert "Guayaquil time" in (await browser.get(APPLICATION)).text, "before an office is chosen the programme's"
+        await kept(browser, "office", PARTS["office"])
+        page = (await browser.get(APPLICATION)).text
+        assert ("Kabul time" in page, "UTC</time>" in page) == (True, False)
+        assert "It can be sent until <time" in page
+        assert '<time datetime="2008-06-30">' in page
+        town.clock.instant += timedelta(hours=1)
+        assert "Send the application" not in (await browser.get(f"{APPLICATION}/check")).text
+        assert "is over" in (await browser.get(APPLICATION)).text
+        assert (await browser.get(APPLY)).text.count("is over") == 0, "at another office it is open still"
+
+
+async def test_answers_hold_from_the_day_at_the_office_on_which_they_were_typed(town: Town) -> None:
+    """Where the day is another one than in UTC, screening asks by the office's."""
+    everywhere = {one["code"]: "America/Guayaquil" for one in published()["offices"]}
+    await published_anew(town, offices=in_zones(**everywhere))
+    town.clock.instant = datetime.fromisoformat("2007-03-02T03:00:00+00:00")
+    async with town.browser() as browser:
+        await filled(browser)
+        assert (await sent(browser)).status_code == 303
+    for _ in range(200):
+        if found := await documents(town, "persons"):
+            break
+        await town.clock.sleep(0.02)
+    assert [one["valid_from"] for one in found[0]["state"]["entries"]] == ["2007-03-01"]
+
+
+@pytest.mark.parametrize("form", ["{}", "\u200f{}\u200f", "{} ", "\u2066{}\u2069"])
+async def test_a_code_opens_however_it_is_pasted(town: Town, form: str) -> None:
+    async with town.browser() as browser:
+        code = await filled(browser)
+    wide = "".join(chr(ord(one) + 0xFEE0) if one != "-" else "\u2011" for one in code)
+    arabic = code.translate({ord("0") + one: 0x660 + one for one in range(10)}).replace("-", "\u2212")
+    for typed in (code, wide, arabic, code.lower().replace("-", "\u2010")):
+        async with town.browser() as other:
+            answer = await opens(other, form.format(typed))
+            assert answer.headers.get("location") == APPLICATION, typed
+
+
+@pytest.mark.parametrize("typed", ["+31 20 123 4567", "020 1234567"])
+async def test_an_office_finds_a_draft_by_its_telephone_in_any_form(town: Town, typed: str) -> None:
+    async with town.browser() as browser, town.browser() as officer:
+        await begun(browser)
+        await kept(browser, "contact", {**PARTS["contact"], "/person/telephone": typed})
+        await enter(officer, "officer@kabul")
+        for said in ("+31201234567", "0031 20 123 4567", "+31 (0)20 123 4567", "\u200f+٣١ ٢٠ ١٢٣ ٤٥٦٧", typed):
+            page = await found_by(officer, **{"/known_by": "telephone", "/said": said})
+            assert page.text.count("Give a new code") == 1, said
+        other = await found_by(officer, **{"/known_by": "telephone", "/said": "+31 20 123 4568"})
+        assert other.text.count("Give a new code") == 0
+
+
+async def test_whoever_comes_back_repeats_the_telephone_in_any_form(town: Town) -> None:
+    async with town.browser() as browser:
+        code = await begun(browser)
+        await kept(browser, "contact", {**PARTS["contact"], "/person/telephone": "0031 20 123 4567"})
+    for said, right in (("+31 20 1234567", 303), ("020-1234567", 303), ("+31 20 1234568", 422)):
+        async with town.browser() as other:
+            assert (await other.post("/registration/drafts", data={"code": code, "fact": said})).status_code == right
+
+
+async def test_a_browser_whose_code_was_replaced_is_told_why(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as officer, town.browser() as other:
+        old = await filled(browser)
+        await enter(officer, "officer@kabul")
+        page = await found_by(officer)
+        [draft] = await documents(town, DRAFTS.name)
+        form = {"csrf": hidden(page), "idempotency-key": hidden(page, "idempotency-key"), "/reason": "code_lost"}
+        assert (await officer.post(f"{LOST}/{draft['_id']}", data=form)).status_code == 200
+        told = await browser.get(APPLICATION, follow_redirects=True)
+        assert "An office gave a new code for your application" in told.text
+        assert "Kabul time" in told.text
+        typed = await other.post("/registration/drafts", data={"code": old})
+        assert (typed.status_code, "An office gave a new code" in typed.text) == (404, True)
+        assert "This draft has ended" not in typed.text
+        kept_page = await browser.post(f"{APPLICATION}/part/names", data={"/person/given_name": "Qzlater"})
+        assert kept_page.status_code == 401
+        assert ("An office gave a new code" in kept_page.text, "Qzlater" in kept_page.text) == (True, True)
+        unknown = await other.post("/registration/drafts", data={"code": "0000-0000-0000"})
+        assert ("This draft has ended" in unknown.text, "An office gave" in unknown.text) == (True, False)
+        assert old.replace("-", "") not in json.dumps(await documents(town, DRAFTS.name))
+
+
+async def test_a_year_of_birth_that_is_none_of_a_life_is_said_where_it_was_typed(town: Town) -> None:
+    async with town.browser() as browser:
+        await filled(browser)
+        await kept(browser, "names", {**PARTS["names"], "/person/born/year": "2050"})
+        refused = await sent(browser)
+        assert refused.status_code == 422
+        assert 'href="/registration/application/part/names">' in refused.text

@@ -129,9 +129,9 @@ async def test_with_both_consents_the_account_is_the_others(bench: Bench, role: 
     }
     # One mail tells who left, another who came; what was said before goes to nobody but whoever said it.
     told = await bench.mails()
-    assert (f"{holder}@example.org", "You have handed your account over to another person") in told
+    assert (f"{holder}@example.org", "Your account has been passed on to another person") in told
     assert (address, "Another account now stands for you or your institution") in told
-    left = next(mail for mail in bench.box.mails if mail.subject.startswith("You have handed"))
+    left = next(mail for mail in bench.box.mails if mail.subject.startswith("Your account has been passed on"))
     assert f"/{id}" not in left.text
     timeline = (await bench.serving.get(f"/{CASES[role]}/{id}/timeline")).json()["items"]
     kind = "Institution" if role == "host" else "Person"
@@ -194,7 +194,7 @@ async def test_an_officer_ends_it_by_what_the_office_does_itself(bench: Bench, r
     assert (seen["handover"]["reason"], "code_for_the_other" in seen["handover"]) == (WHY[role], False)
     assert (WITHDRAW in seen["open"], PROPOSE in seen["open"]) == (True, False)
     reason = "contact_left" if role == "host" else "sign_in_lost"
-    said = {"account": f"{role}-by-office", "reason": reason}
+    said = {"account": f"{role}-by-office", "reason": reason, "email": f"{role}-by-office@example.org"}
     assert (await bench.do(role, id, "assign-account", "", body=said)).status_code == 403
     path = f"/{CASES[role]}/{id}"
     assert (await bench.serving.post(f"{path}/assign-account", "officer", said)).status_code == 200
@@ -258,7 +258,7 @@ async def test_without_an_address_nobody_is_written_to_under_the_old_one(bench: 
     assert ("wishes" in private, bool(private["sealed_email"])) == (False, False)
     told = [subject for to, subject in await bench.mails() if to == "helper-leaves@example.org"]
     assert "Another account now stands for you or your institution" not in told
-    assert "You have handed your account over to another person" in told
+    assert "Your account has been passed on to another person" in told
 
 
 async def handed(bench: Bench, role: Role, id: str, holder: str, other: str, address: str) -> None:
@@ -270,7 +270,7 @@ async def handed(bench: Bench, role: Role, id: str, holder: str, other: str, add
 
 OFFERED, LEFT, CAME = (
     "Your account was offered to another person",
-    "You have handed your account over to another person",
+    "Your account has been passed on to another person",
     "Another account now stands for you or your institution",
 )
 
@@ -459,3 +459,49 @@ async def test_a_forged_form_answers_nothing(bench: Bench) -> None:
         for path in ("", "/accept", "/decline"):
             sent = {"/code": code, "idempotency-key": "k", "/reason": "not_wanted"}
             assert (await other.post(f"/registration/handovers{path}", data=sent)).status_code == 403
+
+
+async def assigned_to(bench: Bench, role: Role, reason: str, **said: str) -> tuple[str, list[tuple[str, str]]]:
+    """Of whom the office gave the account to another subject, and who was told what of it."""
+    holder = f"{role}-{reason}-{len(said)}".replace("_", "-")
+    id = await bench.case(role, holder)
+    await bench.mails()
+    bench.box.mails.clear()
+    body = {"account": f"{holder}-now", "reason": reason, **said}
+    answers = [
+        await bench.serving.post(f"/{CASES[role]}/{id}/assign-account", "officer", body, key="k") for _ in (1, 2)
+    ]
+    assert [one.status_code for one in answers] == [200, 200], answers[0].text
+    return f"{holder}@example.org", await bench.mails()
+
+
+@BOTH
+async def test_where_an_office_gives_the_account_to_somebody_else_the_old_address_is_told_once(
+    bench: Bench, role: Role
+) -> None:
+    reason = "contact_left" if role == "host" else "mistaken_entry"
+    former, told = await assigned_to(bench, role, reason)
+    assert told == [(former, LEFT)], "nobody knows where the other one is reached"
+    new = f"new-{role}@example.org"
+    former, told = await assigned_to(bench, role, reason, email=new)
+    assert sorted(told) == sorted([(former, LEFT), (new, CAME)])
+
+
+@BOTH
+async def test_whoever_signs_in_anew_is_still_reached_where_they_were(bench: Bench, role: Role) -> None:
+    former, told = await assigned_to(bench, role, "sign_in_lost")
+    assert told == [(former, CAME)]
+    new = f"anew-{role}@example.org"
+    former, told = await assigned_to(bench, role, "sign_in_lost", email=new)
+    assert (new, CAME) in told
+    assert LEFT not in [subject for _, subject in told]
+
+
+async def test_what_is_said_of_the_case_later_goes_to_the_new_address_alone(bench: Bench) -> None:
+    id = await bench.case("host", "host-left-office")
+    body = {"account": "host-came-office", "reason": "contact_left", "email": "host-came-office@example.org"}
+    assert (await bench.serving.post(f"/institutions/{id}/assign-account", "officer", body)).status_code == 200
+    await bench.mails()
+    bench.box.mails.clear()
+    assert (await bench.do("host", id, PROPOSE, "host-came-office")).status_code == 200
+    assert await bench.mails() == [("host-came-office@example.org", OFFERED)]

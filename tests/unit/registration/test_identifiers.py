@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from services.registration.domain.documents import DOCUMENT_TYPES
 from services.registration.domain.examples import EXPERT
 from services.registration.domain.registrants import PersonInput
+from services.registration.domain.telephones import same_telephone
 from shared.web.problems import validation_problems
 
 
@@ -89,3 +90,26 @@ def test_a_number_as_it_is_dialled_needs_the_country_of_residence() -> None:
     ((_, rule, detail),) = refused(telephone="020 7946 0018", attributes=attributes)
     assert rule == "telephone_unreadable"
     assert "country's code" in detail
+
+
+@pytest.mark.parametrize(
+    ("typed", "region"),
+    [
+        ("+442079460018", None),
+        ("+44 20 7946 0018", None),
+        ("0044 20 7946 0018", None),
+        ("00442079460018", "NL"),
+        ("+44 (20) 7946\u20110018", None),
+        ("\u200f+٤٤ ٢٠ ٧٩٤٦ ٠٠١٨\u200f", None),
+        ("\uff0b44 20 7946\u22120018", "AF"),
+        ("020 7946 0018", "GB"),
+        ("020 7946 0018 ext 4", "GB"),
+    ],
+)
+def test_telephones_are_the_same_in_whatever_form_they_are_typed(typed: str, region: str | None) -> None:
+    assert same_telephone(typed, region) == "442079460018"
+
+
+def test_what_is_no_telephone_is_the_same_as_none() -> None:
+    assert [same_telephone(one, "GB") for one in NO_TELEPHONES] == [None] * len(NO_TELEPHONES)
+    assert same_telephone("020 7946 0018", None) is None

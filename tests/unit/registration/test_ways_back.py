@@ -13,7 +13,7 @@ from services.registration.applying.opening import LINKS_AT_MOST
 from services.registration.domain.drafts import CLOSING_NOTICE, KEPT
 from services.registration.domain.handover import AccountAssignment
 from services.registration.store import DRAFTS, PERSONS, REMINDED, WAYS_BACK
-from services.registration.work.drafting import FOUND_AT_MOST
+from services.registration.work.drafting import LINKS_AT_ONCE
 from services.registration.work.ways_back import LINKS_A_DAY
 from shared.audit.segments import READINGS
 from shared.cases.case import Asked
@@ -27,9 +27,11 @@ from tests.unit.registration.test_applying import (
     begun,
     documents,
     filled,
+    in_zones,
     kept,
     open_to_applications,
     published,
+    published_anew,
     sent,
 )
 from tests.unit.registration.test_entrance import Town, enter, hidden
@@ -298,7 +300,7 @@ async def test_drafts_of_others_with_the_address_neither_hide_somebodys_nor_mult
     town: Town, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.registration.work.drafting.LOOKED_AT_ONCE", 5)
-    for _ in range(FOUND_AT_MOST + 2):
+    for _ in range(LINKS_AT_ONCE + 2):
         async with town.browser() as other:
             await begun(other)
             await kept(other, "contact", {"/person/email": ADDRESS.upper()})
@@ -311,12 +313,12 @@ async def test_drafts_of_others_with_the_address_neither_hide_somebodys_nor_mult
     await sweep(town, minutes=3)
     (mail,) = box.mails
     codes = A_CODE.findall(mail.text)
-    assert len(set(codes)) == FOUND_AT_MOST
+    assert len(set(codes)) == LINKS_AT_ONCE
     assert mail.to == ADDRESS, "as it stands in the first of them"
     assert await opens(town, codes[0], "Qzcanary") == 303, "the one in which most was typed comes first"
     read = [one for one in await documents(town, READINGS.name) if "contact" in repr(one)]
     assert read
-    for number in range(FOUND_AT_MOST + 2):
+    for number in range(LINKS_AT_ONCE + 2):
         async with town.browser() as other:
             await begun(other)
             await kept(other, "names", {**PARTS["names"], "/person/family_name": "Qzother"})
@@ -388,3 +390,142 @@ async def test_one_address_is_reminded_once_a_day_and_one_stop_ends_it_for_all_i
     await sweep(town, minutes=1)
     assert [mail.to for mail in box.mails[2:]] == ["other@example.org"]
     assert ADDRESS not in repr(await documents(town, REMINDED.name)).lower()
+
+
+async def moved(town: Town, days: int) -> None:
+    dates = published()["dates"]
+    ends = datetime.fromisoformat(dates["ends"]) + timedelta(days=days)
+    await published_anew(town, dates={**dates, "ends": ends.date().isoformat()})
+
+
+async def test_the_holder_of_an_open_draft_is_told_once_that_the_closing_day_moved(town: Town, box: Box) -> None:
+    async with town.browser() as browser, town.browser() as silent, town.browser() as later:
+        code = await typed(town, browser)
+        await begun(silent)
+        await sweep(town)
+        assert box.mails == []
+        await moved(town, 30)
+        box.failing.append(Unavailable("mail"))
+        await sweep(town)
+        await typed(town, later)
+        for _ in range(3):
+            await sweep(town, minutes=5)
+        (mail,) = box.mails
+        assert (mail.to, mail.subject) == (ADDRESS, "The closing day has moved")
+        assert "31 July 2008, 00:00 (Kabul time" in mail.text
+        assert not any(one in mail.text for one in ("Qzcanary", code, ADDRESS)), "nothing that was typed"
+        assert '<time datetime="2008-07-30">' in (await browser.get(APPLICATION)).text
+        await sweep(town, days=1)
+        assert len(box.mails) == 1
+        await moved(town, 40)
+        await moved(town, 30)
+        await sweep(town, days=1)
+        assert len(box.mails) == 1, "it stands where the person was told"
+        await moved(town, 50)
+        for _ in range(2):
+            await sweep(town, days=1)
+        assert [one.subject for one in box.mails] == ["The closing day has moved"] * 3, "the second draft's too"
+        assert len({one.id for one in box.mails}) == 3
+
+
+async def test_what_was_sent_and_not_noted_is_the_same_mail_once_more(
+    town: Town, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with town.browser() as browser:
+        await typed(town, browser)
+    await moved(town, 30)
+    reminding = town.services["registration"].reminding
+
+    async def cut_off(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(reminding, "_finish", cut_off)
+    await sweep(town)
+    monkeypatch.undo()
+    await sweep(town, minutes=30)
+    assert len(box.mails) == 2
+    assert len({one.id for one in box.mails}) == 1
+
+
+async def test_whoever_was_reminded_before_is_reminded_anew_before_the_day_that_stands(town: Town, box: Box) -> None:
+    ends = datetime.fromisoformat(published()["dates"]["ends"]).replace(tzinfo=UTC)
+    town.clock.instant = ends - CLOSING_NOTICE + timedelta(hours=12)
+    async with town.browser() as browser:
+        await typed(town, browser, reminds=True)
+    await sweep(town)
+    await moved(town, 20)
+    await sweep(town, days=1)
+    town.clock.instant += timedelta(days=19)
+    for _ in range(3):
+        await sweep(town, minutes=1)
+    said = [one.subject for one in box.mails]
+    assert said == ["Your application is not sent yet", "The closing day has moved", "Your application is not sent yet"]
+    assert len({one.id for one in box.mails}) == 3
+
+
+async def test_without_an_office_the_reminder_names_the_first_closing_and_its_zone(town: Town, box: Box) -> None:
+    offices = published()["offices"]
+    await published_anew(town, offices=[{**one, "time_zone": "Asia/Kabul"} for one in offices])
+    ends = datetime.fromisoformat(published()["dates"]["ends"]).replace(tzinfo=UTC)
+    town.clock.instant = ends - CLOSING_NOTICE + timedelta(hours=6)
+    async with town.browser() as browser:
+        await typed(town, browser, reminds=True)
+    await sweep(town)
+    assert "1 July 2008, 00:00 (Kabul time, UTC+04:30)" in box.mails[0].text
+    assert "The programme closes then, and nobody can apply any more." in box.mails[0].text
+
+
+async def test_where_offices_close_apart_whoever_chose_none_is_told_of_the_first(town: Town, box: Box) -> None:
+    others = {one["code"]: "America/Guayaquil" for one in published()["offices"] if one["code"] != "kabul"}
+    await published_anew(town, offices=in_zones(**others))
+    ends = datetime.fromisoformat(published()["dates"]["ends"]).replace(tzinfo=UTC)
+    town.clock.instant = ends - CLOSING_NOTICE + timedelta(hours=16)
+    async with town.browser() as browser:
+        await typed(town, browser, reminds=True)
+    await sweep(town)
+    assert "1 July 2008, 00:00 (Kabul time, UTC+04:30)" in box.mails[0].text
+    assert "The first of the programme's offices closes then." in box.mails[0].text
+
+
+async def test_a_browser_whose_link_was_overtaken_by_one_from_a_mail_is_told_when(town: Town, box: Box) -> None:
+    async with town.browser() as browser:
+        old = await typed(town, browser)
+        await ask(town)
+        await sweep(town)
+        assert await opens(town, link_in(box), "Qzcanary") == 303
+        told = await browser.get(APPLICATION, follow_redirects=True)
+        assert "A link to your application that came by e-mail was used" in told.text
+        async with town.browser() as other:
+            typed_in = await other.post(OPEN, data={"code": old})
+            assert "A link to your application that came by e-mail was used" in typed_in.text
+
+
+@pytest.mark.parametrize("begun_before", [True, False])
+async def test_ten_whole_applications_of_others_keep_nobodys_link_out_of_the_mail(
+    town: Town, box: Box, begun_before: bool
+) -> None:
+    """Whether they were begun before or edited since: in one of the orders the person's own comes first."""
+
+    async def others(number: int) -> None:
+        for _ in range(number):
+            async with town.browser() as other:
+                await filled(other)
+                await kept(other, "names", {"/person/family_name": "Qzother", "/person/given_name": "Qzother"})
+                assert (await sent(other)).status_code == 303
+            town.clock.instant += timedelta(seconds=1)
+
+    if begun_before:
+        await others(LINKS_AT_ONCE + 1)
+    async with town.browser() as browser:
+        await begun(browser)
+        await kept(browser, "contact", PARTS["contact"])
+        await kept(browser, "names", {"/person/family_name": "Qzmine"})
+    town.clock.instant += timedelta(seconds=1)
+    if not begun_before:
+        await others(LINKS_AT_ONCE + 1)
+    await ask(town)
+    await sweep(town)
+    (mail,) = [one for one in box.mails if A_CODE.search(one.text)]
+    codes = list(dict.fromkeys(A_CODE.findall(mail.text)))
+    assert len(codes) == LINKS_AT_ONCE
+    assert 303 in [await opens(town, code, "Qzmine") for code in codes]

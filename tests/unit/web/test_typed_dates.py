@@ -6,11 +6,13 @@ import json
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel import Locale
 from pydantic import TypeAdapter, ValidationError
 
 from shared.contracts.base import Instant
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Posted, fields_of, json_of, said_in
+from shared.web.pages.typed_dates import _MONTHS_OF, numbered
 
 FIELDS = fields_of(
     {
@@ -126,3 +128,58 @@ def test_an_instant_without_its_time_or_zone_is_none(time: str, zone: str) -> No
     assert body(sent) == {"at": f"31 3 2027 {time}".strip()}
     # Of an empty form the zone alone is sent, which says nothing.
     assert body([*day(at="/at"), ("/at/time", ""), ("/at/zone", zone)]) == {}
+
+
+def _shortened() -> list[tuple[str, int]]:
+    """Every month as it is shortened in the languages of pages, as CLDR has it, with its dot and without."""
+    found = [
+        ("janv.", 1),
+        ("févr.", 2),
+        ("fevr.", 2),
+        ("juil.", 7),
+        ("août", 8),
+        ("aout", 8),
+        ("sept.", 9),
+        ("déc.", 12),
+    ]
+    found += [("Jan.", 1), ("Sept.", 9), ("Sep.", 9), ("Dec", 12), ("يناير", 1), ("فبراير", 2), ("سبتمبر", 9)]
+    for language in ("en", "en_GB", "fr", "ar"):
+        names = Locale.parse(language).months["format"]["abbreviated"]
+        for number, name in names.items():
+            found += [(form, number) for form in (name, f"{name.rstrip('.')}.", name.upper(), f"\u200f{name}\u200e")]
+    return found
+
+
+@pytest.mark.parametrize(("month", "number"), _shortened())
+def test_a_month_is_taken_as_people_shorten_it(month: str, number: int) -> None:
+    assert body(day("3", month, "2027")) == {"on": f"2027-{number:02d}-03"}
+
+
+def test_no_name_of_a_month_stands_for_two() -> None:
+    told: dict[str, set[int]] = {}
+    for language in _MONTHS_OF:
+        for names in Locale.parse(language).months["format"].values():
+            for number, name in names.items():
+                if len(name) > 2:
+                    told.setdefault(numbered(name), set()).add(number)
+    assert {name: [int(name)] for name in told} == {name: sorted(numbers) for name, numbers in told.items()}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("\u200f31\u200f", "\u206603\u2069", "٢٠٢٧\u200e"),
+        ("\uff13\uff11", "mars\u200e", "\uff12\uff10\uff12\uff17"),
+    ],
+)
+def test_a_day_is_taken_with_the_marks_and_widths_that_pasted_text_has(typed: tuple[str, str, str]) -> None:
+    assert body(day(*typed)) == {"on": "2027-03-31"}
+    whole = "\u200f٢٠٢٧\u2011٠٣\u2212٣١\u200f"
+    assert body([("/on", whole)]) == {"on": "2027-03-31"}
+
+
+def test_a_reference_is_taken_as_it_is_pasted() -> None:
+    item = {"type": "string"}
+    (field,) = fields_of({"properties": {"ids": {"type": "array", "items": item}}})
+    sent = Posted.of([("/ids", "\u200f0A1B\u20112C\u200f")])
+    assert json.loads(json_of([field.as_references], sent)) == {"ids": ["0a1b-2c"]}
