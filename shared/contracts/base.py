@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
@@ -91,13 +90,18 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Nationality = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|XX[A-C])$")]
 
 
-@lru_cache(maxsize=4_096)
-def declares(kind: type, name: str) -> bool:
-    """Whether what is of the class has something of that name: a field, a property, a constant.
+# By class and name, what `declares` said: a model that is asked for what it lacks looks in several places and raises,
+# and a save asks a dozen times. Classes and names both stand in code, so it stays small.
+_declared: dict[tuple[type, str], bool] = {}
 
-    A model that is asked for what it lacks looks in several places and raises, and a save asks a dozen times.
-    """
-    return any(name in vars(one) or name in vars(one).get("__annotations__", ()) for one in kind.__mro__)
+
+def declares(kind: type, name: str) -> bool:
+    """Whether what is of the class has something of that name: a field, a property, a constant."""
+    known = _declared.get((kind, name))
+    if known is None:
+        known = any(name in vars(one) or name in vars(one).get("__annotations__", ()) for one in kind.__mro__)
+        _declared[kind, name] = known
+    return known
 
 
 def said_of(one: Any, name: str) -> Any:
