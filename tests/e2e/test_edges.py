@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -545,13 +546,23 @@ def changing(people: People) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
 
 
 def lying(people: People) -> dict[tuple[str, str, str], bytes]:
-    """Every document of every service, as it lies in the store."""
+    """Every document of every service, as it lies in the store once nothing goes on by itself any more."""
     people.quiet()
+    before, found = None, _lying(people)
+    deadline = time.monotonic() + 120
+    while before != found:
+        assert time.monotonic() < deadline, "something goes on by itself"
+        time.sleep(3)
+        before, found = found, _lying(people)
+    return found
+
+
+def _lying(people: People) -> dict[tuple[str, str, str], bytes]:
     found = [(path, row) for path in sorted(people.system.data.rglob("*.sqlite")) for row in rows_in(path)]
     return {(path.name, row.collection, row.id): row.packed for path, row in found}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(480)
 def test_a_version_that_does_not_stand_changes_nothing_anywhere(
     people: People, ready: dict[str, tuple[Operation, Ready]]
 ) -> None:
