@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,9 +17,10 @@ import structlog
 logger = structlog.get_logger()
 T = TypeVar("T")
 NAMESPACE = uuid.UUID("5f1cf7e6-3d0c-5b43-8d6b-5a4b0f7a5a4e")
-# The bits of a uuid that say its version and variant (RFC 9562), and what a uuid5 has there.
+# The bits of a uuid that say its version and variant (RFC 9562), and what a uuid5 and a uuid4 have there.
 _VERSION_AND_VARIANT = 0xF << 76 | 0b11 << 62
 _FIVE_RFC = 5 << 76 | 0b10 << 62
+_FOUR_RFC = 4 << 76 | 0b10 << 62
 _NAMESPACE_BYTES = NAMESPACE.bytes
 
 
@@ -31,7 +33,8 @@ def text_of(instant: datetime) -> str:
         raise ValueError("a time needs its zone")
     # Not strftime, whose %Y leaves out the zeros of an early year: such a text could not be read back.
     at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return f"{at.isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
+    # What UTC's offset is written as has six characters.
+    return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def instant_of(text: str) -> datetime:
@@ -47,7 +50,10 @@ def derived_id(*parts: str) -> str:
 
 def hashed_id(hashed: bytes) -> str:
     """The first 16 bytes of a hash in the form of a uuid5."""
-    digits = ((int.from_bytes(hashed[:16]) & ~_VERSION_AND_VARIANT) | _FIVE_RFC).to_bytes(16).hex()
+    return _hyphened(((int.from_bytes(hashed[:16]) & ~_VERSION_AND_VARIANT) | _FIVE_RFC).to_bytes(16).hex())
+
+
+def _hyphened(digits: str) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -108,7 +114,8 @@ class RealRuntime:
         return asyncio.get_running_loop().time()
 
     def new_id(self) -> str:
-        return str(uuid.uuid4())
+        digits = ((int.from_bytes(os.urandom(16)) & ~_VERSION_AND_VARIANT) | _FOUR_RFC).to_bytes(16).hex()
+        return _hyphened(digits)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -20,7 +20,7 @@ from shared.cases.bodies import Change
 from shared.cases.movable import moved
 from shared.cases.named import OWN_WORDS, listed_words
 from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
-from shared.contracts.base import Aside, Event, Scope
+from shared.contracts.base import Aside, Event, Scope, declares, said_of
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.transfers import Transferring
 from shared.errors import Refusal
@@ -183,9 +183,9 @@ def said(event: type[Event], turn: Turn[Any, Any], told: Mapping[str, Any]) -> d
     for name, declared in event.model_fields.items():
         if name in fields or name in _OF_EVERY_EVENT:
             continue
-        if hasattr(turn.body, name):
+        if declares(type(turn.body), name):
             fields[name] = getattr(turn.body, name)
-        elif declared.is_required() and turn.found is not None and hasattr(turn.found, name):
+        elif declared.is_required() and declares(type(turn.found), name):
             fields[name] = getattr(turn.found, name)
     return fields
 
@@ -231,15 +231,14 @@ def no_timer(_state: Any) -> Timer | None:
 
 def scope_of(state: Any) -> Scope:
     """Office, programme and its version, as the state, its parties or its frame name them."""
-    named = getattr(state, "parties", None) or getattr(state, "frame", None) or state
-    names = ("office", "programme", "programme_version")
-    return Scope(*(getattr(named, name, None) for name in names))
+    named = said_of(state, "parties") or said_of(state, "frame") or state
+    return Scope(said_of(named, "office"), said_of(named, "programme"), said_of(named, "programme_version"))
 
 
 def person_of(state: Any) -> str | None:
     """The person whom the case is about, as the state or its parties name one; None for what concerns no person."""
-    named = getattr(state, "parties", None) or state
-    person: str | None = getattr(named, "person", None)
+    named = said_of(state, "parties") or state
+    person: str | None = said_of(named, "person")
     return person
 
 
@@ -417,7 +416,7 @@ class Case(Generic[S]):
 
     def desk(self, command: Asked) -> tuple[Desk, str | None]:
         """What the command does with who works on the case, and to whom it names."""
-        return self.rows[command.verb][0].desk, getattr(command.body, "colleague", None)
+        return self.rows[command.verb][0].desk, said_of(command.body, "colleague")
 
     @cached_property
     def received_in(self) -> frozenset[str]:

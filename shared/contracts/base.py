@@ -57,7 +57,7 @@ class Form:
 def in_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 TIME_FORM = Form(
@@ -88,6 +88,25 @@ TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 # A country, or what ICAO Doc 9303 has for people without the nationality of a state.
 Nationality = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|XX[A-C])$")]
+
+
+# By class and name, what `declares` said: a model that is asked for what it lacks looks in several places and raises,
+# and a save asks a dozen times. Classes and names both stand in code, so it stays small.
+_declared: dict[tuple[type, str], bool] = {}
+
+
+def declares(kind: type, name: str) -> bool:
+    """Whether what is of the class has something of that name: a field, a property, a constant."""
+    known = _declared.get((kind, name))
+    if known is None:
+        known = any(name in vars(one) or name in vars(one).get("__annotations__", ()) for one in kind.__mro__)
+        _declared[kind, name] = known
+    return known
+
+
+def said_of(one: Any, name: str) -> Any:
+    """What it has under that name; None where its class declares nothing there."""
+    return getattr(one, name) if declares(type(one), name) else None
 
 
 class Contract(BaseModel):

@@ -101,11 +101,12 @@ def countries_of(definition: Definition) -> frozenset[str]:
 
 def unlisted_attributes(definitions: Iterable[Definition], attributes: Attributes) -> list[str]:
     """The names of attributes whose code stands in the list of none of these definitions."""
-    known = [known_codes(definition) for definition in definitions]
+    lists = [whole_lists(definition) for definition in definitions]
     return [
         name
         for name in PERSONS_LISTS
-        if (code := getattr(attributes, name)) is not None and not any(code in codes[name] for codes in known)
+        if (code := getattr(attributes, name)) is not None
+        and not any(code == one.code for given in lists for one in given[name])
     ]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from shared.cases.case import Asked, Case, Desk, Eyes, Timer, no_timer
 from shared.cases.taking import CASE_TAKEN, TAKEN, rule_against, taken_by
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
-from shared.contracts.base import Event, Scope
+from shared.contracts.base import Event, Scope, said_of
 from shared.contracts.corrections import Revising
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
 from shared.store.collection import Collection
@@ -101,6 +102,7 @@ class Cause:
     right gave, or that the causing event had. `causation_id` is the event that caused it, if one did. `acknowledged`:
     somebody has a receipt for it. `note`: what was said beside it, as the document keeps it. `by`: as what somebody
     asked for it, with the office; None where nobody did. `forgets`: the document tells no more what happened before.
+    `claimed_until`: whoever asks goes on with the document, and its timer does not fire before that.
     """
 
     command_id: str
@@ -115,6 +117,17 @@ class Cause:
     note: Mapping[str, Any] | None = None
     by: Mapping[str, str | None] | None = None
     forgets: bool = False
+    claimed_until: datetime | None = None
+
+    @cached_property
+    def mark(self) -> str:
+        """By which a document knows the command among those that it accepted."""
+        return short_hash(self.command_id)
+
+    @cached_property
+    def body_mark(self) -> str:
+        """By which it knows the command's body."""
+        return short_hash(self.digest)
 
     def noting(self, note: Mapping[str, Any], digest: str) -> Cause:
         """The cause of the same command, with a note that is kept with the case's own document alone."""
@@ -217,15 +230,23 @@ class Kernel:
         self._answered(aggregate, id, document, command, cause, None, None)
 
     async def fire(
-        self, aggregate: Aggregate[S], id: str, command: Any, cause: Cause, due: Callable[[Document], bool]
+        self,
+        aggregate: Aggregate[S],
+        id: str,
+        command: Any,
+        cause: Cause,
+        due: Callable[[Document], bool],
+        *,
+        known: Document | None = None,
     ) -> Saved[S] | None:
         """Executes what a clock asks for, if `due` says so of the very document that is saved over; else None.
 
-        It does not enter `applied`, which would be full of it one day: that a second firing changes nothing follows
-        from `due` and the version. What has no event to tell saves nothing. Raises as `execute` does.
+        `known`: the document as the caller has just saved it, which spares the first attempt its load. The command does
+        not enter `applied`, which would be full of it one day: that a second firing changes nothing follows from `due`
+        and the version. What has no event to tell saves nothing. Raises as `execute` does.
         """
         for attempt in range(ATTEMPTS):
-            document = await self.store.load(aggregate.name, id)
+            document = known if known and attempt == 0 else await self.store.load(aggregate.name, id)
             if document is None or not due(document):
                 return None
             saved = self._decide(aggregate, id, document, command, cause, None)
@@ -285,7 +306,7 @@ class Kernel:
         told: list[Told] = []
         for event in events:
             state = aggregate.evolve(state, event)
-            told.append((event, getattr(state, "status", None)))
+            told.append((event, said_of(state, "status")))
         if state is None:
             raise Refusal("not_found", status=404)
         draft = new_document(id) if document is None else dict(document)
@@ -303,6 +324,8 @@ class Kernel:
             emit(draft, Emitter(self.service, self.epoch, aggregate.scope(state), cause), events, now)
             remember(draft, told, cause)
         schedule(draft, aggregate, state)
+        if cause.claimed_until and draft["timed"]:
+            draft["next_at"] = max(draft["next_at"], text_of(cause.claimed_until))
         return Saved(aggregate.collection.indexed(draft), state, events)
 
 
@@ -323,7 +346,7 @@ def _remember(draft: Document, cause: Cause) -> None:
         raise Overloaded("commands of this document", retry_after_seconds=3600)
     draft["applied"] = {
         **draft["applied"],
-        short_hash(cause.command_id): [short_hash(cause.digest), draft["version"]],
+        cause.mark: [cause.body_mark, draft["version"]],
     }
 
 
@@ -369,10 +392,10 @@ def _taken(document: Document, desk: Desk, colleague: str | None, cause: Cause, 
 
 def settled(document: Document, cause: Cause) -> bool:
     """Whether the document accepted this command before. Raises CommandReused for another digest."""
-    known = document["applied"].get(short_hash(cause.command_id))
+    known = document["applied"].get(cause.mark)
     if known is None:
         return False
-    if known[0] != short_hash(cause.digest):
+    if known[0] != cause.body_mark:
         raise CommandReused
     return True
 

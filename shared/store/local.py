@@ -5,6 +5,7 @@ For one process on one machine: another process that opens the file is refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import cast
@@ -130,6 +131,16 @@ class LocalStore:
         arguments = (kept.numbers[index], brief(equals), *bounds, max(limit, 0))
         rows = self._file.read(lambda c: c.execute(statement, arguments).fetchall())
         return [document_of(kept, row) for row in rows]
+
+    async def holding(self, collections: Sequence[str], index: str, equals: str, *, until: str) -> list[str]:
+        numbers: dict[str, int] = {}
+        for name in collections:
+            self._declared.index(name, index)
+            numbers[name] = self._of(name).numbers[index]
+        arguments = (json.dumps([*numbers.values()]), brief(equals), ordered(until))
+        rows = self._file.read(lambda c: c.execute(statements.HOLDING, arguments).fetchall())
+        found = {number for (number,) in rows}
+        return [name for name, number in numbers.items() if number in found]
 
     async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         self._declared.index(collection, index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,11 +74,16 @@ FIND = {
     for descending in (False, True)
     for ends in (False, True)
 }
+HOLDING = """SELECT n.value FROM json_each(?) n
+    WHERE EXISTS (SELECT 1 FROM entries e WHERE e.ix=n.value AND e.equals=? AND e.ord<?)"""
 COUNT = "SELECT count(*) FROM (SELECT 1 FROM entries WHERE ix=? AND equals=? LIMIT ?)"
 SCAN = f"{WHOLE} FROM contents d {APART} WHERE d.collection=? AND d.id>? ORDER BY d.id LIMIT ?"
 BETWEEN = f"{WHOLE} FROM contents d {APART} WHERE d.collection=? AND d.id BETWEEN ? AND ? ORDER BY d.id LIMIT ?"
 PACKED = "SELECT shape, packed FROM contents WHERE collection=? ORDER BY number"
 ADD_ENTRY = "INSERT INTO entries (ix, equals, ord, number) VALUES (?, ?, ?, ?)"
+# Several in one statement: each step of one lets other threads in, and has to come in again.
+ADDED_AT_ONCE = 50
+ADD_ANOTHER = ", (?, ?, ?, ?)"
 DROP_ENTRY = "DELETE FROM entries WHERE ix=? AND equals=? AND ord=? AND number=?"
 ADD_KEY = "INSERT INTO uniques (collection, key, number) VALUES (?, ?, ?)"
 DROP_KEY = "DELETE FROM uniques WHERE collection=? AND key=?"
@@ -320,8 +325,16 @@ def _move(
             raise UniqueViolated(key)
         connection.execute(ADD_KEY, (kept.number, brief(key), number))
     wanted = row.entries(kept)
-    connection.executemany(DROP_ENTRY, [(*entry, number) for entry in entries - wanted])
-    connection.executemany(ADD_ENTRY, [(*entry, number) for entry in wanted - entries])
+    if entries:
+        connection.executemany(DROP_ENTRY, [(*entry, number) for entry in entries - wanted])
+    _add(connection, number, [*(wanted - entries)])
+
+
+def _add(connection: sqlite3.Connection, number: int, entries: Sequence[Entry]) -> None:
+    for start in range(0, len(entries), ADDED_AT_ONCE):
+        some = entries[start : start + ADDED_AT_ONCE]
+        values = [value for entry in some for value in (*entry, number)]
+        connection.execute(ADD_ENTRY + ADD_ANOTHER * (len(some) - 1), values)
 
 
 def append(connection: sqlite3.Connection, kept: Kept, rows: Iterable[Row]) -> list[Appended]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.clock import text_of
-from shared.contracts.base import Event
+from shared.contracts.base import Event, said_of
 from shared.contracts.corrections import Revising
 from shared.contracts.transfers import CaseTransferred
 from shared.store.port import Document
@@ -46,9 +46,9 @@ def _entry(draft: Document, event: Event, status: str | None, cause: Cause) -> d
         "recorded_at": draft["last_recorded_at"] if late else None,
         "status": status,
         **(cause.by or {}),
-        "reason": getattr(event, "reason", None),
-        "step": getattr(event, "step", None),
-        "settled": getattr(event, "settled", None),
-        "to_office": event.office if isinstance(event, CaseTransferred) else getattr(event, "to_office", None),
+        "reason": said_of(event, "reason"),
+        "step": said_of(event, "step"),
+        "settled": said_of(event, "settled"),
+        "to_office": event.office if isinstance(event, CaseTransferred) else said_of(event, "to_office"),
     }
     return {name: value for name, value in found.items() if value is not None}

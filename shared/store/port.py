@@ -88,6 +88,13 @@ class Store(Protocol):
         """Documents with that `equals`, by their order text, strictly after `after`, strictly before `until`."""
         ...
 
+    async def holding(self, collections: Sequence[str], index: str, equals: str, *, until: str) -> list[str]:
+        """Those of the collections, in their order, in which `find` may give something: one search where one is enough.
+
+        An adapter that would have to ask each of them gives them all.
+        """
+        ...
+
     async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         """How many documents have that `equals`; no further than `at_most`, where more need not be told apart."""
         ...

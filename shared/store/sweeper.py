@@ -69,16 +69,17 @@ class Sweeper:
         await self._sweep_timers()
 
     async def _sweep_outboxes(self) -> None:
-        for collection in self._outboxes:
-            await self._send_outboxes(collection)
-
-    async def _sweep_timers(self) -> None:
-        for collection, fire in self._fires.items():
-            await self._fire_timers(collection, fire)
-
-    async def _send_outboxes(self, collection: str) -> None:
         # What was saved a moment ago is on its way already; sending it here too would only double it.
         until = text_of(self._runtime.now() - timedelta(seconds=OUTBOX_GRACE_SECONDS))
+        for collection in await self._store.holding(self._outboxes, OUTBOX_INDEX, "pending", until=until):
+            await self._send_outboxes(collection, until)
+
+    async def _sweep_timers(self) -> None:
+        until = text_of(self._runtime.now())
+        for collection in await self._store.holding([*self._fires], TIMER_INDEX, "timed", until=until):
+            await self._fire_timers(collection, self._fires[collection], until)
+
+    async def _send_outboxes(self, collection: str, until: str) -> None:
         page: Sequence[Document] | None = None
         while page := await self._next_page(collection, OUTBOX_INDEX, "pending", until, page):
             # A log that is away is away for all of them: the next round tries again.
@@ -102,8 +103,7 @@ class Sweeper:
                 logger.error("outbox_failed", collection=collection, id=document["_id"], error=type(error).__name__)
         return True
 
-    async def _fire_timers(self, collection: str, fire: Fire) -> None:
-        until = text_of(self._runtime.now())
+    async def _fire_timers(self, collection: str, fire: Fire, until: str) -> None:
         left: set[int] = set()
         page: Sequence[Document] | None = None
         while page := await self._next_page(collection, TIMER_INDEX, "timed", until, page):

@@ -66,6 +66,11 @@ class FaultyStore:
             ),
         )
 
+    async def holding(self, collections: Sequence[str], index: str, equals: str, *, until: str) -> list[str]:
+        return await self._wire.ask(
+            "store.holding", lambda: self._store.holding(collections, index, equals, until=until)
+        )
+
     async def count(self, collection: str, index: str, equals: str, *, at_most: int | None = None) -> int:
         return await self._wire.ask(
             "store.count", lambda: self._store.count(collection, index, equals, at_most=at_most)

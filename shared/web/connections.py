@@ -5,10 +5,11 @@ Without this a few hundred half-sent requests hold everything open that a client
 
 from __future__ import annotations
 
+import asyncio
 import re
 import resource
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from shared.telemetry.observability import count
 from shared.web.bodies import BODY_BYTES_AT_MOST
 from shared.web.doors import Door, written
+from shared.web.gathered import Gathered
 from shared.web.patience import Patience
 
 # Files, the log's and the stores' connections, and who is just being turned away.
@@ -73,7 +75,7 @@ class Connection(H11Protocol):
         self._bytes = self._unsent = 0
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Gathered(transport, self.loop)))
         self._heard = self._since = self._written = self.loop.time()
         if not self._among.admit(self):
             # The server waits for its connections when it stops; this one has nothing to wait for.

@@ -34,13 +34,7 @@ def parsed(raw: bytes) -> Any:
         refuse("not_utf8")
     _check_shape(text)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=lambda _: refuse("number_not_finite"),
-        )
+        value = _decode(text)
     except (ValueError, RecursionError):
         refuse("not_json")
     _check_texts(value, "")
@@ -101,6 +95,14 @@ def _float(text: str) -> float:
     if abs(number) > EXACT_INTEGER:
         refuse("integer_out_of_range")
     return number
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_float,
+    parse_constant=lambda _: refuse("number_not_finite"),
+).decode
 
 
 def _check_texts(value: Any, pointer: str) -> None:

@@ -15,7 +15,8 @@ from shared.clock import instant_of
 from shared.errors import Conflict, UniqueViolated, UnknownOutcome
 from shared.store.collection import SEPARATOR, Collection, Index, belongs
 from shared.store.documents import NotStorable, Undeclared, digest
-from shared.store.port import OUTBOX_INDEX, Store
+from shared.store.local import LocalStore
+from shared.store.port import OUTBOX_INDEX, TIMER_INDEX, Store
 from tests.contract.store_cases import CASES, DRIVERS, Open, case, unsent
 
 pytest_plugins = ["tests.contract.store_adapters"]
@@ -271,6 +272,20 @@ async def test_find_gives_the_declared_order_between_its_bounds(store: Store) ->
     assert last == ["d2", "d3"]
     assert ids(await store.find("cases", "office", "x", descending=True, after=first, until="2026-01-03")) == last
     assert await store.count("cases", "office", "nowhere") == 0
+
+
+async def test_what_holds_something_due_is_among_what_is_searched(store: Store) -> None:
+    both = ("others", "cases")
+    await store.save("cases", {**case("late"), "timed": True, "next_at": "2026-01-03"}, 0)
+    local = isinstance(store, LocalStore)
+    for until, due in (("2026-01-04", ["cases"]), ("2026-01-03", []), ("2026-01-02", [])):
+        found = await store.holding(both, TIMER_INDEX, "timed", until=until)
+        assert found == (due if local else list(both)), until
+    await store.save("others", {**case("soon"), "timed": True, "next_at": "2026-01-01"}, 0)
+    assert await store.holding(both, TIMER_INDEX, "timed", until="2026-01-04") == list(both)
+    assert await store.holding((), TIMER_INDEX, "timed", until="2026-01-04") == []
+    with pytest.raises(Undeclared):
+        await store.holding(("cases", "nowhere"), TIMER_INDEX, "timed", until="2026-01-04")
 
 
 async def test_order_is_by_code_point_in_every_adapter(store: Store) -> None:

@@ -147,7 +147,7 @@ class WitnessedStore:
         # Everything else goes straight through; `__getattr__` would cost as much as a read in memory.
         self.start, self.load, self.find, self.count = store.start, store.load, store.find, store.count
         self.sent, self.scan, self.clock, self.settings = store.sent, store.scan, store.clock, store.settings
-        self.stop, self.truncate = store.stop, store.truncate
+        self.stop, self.truncate, self.holding = store.stop, store.truncate, store.holding
 
     async def save(self, collection: str, document: Document, expected_version: int) -> None:
         await self._store.save(collection, document, expected_version)

@@ -82,8 +82,10 @@ class Promises:
         holds = pool["holds"] if pool else {}
         return {id: MatchParties.model_validate(holds[id]["claim"]["parties"]) for id in matches}
 
-    async def reopen_pool(self, person: str) -> None:
-        await self._guards.reopen(self.pools, person)
+    async def reopen_pool(self, person: str) -> bool:
+        """Whether there is a pool that could be reopened."""
+        pool = await self._guards.reopen(self.pools, person)
+        return int(pool["version"]) > 0
 
     async def _void_seat(self, guard_id: str, match: str, claim: Mapping[str, Any]) -> None:
         await self._void("seat", claim, guard_id, match)

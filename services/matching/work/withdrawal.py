@@ -114,8 +114,8 @@ class Withdrawal:
         while True:
             reason = await self._reason(person)
             if reason is None:
-                await self._promises.reopen_pool(person)
-                if await self._reason(person) is None:
+                # Where nothing stood there was nothing to turn, and whoever closes one later asks why once more.
+                if not await self._promises.reopen_pool(person) or await self._reason(person) is None:
                     return
                 continue
             matches = await self._promises.close_pool(person, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,13 +62,21 @@ class Folder:
     def _write(self, id: str, whole: bytes) -> None:
         beside = self._folder / f".{id}.{os.getpid()}"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                file.write(whole)
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                _write_durably(beside, whole)
+            except FileNotFoundError:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write_durably(beside, whole)
             beside.rename(self._path(id))
         except OSError as error:
             with contextlib.suppress(OSError):
                 beside.unlink(missing_ok=True)
             raise Unavailable(f"mail: {error.strerror}") from None
+
+
+def _write_durably(path: Path, whole: bytes) -> None:
+    with path.open("wb", buffering=0) as file:
+        # A file takes all of it at once, or says how much there was room for.
+        if file.write(whole) != len(whole):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file.fileno())

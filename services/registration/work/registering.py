@@ -27,7 +27,7 @@ from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
-from shared.store.aggregates import UNREAD, Cause, settled
+from shared.store.aggregates import Cause, settled
 from shared.store.collection import belongs
 from shared.store.guards import Guard
 from shared.store.port import Document
@@ -147,11 +147,11 @@ class Registering:
         )
         clashes = guard_id is not None and guard is None
         claimed = {name: private.pop(name) for name in [*private] if clashes and name.startswith(SEALED_DOCUMENT)}
-        kept = await self._kept(person_id, body.person) if may_be_known(channel, body) else None
+        stood, kept = await self._kept(person_id, body.person) if may_be_known(channel, body) else (None, None)
         if kept is not None:
             private = {name: text for name, text in private.items() if name not in IDENTITY}
             body = body.model_copy(update={"person": kept})
-        person = await self._record(body, person_id, private, submission)
+        person = await self._record(body, person_id, private, submission, stood)
         flags = await self._flags(person, differs=kept is not None)
         if clashes:
             flags |= {CLAIMED: guard_id, **claimed}
@@ -181,23 +181,23 @@ class Registering:
             await self._replica.guards.forget(self.guard, guard_id, person_id)
         return Refusal(TAKEN_OVER, "the account came to stand for another person after the registration was sent")
 
-    async def _kept(self, person_id: str, said: PersonInput) -> PersonInput | None:
-        """What is recorded where the account's person has another name or year of birth than said; else None.
+    async def _kept(self, person_id: str, said: PersonInput) -> tuple[Document | None, PersonInput | None]:
+        """The person as it stands, and what is recorded where that has another name or year of birth than said.
 
         Who that is stays as it was, for the first case was decided on it, and an officer looks at both.
         """
         document, person = await self._kernel.load(PERSONS, person_id)
         if document is None or person is None:
-            return None
+            return document, None
         years = [year for one in person.entries if (year := one.attributes.birth_year) is not None]
         names = await self._identifiers.names(person_id, document["private"])
         said_names = (name for name in (said.given_name, said.family_name) if name)
         another_name = bool(names) and fold_name(*names.values()) != fold_name(*said_names)
         another_year = bool(years) and said.attributes.birth_year not in (None, *years)
         if not (another_name or another_year):
-            return None
+            return document, None
         known = said.attributes.model_copy(update={"birth_year": years[-1]} if years else {})
-        return said.model_copy(update={"attributes": known})
+        return document, said.model_copy(update={"attributes": known})
 
     async def _settle(self, guard: Document | None, person: Document) -> None:
         if guard is not None:
@@ -223,10 +223,15 @@ class Registering:
             raise
 
     async def _record(
-        self, body: ExpertRegistration, person_id: str, sealed: Mapping[str, str], submission: Submission
+        self,
+        body: ExpertRegistration,
+        person_id: str,
+        sealed: Mapping[str, str],
+        submission: Submission,
+        stood: Document | None,
     ) -> Document:
+        """`stood`: the person's document, as it was just read."""
         itself, known = submission.channel == "self", body.person
-        may_stand = may_be_known(submission.channel, body)
         private = {**sealed, office_mark(body.office): True}
         command = PERSON.ask(
             "record",
@@ -235,9 +240,9 @@ class Registering:
             entry=entry_of(submission.cause, known.valid_from, known.attributes, self._runtime),
             consents=body.consents,
         )
-        cause, document = submission.cause.step("person"), UNREAD if may_stand else None
+        cause = submission.cause.step("person")
         try:
-            saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=document)
+            saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=stood)
         except UniqueViolated:
             raise await self._taken_over(body, submission) from None
         return saved.document

@@ -1,7 +1,8 @@
 """The outbox: sends what is due, one mail to one recipient, and notes what became of it.
 
 In this order: claim (saved, so that a crash is no endless loop), address opened, handed to the channel, marked as sent.
-A crash between the last two sends the same mail once more, under the same `Message-ID`.
+A crash between the last two sends the same mail once more, under the same `Message-ID`. What is due as it is written is
+claimed in the same save by whoever writes it, and sent with the next round.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ PURPOSE = "contact"
 AT_ONCE, EVERY_SECONDS = 20, 1.0
 # Longer than a channel takes to answer or to give up.
 CLAIMED = timedelta(minutes=2)
+# What was claimed as it was written is sent so soon, or has to be claimed anew: others wait for the end of the claim.
+SENT_WITHIN = timedelta(seconds=30)
 TRIES, LONGEST_PAUSE = 8, timedelta(hours=6)
 # In the private part: how often the message was tried since it was last released.
 TRIED = "tried"
@@ -72,6 +75,26 @@ class Sending:
         self._channel = channel
         self._base_url = base_url
         self._noting = noting
+        self._written: list[Document] = []
+
+    @property
+    def sends(self) -> bool:
+        return self._channel is not None
+
+    def claim(self, due_at: datetime) -> tuple[Mapping[str, Any], datetime | None]:
+        """What a message that is about to be written as due then has in its private part, and until when it is claimed;
+        nothing, and None, where the rounds will find it.
+
+        Whoever writes it with a claim gives it to `take`.
+        """
+        now = self._runtime.now()
+        if due_at > now or len(self._written) >= AT_ONCE:
+            return {}, None
+        return {TRIED: {"round": 0, "times": 1}}, now + CLAIMED
+
+    def take(self, document: Document) -> None:
+        """A message as it was written, claimed: the next round sends it. After a stop it waits for the claim's end."""
+        self._written.append(document)
 
     async def run(self) -> None:
         """Sends for ever; where store or keys are away it tries again."""
@@ -84,13 +107,17 @@ class Sending:
 
     async def sweep(self) -> None:
         """One round over what is due. Raises Unavailable where the store does not answer."""
+        written, self._written = self._written, []
+        latest = text_of(self._runtime.now() + CLAIMED - SENT_WITHIN)
+        claimed = [document for document in written if document["next_at"] >= latest]
         now = text_of(self._runtime.now())
-        due = await self._store.find(MESSAGES.name, TIMER_INDEX, "timed", until=now, limit=AT_ONCE)
-        await together(*(self._tried(document) for document in due))
+        due = await self._store.find(MESSAGES.name, TIMER_INDEX, "timed", until=now, limit=AT_ONCE - len(claimed))
+        await together(*(self._tried(one, claimed=True) for one in claimed), *(self._tried(one) for one in due))
 
-    async def _tried(self, document: Document) -> None:
+    async def _tried(self, document: Document, *, claimed: bool = False) -> None:
         try:
-            await self._fire(document)
+            if not claimed or await self._still_stands(document):
+                await self._fire(document, claimed=claimed)
         except Conflict:
             # Another replica has it, or an officer.
             count("message_contended")
@@ -101,40 +128,47 @@ class Sending:
             count("message_failed")
             logger.error("message_failed", id=document["_id"], error=type(error).__name__)
 
-    async def _fire(self, document: Document) -> None:
+    async def _still_stands(self, document: Document) -> bool:
+        """Whether nobody has held it back, dropped or claimed it since it was written."""
+        found = await self._store.load(MESSAGES.name, document["_id"])
+        return found is not None and found["version"] == document["version"]
+
+    async def _fire(self, document: Document, *, claimed: bool) -> None:
         message, now = MESSAGES.read(document), self._runtime.now()
         if message is None or self._channel is None:
             return
         if (lapsed := await self._lapsed(message, now)) is not None:
-            await self._lapse(document["_id"], lapsed)
+            await self._lapse(document, lapsed)
             return
         if message.status != "queued":
             return
         try:
             recipient = await self._recipients.of(message)
         except Gone:
-            await self._lapse(document["_id"], ERASED)
+            await self._lapse(document, ERASED)
             return
         if kind_of(message.template, message.to) in recipient.wishes.unwanted:
-            await self._tell(document["_id"], "lapse", OPTED_OUT)
+            await self._tell(document, "lapse", OPTED_OUT)
         elif later := _later(document, message, recipient, now):
-            await self._put_off(document, later)
+            await self._put_off(document, later, tried=not claimed)
         else:
+            if not claimed:
+                document = await self._claim(document, message, now)
             await self._claimed(document, message, recipient, now)
 
     async def _claimed(self, document: Document, message: Message, recipient: Recipient, now: datetime) -> None:
-        """Claims the message, and what else waited for the same morning; then they are sent as one mail."""
-        if await self._claim(document, message, now) > TRIES:
-            await self._tell(document["_id"], "give-up", CHANNEL_AWAY)
+        """Sends a claimed message, and claims what else waited for the same morning; they are one mail."""
+        if document["private"][TRIED]["times"] > TRIES:
+            await self._tell(document, "give-up", CHANNEL_AWAY)
             return
-        sent = [(document["_id"], message)]
+        sent = [(document, message)]
         if PUT_OFF in document["private"] and recipient.wishes.often == "daily":
             sent += await self._gathered(document["_id"], message, now)
         await self._send(sent, recipient, now)
 
-    async def _gathered(self, id: str, message: Message, now: datetime) -> list[tuple[str, Message]]:
+    async def _gathered(self, id: str, message: Message, now: datetime) -> list[tuple[Document, Message]]:
         """The recipient's other messages that wait for this morning, each claimed; one that is contended stays."""
-        found: list[tuple[str, Message]] = []
+        found: list[tuple[Document, Message]] = []
         for other in await self._store.find(MESSAGES.name, "queued", message.recipient, limit=GATHERED_AT_MOST):
             one, until = MESSAGES.read(other), other["private"].get(PUT_OFF)
             if one is None or other["_id"] == id or until is None or until > text_of(now):
@@ -142,18 +176,17 @@ class Sending:
             if kind_of(one.template, one.to) not in GATHERED or await self._lapsed(one, now):
                 continue
             try:
-                await self._claim(other, one, now)
+                found.append((await self._claim(other, one, now), one))
             except Conflict:
                 continue
-            found.append((other["_id"], one))
         return found
 
-    async def _send(self, sent: list[tuple[str, Message]], recipient: Recipient, now: datetime) -> None:
+    async def _send(self, sent: list[tuple[Document, Message]], recipient: Recipient, now: datetime) -> None:
         """Each is marked as it went, the first of them last: a crash before that sends the same mail once more."""
-        sent = sorted(sent, key=lambda one: one[0])
-        (id, message), others = sent[0], sent[1:]
-        verb, reason = await self._handed_in(id, message, [one for _, one in others], recipient, now)
-        for each in (*(other for other, _ in others), id) if verb else ():
+        sent = sorted(sent, key=lambda one: str(one[0]["_id"]))
+        (first, message), others = sent[0], sent[1:]
+        verb, reason = await self._handed_in(first["_id"], message, [one for _, one in others], recipient, now)
+        for each in (*(other for other, _ in others), first) if verb else ():
             await self._tell(each, verb, reason)
 
     async def _handed_in(
@@ -208,33 +241,35 @@ class Sending:
             for mail in mails_of(id):
                 await self._channel.forget(mail)
 
-    async def _lapse(self, id: str, reason: str) -> None:
+    async def _lapse(self, document: Document, reason: str) -> None:
         """Of a mail that was handed in before a crash and not marked, the channel keeps nothing either."""
-        await self._forget(id)
-        await self._tell(id, "lapse", reason)
+        await self._forget(document["_id"])
+        await self._tell(document, "lapse", reason)
 
     def _reading(self, message: Message, now: datetime) -> Reading:
         service = self._kernel.service
         office = message.office or ""
         return Reading(text_of(now), READER, ROLE, office, service, PURPOSE, FIELDS, (message.recipient,))
 
-    async def _claim(self, document: Document, message: Message, now: datetime) -> int:
-        """The message is this replica's until the claim is over; how often it was tried. The pauses grow. Raises
-        Conflict."""
+    async def _claim(self, document: Document, message: Message, now: datetime) -> Document:
+        """The message as it is this replica's until the claim is over, with how often it was tried. The pauses grow.
+        Raises Conflict."""
         tried = document["private"].get(TRIED, {})
         tries = tried.get("times", 0) + 1 if tried.get("round") == message.round else 1
         pause = min(CLAIMED * 2 ** (tries - 1), LONGEST_PAUSE)
-        await self._wait(document, now + pause, {TRIED: {"round": message.round, "times": tries}})
-        return int(tries)
+        return await self._wait(document, now + pause, {TRIED: {"round": message.round, "times": tries}})
 
-    async def _put_off(self, document: Document, later: datetime) -> None:
-        await self._wait(document, later, {PUT_OFF: text_of(later)})
+    async def _put_off(self, document: Document, later: datetime, *, tried: bool) -> None:
+        private = {name: said for name, said in document["private"].items() if tried or name != TRIED}
+        await self._wait({**document, "private": private}, later, {PUT_OFF: text_of(later)})
 
-    async def _wait(self, document: Document, until: datetime, beside: Mapping[str, Any]) -> None:
+    async def _wait(self, document: Document, until: datetime, beside: Mapping[str, Any]) -> Document:
         """Saves when the message is looked at again, which its state does not say. Raises Conflict."""
         private, version = {**document["private"], **beside}, document["version"]
         timed = {**document, "version": version + 1, "private": private, "timed": True, "next_at": text_of(until)}
-        await self._store.save(MESSAGES.name, MESSAGES.collection.indexed(timed), version)
+        timed = MESSAGES.collection.indexed(timed)
+        await self._store.save(MESSAGES.name, timed, version)
+        return timed
 
     async def _lapsed(self, message: Message, now: datetime) -> str | None:
         """Why the message is not sent any more; None where it is."""
@@ -252,11 +287,12 @@ class Sending:
         shadow = await self._store.load(SHADOWS.name, message.subject)
         return shadow["knowledge"] if shadow else {}
 
-    async def _tell(self, id: str, verb: str, reason: str | None = None) -> None:
+    async def _tell(self, document: Document, verb: str, reason: str | None = None) -> None:
         """What became of it. A clock asks, so nothing is remembered but the state; it settles a second one."""
+        id = document["_id"]
         command = MESSAGE.ask(verb) if reason is None else MESSAGE.ask(verb, reason=reason)
         cause = Cause(derived_id(id, verb, text_of(self._runtime.now())))
-        await self._kernel.fire(MESSAGES, id, command, cause, lambda _document: True)
+        await self._kernel.fire(MESSAGES, id, command, cause, lambda _document: True, known=document)
 
 
 def _later(document: Document, message: Message, recipient: Recipient, now: datetime) -> datetime | None:

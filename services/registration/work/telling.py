@@ -13,6 +13,7 @@ from services.registration.domain.messages import MESSAGE, TAKEN_BACK, Recipient
 from services.registration.domain.notices import CORRECTION, LASTS, LATE_TOO, NOTICES, TAKES_BACK, Notice
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS
 from services.registration.work.recipients import office_zone
+from services.registration.work.sending import Sending
 from shared.cases.case import Asked
 from shared.clock import instant_of, text_of
 from shared.contracts.base import Envelope
@@ -32,21 +33,22 @@ _TOPIC_OF_PERSONS, _TOPIC_OF_INSTITUTIONS = PERSONS.name, INSTITUTIONS.name
 
 
 class Telling:
-    """Writes messages. Where nothing is sent (`sends` is false), it writes none and notes no instant."""
+    """Writes messages, and gives what is due to `sending`. Where that sends nothing, it writes none and notes no
+    instant."""
 
-    def __init__(self, replica: Replica, *, sends: bool) -> None:
+    def __init__(self, replica: Replica, sending: Sending) -> None:
         self._kernel = replica.kernel
         self._store = replica.ports.store
         self._runtime = replica.ports.runtime
         self._definitions = replica.definitions
-        self._sends = sends
+        self._sending = sending
         # Nobody is served before this replica has started, so nothing that it records is earlier.
         self._began = self._runtime.now()
         self._since: datetime | None = None
 
     async def since(self) -> datetime | None:
         """The instant at which this system first switched sending on, noted once for ever; None where it is off."""
-        if self._since is None and self._sends:
+        if self._since is None and self._sending.sends:
             document = await self._store.load(META.name, SWITCHED_ON)
             if document is None:
                 document = {**new_document(SWITCHED_ON), "version": 1, "state": {"since": text_of(self._began)}}
@@ -138,10 +140,13 @@ class Telling:
             **said,
         }
         id = message_id(envelope.id, recipient, template)
-        # Without the event's own lateness: a message is written now, whenever its fact happened.
-        cause = Cause(id, causation_id=envelope.id, correlation_id=envelope.correlation_id)
         command: Asked = MESSAGE.ask("write", **body)
-        await self._kernel.execute(MESSAGES, id, command, cause, known=None)
+        private, until = ({}, None) if command.body.held else self._sending.claim(command.body.due_at)
+        # Without the event's own lateness: a message is written now, whenever its fact happened.
+        cause = Cause(id, causation_id=envelope.id, correlation_id=envelope.correlation_id, claimed_until=until)
+        saved = await self._kernel.execute(MESSAGES, id, command, cause, private=private, known=None)
+        if until is not None and not saved.repeated:
+            self._sending.take(saved.document)
 
     def _office_told(self, delivery: Delivery, notice: Notice) -> str | None:
         """The code of the office that the notice is for, if that has an address now. Raises TooEarly."""

@@ -80,12 +80,12 @@ class Post:
         self.log = LocalLog(None, list(TOPICS.values()), self.clock)
         self.replica = Replica(SERVICE, Ports(self.store, self.log, self.clock, self.keys), COLLECTIONS, SHADOWS)
         self.identifiers = Identifiers(self.keys, self.clock.rng)
-        self.telling = Telling(self.replica, sends=sends)
         recipients = Recipients(self.replica, self.identifiers)
         self.readings: list[Reading] = []
         self.sending = Sending(
             self.replica, recipients, self.box if sends else None, "http://127.0.0.1:8000", self._note
         )
+        self.telling = Telling(self.replica, self.sending)
         self.sent = self.published = 0
         self.offices: list[dict[str, Any]] = []
 

@@ -118,7 +118,7 @@ async def test_the_instant_of_switching_on_is_noted_once() -> None:
     async with posting() as post:
         since = await post.telling.since()
         post.clock.instant += timedelta(days=3)
-        again = Telling(post.replica, sends=True)
+        again = Telling(post.replica, post.sending)
         assert await again.since() == since == NOW
 
 

@@ -296,5 +296,5 @@ async def test_a_message_of_a_template_that_is_no_more_is_not_sent() -> None:
         (document,) = await post.ledger()
         older = {**document, "state": {**document["state"], "template": "of_an_older_version"}}
         await post.store.save(MESSAGES.name, {**older, "version": document["version"] + 1}, document["version"])
-        await post.sweep()
+        await post.sweep(minutes=3)
         assert (post.box.mails, await post.states()) == ([], [("of_an_older_version", "dropped", "no_longer_due")])
