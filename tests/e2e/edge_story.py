@@ -72,8 +72,8 @@ class Story:
         await self.erased()
 
     async def beginning(self) -> None:
-        sent = {"definition": yaml_as_json(running_programme())}
-        await self.town.do("/registration/v1/programmes", sent, "administrator", None)
+        self.published = yaml_as_json(running_programme())
+        await self.town.do("/registration/v1/programmes", {"definition": self.published}, "administrator", None)
         self.host = await self._institution("host", ("assess", "accept-partner", "activate"))
         other = await self._institution("other", ("assess", "accept-partner", "activate"))
         for name, occupation in OCCUPATIONS.items():
@@ -412,8 +412,14 @@ class Story:
         await self.town.settle()
 
     async def passed_on(self) -> None:
-        """Cy, the host and a request with its match and placement go to another office, which first declines."""
+        """Cy, to whom the host has agreed, the host and a request with its match and placement go to another office,
+        which first declines."""
+        selection = self.published["selection"] | {"shortlist": {"host_confirms": True}}
+        asking = {"definition": self.published | {"selection": selection}}
+        await self.town.do("/registration/v1/programmes", asking, "administrator", None, "asking")
+        await self.town.settle()
         assignment, cy = await self._shortlisted("eleventh", 600, 660, "cy")
+        await self.town.do(f"/matching/v1/matches/{cy}/confirm-candidate", None, "host", None, "host2 and two")
         await self._match(cy, "allocate", "offer", "accept")
         await self.town.settle()
         asks = {"to_office": ASKED, "reason": "office_closes"}
