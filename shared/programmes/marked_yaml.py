@@ -114,23 +114,21 @@ class _Checked(_Core):
         if isinstance(event, yaml.NodeEvent):
             self._nodes += 1
             if event.anchor is not None:
-                self._refuse(mark, "alias", "anchors and aliases are not allowed; write the value out")
+                said = "anchors and aliases are not allowed; write the value out"
+                self.found.append(_found_at(mark, "", "alias", said))
             if getattr(event, "tag", None) is not None:
-                self._refuse(mark, "tag", "tags are not allowed")
+                self.found.append(_found_at(mark, "", "tag", "tags are not allowed"))
         self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if self._documents > 1:
-            self._end(mark, "documents", "one document is allowed")
+            self._end(_found_at(mark, "", "documents", "one document is allowed"))
         if self._depth > MAX_DEPTH:
-            self._end(mark, "too_deep", f"nothing stands deeper than {MAX_DEPTH} levels")
+            self._end(_found_at(mark, "", "too_deep", f"nothing stands deeper than {MAX_DEPTH} levels"))
         if self._nodes > MAX_NODES:
-            self._end(mark, "too_large", f"the file has more than {MAX_NODES} values")
+            self._end(_found_at(mark, "", "too_large", f"the file has more than {MAX_NODES} values"))
         return event
 
-    def _refuse(self, mark: _Mark, rule: str, detail: str) -> None:
-        self.found.append(_found_at(mark, "", rule, detail))
-
-    def _end(self, mark: _Mark, rule: str, detail: str) -> None:
-        self._refuse(mark, rule, detail)
+    def _end(self, finding: Finding) -> None:
+        self.found.append(finding)
         raise _TooMuch
 
 
@@ -139,7 +137,12 @@ def read_marked(text: str) -> tuple[Marked, list[Finding]]:
     marked = Marked()
     if len(text) > MAX_CHARACTERS:
         return marked, [Finding(1, 1, "", "too_large", f"the file has more than {MAX_CHARACTERS} characters")]
-    loader = _Checked(text)
+    try:
+        # The whole text is in memory, so its characters are looked at here and never again.
+        loader = _Checked(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return marked, [Finding(line, 1, "", "yaml_character", "a character that YAML does not allow")]
     try:
         node = loader.get_single_node()
     except _TooMuch:
@@ -147,9 +150,6 @@ def read_marked(text: str) -> tuple[Marked, list[Finding]]:
     except yaml.MarkedYAMLError as error:
         syntax = _found_at(error.problem_mark, "", "yaml_syntax", error.problem or "this is no YAML")
         return marked, loader.found or [syntax]
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        return marked, [Finding(line, 1, "", "yaml_character", "a character that YAML does not allow")]
     finally:
         loader.dispose()
     if loader.found:

@@ -390,6 +390,12 @@ def _taken(document: Document, desk: Desk, colleague: str | None, cause: Cause, 
     return {TAKEN: {"account": to, "at": text_of(at)}}
 
 
+def accepted(document: Document, cause: Cause) -> bool:
+    """Whether the document accepted a command of that id before. With what body, `settled` asks at the save: what it
+    keeps of a body with a text is a digest with the text sealed."""
+    return cause.mark in document["applied"]
+
+
 def settled(document: Document, cause: Cause) -> bool:
     """Whether the document accepted this command before. Raises CommandReused for another digest."""
     known = document["applied"].get(cause.mark)

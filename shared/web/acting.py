@@ -27,7 +27,7 @@ from shared.papers.named import PaperOf
 from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import check_codes, part_of
 from shared.programmes.sections.base import Section
-from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved, check_version, settled
+from shared.store.aggregates import WRITTEN_BY, Aggregate, Cause, Kernel, Saved, accepted, check_version, settled
 from shared.store.collection import belongs
 from shared.store.narrowing import everything
 from shared.store.port import Document
@@ -262,12 +262,13 @@ def rows_of(case: Case[Any]) -> tuple[Row, ...]:
 async def act(served: Served, behind: Behind, call: Call[Any]) -> Saved[Any]:
     """Does what the verb says, once. Raises Refusal, PreconditionFailed, CommandReused, Overloaded, Unavailable."""
     row = served.case.rows[call.verb][0]
-    if call.document and not settled(call.document, call.cause):
+    again = bool(call.document) and accepted(call.document, call.cause)
+    if call.document and not again:
         # The save asks again; what a work does before its save is not begun for a version that has moved on.
         check_version(call.document, call.expected_version)
     asks_its_own = RECEIVING in row.by.values() and not stands_in(call.document, call.principal, RECEIVING)
     # An office that has taken the case over is answered once more, and no other one that has it.
-    if asks_its_own and not settled(call.document, call.cause):
+    if asks_its_own and not again:
         raise Refusal("not_found", status=404)
     check_codes(row, call.body, _part_of(served, behind, call.document))
     if isinstance(call.body, Noted) and call.body.note:

@@ -113,7 +113,7 @@ def figure_violations(evidence: Evidence) -> Iterator[Violation]:
     try:
         codes = [document["_id"] for document in evidence.documents["registration"]["programmes"]]
         each = [figures_of(model, AT_LAST_MS, definition=DEFINITION.model_copy(update={"code": one})) for one in codes]
-        held = {code: value for code, value in counted_from_documents(evidence).items() if code != "hosts"}
+        held = {code: value for code, value in counted_from_documents(evidence, codes).items() if code != "hosts"}
         summed = {code: _together([figures[code] for figures in each]) for code in held}
         yield from check_recounts({"replay": summed, "documents": held})
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from services.monitoring.follower import apply_records
@@ -71,12 +72,24 @@ def _counted(indicator: Indicator, rows: Sequence[Mapping[str, Any]]) -> Any:
     return len(kept)
 
 
-def counted_from_documents(evidence: Evidence) -> Figures:
-    """Each indicator from the documents of those who own the facts."""
-    experts = _states(evidence, "registration", "experts")
-    assignments, matches = (_states(evidence, "matching", name) for name in ("assignments", "matches"))
-    placements = _states(evidence, "placement", "placements")
-    institutions = _states(evidence, "registration", "institutions")
+@dataclass(frozen=True)
+class Held:
+    """The documents of these programmes, and of what belongs to none."""
+
+    evidence: Evidence
+    programmes: Collection[str]
+
+    def states(self, service: str, collection: str) -> list[Mapping[str, Any]]:
+        states = (document.get("state") for document in self.evidence.documents[service][collection])
+        return [state for state in states if state and _programme(state) in (None, *self.programmes)]
+
+
+def counted_from_documents(evidence: Evidence, programmes: Collection[str] = (DEFINITION.code,)) -> Figures:
+    """Each indicator from the documents of those who own the facts, of these programmes together."""
+    held = Held(evidence, programmes)
+    experts, institutions = (held.states("registration", name) for name in ("experts", "institutions"))
+    assignments, matches = (held.states("matching", name) for name in ("assignments", "matches"))
+    placements = held.states("placement", "placements")
     begun = [state for state in placements if state["status"] in BEGUN]
     women = _women(evidence)
     by_women = sum(state["parties"]["person"] in women for state in begun)
@@ -105,7 +118,7 @@ def counted_from_documents(evidence: Evidence) -> Figures:
         "completed": count(placements, "completed"),
         "ended_early": count(placements, "ended_early"),
         "no_shows": count(placements, "no_show"),
-        **_plain(evidence),
+        **_plain(held),
     }
 
 
@@ -122,9 +135,9 @@ def _told(state: Mapping[str, Any], fact: str) -> bool:
     return any(past["name"] == fact for past in state["trail"])
 
 
-def _plain(evidence: Evidence) -> Figures:
+def _plain(held: Held) -> Figures:
     """Of trainings and sites: what their documents say last."""
-    trainings, sites = (_states(evidence, "placement", name) for name in ("trainings", "sites"))
+    trainings, sites = (held.states("placement", name) for name in ("trainings", "sites"))
     groups = [group for state in trainings for group in state["participants"]]
     works = [work for state in sites for work in state["works"]]
     return {
@@ -135,12 +148,6 @@ def _plain(evidence: Evidence) -> Figures:
         "families": sum(work.get("families", 0) for work in works),
         "handed_over": sum(state["status"] == "handed_over" for state in sites),
     }
-
-
-def _states(evidence: Evidence, service: str, collection: str) -> list[Mapping[str, Any]]:
-    """Of the programme whose indicators are counted, and of what belongs to none."""
-    states = (document.get("state") for document in evidence.documents[service][collection])
-    return [state for state in states if state and _programme(state) in (None, DEFINITION.code)]
 
 
 def _programme(state: Mapping[str, Any]) -> str | None:

@@ -26,6 +26,7 @@ from services.registration.domain.identity import NEEDED
 from services.registration.domain.lives import RULES as LIVES
 from services.registration.domain.persons import OWN_OR_OFFICE
 from services.registration.domain.registrants import PersonInput
+from services.registration.domain.requested import REQUESTED_DOCUMENTS
 from shared.cases.bodies import ITEM, Change, Noted, Once, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
@@ -300,16 +301,6 @@ CRITERIA = states("definition", "person")
 STANDING = SCREENING | ASKED | SCREENED | APPEALED | {"suspended", "dismissed"}
 VERDICTS = ("facts_established", "facts_not_established", "rules_followed", "rules_not_followed", "new_evidence")
 
-REQUESTED_DOCUMENTS = (
-    "diploma",
-    "transcript",
-    "curriculum_vitae",
-    "reference",
-    "employment_proof",
-    "language_certificate",
-    "identity_document",
-    "residence_permit",
-)
 REQUESTED = (*REQUESTED_DOCUMENTS, *Attributes.model_fields)
 
 MOVES: tuple[Move, ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 
-from services.registration.domain.experts import EXPERT, REQUESTED_DOCUMENTS, Expert
+from services.registration.domain.experts import EXPERT, Expert
 from services.registration.domain.files import (
     FILE_PURPOSES,
     FileBegun,
@@ -14,6 +14,7 @@ from services.registration.domain.files import (
     missing,
     sized,
 )
+from services.registration.domain.requested import REQUESTED_DOCUMENTS
 from services.registration.identifiers import SERVICE
 from services.registration.store import EXPERTS
 from services.registration.work.drafting import Drafting

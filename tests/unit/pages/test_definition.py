@@ -155,7 +155,7 @@ async def test_what_is_wrong_is_said_at_its_line_and_what_was_typed_stays(office
         wrong = await checked(http, changed(sectors=[{"code": "Not a code", "name": {"en": "X"}}]))
         assert wrong.status_code == 422
         assert "<title>Error:" in wrong.text
-        assert re.search(r'<a href="#text">Line \d+</a>: <bdi dir="ltr">/sectors/0/code</bdi>', wrong.text)
+        assert re.search(r'<a href="#text">Line \d+</a> · <bdi dir="ltr">/sectors/0/code</bdi>', wrong.text)
         assert "Not a code" in wrong.text
         for broken in ("", "a: [", "code: &x [*x]", "- just a list"):
             page = await checked(http, broken)
@@ -205,7 +205,7 @@ async def test_the_check_refuses_what_publishing_refuses_at_its_line(office: Off
     async with office.browser("administrator", None) as http:
         page = await checked(http, text)
         assert (page.status_code, PUBLISH in page.text, "Publish as version" in page.text) == (422, False, False)
-        said = f'Line {line}</a>: <bdi dir="ltr">/offices</bdi> – No office may be left out'
+        said = f'Line {line}</a> · <bdi dir="ltr">/offices</bdi> – No office may be left out'
         assert said in page.text
         # Whoever looked before the other office was published is told the same.
         sent = {**to_publish(await checked(http, both | {"title": {"en": "Another"}})), "text": text}

@@ -238,5 +238,5 @@ async def test_a_total_ends_at_a_bound(monkeypatch: pytest.MonkeyPatch, office: 
     for number in range(4):
         await office.institution(office="bounded", name=f"College {number}")
     async with office.browser(office="bounded") as http:
-        assert "2 in this list, and more" in (await http.get(f"{INSTITUTION}?limit=1")).text
+        assert "2 in this list and more" in (await http.get(f"{INSTITUTION}?limit=1")).text
         assert "4 in this list" in (await http.get(f"{INSTITUTION}?limit=4")).text

@@ -23,14 +23,21 @@ from shared.identity.roles import ROLES, Role
 from shared.identity.tokens import Principal
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
+from shared.programmes.model import Definition
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
 from shared.web.acting import Served
+from tests.unit.matching.facts import CODE, DEFINITION, Others
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import reader
+from tests.unit.programmes.test_sections import BARE
 from tests.unit.registration.serving import Clock
 
 NOBODY = derived_id("nobody")
+# Does what the cases of every service are about.
+EVERYTHING = Definition.model_validate(
+    {**DEFINITION.as_json(), "sectors": BARE["sectors"], **{one: BARE[one] for one in ("trainings", "results")}}
+)
 
 
 @dataclass
@@ -54,7 +61,11 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     log, keys = LocalLog(None, list(TOPICS.values()), clock), Keys.in_memory(random.Random(1))
     service = importlib.import_module(f"services.{name}.app").build(Ports(store, log, clock, keys), InMemory())
     await log.start()
+    # Where no programme does what a case is about, nobody is offered to open one.
+    await Others(log).programme(EVERYTHING)
     await service.start()
+    while CODE not in service.replica.definitions.codes():
+        await clock.sleep(0.001)
     browsers = {role: reader(name, service.app, keys, clock, role) for role in ROLES}
     yield Desk(name, service, browsers)
     for one in browsers.values():

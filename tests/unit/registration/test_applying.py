@@ -156,7 +156,7 @@ async def test_what_nobody_typed_yet_is_no_problem_and_a_row_is_one_answer(town:
         await begun(browser)
         assert "Problem" not in (await browser.get(APPLICATION)).text
         assert await consents(browser) == ["Not answered"] * len(PURPOSES)
-        await kept(browser, "consents", {}, done="yes")
+        await kept(browser, "office", {}, done="yes")
         assert await consents(browser) == ["Not given"] * len(PURPOSES), "said to be finished, it is an answer"
         answer = await kept(browser, "background", {"/person/attributes/languages/1/language": "fa"})
         assert answer.status_code == 303

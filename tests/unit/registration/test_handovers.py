@@ -17,12 +17,14 @@ from services.registration.applying.opening import WRONG_AT_MOST
 from services.registration.domain.contact import HELD_KEPT
 from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.domain.handover import PROPOSE, STANDS, WITHDRAW
-from services.registration.store import COLLECTIONS, DOCUMENTS, INSTITUTIONS, PERSONS, SHADOWS
+from services.registration.store import COLLECTIONS, DOCUMENTS, INSTITUTIONS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.handing_over import person_following
+from services.registration.work.sending import PUT_OFF
 from shared.clock import derived_id
 from shared.identity.roles import Role
 from shared.messaging.reading import parse
 from shared.replica import stored
+from shared.store.port import TIMER_INDEX
 from tests.unit.pages.test_cases import held
 from tests.unit.registration.posting import Box
 from tests.unit.registration.serving import Serving
@@ -78,7 +80,14 @@ class Bench(Bureau):
     async def mails(self) -> list[tuple[str, str]]:
         """Every mail that went out: to whom, and its subject line."""
         await self.serving.quiet()
-        await self.serving.service.sending.sweep()
+
+        async def nothing_is_under_way() -> bool:
+            # The service's own round may be halfway through what this one no longer finds.
+            await self.serving.service.sending.sweep()
+            timed = await self.serving.store.find(MESSAGES.name, TIMER_INDEX, "timed", limit=1000)
+            return not any(one["state"]["status"] == "queued" and PUT_OFF not in one["private"] for one in timed)
+
+        await self.serving.eventually(nothing_is_under_way)
         return [(mail.to, mail.subject) for mail in self.box.mails]
 
 
