@@ -19,8 +19,8 @@ from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.domain.handover import PROPOSE, STANDS, WITHDRAW
 from services.registration.store import COLLECTIONS, DOCUMENTS, INSTITUTIONS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.handing_over import person_following
-from services.registration.work.sending import PUT_OFF
-from shared.clock import derived_id
+from services.registration.work.sending import CLAIMED, TRIED
+from shared.clock import derived_id, text_of
 from shared.identity.roles import Role
 from shared.messaging.reading import parse
 from shared.replica import stored
@@ -84,8 +84,9 @@ class Bench(Bureau):
         async def nothing_is_under_way() -> bool:
             # The service's own round may be halfway through what this one no longer finds.
             await self.serving.service.sending.sweep()
-            timed = await self.serving.store.find(MESSAGES.name, TIMER_INDEX, "timed", limit=1000)
-            return not any(one["state"]["status"] == "queued" and PUT_OFF not in one["private"] for one in timed)
+            until = text_of(self.serving.clock.now() + CLAIMED)
+            timed = await self.serving.store.find(MESSAGES.name, TIMER_INDEX, "timed", until=until, limit=1000)
+            return not any(one["state"]["status"] == "queued" and TRIED in one["private"] for one in timed)
 
         await self.serving.eventually(nothing_is_under_way)
         return [(mail.to, mail.subject) for mail in self.box.mails]
