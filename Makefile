@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS ?= 200
 # In the suite; `make simulate` plays more, and asks for what happens in fewer than one of a hundred.
-TEST_RUNS ?= 60
+TEST_RUNS ?= 50
 SEED ?= 1
 
 help: ## what there is

@@ -34,7 +34,7 @@ DIRECTED = frozenset(
         "matches: void from longlisted, reserve, shortlisted",
     }
 )
-# In fewer than a third of the schedules, so the 60 of the suite might miss one of so many.
+# In fewer than a third of the schedules, so the 50 of the suite might miss one of so many.
 SELDOM = frozenset(
     {
         "persons: reissue",
