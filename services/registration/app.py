@@ -108,7 +108,7 @@ class Registration:
         self.filing = Filing(self.replica)
         self.drafting = Drafting(self.replica, self.filing, channel)
         accounts = ports.keys.accounts(settings.issuer or DEVELOPMENT_ISSUER)
-        self.draft_mail = DraftMail(self.replica, self.drafting, channel, self.trail.write, accounts)
+        self.draft_mail = DraftMail(self.replica, self.drafting, channel, self.trail.write)
         self.ways_back = WaysBack(self.draft_mail, settings.base_url)
         self.reminding = Reminding(self.draft_mail, settings.base_url)
         self.readings = Readings(self.replica, identifiers, self.trail, settings)

@@ -16,7 +16,7 @@ from services.registration.entrance.cookies import Cookies
 from services.registration.identifiers import SERVICE
 from services.registration.work.drafting import Drafting
 from services.registration.work.drafts import Opened
-from services.registration.work.handing_over import HandingOver, case_following
+from services.registration.work.handing_over import HandingOver
 from services.registration.work.registering import handed_over
 from services.registration.work.sessions import Sessions
 from shared.errors import Overloaded
@@ -106,10 +106,6 @@ class Opening:
 
     def principal_of(self, opened: Opened) -> Principal:
         return Principal(self.accounts.of(opened.id), "expert")
-
-    def case_of(self, opened: Opened) -> str:
-        """The id of the case that it becomes when it is sent: people call it by that from the beginning on."""
-        return case_following(self.accounts.of(opened.id), opened.draft.programme)
 
     async def person_of(self, account: str) -> str:
         person = await self.handing_over.person_of(account)

@@ -180,7 +180,7 @@ class Applying:
             statuses=statuses,
             definition=definition,
             offices=offices,
-            reference=self._opening.case_of(opened)[:REFERENCE_CHARACTERS],
+            reference=self._opening.drafting.cases.id_of(opened)[:REFERENCE_CHARACTERS],
             closes=definition.dates.ends - timedelta(days=1),
             closed=self._closed(definition, opened.office),
             files=files,

@@ -19,6 +19,10 @@ class DraftCases:
         self._store = store
         self._applicants = applicants
 
+    def id_of(self, opened: Opened) -> str:
+        """The case that the draft becomes when it is sent: people call it by that from the beginning on."""
+        return derived_id(self._person_of(opened), opened.draft.programme)
+
     async def office_of(self, opened: Opened) -> str:
         """The office that has the case which came of the draft, for its code leads to all of that person; without a
         case the one that was chosen. A crash may leave the case without the draft's own word that it was submitted."""
@@ -28,8 +32,7 @@ class DraftCases:
     async def handed_over(self, opened: Opened) -> bool:
         """Whether another account than the draft's stands for its person: what was typed is that person's by now."""
         account = self._applicants.of(opened.id)
-        id = opened.draft.person or person_following(account)
-        person = PERSONS.read(await self._store.load(PERSONS.name, id))
+        person = PERSONS.read(await self._store.load(PERSONS.name, self._person_of(opened)))
         return person is not None and person.account not in (None, account)
 
     async def passed_on_since(self, opened: Opened) -> bool:
@@ -45,5 +48,7 @@ class DraftCases:
         return bool(moved) and (case["state"]["office"] != given.office or max(moved) > text_of(given.at))
 
     async def _case_of(self, opened: Opened) -> Document | None:
-        person = opened.draft.person or person_following(self._applicants.of(opened.id))
-        return await self._store.load(EXPERTS.name, derived_id(person, opened.draft.programme))
+        return await self._store.load(EXPERTS.name, self.id_of(opened))
+
+    def _person_of(self, opened: Opened) -> str:
+        return opened.draft.person or person_following(self._applicants.of(opened.id))

@@ -14,7 +14,6 @@ from services.registration.mailing.draft_words import About
 from services.registration.mailing.wording import Words
 from services.registration.work.drafting import Drafting
 from services.registration.work.drafts import Opened
-from services.registration.work.handing_over import case_following
 from services.registration.work.sending import (
     CLAIMED,
     EVERY_SECONDS,
@@ -28,7 +27,6 @@ from services.registration.work.sending import (
 from shared.audit.chain import Reading
 from shared.clock import text_of
 from shared.errors import Conflict, Overloaded, PortError, Unavailable, UnknownOutcome
-from shared.identity.accounts import Accounts
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.telemetry.observability import count, logger
@@ -38,12 +36,9 @@ Sweep = Callable[[], Awaitable[None]]
 
 
 class DraftMail:
-    """`channel`: None where nothing is sent. `noting`: the audit trail; `accounts`: of the drafts."""
+    """`channel`: None where nothing is sent. `noting`: the audit trail."""
 
-    def __init__(
-        self, replica: Replica, drafting: Drafting, channel: Channel | None, noting: Noting, accounts: Accounts
-    ) -> None:
-        self._accounts = accounts
+    def __init__(self, replica: Replica, drafting: Drafting, channel: Channel | None, noting: Noting) -> None:
         self.replica = replica
         self.drafting = drafting
         self.runtime = replica.ports.runtime
@@ -78,7 +73,7 @@ class DraftMail:
             logger.error("mail_of_draft_failed", id=document["_id"], error=type(error).__name__)
 
     def about(self, opened: Opened) -> About:
-        case = case_following(self._accounts.of(opened.id), opened.draft.programme)
+        case = self.drafting.cases.id_of(opened)
         return About(case, opened.draft.language or DEFAULT, self.zone_of(opened))
 
     def zone_of(self, opened: Opened) -> tzinfo:

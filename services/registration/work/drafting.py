@@ -73,7 +73,7 @@ class Drafting:
         self._definitions = replica.definitions
         self._runtime = replica.ports.runtime
         self._keys = replica.ports.keys
-        self._cases = DraftCases(replica.ports.store, replica.ports.keys.accounts(DRAFTS_ISSUER))
+        self.cases = DraftCases(replica.ports.store, replica.ports.keys.accounts(DRAFTS_ISSUER))
         self._filing = filing
         self._channel = channel
 
@@ -220,7 +220,7 @@ class Drafting:
         if key is None or draft.ends_at <= self._runtime.now():
             return None
         opened = self._opened(document, draft, "", key)
-        return None if await self._cases.handed_over(opened) else opened
+        return None if await self.cases.handed_over(opened) else opened
 
     async def linked(self, id: str, request: str, mail: str) -> Opened | None:
         """The draft with the code of a new link, in the place of one that was sent before and not used; the code that
@@ -296,7 +296,7 @@ class Drafting:
     async def _by_its_office(self, document: Document, office: str) -> Opened | None:
         """The draft as its offices open it, without its code; None for another office's, and for one that ended."""
         opened = await self._open_still(document)
-        return opened if opened and await self._cases.office_of(opened) in ("", office) else None
+        return opened if opened and await self.cases.office_of(opened) in ("", office) else None
 
     async def key_of(self, id: str) -> bytes | None:
         """The draft's key as its offices have it, which needs no code; None for one that has ended.
@@ -387,7 +387,7 @@ class Drafting:
             by_code = self._by_code(day, code)
             key = _unwrapped(open_sealed(by_code, held["by_code"], person=document["_id"], field="by_code"))
             opened = replace(self._opened(document, draft, code, key), renews=renews)
-            if await self._cases.handed_over(opened) or (not renews and await self._cases.passed_on_since(opened)):
+            if await self.cases.handed_over(opened) or (not renews and await self.cases.passed_on_since(opened)):
                 return None
             return document, opened
         return None

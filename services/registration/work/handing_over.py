@@ -25,11 +25,6 @@ from shared.web.acting import Call
 ASSIGNED_BY = "account_assigned_by"
 
 
-def case_following(account: str, programme: str) -> str:
-    """The id of the case with which the account's own person applies to the programme."""
-    return derived_id(person_following(account), programme)
-
-
 def person_following(account: str) -> str:
     """Whom an account stands for that was assigned to nobody, also before anything is recorded."""
     return derived_id("account-person", account)

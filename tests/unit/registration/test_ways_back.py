@@ -39,6 +39,7 @@ from tests.unit.registration.test_entrance import Town, enter, hidden
 LOST, OPEN = "/registration/drafts/lost", "/registration/drafts"
 ADDRESS = PARTS["contact"]["/person/email"]
 TELEPHONE = "/person/telephone"
+SHOWN = re.compile(r"Its reference is <[^>]*>([0-9a-f]{8})")
 A_CODE = re.compile(r"/registration/drafts/([0-9A-Z-]{14})\b")
 
 
@@ -112,6 +113,16 @@ async def test_a_new_link_goes_to_the_address_that_was_typed_and_the_old_one_liv
         assert (await browser.get(APPLICATION)).status_code == 303, "the browser that held the old one is out"
         assert await opens(town, old, "Qzcanary") == 404
         assert await opens(town, new, "Qzcanary") == 303, "the link that came is now the link"
+
+
+async def test_a_mail_names_the_reference_that_the_application_shows(town: Town, box: Box) -> None:
+    async with town.browser() as browser:
+        await typed(town, browser)
+        shown = SHOWN.search((await browser.get(APPLICATION)).text)
+        assert shown
+        await ask(town)
+        await sweep(town)
+        assert f"Reference: {shown[1]}\n" in box.mails[-1].text
 
 
 async def test_when_the_person_is_handed_over_the_draft_opens_to_nobody(town: Town, box: Box) -> None:
