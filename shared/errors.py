@@ -41,16 +41,18 @@ def rule_of(kind: str) -> str:
 class Refusal(SankofaError):
     """A command that the rules do not allow. Pure `decide` functions raise it.
 
-    `rule` is the machine-readable name (snake_case), `detail` a sentence without personal data,
-    `problems` the broken rules field by field, the first fifty of them. The HTTP edge answers 409, or `status`
-    where a rule belongs to another code (422 for bad input, 403, 404).
+    `rule` is the machine-readable name (snake_case), `detail` a sentence without personal data, `at` the pointer of
+    the field that broke it; `problems` instead where several are broken, the first fifty of them. The HTTP edge
+    answers 409, or `status` where a rule belongs to another code (422 for bad input, 403, 404).
     """
 
-    def __init__(self, rule: str, detail: str = "", *, problems: tuple[Problem, ...] = (), status: int = 409) -> None:
+    def __init__(
+        self, rule: str, detail: str = "", *, at: str = "", problems: tuple[Problem, ...] = (), status: int = 409
+    ) -> None:
         super().__init__(rule)
         self.rule = rule
         self.detail = detail
-        self.problems = problems[:PROBLEMS_AT_MOST] or (Problem(rule),)
+        self.problems = problems[:PROBLEMS_AT_MOST] or (Problem(rule, at),)
         self.status = status
 
 

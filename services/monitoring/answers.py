@@ -27,7 +27,7 @@ from services.monitoring.question import Question, counts_people
 from services.monitoring.store import ReadModel
 from shared.clock import Runtime, text_of
 from shared.contracts.base import Instant
-from shared.errors import Problem, Refusal, TooEarly
+from shared.errors import Refusal, TooEarly
 from shared.programmes.indicators import Dimension, Indicator, Period, carries, share_value
 from shared.programmes.model import Definition, Office
 from shared.web.pages.formatting import text_in
@@ -326,7 +326,7 @@ def narrowed_to(viewer: Viewer, office: str | None) -> Viewer:
         return viewer
     check_breakdown(viewer, (office,))
     if viewer.office not in (None, office):
-        raise Refusal("not_yours", problems=(Problem("not_yours", "query/office"),), status=403)
+        raise Refusal("not_yours", at="query/office", status=403)
     return replace(viewer, office=office)
 
 
@@ -340,7 +340,7 @@ def _of_office(viewer: Viewer, definition: Definition, office: str | None) -> Vi
 
 def _refuse(rule: str, pointer: str, detail: str) -> NoReturn:
     """`detail`: what would be right."""
-    raise Refusal(rule, detail, problems=(Problem(rule, pointer),), status=422)
+    raise Refusal(rule, detail, at=pointer, status=422)
 
 
 def _codes(listed: Sequence[Dimension | Period | Office]) -> str:

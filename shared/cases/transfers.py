@@ -16,7 +16,7 @@ from shared.cases.movable import Movable
 from shared.contracts.base import Code, TimeZone
 from shared.contracts.frame import Listed
 from shared.contracts.transfers import CaseTransferred, TransferAsked, TransferDeclined, TransferWithdrawn
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.identity.roles import BY_OFFICER, BY_RECEIVING
 
 ASK, WITHDRAW, ACCEPT, DECLINE = "ask-transfer", "withdraw-transfer", "accept-transfer", "decline-transfer"
@@ -56,9 +56,9 @@ def another_office(turn: Turn[Any, TransferRequest]) -> Told:
     """Any other office that the programme has now may be asked; which cases it takes is its own to say."""
     to_office = turn.body.to_office
     if to_office == scope_of(turn.state).office:
-        raise Refusal(TO_ITSELF, problems=(Problem(TO_ITSELF, "/to_office"),), status=422)
+        raise Refusal(TO_ITSELF, at="/to_office", status=422)
     if to_office not in turn.given:
-        raise Refusal(UNKNOWN, problems=(Problem(UNKNOWN, "/to_office"),), status=422)
+        raise Refusal(UNKNOWN, at="/to_office", status=422)
     return {}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.clock import text_of
 from shared.contracts.base import Envelope
-from shared.errors import Overloaded, Problem, Refusal, TooEarly
+from shared.errors import Overloaded, Refusal, TooEarly
 from shared.messaging.topics import TOPICS
 from shared.store.documents import slot_of, usual_of
 from shared.store.port import Document
@@ -80,7 +80,7 @@ def check_first(shadow: Document, position: Position) -> None:
     """Raises Refusal: 422 for a record that is not parked here, 409 for one that has others before it."""
     places = [parked_at(entry) for entry in shadow["parked"]]
     if position not in places:
-        raise Refusal("not_parked", problems=(Problem("not_parked", "/offset"),), status=422)
+        raise Refusal("not_parked", at="/offset", status=422)
     if position != places[0]:
         raise Refusal("not_the_first_parked", "only a subject's first parked record can be dropped")
 

@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 
 from shared.contracts.base import Code, Country, Date, Instant
 from shared.contracts.registration.persons import ATTRIBUTES
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.programmes.indicators import Declared, Dimension, Indicator, Period, Texts
 from shared.programmes.sections.base import Listed, Section
 from shared.programmes.sections.placement import PlacementSection
@@ -131,8 +131,8 @@ class Definition(Declared):
             raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
         first = self.dates.starts - PREPARED
         if happened_at is not None and happened_at < _begin_of(first, self.zone_of(office)):
-            problem = Problem("long_before_the_programme", "/happened_at")
-            raise Refusal(problem.rule, f"the programme was not open before {first}", problems=(problem,), status=422)
+            detail = f"the programme was not open before {first}"
+            raise Refusal("long_before_the_programme", detail, at="/happened_at", status=422)
 
     def is_over(self, office: str | None, at: datetime) -> bool:
         """Whether the programme had ended by that instant, by the calendar of `zone_of`."""

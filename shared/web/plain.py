@@ -128,7 +128,7 @@ class _Work:
         try:
             version, definition = definitions.newest_version(body.programme), definitions.newest(body.programme)
         except Refusal as refusal:
-            raise Refusal(refusal.rule, problems=(Problem(refusal.rule, "/programme"),), status=422) from None
+            raise Refusal(refusal.rule, at="/programme", status=422) from None
         await self._check(body, definition)
         definition.refuse_outside(body.office, cause.happened_at, self._replica.ports.runtime.now())
         office = definition.office(body.office)

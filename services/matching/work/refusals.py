@@ -11,7 +11,7 @@ from typing import Any
 
 from services.matching.store import MATCHES
 from shared.clock import short_hash
-from shared.errors import Conflict, PreconditionFailed, Problem, Refusal, UnknownOutcome
+from shared.errors import Conflict, PreconditionFailed, Refusal, UnknownOutcome
 from shared.intake.submission import Submission
 from shared.store.aggregates import ATTEMPTS, Cause, Kernel, Saved, settled
 from shared.store.documents import new_document
@@ -68,4 +68,4 @@ def raise_refused(document: Document | None, submission: str) -> None:
     refused = document["private"].get(REFUSED, {}) if document else {}
     if answer := refused.get(short_hash(submission)):
         rule, pointer = answer
-        raise Refusal(rule, problems=(Problem(rule, pointer),))
+        raise Refusal(rule, at=pointer)

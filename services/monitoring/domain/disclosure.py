@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,8 @@ def shown_as_of(viewer: Viewer, asked_ms: int | None, watermark_ms: int, head_ms
     above the watermark, whose answer could still change.
     """
     if asked_ms is not None and asked_ms > watermark_ms:
-        problem = Problem("as_of_beyond_watermark", "query/as_of")
         detail = "what happened until then is not all known here yet; ask for an earlier instant, or later"
-        raise Refusal("as_of_beyond_watermark", detail, problems=(problem,), status=422)
+        raise Refusal("as_of_beyond_watermark", detail, at="query/as_of", status=422)
     if viewer.live:
         return head_ms if asked_ms is None else asked_ms
     reached = watermark_ms if asked_ms is None else asked_ms

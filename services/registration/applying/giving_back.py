@@ -107,7 +107,7 @@ class GivingBack:
             raise Refusal(
                 "office_unknown",
                 "a programme in which your office runs cases",
-                problems=(Problem("office_unknown", "/programme"),),
+                at="/programme",
                 status=422,
             )
         await self._readings.count(granted.principal)

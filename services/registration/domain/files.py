@@ -15,7 +15,7 @@ from services.registration.domain.file_content import MediaType
 from services.registration.domain.readings import DOCUMENTS, OPENS, Purpose
 from shared.cases.bodies import Input
 from shared.contracts.base import Code, Instant
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.programmes.sections.selection import AskedDocument
 from shared.texts import one_line
 
@@ -91,9 +91,9 @@ class StoredFile(BaseModel):
 def sized(size: int) -> None:
     """Refusal (422) `file_empty`, `file_too_large`."""
     if size == 0:
-        raise Refusal(EMPTY, "a file with something in it", problems=(Problem(EMPTY, "/size"),), status=422)
+        raise Refusal(EMPTY, "a file with something in it", at="/size", status=422)
     if size > FILE_BYTES_AT_MOST:
-        raise Refusal(LARGE, "a smaller file", problems=(Problem(LARGE, "/size"),), status=422)
+        raise Refusal(LARGE, "a smaller file", at="/size", status=422)
 
 
 def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:
@@ -102,7 +102,7 @@ def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:
         raise Refusal(
             NOT_ASKED,
             "the code of a document that the programme asks for",
-            problems=(Problem(NOT_ASKED, "/document"),),
+            at="/document",
             status=422,
         )
     standing = [one for one in others if one.counts]

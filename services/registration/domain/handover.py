@@ -24,7 +24,7 @@ from shared.contracts.registration.handovers import (
     HandoverProposed,
     HandoverWithdrawn,
 )
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.identity.roles import BY_OFFICER, By
 from shared.texts import exact
 
@@ -103,9 +103,7 @@ class Acceptance(Input):
 def to_another(turn: Turn[Any, AccountAssignment]) -> Told:
     """The account that the subject has; not the one that stands for it already."""
     if turn.given == turn.state.account:
-        raise Refusal(
-            UNCHANGED, "another account than the one that stands for it", problems=(Problem(UNCHANGED, "/account"),)
-        )
+        raise Refusal(UNCHANGED, "another account than the one that stands for it", at="/account")
     return {"account": turn.given}
 
 

@@ -70,7 +70,7 @@ from shared.contracts.registration.persons import (
     ProfileEntry,
     attributes_on,
 )
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.identity.roles import BY_EXPERT, BY_OFFICER, By
 
 Consent = Literal["given", "withdrawn"]
@@ -153,12 +153,10 @@ def something_new(turn: Turn[Person, ProfileCorrection]) -> Told:
     if turn.body.corrects is not None:
         corrected = next((one for one in entries if one.id == turn.body.corrects), None)
         if corrected is None:
-            raise Refusal(
-                "entry_unknown", "the id of an entry of the timeline", problems=(Problem("entry_unknown", "/corrects"),)
-            )
+            raise Refusal("entry_unknown", "the id of an entry of the timeline", at="/corrects")
         if corrected.valid_from != entry.valid_from:
-            pointed = (Problem("correction_keeps_valid_from", "/valid_from"),)
-            raise Refusal("correction_keeps_valid_from", "the day of the entry that is corrected", problems=pointed)
+            detail = "the day of the entry that is corrected"
+            raise Refusal("correction_keeps_valid_from", detail, at="/valid_from")
     if attributes_on(entries, entry.valid_from) == entry.attributes:
         raise Refusal("profile_unchanged", "it says what is recorded already")
     return changed(entries, (entry,), turn.now)

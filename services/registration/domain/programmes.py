@@ -12,7 +12,7 @@ from shared.cases.bodies import Change
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.contracts.base import Scope
 from shared.contracts.registration.programmes import ProgrammePublished
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.identity.roles import By
 from shared.programmes.marked_yaml import Broken
 
@@ -53,9 +53,9 @@ def a_further_version(turn: Turn[Programme, ProgrammePublication]) -> Told:
     stands, base = found.definition_version if found else 0, turn.body.base_version
     if base is not None and base != stands:
         detail = f"version {stands} stands, and this one was made from version {base}: look at both and publish again"
-        raise Refusal("definition_changed", detail, problems=(Problem("definition_changed", "/base_version"),))
+        raise Refusal("definition_changed", detail, at="/base_version")
     for one in not_to_follow(found, definition):
-        raise Refusal(one.rule, one.detail, problems=(Problem(one.rule, f"/definition{one.pointer}"),), status=422)
+        raise Refusal(one.rule, one.detail, at=f"/definition{one.pointer}", status=422)
     return {"code": definition["code"], "definition_version": stands + 1, "definition": definition}
 
 

@@ -12,7 +12,7 @@ from services.registration.store import INSTITUTIONS, PERSONS
 from services.registration.work.contacts import WISHES
 from shared.cases.case import Asked
 from shared.clock import derived_id, retrying
-from shared.errors import PreconditionFailed, Problem, Refusal, UniqueViolated
+from shared.errors import PreconditionFailed, Refusal, UniqueViolated
 from shared.identity.accounts import Accounts
 from shared.identity.policy import Subjects
 from shared.replica import Replica
@@ -79,7 +79,7 @@ class HandingOver:
             raise Refusal(
                 CALLERS,
                 "the account of somebody else than who assigns it",
-                problems=(Problem(CALLERS, "/account"),),
+                at="/account",
                 status=422,
             )
 
@@ -103,9 +103,7 @@ class HandingOver:
         try:
             return await retrying(once, self._runtime, contended)
         except UniqueViolated:
-            raise Refusal(
-                HELD, "an account that stands for nobody yet", problems=(Problem(HELD, "/account"),)
-            ) from None
+            raise Refusal(HELD, "an account that stands for nobody yet", at="/account") from None
 
     async def _reached(self, document: Document, aggregate: Aggregate[Any], body: AccountAssignment) -> dict[str, Any]:
         """The private fields of where whoever has the account now is written to: as at a handover where somebody else

@@ -16,7 +16,7 @@ def own_office(principal: Principal, office: str) -> None:
         raise Refusal(
             "other_office",
             "an officer writes for the own office",
-            problems=(Problem("other_office", "/office"),),
+            at="/office",
             status=403,
         )
 
@@ -28,11 +28,11 @@ def within_a_life(day: date, now: datetime, pointer: str) -> None:
         raise Refusal(
             "valid_in_the_future",
             "a day that has come",
-            problems=(Problem("valid_in_the_future", pointer),),
+            at=pointer,
             status=422,
         )
     if day.year < now.year - AGE_AT_MOST:
-        raise Refusal("date_too_early", "a day of a life", problems=(Problem("date_too_early", pointer),), status=422)
+        raise Refusal("date_too_early", "a day of a life", at=pointer, status=422)
 
 
 def lived(attributes: Attributes, valid_from: date, pointer: str, born: str | None = None) -> None:

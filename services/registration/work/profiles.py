@@ -15,7 +15,7 @@ from services.registration.work.limits import lived, within_a_life
 from shared.cases.case import Asked
 from shared.clock import Runtime, derived_id
 from shared.contracts.registration.persons import Attributes, ProfileEntry, attributes_on
-from shared.errors import Problem, Refusal
+from shared.errors import Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
 from shared.store.paging import every
@@ -76,4 +76,4 @@ class Profiles:
         cases = [EXPERTS.read(one) async for one in every(self._store, EXPERTS.name, "own", document["_id"])]
         if any(case is not None and case.status in DECIDED for case in cases):
             detail = "decisions stand on the year of birth that is recorded: request-identity-change asks for another"
-            raise Refusal(NEEDED, detail, problems=(Problem(NEEDED, "/attributes/birth_year"),))
+            raise Refusal(NEEDED, detail, at="/attributes/birth_year")

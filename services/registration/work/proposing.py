@@ -46,9 +46,7 @@ class Proposing:
                 INSTITUTIONS, call.id, command, call.cause, expected_version=call.expected_version, private=private
             )
         except UniqueViolated:
-            raise Refusal(
-                HELD, "an account that stands for nobody yet", problems=(Problem(HELD, "/account"),)
-            ) from None
+            raise Refusal(HELD, "an account that stands for nobody yet", at="/account") from None
 
     def _account(self, call: Call[InstitutionRegistration]) -> str | None:
         named = call.body.account

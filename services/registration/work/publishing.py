@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.registration.domain.programmes import Programme, ProgrammePublication
 from services.registration.store import PROGRAMMES
 from shared.cases.case import Asked
-from shared.errors import Problem, Refusal, TooEarly
+from shared.errors import Refusal, TooEarly
 from shared.programmes.loader import definition_of
 from shared.programmes.model import Definition
 from shared.replica import Replica
@@ -53,6 +53,6 @@ class Publishing:
         raise Refusal(
             "office_unknown",
             "the code of an office that a programme lists",
-            problems=(Problem("office_unknown", "/office"),),
+            at="/office",
             status=422,
         )

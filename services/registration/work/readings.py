@@ -14,7 +14,7 @@ from services.registration.store import PERSONS, READERS
 from shared.audit.chain import SUBJECTS_AT_MOST, Reading
 from shared.audit.trail import Trail
 from shared.clock import retrying, text_of, together
-from shared.errors import Conflict, Problem, Refusal
+from shared.errors import Conflict, Refusal
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.tokens import Principal
 from shared.replica import Replica
@@ -102,7 +102,7 @@ class Readings:
             raise Refusal(
                 WITHOUT_LETTERS,
                 "a name with letters or digits",
-                problems=(Problem(WITHOUT_LETTERS, "/name"),),
+                at="/name",
                 status=422,
             )
         await self.count(principal)

@@ -22,7 +22,7 @@ from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
 from shared.clock import derived_id, together
-from shared.errors import Problem, Refusal, UniqueViolated
+from shared.errors import Refusal, UniqueViolated
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.sections.selection import SelectionSection
@@ -72,7 +72,7 @@ class Registering:
             raise Refusal(
                 "office_unknown",
                 "the code of an office of the programme",
-                problems=(Problem("office_unknown", "/office"),),
+                at="/office",
                 status=422,
             )
         if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
@@ -108,7 +108,7 @@ class Registering:
             raise Refusal(
                 UNKNOWN,
                 "the id of a person of the own office",
-                problems=(Problem(UNKNOWN, "/known_person"),),
+                at="/known_person",
                 status=422,
             )
 
