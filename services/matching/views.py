@@ -143,13 +143,7 @@ def assignment(document: Document, _principal: Principal) -> AssignmentSeen:
 
 
 def offered(assignment: Document, expires_at: datetime) -> OfferSeen:
-    private = assignment["private"]
-    return OfferSeen(
-        title=private.get("title"),
-        description=private.get("description"),
-        terms=assignment["state"]["terms"],
-        expires_at=expires_at,
-    )
+    return OfferSeen(**_described(assignment), expires_at=expires_at)
 
 
 def vacancy(document: Document, standing: str | None = None) -> VacancySeen:
@@ -158,13 +152,20 @@ def vacancy(document: Document, standing: str | None = None) -> VacancySeen:
 
 def _offered(document: Document) -> dict[str, Any]:
     """What everybody who may apply sees."""
-    state, private = document["state"], document["private"]
+    state = document["state"]
     return {
         "id": document["_id"],
         "state": state["status"],
         "programme": state.get("programme"),
         "office": state.get("office"),
-        "terms": state["terms"],
+        **_described(document),
+    }
+
+
+def _described(document: Document) -> dict[str, Any]:
+    private = document["private"]
+    return {
+        "terms": document["state"]["terms"],
         "title": private.get("title"),
         "description": private.get("description"),
     }

@@ -28,6 +28,10 @@ BLOCK_BYTES = 65_536
 # written once more with those that come.
 ROW_GROUP = 30_720
 
+# After a file's name: DuckDB's log of what is not yet in it, and the folder of what did not fit into memory.
+WAL = ".wal"
+SPILLED = ".tmp"
+
 _instance_lock = Lock()
 _instance: Connection | None = None
 _names = count(1)
@@ -214,7 +218,7 @@ def _open(path: Path, name: str, threads: int, memory_limit_mb: int) -> Connecti
         config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,
             "memory_limit": f"{memory_limit_mb}MB",
-            "temp_directory": f"{path}.tmp",
+            "temp_directory": f"{path}{SPILLED}",
         }
         root = duckdb.connect(":memory:", config=config)
         file = str(path).replace("'", "''")

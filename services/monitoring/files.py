@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from services.monitoring.database import WAL
 from services.monitoring.schema import fingerprint
 from services.monitoring.store import ReadModel
 from shared.errors import SettingsError
@@ -17,7 +18,6 @@ from shared.errors import SettingsError
 POINTER = "current"
 # Before the name of a folder in which the passes of a rebuild leave what they found.
 PASSED_FOLDER = "read-model-passed-"
-SUFFIXES = ("", ".wal")
 
 
 class ModelFiles:
@@ -66,7 +66,7 @@ class ModelFiles:
         """Closes the model and removes its file."""
         model.close()
         if model.path is not None:
-            for suffix in SUFFIXES:
+            for suffix in ("", WAL):
                 model.path.with_name(model.path.name + suffix).unlink(missing_ok=True)
 
     def _pointed(self) -> str | None:
@@ -79,8 +79,11 @@ class ModelFiles:
         """Removes what a rebuild that was cut off, or an older form of the tables, left behind."""
         if self._folder is None:
             return
-        for path in self._folder.glob("read-model-*.duckdb*"):
-            if path.name not in (kept, f"{kept}.wal"):
+        for path in self._folder.glob("read-model-*"):
+            if path.name in (kept, f"{kept}{WAL}"):
+                continue
+            # A process that is killed while it sorts leaves a folder of what it had spilled.
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink(missing_ok=True)
-        for folder in self._folder.glob(f"{PASSED_FOLDER}*"):
-            shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from shared.papers.named import CERTIFICATE
 from shared.programmes.sections.placement import PlacementSection
 from shared.replica import Replica
 from shared.store.port import Document
-from shared.web.acting import Offered, Offers, Served, Unsealed, Work
+from shared.web.acting import Choosable, Chooses, Served, Unsealed, Work
 from shared.web.callers import Granted
 from shared.web.plain import plain
 from shared.web.weighing import Shut, Weighed, Weighing, Weighs
@@ -46,21 +46,21 @@ def _with_what_is_missing(placing: Placing) -> Unsealed:
     return told
 
 
-def _steps_offered(placing: Placing) -> Offers:
+def _steps_to_choose(placing: Placing) -> Chooses:
     """Those that are still to be done; of a journey also what the programme does not ask of everybody."""
 
-    def offered(document: Document) -> tuple[Offered, ...]:
+    def still_open(document: Document) -> tuple[Choosable, ...]:
         state = PLACEMENTS.read(document)
         if state is None:
             return ()
         missing, settled = _missing(placing, document), {*state.steps, *state.steps_not_needed}
         further = () if is_virtual(state) else (one for one in get_args(PreparationStep) if one not in settled)
         return (
-            *(Offered(one) for one in missing),
-            *(Offered(one, usual=False) for one in further if one not in missing),
+            *(Choosable(one) for one in missing),
+            *(Choosable(one, usual=False) for one in further if one not in missing),
         )
 
-    return offered
+    return still_open
 
 
 def _weighs(placing: Placing) -> Weighs:
@@ -114,7 +114,7 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
             columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
             parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
             weighs=_weighs(placing),
-            offers={("complete-step", "step"): _steps_offered(placing)},
+            chooses={("complete-step", "step"): _steps_to_choose(placing)},
         ),
         *(plain(one, replica) for one in PLAIN),
     )

@@ -110,7 +110,7 @@ Begins = Callable[[Document], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Offered:
+class Choosable:
     """A code that a form offers. `usual`: it is asked for in every case; else it is left to whoever knows this one."""
 
     code: str
@@ -118,7 +118,7 @@ class Offered:
 
 
 # The codes that a field of a form offers for a case; all of its own where these are none. Raises TooEarly.
-Offers = Callable[[Document], Sequence[Offered]]
+Chooses = Callable[[Document], Sequence[Choosable]]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Served:
     case that names this one shows of it, as of that day, if not the columns. `parts`: fields that name cases of other
     services, of which the reader is shown that much.
     `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF. `weighs`: what a verb is
-    decided by, one by one. `suggests`: by verb and field, which cases the body may name, `offers`: which codes it may
+    decided by, one by one. `suggests`: by verb and field, which cases the body may name, `chooses`: which codes it may
     name of this case. `hinders`: by verb that opens
     cases, what is missing before anybody fills in its form.
     `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
@@ -204,7 +204,7 @@ class Served:
     news: News | None = None
     weighs: Weighs = nothing_weighed
     suggests: Mapping[tuple[str, str], Suggests] = field(default_factory=dict)
-    offers: Mapping[tuple[str, str], Offers] = field(default_factory=dict)
+    chooses: Mapping[tuple[str, str], Chooses] = field(default_factory=dict)
     hinders: Mapping[str, Hinders] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -249,10 +249,10 @@ class CasePages:
     def _offered(self, language: str, verb: str, document: Document) -> dict[str, tuple[Option, ...]]:
         """By the field's list, what is still possible in this case, with what is not asked for in every one marked."""
         names, words = Names(language), translations(language)
-        asked = {name: offers for (of, name), offers in self._served.offers.items() if of == verb and document}
+        asked = {name: chooses for (of, name), chooses in self._served.chooses.items() if of == verb and document}
         found: dict[str, tuple[Option, ...]] = {}
-        for name, offers in asked.items():
-            codes = [(one, names.code(name, one.code)) for one in offers(document)]
+        for name, chooses in asked.items():
+            codes = [(one, names.code(name, one.code)) for one in chooses(document)]
             marked = words.gettext("%(what)s (only if this case needs it)")
             found[name] = tuple((one.code, text if one.usual else marked % {"what": text}) for one, text in codes)
         return {name: options for name, options in found.items() if options}

@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from services.monitoring import store
+from services.monitoring.database import SPILLED, WAL
 from services.monitoring.files import PASSED_FOLDER, ModelFiles
 from services.monitoring.records import Batch, Mark, take
 from services.monitoring.store import ReadModel
@@ -119,6 +120,23 @@ def test_a_file_of_other_rules_is_left_behind(tmp_path: Path, monkeypatch: pytes
     assert fresh.marks == {}
     assert fresh.path != model.path
     fresh.close()
+
+
+def test_what_a_killed_process_left_beside_its_file_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    left = tmp_path / f"read-model-other-0001.duckdb{SPILLED}"
+    left.mkdir()
+    (left / "duckdb_temp_block-1.block").write_bytes(b"spilled")
+    (tmp_path / f"read-model-other-0001.duckdb{WAL}").write_bytes(b"log")
+    files = ModelFiles(tmp_path)
+    model = files.open_current()
+    assert model.path is not None
+    model.apply(batch_of(story().records))
+    model.close()
+    again = files.open_current()
+    assert again.path == model.path
+    assert again.marks
+    again.close()
+    assert {one.name.removesuffix(WAL) for one in tmp_path.glob("read-model-*")} == {model.path.name}
 
 
 def test_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
