@@ -129,8 +129,11 @@ class Child:
         self._disown()
 
     def freeze(self) -> None:
-        """SIGSTOP: the process keeps its connections and answers nothing."""
+        """SIGSTOP: the process keeps its connections and answers nothing from the return of this call on."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None and self.running:
+            # Every thread runs on for a moment after the signal was sent.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)

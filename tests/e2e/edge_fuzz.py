@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ CALLERS: tuple[Caller, ...] = (
     ("expert", None, "me", 1),
 )
 TELLING_CHARACTERS = 12
+# What a field, a code, a header or a media type is called may stand in any answer.
+NAME = re.compile(r"[a-z]+([_/+.-][a-z]+)*", re.IGNORECASE)
 schemathesis.serializer.alias(PARTIAL, "application/octet-stream")
 
 
@@ -119,5 +122,6 @@ def telling(body: Any) -> list[str]:
         return [text for one in body.values() for text in telling(one)]
     if isinstance(body, list):
         return [text for one in body for text in telling(one)]
-    long = isinstance(body, str) and len(body) >= TELLING_CHARACTERS and not body.replace("_", "").isalpha()
-    return [body] if long else []
+    if isinstance(body, str) and len(body) >= TELLING_CHARACTERS and not NAME.fullmatch(body):
+        return [body]
+    return []
