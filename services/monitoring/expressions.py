@@ -77,11 +77,14 @@ def _year_as_of(question: Question, value: Parameters) -> str:
 
 
 def classes_of(dimension: Dimension, question: Question, value: Parameters) -> str:
-    """`Dimension.class_of` as SQL: the class's place in the declaration, -1 for what is not stated; where no
-    classes are declared the code itself. Never NULL. Small numbers are grouped in half of the time of codes."""
+    """`Dimension.class_of` as SQL: the class's place in the declaration, -1 or NULL for what is not stated; where no
+    classes are declared the code itself. Small numbers are grouped in half of the time of codes."""
     source = _source(dimension, question, value)
     if not dimension.classes:
         return f"coalesce(({source})::VARCHAR, {value(NOT_STATED)})"
+    if bounds := _bounds(dimension):
+        # A sum of comparisons takes half of the time of a CASE over the same rows.
+        return " + ".join(f"({source} >= {value(bound)})::SMALLINT" for bound in bounds)
     cases = []
     for one in dimension.classes:
         if condition := _class_condition(one, source, dimension.numeric, value):
@@ -93,16 +96,26 @@ def classes_of(dimension: Dimension, question: Question, value: Parameters) -> s
     return f"CASE {' '.join(cases)} ELSE -1::SMALLINT END" if cases else "-1::SMALLINT"
 
 
+def _bounds(dimension: Dimension) -> tuple[int, ...]:
+    """At which values the next class begins, where the classes follow each other without a gap over all numbers."""
+    if any(one.values or one.rest or one.code == NOT_STATED for one in dimension.classes):
+        return ()
+    begins, ends = ([getattr(one, side) for one in dimension.classes] for side in ("at_least", "below"))
+    bounds = tuple(bound for bound in ends if bound is not None)
+    follow = begins == [None, *bounds] and ends == [*bounds, None]
+    return bounds if follow and list(bounds) == sorted(bounds) else ()
+
+
 def _place(dimension: Dimension, code: str) -> int:
     """Where a class stands in the declaration; -1 for what is not stated."""
     return -1 if code == NOT_STATED else [one.code for one in dimension.classes].index(code)
 
 
-def class_named(dimension: Dimension, found: int | str) -> str:
+def class_named(dimension: Dimension, found: int | str | None) -> str:
     """The class's code for what the query says."""
     if isinstance(found, str):
         return found
-    return NOT_STATED if found < 0 else dimension.classes[found].code
+    return NOT_STATED if found is None or found < 0 else dimension.classes[found].code
 
 
 def _class_condition(one: DimensionClass, source: str, numeric: bool, value: Parameters) -> str:

@@ -72,19 +72,17 @@ def compile_query(question: Question) -> Query:
 
 def _as_bits(question: Question, persons: int) -> Query:
     """As `_broken_down`, of one count of persons: those of a cell are the bits of their numbers, and those of the total
-    all bits that any cell has."""
+    all bits that any cell has. One row, of the total and a list of the cells."""
     value = Parameters()
     ((facts, _),) = parts_of(question)
     conditions = [*_scope(question, value), _facts(facts, facts.kinds, question, value)]
     classes = ", ".join(f"{classes_of(one, question, value)} AS d{i}" for i, one in enumerate(question.by))
     names = ", ".join(f"d{i}" for i in range(len(question.by)))
-    nothing = ", ".join(f"NULL AS d{i}" for i in range(len(question.by)))
     bits = f"bitstring_agg(person_number, 0, {max(persons - 1, 0)}) AS bits"
     where, table = " AND ".join(conditions), table_of(question)
     return Query(
-        f"WITH grouped AS MATERIALIZED (SELECT {classes}, {bits} FROM {table} WHERE {where} GROUP BY ALL) "  # noqa: S608
-        f"SELECT false, {names}, bit_count(bits) FROM grouped "
-        f"UNION ALL SELECT true, {nothing}, bit_count(bit_or(bits)) FROM grouped",
+        f"SELECT bit_count(bit_or(bits)), list(({names}, bit_count(bits))) "  # noqa: S608
+        f"FROM (SELECT {classes}, {bits} FROM {table} WHERE {where} GROUP BY ALL)",
         value.values,
     )
 
@@ -162,10 +160,12 @@ def _counted_rows(
     while question.by and seen and (persons := _fits_bits(connection, question, seen)):
         query = _as_bits(question, persons)
         try:
-            return connection.execute(query.sql, dict(query.parameters)).fetchall()
+            ((total, broken_down),) = connection.execute(query.sql, dict(query.parameters)).fetchall()
         except duckdb.OutOfRangeException:
             # More persons came than there was room for: DuckDB refuses a bit beyond it.
             seen.pop(_ROOM, None)
+        else:
+            return [(True, *(None for _ in question.by), total), *((False, *one) for one in broken_down or ())]
     query = compile_query(question)
     return connection.execute(query.sql, dict(query.parameters)).fetchall()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,7 +21,7 @@ from shared.contracts.placement.placements import PlacementExtended, ReturnStart
 from shared.errors import Refusal, TooEarly
 from shared.messaging.local import LocalLog
 from shared.messaging.topics import TOPICS
-from shared.programmes.indicators import NOT_STATED
+from shared.programmes.indicators import NOT_STATED, DimensionClass
 from shared.programmes.model import Definition
 from shared.zones import ZONE_DATA
 from tests.unit.monitoring.story import (
@@ -219,21 +220,41 @@ def test_cells_are_those_of_the_declared_classes() -> None:
     }
 
 
-def test_compiled_classes_are_those_of_the_reference() -> None:
+BANDS: dict[str, list[dict[str, Any]]] = {
+    "following each other": [{"below": 30}, {"at_least": 30, "below": 60}, {"at_least": 60}],
+    "of two": [{"below": 30}, {"at_least": 30}],
+    "with a gap": [{"below": 30}, {"at_least": 40, "below": 60}, {"at_least": 60}],
+    "overlapping, where the first counts": [{"below": 60}, {"at_least": 30, "below": 80}, {"at_least": 80}],
+    "from above": [{"at_least": 60}, {"at_least": 30, "below": 60}, {"below": 30}],
+    "closed below": [{"at_least": 18, "below": 60}, {"at_least": 60}],
+    "closed above": [{"below": 30}, {"at_least": 30, "below": 60}],
+    "empty in the middle": [{"below": 60}, {"at_least": 60, "below": 30}, {"at_least": 30}],
+    "with a rest": [{"below": 30}, {"at_least": 30, "below": 60}, {"rest": True}],
+    "of nobody stated": [{"below": 30}, {"at_least": 30, "code": NOT_STATED}],
+}
+
+
+@pytest.mark.parametrize("bands", BANDS.values(), ids=BANDS)
+def test_compiled_classes_are_those_of_the_reference(bands: list[dict[str, Any]]) -> None:
     """`Dimension.class_of` says what a value's class is; the query must say the same of every value."""
     years = [None, *range(1900, 2026)]
     story = Story()
     for number, year in enumerate(years):
         story.person(str(number), birth_year=year)
         story.returned(str(number))
-    model = model_of(story.records)
-    dimension = definition().dimension("age")
-    assert dimension is not None
-    expected: dict[tuple[str], int] = {}
-    for year in years:
-        code = dimension.class_of(None if year is None else START.year - year)
-        expected[(code,)] = expected.get((code,), 0) + 1
-    assert count(model, "returns", story.now_ms + 1, None, ["age"])[1] == expected
+    model, asked = model_of(story.records), definition()
+    age, returns = asked.dimension("age"), asked.indicator("returns")
+    assert age is not None
+    assert returns is not None
+    classes = tuple(
+        DimensionClass.model_validate({"code": f"band-{number}", "name": {"en": "Band"}, **band})
+        for number, band in enumerate(bands)
+    )
+    dimension = age.model_copy(update={"classes": classes})
+    expected = Counter(dimension.class_of(None if year is None else START.year - year) for year in years)
+    with model.database.reader() as connection:
+        _, found = cells(connection, Question(asked, returns, story.now_ms + 1, None, (dimension,)))
+    assert {cell.classes[0]: cell.part for cell in found} == expected
 
 
 def test_what_belongs_to_no_programme_counts_in_the_programmes_of_its_office() -> None:

@@ -19,7 +19,7 @@ from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.domain.handover import PROPOSE, STANDS, WITHDRAW
 from services.registration.store import COLLECTIONS, DOCUMENTS, INSTITUTIONS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.handing_over import person_following
-from services.registration.work.sending import CLAIMED, TRIED
+from services.registration.work.sending import CLAIMED
 from shared.clock import derived_id, text_of
 from shared.identity.roles import Role
 from shared.messaging.reading import parse
@@ -86,7 +86,7 @@ class Bench(Bureau):
             await self.serving.service.sending.sweep()
             until = text_of(self.serving.clock.now() + CLAIMED)
             timed = await self.serving.store.find(MESSAGES.name, TIMER_INDEX, "timed", until=until, limit=1000)
-            return not any(one["state"]["status"] == "queued" and TRIED in one["private"] for one in timed)
+            return not any(one["state"]["status"] == "queued" for one in timed)
 
         await self.serving.eventually(nothing_is_under_way)
         return [(mail.to, mail.subject) for mail in self.box.mails]
