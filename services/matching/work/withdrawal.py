@@ -57,7 +57,9 @@ class Withdrawal:
     async def consent(self, delivery: Delivery) -> None:
         """Only the consent to be placed matters here."""
         event = delivery.event
-        if isinstance(event, ConsentGiven | ConsentWithdrawn) and event.purpose == PLACEMENT_PURPOSE:
+        if not isinstance(event, ConsentGiven | ConsentWithdrawn) or event.purpose != PLACEMENT_PURPOSE:
+            return
+        if isinstance(event, ConsentWithdrawn) or await self._may_reopen(delivery.subject):
             await self._align(delivery.subject, delivery)
 
     async def suspension(self, delivery: Delivery) -> None:
@@ -68,9 +70,13 @@ class Withdrawal:
             ExpertSuspended | ExpertReinstated | ExpertScreeningReopened | ExpertIdentityClashed | AppealUpheld,
         ):
             return
-        # Without a pool there is nothing to reopen, and whoever closes one later asks why once more.
-        if isinstance(event, ExpertSuspended) or await self._store.load(POOLS.name, event.person):
+        if isinstance(event, ExpertSuspended) or await self._may_reopen(event.person):
             await self._align(event.person, delivery)
+
+    async def _may_reopen(self, person: str) -> bool:
+        """Whether the person has a pool: without one there is nothing to reopen, and whoever closes one later asks why
+        once more."""
+        return await self._store.load(POOLS.name, person) is not None
 
     async def ineligible(self, delivery: Delivery) -> None:
         """What was not offered yet ends; what follows from an offer that is out is for an officer to decide.

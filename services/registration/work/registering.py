@@ -75,8 +75,12 @@ class Registering:
                 at="/office",
                 status=422,
             )
-        if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
+        try:
             definition.refuse_outside(body.office, cause.happened_at, now)
+        except Refusal:
+            # What was taken in time is answered again at any time.
+            if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
+                raise
         # Without a selection nobody could ever be screened, so the case could not go on.
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
