@@ -57,13 +57,15 @@ class SavedViewPages:
         """Back to the list as it was saved; with what was sent where that is refused."""
         sent = dict(await sent_form(request))
         check_forgery(request, sent, admitted.reader)
+        said = {name: sent.get(name, "") for name in (LIST, "name", "query")}
         try:
-            said = {name: sent.get(name, "") for name in (LIST, "name", "query")}
             model = bodies.validated(ViewSaved, canonical_json({**said, "shared": True if "shared" in sent else None}))
             view = await self._views.save(admitted.principal, model.list, model.name, model.query, shared=model.shared)
         except tuple(ANSWERS) as error:
             refused = Refused.by(error)
-            return refused.over(await self._shown(request, admitted, sent, refused.problems, refused.status))
+            # A list that is not narrowed sends no query.
+            shown = {**said, **sent}
+            return refused.over(await self._shown(request, admitted, shown, refused.problems, refused.status))
         return RedirectResponse(address_of(view.view), 303)
 
     async def stop_sharing(

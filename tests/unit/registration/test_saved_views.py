@@ -102,6 +102,11 @@ async def test_an_officer_saves_a_list_and_chooses_it_again_in_one_click(office:
         labels = re.findall(r'<th scope="col">([^<]*)</th>', page)
         assert [one for one in labels if one in ("Name", "Country", "Sector")] == ["Name", "Country"]
         assert PART in unescape(page)
+        for name, query in (("", ""), ("x" * 100, "?status=proposed")):
+            unnamed = as_saved((await http.get(f"{INSTITUTION}{query}")).text, name=name)
+            refused = await http.post(PAGE, data=unnamed)
+            assert refused.status_code == 422
+            assert as_saved(refused.text, name=name) == unnamed
         answer = await http.post(PAGE, data=as_saved(page, name="Ours <b>", shared="1"))
         address = "/registration/institutions?columns=name%2Ccountry&order=newest&status=proposed"
         assert (answer.status_code, answer.headers["location"]) == (303, address)
