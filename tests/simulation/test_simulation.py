@@ -80,7 +80,7 @@ def test_a_seed_replays_in_another_process_with_another_hash_seed() -> None:
     printed = set()
     for hash_seed in ("1", "2"):
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.simulation", "--runs", "4", "--seed", "7", "--jobs", "1", "--fingerprints"],
+            [sys.executable, "-m", "tests.simulation", "--runs", "2", "--seed", "7", "--jobs", "1", "--fingerprints"],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,

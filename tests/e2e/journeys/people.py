@@ -142,7 +142,7 @@ def recorded(walk: Walk) -> None:
         page.wait_for_timeout(100)
         page.reload()
     walk.reader.look("application_receipt accepted")
-    walk.ids["code"] = page.locator("dl.words dd").last.inner_text().strip()
+    walk.ids["code"] = page.locator("dl.words dd bdi").last.inner_text().strip()
 
 
 def screened(walk: Walk) -> None:
