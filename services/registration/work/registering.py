@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from services.registration.domain import documents
@@ -25,6 +26,7 @@ from shared.clock import derived_id, together
 from shared.errors import Refusal, UniqueViolated
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.model import Definition
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.aggregates import Cause, settled
@@ -75,12 +77,7 @@ class Registering:
                 at="/office",
                 status=422,
             )
-        try:
-            definition.refuse_outside(body.office, cause.happened_at, now)
-        except Refusal:
-            # What was taken in time is answered again at any time.
-            if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
-                raise
+        await self._within(definition, body.office, cause, now)
         # Without a selection nobody could ever be screened, so the case could not go on.
         definition.section(SelectionSection)
         refuse_unlisted((definition,), body.person.attributes, "/person/attributes")
@@ -102,6 +99,14 @@ class Registering:
             person=person_id,
             read=body,
         )
+
+    async def _within(self, definition: Definition, office: str, cause: Cause, now: datetime) -> None:
+        """Refuses what is outside of the programme's time; what was taken in time is answered again at any time."""
+        try:
+            definition.refuse_outside(office, cause.happened_at, now)
+        except Refusal:
+            if await self._store.load(SUBMISSIONS.name, cause.command_id) is None:
+                raise
 
     async def _readable(self, person_id: str, granted: Granted) -> None:
         """An officer names a person of the own office; whoever registers itself names nobody. Refusal (422)."""
