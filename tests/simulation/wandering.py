@@ -20,8 +20,8 @@ from tests.simulation.client import Client
 from tests.simulation.journal import Journal
 from tests.simulation.walking import Walking
 
-INSTITUTIONS, POSTS, MAILS = 2, 2, 4
-STEPS, SECONDS = 5, 2.0
+INSTITUTIONS, POSTS, MAILS = 2, 2, 3
+STEPS, SECONDS = 3, 2.0
 SEEN_AT_ONCE = 50
 
 

@@ -6,7 +6,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
+from typing import Any
 
+from services.registration.domain.drafts import CLOSING_NOTICE
 from tests.e2e.edge_world import OFFICE, PROGRAMME, asking_hosts, running_programme, terms
 from tests.e2e.journeys.steps import (
     acts,
@@ -180,17 +182,23 @@ def completed(walk: Walk) -> None:
         people.done(f"{path}/{verb}")
 
 
+def named(code: str) -> dict[str, Any]:
+    """Of a programme beside the one of all: two under one name nobody can tell apart."""
+    return {"code": code, "title": {"en": code, "fr": code, "ar": code}}
+
+
 def programme_that_ends(walk: Walk) -> None:
     """One of the walk's own, to which somebody applies until it is over."""
     code = f"ending-{walk.cell.name}"
     walk.ids["ending"] = code
-    walk.town.people.publish(running_programme() | {"code": code})
+    content, soon = running_programme(), (datetime.now(UTC) + CLOSING_NOTICE / 2).date()
+    walk.town.people.publish(content | named(code) | {"dates": {**content["dates"], "ends": soon}})
 
 
 def programme_is_over(walk: Walk) -> None:
     """It ends while somebody looks at what was typed; whoever comes to its page then is told so."""
     people, code = walk.town.people, walk.ids["ending"]
-    content = running_programme() | {"code": code}
+    content = running_programme() | named(code)
     ended = (datetime.now(UTC) - timedelta(days=2)).date()
     people.publish(content | {"dates": {**content["dates"], "ends": ended}})
     page = f"/registration/apply/{code}"
@@ -208,18 +216,22 @@ def is_told_so(walk: Walk) -> None:
     assert b"Zqana" in reader.context.request.get(address).body()
 
 
-def mailed(walk: Walk) -> None:
-    """A link came to the address; its code is called `link`."""
-    folder, address = walk.town.people.system.mails, walk.path(EMAIL)
+def mailed(pattern: str, named: str) -> Step:
+    """A mail came to the address with a link of the pattern; what its group finds is called `named`."""
 
-    def link() -> str | None:
-        mails = (message_from_bytes(one.read_bytes(), policy=default) for one in folder.glob("*.eml"))
-        texts = (mail.get_content() for mail in mails if mail["To"] == address)
-        found = (re.search(r"/registration/drafts/([0-9A-Z-]{14})\b", text) for text in texts)
-        return next((one[1] for one in found if one), None)
+    def step(walk: Walk) -> None:
+        folder, address = walk.town.people.system.mails, walk.path(EMAIL)
 
-    walk.town.people.eventually(lambda: link() is not None, "the mail with the link")
-    walk.ids["link"] = str(link())
+        def link() -> str | None:
+            mails = (message_from_bytes(one.read_bytes(), policy=default) for one in folder.glob("*.eml"))
+            texts = (mail.get_content() for mail in mails if mail["To"] == address)
+            found = (re.search(rf"/registration/drafts/{pattern}\s", text) for text in texts)
+            return next((one[1] for one in found if one), None)
+
+        walk.town.people.eventually(lambda: link() is not None, "the mail with the link")
+        walk.ids[named] = str(link())
+
+    return step
 
 
 def lets_in(template: str) -> tuple[Step, ...]:
@@ -238,7 +250,7 @@ THE_WAY_BACK: tuple[Step, ...] = (
     follows("a[href='/registration/drafts/lost']", "draft_lost"),
     says({"email": EMAIL}, faults=False),
     presses(SEND, 303, "draft_lost_asked"),
-    mailed,
+    mailed("([0-9A-Z-]{14})", "link"),
     *lets_in("application renewed"),
     # The first device has lost it with the old link.
     enters(APPLICANT),
@@ -305,8 +317,12 @@ CLOSING: tuple[Step, ...] = (
     lambda walk: opens(f"/registration/apply/{walk.ids['ending']}", "apply")(walk),
     presses("main form button", 303, "application"),
     part("names", NAMES),
+    part("contact", CONTACT),
     part("background", BACKGROUND),
     part("office", CHOICE),
+    mailed("reminders/([0-9a-f.-]+)", "reminders"),
+    opens("/registration/drafts/reminders/{reminders}", "draft_reminders"),
+    presses("main form button", 200, "draft_reminders stopped"),
     opens("/registration/application/check", "application_check"),
     programme_is_over,
     is_told_so,
@@ -350,7 +366,7 @@ def cancelled_while_typing(walk: Walk) -> None:
 def asked_about_two(walk: Walk) -> None:
     """Candidates of a programme that asks the host."""
     people, code = walk.town.people, f"asking-{walk.cell.name}"
-    people.publish(asking_hosts(code))
+    people.publish(asking_hosts(code) | named(code))
     assignment = people.assignment(walk.ids["institution"], programme=code, seats=1)
     for name in ("wanted", "unwanted"):
         walk.ids[name] = people.match(assignment, people.expert(programme=code))
@@ -360,6 +376,14 @@ def own_institution(walk: Walk) -> None:
     """The one whose assignment the walk has."""
     path = f"/matching/v1/assignments/{walk.ids['assignment']}"
     walk.ids["institution"] = str(walk.town.people.get(path).json()["terms"]["institution"])
+
+
+def account_offered(walk: Walk) -> None:
+    """By another host, who gives its code away."""
+    people, how = walk.town.people, {"role": "host", "office": None, "subject": f"leaves {walk.cell.name}"}
+    path = f"/registration/v1/institutions/{people.institution(account=how['subject'])}"
+    people.done(f"{path}/propose-handover", {"reason": "contact_left"}, **how)
+    walk.ids["handover"] = people.get(path, **how).json()["handover"]["code_for_the_other"]
 
 
 HOSTING: tuple[Step, ...] = (
@@ -405,6 +429,12 @@ HOST_JOURNEY: tuple[Step, ...] = (
     acts("matching/matches/{unwanted}", "refuse-candidate", {"/reason": "other_profile"}),
     stands("matching/matches/{unwanted}", "not_selected"),
     links_lead_somewhere(),
+    account_offered,
+    opens("/registration/handovers", "handovers"),
+    says({"/code": "{handover}"}, faults=False),
+    presses(SEND, 200, "handover"),
+    lambda walk: walk.reader.fill("/reason", "not_meant"),
+    presses("main form[action$='/decline'] button", 200, "handover_declined"),
 )
 
 
@@ -461,6 +491,15 @@ def typed_draft(walk: Walk) -> None:
     walk.town.people.draft(walk.path("Lost {unique}"))
 
 
+def saves_the_view(walk: Walk) -> None:
+    """Of the list that is shown, which then is shown again."""
+    reader, form = walk.reader, "form[action='/registration/saved-views']"
+    reader.press(reader.page.locator(f"details:has({form}) summary"))
+    reader.fill("name", walk.path("Waiting {unique}"))
+    reader.send(303, button=f"{form} button")
+    reader.look("list")
+
+
 def unknown(walk: Walk) -> None:
     """What is not there, and what the role may not see, are pages too."""
     reader = walk.reader
@@ -513,6 +552,10 @@ OFFICERS_DAY: tuple[Step, ...] = (
     presses(SEND, 200, "lost_codes found"),
     says({"/reason": "device_lost"}, faults=False),
     presses("main section form button", 200, "code_given"),
+    opens("/registration/experts?status=screening&order=newest", "list"),
+    saves_the_view,
+    opens("/registration/saved-views", "saved_views"),
+    shows("ul.tasks li"),
     opens("/sign-in/sessions", "sessions"),
     unknown,
 )
