@@ -66,7 +66,7 @@ class WaysBackPages:
 
     async def confirm(self, token: str, request: Request) -> Response:
         """Fetching the address ends nothing: link checkers of mail do that too."""
-        self._reminding.address_of(token)
+        self._reminding.stops.address_of(token)
         return self._browsing.page(request, "draft_reminders.html", stopped=False)
 
     async def stop(self, token: str, request: Request) -> Response:

@@ -22,10 +22,35 @@ from services.registration.work.sending import AT_ONCE, TRIES
 from shared.clock import derived_id, retrying, text_of, together
 from shared.errors import Conflict, Refusal
 from shared.identity.digests import derived_key, keyed_digest
+from shared.identity.keys import Keys
 from shared.programmes.model import Definition, Office
 from shared.store.documents import new_document
 from shared.store.port import Document
 from shared.telemetry.observability import count
+
+
+class Stops:
+    """Links that end the reminders at an address, which they do not tell: its id is a digest under a key."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._tokens = derived_key(keys.command_key(SERVICE), "reminders")
+        self._addresses = derived_key(keys.command_key(SERVICE), "addresses without reminders")
+
+    def known_as(self, address: str) -> str:
+        return derived_id("no reminders", keyed_digest(self._addresses, same_address(address)))
+
+    def token_of(self, address: str) -> str:
+        return self._token(self.known_as(address))
+
+    def address_of(self, token: str) -> str:
+        """By which id the address of mail is known that a mail's token ends the reminders of. Refusal 404."""
+        id, _, _ = token.partition(".")
+        if not hmac.compare_digest(token.encode(), self._token(id).encode()):
+            raise Refusal("not_found", status=404)
+        return id
+
+    def _token(self, id: str) -> str:
+        return f"{id}.{keyed_digest(self._tokens, id)}"
 
 
 class Reminding:
@@ -36,8 +61,7 @@ class Reminding:
         self._store = mail.replica.ports.store
         self._runtime = mail.runtime
         self._keys = mail.replica.ports.keys
-        self._stops = derived_key(self._keys.command_key(SERVICE), "reminders")
-        self._addresses = derived_key(self._keys.command_key(SERVICE), "addresses without reminders")
+        self.stops = Stops(self._keys)
         self._base_url = base_url
 
     async def sweep(self) -> None:
@@ -59,26 +83,13 @@ class Reminding:
 
         Refusal 404 for a token that no mail had. Raises Conflict, Unavailable, UnknownOutcome.
         """
-        id = self.address_of(token)
+        id = self.stops.address_of(token)
 
         async def once() -> None:
             if await self._store.load(REMINDED.name, id) is None:
                 await self._store.save(REMINDED.name, _new(id, {"stopped_at": text_of(self._runtime.now())}), 0)
 
         await retrying(once, self._runtime, (Conflict,))
-
-    def address_of(self, token: str) -> str:
-        """By which id the address of mail is known that a mail's token ends the reminders of. Refusal 404."""
-        id, _, _ = token.partition(".")
-        if not hmac.compare_digest(token.encode(), self._token(id).encode()):
-            raise Refusal("not_found", status=404)
-        return id
-
-    def _token(self, id: str) -> str:
-        return f"{id}.{keyed_digest(self._stops, id)}"
-
-    def _known_as(self, address: str) -> str:
-        return derived_id("no reminders", keyed_digest(self._addresses, same_address(address)))
 
     async def _others_turn(self, address: str, mail: str) -> bool:
         """Whether another mail is the day's one to that address (UTC). Raises Conflict where two are just asking."""
@@ -112,7 +123,7 @@ class Reminding:
                 count("reminder_given_up")
             await self._drafting.note(document, **done)
             return
-        if await self._store.load(REMINDED.name, self._known_as(opened.address)) is not None:
+        if await self._store.load(REMINDED.name, self.stops.known_as(opened.address)) is not None:
             stopped = {"reminds": False, "tries": 0, "claimed": None}
             await self._drafting.note(document, **(done if reminder == "moved" else stopped))
             return
@@ -136,7 +147,7 @@ class Reminding:
         return night_until(now, self._mail.zone_of(opened))
 
     async def _send(self, opened: Opened, address: str, reminder: Reminder, mail: str) -> bool:
-        stop = f"{self._base_url}/{SERVICE}/drafts/reminders/{self._token(self._known_as(address))}"
+        stop = f"{self._base_url}/{SERVICE}/drafts/reminders/{self.stops.token_of(address)}"
         definition, about = self._definitions.newest(opened.draft.programme), self._mail.about(opened)
         until = opened.draft.ends_at
         if reminder != "ending":

@@ -8,7 +8,8 @@ from email import message_from_bytes
 from email.policy import default
 from typing import Any
 
-from services.registration.domain.drafts import CLOSING_NOTICE
+from services.registration.work.reminding import Stops
+from shared.identity.keys import Keys
 from tests.e2e.edge_world import OFFICE, PROGRAMME, asking_hosts, running_programme, terms
 from tests.e2e.journeys.steps import (
     acts,
@@ -191,8 +192,7 @@ def programme_that_ends(walk: Walk) -> None:
     """One of the walk's own, to which somebody applies until it is over."""
     code = f"ending-{walk.cell.name}"
     walk.ids["ending"] = code
-    content, soon = running_programme(), (datetime.now(UTC) + CLOSING_NOTICE / 2).date()
-    walk.town.people.publish(content | named(code) | {"dates": {**content["dates"], "ends": soon}})
+    walk.town.people.publish(running_programme() | named(code))
 
 
 def programme_is_over(walk: Walk) -> None:
@@ -216,22 +216,23 @@ def is_told_so(walk: Walk) -> None:
     assert b"Zqana" in reader.context.request.get(address).body()
 
 
-def mailed(pattern: str, named: str) -> Step:
-    """A mail came to the address with a link of the pattern; what its group finds is called `named`."""
+def mailed(walk: Walk) -> None:
+    """A link came to the address; its code is called `link`."""
+    folder, address = walk.town.people.system.mails, walk.path(EMAIL)
 
-    def step(walk: Walk) -> None:
-        folder, address = walk.town.people.system.mails, walk.path(EMAIL)
+    def link() -> str | None:
+        mails = (message_from_bytes(one.read_bytes(), policy=default) for one in folder.glob("*.eml"))
+        texts = (mail.get_content() for mail in mails if mail["To"] == address)
+        found = (re.search(r"/registration/drafts/([0-9A-Z-]{14})\b", text) for text in texts)
+        return next((one[1] for one in found if one), None)
 
-        def link() -> str | None:
-            mails = (message_from_bytes(one.read_bytes(), policy=default) for one in folder.glob("*.eml"))
-            texts = (mail.get_content() for mail in mails if mail["To"] == address)
-            found = (re.search(rf"/registration/drafts/{pattern}\s", text) for text in texts)
-            return next((one[1] for one in found if one), None)
+    walk.town.people.eventually(lambda: link() is not None, "the mail with the link")
+    walk.ids["link"] = str(link())
 
-        walk.town.people.eventually(lambda: link() is not None, "the mail with the link")
-        walk.ids[named] = str(link())
 
-    return step
+def reminded(walk: Walk) -> None:
+    """As by a mail, which is sent long after the last edit, and by day."""
+    walk.ids["reminders"] = Stops(Keys(walk.town.people.system.keys)).token_of(walk.path(EMAIL))
 
 
 def lets_in(template: str) -> tuple[Step, ...]:
@@ -250,7 +251,7 @@ THE_WAY_BACK: tuple[Step, ...] = (
     follows("a[href='/registration/drafts/lost']", "draft_lost"),
     says({"email": EMAIL}, faults=False),
     presses(SEND, 303, "draft_lost_asked"),
-    mailed("([0-9A-Z-]{14})", "link"),
+    mailed,
     *lets_in("application renewed"),
     # The first device has lost it with the old link.
     enters(APPLICANT),
@@ -320,7 +321,7 @@ CLOSING: tuple[Step, ...] = (
     part("contact", CONTACT),
     part("background", BACKGROUND),
     part("office", CHOICE),
-    mailed("reminders/([0-9a-f.-]+)", "reminders"),
+    reminded,
     opens("/registration/drafts/reminders/{reminders}", "draft_reminders"),
     presses("main form button", 200, "draft_reminders stopped"),
     opens("/registration/application/check", "application_check"),
