@@ -232,6 +232,8 @@ class Applying:
             sent = self._body(opened)
             asking = Asking(f"{opened.id}.{opened.draft.sent}")
             call = await call_of(request, granted, self._served, self._move, sent, asking)
+            # Mail about the case comes in the language in which it was applied for.
+            await self._opening.sessions.reads(granted.principal.account, language_of(request))
             with entered(granted, origin(request)):
                 receipt = await self._served.taken[CREATE](call)
         except Refusal as refusal:

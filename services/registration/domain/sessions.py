@@ -44,12 +44,18 @@ class Session(BaseModel):
 
 
 class Account(BaseModel):
-    """Of whoever signs in: the sessions, and the language that was chosen last."""
+    """Of whoever signs in: the sessions, the language that was chosen last, and the one of the page that was last read,
+    which a browser may have asked for."""
 
     model_config = ConfigDict(frozen=True)
 
     sessions: tuple[Session, ...] = ()
     language: str | None = None
+    reads: str | None = None
+
+    @property
+    def written_to_in(self) -> str | None:
+        return self.language or self.reads
 
     def live(self, now: datetime, epoch: int) -> tuple[Session, ...]:
         """Those that have not ended, the latest to begin first."""

@@ -18,7 +18,7 @@ from shared.identity.accounts import Accounts
 from shared.identity.openid import OpenIdClient
 from shared.programmes.definitions import Definitions
 from shared.web.callers import Edge
-from shared.web.pages.languages import COOKIE, LANGUAGES, PARAMETER
+from shared.web.pages.languages import COOKIE, LANGUAGES, PARAMETER, language_of
 from shared.web.pages.own_paths import is_own
 from shared.web.pages.readers import Reader, reader_with
 
@@ -42,7 +42,8 @@ class Entrance:
         if found is None:
             return None
         asked = (request.query_params.get(PARAMETER), request.cookies.get(COOKIE))
-        return await self.sessions.seen(found, next((one for one in asked if one in LANGUAGES), None))
+        chosen = next((one for one in asked if one in LANGUAGES), None)
+        return await self.sessions.seen(found, chosen, language_of(request, chosen or found.account.language))
 
     async def zone_of(self, found: SignedIn) -> tzinfo | None:
         """The zone of the office that has the case of whoever is signed in; None where no case is known. Raises

@@ -19,6 +19,7 @@ from services.registration.domain.notices import (
     kind_of,
     parts_with,
 )
+from services.registration.domain.sessions import Account
 from services.registration.identifiers import Identifiers
 from services.registration.mailing.wording import Reader
 from services.registration.store import ACCOUNTS, EXPERTS, INSTITUTIONS, PERSONS
@@ -153,9 +154,9 @@ class Recipients:
 
     async def _language(self, state: Mapping[str, Any]) -> str:
         """In which the account reads pages."""
-        account = await self._store.load(ACCOUNTS.name, state["account"]) if state.get("account") else None
-        chosen = (account or {}).get("state", {}).get("language")
-        return chosen if chosen in LANGUAGES else DEFAULT
+        document = await self._store.load(ACCOUNTS.name, state["account"]) if state.get("account") else None
+        reads = Account.model_validate(document["state"]).written_to_in if document else None
+        return reads if reads is not None and reads in LANGUAGES else DEFAULT
 
     def _lives_in(self, document: Document, message: Message) -> tzinfo | None:
         if message.to == "host":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,17 +80,23 @@ class Sessions:
                 return SignedIn(document["_id"], account, session, account.news_for(session, now))
         return None
 
-    async def seen(self, found: SignedIn, language: str | None) -> SignedIn:
-        """Keeps the session alive, and the language that its browser asks for. Raises Unavailable, UnknownOutcome."""
-        now, kept = self._runtime.now(), found.account.language
-        if now - found.session.seen_at < SEEN_EVERY and language in (None, kept):
+    async def seen(self, found: SignedIn, language: str | None, reads: str) -> SignedIn:
+        """Keeps the session alive, the language that was chosen (None: none was) and the one that is read. Raises
+        Unavailable, UnknownOutcome."""
+        now, account = self._runtime.now(), found.account
+        said = {"language": language or account.language, "reads": reads}
+        if now - found.session.seen_at < SEEN_EVERY and said == {"language": account.language, "reads": account.reads}:
             return found
-        return await self._told(found, {"seen_at": now}, now, language or kept)
+        return await self._told(found, {"seen_at": now}, now, said)
+
+    async def reads(self, account: str, language: str) -> None:
+        """In which somebody reads pages who may have no session. Raises Unavailable, UnknownOutcome."""
+        await self._change(account, lambda found: found.model_copy(update={"reads": language}))
 
     async def looked(self, found: SignedIn) -> SignedIn:
         """The list of sessions was shown in this one."""
         now = self._runtime.now()
-        return await self._told(found, {"seen_at": now, "looked_at": now}, now, found.account.language)
+        return await self._told(found, {"seen_at": now, "looked_at": now}, now, {})
 
     async def end(self, account: str, session: str | None = None) -> None:
         """Ends one session of the account, or all of them; nothing happens where there is none such."""
@@ -102,7 +108,7 @@ class Sessions:
         await self._change(document["_id"], lambda found: found.model_copy(update={"sessions": found.live(now, epoch)}))
 
     async def _told(
-        self, found: SignedIn, changes: dict[str, datetime], now: datetime, language: str | None
+        self, found: SignedIn, changes: dict[str, datetime], now: datetime, said: Mapping[str, str | None]
     ) -> SignedIn:
         session, epoch = found.session.model_copy(update=changes), self._replica.kernel.epoch
 
@@ -110,7 +116,7 @@ class Sessions:
             # Ended meanwhile elsewhere, it stays so.
             if account.find(session.id, now, epoch) is None:
                 return account
-            return account.with_one(session, now).model_copy(update={"language": language})
+            return account.with_one(session, now).model_copy(update=said)
 
         account = await self._change(found.id, told)
         return SignedIn(found.id, account, session, account.news_for(session, now))

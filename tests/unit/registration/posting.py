@@ -94,11 +94,11 @@ class Post:
             raise self.box.failing.pop(0)
         self.readings.append(reading)
 
-    async def person(self, address: str | None = ADDRESS) -> None:
-        """Somebody is recorded, with an address or without one."""
+    async def person(self, address: str | None = ADDRESS, *, account: str | None = None) -> None:
+        """Somebody is recorded, with an address or without one; `account`: who registered without an officer."""
         attributes = Attributes(country_of_residence="NL")
         entry = ProfileEntry(id=derived_id("entry"), valid_from=NOW.date(), recorded_at=NOW, attributes=attributes)
-        asked = PERSON.ask("record", office="kabul", entry=entry)
+        asked = PERSON.ask("record", office="kabul", entry=entry, account=account)
         private = await self.identifiers._sealed(WHO, {"email": address} if address else {})
         await self.replica.kernel.execute(PERSONS, WHO, asked, Cause(derived_id("recorded")), private=private)
 

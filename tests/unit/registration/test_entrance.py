@@ -397,6 +397,20 @@ async def test_a_language_is_kept_for_the_account(town: Town) -> None:
         assert '<html lang="ar"' in (await other.get("/today")).text
 
 
+async def test_what_a_browser_asks_for_is_what_the_account_reads_and_chooses_nothing(town: Town) -> None:
+    async with town.browser() as browser, town.browser() as other:
+        browser.headers["Accept-Language"] = "ar-AF,ar;q=0.9,en;q=0.5"
+        await enter(browser)
+        assert '<html lang="ar"' in (await browser.get("/today")).text
+        (document,) = await town.accounts()
+        assert (document["state"]["language"], document["state"]["reads"]) == (None, "ar")
+        await enter(other)
+        assert '<html lang="en"' in (await other.get("/today")).text
+        assert '<html lang="fr"' in (await other.get("/today?lang=fr")).text
+        (document,) = await town.accounts()
+        assert (document["state"]["language"], document["state"]["reads"]) == ("fr", "fr")
+
+
 async def test_the_entrance_declares_its_routes(town: Town) -> None:
     routes = guarded_routes(town.services["registration"].entrance)
     assert [route for route in routes if not route.declared] == []

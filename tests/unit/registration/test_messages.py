@@ -17,10 +17,11 @@ from services.registration.domain.contact import night_until
 from services.registration.domain.handover import STANDS
 from services.registration.domain.notices import BY_TEMPLATE, LONGEST, NOTICES, OPTIONAL
 from services.registration.domain.persons import PERSON
+from services.registration.domain.sessions import Account
 from services.registration.mailing.channel import AddressRefused, Mail, composed
 from services.registration.mailing.folder import Folder
 from services.registration.mailing.wording import Reader, worded
-from services.registration.store import MESSAGES, PERSONS, SHADOWS
+from services.registration.store import ACCOUNTS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.recipients import zone_in
 from services.registration.work.sending import TRIES
 from services.registration.work.telling import Telling
@@ -36,6 +37,7 @@ from shared.contracts.registration.experts import (
 from shared.contracts.registration.persons import PersonErased, PersonHandoverProposed
 from shared.errors import Overloaded, Unavailable
 from shared.messaging.shadow import new_shadow
+from shared.store.documents import new_document
 from shared.web.pages.languages import LANGUAGES
 from shared.zones import zone
 from tests.unit.registration.posting import ADDRESS, CASE, NOW, WHO, Post, posting
@@ -406,6 +408,22 @@ async def test_nobody_is_woken_at_night_but_for_what_cannot_wait() -> None:
         assert [mail.subject for mail in post.box.mails[1:]] == ["An offer waits for your answer: three hours are left"]
         await post.sweep(minutes=30)
         assert len(post.box.mails) == 5
+
+
+@pytest.mark.parametrize(
+    ("account", "language"),
+    [({"reads": "ar"}, "ar"), ({"reads": "ar", "language": "fr"}, "fr"), ({}, "en"), ({"reads": "xx"}, "en")],
+)
+async def test_whoever_said_nothing_is_written_to_in_the_language_that_the_account_reads(
+    account: dict[str, str], language: str
+) -> None:
+    async with posting() as post:
+        await post.person(account=WHO)
+        state = Account(**account).model_dump(mode="json")
+        await post.store.save(ACCOUNTS.name, {**new_document(WHO), "version": 1, "state": state}, 0)
+        await post.tell(registered())
+        await post.sweep()
+        assert [mail.language for mail in post.box.mails] == [language]
 
 
 async def test_whoever_wants_one_mail_a_day_gets_one_with_all_that_can_wait() -> None:

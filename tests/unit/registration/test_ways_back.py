@@ -12,8 +12,8 @@ import pytest
 from services.registration.applying.opening import LINKS_AT_MOST
 from services.registration.domain.drafts import CLOSING_NOTICE, KEPT
 from services.registration.domain.handover import AccountAssignment
-from services.registration.store import DRAFTS, PERSONS, REMINDED, WAYS_BACK
-from services.registration.work.drafting import LINKS_AT_ONCE
+from services.registration.store import ACCOUNTS, DRAFTS, PERSONS, REMINDED, WAYS_BACK
+from services.registration.work.drafting import DRAFTS_ISSUER, LINKS_AT_ONCE
 from services.registration.work.ways_back import LINKS_A_DAY
 from shared.audit.segments import READINGS
 from shared.cases.case import Asked
@@ -123,6 +123,16 @@ async def test_a_mail_names_the_reference_that_the_application_shows(town: Town,
         await ask(town)
         await sweep(town)
         assert f"Reference: {shown[1]}\n" in box.mails[-1].text
+
+
+async def test_whoever_applies_is_known_to_read_the_language_of_the_form(town: Town) -> None:
+    async with town.browser() as browser:
+        browser.headers["Accept-Language"] = "ar"
+        await filled(browser)
+        await sent(browser)
+    reads = {one["_id"]: one["state"]["reads"] for one in await documents(town, ACCOUNTS.name)}
+    (draft,) = await documents(town, DRAFTS.name)
+    assert reads[town.keys.accounts(DRAFTS_ISSUER).of(draft["_id"])] == "ar"
 
 
 async def test_when_the_person_is_handed_over_the_draft_opens_to_nobody(town: Town, box: Box) -> None:
