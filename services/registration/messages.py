@@ -11,7 +11,8 @@ from services.registration.domain.messages import MESSAGE, Recipient
 from services.registration.domain.notices import NOTICES, TEMPLATES
 from services.registration.mailing.wording import Reader, worded
 from services.registration.work.recipients import Recipients
-from services.registration.work.sending import TRIED
+from services.registration.work.sending import PUT_OFF, TRIED
+from shared.clock import instant_of
 from shared.contracts.base import Instant
 from shared.identity.tokens import Principal
 from shared.store.port import Document
@@ -36,9 +37,9 @@ class Preview(BaseModel):
 
 class MessageSeen(Seen):
     """`template`: what kind of thing is told; `to`: who is told; `about`: the topic of the case and `subject` the case.
-    `due_at`: not sent before, `not_after`: nor after that. `reason`: why it was not sent, or did not arrive.
-    `tried`: how often, since it was last released. `preview`: where one message is read, what it says: to officers in
-    each language, to its recipient in the own one.
+    `due_at`: not sent before, for the night and for one mail a day as well; `not_after`: nor after that. `reason`:
+    why it was not sent, or did not arrive. `tried`: how often, since it was last released. `preview`: where one
+    message is read, what it says: to officers in each language, to its recipient in the own one.
     """
 
     template: Template
@@ -63,6 +64,9 @@ def message(document: Document, principal: Principal) -> MessageSeen:
     tried = document["private"].get(TRIED, {})
     of_offices = {"tried": tried.get("times", 0)} if principal.role in ("officer", "protection") else {}
     said = state.model_dump(exclude={"status", "event", "sequence", "round", "programme_version", "expires_at"})
+    put_off = document["private"].get(PUT_OFF) if state.status == "queued" else None
+    if put_off is not None:
+        said["due_at"] = max(state.due_at, instant_of(put_off))
     return MessageSeen(
         id=document["_id"],
         version=document["version"],

@@ -53,7 +53,8 @@ class Act:
 @dataclass(frozen=True)
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
-    on by itself. `until`: when its timer goes off. `zone`: the office's."""
+    on by itself. `until`: when its timer goes off; where nobody is waited for, only while that lies ahead. `zone`: the
+    office's."""
 
     state: str
     since: datetime | None
@@ -71,14 +72,16 @@ def standing_of(
     """`timeline`: all of the case's; `known`: its programme, or every one."""
     case, role = served.case, granted.principal.role
     state = _as_read(served.aggregate.read(document), case.veil_of(role))
-    timer, status = case.timer(state), status_of(state)
+    timer, status, waited_for = case.timer(state), status_of(state), waits_for(case, state)
     scope = case.scope(state)
+    # What goes on by itself is late for nobody: a mail that may be sent waits for the next round, or for the morning.
+    until = timer.at if timer is not None and (waited_for or timer.at > granted.edge.runtime.now()) else None
     return Standing(
         status,
         _since(timeline),
-        waits_for(case, state),
+        waited_for,
         not any(_goes_on(move, status) for move in case.moves),
-        None if timer is None else timer.at,
+        until,
         scope,
         zone_of(case, state, known),
         closed_to(served, document, granted.principal),

@@ -21,6 +21,7 @@ from services.registration.domain.sessions import Account
 from services.registration.mailing.channel import AddressRefused, Mail, composed
 from services.registration.mailing.folder import Folder
 from services.registration.mailing.wording import Reader, worded
+from services.registration.messages import message
 from services.registration.store import ACCOUNTS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.recipients import zone_in
 from services.registration.work.sending import TRIES
@@ -36,6 +37,7 @@ from shared.contracts.registration.experts import (
 )
 from shared.contracts.registration.persons import PersonErased, PersonHandoverProposed
 from shared.errors import Overloaded, Unavailable
+from shared.identity.tokens import Principal
 from shared.messaging.shadow import new_shadow
 from shared.store.documents import new_document
 from shared.web.pages.languages import LANGUAGES
@@ -404,6 +406,9 @@ async def test_nobody_is_woken_at_night_but_for_what_cannot_wait() -> None:
         await known(post, offer=event)
         await post.sweep()
         assert {mail.subject for mail in post.box.mails} == {"Your registration was received"}
+        (told,) = [one for one in await post.ledger() if one["state"]["template"] == "eligible"]
+        seen = message(told, Principal(WHO, "officer", "kabul"))
+        assert (seen.state, seen.due_at) == ("queued", NOW + timedelta(hours=19)), "what is put off says until when"
         await post.sweep(hours=9, minutes=1)
         assert [mail.subject for mail in post.box.mails[1:]] == ["An offer waits for your answer: three hours are left"]
         await post.sweep(minutes=30)
