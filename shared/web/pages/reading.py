@@ -31,6 +31,7 @@ from shared.web.pages.cases import DONE, known_to, newest_of
 from shared.web.pages.choices import Choices, Lists
 from shared.web.pages.exporting import FILE, ROWS_AT_MOST
 from shared.web.pages.languages import PARAMETER
+from shared.web.pages.opening import opens_to
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
@@ -92,7 +93,7 @@ class ReadingPages:
                 pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
                 programmes=lists.get("programme", ()),
                 **beside,
-                opening=self._opening(known, admitted),
+                opening=opens_to(served, known, admitted),
                 total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
                 following=_address(narrowed, after=following) if following else "",
                 further="after" in narrowed.query_params,
@@ -109,13 +110,6 @@ class ReadingPages:
         if reference:
             return await called(admitted, name, reference), None
         return await page_of(of.narrowed, name, of.paged)
-
-    def _opening(self, known: list[Definition], admitted: Admitted) -> list[str]:
-        """The verbs with which the reader may open a case; none while no programme does what it would be about."""
-        served, case = self._served, self._served.case
-        if not Choices(known, admitted.reader.language, served.section).are_somewhere:
-            return []
-        return [verb for verb in case.verbs if case.rows[verb][0].opens and _may(admitted, served.name, verb)]
 
     def _table(self, cells: Shown, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
         name, account = self._served.name, admitted.principal.account if beside["taken"] else None

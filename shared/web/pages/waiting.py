@@ -24,6 +24,8 @@ from shared.store.relations import PASSING, PROGRAMME, RECEIVING, STATUS
 from shared.web.acting import Behind, Served, open_to
 from shared.web.callers import Granted
 from shared.web.filters import TAKERS, WAYS, asked_by
+from shared.web.pages.cases import newest_of
+from shared.web.pages.opening import opens_to
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.standing import answers
@@ -33,6 +35,7 @@ from shared.web.routing import Routes
 
 # Whose cases are the reader's own: each is shown, instead of how many wait.
 OWN: Relation = "own"
+OF_AN_INSTITUTION: Relation = "institution"
 # So many of one state are counted; of more it is said that there are more.
 COUNTED_AT_MOST = 200
 OLDEST = 3
@@ -86,7 +89,7 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
 
     async def today(request: Request, admitted: Admitted = Depends(reading_as("today", "read"))) -> Response:
         edge, reader = admitted.edge, admitted.reader
-        found, yours, lists = list[Waiting](), list[Yours](), list[str]()
+        found, yours, lists, begins = list[Waiting](), list[Yours](), list[str](), list[tuple[str, str]]()
         for served, equality in await _listed(cases, admitted):
             if equality[0] == OWN:
                 own = narrowed(served.case, *equality, {}, _offices(served.case, behind.definitions))
@@ -94,6 +97,7 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
                 continue
             found += await waiting_in(served, behind, admitted, equality)
         if not yours:
+            begins = _begun_by(cases, behind, admitted)
             lists = [one.name for one in cases if edge.policy.allowed(reader.principal, one.name, "list")]
         links = [
             (f"/{edge.service}/{one.name}", one.words(reader.language))
@@ -105,12 +109,24 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
             "yours": yours,
             "lists": lists,
             "links": links,
+            "begins": begins,
             "now": edge.runtime.now(),
         }
         return render(request, "waiting.html", reader=reader, service=edge.service, **shown)
 
     router.add_api_route("/today", today, methods=["GET"])
     return router
+
+
+def _begun_by(cases: Sequence[Served], behind: Behind, admitted: Admitted) -> list[tuple[str, str]]:
+    """What whoever signs in for an institution may begin, by kind and verb: nothing of it waits for them before."""
+    role, known = admitted.principal.role, newest_of(behind.definitions)
+    return [
+        (served.name, verb)
+        for served in cases
+        for verb in opens_to(served, known, admitted)
+        if served.case.rows[verb][0].by.get(role) in (OWN, OF_AN_INSTITUTION)
+    ]
 
 
 def waits_in(case: Case[Any], role: Role) -> tuple[str, ...]:

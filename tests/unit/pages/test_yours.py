@@ -105,3 +105,14 @@ async def test_an_office_has_its_lists_and_a_role_without_any_is_shown_no_empty_
         ]
         assert 'class="part none"' not in page
         assert 'class="part none"' in (await evaluator.get(TODAY)).text
+
+
+async def test_whoever_comes_for_an_institution_is_led_to_what_they_may_begin(office: Office) -> None:
+    link = '<a href="/registration/institutions/new/create" target="_top">Create: Institution</a>'
+    async with (
+        office.browser("host", account=office.serving.account("new")) as host,
+        office.browser("officer") as other,
+    ):
+        assert link in (await host.get(TODAY)).text
+        assert (await host.get("/registration/institutions/new/create")).status_code == 200
+        assert link not in (await other.get(TODAY)).text
