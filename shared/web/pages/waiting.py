@@ -35,7 +35,6 @@ from shared.web.routing import Routes
 
 # Whose cases are the reader's own: each is shown, instead of how many wait.
 OWN: Relation = "own"
-OF_AN_INSTITUTION: Relation = "institution"
 # So many of one state are counted; of more it is said that there are more.
 COUNTED_AT_MOST = 200
 OLDEST = 3
@@ -96,8 +95,9 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
                 yours.append(await yours_in(served, behind, admitted, own))
                 continue
             found += await waiting_in(served, behind, admitted, equality)
+        if reader.principal.role == "host":
+            begins = _begun(cases, behind, admitted)
         if not yours:
-            begins = _begun_by(cases, behind, admitted)
             lists = [one.name for one in cases if edge.policy.allowed(reader.principal, one.name, "list")]
         links = [
             (f"/{edge.service}/{one.name}", one.words(reader.language))
@@ -118,15 +118,11 @@ def today_router(cases: Sequence[Served], behind: Behind, further: Sequence[Furt
     return router
 
 
-def _begun_by(cases: Sequence[Served], behind: Behind, admitted: Admitted) -> list[tuple[str, str]]:
-    """What whoever signs in for an institution may begin, by kind and verb: nothing of it waits for them before."""
-    role, known = admitted.principal.role, newest_of(behind.definitions)
-    return [
-        (served.name, verb)
-        for served in cases
-        for verb in opens_to(served, known, admitted)
-        if served.case.rows[verb][0].by.get(role) in (OWN, OF_AN_INSTITUTION)
-    ]
+def _begun(cases: Sequence[Served], behind: Behind, admitted: Admitted) -> list[tuple[str, str]]:
+    """What the reader may begin, by kind and verb: nothing of it waits for anybody before. Officers have lists for it,
+    and whoever applies has the programmes."""
+    known = newest_of(behind.definitions)
+    return [(served.name, verb) for served in cases for verb in opens_to(served, known, admitted)]
 
 
 def waits_in(case: Case[Any], role: Role) -> tuple[str, ...]:
