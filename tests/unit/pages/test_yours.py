@@ -108,7 +108,7 @@ async def test_an_office_has_its_lists_and_a_role_without_any_is_shown_no_empty_
 
 
 async def test_whoever_comes_for_an_institution_is_led_to_what_they_may_begin(office: Office) -> None:
-    link = '<a href="/registration/institutions/new/create" target="_top">Create: Institution</a>'
+    link = '<a href="/registration/institutions/new/create" target="_top">Create: Host institution</a>'
     async with (
         office.browser("host", account=office.serving.account("new")) as host,
         office.browser("officer") as other,
