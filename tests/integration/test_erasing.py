@@ -22,6 +22,7 @@ from shared.identity.keyfiles import KeyDestroyed
 from shared.messaging.handlers import Delivery
 from shared.messaging.reading import parse
 from shared.replica import stored
+from tests.integration.test_registration_http import decided, registration
 from tests.unit.placement.arriving import Arriving, terms
 from tests.unit.registration.serving import Serving
 
@@ -98,6 +99,19 @@ async def test_an_erasure_leaves_what_is_statistical_and_a_stub(edge: Serving) -
     assert [type(one).__name__ for one in await told(edge, person, "registration.persons")][-1] == "PersonErased"
     # The number belongs to nobody: whoever brings it next is somebody else.
     assert (await registered(edge))["person"] != person
+
+
+async def test_the_account_of_an_erased_person_registers_nobody_any_more(edge: Serving) -> None:
+    await edge.publish({**DEFINITION, "code": "example-2"})
+    receipt = (await edge.post("/experts", "expert", registration(), subject="leaves")).json()
+    await decided(edge, receipt)
+    path = f"/experts/{receipt['subject']}"
+    person = (await edge.get(path, "expert", subject="leaves")).json()["person"]
+    assert (await erase(edge, person, key="once")).status_code == 200
+    await edge.quiet()
+    for programme in (DEFINITION["code"], "example-2"):
+        again = await edge.post("/experts", "expert", registration(programme=programme), subject="leaves")
+        assert (again.status_code, again.json()["rule"]) == (410, "erased"), programme
 
 
 async def test_asked_again_it_is_the_same_answer_and_every_other_verb_is_gone(edge: Serving) -> None:

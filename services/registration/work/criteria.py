@@ -11,6 +11,7 @@ from services.registration.domain.appeals import until
 from services.registration.domain.experts import Expert
 from services.registration.domain.persons import Person
 from services.registration.store import PERSONS
+from services.registration.work.limits import erased
 from shared.contracts.registration.persons import attributes_on
 from shared.errors import Refusal
 from shared.programmes.eligibility import WeighedCriterion, weighed_criteria
@@ -93,7 +94,7 @@ class Criteria:
             raise Refusal("not_found", status=404)
         if person.status == "erased":
             # The key may still be there for a moment, and would be what refuses.
-            raise Refusal("erased", "nothing is kept of the person any more", status=410)
+            raise erased()
         return int(document["version"]), person
 
     async def _as_of(self, expert: Expert, on: date) -> Found | None:

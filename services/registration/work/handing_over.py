@@ -10,6 +10,7 @@ from services.registration.domain.persons import Person
 from services.registration.identifiers import Identifiers
 from services.registration.store import INSTITUTIONS, PERSONS
 from services.registration.work.contacts import WISHES
+from services.registration.work.limits import erased
 from shared.cases.case import Asked
 from shared.clock import derived_id, retrying
 from shared.errors import PreconditionFailed, Refusal, UniqueViolated
@@ -49,12 +50,23 @@ class HandingOver:
 
         None where that one was handed to another account.
         """
+        id, _ = await self._stands_for(account)
+        return id
+
+    async def who_registers(self, account: str) -> str | None:
+        """As `person_of`. Raises Refusal `erased` (410) where that one was: nobody has a second key (decision 0035)."""
+        id, person = await self._stands_for(account)
+        if person is not None and person.status == "erased":
+            raise erased()
+        return id
+
+    async def _stands_for(self, account: str) -> tuple[str | None, Person | None]:
         found = await self._store.find(PERSONS.name, "account", account, limit=1)
         if found:
-            return str(found[0]["_id"])
+            return str(found[0]["_id"]), PERSONS.read(found[0])
         follows = person_following(account)
         person = PERSONS.read(await self._store.load(PERSONS.name, follows))
-        return follows if person is None or person.account == account else None
+        return (follows, person) if person is None or person.account == account else (None, None)
 
     async def office_of(self, account: str) -> str | None:
         """The office of the person or the institution that the account stands for; None before either is recorded.

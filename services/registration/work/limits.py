@@ -10,6 +10,10 @@ from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
 
 
+def erased() -> Refusal:
+    return Refusal("erased", "nothing is kept of the person any more", status=410)
+
+
 def own_office(principal: Principal, office: str) -> None:
     """An officer writes for the office of the token alone; who registers itself chooses one. Refusal (403)."""
     if principal.role == "officer" and principal.office != office:

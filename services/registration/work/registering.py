@@ -171,10 +171,11 @@ class Registering:
         )
 
     async def _person_of(self, channel: str, body: ExpertRegistration, cause: Cause) -> str:
-        """The person whom the registration is about. Refusal for an account whose person was handed to another one."""
+        """The person whom the registration is about. Refusal for an account whose person was handed to another one, or
+        erased."""
         if channel != "self":
             return body.known_person or person_of(channel, cause)
-        person_id = await self._handing_over.person_of(cause.account or "")
+        person_id = await self._handing_over.who_registers(cause.account or "")
         if person_id is None:
             raise handed_over()
         return person_id
