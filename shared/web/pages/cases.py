@@ -179,7 +179,8 @@ class CasePages:
         status: int = 200,
     ) -> Response:
         served, zone = self._served, self._zone(admitted, document)
-        choices = self._choices(document, admitted.reader.language)
+        known = self._known(admitted, document)
+        choices = Choices(known, admitted.reader.language, served.section)
         cells = Shown.to(admitted, choices.to_show(), zone)
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
@@ -270,8 +271,13 @@ class CasePages:
             self._fields[verb] = fields_for(self._served, self._served.case.rows[verb][0])
         return self._fields[verb]
 
-    def _choices(self, document: Document, language: str) -> Choices:
-        return Choices(known_to(self._served, self._behind.definitions, document), language, self._served.section)
+    def _known(self, admitted: Admitted, document: Document) -> list[Definition]:
+        """The case's programme; for one that is about to be opened all in which the reader may still open it."""
+        known = known_to(self._served, self._behind.definitions, document)
+        if document or admitted.edge.policy.may_record_late(admitted.principal):
+            return known
+        now = admitted.edge.runtime.now()
+        return [one for one in known if not one.is_over(None, now)]
 
 
 def _held(admitted: Admitted, document: Document, posted: Posted) -> dict[str, Any]:

@@ -116,3 +116,17 @@ async def test_whoever_comes_for_an_institution_is_led_to_what_they_may_begin(of
         assert link in (await host.get(TODAY)).text
         assert (await host.get("/registration/institutions/new/create")).status_code == 200
         assert link not in (await other.get(TODAY)).text
+
+
+async def test_a_programme_that_is_over_is_offered_to_those_alone_who_may_record_late(office: Office) -> None:
+    dates = {"starts": DEFINITION["dates"]["starts"], "ends": "2020-01-01"}
+    await office.serving.publish({**DEFINITION, "code": "example-over", "dates": dates})
+    path = "/registration/experts/new/create"
+    async with (
+        office.browser("expert", account=office.serving.account("late")) as expert,
+        office.browser("officer") as officer,
+    ):
+        for reader, offered in ((expert, False), (officer, True)):
+            form = (await reader.get(path)).text
+            assert f'value="{DEFINITION["code"]}"' in form
+            assert ('value="example-over"' in form) is offered
