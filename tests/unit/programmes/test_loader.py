@@ -103,6 +103,8 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
             "criterion_not_possible",
         ),
         ("dates: {starts: 2006", "dates: {starts: 0006", "/dates/starts", "date_malformed"),
+        # A date that the calendar does not have ends PyYAML's own reading without a place.
+        ("dates: {starts: 2006-04", "dates: {starts: 2006-13", "/dates/starts", "date_malformed"),
         ("share: {of: assignments_by_women, in: assignments}", "share: {of: assignments_by_women}", "", "required"),
         ("in: assignments}}", "in: placements}}", "/indicators/8/measure/share/in", "unknown_indicator"),
         ("in: assignments}}", "in: persons_placed}}", "/indicators/8/measure/share", "share_of_different_units"),
