@@ -38,6 +38,8 @@ from shared.web.timeline import is_veiled
 from shared.web.together import CASES_AT_MOST, verbs_for_many
 
 AFTER, VERB = "after", "verb"
+# As the form calls what it is narrowed by.
+CALLED = {"status": "Status", "order": "Order", "flag": "To look at"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Listing:
         if reference and len(documents) == 1:
             return RedirectResponse(f"/{admitted.edge.service}/{self._served.name}/{documents[0]['_id']}", 303)
         said = await self._said(admitted, of, documents, following, reference, again)
-        said |= {"problems": wrong_filters(problems, admitted.reader.language), "again": again}
+        said |= {"problems": wrong_filters(problems, admitted.reader.language, CALLED), "again": again}
         failed = bool(problems or again)
         return render(request, "list.html", 422 if failed else 200, failed=failed, **said)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from shared.errors import Problem, Refusal
 from shared.web.pages.filled import INVALID
@@ -26,13 +27,17 @@ def is_of_a_filter(refusal: Refusal) -> bool:
     return bool(refusal.problems) and all(one.pointer.startswith(QUERY) for one in refusal.problems)
 
 
-def wrong_filters(problems: Iterable[Problem], language: str) -> list[WrongFilter]:
-    return [_wrong(one, language) for one in problems]
+def wrong_filters(
+    problems: Iterable[Problem], language: str, called: Mapping[str, str] = MappingProxyType({})
+) -> list[WrongFilter]:
+    """`called`: how the page's own form calls a parameter, where that is not how the field is called elsewhere."""
+    return [_wrong(one, language, called) for one in problems]
 
 
-def _wrong(problem: Problem, language: str) -> WrongFilter:
+def _wrong(problem: Problem, language: str, called: Mapping[str, str]) -> WrongFilter:
     words, name = translations(language), problem.pointer.removeprefix(QUERY)
     keys = (f"rule:{problem.rule}", f"rule:{INVALID}")
     said = next(text for key in keys if (text := words.gettext(key)) != key)
-    label = words.gettext(f"field:{name}")
-    return WrongFilter(name, "" if label == f"field:{name}" else label, said)
+    key = called.get(name, f"field:{name}")
+    label = words.gettext(key)
+    return WrongFilter(name, "" if label == key and name not in called else label, said)
