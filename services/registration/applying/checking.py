@@ -28,7 +28,7 @@ from shared.web.calling import Asking, call_of
 from shared.web.doors import entered
 from shared.web.origin import origin
 from shared.web.pages.filled import Form, Option
-from shared.web.pages.forms import Field, Posted, in_order
+from shared.web.pages.forms import Posted, in_order
 from shared.web.pages.words import translations
 
 
@@ -95,13 +95,15 @@ class Checking:
         """Of what the office decides by, what was not said, each with its place."""
         criteria = self._forming.definition(opened).section(SelectionSection).eligibility
         form = self._forming.form(request, opened, self._forming.fields, Posted.of(opened.typed))
-        shown = {one.pointer: one for part in self._forming.parts for one in (*part.fields, *in_order(part.fields))}
-        found = []
+        asked = [one for part in self._forming.parts for one in part.fields]
+        shown, found = {one.pointer: one for one in (*asked, *in_order(asked))}, []
         for one in unsaid(criteria, opened.typed):
             field = shown[one.pointer]
             consent = dict(form.options(field))[PLACEMENT] if one.pointer == CONSENTS else ""
+            # A part of a day is called as the day is.
+            called = next((day for day in asked if day.is_day and field in day.inner), field)
             part = self._forming.answering(one.pointer)
-            found.append(Left(part, field.id, _label(form, field), one.name, consent))
+            found.append(Left(part, field.id, form.label(called), one.name, consent))
         return found
 
     async def _page(self, request: Request, opened: Opened, refused: Sequence[Problem], status: int = 200) -> Response:
@@ -129,13 +131,6 @@ class Checking:
             definition=definition,
             files=await self._files.rows(opened),
         )
-
-
-def _label(form: Form, field: Field) -> str:
-    """Of the group, where the field is a part of a day."""
-    words = translations(form.language)
-    group = field.pointer.split("/")[-2]
-    return words.gettext("field:born") if group == "born" else form.label(field)
 
 
 def _understood(opened: Opened, typed: Posted) -> tuple[Posted, bool]:

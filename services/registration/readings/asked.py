@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from fastapi import Request
@@ -11,16 +10,14 @@ from services.registration.store import PERSONS
 from shared.audit.segments import READINGS
 from shared.store.narrowing import Listed, read
 from shared.store.port import Document, Store
-from shared.texts import latin
 from shared.web.pages.short_references import CALLED_AT_MOST, as_called, asking_for, is_short, only
-from shared.web.pages.typed_dates import OF_A_DAY, Values, said_in_parts
+from shared.web.pages.typed_dates import OF_A_DAY, Values, in_parts, said_in_parts
 
 DAY = "day"
 # By which of its texts an entry names what the filter asks for.
 REFERENCES = ("subject", "account")
 # So many shares of the newest entries are looked through for what begins so.
 SHARES_AT_MOST = 10
-_BETWEEN = re.compile(r"[\s./\-]+")
 
 
 async def as_asked(request: Request, store: Store) -> Request:
@@ -43,11 +40,7 @@ def day_typed(query: Mapping[str, str]) -> Values:
     parts = {f"{DAY}/{name}": (query.get(f"{DAY}/{name}", ""),) for name in OF_A_DAY}
     if any(said for (said,) in parts.values()):
         return parts
-    whole = query.get(DAY, "").strip()
-    words = _BETWEEN.split(latin(whole))
-    if len(words) == len(OF_A_DAY) and len(words[0]) < len(words[-1]):
-        return {name: (said,) for name, said in zip(parts, words, strict=True)}
-    return {DAY: (whole,)}
+    return in_parts(query.get(DAY, ""), DAY)
 
 
 async def _beginning(store: Store, name: str, text: str) -> list[str]:
