@@ -17,7 +17,7 @@ from services.matching.store import ASSIGNMENTS
 from services.matching.views import CriterionSeen, VacancySeen
 from services.matching.work.vacancies import FILTERS, Application, Own, Vacancies, path_of
 from shared.contracts.matching.assignments import Modality
-from shared.errors import Problem
+from shared.errors import Problem, Refusal
 from shared.programmes.definitions import Definitions
 from shared.web import bodies
 from shared.web.bodies import Body, documented
@@ -40,6 +40,7 @@ from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown, parts_of
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
+from shared.web.pages.wrong_filters import is_of_a_filter, wrong_filters
 from shared.web.problems import ANSWERS
 from shared.web.routing import Routes
 
@@ -67,15 +68,23 @@ class VacancyPages:
 
     def _list(self) -> Any:
         async def endpoint(request: Request, admitted: Admitted = Depends(reading_as("vacancies", "list"))) -> Response:
-            narrowed = narrowing(request)
-            sent = query(narrowed, *OF_EVERY_LIST, *FILTERS)
-            asked = {name: value for name, value in sent.items() if name in FILTERS}
-            paged, first = self._vacancies.narrowed(asked)
-            documents, following = await page_of(narrowed, ASSIGNMENTS.name, paged, first=first)
-            language = admitted.reader.language
+            narrowed, language = narrowing(request), admitted.reader.language
+            asked = {name: value for name, value in narrowed.query_params.items() if name in FILTERS}
+            problems: Sequence[Problem] = ()
+            try:
+                query(narrowed, *OF_EVERY_LIST, *FILTERS)
+                paged, first = self._vacancies.narrowed(asked)
+                documents, following = await page_of(narrowed, ASSIGNMENTS.name, paged, first=first)
+            except Refusal as refusal:
+                if not is_of_a_filter(refusal):
+                    raise
+                documents, following, problems = [], None, refusal.problems
             return render(
                 request,
                 "vacancies.html",
+                422 if problems else 200,
+                problems=wrong_filters(problems, language),
+                failed=bool(problems),
                 reader=admitted.reader,
                 rows=[await self._vacancies.seen(one, admitted) for one in documents],
                 cells=self._cells(admitted),

@@ -42,6 +42,7 @@ from shared.contracts.registration.institutions import (
     InstitutionRegistered,
 )
 from shared.contracts.registration.persons import (
+    PLACEMENT,
     ConsentGiven,
     ConsentWithdrawn,
     PersonAccountAssigned,
@@ -54,7 +55,6 @@ from shared.contracts.transfers import CaseTransferred
 from shared.errors import Problem, Refusal
 
 Knowledge = dict[str, Any]
-PLACEMENT_PURPOSE = "placement"
 CONSENT_WITHDRAWN = "consent_withdrawn"
 NO_CONSENT = "no_consent"
 
@@ -221,7 +221,7 @@ def consent_to_placement(known: Mapping[str, Any]) -> Consent:
 
     `unknown` until something has been heard of the person at all.
     """
-    said = known.get("consents", {}).get(PLACEMENT_PURPOSE)
+    said = known.get("consents", {}).get(PLACEMENT)
     if said is None:
         return "not_given" if "person" in known else "unknown"
     return "stands" if said["stands"] else "withdrawn"

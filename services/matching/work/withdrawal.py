@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from services.matching.domain.knowledge import (
     CONSENT_WITHDRAWN,
     NO_CONSENT,
-    PLACEMENT_PURPOSE,
     Consent,
     consent_to_placement,
     expert_status,
@@ -28,7 +27,7 @@ from shared.contracts.registration.experts import (
     ExpertScreeningReopened,
     ExpertSuspended,
 )
-from shared.contracts.registration.persons import ConsentGiven, ConsentWithdrawn
+from shared.contracts.registration.persons import PLACEMENT, ConsentGiven, ConsentWithdrawn
 from shared.errors import Conflict, PreconditionFailed
 from shared.messaging.handlers import Delivery
 from shared.replica import Replica
@@ -57,7 +56,7 @@ class Withdrawal:
     async def consent(self, delivery: Delivery) -> None:
         """Only the consent to be placed matters here."""
         event = delivery.event
-        if not isinstance(event, ConsentGiven | ConsentWithdrawn) or event.purpose != PLACEMENT_PURPOSE:
+        if not isinstance(event, ConsentGiven | ConsentWithdrawn) or event.purpose != PLACEMENT:
             return
         if isinstance(event, ConsentWithdrawn) or await self._may_reopen(delivery.subject):
             await self._align(delivery.subject, delivery)

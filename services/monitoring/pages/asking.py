@@ -17,6 +17,7 @@ from shared.programmes.indicators import Period
 from shared.programmes.model import Definition
 from shared.web.lists import query
 from shared.web.pages.cases import narrowing
+from shared.web.pages.typed_dates import in_parts, said_in_parts
 
 # So many figures on one page; who has more chooses a programme or a period.
 FIGURES_AT_MOST = 200
@@ -59,10 +60,13 @@ def filters_of(request: Request, *names: str) -> tuple[Filters, Mapping[str, str
 
 def _instant(text: str | None) -> str | None:
     """The instant that is meant; what is no day stays, for the edge to refuse."""
-    if text is None or not _DAY.fullmatch(text):
+    if text is None:
+        return None
+    day = said_in_parts(in_parts(text, "as_of"), "as_of") or text
+    if not _DAY.fullmatch(day):
         return text
     try:
-        return text_of(datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), UTC))
+        return text_of(datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), UTC))
     except (ValueError, OverflowError):
         return text
 

@@ -20,6 +20,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 
 APPLICATION, DRAFTS = "/registration/application", "/registration/drafts"
+RECEIPT = f"{APPLICATION}/receipt"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Browsing:
         """The draft of this browser's cookie; else the page that asks for its code."""
         opened = await self._opening.of(request)
         return opened if opened is not None else RedirectResponse(DRAFTS, 303)
+
+    async def editable(self, request: Request) -> Opened | Response:
+        """As `opened`, for what shows it to be filled in: what was sent leads to its receipt."""
+        opened = await self.opened(request)
+        if isinstance(opened, Opened) and opened.draft.status == "submitted":
+            return RedirectResponse(RECEIPT, 303)
+        return opened
 
     async def overtaken(self, held: str | None) -> dict[str, Any]:
         """What a page says of why that code opens nothing any more; None of it where no other took its place."""

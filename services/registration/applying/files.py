@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.registration.applying.browsing import APPLICATION, Browsing
+from services.registration.applying.browsing import APPLICATION, RECEIPT, Browsing
 from services.registration.applying.opening import Opening
+from services.registration.applying.receipts import Receipts
 from services.registration.domain.files import StoredFile
 from services.registration.files.chosen import Limits, Listed, Row, begun_in, chosen, key_sent, rows_of
 from services.registration.files.resumed import handed_out, headers_of, piece_of, received
 from services.registration.work.draft_files import DraftFiles
+from services.registration.work.drafting import SUBMITTED
 from services.registration.work.drafts import Opened
 from services.registration.work.whole_files import Whole
 from shared.errors import CommandReused, Refusal
@@ -40,10 +42,11 @@ def status_of(rows: Sequence[Row]) -> str:
 class ApplicationFiles:
     """The routes."""
 
-    def __init__(self, opening: Opening, browsing: Browsing, files: DraftFiles) -> None:
+    def __init__(self, opening: Opening, browsing: Browsing, files: DraftFiles, receipts: Receipts) -> None:
         self._opening = opening
         self._browsing = browsing
         self._files = files
+        self._receipts = receipts
         self.router = Routes(include_in_schema=False, dependencies=[Depends(everybody)])
         path = "/application/files"
         for at, method, endpoint in (
@@ -64,12 +67,8 @@ class ApplicationFiles:
         return rows_of(asked, files, FILES, self._opening.edge.runtime)
 
     async def show(self, request: Request) -> Response:
-        opened = await self._browsing.opened(request)
-        if isinstance(opened, Response):
-            return opened
-        if opened.draft.status == "submitted":
-            return RedirectResponse(f"{APPLICATION}/receipt", 303)
-        return await self._page(request, opened, {})
+        opened = await self._browsing.editable(request)
+        return opened if isinstance(opened, Response) else await self._page(request, opened, {})
 
     async def begin(self, request: Request) -> Response:
         """A file that the script of the page sends in pieces; where it goes is in `Location`."""
@@ -100,6 +99,8 @@ class ApplicationFiles:
                 raise
             await pass_over(request)
             refused = Refused.by(error)
+            if refused.rule == SUBMITTED:
+                return await self._receipts.too_late(request, opened)
             return await self._page(request, opened, {document: refused.rule}, refused.status)
         return RedirectResponse(FILES, 303)
 
@@ -127,6 +128,8 @@ class ApplicationFiles:
         opened = await self._browsing.checked(request)
         if isinstance(opened, Response):
             return opened
+        if opened.draft.status == "submitted":
+            return RedirectResponse(RECEIPT, 303)
         await self._files.remove(opened, id_of(file))
         return RedirectResponse(FILES, 303)
 

@@ -82,3 +82,20 @@ def status_of(part: Part, draft: Draft, typed: Typed, problems: Sequence[Problem
     if part.name in draft.finished:
         return "finished"
     return "begun" if any(value.strip() for name, value in typed if part.has(name)) else "not_begun"
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A question that two forms answer otherwise, in words; empty where one does not answer it."""
+
+    label: str
+    now: str
+    typed: str
+
+
+def differing(now: Sequence[tuple[str, str]], typed: Sequence[tuple[str, str]]) -> list[Differing]:
+    """Both: the questions that were answered, each with its answer; no two of one part are in the same words."""
+    stands, said = dict(now), dict(typed)
+    labels = dict.fromkeys((*stands, *said))
+    rows = (Differing(one, stands.get(one, ""), said.get(one, "")) for one in labels)
+    return [one for one in rows if one.now != one.typed]

@@ -74,7 +74,8 @@ class Draft(BaseModel):
     done with. `claimed`: until then a replica is about to send one, for the `tries`-th time; `mails`: the ids of those
     that went out. `renewed_at`: when a link that came by mail took the place of the one before; `proven`: by a
     keyed hash the address to which it came. `closes_on`: the first day after the programme, as the person was told it
-    last; None for a draft that was not edited since that is kept.
+    last; None for a draft that was not edited since that is kept. `kept_by`: of each part that was changed, the form
+    that changed it last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,6 +98,7 @@ class Draft(BaseModel):
     renewed_at: Instant | None = None
     proven: str | None = None
     closes_on: Date | None = None
+    kept_by: Mapping[str, str] = {}
 
     @property
     def office_knows(self) -> GivenBack | None:
@@ -152,6 +154,15 @@ def merged(before: Typed, sent: Typed, names: Iterable[str]) -> Typed:
     """What was typed, with the fields of these names as they were sent now; the others stay."""
     replaced = frozenset(names)
     return (*((name, value) for name, value in before if name not in replaced), *sent)
+
+
+def says_anew(before: Typed, after: Typed) -> bool:
+    """Whether something else was typed; a field that was left empty says as much as one that was not there."""
+    return _said(before) != _said(after)
+
+
+def _said(typed: Typed) -> list[tuple[str, str]]:
+    return sorted((name, value) for name, value in typed if value.strip())
 
 
 def facts_of(said: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

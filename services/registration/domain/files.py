@@ -82,6 +82,10 @@ class StoredFile(BaseModel):
         """When what is not finished ends, and what was refused is told no more."""
         return self.touched_at + UNFINISHED_FOR
 
+    def is_left(self, now: datetime) -> bool:
+        """Whether it ends now: nobody went on with it, or it was refused for long enough."""
+        return self.status in ("receiving", "refused") and self.until <= now
+
     @property
     def counts(self) -> bool:
         """Whether it takes room among the files of its owner."""
@@ -97,7 +101,8 @@ def sized(size: int) -> None:
 
 
 def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:
-    """Whether one more may be added to those. Refusal `document_not_asked` (422), `files_too_many`."""
+    """Whether one more may be added to those, of which those count that are kept and those that are still coming in.
+    Refusal `document_not_asked` (422), `files_too_many`."""
     if asked is None:
         raise Refusal(
             NOT_ASKED,
@@ -108,7 +113,8 @@ def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:
     standing = [one for one in others if one.counts]
     of_it = sum(one.document == asked.code for one in standing)
     if len(standing) >= FILES_AT_MOST or of_it >= asked.most:
-        raise Refusal(MANY, f"{FILES_AT_MOST} files in all, and of this document {asked.most}")
+        kept_or_coming = f"{FILES_AT_MOST} files in all, and of this document {asked.most}, also while they come in"
+        raise Refusal(MANY, kept_or_coming)
 
 
 def documents_of(listed: Sequence[AskedDocument], requested: Iterable[AskedDocument]) -> tuple[AskedDocument, ...]:

@@ -30,6 +30,13 @@ def read_telephone(text: str, region: str | None) -> str:
     return shown.replace(" x", " ext. ")
 
 
+def is_doubtful(text: str, region: str | None) -> bool:
+    """Whether it can be read, and no number of its country is known to be like that: it is taken, and may reach nobody.
+    `region`: as for `read_telephone`."""
+    number = _read(text, region)
+    return number is not None and not phonenumbers.is_valid_number(number)
+
+
 def same_telephone(text: str, region: str | None) -> str | None:
     """By what telephones are compared: E.164's digits, without an extension; None for what is none. `region`: as for
     `read_telephone`."""

@@ -58,7 +58,8 @@ class Listed:
 
 @dataclass(frozen=True)
 class Row:
-    """A document that is asked for, its files, and whether one more may be added: what is unfinished gives way.
+    """A document that is asked for, its files, and whether one may be chosen: one more, or again the one that is
+    unfinished.
 
     `at`: the page's address, below which each file has its own; `key`: of the next file's command.
     """

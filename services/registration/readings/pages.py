@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from fastapi import Depends, Request
@@ -11,11 +13,12 @@ from starlette.responses import Response
 from services.registration.domain.readings import IdentityReading, PersonSearch
 from services.registration.readings import seen
 from services.registration.readings.api import READ_IDENTITY, READ_TRAIL, SEARCH
+from services.registration.readings.asked import DAY, as_asked, day_typed
 from services.registration.readings.looking import Looking, purposes
-from services.registration.readings.seen import PersonsFound
+from services.registration.readings.seen import PersonsFound, ReadingSeen
 from services.registration.store import PERSONS
 from services.registration.work.readings import Readings
-from shared.errors import Problem
+from shared.errors import Problem, Refusal
 from shared.web import bodies
 from shared.web.acting import id_of
 from shared.web.lists import OF_EVERY_LIST, query
@@ -27,10 +30,14 @@ from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
+from shared.web.pages.typed_dates import OF_A_DAY, part_shown
+from shared.web.pages.wrong_filters import is_of_a_filter, wrong_filters
 from shared.web.problems import ANSWERS
 from shared.web.routing import Routes
 
 IDENTITY_PAGE, SEARCH_PAGE, TRAIL_PAGE = "read_identity.html", "search.html", "readings.html"
+# As the trail's form calls what it is narrowed by.
+CALLED = {"subject": "Person", DAY: "Day (UTC)"}
 
 
 class ReadingPages:
@@ -103,7 +110,14 @@ class ReadingPages:
     async def everywhere(
         self, request: Request, admitted: Admitted = Depends(reading_as("readings", "list"))
     ) -> Response:
-        asked, (rows, following) = await self._looking.everywhere(request, admitted, PARAMETER)
+        """The trail across all cases; what it is asked for wrongly stands in its form again (422)."""
+        try:
+            asking = await as_asked(request, admitted.edge.store)
+            asked, (rows, following) = await self._looking.everywhere(asking, admitted, PARAMETER)
+        except Refusal as refusal:
+            if not is_of_a_filter(refusal):
+                raise
+            return _trail(request, admitted, [], None, refusal.problems, id="", asked=dict(request.query_params))
         return _trail(request, admitted, rows, following, id="", asked=asked)
 
 
@@ -115,10 +129,34 @@ def _fields(model: type[BaseModel]) -> tuple[Field, ...]:
     return fields_of(model.model_json_schema())
 
 
-def _trail(request: Request, admitted: Admitted, rows: Any, following: str | None, **context: Any) -> Response:
-    cells = Shown.to(admitted)
-    shown = {"rows": rows, "following": following, "cells": cells, "purposes": purposes()}
-    return render(request, TRAIL_PAGE, reader=admitted.reader, service=admitted.edge.service, **shown, **context)
+def _trail(
+    request: Request,
+    admitted: Admitted,
+    rows: Sequence[ReadingSeen],
+    following: str | None,
+    problems: Sequence[Problem] = (),
+    *,
+    id: str,
+    asked: Mapping[str, str],
+) -> Response:
+    """`asked`: the filters, as they were read or else typed; `id`: of the person whose trail it is, empty for all."""
+    day = day_typed(asked)
+    return render(
+        request,
+        TRAIL_PAGE,
+        422 if problems else 200,
+        reader=admitted.reader,
+        service=admitted.edge.service,
+        rows=rows,
+        following=following,
+        cells=Shown.to(admitted),
+        purposes=purposes(),
+        id=id,
+        asked=asked,
+        day=[(f"{DAY}/{part}", part, part_shown(day, DAY, part, UTC)) for part in OF_A_DAY],
+        problems=wrong_filters(problems, admitted.reader.language, CALLED),
+        failed=bool(problems),
+    )
 
 
 def _page(

@@ -31,6 +31,7 @@ from services.registration.domain.drafts import (
     new_code,
     read_code,
     same_address,
+    says_anew,
 )
 from services.registration.identifiers import SERVICE
 from services.registration.mailing.channel import Channel
@@ -56,6 +57,7 @@ RETIRE_EVERY_SECONDS = 3_600.0
 RETIRED_AFTER = KEPT + timedelta(days=2)
 ENDED = "draft_ended"
 SUBMITTED = "draft_submitted"
+CHANGED = "draft_changed"
 FOUND_AT_MOST, LOOKED_AT_ONCE = 10, 50
 # Links in one mail, and how many drafts are held meanwhile to choose them from.
 LINKS_AT_ONCE, CHOSEN_FROM = 30, 300
@@ -104,14 +106,19 @@ class Drafting:
 
     async def keep(self, code: str, part: str, sent: Sent, *, done: bool) -> Opened:
         """Keeps what one part sends; `done`: the person has finished the part. What another tab sends of another part
-        stays.
+        stays, and so does what another form has changed in this one since the form was shown.
 
-        Refusal `draft_ended` (410), `draft_submitted`. Raises Conflict, Unavailable, UnknownOutcome.
+        Refusal `draft_ended` (410), `draft_submitted`, `draft_changed` (412). Raises Conflict, Unavailable,
+        UnknownOutcome.
         """
 
         def change(opened: Opened) -> Opened:
             draft = opened.draft
             others = tuple(one for one in draft.finished if one != part)
+            typed = merged(opened.typed, sent.fields, sent.names)
+            anew = says_anew(opened.typed, typed)
+            if anew and not sent.knows(draft.kept_by.get(part, "")):
+                raise Refusal(CHANGED, "the part as it stands now", status=412)
             changes = {
                 "edited_at": self._runtime.now(),
                 "finished": (*others, part) if done else others,
@@ -120,8 +127,8 @@ class Drafting:
                 "reminds": draft.reminds if sent.reminds is None else sent.reminds,
                 # The end has moved, so its reminder comes anew.
                 "reminded": tuple(one for one in draft.reminded if one != "ending"),
+                "kept_by": {**draft.kept_by, part: sent.form or ""} if anew else draft.kept_by,
             }
-            typed = merged(opened.typed, sent.fields, sent.names)
             kept = replace(opened, draft=draft.model_copy(update=changes), typed=typed)
             return kept.with_fact(fact_to_repeat(dict(typed)))
 

@@ -125,10 +125,18 @@ def of_each_order(drafts: Sequence[Opened], at_most: int) -> list[Opened]:
 class Sent:
     """What one part of the form sends: its fields, and the names of all that the part has.
 
-    `language`: of the page; `reminds`: whether reminders are wanted, None where the part does not ask.
+    `language`: of the page; `reminds`: whether reminders are wanted, None where the part does not ask. `form`: which
+    form it is, one each time that a page is shown; `after`: the form that had changed the part last when it was shown,
+    empty for none. Where neither is said, whatever stands is replaced.
     """
 
     fields: Typed
     names: frozenset[str]
     language: str
     reminds: bool | None = None
+    form: str | None = None
+    after: str | None = None
+
+    def knows(self, last: str) -> bool:
+        """Whether its form began with what stands, or is itself what stands: what `last` has changed last."""
+        return self.form is None or last in (self.form, self.after)

@@ -106,17 +106,15 @@ class Filing:
         return sorted(found, key=lambda one: (one[1].began_at, one[0]))
 
     async def make_room(self, asked: AskedDocument | None, others: Sequence[tuple[str, StoredFile]]) -> None:
-        """What was refused of the document is told no more, and where it has all its files, one that nobody has
-        finished gives way. Refusal as `admitted`."""
+        """What was refused of the document is told no more, and what nobody went on with until its end has ended, also
+        where its timer has not come yet. Refusal as `admitted`."""
+        standing, now = dict(others), self._runtime.now()
         for id, one in others:
-            if asked and one.document == asked.code and one.status == "refused":
+            told = asked is not None and one.document == asked.code and one.status == "refused"
+            if told or one.is_left(now):
                 await self.remove(id)
-        states = [state for _, state in others]
-        unfinished = [id for id, one in others if asked and one.document == asked.code and one.status == "receiving"]
-        if asked and unfinished and sum(one.counts and one.document == asked.code for one in states) >= asked.most:
-            await self.remove(unfinished[0])
-            states = [state for id, state in others if id != unfinished[0]]
-        admitted(asked, states)
+                del standing[id]
+        admitted(asked, standing.values())
 
     async def state(self, id: str) -> StoredFile:
         """Raises Refusal 404."""
@@ -226,7 +224,7 @@ class Filing:
     async def fire(self, document: Document) -> None:
         """Ends what nobody goes on with and what was refused for long enough, and empties what is ended."""
         state = _state(document)
-        if state.status in ("receiving", "refused") and state.until <= self._runtime.now():
+        if state.is_left(self._runtime.now()):
             document = await self._destroyed(document, state, "gone", state.rule)
         if not _state(document).counts:
             await self._empty(document)

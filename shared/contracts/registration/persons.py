@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -23,10 +23,12 @@ from shared.contracts.transfers import CaseTransferred
 Sex = Literal["female", "male", "other", "not_stated"]
 Cefr = Literal["A1", "A2", "B1", "B2", "C1", "C2"]
 Purpose = Literal["placement", "outreach", "stories"]
+# Whoever is to be placed gives this one.
+PLACEMENT: Final = "placement"
 # What a person may consent to. A consent is the person's, so the list is the system's and no programme adds to it.
 # The events keep a code, so that a reader of today does not park what a later purpose says.
 PURPOSES: Mapping[Purpose, str] = {
-    "placement": "To be proposed to host institutions, offered assignments and placed.",
+    PLACEMENT: "To be proposed to host institutions, offered assignments and placed.",
     "outreach": "To be invited to sessions, asked in surveys and sent news of programmes.",
     "stories": "To be told of, by name, in a published story of a return.",
 }

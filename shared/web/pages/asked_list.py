@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from fastapi import Request
 
@@ -12,17 +11,15 @@ from shared.programmes.definitions import Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import belongs
 from shared.store.port import Document, begins_uuid
-from shared.texts import latin
 from shared.web.acting import Served
-from shared.web.filters import asked_of, newest_first, paged_of
-from shared.web.lists import Paged
+from shared.web.filters import ORDER, asked_of, newest_first, paged_of
+from shared.web.lists import OF_EVERY_LIST, Paged
 from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted
+from shared.web.pages.short_references import CALLED_AT_MOST, as_called, asking_for, in_whole
 from shared.web.strict_json import refuse
 
 COLUMNS, REFERENCE = "columns", "reference"
-# Two cases seldom begin with the same eight characters.
-CALLED_AT_MOST = 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,8 @@ class AskedList:
         """Raises Refusal 422 for a filter or a column that there is not; TooEarly while programmes are still being
         read."""
         principal, chosen = admitted.principal, _chosen(request, served)
-        narrowed, filters = (_with(narrowing(request), COLUMNS, one) for one in (",".join(chosen), ""))
+        narrowed, filters = (asking_for(narrowing(request), COLUMNS, one) for one in (",".join(chosen), ""))
+        narrowed, filters = [await in_whole(one, served, admitted, definitions) for one in (narrowed, filters)]
         asked, newest = asked_of(filters, served, principal.role, definitions), newest_first(narrowed)
         equalities = await admitted.equalities()
         paged = (
@@ -55,11 +53,19 @@ class AskedList:
         )
         return AskedList(narrowed, asked, newest, paged, chosen)
 
+    @staticmethod
+    def unread(request: Request) -> AskedList:
+        """What the address asks for where it cannot be read: what was typed, and no case."""
+        narrowed = narrowing(request)
+        beside = (*OF_EVERY_LIST, COLUMNS, ORDER)
+        asked = {name: value for name, value in narrowed.query_params.items() if name not in beside}
+        return AskedList(narrowed, asked, newest_first(narrowed), None)
+
 
 async def called(admitted: Admitted, collection: str, reference: str) -> list[Document]:
     """The cases that people call by the reference, of those that the reader's list has: as it is written on pages, in
     mails and on receipts, or more of it. None for what is no reference. Raises Unavailable."""
-    text = latin(reference).lower().replace(" ", "")
+    text = as_called(reference)
     if not begins_uuid(text):
         return []
     lists = await admitted.equalities()
@@ -69,7 +75,7 @@ async def called(admitted: Admitted, collection: str, reference: str) -> list[Do
 
 def without(request: Request, name: str) -> Request:
     """The request without what its query has under that name."""
-    return _with(request, name, "")
+    return asking_for(request, name, "")
 
 
 def _chosen(request: Request, served: Served) -> tuple[str, ...]:
@@ -79,10 +85,3 @@ def _chosen(request: Request, served: Served) -> tuple[str, ...]:
     if not sent <= set(served.columns):
         refuse(CODE_NOT_LISTED, f"query/{COLUMNS}", f"of {', '.join(served.columns)}")
     return tuple(path for path in served.columns if path in sent)
-
-
-def _with(request: Request, name: str, value: str) -> Request:
-    """The request with that in its query alone under the name; without it where the value is empty."""
-    kept = [pair for pair in request.query_params.multi_items() if pair[0] != name]
-    query = urlencode([*kept, *([(name, value)] if value else [])])
-    return Request({**request.scope, "query_string": query.encode()})

@@ -15,19 +15,21 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from shared.errors import Problem, Refusal
+from shared.errors import Problem, Refusal, rule_of
 from shared.programmes.model import Definition
 from shared.store.narrowing import read
 from shared.store.port import Document
 from shared.web import bodies
 from shared.web.acting import Behind, Seen, Served, as_read, id_of, open_to
 from shared.web.pages.asked_list import AskedList
-from shared.web.pages.cases import HAPPENED_AT, fields_for, key_of, known_to, narrowing
+from shared.web.pages.cases import key_of, known_to, narrowing
 from shared.web.pages.choices import Choices
 from shared.web.pages.days import on_their_days
 from shared.web.pages.filled import Form
+from shared.web.pages.for_many import fields_for_many
 from shared.web.pages.forms import Field, Posted, json_of
 from shared.web.pages.kept import KEY
+from shared.web.pages.listing import VERB, Again, Listing
 from shared.web.pages.offices import times_for
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.rendering import render
@@ -39,9 +41,9 @@ from shared.web.together import CASES_AT_MOST, KINDS, Chosen, Outcome, Together,
 
 BULK = "bulk"
 # What the list sends, and what the look at what was chosen sends: each case with the version that was seen.
-VERB, CASE, ALL, CHOSEN = "verb", "case", "all", "chosen"
-FIELDS_AT_MOST = 4
-_OF_ONE_CASE = ("group", "rows", "references", "json")
+CASE, ALL, CHOSEN = "case", "all", "chosen"
+NOTHING_CHOSEN, VERB_NOT_CHOSEN = rule_of("nothing_chosen"), rule_of("verb_not_chosen")
+TOO_MANY_CHOSEN = rule_of("too_many_chosen")
 _VERSION_DIGITS = 15
 Page = Callable[[Request, Admitted], Awaitable[Response]]
 
@@ -83,6 +85,7 @@ class BulkPages:
     def __init__(self, served: Served, behind: Behind) -> None:
         self._served = served
         self._behind = behind
+        self._listing = Listing(served, behind)
 
     @cached_property
     def _verbs(self) -> dict[str, tuple[Field, ...]]:
@@ -93,10 +96,12 @@ class BulkPages:
         return RedirectResponse(self._list(request, admitted), 303)
 
     async def looking(self, request: Request, admitted: Admitted) -> Response:
-        """Nothing is done yet: which cases, and which of them would be refused."""
+        """Nothing is done yet: which cases, and which of them would be refused. What cannot be looked at is the list
+        again, with what was chosen in it."""
         posted = await _posted(request, admitted)
-        if not posted.text(VERB):
-            raise Refusal("nothing_chosen", status=422)
+        if (problem := _not_chosen(posted)) is not None:
+            again = Again(problem, frozenset(posted.all(CASE)), bool(posted.text(ALL)), posted.text(VERB))
+            return await self._listing.page(request, admitted, again)
         together = self._together(request, admitted, posted.text(VERB))
         if posted.text(ALL):
             documents, more = await self._all(request, admitted)
@@ -109,6 +114,9 @@ class BulkPages:
         """Does it, and tells what became of each. Sent again, it does nothing again, and goes on with the rest."""
         posted = await _posted(request, admitted)
         together = self._together(request, admitted, request.path_params["verb"])
+        if not posted.all(CHOSEN):
+            none = Again(Problem(NOTHING_CHOSEN, CASE), verb=together.move.verb)
+            return await self._listing.page(request, admitted, none)
         chosen, key = [_chosen(one) for one in _once(posted.all(CHOSEN))], key_of(posted)
         try:
             fields, now = self._verbs[together.move.verb], admitted.edge.runtime.now()
@@ -224,27 +232,28 @@ class BulkPages:
         return f"/{admitted.edge.service}/{self._served.name}{'?' if asked else ''}{asked}"
 
 
-def fields_for_many(served: Served) -> Iterable[tuple[str, tuple[Field, ...]]]:
-    """Of the verbs whose bodies say little enough to hold for many cases at once."""
-    for verb in served.case.verbs:
-        fields = tuple(one for one in fields_for(served, served.case.rows[verb][0]) if one.name != HAPPENED_AT)
-        if len(fields) <= FIELDS_AT_MOST and not any(one.kind in _OF_ONE_CASE for one in fields):
-            yield verb, fields
-
-
 async def _posted(request: Request, admitted: Admitted) -> Posted:
     sent = await sent_form(request)
     check_forgery(request, dict(sent), admitted.reader)
     return Posted.of(sent)
 
 
+def _not_chosen(posted: Posted) -> Problem | None:
+    """Why what the list's form was sent with cannot be looked at; None where it can."""
+    if not posted.text(VERB):
+        return Problem(VERB_NOT_CHOSEN, VERB)
+    if not posted.text(ALL) and not posted.all(CASE):
+        return Problem(NOTHING_CHOSEN, CASE)
+    if not posted.text(ALL) and len(set(posted.all(CASE))) > CASES_AT_MOST:
+        return Problem(TOO_MANY_CHOSEN, CASE)
+    return None
+
+
 def _once(sent: Sequence[str]) -> Sequence[str]:
-    """Each once. Raises Refusal 422 for none, and for too many."""
+    """Each once. Raises Refusal 422 for too many."""
     found = list(dict.fromkeys(sent))
-    if not found:
-        raise Refusal("nothing_chosen", status=422)
     if len(found) > CASES_AT_MOST:
-        raise Refusal("too_many_chosen", f"at most {CASES_AT_MOST} at once", status=422)
+        raise Refusal(TOO_MANY_CHOSEN, f"at most {CASES_AT_MOST} at once", status=422)
     return found
 
 

@@ -1,4 +1,4 @@
-"""People's forms of a case from its table of moves: one for each verb (its list and its page: `reading.py`).
+"""People's forms of a case from its table of moves: one for each verb (its list: `listing.py`; its page: `reading.py`).
 
 They do what the JSON edge does, by the same functions and under the same ids: what was done on a page and is asked
 again through the edge under the same key is one command.

@@ -37,3 +37,9 @@ def page_for(name: str, role: Role | None, service: str | None = None) -> str:
     if found is None or role not in found.readers:
         return ""
     return found.page if service is None or found.page.startswith(f"/{service}/") else ""
+
+
+def kind_of(name: str) -> tuple[str, str]:
+    """Of what a field of that name means the service, and the name of its kind of case: `registration`, `experts`."""
+    _, service, kind = _linked()[name].page.split("/")
+    return service, kind

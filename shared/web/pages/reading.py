@@ -1,47 +1,35 @@
-"""People's pages of a case that only read: the list, the case, and what happened in it.
+"""People's pages of a case that only read: the list (`listing.py`), the case, and what happened in it.
 
 What is shown is what the JSON edge would answer to the same reader.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
-from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from shared.identity.roles import Role
 from shared.programmes.model import Definition
-from shared.store.narrowing import TO_US, TRANSFER
 from shared.store.port import Document
-from shared.store.relations import RECEIVING, STATUS
-from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
-from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
-from shared.web.lists import page_of, query, total_of
+from shared.store.relations import RECEIVING
+from shared.web.acting import Behind, Seen, Served, id_of, seen, stands_in
+from shared.web.lists import query
 from shared.web.notes import READ_ALL, Note
 from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
-from shared.web.pages.asked_list import REFERENCE, AskedList, called, without
-from shared.web.pages.bulk import fields_for_many
-from shared.web.pages.cases import DONE, known_to, newest_of
-from shared.web.pages.choices import Choices, Lists
-from shared.web.pages.exporting import FILE, ROWS_AT_MOST
+from shared.web.pages.cases import DONE, known_to
 from shared.web.pages.languages import PARAMETER
-from shared.web.pages.opening import opens_to
+from shared.web.pages.listing import AFTER, listing_of, lists_for, may_ask
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of, zones_of
-from shared.web.pages.table import Columns, Table
+from shared.web.pages.shown import PART, Shown, columns_of, parts_of
+from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of
 from shared.web.routing import Routes
-from shared.web.timeline import Timeline, is_veiled, page_of_timeline, timeline_of
-from shared.web.together import CASES_AT_MOST, verbs_for_many
+from shared.web.timeline import Timeline, page_of_timeline, timeline_of
 
-AFTER = "after"
 # So many of the newest facts stand on the case's page, and so many on a page of its timeline.
 LATEST, FACTS_A_PAGE = 8, 50
 
@@ -49,7 +37,7 @@ LATEST, FACTS_A_PAGE = 8, 50
 def reading_pages_of(served: Served, behind: Behind) -> APIRouter:
     """`GET /<name>`, `GET /<name>/{id}`, `GET /<name>/{id}/timeline`, `GET /<name>/{id}/part`."""
     router, pages, name = Routes(include_in_schema=False), ReadingPages(served, behind), served.name
-    router.add_api_route(f"/{name}", pages.listing(), methods=["GET"])
+    router.add_api_route(f"/{name}", listing_of(served, behind), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}", pages.showing(), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}/timeline", pages.telling(), methods=["GET"])
     router.add_api_route(f"/{name}/{{id}}/{PART}", pages.part(), methods=["GET"])
@@ -62,97 +50,6 @@ class ReadingPages:
     def __init__(self, served: Served, behind: Behind) -> None:
         self._served = served
         self._behind = behind
-
-    def listing(self) -> Callable[..., Any]:
-        served, case = self._served, self._served.case
-
-        async def endpoint(request: Request, admitted: Admitted = Depends(reading_as(served.name, "list"))) -> Response:
-            role, definitions = admitted.principal.role, self._behind.definitions
-            reference = request.query_params.get(REFERENCE, "").strip()
-            of = await AskedList.of(without(request, REFERENCE), served, admitted, definitions)
-            narrowed, asked, paged = of.narrowed, of.asked, of.paged
-            documents, following = await self._found(of, admitted, reference)
-            if reference and len(documents) == 1:
-                return RedirectResponse(f"/{admitted.edge.service}/{served.name}/{documents[0]['_id']}", 303)
-            shown = [as_read(served, document, admitted.principal) for document in documents]
-            known = newest_of(definitions)
-            lists = self._lists(known, admitted)
-            cells = Shown.to(admitted, lists, zones=zones_of(known), service=_led_to(admitted, asked))
-            beside = self._for_many(narrowed, admitted, asked if documents and not reference else None)
-            beside |= {**self._narrowing(role, of), **self._columns(of, shown, admitted.reader.language)}
-            return render(
-                request,
-                "list.html",
-                reader=admitted.reader,
-                service=admitted.edge.service,
-                case=case,
-                rows=self._table(cells, admitted, beside).rows(shown),
-                cells=cells,
-                asked=asked,
-                reference=reference,
-                pills=[(name, value, _address(narrowed, **{name: ""})) for name, value in asked.items()],
-                programmes=lists.get("programme", ()),
-                **beside,
-                opening=opens_to(served, known, admitted),
-                total=await total_of(narrowed, served.aggregate.name, paged, documents, following),
-                following=_address(narrowed, after=following) if following else "",
-                further="after" in narrowed.query_params,
-                saved=_address(narrowed),
-                file=f"{served.name}/{FILE}{_address(narrowed, limit='')}",
-                rows_at_most=ROWS_AT_MOST,
-            )
-
-        return endpoint
-
-    async def _found(self, of: AskedList, admitted: Admitted, reference: str) -> tuple[list[Document], str | None]:
-        """The page that is asked for, and the cursor of the next one; where people call a case by its reference, it."""
-        name = self._served.aggregate.name
-        if reference:
-            return await called(admitted, name, reference), None
-        return await page_of(of.narrowed, name, of.paged)
-
-    def _table(self, cells: Shown, admitted: Admitted, beside: Mapping[str, Any]) -> Table:
-        name, account = self._served.name, admitted.principal.account if beside["taken"] else None
-        address = f"/{admitted.edge.service}/{name}"
-        return Table(cells, name, address, beside["columns"], bool(beside["together"]), beside["flags"], account)
-
-    def _columns(self, of: AskedList, shown: list[Seen], language: str) -> dict[str, Columns]:
-        """Those of which the reader is told something, and of these the ones that were chosen."""
-        told = labelled(columns_of(self._served.columns, shown), language)
-        return {"told": told, "columns": [one for one in told if one[0] in of.columns_of(self._served.columns)]}
-
-    def _narrowing(self, role: Role, of: AskedList) -> dict[str, Any]:
-        """What the role narrows the list by, in which order it is, and whether it tells who works on a case."""
-        case = self._served.case
-        return {
-            "statuses": [one for one in case.statuses if not is_veiled(case, role, one)],
-            "filters": filters_for(case, role),
-            "order": (NEWEST if of.newest else OLDEST) if is_in_time(self._served) else "",
-            "taken": case.is_taken_by(role) and of.asked.get(TRANSFER) != TO_US,
-            "received": case.is_received_by(role),
-            "flags": flags_for(case, role),
-        }
-
-    def _for_many(self, narrowed: Request, admitted: Admitted, asked: Mapping[str, str] | None) -> dict[str, Any]:
-        """What the page says of many cases at once; `asked`: the list's filters, None for a page without a case."""
-        together = [] if asked is None else self._together(admitted, asked)
-        return {"together": together, "at_most": CASES_AT_MOST, "among": _address(narrowed, limit="", columns="")}
-
-    def _together(self, admitted: Admitted, asked: Mapping[str, str]) -> list[str]:
-        """What the reader may do to many cases of the list at once, in some state that the list has."""
-        case, verbs = self._served.case, verbs_for_many(self._served, admitted.principal.role)
-        in_state = [asked[STATUS]] if STATUS in asked else case.statuses
-        return [
-            verb
-            for verb in self._common
-            if verb in verbs
-            and any(one in row.before for row in case.rows[verb] for one in in_state)
-            and (RECEIVING in case.rows[verb][0].by.values()) == (asked.get(TRANSFER) == TO_US)
-        ]
-
-    @cached_property
-    def _common(self) -> list[str]:
-        return [verb for verb, _ in fields_for_many(self._served)]
 
     def showing(self) -> Callable[..., Any]:
         served, case = self._served, self._served.case
@@ -174,7 +71,7 @@ class ReadingPages:
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                listed=_may(admitted, served.name, "list"),
+                listed=may_ask(admitted, served.name, "list"),
                 found=found,
                 acts=acts_of(served, document, admitted.principal, open_now),
                 stands=replace(stands, closed=(*stands.closed, *shut)),
@@ -249,10 +146,7 @@ class ReadingPages:
     def _shown(self, known: list[Definition], admitted: Admitted, zone: tzinfo, document: Document) -> Shown:
         """Whoever is asked to take the case over reads it alone, and nothing that it names."""
         service = "" if stands_in(document, admitted.principal, RECEIVING) else admitted.edge.service
-        return Shown.to(admitted, self._lists(known, admitted), zone, service=service)
-
-    def _lists(self, known: list[Definition], admitted: Admitted) -> Lists:
-        return Choices(known, admitted.reader.language, self._served.section).to_show()
+        return Shown.to(admitted, lists_for(self._served, known, admitted), zone, service=service)
 
     async def _asked_for(self, document: Document, found: Seen, admitted: Admitted, cells: Shown) -> AskedFor | None:
         """What was asked for that one of the open verbs answers."""
@@ -272,21 +166,6 @@ class ReadingPages:
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
         inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
         return inside, [(note, to) for note, to in told if note not in inside]
-
-
-def _led_to(admitted: Admitted, asked: Mapping[str, str]) -> str:
-    """Whose cases the list's ids lead to: whoever is asked to take its cases over reads nothing that they name."""
-    return "" if asked.get(TRANSFER) == TO_US else admitted.edge.service
-
-
-def _address(request: Request, **otherwise: str) -> str:
-    """The list with this in the query otherwise; of another list it is the first page."""
-    kept = {name: value for name, value in request.query_params.items() if name != AFTER}
-    return f"?{urlencode({name: value for name, value in {**kept, **otherwise}.items() if value})}"
-
-
-def _may(admitted: Admitted, resource: str, verb: str) -> bool:
-    return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))
 
 
 def _newest(timeline: Timeline) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Table:
 
     `kind`: of which cases; `address`: of the list; `boxes`: each row can be chosen; `flags`: those that
     the reader is shown; `account`: the reader's, None where nobody is told who works on a case.
+    `chosen`: the ids of those whose box is ticked.
     """
 
     cells: Shown
@@ -42,6 +43,7 @@ class Table:
     boxes: bool = False
     flags: Sequence[str] = ()
     account: str | None = None
+    chosen: frozenset[str] = frozenset()
 
     def rows(self, listed: Iterable[Seen]) -> Markup:
         """A `<tr>` for each."""
@@ -53,13 +55,16 @@ class Table:
         for seen in listed:
             own, id = self.cells.own(seen), seen.id if is_id(seen.id) else escape(seen.id)
             box = (
-                f'<td><label class="option"><input type="checkbox" name="case" value="{id}">'
+                f'<td><label class="option"><input type="checkbox" name="case" value="{id}"{self._ticked(seen.id)}>'
                 f'<span class="hidden">{choose} {own}</span></label></td>'
                 if self.boxes
                 else ""
             )
             said = "".join([column(seen) for column in columns])
             yield f'    <tr>\n{box}      <th scope="row"><a href="{address}/{id}">{own}</a></th>\n{said}    </tr>\n'
+
+    def _ticked(self, id: str) -> str:
+        return " checked" if id in self.chosen else ""
 
     def _columns(self) -> Iterator[Column]:
         yield _once(lambda seen: seen.state, self._status)

@@ -25,6 +25,8 @@ OF_A_DAY, OF_AN_INSTANT = (DAY, MONTH, YEAR), (DAY, MONTH, YEAR, TIME)
 # Mediterranean and Iraq, in Algeria and in Morocco.
 _MONTHS_OF = ("en", "en_GB", "fr", "fr_CA", "ar", "ar_SY", "ar_DZ", "ar_MA")
 _TIME = re.compile(r"([0-9]{1,2})(?:[:.hH]([0-9]{2}))?", re.ASCII)
+# A year that comes last is longer than the day that comes first.
+_BETWEEN = re.compile(r"[\s./\-]+")
 Values = Mapping[str, tuple[str, ...]]
 
 
@@ -45,6 +47,15 @@ def said_in_parts(values: Values, pointer: str) -> str | None:
         return day or _as_typed(typed, OF_A_DAY)
     at = _instant(day, latin(typed[TIME]), values[f"{pointer}/{ZONE}"][-1]) if day else None
     return at or _as_typed(typed, OF_AN_INSTANT)
+
+
+def in_parts(text: str, pointer: str) -> dict[str, tuple[str, ...]]:
+    """What was typed in one field, as the parts of that pointer, where it is day, month and year one after the other;
+    else as it was typed, under the pointer itself."""
+    words = _BETWEEN.split(latin(text.strip()))
+    if len(words) != len(OF_A_DAY) or len(words[0]) >= len(words[-1]):
+        return {pointer: (text.strip(),)}
+    return {f"{pointer}/{name}": (said,) for name, said in zip(OF_A_DAY, words, strict=True)}
 
 
 def without_parts(values: Values, pointer: str) -> dict[str, tuple[str, ...]]:

@@ -61,7 +61,9 @@ async def test_an_expert_reads_applies_once_and_withdraws() -> None:
             assert ("Nothing matches" in narrowed.text, 'class="pill"' in narrowed.text) == (True, True)
             # What no programme lists is a mistake, and no vacancy can have it.
             for unlisted in ("%20x", "SO"):
-                assert (await http.get(f"/matching/vacancies?country={unlisted}")).status_code == 422
+                wrong = await http.get(f"/matching/vacancies?country={unlisted}", headers={"accept": "text/html"})
+                assert (wrong.status_code, 'id="country-wrong"' in wrong.text) == (422, True)
+                assert '<form method="get"' in wrong.text
             path = f"/matching/vacancies/{open_one}"
             page = await http.get(path)
             assert page.text.count("You meet it") == 3

@@ -18,6 +18,7 @@ from services.registration.store import DRAFTS, EXPERTS, READERS
 from services.registration.work.drafting import FOUND_AT_MOST
 from shared.audit.segments import READINGS
 from shared.cases.transfers import ACCEPT, ASK
+from shared.clock import together
 from shared.contracts.registration.persons import PURPOSES
 from shared.intake.submissions import SUBMISSIONS
 from shared.store.documents import new_document
@@ -536,3 +537,107 @@ async def test_a_year_of_birth_that_is_none_of_a_life_is_said_where_it_was_typed
         refused = await sent(browser)
         assert refused.status_code == 422
         assert 'href="/registration/application/part/names">' in refused.text
+
+
+def held_in(page: httpx.Response) -> dict[str, str]:
+    """What a part's form holds beside its fields."""
+    return {name: hidden(page, name) for name in ("csrf", "form", "after")}
+
+
+async def test_an_older_form_takes_nothing_back_and_is_told_what_stands(town: Town) -> None:
+    path, given, family = f"{APPLICATION}/part/names", "/person/given_name", "/person/family_name"
+    async with town.browser() as browser:
+        await begun(browser)
+        first, second = await browser.get(path), await browser.get(path)
+        assert (await browser.post(path, data={**held_in(first), given: "Qzcanary", family: ""})).status_code == 303
+        # Nothing was typed in the older one, so nothing is told either way.
+        older = {**held_in(second), given: "", family: "Qzother"}
+        for _ in range(2):
+            told = await browser.post(path, data=older)
+            assert (told.status_code, "Qzcanary" in told.text, "Qzother" in told.text) == (412, True, True)
+        assert re.search(
+            r"Given name.*?Now\"><span dir=\"auto\">Qzcanary.*?What you typed\">.*?–", told.text, re.DOTALL
+        )
+        assert "Qzother" not in (await browser.get(f"{APPLICATION}/check")).text
+        again = {**held_in(told), given: "Qzcanary", family: "Qzother"}
+        assert (await browser.post(path, data=again)).status_code == 303
+        # As the script sends it: one form after each key, which is overtaken by none of its own.
+        for typed in ("Qzot", "Qzothe"):
+            assert (await browser.post(path, data={**again, family: typed})).status_code == 303
+        checked = (await browser.get(f"{APPLICATION}/check")).text
+        assert ("Qzcanary" in checked, "Qzothe" in checked) == (True, True)
+        # What says the same as what stands is saved without ado, whoever said it.
+        assert (
+            await browser.post(path, data={**held_in(first), given: "Qzcanary", family: "Qzothe"})
+        ).status_code == 303
+
+
+async def test_a_row_that_is_added_in_an_older_form_takes_nothing_back(town: Town) -> None:
+    path, language = f"{APPLICATION}/part/background", "/person/attributes/languages/0/language"
+    async with town.browser() as browser:
+        await begun(browser)
+        first, second = await browser.get(path), await browser.get(path)
+        assert (await browser.post(path, data={**held_in(first), language: "fa"})).status_code == 303
+        more = {"more": "/person/attributes/languages"}
+        told = await browser.post(path, data={**held_in(second), language: "ps", **more})
+        assert (told.status_code, "Persian" in told.text) == (412, True)
+        assert "/person/attributes/languages/1/language" in told.text
+
+
+async def test_what_is_left_of_the_form_leads_to_the_receipt_once_it_is_sent(town: Town) -> None:
+    path, receipt = f"{APPLICATION}/part/names", f"{APPLICATION}/receipt"
+    async with town.browser() as browser:
+        await filled(browser)
+        form, checked = await browser.get(path), await browser.get(f"{APPLICATION}/check")
+        said = {"csrf": hidden(checked)}
+        three = [browser.post(f"{APPLICATION}/check", data=said) for _ in range(3)]
+        answers = await together(*three)
+        assert {(one.status_code, one.headers.get("location")) for one in answers} == {(303, receipt)}
+        assert len(await documents(town, SUBMISSIONS.name)) == 1
+        for address in (path, f"{APPLICATION}/check", APPLICATION):
+            assert (await browser.get(address)).headers["location"] == receipt
+        same = await browser.post(path, data={**held_in(form), **PARTS["names"]})
+        assert (same.status_code, same.headers.get("location")) == (303, receipt)
+        late = await browser.post(path, data={**held_in(form), **PARTS["names"], "/person/family_name": "Qzlate"})
+        assert (late.status_code, "The application was sent before" in late.text) == (409, True)
+        assert ("Qzlate" in late.text, "Download the signed receipt" in late.text) == (True, True)
+        assert f'action="{path}"' not in late.text
+
+
+async def test_what_the_office_decides_by_and_nobody_said_is_told_and_stops_nothing(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        await kept(browser, "names", {"/person/family_name": "Qzcanary"})
+        await kept(browser, "office", {"/office": "kabul"})
+        page = (await browser.get(f"{APPLICATION}/check")).text
+        left = page[page.index('id="left"') :].partition("</div>")[0]
+        names = [one["name"]["en"] for one in published()["selection"]["eligibility"]]
+        assert [one for one in names if one not in left] == []
+        links = re.findall(r'href="/registration/application/part/(\w+)#([\w-]+)"', left)
+        assert len(links) == len(names) + 1
+        for part, field in links:
+            assert f'id="{field}"' in (await browser.get(f"{APPLICATION}/part/{part}")).text, field
+        assert "Without this consent nobody can be placed" in left
+        assert "The office decides by something" in (await browser.get(APPLICATION)).text
+        assert (await sent(browser)).status_code == 303
+    async with town.browser() as other:
+        await filled(other)
+        page = (await other.get(f"{APPLICATION}/check")).text
+        assert "Lives in the Netherlands" not in page
+        assert "Without this consent" not in page
+
+
+async def test_a_telephone_number_is_shown_as_it_is_understood(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        for typed, shown, doubted in (
+            ("020 7946 0018", "+31 2079460018", True),
+            ("020 1234567", "+31 20 123 4567", False),
+            ("+44 20 7946 0018", "+44 20 7946 0018", False),
+        ):
+            await kept(browser, "contact", {**PARTS["contact"], "/person/telephone": typed})
+            page = (await browser.get(f"{APPLICATION}/check")).text
+            assert (f">{shown}<" in page, "No such telephone number is known" in page) == (True, doubted), typed
+        await kept(browser, "contact", {**PARTS["contact"], "/person/telephone": "none"})
+        page = (await browser.get(f"{APPLICATION}/check")).text
+        assert (">none<" in page, "No such telephone number is known" in page) == (True, False)

@@ -189,16 +189,47 @@ async def test_pieces_go_on_where_they_were(town: Town) -> None:
         assert (await browser.head(at)).headers["upload-offset"] == str(PIECE_BYTES)
         assert (await piece(PIECE_BYTES, content[PIECE_BYTES:], "?1")).headers["upload-complete"] == "?1"
         assert (await the_file(town))["state"]["status"] == "kept"
-        # A document that has room for one file: what nobody has finished gives way.
-        only = {**said, "/document": "curriculum-vitae"}
-        first = (await browser.post(PAGE, data={**only, "idempotency-key": "two"})).headers["location"]
-        assert 'id="file-curriculum-vitae"' in (await browser.get(PAGE)).text
-        assert (await browser.post(PAGE, data={**only, "idempotency-key": "three"})).status_code == 201
-        assert (await browser.patch(first, content=b"1", headers={**PIECE, "Upload-Offset": "0"})).status_code == 410
         foreign = {"Sec-Fetch-Site": "cross-site", "Content-Type": PARTIAL}
         assert (await browser.patch(at, content=b"", headers=foreign)).status_code == 403
     async with town.browser() as nobody:
         assert (await nobody.patch(at, content=b"", headers={"Content-Type": PARTIAL})).status_code == 303
+
+
+async def test_what_is_still_coming_in_has_its_place_until_nobody_goes_on_with_it(town: Town) -> None:
+    async with town.browser() as browser:
+        await begun(browser)
+        said = {"csrf": hidden(await browser.get(PAGE)), "/document": "curriculum-vitae", "/size": "100"}
+        said |= {"/media_type": "application/pdf", "/name": NAME}
+        first = (await browser.post(PAGE, data={**said, "idempotency-key": "one"})).headers["location"]
+        # The field stays: the same file goes on in it.
+        assert 'id="file-curriculum-vitae"' in (await browser.get(PAGE)).text
+        other = {**said, "idempotency-key": "two"}
+        refused = await browser.post(PAGE, data=other, headers={"Accept": "application/json"})
+        assert (refused.status_code, refused.json()["rule"]) == (409, "files_too_many")
+        fields, given = {"csrf": said["csrf"], "idempotency-key": "three"}, {"file": (NAME, pdf(), "application/pdf")}
+        whole = await browser.post(f"{PAGE}/whole/curriculum-vitae", data=fields, files=given)
+        assert (whole.status_code, "still coming in. Remove one first" in whole.text) == (409, True)
+        assert (await browser.patch(first, content=b"1", headers={**PIECE, "Upload-Offset": "0"})).status_code == 204
+        # Its end is a day after the last piece, also where its timer has not come yet.
+        town.clock.instant += timedelta(days=1, minutes=1)
+        assert (await browser.post(PAGE, data=other)).status_code == 201
+        assert (await browser.patch(first, content=b"1", headers={**PIECE, "Upload-Offset": "1"})).status_code == 410
+
+
+async def test_files_of_what_was_sent_lead_to_its_receipt(town: Town) -> None:
+    async with town.browser() as browser:
+        await filled(browser)
+        assert (await added(browser, pdf())).status_code == 303
+        page, file = await browser.get(PAGE), (await the_file(town))["_id"]
+        assert (await sent(browser)).status_code == 303
+        fields, given = {"csrf": hidden(page), "idempotency-key": "late"}, {"file": (NAME, pdf(), "application/pdf")}
+        late = await browser.post(f"{PAGE}/whole/curriculum-vitae", data=fields, files=given)
+        assert (late.status_code, "The application was sent before" in late.text) == (409, True)
+        for answer in (
+            await browser.post(f"{PAGE}/{file}/remove", data={"csrf": hidden(page)}),
+            await browser.get(PAGE),
+        ):
+            assert (answer.status_code, answer.headers["location"]) == (303, f"{APPLICATION}/receipt")
 
 
 async def recorded(browser: httpx.AsyncClient, town: Town) -> str:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.registration.domain.documents import DOCUMENT_TYPES
 from services.registration.domain.examples import EXPERT
 from services.registration.domain.registrants import PersonInput
-from services.registration.domain.telephones import same_telephone
+from services.registration.domain.telephones import is_doubtful, same_telephone
 from shared.web.problems import validation_problems
 
 
@@ -108,6 +108,22 @@ def test_a_number_as_it_is_dialled_needs_the_country_of_residence() -> None:
 )
 def test_telephones_are_the_same_in_whatever_form_they_are_typed(typed: str, region: str | None) -> None:
     assert same_telephone(typed, region) == "442079460018"
+
+
+@pytest.mark.parametrize(
+    ("typed", "region", "doubtful"),
+    [
+        ("020 7946 0018", "NL", True),
+        ("+31 20 7946 0018", None, True),
+        ("+31 20 123 4567", None, False),
+        ("020 7946 0018", "GB", False),
+        # What cannot be read is refused, and not doubted.
+        ("020 7946 0018", None, False),
+        ("none", "NL", False),
+    ],
+)
+def test_a_number_that_its_country_does_not_have_is_doubted(typed: str, region: str | None, doubtful: bool) -> None:
+    assert is_doubtful(typed, region) is doubtful
 
 
 def test_what_is_no_telephone_is_the_same_as_none() -> None:

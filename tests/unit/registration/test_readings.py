@@ -278,6 +278,55 @@ async def test_pages_show_names_after_a_purpose_and_nowhere_else(bureau: Bureau)
         assert "code:purpose" not in page.text
 
 
+async def test_the_trail_is_asked_for_as_people_write(bureau: Bureau) -> None:
+    id = await bureau.person("Asked", "Shortly")
+    await bureau.read(id)
+    (entry,) = [one for one in await bureau.entries(id) if one["purpose"] == "contact"]
+    year, month, day = entry["at"][:10].split("-")
+    async with bureau.browser("protection") as protection:
+        path = "/registration/readings"
+        for query in (
+            f"subject={id[:8]}",
+            f"subject={id[:8].upper()}",
+            f"account={entry['account'][:8]}&subject={id}",
+            f"subject={id}&day={day}+{int(month)}+{year}",
+            f"subject={id}&day={year}-{month}-{day}",
+            f"subject={id}&day/day={day}&day/month={month}&day/year={year}",
+        ):
+            found = await protection.get(f"{path}?{query}")
+            assert (found.status_code, "To reach the person" in found.text) == (200, True), query
+        other = await protection.get(f"{path}?subject={id}&day/day=1&day/month=1&day/year=2001")
+        assert (other.status_code, "Nothing matches" in other.text) == (200, True)
+        assert 'name="day/year" value="2001"' in other.text
+        wrong = {
+            "subject=0000000b": ("subject", 'value="0000000b"'),
+            "account=Qz": ("account", 'value="Qz"'),
+            "day=30+30+2026": ("day", 'value="30"'),
+            "day/day=some&day/month=&day/year=": ("day", 'value="some"'),
+            "purpose=nope": ("purpose", ""),
+            "limit=0": ("", ""),
+        }
+        for query, (name, typed) in wrong.items():
+            page = await protection.get(f"{path}?{query}", headers={"accept": "text/html"})
+            assert (page.status_code, '<form method="get"' in page.text) == (422, True), query
+            assert typed in page.text, query
+            assert (f'id="{name}-wrong"' in page.text) is bool(name), query
+            assert "<title>Error:" in page.text
+
+
+async def test_a_filter_takes_the_reference_that_pages_show(bureau: Bureau) -> None:
+    id, other = await bureau.person("Asked", "Briefly"), await bureau.person("Asked", "Elsewhere", office="herat")
+    (case,) = await bureau.serving.store.find("experts", "own", id)
+    page = await bureau.http.get(f"/registration/experts?person={id[:8]}")
+    assert page.status_code == 200
+    assert (page.text.count('<th scope="row">'), case["_id"] in page.text) == (1, True)
+    # Of a person whom no case of the own list names nobody learns that it is there.
+    said = {one: await bureau.http.get(f"/registration/experts?person={one}") for one in (other[:8], "0000000c")}
+    assert [one.status_code for one in said.values()] == [422, 422]
+    first, second = (page.text.replace(one, "") for one, page in said.items())
+    assert first == second
+
+
 async def test_of_an_erased_person_nothing_is_read_and_who_looked_stays(bureau: Bureau) -> None:
     id = await bureau.person("Erased", "Person")
     await bureau.read(id)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.contracts.base import Instant
 from shared.web.pages.filled import Form
 from shared.web.pages.forms import Posted, fields_of, json_of, said_in
-from shared.web.pages.typed_dates import _MONTHS_OF, numbered
+from shared.web.pages.typed_dates import _MONTHS_OF, in_parts, numbered, said_in_parts
 
 FIELDS = fields_of(
     {
@@ -183,3 +183,22 @@ def test_a_reference_is_taken_as_it_is_pasted() -> None:
     (field,) = fields_of({"properties": {"ids": {"type": "array", "items": item}}})
     sent = Posted.of([("/ids", "\u200f0A1B\u20112C\u200f")])
     assert json.loads(json_of([field.as_references], sent)) == {"ids": ["0a1b-2c"]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "day"),
+    [
+        ("30 11 2026", "2026-11-30"),
+        ("30/11/2026", "2026-11-30"),
+        (" 30. November 2026 ", "2026-11-30"),
+        ("\u0663\u0660-\u0661\u0661-\u0662\u0660\u0662\u0666", "2026-11-30"),
+        ("2026-11-30", None),
+        ("30 11", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_a_day_in_one_field_is_read_in_the_order_of_its_parts(typed: str, day: str | None) -> None:
+    assert said_in_parts(in_parts(typed, "on"), "on") == day
+    if day is None:
+        assert in_parts(typed, "on") == {"on": (typed,)}

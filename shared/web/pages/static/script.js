@@ -47,9 +47,12 @@ for (const form of document.querySelectorAll("form[method=post]")) {
 // other, so that nothing overtakes what was typed later.
 for (const form of document.querySelectorAll("form[data-keep]")) {
   let waiting = 0;
+  const unkept = form.querySelector("[data-unkept]");
+  // What was kept leads on, and what is wrong with it is kept too; another form's changes, or a sending, keep it out.
+  const told = (answer) => { unkept.hidden = ![409, 412].includes(answer.status); };
   const send = (more) => fetch(form.action, {
     method: "POST", body: new URLSearchParams(new FormData(form)), credentials: "same-origin", redirect: "manual", ...more,
-  }).catch(() => {});
+  }).then(told).catch(() => {});
   const keep = () => {
     waiting = 0;
     const kept = (keeping.get(form) || Promise.resolve()).then(() => send({ signal: AbortSignal.timeout(10000) }));
