@@ -151,4 +151,4 @@ def _look_alikes() -> Mapping[str, str]:
 
 
 # A line by which people tell one thing from another; no event carries it.
-Title = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line)]

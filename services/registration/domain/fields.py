@@ -103,7 +103,7 @@ def _said(value: Any) -> Any:
     return None if line == "" else line
 
 
-Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=120)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=120), BeforeValidator(one_line)]
 Email = Annotated[
     str,
     BeforeValidator(one_line),
@@ -111,9 +111,9 @@ Email = Annotated[
 ]
 # One name is enough, whichever it is: many people have but one.
 Name = Annotated[Annotated[str, StringConstraints(max_length=120)] | None, BeforeValidator(_said)]
-Telephone = Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=64)]
+Telephone = Annotated[str, StringConstraints(max_length=64), BeforeValidator(one_line)]
 DocumentNumber = Annotated[
-    str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
+    str, StringConstraints(min_length=1, max_length=64), BeforeValidator(one_line), AfterValidator(_numbered)
 ]
 KnownCountry = Annotated[Country, _known(country_codes, A_COUNTRY)]
 # Whose document somebody still holds.

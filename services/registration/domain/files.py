@@ -43,7 +43,7 @@ class FileBegun(Input):
     ]
     media_type: MediaType
     size: Annotated[int, Field(ge=0, le=2**53 - 1, description=f"In bytes, {FILE_BYTES_AT_MOST} at most.")]
-    name: Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=NAME_CHARACTERS)] = ""
+    name: Annotated[str, StringConstraints(max_length=NAME_CHARACTERS), BeforeValidator(one_line)] = ""
 
 
 class FileReading(Input):

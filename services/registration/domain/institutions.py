@@ -77,7 +77,7 @@ class Institution(AccountBorne, Trailed, Movable):
 class InstitutionRegistration(Change):
     """`account`: the subject under which the institution signs in; `email`: where its mail goes, sealed."""
 
-    name: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line)]
     country: KnownCountry
     area: Code | None = None
     sector: Code
