@@ -16,7 +16,7 @@ from shared.cases.case import Case
 from shared.contracts.base import Code, Id
 from shared.identity.policy import Equality
 from shared.identity.roles import Role
-from shared.programmes.definitions import Definitions
+from shared.programmes.definitions import PUBLISHED, Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
 from shared.store.narrowing import FROM_US, ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed, received
@@ -104,7 +104,7 @@ class Filters:
             if listed and value not in listed:
                 refuse(CODE_NOT_LISTED, f"query/{name}", f"one of {', '.join(listed)}")
             if name == PROGRAMME and value not in programmes():
-                refuse("programme_unknown", f"query/{name}", "the code of a programme that was published")
+                refuse("programme_unknown", f"query/{name}", PUBLISHED)
             if not listed and name not in (PROGRAMME, *OF_EVERY_LIST) and not fits(_ID, value):
                 refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
         return sent

@@ -25,9 +25,14 @@ from shared.contracts.registration.persons import PURPOSES, Attributes, Purpose
 from shared.texts import MAIL_ADDRESS, fold_number, one_line
 
 
-def broken(rule: LiteralString, expected: str = "the value breaks the rule") -> PydanticCustomError:
+def broken(rule: LiteralString, expected: str) -> PydanticCustomError:
     """The error of a field that breaks the rule; `expected`: what would be right. It never carries the value."""
     return PydanticCustomError(rule, expected)
+
+
+def at_field(name: str, error: PydanticCustomError) -> ValidationError:
+    """The error at the field of that name, for a rule over several fields of a model."""
+    return ValidationError.from_exception_data("", [InitErrorDetails(type=error, loc=(name,), input=None)])
 
 
 def _numbered(value: str) -> str:

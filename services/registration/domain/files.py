@@ -93,7 +93,7 @@ def sized(size: int) -> None:
     if size == 0:
         raise Refusal(EMPTY, "a file with something in it", at="/size", status=422)
     if size > FILE_BYTES_AT_MOST:
-        raise Refusal(LARGE, "a smaller file", at="/size", status=422)
+        raise Refusal(LARGE, f"a file of at most {FILE_BYTES_AT_MOST} bytes", at="/size", status=422)
 
 
 def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:

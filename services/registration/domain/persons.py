@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 
 from services.registration.domain.claims import Heard, Settled, settled
 from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
+from services.registration.domain.contact import UNCHANGED as CONTACT_UNCHANGED
 from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
 from services.registration.domain.fields import ConsentPurpose, KnownAttributes
 from services.registration.domain.handover import (
@@ -305,6 +306,7 @@ MOVES: tuple[Move, ...] = (
         body=ContactChange,
         by=BY_EXPERT,
         rule=as_wished,
+        refuses=(CONTACT_UNCHANGED,),
         needs=states("private"),
         example=CONTACT,
         aside=True,

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from shared.contracts.base import Id, Instant
+from shared.contracts.patterns import written
 from shared.errors import Refusal
 from shared.texts import has_visible_character, one_line
 
@@ -20,6 +21,12 @@ VIEWS_AT_MOST = 60
 SHARING_AT_MOST = 100
 TOO_MANY = "too_many_views"
 _PARAMETER = r"[a-z_]{1,40}=[A-Za-z0-9%._~+*-]{0,400}"
+A_LIST = "the service of a list and the name of its cases, as registration/experts"
+_LIST = written(r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$", A_LIST)
+_QUERY = written(
+    rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$",
+    "at most 20 parameters of the list, as in its address",
+)
 # Where one stands in a list, and in which language it is read, is of the moment.
 _OF_THE_MOMENT = frozenset({"after", "lang"})
 
@@ -35,11 +42,11 @@ def _seen(name: Any) -> Any:
     return "" if isinstance(line, str) and not has_visible_character(line) else line
 
 
-ListPath = Annotated[str, StringConstraints(pattern=r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$")]
+ListPath = Annotated[str, StringConstraints(pattern=_LIST)]
 ViewName = Annotated[str, StringConstraints(min_length=1, max_length=80), BeforeValidator(_seen)]
 Narrowing = Annotated[
     str,
-    StringConstraints(max_length=1_000, pattern=rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$"),
+    StringConstraints(max_length=1_000, pattern=_QUERY),
     AfterValidator(_lasting),
 ]
 
@@ -63,7 +70,7 @@ class SavedView(BaseModel):
 
 
 class SavedViews(BaseModel):
-    """All of one account, each under its name in its list. `removed_by`: the newest commands with a key of their own that
+    """All of one account, each under its name in its list. `removed_by`: the newest commands under a key that
     removed one, so that they are answered alike when they come again."""
 
     model_config = ConfigDict(frozen=True)

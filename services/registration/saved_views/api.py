@@ -149,7 +149,7 @@ def _removing(router: APIRouter, views: SavingViews) -> None:
         remove,
         methods=["POST"],
         summary="One of the caller's own is kept no more",
-        description="The same answer when it is asked again under its key; 404 where there is none. Roles: officer (office).",
+        description="The same answer again under the same key; 404 where there is none. Roles: officer (office).",
         operation_id="saved_views_remove",
         openapi_extra={
             **documented(ViewNamed, {"id": NAMED}),

@@ -114,7 +114,7 @@ def _said(language: str, problem: Problem) -> tuple[str, str]:
     if problem.pointer == "/query":
         # Whatever of the address it is, it was chosen on the page of the list.
         words = translations(language)
-        return "", words.gettext("The list cannot be asked for this. Open the list, choose what it shows, and save that.")
+        return "", words.gettext("The list cannot be asked for this. Open it, choose what it shows, and save that.")
     said = rule_words(language, problem.rule, problem.pointer)
     if problem.pointer != "/name":
         return "", said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 
-from services.registration.domain.saved_views import SHARING_AT_MOST, SavedView, SavedViews
+from services.registration.domain.saved_views import A_LIST, SHARING_AT_MOST, SavedView, SavedViews
 from services.registration.identifiers import SERVICE
 from services.registration.store import VIEWS
 from shared.clock import derived_id, retrying
@@ -66,7 +66,7 @@ class SavingViews:
         """Raises Refusal 422 at the list that the caller has not, or at the query with what may stand in it."""
         known = known_list(list, principal.role)
         if known is None:
-            raise Refusal("invalid", problems=(Problem("literal_error", "/list"),), status=422)
+            raise Refusal("invalid", problems=(Problem("literal_error", "/list", A_LIST),), status=422)
         try:
             known.check(principal.role, query, self._definitions.offices)
         except Refusal as refused:

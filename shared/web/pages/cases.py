@@ -209,7 +209,7 @@ class CasePages:
         )
 
     async def _shut(self, document: Document, admitted: Admitted, verb: str, problems: Sequence[Problem]) -> str:
-        """The rule by which the verb is not open to the reader; empty where it is, or where the form says so besides."""
+        """The rule by which the verb is not open to the reader; empty where it is, or where the form says it."""
         if not document or verb in await open_to(self._served, document, admitted):
             return ""
         closed = closed_to(self._served, document, admitted.principal)
