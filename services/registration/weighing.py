@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from services.registration import views
 from services.registration.domain.experts import BEGINS_LATER, EXPERT, Expert
@@ -56,4 +57,10 @@ def _named(rows: Iterable[WeighedCriterion], declared: dict[str, Criterion]) -> 
         said_as = "" if known is None else "age" if known.operator == "age_at_least" else known.attribute
         met = None if one.actual in (None, []) and not one.met else one.met
         names = {} if known is None else known.name
-        yield Weighed(one.criterion, met, names, said_as, one.required, one.actual)
+        yield Weighed(one.criterion, met, names, said_as, one.required, one.actual, _bound(known))
+
+
+def _bound(known: Criterion | None) -> Literal["", "least", "most"]:
+    if known is None or known.operator in ("one_of", "any_of"):
+        return ""
+    return "most" if known.operator == "at_most" else "least"

@@ -83,7 +83,9 @@ async def test_an_appeal_is_decided_by_another_officer_and_told(edge: Serving) -
     assert "uphold-appeal" not in (await edge.get(path, "officer", subject="first")).json()["open"]
     async with Office(edge).browser(account=edge.account("first")) as http:
         page = await http.get(f"/registration{path}/uphold-appeal")
-        answered = await http.post(f"/registration{path}/uphold-appeal", data={**held(page), "/reason": FOUND["reason"]})
+        answered = await http.post(
+            f"/registration{path}/uphold-appeal", data={**held(page), "/reason": FOUND["reason"]}
+        )
     for one, status in ((page, 200), (answered, 409)):
         assert (one.status_code, one.text.count("Somebody else has to decide")) == (status, 1)
         assert "not possible in the present status" not in one.text

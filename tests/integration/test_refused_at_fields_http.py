@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -117,6 +118,8 @@ async def test_what_holds_from_a_later_day_is_screened_from_then_on_and_says_so(
     async with Office(published).http as http:
         page = (await http.get(f"/registration/experts/{expert}")).text
         assert f'/registration/experts/{expert}/screen"' in page
+        form = (await http.get(f"/registration/experts/{expert}/screen")).text
+        assert re.search(r'data-label="Required">at least [^<]*<', form)
 
 
 async def test_a_contact_that_changes_nothing_is_refused(published: Serving) -> None:

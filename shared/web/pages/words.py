@@ -22,6 +22,7 @@ INVALID = "invalid"
 # Fields whose codes are of a list that other fields name codes of as well.
 _LISTS: Mapping[str, str] = {
     "again_reason": "reason",
+    "consents_at": "consents",
     "override_reason": "reason",
     "failing": "criterion",
     "items": "item",
