@@ -15,8 +15,9 @@ from services.registration.domain.examples import ATTRIBUTES, DEFINITION
 from services.registration.domain.files import FILE_BYTES_AT_MOST
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.replica import stored
+from shared.web.pages.words import rule_words
 from tests.integration.test_registration_http import registered, registration
-from tests.unit.pages.test_cases import Office
+from tests.unit.pages.test_cases import Office, held
 from tests.unit.registration.serving import Serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,3 +139,17 @@ async def test_a_contact_that_changes_nothing_is_refused(published: Serving) -> 
     # Said again, an address is taken as it is: a refusal would tell which one stands.
     for _ in range(2):
         assert (await published.post(path, "officer", {**wished, "email": "me@example.org"})).status_code == 200
+
+
+async def test_pages_say_of_each_field_what_would_be_right(published: Serving) -> None:
+    async with Office(published).http as http:
+        form = held(await http.get("/registration/search"))
+        for name, words in (("%", "at least one letter or digit"), ("x" * 3_000, "Shorten this text")):
+            page = await http.post("/registration/search", data={"csrf": form["csrf"], "/name": name})
+            assert (page.status_code, words in page.text) == (422, True)
+        for limit in ("0", "abc"):
+            page = await http.get(f"/registration/experts?limit={limit}")
+            assert (page.status_code, "Ask for 1 to 200 rows" in page.text) == (422, True)
+    assert "four digits" in rule_words("en", "greater_than_equal", "/person/attributes/birth_year")
+    assert rule_words("en", "greater_than_equal", "/person/attributes/education") == "Enter a larger number"
+    assert rule_words("en", "no_letter_or_digit", "/person/documents/0/number").startswith("Enter the number")
