@@ -34,6 +34,7 @@ from shared.messaging.topics import TOPICS
 from shared.programmes.model import editor_schema
 from shared.replica import Ports, stored
 from shared.store.local import LocalStore
+from shared.web.known_lists import KNOWN_LISTS, described
 from shared.web.pages.linked import LINKED
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,6 +154,12 @@ def linked_pages() -> Files:
     yield LINKED, json_text(found)
 
 
+def known_lists_file() -> Files:
+    """By service and name of its cases: what each role may ask their list for."""
+    found = {f"{service}/{one.name}": described(one) for service in GROUPS for one in built(service).cases}
+    yield KNOWN_LISTS, json_text(found)
+
+
 # Whoever generates another file adds a function here.
 SOURCES: list[Callable[[], Files]] = [
     schemas,
@@ -162,6 +169,7 @@ SOURCES: list[Callable[[], Files]] = [
     programmes_page,
     editor_schemas,
     linked_pages,
+    known_lists_file,
 ]
 
 

@@ -121,9 +121,11 @@ msgstr ""
 
 
 def needed() -> frozenset[Message]:
-    """Every message that a catalogue has to hold: a hint where the English catalogue has one."""
-    named, english = frozenset(keys()), catalogue("en")
-    return frozenset({*named, *sentences(), *(key for one in english if is_hint(key := str(one.id), named))})
+    """Every message that a catalogue has to hold: a hint, and words of a rule at one field, where the English catalogue
+    has them."""
+    named, english = frozenset(keys()), [str(one.id) for one in catalogue("en")]
+    chosen = (key for key in english if is_hint(key, named) or is_rule_at_field(key, named))
+    return frozenset({*named, *sentences(), *chosen})
 
 
 def is_hint(key: str, named: Collection[str]) -> bool:
@@ -134,6 +136,12 @@ def is_hint(key: str, named: Collection[str]) -> bool:
     return f"field:{name}" in named and (
         not where or any(f"{one}:{where}" in named for one in ("field", "verb", "case"))
     )
+
+
+def is_rule_at_field(key: str, named: Collection[str]) -> bool:
+    """Whether it is what is said of a rule where it is broken in fields of that name."""
+    rule, _, field = key.removeprefix("rule:").partition(":")
+    return key.startswith("rule:") and f"rule:{rule}" in named and f"field:{field}" in named
 
 
 def keys() -> Iterator[str]:

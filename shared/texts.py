@@ -10,10 +10,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from shared.contracts.patterns import written
+
 CONTROL_CHARACTER = "control_character"
 # An address of mail as a header can hold it unquoted: none of RFC 5322's specials, no dot at an end or beside another.
 _OF_MAIL = r"[^@\s.,:;<>()\[\]\\\"]"
-MAIL_ADDRESS = rf"^{_OF_MAIL}(\.?{_OF_MAIL}){{0,63}}@{_OF_MAIL}+(\.{_OF_MAIL}+)+$"
+MAIL_ADDRESS = written(
+    rf"^{_OF_MAIL}(\.?{_OF_MAIL}){{0,63}}@{_OF_MAIL}+(\.{_OF_MAIL}+)+$", "one address of mail, as name@example.org"
+)
 # Zero-width joiners belong to the spelling of Persian and other names.
 _JOINERS = "\u200c\u200d"
 # Letters and symbols by their category, yet nothing to see: the fillers of Hangul and the empty cell of Braille.
@@ -151,4 +155,4 @@ def _look_alikes() -> Mapping[str, str]:
 
 
 # A line by which people tell one thing from another; no event carries it.
-Title = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line)]

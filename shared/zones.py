@@ -7,6 +7,7 @@ needs a zone takes it from here, so that the machine's files are set aside befor
 from __future__ import annotations
 
 import zoneinfo
+from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from zoneinfo import ZoneInfo
 
@@ -14,9 +15,16 @@ from shared.errors import SettingsError
 
 # The version in requirements/runtime.txt. Another one may move days of past and future: the read model is built anew.
 ZONE_DATA = "2026.6"
+# How far behind and ahead of UTC it is anywhere: where a day ends last, and where it begins first.
+WESTERNMOST, EASTERNMOST = timedelta(hours=12), timedelta(hours=14)
 
 zoneinfo.reset_tzpath(to=())
 ZoneInfo.clear_cache()
+
+
+def newest_day(now: datetime) -> date:
+    """The last day that has begun somewhere on earth."""
+    return (now.astimezone(UTC) + EASTERNMOST).date()
 
 
 def zone(name: str) -> ZoneInfo:

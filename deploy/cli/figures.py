@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.client import Call, Client, reason_of
 from deploy.cli.settings import Settings, read_settings
 from deploy.cli.token import operators_token
+from shared.contracts.base import TIME_FORM, Instant
 from shared.errors import SettingsError
+
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
 
 def figures(
     code: Annotated[str, typer.Argument(help="The programme's code.")],
     period: Annotated[str | None, typer.Option(help="Code of a period; else the whole programme.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="RFC 3339 instant: as it was known then.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="As it was known then: 2008-01-05T09:30:00Z, or with an offset such as +04:30.")
+    ] = None,
     by: Annotated[str | None, typer.Option(help="Dimensions, with commas between.")] = None,
     definition: Annotated[
         int | None, typer.Option(help="Version of the definition to count by; else the newest.", min=1)
@@ -29,6 +36,8 @@ def figures(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Prints the programme's indicators."""
+    if as_of is not None:
+        _check_instant(as_of)
     settings, version = read_settings(url=url), None if definition is None else str(definition)
     query = {"period": period, "as_of": as_of, "by": by, "definition": version}
     rows = asyncio.run(_asked(settings, code, query))
@@ -39,11 +48,19 @@ def figures(
     for row in rows:
         table.add_row(row["name"], str(row["period"] or ""), _value(row), str(row["target"] or ""), row["state"])
         if row["by"] and not row["adds_up"]:
-            table.add_row(f"  [dim]the cells do not add up to the total: {row['adds_up_rule']}[/]", "", "", "", "")
+            table.add_row(f"  [dim]the cells may not add up to the total: {row['adds_up_rule']}[/]", "", "", "", "")
         for cell in row["by"]:
             labels = ", ".join(f"{k}={v}" for k, v in cell.items() if k not in ("value", "suppressed", "withheld"))
             table.add_row(f"  {labels}", "", _value(cell), "", "")
     Console().print(table)
+
+
+def _check_instant(text: str) -> None:
+    """In the words of a command: the system says how an address has it. SettingsError for what is no instant."""
+    try:
+        _INSTANT.validate_python(text)
+    except ValidationError:
+        raise SettingsError(f"--as-of: {TIME_FORM.sentence}") from None
 
 
 def _value(figure: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment
 from services.matching.domain.knowledge import expert_status
@@ -13,6 +13,7 @@ from shared.store.aggregates import Aggregate
 from shared.store.collection import SEPARATOR, Collection, Index
 from shared.store.port import Document
 from shared.store.relations import by_opening, indexes_of
+from shared.zones import WESTERNMOST
 
 # Sorts behind the separator and whatever id follows it.
 AFTER_EVERY_ID = "\x7f"
@@ -21,10 +22,6 @@ Texts = Callable[[Document], list[str]]
 
 def _nobody(_document: Document) -> list[str]:
     return []
-
-
-# No clock on earth is further behind UTC.
-WESTERNMOST = timedelta(hours=12)
 
 
 def _by_last_day(document: Document) -> str:

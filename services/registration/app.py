@@ -147,7 +147,7 @@ class Registration:
         papers = paper_routers(self.replica, self.readings, settings.base_url)
         edge = [readings_router(self.readings), alike_router(duplicates), giving_back_routes(giving)]
         edge += [*papers.edge, files_router(self.files), copying_router(copied)]
-        views = SavingViews(self.replica, (one.name for one in self.cases))
+        views = SavingViews(self.replica)
         edge += [handovers_router(handovers), saved_views_router(views)]
         app = self._served(giving, edge, settings)
         pages = (

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import yaml
 from fastapi import Depends, Request
+from markupsafe import Markup
 from pydantic import JsonValue
 from starlette.responses import RedirectResponse, Response
 
 from services.registration.domain.programmes import PROGRAMME, ProgrammePublication, not_to_follow
 from services.registration.identifiers import SERVICE
 from services.registration.store import PROGRAMMES
-from shared.clock import Runtime
+from shared.clock import Runtime, instant_of
+from shared.contracts.base import TIME_FORM
 from shared.errors import Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.differences import Difference, differences
@@ -30,6 +34,7 @@ from shared.web.bodies import body_of
 from shared.web.calling import Asking, call_of
 from shared.web.lists import query
 from shared.web.pages import cases
+from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Posted
 from shared.web.pages.languages import LANGUAGES, PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
@@ -45,6 +50,7 @@ PUBLISH = "publish"
 # Of what differs, so much stands in the table; the file below it has the rest.
 CHARACTERS, DIFFERENCES, FINDINGS = 160, 200, 50
 VERSION_DIGITS = 6
+_INSTANT = re.compile(TIME_FORM.pattern).fullmatch
 
 
 def link(language: str) -> str:
@@ -254,10 +260,13 @@ def _number(text: str, newest: int) -> int:
     return int(text)
 
 
-def _said(value: JsonValue) -> str:
-    """A value as it stands in the file, cut where it is long; empty where there is none."""
+def _said(value: JsonValue, formats: Formats) -> Markup | str:
+    """A value as it stands in the file, cut where it is long, and an instant as people read it; empty where there is
+    none."""
     if value is None:
         return ""
+    if isinstance(value, str) and _INSTANT(value):
+        return formats.instant(instant_of(value), UTC)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= CHARACTERS else f"{text[:CHARACTERS]}…"
 

@@ -96,7 +96,7 @@ class HandoverSeen(Proposal):
 
 
 class PersonSeen(Seen):
-    """Consents by purpose and the timeline of coded attributes, in the order in which it was recorded.
+    """Consents by purpose, when each was answered, and the timeline of coded attributes as it was recorded.
 
     `document_claim`: somebody else claimed the person's document number, and what was decided. The name is shown to the
     person, with when they were `born`; to officers, who decide on it, while another one waits to be recorded.
@@ -105,6 +105,7 @@ class PersonSeen(Seen):
     office: str | None
     opened_at: Instant | None
     consents: Mapping[str, Consent]
+    consents_at: Mapping[str, Instant] = {}
     profile: tuple[ProfileEntry, ...]
     document_claim: Settled | None = None
     contact: Wishes | None = None
@@ -225,6 +226,7 @@ def person(document: Document, principal: Principal) -> PersonSeen:
         office=state.office,
         opened_at=state.opened_at,
         consents=state.consents,
+        consents_at=state.consents_at,
         profile=state.entries,
         document_claim=state.claim,
         **({"identity_change": change} if change else {}),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from services.registration import views
-from services.registration.domain.experts import EXPERT
+from services.registration.domain.experts import BEGINS_LATER, EXPERT, Expert
 from services.registration.work.criteria import Criteria
 from shared.programmes.eligibility import WeighedCriterion
 from shared.programmes.sections.selection import Criterion
 from shared.store.port import Document
 from shared.web.callers import Granted
-from shared.web.weighing import Weighed, Weighing, Weighs
+from shared.web.weighing import Shut, Weighed, Weighing, Weighs
 
 DECIDES = frozenset({"screen", "declare-eligible", "declare-ineligible"})
 
@@ -25,6 +26,8 @@ def weighs(criteria: Criteria) -> Weighs:
         if verb in DECIDES:
             rows = await criteria.weighed_today(expert)
             return Weighing("criterion", tuple(_named(rows, declared))) if rows else None
+        if not verb and (shuts := await _shut(criteria, expert, granted)):
+            return Weighing("criterion", (), shuts=shuts)
         seen = views.expert(document, granted.principal)
         recorded = [
             WeighedCriterion(one.criterion, one.required, one.actual, met=met)
@@ -40,10 +43,24 @@ def weighs(criteria: Criteria) -> Weighs:
     return found
 
 
+async def _shut(criteria: Criteria, expert: Expert, granted: Granted) -> dict[str, Shut]:
+    """What cannot be decided yet because nothing is known of the person as of today, with the day from which it can."""
+    open_now = DECIDES & set(EXPERT.open_to(expert, granted.principal.role))
+    if not open_now or await criteria.is_known_today(expert):
+        return {}
+    return dict.fromkeys(open_now, Shut(BEGINS_LATER, await criteria.begins_on(expert)))
+
+
 def _named(rows: Iterable[WeighedCriterion], declared: dict[str, Criterion]) -> Iterable[Weighed]:
     for one in rows:
         known = declared.get(one.criterion)
         said_as = "" if known is None else "age" if known.operator == "age_at_least" else known.attribute
         met = None if one.actual in (None, []) and not one.met else one.met
         names = {} if known is None else known.name
-        yield Weighed(one.criterion, met, names, said_as, one.required, one.actual)
+        yield Weighed(one.criterion, met, names, said_as, one.required, one.actual, _bound(known))
+
+
+def _bound(known: Criterion | None) -> Literal["", "least", "most"]:
+    if known is None or known.operator in ("one_of", "any_of"):
+        return ""
+    return "most" if known.operator == "at_most" else "least"

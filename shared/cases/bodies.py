@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from shared.contracts import patterns
 from shared.contracts.base import Code, Instant
 from shared.contracts.frame import Listed
 from shared.texts import lines
@@ -26,7 +27,7 @@ NOTE_CHARACTERS = 2_000
 # the others.
 FOLLOWS = "x-follows"
 
-Note = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=NOTE_CHARACTERS, pattern=r"\S")]
+Note = Annotated[str, StringConstraints(max_length=NOTE_CHARACTERS, pattern=patterns.SEEN), BeforeValidator(lines)]
 
 
 class Input(BaseModel):

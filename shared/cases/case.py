@@ -28,6 +28,8 @@ from shared.identity.roles import By, Relation, Role
 
 # The state of a case that is not there yet.
 NEW = "-"
+# The state alone refuses the verb.
+ILLEGAL = "illegal_transition"
 NONE: frozenset[str] = frozenset()
 
 
@@ -341,7 +343,7 @@ class Case(Generic[S]):
         before = sorted({one for row in rows for one in row.before} - {NEW})
         if not before:
             raise Refusal(self.second)
-        rule = named.get(status, "illegal_transition")
+        rule = named.get(status, ILLEGAL)
         raise Refusal(rule, f"possible from {', '.join(before)}; the case is {self.veil_of(role).get(status, status)}")
 
     def evolve(self, state: S | None, event: Event) -> S:

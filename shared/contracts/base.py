@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from shared.clock import text_of
+from shared.contracts import patterns
 from shared.contracts.facts import Tells
 
 TYPE_PREFIX = "org.sankofa."
@@ -79,15 +80,15 @@ Instant = Annotated[
     datetime, TIME_FORM, AfterValidator(in_utc), PlainSerializer(text_of, return_type=str, when_used="json")
 ]
 Date = Annotated[date, DATE_FORM]
-Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")]
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Id = Annotated[str, StringConstraints(pattern=patterns.ID)]
+Code = Annotated[str, StringConstraints(pattern=patterns.CODE)]
 # A code that becomes the key of an object in a document, where the store allows no dot.
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Key = Annotated[str, StringConstraints(pattern=patterns.KEY)]
 # An IANA name.
-TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+TimeZone = Annotated[str, StringConstraints(pattern=patterns.TIME_ZONE)]
+Country = Annotated[str, StringConstraints(pattern=patterns.COUNTRY)]
 # A country, or what ICAO Doc 9303 has for people without the nationality of a state.
-Nationality = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|XX[A-C])$")]
+Nationality = Annotated[str, StringConstraints(pattern=patterns.NATIONALITY)]
 
 
 # By class and name, what `declares` said: a model that is asked for what it lacks looks in several places and raises,

@@ -18,6 +18,7 @@ from shared.programmes.model import Definition, Office
 from shared.programmes.published import published
 from shared.telemetry.observability import count, logger
 
+PUBLISHED = "the code of a programme that was published"
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 
@@ -101,6 +102,14 @@ class Definitions:
         found = (one.office(office) for one in (*asked, *(versions[one] for one in sorted(versions))) if office)
         return next((one for one in found if one is not None), None)
 
+    def for_new(self, code: str, *, status: int = 404) -> tuple[int, Definition]:
+        """The newest version of the programme that the body of a new case names, and what it says. Refusal
+        `programme_unknown` at `/programme`; raises TooEarly while this replica starts."""
+        try:
+            return self.newest_version(code), self.newest(code)
+        except Refusal as refusal:
+            raise Refusal(refusal.rule, refusal.detail, at="/programme", status=status) from None
+
     def zone_of(self, code: str, version: int | None, office: str | None) -> tzinfo:
         """In which zone the days of a case are reckoned: its office's, as `office` finds it; else as its version says
         for a case without one. Raises as `office` does."""
@@ -130,7 +139,7 @@ class Definitions:
         if not self.ready:
             raise TooEarly("programmes")
         if code not in self._versions:
-            raise Refusal("programme_unknown", status=404)
+            raise Refusal("programme_unknown", PUBLISHED, status=404)
         return self._versions[code]
 
     async def _follow(self) -> None:

@@ -128,7 +128,8 @@ class Definition(Declared):
         `long_before_the_programme` (422) for what is said to have happened long before it. What is recorded late is
         asked at the time at which it happened."""
         if self.is_over(office, happened_at or now):
-            raise Refusal("programme_is_over", f"the programme ran until the day before {self.dates.ends}")
+            detail = f"the programme ran until the day before {self.dates.ends}"
+            raise Refusal("programme_is_over", detail, at="/programme")
         first = self.dates.starts - PREPARED
         if happened_at is not None and happened_at < _begin_of(first, self.zone_of(office)):
             detail = f"the programme was not open before {first}"

@@ -62,7 +62,7 @@ def validated(model: type[M], raw: bytes) -> M:
     try:
         return model.model_validate_json(raw, strict=True, extra="forbid")
     except ValidationError as error:
-        rows = error.errors(include_url=False, include_context=False, include_input=False)
+        rows = error.errors(include_url=False, include_input=False)
         # The cause holds the input.
         raise Refusal("invalid", problems=validation_problems(rows), status=422) from None
 

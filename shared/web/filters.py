@@ -5,7 +5,8 @@ Nobody narrows by what is hidden from the role: what a list leaves out would tel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
@@ -15,14 +16,14 @@ from shared.cases.case import Case
 from shared.contracts.base import Code, Id
 from shared.identity.policy import Equality
 from shared.identity.roles import Role
-from shared.programmes.definitions import Definitions
+from shared.programmes.definitions import PUBLISHED, Definitions
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import by_id
 from shared.store.narrowing import FROM_US, ME, NOBODY, TAKEN_BY, TO_US, TRANSFER, narrowed, received
 from shared.store.relations import FLAG, PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
-from shared.web.lists import OF_EVERY_LIST, Paged, fits, query
+from shared.web.lists import OF_EVERY_LIST, Paged, each_once, fits
 from shared.web.strict_json import refuse
 
 ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
@@ -77,31 +78,43 @@ def filters_of(served: Served) -> list[dict[str, Any]]:
     return found
 
 
+@dataclass(frozen=True)
+class Filters:
+    """What a role may ask a list for: each parameter with the values that it may have; none where the case does not
+    list them, as a programme's code or an id."""
+
+    values: Mapping[str, tuple[str, ...]]
+
+    @staticmethod
+    def of(served: Served, role: Role) -> Filters:
+        case, flags = served.case, flags_for(served.case, role)
+        values: dict[str, tuple[str, ...]] = {name: () for name in OF_EVERY_LIST}
+        values |= {STATUS: tuple(case.statuses), **{name: () for name in filters_for(case, role)}}
+        values |= {TAKEN_BY: TAKERS} if case.is_taken_by(role) else {}
+        values |= {TRANSFER: WAYS} if case.is_received_by(role) else {}
+        values |= {FLAG: flags} if flags else {}
+        return Filters({**values, **({ORDER: ORDERS} if is_in_time(served) else {})})
+
+    def asked(self, query: Iterable[tuple[str, str]], programmes: Callable[[], Collection[str]]) -> dict[str, str]:
+        """The parameters by name. `programmes`: the codes of those that were published, asked for where one is named.
+        Raises Refusal 422 with the parameter and, in words, what may stand there."""
+        sent = each_once(query, tuple(self.values))
+        for name, value in sent.items():
+            listed = self.values[name]
+            if listed and value not in listed:
+                refuse(CODE_NOT_LISTED, f"query/{name}", f"one of {', '.join(listed)}")
+            if name == PROGRAMME and value not in programmes():
+                refuse("programme_unknown", f"query/{name}", PUBLISHED)
+            if not listed and name not in (PROGRAMME, *OF_EVERY_LIST) and not fits(_ID, value):
+                refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
+        return sent
+
+
 def asked_of(request: Request, served: Served, role: Role, definitions: Definitions) -> dict[str, str]:
-    """The query's filters by name. Raises Refusal 422 with the parameter and, in words, what may stand there;
-    TooEarly while programmes are still being read."""
-    case, orders = served.case, (ORDER,) if is_in_time(served) else ()
-    takers = (TAKEN_BY,) if case.is_taken_by(role) else ()
-    flags = flags_for(case, role)
-    further = (*([TRANSFER] if case.is_received_by(role) else []), *([FLAG] if flags else []))
-    sent = query(request, *OF_EVERY_LIST, STATUS, *filters_for(case, role), *takers, *further, *orders)
-    if sent.get(TRANSFER, TO_US) not in WAYS:
-        refuse(CODE_NOT_LISTED, f"query/{TRANSFER}", f"one of {', '.join(WAYS)}")
-    if FLAG in sent and sent[FLAG] not in flags:
-        refuse(CODE_NOT_LISTED, f"query/{FLAG}", f"one of {', '.join(flags)}")
-    if sent.get(TAKEN_BY, ME) not in TAKERS:
-        refuse(CODE_NOT_LISTED, f"query/{TAKEN_BY}", f"one of {', '.join(TAKERS)}")
-    if sent.get(ORDER, OLDEST) not in ORDERS:
-        refuse(CODE_NOT_LISTED, f"query/{ORDER}", f"one of {', '.join(ORDERS)}")
-    asked = {name: value for name, value in sent.items() if name not in (*OF_EVERY_LIST, ORDER)}
-    if STATUS in asked and asked[STATUS] not in case.statuses:
-        refuse(CODE_NOT_LISTED, f"query/{STATUS}", f"one of {', '.join(case.statuses)}")
-    if PROGRAMME in asked and asked[PROGRAMME] not in definitions.offices():
-        refuse("programme_unknown", f"query/{PROGRAMME}", "the code of a programme that was published")
-    for name in references_of(case):
-        if name in asked and not fits(_ID, asked[name]):
-            refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
-    return asked
+    """The query's filters by name. Raises Refusal 422 as `Filters.asked`; TooEarly while programmes are still being
+    read."""
+    sent = Filters.of(served, role).asked(request.query_params.multi_items(), definitions.offices)
+    return {name: value for name, value in sent.items() if name not in (*OF_EVERY_LIST, ORDER)}
 
 
 def paged_of(

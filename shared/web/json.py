@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from shared.cases.case import NEW, Case, Move
+from shared.cases.case import ILLEGAL, NEW, Case, Move
 from shared.cases.named import OWN_WORDS, listed_words
 from shared.identity.roles import By
 from shared.identity.tokens import Principal
@@ -199,7 +199,7 @@ def description_of(case: Case[Any], verb: str) -> str:
 
 
 def _answers_of(served: Served, verb: str, opens: bool) -> dict[str, Any]:
-    always = (served.case.second,) if opens else ("illegal_transition", "happened_before_last")
+    always = (served.case.second,) if opens else (ILLEGAL, "happened_before_last")
     return answers(served.seen, ITEM, refused=(*always, *_refused(served, verb)), opens=opens)
 
 

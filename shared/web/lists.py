@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -49,8 +49,13 @@ PARAMETERS: list[dict[str, Any]] = [
 
 def query(request: Request, *names: str) -> dict[str, str]:
     """The query's parameters; one that is not among `names`, or comes twice, is refused (422)."""
+    return each_once(request.query_params.multi_items(), names)
+
+
+def each_once(sent: Iterable[tuple[str, str]], names: Collection[str]) -> dict[str, str]:
+    """The parameters of a query by name. Raises Refusal 422 as `query` does."""
     found: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in sent:
         if name not in names:
             # What somebody wrote in a name's place may be a value, so only the right names are told.
             refuse("unknown_parameter", "query", f"one of {', '.join(names)}" if names else "takes none")

@@ -125,10 +125,7 @@ class _Work:
 
     async def _under(self, body: Opening, cause: Cause) -> Under:
         definitions = self._replica.definitions
-        try:
-            version, definition = definitions.newest_version(body.programme), definitions.newest(body.programme)
-        except Refusal as refusal:
-            raise Refusal(refusal.rule, at="/programme", status=422) from None
+        version, definition = definitions.for_new(body.programme, status=422)
         await self._check(body, definition)
         definition.refuse_outside(body.office, cause.happened_at, self._replica.ports.runtime.now())
         office = definition.office(body.office)

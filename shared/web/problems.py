@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from shared.contracts.patterns import WORDS
 from shared.errors import (
     PROBLEMS_AT_MOST,
     CommandReused,
@@ -66,6 +67,9 @@ SCHEMA: dict[str, Any] = {
 
 # What it says of these is not ours.
 _PYDANTICS = frozenset(get_args(ErrorType))
+# Of a longer list the document of the edge has the codes.
+CODES_TOLD_AT_MOST = 20
+_QUOTED = re.compile(r"'([^']*)'")
 RULE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 REFUSED = "refused"
 
@@ -108,7 +112,8 @@ def problem(
 def validation_problems(errors: Sequence[ErrorDetails]) -> tuple[Problem, ...]:
     """Pointer and rule of each of Pydantic's errors, and of a rule of our own its sentence.
 
-    Pydantic's own messages, input and context are left out: they may quote what came in.
+    Pydantic's own messages and input are left out, which may quote what came in; of its context what the model declares
+    is told.
     """
     told = [error for error in errors if not _counted_without_wrong_items(error, errors)]
     return tuple(_problem(error, pointer_to(error["loc"])) for error in told[:PROBLEMS_AT_MOST])
@@ -122,7 +127,17 @@ def _counted_without_wrong_items(error: ErrorDetails, errors: Sequence[ErrorDeta
 
 
 def _problem(error: ErrorDetails, pointer: str) -> Problem:
-    return Problem(rule_of(error["type"]), pointer, "" if error["type"] in _PYDANTICS else error["msg"])
+    said = _expected(error) if error["type"] in _PYDANTICS else error["msg"]
+    return Problem(rule_of(error["type"]), pointer, said)
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What would be right by the declaration alone: the codes of a short closed list, and the form of a text."""
+    declared = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        codes = _QUOTED.findall(declared.get("expected", ""))
+        return f"one of {', '.join(codes)}" if 0 < len(codes) <= CODES_TOLD_AT_MOST else ""
+    return WORDS.get(declared.get("pattern", ""), "")
 
 
 def _refusal(error: Refusal) -> Response:

@@ -302,7 +302,7 @@ class Cases:
             "institutions_withdraw_handover": lambda: self._proposed("institutions"),
             "saved_views_save": Ready,
             "saved_views_stop_sharing": self._shared_view,
-            "saved_views_remove": Ready,
+            "saved_views_remove": self._shared_view,
             "handovers_find": self._offered,
             "handovers_accept": self._offered,
             "handovers_decline": self._offered,

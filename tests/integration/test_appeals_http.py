@@ -14,6 +14,7 @@ from services.registration.store import COLLECTIONS, SHADOWS
 from shared.clock import instant_of, text_of
 from shared.replica import stored
 from tests.integration.test_registration_http import decided, registration
+from tests.unit.pages.test_cases import Office, held
 from tests.unit.registration.serving import Serving
 
 CANARY = "Zqanary wrote this"
@@ -80,6 +81,14 @@ async def test_an_appeal_is_decided_by_another_officer_and_told(edge: Serving) -
         own = await edge.post(f"{path}/{verb}", "officer", FOUND, subject="first")
         assert (own.status_code, own.json()["rule"]) == (409, "four_eyes")
     assert "uphold-appeal" not in (await edge.get(path, "officer", subject="first")).json()["open"]
+    async with Office(edge).browser(account=edge.account("first")) as http:
+        page = await http.get(f"/registration{path}/uphold-appeal")
+        answered = await http.post(
+            f"/registration{path}/uphold-appeal", data={**held(page), "/reason": FOUND["reason"]}
+        )
+    for one, status in ((page, 200), (answered, 409)):
+        assert (one.status_code, one.text.count("Somebody else has to decide")) == (status, 1)
+        assert "not possible in the present status" not in one.text
     read = (await edge.get(path, "officer", subject="second")).json()
     assert [one["text"] for one in read["notes"]] == [CANARY]
     assert {"uphold-appeal", "dismiss-appeal"} <= set(read["open"])

@@ -177,7 +177,7 @@ async def test_what_a_later_verb_names_is_known_too(edge: Serving) -> None:
     [
         ({"programme": "example-2"}, ("/programme", "programme_unknown")),
         ({"title": "two\u0000lines"}, ("/title", "character_not_allowed")),
-        ({"title": ""}, ("/title", "too_short")),
+        ({"title": ""}, ("/title", "string_too_short")),
         ({"colour": "blue"}, ("/colour", "unknown_field")),
         ({"ends_on": "2026-02-02"}, ("/ends_on", "dates_reversed")),
         ({"ends_on": "the end"}, ("/ends_on", "date_malformed")),

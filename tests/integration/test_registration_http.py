@@ -294,10 +294,12 @@ async def test_a_correction_and_a_new_entry_of_the_profile(published: Serving) -
 async def test_consents(published: Serving) -> None:
     _, person = await registered(published)
     path = f"/persons/{person}"
+    before = (await published.get(path)).json()["consents_at"]
     again = await published.post(f"{path}/give-consent", "officer", {"purpose": "placement"})
     assert (again.status_code, again.json()["rule"]) == (409, "consent_already_given")
     withdrawn = await published.post(f"{path}/withdraw-consent", "protection", {"purpose": "placement"})
     assert withdrawn.json()["consents"] == {"placement": "withdrawn"}
+    assert withdrawn.json()["consents_at"]["placement"] > before["placement"]
     assert (await published.post(f"{path}/withdraw-consent", "officer", {"purpose": "placement"})).status_code == 409
 
 

@@ -17,7 +17,7 @@ import shared.zones
 from services.monitoring.schema import fingerprint
 from shared.errors import SettingsError
 from shared.programmes.indicators import Period
-from shared.zones import ZONE_DATA, check_zones, zone, zone_names
+from shared.zones import ZONE_DATA, check_zones, newest_day, zone, zone_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,3 +89,8 @@ def test_a_name_that_is_none_is_refused() -> None:
     for name in ("Africa", "Africa/Nowhere", "../etc/passwd"):
         with pytest.raises((KeyError, ValueError)):
             zone(name)
+
+
+def test_a_day_has_begun_where_it_begins_first() -> None:
+    assert newest_day(datetime(2026, 11, 30, 3, 39, tzinfo=UTC)) == date(2026, 11, 30)
+    assert newest_day(datetime(2026, 11, 30, 10, 0, tzinfo=UTC)) == date(2026, 12, 1)

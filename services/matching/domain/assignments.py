@@ -70,7 +70,7 @@ TRANSFERS = Transfers(
     OPEN | {"cancelled"},
 )
 
-Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
+Description = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(lines)]
 
 
 class Assignment(Trailed, Movable):

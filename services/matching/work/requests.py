@@ -40,8 +40,7 @@ class Requests:
         document, state = await self._kernel.load(ASSIGNMENTS, id)
         if document is not None and state is not None and settled(document, cause):
             return Saved(document, state, repeated=True)
-        version = self._definitions.newest_version(body.programme)
-        definition = self._definitions.version(body.programme, version)
+        version, definition = self._definitions.for_new(body.programme)
         office = check_terms(definition, definition.office(body.office), body.terms)
         definition.refuse_outside(body.office, cause.happened_at, self._kernel.runtime.now())
         await self._check_institution(body.terms, body.office)

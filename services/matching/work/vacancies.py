@@ -21,6 +21,7 @@ from shared.contracts.matching.assignments import Modality
 from shared.errors import Refusal
 from shared.identity.policy import Grant
 from shared.intake.submissions import SUBMISSIONS
+from shared.programmes.definitions import PUBLISHED
 from shared.programmes.eligibility import terms_met
 from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.replica import Replica
@@ -85,7 +86,7 @@ class Vacancies:
         definitions = self._replica.definitions
         programme = asked.get("programme")
         if programme is not None and programme not in definitions.offices():
-            refuse("programme_unknown", "query/programme", "the code of a programme that was published")
+            refuse("programme_unknown", "query/programme", PUBLISHED)
         for name, codes in definitions.listed(programme).items():
             if name in asked and asked[name] not in codes:
                 refuse(CODE_NOT_LISTED, f"query/{name}", "a code that a programme lists")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from services.monitoring.answers import Answer, Sheet, Wanted
+from services.monitoring.breakdown import SEVERAL
 from services.monitoring.pages.meaning import Meaning
 from shared.programmes.indicators import Dimension, Indicator, Period
 from shared.web.pages.formatting import Formats
@@ -111,7 +112,8 @@ class Lines:
             name = self.meaning.class_of(dimension, code)
             said = self._said(wanted.indicator, cell)
             lines.append(Line(code, name, cell, *said, "", wanted.indicator, wanted.period))
-        return Breakdown(dimension, lines, answer["adds_up"], answer["adds_up_rule"])
+        adds_up = answer["adds_up"] or (answer["adds_up_rule"] == SEVERAL and _add_up(lines, answer))
+        return Breakdown(dimension, lines, adds_up, answer["adds_up_rule"])
 
     def _said(self, indicator: Indicator, answer: Mapping[str, Any]) -> tuple[Markup | str, Missing]:
         words, missing = translations(self.language), missing_of(answer)
@@ -124,6 +126,11 @@ class Lines:
     def _number(self, indicator: Indicator, value: int | str) -> Markup:
         formats = Formats(self.language)
         return formats.number(value) if indicator.share is None else formats.share(value)
+
+
+def _add_up(lines: Sequence[Line], answer: Answer) -> bool:
+    """Whether the rows that a reader sees add up to the total, whether or not they have to."""
+    return not any(one.missing for one in lines) and sum(one.answer["value"] for one in lines) == answer["value"]
 
 
 def _place(line: Line) -> tuple[str, str, int]:

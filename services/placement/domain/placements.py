@@ -101,7 +101,7 @@ class EarlyEnd(Reason):
 class Report(Change):
     """What was done and what came of it, in the expert's words, which stay in this service as a note does."""
 
-    text: Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=20_000)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000), BeforeValidator(lines)]
 
 
 def travels(state: Placement) -> None:

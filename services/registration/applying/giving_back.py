@@ -55,7 +55,7 @@ class LostCode(Input):
 
     programme: Code
     known_by: FactName
-    said: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=254)]
+    said: Annotated[str, StringConstraints(min_length=1, max_length=254), BeforeValidator(one_line)]
 
 
 class NewCode(Input):

@@ -87,6 +87,8 @@ class Applying:
             definition=definition,
             criteria=_criteria(definition),
             closed=self._forming.is_closed(definition, None),
+            **_closing(definition, None),
+            apart=len({office.time_zone for office in definition.offices}) > 1,
             documents=definition.section(SelectionSection).documents,
             limits=Limits(),
         )
@@ -167,7 +169,7 @@ class Applying:
             definition=definition,
             offices=offices,
             reference=self._opening.drafting.cases.id_of(opened)[:REFERENCE_CHARACTERS],
-            closes=definition.dates.ends - timedelta(days=1),
+            **_closing(definition, opened.office),
             closed=self._forming.is_closed(definition, opened.office),
             files=files,
             files_status=status_of_files(files),
@@ -274,3 +276,8 @@ class Applying:
 
 def _criteria(definition: Definition) -> list[Any]:
     return [one.name for one in definition.section(SelectionSection).eligibility]
+
+
+def _closing(definition: Definition, office: str | None) -> dict[str, Any]:
+    """The last day on which an application is taken, and the name of the zone in which it ends."""
+    return {"closes": definition.dates.ends - timedelta(days=1), "closes_in": str(definition.zone_of(office))}

@@ -12,6 +12,7 @@ from services.registration.domain.fields import Email
 from shared.cases.bodies import Change, Once
 from shared.cases.case import Told, Turn
 from shared.contracts.base import Instant
+from shared.errors import Refusal
 
 Language = Literal["en", "fr", "ar"]
 Often = Literal["at_once", "daily"]
@@ -30,6 +31,7 @@ HELD_KEPT = timedelta(days=28)
 # pushes the address out at which the first holder is still to be told.
 HELD_AT_MOST = 32
 TOO_OFTEN = "handover_too_often"
+UNCHANGED = "contact_unchanged"
 
 
 class Wishes(BaseModel):
@@ -40,6 +42,13 @@ class Wishes(BaseModel):
     language: Language | None = None
     often: Often = "at_once"
     unwanted: tuple[Unwanted, ...] = ()
+
+    def same_as(self, other: Wishes | None) -> bool:
+        """Whether they ask for the same, in whichever order."""
+        if other is None:
+            return False
+        own, others = (one.model_dump() | {"unwanted": {*one.unwanted}} for one in (self, other))
+        return own == others
 
 
 class HeldAt(BaseModel):
@@ -94,7 +103,10 @@ SAID_ANEW = tuple(f"contact.{name}" for name in Wishes.model_fields)
 
 
 def as_wished(turn: Turn[Any, ContactChange]) -> Told:
-    """The event says whether the address is another one, and nothing of it."""
+    """The event says whether an address was said, and nothing of it. `given`: the wishes that stand."""
+    # Whether an address that is said is the one that stands is told to nobody, or it could be found by trying.
+    if turn.body.email is None and turn.body.wishes.same_as(turn.given):
+        raise Refusal(UNCHANGED, "it says what is recorded already")
     return {"elsewhere": turn.body.email is not None}
 
 

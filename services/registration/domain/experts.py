@@ -20,6 +20,7 @@ from services.registration.domain.appeals import Appeal, Outcome, in_time
 from services.registration.domain.fields import (
     ConsentPurpose,
     KnownAttributes,
+    at_field,
     broken,
 )
 from services.registration.domain.identity import NEEDED
@@ -75,6 +76,7 @@ Status = Literal[
 ]
 Channel = Literal["self", "officer"]
 # Whoever is asked for something and sends nothing would wait for an answer, and the office for what it asked.
+BEGINS_LATER = "profile_begins_later"
 NOTHING_PROVIDED = "nothing_provided"
 # Why screening begins anew by itself.
 PROFILE_CHANGED = "profile_changed"
@@ -156,7 +158,9 @@ class ProvidedInfo(Noted):
     @model_validator(mode="after")
     def _together(self) -> Self:
         if (self.attributes is None) != (self.valid_from is None):
-            raise broken("attributes_with_valid_from")
+            lacks_day = self.valid_from is None
+            said = "the day from which the attributes hold" if lacks_day else "the attributes that hold from that day"
+            raise at_field("valid_from" if lacks_day else "attributes", broken("attributes_with_valid_from", said))
         return self
 
 
@@ -338,7 +342,7 @@ MOVES: tuple[Move, ...] = (
         rule=by_the_criteria,
         needs=CRITERIA,
         writes=True,
-        refuses=("profile_begins_later",),
+        refuses=(BEGINS_LATER,),
     ),
     Move(
         "declare-eligible",
@@ -348,7 +352,7 @@ MOVES: tuple[Move, ...] = (
         rule=fails_none,
         needs=CRITERIA,
         writes=True,
-        refuses=("criteria_failed", "profile_begins_later"),
+        refuses=("criteria_failed", BEGINS_LATER),
     ),
     Move(
         "declare-ineligible",
@@ -358,7 +362,7 @@ MOVES: tuple[Move, ...] = (
         rule=fails_some,
         needs=CRITERIA,
         writes=True,
-        refuses=("criteria_met", "profile_begins_later"),
+        refuses=("criteria_met", BEGINS_LATER),
     ),
     Move(
         "request-info",

@@ -25,9 +25,14 @@ from shared.contracts.registration.persons import PURPOSES, Attributes, Purpose
 from shared.texts import MAIL_ADDRESS, fold_number, one_line
 
 
-def broken(rule: LiteralString, expected: str = "the value breaks the rule") -> PydanticCustomError:
+def broken(rule: LiteralString, expected: str) -> PydanticCustomError:
     """The error of a field that breaks the rule; `expected`: what would be right. It never carries the value."""
     return PydanticCustomError(rule, expected)
+
+
+def at_field(name: str, error: PydanticCustomError) -> ValidationError:
+    """The error at the field of that name, for a rule over several fields of a model."""
+    return ValidationError.from_exception_data("", [InitErrorDetails(type=error, loc=(name,), input=None)])
 
 
 def _numbered(value: str) -> str:
@@ -103,7 +108,7 @@ def _said(value: Any) -> Any:
     return None if line == "" else line
 
 
-Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=120)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=120), BeforeValidator(one_line)]
 Email = Annotated[
     str,
     BeforeValidator(one_line),
@@ -111,9 +116,9 @@ Email = Annotated[
 ]
 # One name is enough, whichever it is: many people have but one.
 Name = Annotated[Annotated[str, StringConstraints(max_length=120)] | None, BeforeValidator(_said)]
-Telephone = Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=64)]
+Telephone = Annotated[str, StringConstraints(max_length=64), BeforeValidator(one_line)]
 DocumentNumber = Annotated[
-    str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64), AfterValidator(_numbered)
+    str, StringConstraints(min_length=1, max_length=64), BeforeValidator(one_line), AfterValidator(_numbered)
 ]
 KnownCountry = Annotated[Country, _known(country_codes, A_COUNTRY)]
 # Whose document somebody still holds.

@@ -43,7 +43,7 @@ class FileBegun(Input):
     ]
     media_type: MediaType
     size: Annotated[int, Field(ge=0, le=2**53 - 1, description=f"In bytes, {FILE_BYTES_AT_MOST} at most.")]
-    name: Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=NAME_CHARACTERS)] = ""
+    name: Annotated[str, StringConstraints(max_length=NAME_CHARACTERS), BeforeValidator(one_line)] = ""
 
 
 class FileReading(Input):
@@ -97,7 +97,7 @@ def sized(size: int) -> None:
     if size == 0:
         raise Refusal(EMPTY, "a file with something in it", at="/size", status=422)
     if size > FILE_BYTES_AT_MOST:
-        raise Refusal(LARGE, "a smaller file", at="/size", status=422)
+        raise Refusal(LARGE, f"a file of at most {FILE_BYTES_AT_MOST} bytes", at="/size", status=422)
 
 
 def admitted(asked: AskedDocument | None, others: Iterable[StoredFile]) -> None:

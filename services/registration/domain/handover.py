@@ -18,6 +18,7 @@ from services.registration.domain.fields import Email
 from shared.cases.bodies import Input, Reason
 from shared.cases.case import Asked, Move, Timer, Told, Turn
 from shared.contracts.base import Envelope, Event, Instant
+from shared.contracts.patterns import written
 from shared.contracts.registration.handovers import (
     HandoverDeclined,
     HandoverLapsed,
@@ -43,11 +44,10 @@ PROPOSED, NOT_PROPOSED = "handover_proposed", "handover_not_proposed"
 STANDS = timedelta(days=14)
 DeclinedFor = Literal["not_meant", "not_wanted", "mistaken_entry"]
 
+_SUBJECT = written(r"^\S(.*\S)?$", "the subject as the sign-in service gives it, without spaces at its ends")
 # The subject under which somebody signs in. With a space at an end, as copied, it would be nobody's, and the person
 # would be locked out.
-SignsInAs = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$"), AfterValidator(exact)
-]
+SignsInAs = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_SUBJECT), AfterValidator(exact)]
 
 
 # Why an office assigns another account to the one who was reached before too; else somebody else is.

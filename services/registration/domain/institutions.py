@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, StringConstraints
 
 from services.registration.domain import examples
 from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
+from services.registration.domain.contact import UNCHANGED as CONTACT_UNCHANGED
 from services.registration.domain.fields import Email, KnownCountry
 from services.registration.domain.handover import (
     CALLERS,
@@ -77,7 +78,7 @@ class Institution(AccountBorne, Trailed, Movable):
 class InstitutionRegistration(Change):
     """`account`: the subject under which the institution signs in; `email`: where its mail goes, sealed."""
 
-    name: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(one_line)]
     country: KnownCountry
     area: Code | None = None
     sector: Code
@@ -165,6 +166,7 @@ FACTS: tuple[Move, ...] = (
         body=ContactChange,
         by=BY_HOST,
         rule=as_wished,
+        refuses=(CONTACT_UNCHANGED,),
         needs=states("private"),
         example=examples.CONTACT,
         aside=True,

@@ -14,6 +14,7 @@ from pydantic import ConfigDict
 
 from services.registration.domain.claims import Heard, Settled, settled
 from services.registration.domain.contact import SAID_ANEW, ContactChange, as_wished
+from services.registration.domain.contact import UNCHANGED as CONTACT_UNCHANGED
 from services.registration.domain.examples import CHANGED_IDENTITY, CONTACT, PROFILE
 from services.registration.domain.fields import ConsentPurpose, KnownAttributes
 from services.registration.domain.handover import (
@@ -77,7 +78,8 @@ Consent = Literal["given", "withdrawn"]
 
 
 class Person(AccountBorne):
-    """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer.
+    """`entries` in the order in which they were recorded; `consents` by purpose, the latest answer, and
+    `consents_at` when it was given, which older documents do not tell.
 
     `opened_at`: when the person was recorded, which older documents do not tell.
     `claim`: what was decided last where somebody else claimed the person's document number.
@@ -90,6 +92,7 @@ class Person(AccountBorne):
     office: str | None = None
     opened_at: Instant | None = None
     consents: dict[str, Consent] = {}
+    consents_at: dict[str, Instant] = {}
     entries: tuple[ProfileEntry, ...] = ()
     claim: Settled | None = None
     identity_change: Outcome | None = None
@@ -225,14 +228,21 @@ def given_before(turn: Turn[Person, ConsentTo]) -> Told:
     return {}
 
 
+def _answered(state: Person | None, event: ConsentGiven | ConsentWithdrawn, answer: Consent) -> Mapping[str, Any]:
+    consents, since = (state.consents, state.consents_at) if state else ({}, {})
+    return {
+        "consents": {**consents, event.purpose: answer},
+        "consents_at": {**since, event.purpose: event.happened_at},
+    }
+
+
 def fold(state: Person | None, event: Any) -> Mapping[str, Any]:
     """What an event changes beside the status and the fields of its own names."""
-    consents: Mapping[str, Consent] = state.consents if state else {}
     match event:
         case ConsentGiven():
-            return {"consents": {**consents, event.purpose: "given"}}
+            return _answered(state, event, "given")
         case ConsentWithdrawn():
-            return {"consents": {**consents, event.purpose: "withdrawn"}}
+            return _answered(state, event, "withdrawn")
         case DocumentClaimSettled():
             return {"claim": settled(event)}
         case PersonAccountAssigned() | HandingOver():
@@ -305,6 +315,7 @@ MOVES: tuple[Move, ...] = (
         body=ContactChange,
         by=BY_EXPERT,
         rule=as_wished,
+        refuses=(CONTACT_UNCHANGED,),
         needs=states("private"),
         example=CONTACT,
         aside=True,

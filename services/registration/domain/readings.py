@@ -54,7 +54,7 @@ class IdentityReading(Input):
 class PersonSearch(Input):
     """A name or several: whoever has all of them is found, in any order and spelling of marks and capitals."""
 
-    name: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=240)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=240), BeforeValidator(one_line)]
 
 
 class Used(BaseModel):

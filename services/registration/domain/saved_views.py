@@ -1,6 +1,5 @@
 """Lists that an officer saved under a name: what they are narrowed by, their columns and their order, as an address
-has them. A list of another service is saved the same way: nothing is known here of what it may be narrowed by, and its
-own page refuses what it does not know.
+has them. A list of another service is saved the same way: what it may be asked for is generated from its case.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from shared.contracts.base import Instant
+from shared.contracts.base import Id, Instant
+from shared.contracts.patterns import written
 from shared.errors import Refusal
 from shared.texts import has_visible_character, one_line
 
@@ -21,6 +21,12 @@ VIEWS_AT_MOST = 60
 SHARING_AT_MOST = 100
 TOO_MANY = "too_many_views"
 _PARAMETER = r"[a-z_]{1,40}=[A-Za-z0-9%._~+*-]{0,400}"
+A_LIST = "the service of a list and the name of its cases, as registration/experts"
+_LIST = written(r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$", A_LIST)
+_QUERY = written(
+    rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$",
+    "at most 20 parameters of the list, as in its address",
+)
 # Where one stands in a list, and in which language it is read, is of the moment.
 _OF_THE_MOMENT = frozenset({"after", "lang"})
 
@@ -36,11 +42,11 @@ def _seen(name: Any) -> Any:
     return "" if isinstance(line, str) and not has_visible_character(line) else line
 
 
-ListPath = Annotated[str, StringConstraints(pattern=r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$")]
-ViewName = Annotated[str, BeforeValidator(_seen), StringConstraints(min_length=1, max_length=80)]
+ListPath = Annotated[str, StringConstraints(pattern=_LIST)]
+ViewName = Annotated[str, StringConstraints(min_length=1, max_length=80), BeforeValidator(_seen)]
 Narrowing = Annotated[
     str,
-    StringConstraints(max_length=1_000, pattern=rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$"),
+    StringConstraints(max_length=1_000, pattern=_QUERY),
     AfterValidator(_lasting),
 ]
 
@@ -64,11 +70,13 @@ class SavedView(BaseModel):
 
 
 class SavedViews(BaseModel):
-    """All of one account, each under its name in its list."""
+    """All of one account, each under its name in its list. `removed_by`: the newest commands under a key that
+    removed one, so that they are answered alike when they come again."""
 
     model_config = ConfigDict(frozen=True)
 
     views: tuple[SavedView, ...] = ()
+    removed_by: tuple[Id, ...] = ()
 
     def with_one(self, view: SavedView) -> SavedViews:
         """One of the same name takes the other's place; what says the same stays as it was saved. Raises Refusal."""
@@ -78,7 +86,7 @@ class SavedViews(BaseModel):
         others = tuple(one for one in self.views if one.place != view.place)
         if len(others) >= VIEWS_AT_MOST:
             raise Refusal(TOO_MANY, f"at most {VIEWS_AT_MOST} of one account; remove one first")
-        return SavedViews(views=(*others, view))
+        return self.model_copy(update={"views": (*others, view)})
 
     def shares(self, view: SavedView) -> bool:
         """Whether the one in its place is shared."""
@@ -87,7 +95,10 @@ class SavedViews(BaseModel):
     def kept_back(self, view: SavedView) -> SavedViews:
         """It stays as it is, and is offered to nobody else."""
         kept = (one.model_copy(update={"shared": False}) if one.place == view.place else one for one in self.views)
-        return SavedViews(views=tuple(kept))
+        return self.model_copy(update={"views": tuple(kept)})
 
-    def without(self, view: SavedView) -> SavedViews:
-        return SavedViews(views=tuple(one for one in self.views if one.place != view.place))
+    def without(self, view: SavedView, command: str | None = None) -> SavedViews:
+        """`command`: the id of what removes it, None where that cannot be asked again under a key."""
+        kept = tuple(one for one in self.views if one.place != view.place)
+        known = (*self.removed_by, *([command] if command else []))[-VIEWS_AT_MOST:]
+        return SavedViews(views=kept, removed_by=known)

@@ -32,7 +32,7 @@ RIGHTS: tuple[Rights, ...] = ((HANDOVERS, "find accept decline", {"expert": "own
 class HandoverCode(Input):
     """The code as it was given, in any case, with or without its strokes."""
 
-    code: Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=64)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=64), BeforeValidator(one_line)]
 
 
 class AcceptedWith(HandoverCode, Acceptance):

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
+from services.registration.domain.handover import PROPOSE
 from services.registration.handovers.answering import (
     HANDOVERS,
     AcceptedWith,
@@ -123,7 +124,9 @@ def _found(
     language = admitted.reader.language
 
     def form(model: type[BaseModel]) -> Form:
-        return Form(language, tuple(one for one in _fields(model) if one.pointer != CODE), posted, problems)
+        return Form(
+            language, tuple(one for one in _fields(model) if one.pointer != CODE), posted, problems, about=(PROPOSE,)
+        )
 
     return render(
         request,

@@ -15,6 +15,7 @@ from shared.identity.rights import Rights
 from shared.web.answers import answered, listed_answers, refused_by
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
+from shared.web.conditions import key_in
 from shared.web.json import representation
 from shared.web.lists import query
 from shared.web.routing import Routes
@@ -140,7 +141,7 @@ def _removing(router: APIRouter, views: SavingViews) -> None:
     async def remove(request: Request, granted: Granted = Depends(may(SAVED_VIEWS, "remove"))) -> Response:
         query(request)
         sent = (await read_body(request, ViewNamed)).model
-        await views.remove(granted.principal, sent.id)
+        await views.remove(granted.principal, sent.id, key_in(request))
         return JSONResponse(representation(ViewGone(id=sent.id)))
 
     router.add_api_route(
@@ -148,7 +149,7 @@ def _removing(router: APIRouter, views: SavingViews) -> None:
         remove,
         methods=["POST"],
         summary="One of the caller's own is kept no more",
-        description="The same answer where there is none of that id. Roles: officer (office).",
+        description="The same answer again under the same key; 404 where there is none. Roles: officer (office).",
         operation_id="saved_views_remove",
         openapi_extra={
             **documented(ViewNamed, {"id": NAMED}),

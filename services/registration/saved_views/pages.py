@@ -12,12 +12,14 @@ from shared.canonical import canonical_json
 from shared.errors import Problem
 from shared.web import bodies
 from shared.web.lists import query
+from shared.web.pages.formatting import Formats
+from shared.web.pages.kept import KEY
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
-from shared.web.pages.words import translations
+from shared.web.pages.words import rule_words, translations
 from shared.web.problems import ANSWERS
 from shared.web.routing import Routes
 
@@ -71,13 +73,15 @@ class SavedViewPages:
     async def stop_sharing(
         self, request: Request, admitted: Admitted = Depends(reading_as(SAVED_VIEWS, "stop-sharing"))
     ) -> Response:
-        await self._views.stop_sharing(admitted.principal, await _named(request, admitted))
+        id, _ = await _named(request, admitted)
+        await self._views.stop_sharing(admitted.principal, id)
         return _back(admitted)
 
     async def remove(
         self, request: Request, admitted: Admitted = Depends(reading_as(SAVED_VIEWS, "remove"))
     ) -> Response:
-        await self._views.remove(admitted.principal, await _named(request, admitted))
+        id, key = await _named(request, admitted)
+        await self._views.remove(admitted.principal, id, key or None)
         return _back(admitted)
 
     async def _shown(
@@ -99,16 +103,30 @@ class SavedViewPages:
             service=admitted.edge.service,
             lists=by_list,
             sent=sent,
-            rules=[problem.rule for problem in problems],
+            key=admitted.edge.runtime.new_id(),
+            wrong=[_said(admitted.reader.language, problem) for problem in problems],
             failed=bool(problems),
         )
 
 
-async def _named(request: Request, admitted: Admitted) -> str:
-    """The id of the view that a form names. Raises Refusal 403, 422."""
+def _said(language: str, problem: Problem) -> tuple[str, str]:
+    """The id of the field that it is wrong of, and what is wrong in words; no id where nobody typed that field."""
+    if problem.pointer == "/query":
+        # Whatever of the address it is, it was chosen on the page of the list.
+        words = translations(language)
+        return "", words.gettext("The list cannot be asked for this. Open it, choose what it shows, and save that.")
+    said = rule_words(language, problem.rule, problem.pointer)
+    if problem.pointer != "/name":
+        return "", said
+    label = translations(language).gettext("Name of the view")
+    return "view-name", Formats(language).labelled(label, said).unescape()
+
+
+async def _named(request: Request, admitted: Admitted) -> tuple[str, str]:
+    """The id of the view that a form names, and the key under which it is sent. Raises Refusal 403, 422."""
     sent = dict(await sent_form(request))
     check_forgery(request, sent, admitted.reader)
-    return bodies.validated(ViewNamed, canonical_json({"id": sent.get("id", "")})).id
+    return bodies.validated(ViewNamed, canonical_json({"id": sent.get("id", "")})).id, sent.get(KEY, "")
 
 
 def _back(admitted: Admitted) -> Response:

@@ -42,7 +42,7 @@ class Contacts:
         return await self._kernel.execute(
             aggregate,
             call.id,
-            Asked(call.verb, call.body),
+            Asked(call.verb, call.body, wishes_of(document)),
             call.cause,
             expected_version=call.expected_version,
             private=private,

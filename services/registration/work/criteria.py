@@ -8,7 +8,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from services.registration.domain.appeals import until
-from services.registration.domain.experts import Expert
+from services.registration.domain.experts import BEGINS_LATER, Expert
 from services.registration.domain.persons import Person
 from services.registration.store import PERSONS
 from services.registration.work.limits import erased
@@ -65,7 +65,8 @@ class Criteria:
         """As of the cause's day in the office's time zone. Raises Refusal `profile_begins_later`."""
         found = await self._as_of(expert, self._day(expert, cause))
         if found is None:
-            raise Refusal("profile_begins_later", "nothing is known of the person as of that day")
+            first = await self.begins_on(expert)
+            raise Refusal(BEGINS_LATER, f"something is known of the person from {first} on, and nothing before")
         return found
 
     async def failed_now(self, expert: Expert, private: Mapping[str, Any], cause: Cause) -> tuple[str, ...] | None:
@@ -81,10 +82,19 @@ class Criteria:
         """The criteria of the case's version. Raises TooEarly where it has not arrived here."""
         return self._definition(expert)[0].section(SelectionSection).eligibility
 
+    async def is_known_today(self, expert: Expert) -> bool:
+        """Whether something is known of the person as of the office's today."""
+        _, person = await self.person(expert.person)
+        return attributes_on(person.entries, self._today(expert)) is not None
+
+    async def begins_on(self, expert: Expert) -> date | None:
+        """The first day from which something is known of the person; None where nothing is."""
+        _, person = await self.person(expert.person)
+        return min((entry.valid_from for entry in person.entries), default=None)
+
     async def weighed_today(self, expert: Expert) -> tuple[WeighedCriterion, ...]:
         """Each criterion as a screening of today would find it; none where nothing is known of the person yet."""
-        today = self._kernel.runtime.now().astimezone(self._zone(expert)).date()
-        found = await self._as_of(expert, today)
+        found = await self._as_of(expert, self._today(expert))
         return () if found is None else found.weighed
 
     async def person(self, id: str) -> tuple[int, Person]:
@@ -113,6 +123,9 @@ class Criteria:
 
     def _day(self, expert: Expert, cause: Cause) -> date:
         return self._instant(cause).astimezone(self._zone(expert)).date()
+
+    def _today(self, expert: Expert) -> date:
+        return self._kernel.runtime.now().astimezone(self._zone(expert)).date()
 
     def _instant(self, cause: Cause) -> datetime:
         return cause.happened_at or self._kernel.runtime.now()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from services.registration.domain.lives import AGE_AT_MOST, BIRTH_YEAR, RULES, beyond_a_life
 from shared.contracts.registration.persons import Attributes
 from shared.errors import Problem, Refusal
 from shared.identity.tokens import Principal
+from shared.zones import newest_day
 
 
 def erased() -> Refusal:
@@ -26,12 +27,12 @@ def own_office(principal: Principal, office: str) -> None:
 
 
 def within_a_life(day: date, now: datetime, pointer: str) -> None:
-    """Refusal (422) for a day that has come nowhere yet, and for one on which nobody who is told of was born."""
-    # Somewhere it is tomorrow already.
-    if day > (now + timedelta(days=1)).date():
+    """Refusal (422) for a day that has begun nowhere yet, and for one on which nobody who is told of was born."""
+    newest = newest_day(now)
+    if day > newest:
         raise Refusal(
             "valid_in_the_future",
-            "a day that has come",
+            f"a day that has begun somewhere, so {newest} at the latest",
             at=pointer,
             status=422,
         )

@@ -29,15 +29,16 @@ class Publishing:
         )
 
     async def newest(self, code: str) -> tuple[Definition, int]:
-        """The definition for a new case. Refusal `programme_unknown` (404); TooEarly right after its publication."""
+        """The definition for a new case. Refusal `programme_unknown` (404) at `/programme`; TooEarly right after its
+        publication."""
         definitions = self._replica.definitions
         try:
-            version = definitions.newest_version(code)
+            version, definition = definitions.for_new(code)
         except Refusal:
             if await self._replica.ports.store.load(PROGRAMMES.name, code):
                 raise TooEarly("programme_version") from None
             raise
-        return definitions.version(code, version), version
+        return definition, version
 
     async def of_office(self, office: str) -> list[Definition]:
         """The newest definitions of the programmes that have the office. Refusal `office_unknown` (422); TooEarly right

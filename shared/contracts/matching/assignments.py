@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from shared.contracts import patterns
 from shared.contracts.base import Code, Contract, Country, Date, Event, Id, TimeZone
 from shared.contracts.corrections import FactTakenBack, TimeCorrected
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
@@ -23,7 +24,7 @@ class Terms(Contract):
     area: Code | None = None
     sector: Code
     host_type: Code
-    occupation: Annotated[str, Field(pattern=r"^[0-9]{1,4}$")]
+    occupation: Annotated[str, Field(pattern=patterns.OCCUPATION)]
     modality: Modality = "temporary"
     seats: Annotated[int, Field(ge=1, le=100)] = 1
     starts_on: Date

@@ -6,10 +6,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from shared.contracts import patterns
 from shared.contracts.base import Event
 
 # HMAC-SHA256 as hexadecimal digits.
-Link = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Link = Annotated[str, StringConstraints(pattern=patterns.DIGEST)]
 
 
 class AuditSegmentOpened(Event):

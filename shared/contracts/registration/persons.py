@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from shared.contracts import patterns
 from shared.contracts.attributes import Attribute, Before, as_of, declared
 from shared.contracts.base import Code, Contract, Country, Date, Event, Id, Instant, Nationality
 from shared.contracts.facts import FactField, Family, Subject, Tells, said
@@ -151,7 +152,7 @@ LANGUAGES_AT_MOST = 40
 OTHER_NATIONALITIES_AT_MOST = 8
 
 
-SpokenLanguage = Annotated[str, Field(pattern=r"^[a-z]{2,3}$"), AfterValidator(language_code)]
+SpokenLanguage = Annotated[str, Field(pattern=patterns.LANGUAGE), AfterValidator(language_code)]
 
 
 class LanguageSkill(Contract):
@@ -176,7 +177,7 @@ class Attributes(Contract):
     country_of_residence: Annotated[Country | None, Attribute("code", "countries")] = None
     residence_status: Annotated[Code | None, Attribute("code", "residence_statuses")] = None
     education: Annotated[Annotated[int, Field(ge=0, le=8)] | None, Attribute("number")] = None
-    occupation: Annotated[Annotated[str, Field(pattern=r"^[0-9]{1,4}$")] | None, Attribute("code")] = None
+    occupation: Annotated[Annotated[str, Field(pattern=patterns.OCCUPATION)] | None, Attribute("code")] = None
     experience_years: Annotated[Annotated[int, Field(ge=0, le=80)] | None, Attribute("number")] = None
     sector: Annotated[Code | None, Attribute("code", "sectors")] = None
     languages: Annotated[tuple[LanguageSkill, ...], Field(max_length=LANGUAGES_AT_MOST)] = ()

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from shared.programmes.definitions import Definitions
-from shared.programmes.reasons import CODE_NOT_LISTED
 from shared.store.collection import belongs
 from shared.store.port import Document, begins_uuid
 from shared.web.acting import Served
 from shared.web.filters import ORDER, asked_of, newest_first, paged_of
+from shared.web.known_lists import COLUMNS, chosen_of
 from shared.web.lists import OF_EVERY_LIST, Paged
 from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted
 from shared.web.pages.short_references import CALLED_AT_MOST, as_called, asking_for, in_whole
-from shared.web.strict_json import refuse
 
-COLUMNS, REFERENCE = "columns", "reference"
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,4 @@ def without(request: Request, name: str) -> Request:
 
 
 def _chosen(request: Request, served: Served) -> tuple[str, ...]:
-    """A form sends each column by itself, an address may have them in one. Raises Refusal 422 for one that there is
-    not."""
-    sent = {one for value in request.query_params.getlist(COLUMNS) for one in value.split(",") if one}
-    if not sent <= set(served.columns):
-        refuse(CODE_NOT_LISTED, f"query/{COLUMNS}", f"of {', '.join(served.columns)}")
-    return tuple(path for path in served.columns if path in sent)
+    return chosen_of(request.query_params.getlist(COLUMNS), served.columns)

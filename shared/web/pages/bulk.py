@@ -173,7 +173,7 @@ class BulkPages:
         *,
         more: bool = False,
     ) -> Response:
-        language = admitted.reader.language
+        language, about = admitted.reader.language, (together.move.verb, self._served.name)
         choices = Choices(self._known(looked), language, self._served.section)
         lists = choices.to_choose(together.move, admitted.principal.office)
         possible = [one for one in looked if one.seen and not one.closed]
@@ -182,7 +182,7 @@ class BulkPages:
             "bulk.html",
             422 if problems else 200,
             **self._context(request, admitted, together),
-            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, zone=_zone(admitted)),
+            form=Form(language, self._verbs[together.move.verb], posted, problems, lists, about, _zone(admitted)),
             failed=bool(problems),
             possible=possible,
             refused=[one for one in looked if one not in possible],

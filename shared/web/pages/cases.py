@@ -6,7 +6,7 @@ again through the edge under the same key is one command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from shared.cases.case import Move
+from shared.cases.case import ILLEGAL, Move
 from shared.cases.named import places_of
 from shared.errors import PreconditionFailed, Problem, Refusal
 from shared.programmes.definitions import Definitions
@@ -47,7 +47,7 @@ from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
 from shared.web.pages.shown import Shown
 from shared.web.pages.standard_names import Names
-from shared.web.pages.standing import zone_of, zone_of_office
+from shared.web.pages.standing import closed_to, zone_of, zone_of_office
 from shared.web.pages.words import translations
 from shared.web.problems import ANSWERS
 from shared.web.routing import Routes
@@ -198,7 +198,7 @@ class CasePages:
             form=form,
             failed=bool(problems),
             nowhere=not document and not choices.are_somewhere,
-            is_open=not document or verb in await open_to(served, document, admitted),
+            shut=await self._shut(document, admitted, verb, problems),
             **_held(admitted, document, posted),
             conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=await served.weighs(verb, document, admitted) if document else None,
@@ -208,6 +208,14 @@ class CasePages:
             asked_for=await self._asked_for(document, admitted, cells, verb),
             ground=await ground_of(served, document, admitted, cells, verb),
         )
+
+    async def _shut(self, document: Document, admitted: Admitted, verb: str, problems: Sequence[Problem]) -> str:
+        """The rule by which the verb is not open to the reader; empty where it is, or where the form says it."""
+        if not document or verb in await open_to(self._served, document, admitted):
+            return ""
+        closed = closed_to(self._served, document, admitted.principal)
+        rule = next((one.rule for one in closed if one.verb == verb and one.rule), ILLEGAL)
+        return "" if rule in {problem.rule for problem in problems} else rule
 
     async def _asked_for(self, document: Document, admitted: Admitted, cells: Shown, verb: str) -> AskedFor | None:
         """What was asked for, on the form of what answers it."""

@@ -15,12 +15,10 @@ from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
 from shared.web.pages.forms import SEVERAL, Field, Listed, Posted, leaves, said_in
 from shared.web.pages.standard_names import LISTED, Names
 from shared.web.pages.typed_dates import ZONE, part_shown
-from shared.web.pages.words import names_level, translations
+from shared.web.pages.words import names_level, rule_words, translations
 from shared.zones import zone_names
 
 Option = tuple[str, str]
-# What is said of a rule that no catalogue has words for.
-INVALID = "invalid"
 
 
 @dataclass(frozen=True)
@@ -246,9 +244,7 @@ class Form:
         return Formats(self.language).beside(said).unescape()
 
     def _said(self, problem: Problem) -> str:
-        words = translations(self.language)
-        keys = (f"rule:{problem.rule}", f"rule:{INVALID}")
-        return next(said for key in keys if (said := words.gettext(key)) != key)
+        return rule_words(self.language, problem.rule, problem.pointer)
 
     def _shown(self, fields: Sequence[Field]) -> Iterator[Field]:
         for one in fields:

@@ -17,9 +17,12 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 CATALOGUES = Path(__file__).parent / "catalogues"
+# What is said of a rule that no catalogue has words for.
+INVALID = "invalid"
 # Fields whose codes are of a list that other fields name codes of as well.
 _LISTS: Mapping[str, str] = {
     "again_reason": "reason",
+    "consents_at": "consents",
     "override_reason": "reason",
     "failing": "criterion",
     "items": "item",
@@ -58,6 +61,15 @@ def names_level(language: str, field: str, level: str) -> bool:
     """Whether there are words for the levels of what the field says in a number, as for those of education."""
     key = code_key(field, level)
     return translations(language).gettext(key) != key
+
+
+def rule_words(language: str, rule: str, pointer: str = "") -> str:
+    """What is said of a broken rule: of the field at the pointer where that has words of its own, else of the rule
+    wherever it is broken; of one that nobody has words for that something is wrong."""
+    field = next((part for part in reversed(pointer.split("/")) if part and not part.isdecimal()), "")
+    keys = (f"rule:{rule}:{field}", f"rule:{rule}", f"rule:{INVALID}")
+    found = translations(language)
+    return next((words for key in keys if (words := found.gettext(key)) != key), rule)
 
 
 def reason_words(language: str, code: str) -> str:

@@ -76,6 +76,16 @@ async def test_what_is_true_of_one_case_alone_is_not_asked_of_many(office: Offic
     assert (await look(office, "assign-account", ids)).status_code == 404
 
 
+async def test_a_form_for_many_has_the_hints_of_the_form_for_one(office: Office) -> None:
+    ids = await cases(office, 1)
+    for page in (
+        await look(office, "ask-transfer", ids),
+        await office.http.get(f"{INSTITUTION}/{ids[0]}/ask-transfer"),
+    ):
+        assert "The office that you ask reads it too" in page.text
+        assert "It stays in the office" not in page.text
+
+
 async def test_what_stopped_in_the_middle_is_finished_by_sending_it_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,11 +15,13 @@ import pytest_asyncio
 import yaml
 
 from services.registration.app import build
+from services.registration.definition_pages import _said
 from services.registration.domain.examples import DEFINITION
 from services.registration.store import COLLECTIONS, SHADOWS
 from shared.programmes.loader import lint
 from shared.programmes.marked_yaml import MAX_CHARACTERS
 from shared.replica import stored
+from shared.web.pages.formatting import Formats
 from shared.web.pages.languages import LANGUAGES
 from tests.unit.pages.test_cases import Office, held
 from tests.unit.registration.serving import Serving
@@ -249,3 +251,16 @@ async def test_each_reader_finds_the_texts_in_the_own_language_and_all_of_them_b
     assert ("en", DEFINITION["offices"][0]["name"]["en"]) in cells
     assert [one for one, _ in cells] == ["en", "fr"] * (len(cells) // 2)
     assert len(cells) == 2 * text.count('{"fr": "')
+
+
+async def test_an_instant_of_a_definition_is_said_as_people_read_it() -> None:
+    said = _said("2026-07-01T00:00:00.000000Z", Formats("en"))
+    assert "1 July 2026" in said
+    assert "UTC" in said
+    assert _said("herat", Formats("en")) == "herat"
+
+
+async def test_a_text_file_is_spoken_of_in_the_words_of_a_file(office: Office) -> None:
+    async with office.browser("administrator", None) as http:
+        page = await checked(http, "code: x")
+    assert (page.status_code, "This is missing" in page.text, "Answer this question" in page.text) == (422, True, False)

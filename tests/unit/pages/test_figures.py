@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from services.monitoring.answers import Asked
 from services.monitoring.app import MonitoringService
+from services.monitoring.breakdown import SEVERAL
 from services.monitoring.domain.disclosure import Viewer
 from services.monitoring.drawing import Drawing
 from services.monitoring.follower import Pace
@@ -341,3 +342,26 @@ async def test_a_chart_that_cannot_be_drawn_is_refused_and_leaves_nobody_waiting
             await drawing.svg({})
     await drawing.stop()
     assert drawing._process is None
+
+
+@pytest.mark.parametrize(
+    ("values", "total", "add_up"),
+    [((5, 85, 81, 7), 178, True), ((5, 85, 81, 8), 178, False), ((178, None), 178, False)],
+)
+async def test_rows_are_said_not_to_add_up_only_where_they_do_not(
+    values: tuple[int | None, ...], total: int, add_up: bool
+) -> None:
+    """What can be in several rows need not be: then the page says nothing of it."""
+    lines = await lines_of(12, 9, "hosts", LIVE)
+    (wanted, answer), *_ = lines._pairs
+    by = [{"d": str(place), "value": value, "suppressed": value is None} for place, value in enumerate(values)]
+    dimension = lines.sheet.definition.dimensions[0]
+    told = {
+        **answer,
+        "value": total,
+        "adds_up": False,
+        "adds_up_rule": SEVERAL,
+        "by": [{**one, dimension.code: one["d"]} for one in by],
+    }
+    assert lines._breakdown(wanted, dimension, told).adds_up is add_up
+    assert lines._breakdown(wanted, dimension, {**told, "adds_up": True}).adds_up

@@ -451,7 +451,8 @@ async def test_an_application_closes_with_its_office_and_says_times_in_its_zone(
         await kept(browser, "office", PARTS["office"])
         page = (await browser.get(APPLICATION)).text
         assert ("Kabul time" in page, "UTC</time>" in page) == (True, False)
-        assert "It can be sent until <time" in page
+        assert "It can be sent until the end of <time" in page
+        assert ", the last day of the programme, in the time of " in page
         assert '<time datetime="2008-06-30">' in page
         town.clock.instant += timedelta(hours=1)
         assert "Send the application" not in (await browser.get(f"{APPLICATION}/check")).text

@@ -421,6 +421,7 @@ async def test_the_pages_show_the_code_and_take_the_answer(bench: Bench) -> None
     page = f"/registration/institutions/{id}"
     async with bench.browser("host", None, account=serving.account("host-on-pages")) as holder:
         form = await holder.get(f"{page}/{PROPOSE}")
+        assert "The other person does not read it." in form.text
         sent = {**held(form), "/reason": "contact_left"}
         for _ in range(2):
             assert (await holder.post(f"{page}/{PROPOSE}", data=sent)).status_code == 303
@@ -433,6 +434,8 @@ async def test_the_pages_show_the_code_and_take_the_answer(bench: Bench) -> None
         wrong = await other.post("/registration/handovers", data={**held(asking), "/code": "7K2M-QX9D-4WTN"})
         assert (wrong.status_code, "No account is offered to you under this code" in wrong.text) == (404, True)
         found = await other.post("/registration/handovers", data={**held(asking), "/code": code})
+        assert "Where you are written to about this account from now on." in found.text
+        assert "about your application" not in found.text
         assert found.status_code == 200
         assert id not in found.text
         forms = re.findall(r'<form method="post" action="([^"]+)"', found.text)
