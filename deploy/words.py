@@ -121,19 +121,20 @@ msgstr ""
 
 
 def needed() -> frozenset[Message]:
-    """Every message that a catalogue has to hold: a hint where the English catalogue has one."""
+    """Every message that a catalogue has to hold: what only some fields have, where the English catalogue has it."""
     named, english = frozenset(keys()), catalogue("en")
-    return frozenset({*named, *sentences(), *(key for one in english if is_hint(key := str(one.id), named))})
+    return frozenset({*named, *sentences(), *(key for one in english if is_apart(key := str(one.id), named))})
 
 
-def is_hint(key: str, named: Collection[str]) -> bool:
-    """Whether it is one sentence below a field: wherever that stands, or in a group, a verb or a kind of case."""
-    if not key.startswith("hint:"):
+def is_apart(key: str, named: Collection[str]) -> bool:
+    """Whether it is what only some fields have: one sentence below it, wherever it stands or in a group, a verb or a
+    kind of case; a name of its own in a group."""
+    kind, _, place = key.partition(":")
+    where, _, name = place.rpartition(":")
+    wheres = {"hint": ("field", "verb", "case"), "field": ("field",)}.get(kind, ())
+    if not wheres or f"field:{name}" not in named:
         return False
-    where, _, name = key.removeprefix("hint:").rpartition(":")
-    return f"field:{name}" in named and (
-        not where or any(f"{one}:{where}" in named for one in ("field", "verb", "case"))
-    )
+    return any(f"{one}:{where}" in named for one in wheres) if where else kind == "hint"
 
 
 def keys() -> Iterator[str]:

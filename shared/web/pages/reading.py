@@ -20,7 +20,7 @@ from shared.programmes.model import Definition
 from shared.store.narrowing import TO_US, TRANSFER
 from shared.store.port import Document
 from shared.store.relations import RECEIVING, STATUS
-from shared.web.acting import Behind, Seen, Served, as_read, id_of, seen, stands_in
+from shared.web.acting import PAGE, Behind, Seen, Served, as_read, id_of, seen, stands_in
 from shared.web.filters import NEWEST, OLDEST, filters_for, flags_for, is_in_time
 from shared.web.lists import page_of, query, total_of
 from shared.web.notes import READ_ALL, Note
@@ -30,6 +30,7 @@ from shared.web.pages.bulk import fields_for_many
 from shared.web.pages.cases import DONE, known_to, newest_of
 from shared.web.pages.choices import Choices, Lists
 from shared.web.pages.exporting import FILE, ROWS_AT_MOST
+from shared.web.pages.grounds import ground_of, without_parts
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
@@ -172,8 +173,9 @@ class ReadingPages:
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
-            weighed = await served.weighs("", document, admitted)
+            weighed = await served.weighs(PAGE, document, admitted)
             open_now, shut = held_up(found.open, weighed)
+            parts = _parts(served, found, document, admitted)
             return render(
                 request,
                 "case.html",
@@ -192,7 +194,8 @@ class ReadingPages:
                 **self._written(found, admitted),
                 beside=[(one.word, one.address(document)) for one in beside_of(served, document, admitted)],
                 asked_for=await self._asked_for(document, found, admitted, cells),
-                parts=_parts(served, found, document, admitted),
+                ground=without_parts(await ground_of(served, document, admitted, cells, PAGE), parts),
+                parts=parts,
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )
