@@ -121,21 +121,22 @@ msgstr ""
 
 
 def needed() -> frozenset[Message]:
-    """Every message that a catalogue has to hold: a hint, and words of a rule at one field, where the English catalogue
-    has them."""
+    """Every message that a catalogue has to hold: what only some fields have, and words of a rule at one field, where
+    the English catalogue has them."""
     named, english = frozenset(keys()), [str(one.id) for one in catalogue("en")]
-    chosen = (key for key in english if is_hint(key, named) or is_rule_at_field(key, named))
+    chosen = (key for key in english if is_apart(key, named) or is_rule_at_field(key, named))
     return frozenset({*named, *sentences(), *chosen})
 
 
-def is_hint(key: str, named: Collection[str]) -> bool:
-    """Whether it is one sentence below a field: wherever that stands, or in a group, a verb or a kind of case."""
-    if not key.startswith("hint:"):
+def is_apart(key: str, named: Collection[str]) -> bool:
+    """Whether it is what only some fields have: one sentence below it, wherever it stands or in a group, a verb or a
+    kind of case; a name of its own in a group."""
+    kind, _, place = key.partition(":")
+    where, _, name = place.rpartition(":")
+    wheres = {"hint": ("field", "verb", "case"), "field": ("field",)}.get(kind, ())
+    if not wheres or f"field:{name}" not in named:
         return False
-    where, _, name = key.removeprefix("hint:").rpartition(":")
-    return f"field:{name}" in named and (
-        not where or any(f"{one}:{where}" in named for one in ("field", "verb", "case"))
-    )
+    return any(f"{one}:{where}" in named for one in wheres) if where else kind == "hint"
 
 
 def is_rule_at_field(key: str, named: Collection[str]) -> bool:

@@ -57,11 +57,15 @@ class Refusal(SankofaError):
 
 
 class TooEarly(SankofaError):
-    """What the event needs is not known here yet; the record is parked and heals by itself."""
+    """What the event needs is not known here yet; the record is parked and heals by itself.
 
-    def __init__(self, reason: str) -> None:
+    `awaits`: the subjects of which something is to be heard before, where whoever hears of them tries again.
+    """
+
+    def __init__(self, reason: str, awaits: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.awaits = awaits
 
 
 class PortError(SankofaError):

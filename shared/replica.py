@@ -63,11 +63,14 @@ class Ports:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, holds, parked records."""
+    """What is not finished: outboxes, records below the ends (`lag` by topic), submissions, holds, parked records.
+
+    `undecided`: submissions that nobody has decided yet; `awaiting`: those that wait for what is not known here yet."""
 
     unsent: int
     unread: int
     undecided: int
+    awaiting: int
     unconfirmed: int
     waiting: int
     parked: int
@@ -76,7 +79,7 @@ class Backlog:
     @property
     def caught_up(self) -> bool:
         """Whatever was acknowledged is done; what a request that was cut off left held may still wait for its timer."""
-        return not (self.unsent or self.unread or self.undecided or self.waiting)
+        return not (self.unsent or self.unread or self.undecided or self.awaiting or self.waiting)
 
     @property
     def quiet(self) -> bool:
@@ -236,6 +239,7 @@ class Replica:
             unsent=unsent,
             unread=sum(lag.values()),
             undecided=await self.intake.undecided() if self.intake else 0,
+            awaiting=await self.intake.awaiting() if self.intake else 0,
             unconfirmed=await unconfirmed_holds(store, self._guarding, self.ports.runtime.now()),
             waiting=await store.count(self.shadows.name, TIMER_INDEX, "timed"),
             parked=await store.count(self.shadows.name, PARKED, "all"),
@@ -263,6 +267,7 @@ class Replica:
             outbox_age_seconds=await oldest_outbox_seconds(store, self._emitting, now) if backlog.unsent else 0.0,
             due_timers=await due_timers(store, self._fires, now),
             undecided=backlog.undecided,
+            awaiting=backlog.awaiting,
             parked=backlog.parked,
         )
 

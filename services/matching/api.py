@@ -26,7 +26,7 @@ from shared.papers.named import OFFER
 from shared.programmes.sections.selection import SelectionSection
 from shared.replica import Replica
 from shared.store.port import Document
-from shared.web.acting import Beside, Served, Unsealed, Work, id_of
+from shared.web.acting import PAGE, Beside, Served, Unsealed, Work, id_of
 from shared.web.answers import answered, listed_answers, taken_answers
 from shared.web.bodies import documented, read_body
 from shared.web.callers import Granted, may
@@ -70,6 +70,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
                 ("revise", "institution"): works.hosts.usable,
             },
             hinders={"create": works.hosts.hindrance},
+            weighs=works.hosts.weighs(ASSIGNMENT, lambda one: one["state"]["terms"]["institution"]),
         ),
         Served(
             MATCH,
@@ -82,7 +83,8 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "opened_at", "expires_at"),
             parts=("expert", "person", "institution"),
-            grounds=dict.fromkeys(("accept", "decline"), works.offers.ground),
+            weighs=works.hosts.weighs(MATCH, lambda one: one["state"]["parties"].get("institution")),
+            grounds=dict.fromkeys((PAGE, "accept", "decline"), works.offers.ground),
         ),
     )
 
@@ -101,6 +103,7 @@ def _of_assignments(works: Works, replica: Replica) -> Mapping[str, Work]:
     return {
         "create": works.requests.create,
         "revise": works.requests.revise,
+        **dict.fromkeys(("submit", "approve", "publish"), works.requests.go_on),
         "shortlist": works.allocation.shortlist,
         **works.putting_right.of_assignments,
         **transferring(ASSIGNMENTS, replica),

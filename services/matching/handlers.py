@@ -69,7 +69,7 @@ from shared.messaging.handlers import Handler, Handlers
 
 
 def handlers(works: Works) -> Handlers:
-    of_registration = {**_of_persons(works), **_of_experts(works), **_of_institutions()}
+    of_registration = {**_of_persons(works), **_of_experts(works), **_of_institutions(works)}
     return {**of_registration, **_of_matching(works), **_of_placement(works)}
 
 
@@ -78,7 +78,7 @@ def _of_persons(works: Works) -> Handlers:
     # Named, although there is one: a name is part of the ids of the commands that follow.
     consent = {"withdrawal": works.withdrawal.consent}
     return {
-        PersonRecorded: Handler(know=knowledge.person),
+        PersonRecorded: Handler(know=knowledge.person, wakes=heard),
         PersonAccountAssigned: Handler(know=knowledge.person),
         PersonTransferred: Handler(know=knowledge.person),
         PersonErased: Handler(know=knowledge.person, effect=works.withdrawal.erased, stops=True),
@@ -91,27 +91,28 @@ def _of_persons(works: Works) -> Handlers:
 def _of_experts(works: Works) -> Handlers:
     heard, suspension = works.selection.waiting.heard, works.withdrawal.suspension
     return {
-        ExpertIdentityClashed: Handler(know=knowledge.expert, effect=suspension),
+        ExpertIdentityClashed: Handler(know=knowledge.expert, effect=suspension, wakes=heard),
         ExpertIdentitySettled: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
-        ExpertRegistered: Handler(know=knowledge.expert),
+        ExpertRegistered: Handler(know=knowledge.expert, wakes=heard),
         ExpertDeclaredEligible: Handler(know=knowledge.expert, wakes=heard),
         ExpertDeclaredIneligible: Handler(know=knowledge.expert, effect=works.withdrawal.ineligible, wakes=heard),
-        ExpertSuspended: Handler(know=knowledge.expert, effect=suspension, stops=True),
-        ExpertReinstated: Handler(know=knowledge.expert, effect=suspension),
+        ExpertSuspended: Handler(know=knowledge.expert, effect=suspension, wakes=heard, stops=True),
+        ExpertReinstated: Handler(know=knowledge.expert, effect=suspension, wakes=heard),
         ExpertScreeningReopened: Handler(know=knowledge.expert, effect=suspension),
         AppealUpheld: Handler(know=knowledge.expert, effect=suspension),
-        ExpertTransferred: Handler(know=knowledge.expert),
+        ExpertTransferred: Handler(know=knowledge.expert, wakes=heard),
         ExpertWithdrawn: Handler(know=knowledge.expert, wakes=heard),
     }
 
 
-def _of_institutions() -> Handlers:
+def _of_institutions(works: Works) -> Handlers:
+    heard = works.selection.waiting.heard
     return {
         InstitutionRegistered: Handler(know=knowledge.institution),
         InstitutionAccountAssigned: Handler(know=knowledge.institution),
         InstitutionAssessed: Handler(know=knowledge.institution),
         InstitutionBecamePartner: Handler(know=knowledge.institution),
-        InstitutionActivated: Handler(know=knowledge.institution),
+        InstitutionActivated: Handler(know=knowledge.institution, wakes=heard),
         InstitutionPutOnHold: Handler(know=knowledge.institution),
         InstitutionClosed: Handler(know=knowledge.institution),
         InstitutionTransferred: Handler(know=knowledge.institution),
@@ -124,7 +125,7 @@ def _of_matching(works: Works) -> Handlers:
     return {
         AssignmentMatchingStarted: Handler(effect=allocation.started),
         AssignmentTransferred: Handler(effect=works.selection.follow),
-        AssignmentCancelled: Handler(effect=works.selection.stop_all),
+        AssignmentCancelled: Handler(effect=works.selection.stop_all, wakes=works.selection.waiting.heard),
         AssignmentMatched: Handler(effect=allocation.moved),
         OfferAccepted: Handler(effect=allocation.moved),
         MatchKept: Handler(effect=allocation.moved),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from services.matching.domain.assignments import ASSIGNMENT, OPEN_TO_EXPERTS, Assignment
-from services.matching.domain.knowledge import expert_status
+from services.matching.domain.knowledge import expert_status, is_active
 from services.matching.domain.matches import MATCH, Match
 from shared.replica import shadows_collection
 from shared.store.aggregates import Aggregate
@@ -81,8 +81,7 @@ def pool_key(programme: str, office: str | None) -> str:
 
 def _hosts(document: Document) -> list[str]:
     """Institutions that may ask for experts now, by office."""
-    active = document["knowledge"].get("institution", {}).get("status") == "active"
-    return _known("institution", "office")(document) if active else []
+    return _known("institution", "office")(document) if is_active(document["knowledge"]) else []
 
 
 def _returns(document: Document) -> list[str]:

@@ -37,7 +37,7 @@ from shared.web.pages.readers import Admitted, check_forgery, reading_as
 from shared.web.pages.refused import Refused
 from shared.web.pages.rendering import render
 from shared.web.pages.sent import sent_form
-from shared.web.pages.shown import Shown, parts_of
+from shared.web.pages.shown import Shown, parts_of, unanswered
 from shared.web.pages.standard_names import Names
 from shared.web.pages.words import translations
 from shared.web.pages.wrong_filters import is_of_a_filter, wrong_filters
@@ -146,9 +146,8 @@ class VacancyPages:
     ) -> Response:
         document = await self._vacancies.load(id)
         own = await self._vacancies.own(document, admitted)
-        seen = await self._vacancies.read(document, own)
-        shown = seen.model_copy(update={**dict.fromkeys(APART), "terms": _without_id(seen)})
-        language = admitted.reader.language
+        seen, language = await self._vacancies.read(document, own), admitted.reader.language
+        shown = seen.model_copy(update={**dict.fromkeys(APART), "terms": _without_id(seen, language)})
         may = bool(admitted.edge.policy.allowed(admitted.principal, "applications", "create"))
         consent = _consent(own, problems, admitted, id)
         return render(
@@ -204,9 +203,10 @@ def _consent(own: Own | None, problems: Sequence[Problem], admitted: Admitted, v
     return f"{persons}/{own.person}/give-consent?{back}"
 
 
-def _without_id(seen: VacancySeen) -> Mapping[str, Any]:
+def _without_id(seen: VacancySeen, language: str) -> Mapping[str, Any]:
     """The terms: of the host its kind, which everybody may read; its name stands in its own part of the page."""
-    return {name: getattr(seen.terms, name) for name in type(seen.terms).model_fields if name != "institution"}
+    names = [name for name in type(seen.terms).model_fields if name != "institution"]
+    return unanswered(seen.terms, {name: getattr(seen.terms, name) for name in names}, language)
 
 
 def _names(posted: Posted) -> set[str]:

@@ -34,6 +34,7 @@ from shared.intake.submission import Opened, Submission, cause_fields, submissio
 from shared.store.aggregates import Cause
 from shared.store.collection import Collection, Index
 from shared.store.documents import slot_of
+from shared.store.paging import every
 from shared.store.port import Appended, Document, Store
 from shared.telemetry.observability import count, logger
 from shared.telemetry.tracing import joined, note, step
@@ -41,7 +42,10 @@ from shared.telemetry.tracing import joined, note, step
 BODY = "body"
 SALT_BYTES = 32
 DECIDE_WITHIN_SECONDS = 10
+# What came too early and is tried again when it is heard of waits twice as long each time, and no longer than this.
+WAITS_AT_MOST_SECONDS = 300
 QUEUE_AT_MOST = 2_000
+LOOKED_AT_ONCE = 200
 GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
@@ -52,16 +56,34 @@ DECIDERS = 32
 # round, the longer until the next one, which begins sooner where all deciders wait for it.
 ROUND_SECONDS, LONGEST_ROUND_SECONDS = 0.25, 1.0
 
+# A pending submission is one of the two: nobody has decided it yet, or it waits for what is not known here yet.
+UNDECIDED, AWAITING = PENDING = ("undecided", "awaiting")
+
+
+def _pending(document: Document) -> list[str]:
+    if document["status"] != "pending":
+        return []
+    return [AWAITING if document.get("waits_for") else UNDECIDED, document["day"]]
+
+
+def _awaited(document: Document) -> list[str]:
+    return list(document.get("awaits", ())) if document["status"] == "pending" else []
+
+
 SUBMISSIONS = Collection(
     "submissions",
     {
         "all": Index(lambda d: ["all"], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
         "office": Index(lambda d: [d["office"]] if d["office"] else [], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
         "own": Index(lambda d: [d["account"]], lambda d: f"{d['received_at']}\x1f{d['_id']}"),
-        "undecided": Index(lambda d: ["undecided", d["day"]] if d["status"] == "pending" else []),
+        "undecided": Index(_pending),
+        "awaits": Index(_awaited),
     },
     passing=("body",),
 )
+
+# For what a submission waits, of which subjects something is to be heard before, and how often it came too early so.
+NOTHING_AWAITED: Mapping[str, Any] = {"waits_for": None, "awaits": [], "tries": 0}
 
 
 @dataclass(frozen=True)
@@ -91,7 +113,7 @@ class Intake:
         self._store = store
         self._runtime = runtime
         self._keys = keys
-        self._days = DayKeys(service, keys, runtime, self._undecided_of)
+        self._days = DayKeys(service, keys, runtime, self._pending_of)
         self._proofs = Proofs(service, keys, runtime, self._days)
         self._deciders = deciders
         self.admission = Admission(runtime.monotonic)
@@ -219,6 +241,7 @@ class Intake:
                 "proof": self._proofs.at_first(receipt, day),
                 "status": "pending",
                 "problems": [],
+                **NOTHING_AWAITED,
                 "timed": True,
                 "next_at": text_of(instant_of(received_at) + timedelta(seconds=DECIDE_WITHIN_SECONDS)),
             }
@@ -276,7 +299,10 @@ class Intake:
                     await self._decide(document, waiting.opened)
                 else:
                     await self.decide(id)
-            except (Unavailable, UnknownOutcome, Conflict, TooEarly) as error:
+            except TooEarly:
+                # It was noted for what it waits, which is said once.
+                pass
+            except (Unavailable, UnknownOutcome, Conflict) as error:
                 # Its timer brings it again, here or on another replica.
                 logger.warning("submission_waits", id=id, error=type(error).__name__)
             except Exception as error:
@@ -330,15 +356,30 @@ class Intake:
             proof = await self._proofs.for_good(document)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
+        except TooEarly as early:
+            await self._wait(document, early)
+            raise
         except Exception:
             # What fails on every replica must not be tried again at every sweep.
-            await self._save(document, {"next_at": self._later()})
+            await self._save(document, {**NOTHING_AWAITED, "next_at": self._later()})
             raise
         status = "accepted" if problems is None else "refused"
         note(status=status)
         rows = [{"pointer": problem.pointer, "rule": problem.rule} for problem in problems or ()]
         ended = {"status": status, "problems": rows, "body": None, "timed": False, "next_at": None}
-        await self._save(document, {**ended, "proof": proof})
+        await self._save(document, {**NOTHING_AWAITED, **ended, "proof": proof})
+
+    async def _wait(self, document: Document, early: TooEarly) -> None:
+        """Puts it off. What is brought back by what is heard of a subject waits longer each time for the same reason;
+        anything else has only its timer."""
+        tries = 1 + (document.get("tries", 0) if document.get("waits_for") == early.reason else 0)
+        if tries == 1:
+            logger.warning("submission_waits", id=document["_id"], error=type(early).__name__, reason=early.reason)
+        longest = WAITS_AT_MOST_SECONDS if early.awaits else DECIDE_WITHIN_SECONDS
+        # Beyond so many doublings it is the longest wait in any case.
+        seconds = min(DECIDE_WITHIN_SECONDS * 2 ** min(tries - 1, 8), longest)
+        noted = {"waits_for": early.reason, "awaits": [*early.awaits], "tries": tries}
+        await self._save(document, {**noted, "next_at": self._later(seconds)})
 
     async def _problems(
         self, document: Document, opened: Opened | None, traceparent: str | None
@@ -353,8 +394,8 @@ class Intake:
             return (Problem("erased"),)
         return None
 
-    def _later(self) -> str:
-        return text_of(self._runtime.now() + timedelta(seconds=DECIDE_WITHIN_SECONDS))
+    def _later(self, seconds: int = DECIDE_WITHIN_SECONDS) -> str:
+        return text_of(self._runtime.now() + timedelta(seconds=seconds))
 
     async def _save(self, document: Document, changes: Mapping[str, Any]) -> None:
         changed = SUBMISSIONS.indexed({**document, **changes, "version": document["version"] + 1})
@@ -365,10 +406,20 @@ class Intake:
             count("submission_decided_elsewhere")
 
     async def undecided(self) -> int:
-        return await self._undecided_of("undecided")
+        """How many nobody has decided yet; without those that wait for what is not known here yet."""
+        return await self._pending_of(UNDECIDED)
 
-    async def _undecided_of(self, day: str) -> int:
-        return await self._store.count(SUBMISSIONS.name, "undecided", day)
+    async def awaiting(self) -> int:
+        """How many wait for what is not known here yet."""
+        return await self._pending_of(AWAITING)
+
+    async def awaiting_of(self, subject: str) -> list[str]:
+        """Those that wait until something is heard of the subject, by id."""
+        found = every(self._store, SUBMISSIONS.name, "awaits", subject, at_once=LOOKED_AT_ONCE)
+        return [one["_id"] async for one in found]
+
+    async def _pending_of(self, text: str) -> int:
+        return await self._store.count(SUBMISSIONS.name, "undecided", text)
 
 
 def _failed(group: Sequence[tuple[Document, asyncio.Future[str]]], error: Exception) -> None:

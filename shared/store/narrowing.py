@@ -8,8 +8,9 @@ nature (a person's cases, a host's, those of one reference) is read through, and
 from __future__ import annotations
 
 import heapq
+import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import total_ordering
 from typing import Any
@@ -52,11 +53,11 @@ def everything(_document: Document) -> bool:
 
 @dataclass(frozen=True)
 class Listed:
-    """The documents under any of these texts of one index that `keep` keeps."""
+    """The documents under any of these texts of one index that `keep` keeps, which may look at others for it."""
 
     index: str
     equals: tuple[str, ...]
-    keep: Callable[[Document], bool] = everything
+    keep: Callable[[Document], bool | Awaitable[bool]] = everything
 
 
 def narrowed(case: Case[Any], index: str, equals: str, asked: Mapping[str, str], offices: Offices) -> Listed:
@@ -158,7 +159,8 @@ async def read(
             return found, None
         place, number = heads[0]
         document = runs[number].take()
-        if listed.keep(document):
+        keeps = listed.keep(document)
+        if await keeps if inspect.isawaitable(keeps) else keeps:
             if len(found) == limit:
                 return found, last
             found.append(document)

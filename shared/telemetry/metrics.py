@@ -38,6 +38,7 @@ class Measured:
     outbox_age_seconds: float
     due_timers: int
     undecided: int
+    awaiting: int
     parked: int
 
 
@@ -68,6 +69,7 @@ def expose(provider: MeterProvider, counts: Counts) -> None:
         ("sankofa.outbox.age", "s", lambda m: m.outbox_age_seconds),
         ("sankofa.timers.due", "{timer}", lambda m: m.due_timers),
         ("sankofa.submissions.undecided", "{submission}", lambda m: m.undecided),
+        ("sankofa.submissions.awaiting", "{submission}", lambda m: m.awaiting),
         ("sankofa.subjects.parked", "{subject}", lambda m: m.parked),
     )
     meter.create_observable_gauge("sankofa.consumer.lag", [_lags], "{record}")

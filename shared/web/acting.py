@@ -130,6 +130,8 @@ class Ground:
     parts: tuple[str, ...] = ()
 
 
+# In a verb's place: the page of the case itself.
+PAGE = ""
 # None where there is nothing to show.
 Grounds = Callable[[Document, Granted], Awaitable[Ground | None]]
 
@@ -179,7 +181,7 @@ class Served:
     cases, what is missing before anybody fills in its form.
     `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
     `begins`: by verb, what its form begins with that the case itself does not say in these fields. `grounds`: by verb,
-    what whoever does it has to have read.
+    what whoever does it has to have read; by `PAGE`, what stands elsewhere and the case is about.
     ValueError where a verb that needs something has no work, or a work no verb.
     """
 

@@ -62,6 +62,7 @@ class Sparing:
 class Unfinished(BaseModel):
     """Counts of what is not finished, its age and its lag by topic; `counts`: this process's counters by name.
 
+    `undecided`, `awaiting`: submissions that nobody has decided yet, and those that wait for what is not known yet.
     `unreadable`, `watermark`: of the service that keeps a read model. `caught_up`: whatever was acknowledged is done;
     `quiet`: nothing moves any more by itself.
     """
@@ -71,6 +72,7 @@ class Unfinished(BaseModel):
     unsent: int
     unread: int
     undecided: int
+    awaiting: int
     unconfirmed: int
     waiting: int
     parked: int

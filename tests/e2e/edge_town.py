@@ -20,7 +20,7 @@ from shared.errors import TooEarly
 from shared.identity.issuers import DevelopmentIssuer
 from shared.identity.keys import Keys
 from shared.identity.roles import Role
-from shared.intake.submissions import SUBMISSIONS
+from shared.intake.submissions import PENDING, SUBMISSIONS
 from shared.messaging.handlers import Handler
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Message, Record
@@ -241,7 +241,9 @@ class Town:
             replica, store = self.services[name].replica, self.stores[name]
             for shadow in await store.find(replica.shadows.name, "timer", "timed"):
                 await replica.consumer.retry(shadow["_id"])
-            for submission in await store.find(SUBMISSIONS.name, "undecided", "undecided"):
+            for submission in [
+                one for text in PENDING for one in await store.find(SUBMISSIONS.name, "undecided", text)
+            ]:
                 try:
                     await replica.intake.decide(submission["_id"])
                 except TooEarly:
@@ -254,7 +256,7 @@ class Town:
         counted = 0
         for name in CONSUMING:
             store = self.stores[name]
-            counted += await store.count(SUBMISSIONS.name, "undecided", "undecided")
+            counted += sum([await store.count(SUBMISSIONS.name, "undecided", text) for text in PENDING])
             counted += await store.count(self.services[name].replica.shadows.name, "all", "all")
         return counted
 

@@ -22,7 +22,7 @@ from tests.e2e.system import SERVICES, System, free_port
 
 CANARY = "zqanary"
 GAUGES = {"sankofa.consumer.lag", "sankofa.outbox.unsent", "sankofa.outbox.age", "sankofa.timers.due"}
-GAUGES |= {"sankofa.submissions.undecided", "sankofa.subjects.parked"}
+GAUGES |= {"sankofa.submissions.undecided", "sankofa.submissions.awaiting", "sankofa.subjects.parked"}
 
 
 class Collector:

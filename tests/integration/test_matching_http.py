@@ -17,6 +17,7 @@ from services.matching.store import ASSIGNMENTS, COLLECTIONS, POOLS, SHADOWS
 from shared.clock import derived_id, text_of
 from shared.contracts.matching.matches import MatchParties
 from shared.contracts.placement.placements import PlacementContracted, PlacementOpened, TravelStarted
+from shared.contracts.registration.institutions import InstitutionActivated, InstitutionPutOnHold
 from shared.errors import Unavailable
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
@@ -252,6 +253,38 @@ async def test_an_institution_on_hold_cannot_ask(told: Serving) -> None:
     await told.quiet()
     answer = await told.post("/assignments", "officer", draft(institution=derived_id("new")))
     assert rule(answer) == (409, "institution_not_active")
+
+
+async def test_an_institution_that_is_put_on_hold_is_sent_nobody(told: Serving) -> None:
+    others = Others(told.log)
+    for name in ("new", "newer"):
+        await others.host(derived_id(name))
+    await told.quiet()
+    open_one, (first, second, _) = await shortlisted(told, institution=derived_id("new"), seats=2)
+    assert (await told.post(f"/matches/{first}/allocate", "officer")).status_code == 200
+    drafted = (await told.post("/assignments", "officer", draft(institution=derived_id("new")))).json()["id"]
+    other = await published(told, institution=derived_id("newer"))
+    application = {"expert": expert_id("anna")}
+    await others.tell(derived_id("new"), InstitutionPutOnHold(happened_at=LONG_AGO, reason="relocating"))
+    await told.quiet()
+    for path, body in (
+        (f"/assignments/{drafted}/submit", {}),
+        (f"/assignments/{open_one}/shortlist", {"override_reason": "urgent"}),
+        (f"/assignments/{open_one}/applications", application),
+        (f"/matches/{first}/offer", {}),
+        (f"/matches/{second}/allocate", {}),
+    ):
+        assert rule(await told.post(path, "officer", body)) == (409, "institution_not_active"), path
+    path = f"/assignments/{open_one}/applications"
+    assert rule(await told.post(path, "expert", application, subject="anna")) == (409, "institution_not_active")
+    for role, subject in (("officer", "one"), ("expert", "anna")):
+        listed = (await told.get("/vacancies", role, subject=subject)).json()["items"]
+        assert [one["id"] for one in listed] == [other]
+        assert (await told.get(f"/vacancies/{open_one}", role, subject=subject)).status_code == 404
+    await others.tell(derived_id("new"), InstitutionActivated(happened_at=LONG_AGO))
+    await told.quiet()
+    assert len((await told.get("/vacancies", "officer")).json()["items"]) == 2
+    assert (await told.post(f"/matches/{first}/offer", "officer")).status_code == 200
 
 
 async def test_idempotency_and_versions(told: Serving) -> None:

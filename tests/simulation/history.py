@@ -78,7 +78,6 @@ MODALITIES = ("temporary", "virtual")
 NAMED = "named"
 SEATED = frozenset({"allocated", "offered"})
 MOVING = SEATED | {NAMED}
-GIVEN = SEATED | {"accepted", "declined", "expired", "retracting", "retracted"}
 
 
 class History:
@@ -395,9 +394,8 @@ class History:
     async def _see_through(self, post: Post) -> None:
         """Allocates, offers and answers until nothing of the post moves any more."""
         while True:
-            assignment, matches = await self._stand(post)
+            assignment, matches, given = await self._stand(post)
             moved = False
-            given = sum(status in GIVEN for _, status in matches)
             for match, status in matches:
                 if match == matches[0][0]:
                     await self.walking.shares(MATCH, match)
@@ -453,17 +451,18 @@ class History:
         waiting = sum(status in ("reserve", "shortlisted", "longlisted") for status in statuses)
         return seated >= assignment.terms.seats or not waiting
 
-    async def _stand(self, post: Post) -> tuple[Any, list[tuple[str, str]]]:
-        """The assignment and its shortlist by rank, each with its status."""
+    async def _stand(self, post: Post) -> tuple[Any, list[tuple[str, str]], int]:
+        """The assignment, its shortlist by rank, each with its status, and how many were ever given a seat: whoever was
+        stopped before that never had one."""
 
-        async def stand(service: Any) -> tuple[Any, list[tuple[str, str]]]:
+        async def stand(service: Any) -> tuple[Any, list[tuple[str, str]], int]:
             kernel = service.replica.kernel
-            _, assignment = await kernel.load(ASSIGNMENTS, post.id)
+            document, assignment = await kernel.load(ASSIGNMENTS, post.id)
             found = []
             for match in assignment.shortlisted:
                 _, state = await kernel.load(MATCHES, match)
                 found.append((match, state.status if state else NAMED))
-            return assignment, found
+            return assignment, found, sum(hold["status"] != "refused" for hold in document["holds"].values())
 
         return await self.client.look("matching", stand)
 

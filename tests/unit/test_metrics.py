@@ -37,7 +37,9 @@ def shown(reader: InMemoryMetricReader) -> dict[str, tuple[str, list[tuple[dict[
 
 def test_every_instrument_shows_its_own_value(reader: InMemoryMetricReader) -> None:
     lag = {"registration.experts": 7, "matching.matches": 0}
-    publish("placement", Measured(lag, unsent=2, outbox_age_seconds=3.5, due_timers=4, undecided=5, parked=6))
+    publish(
+        "placement", Measured(lag, unsent=2, outbox_age_seconds=3.5, due_timers=4, undecided=5, awaiting=7, parked=6)
+    )
     found = shown(reader)
     withdraw("placement")
     assert found == {
@@ -49,6 +51,7 @@ def test_every_instrument_shows_its_own_value(reader: InMemoryMetricReader) -> N
         "sankofa.outbox.age": ("s", [({"service": "placement"}, 3.5)]),
         "sankofa.timers.due": ("{timer}", [({"service": "placement"}, 4)]),
         "sankofa.submissions.undecided": ("{submission}", [({"service": "placement"}, 5)]),
+        "sankofa.submissions.awaiting": ("{submission}", [({"service": "placement"}, 7)]),
         "sankofa.subjects.parked": ("{subject}", [({"service": "placement"}, 6)]),
         "sankofa.records.relayed": ("{record}", [({}, COUNTS["relayed"])]),
         "sankofa.records.deduplicated": ("{record}", [({}, COUNTS["deduplicated"])]),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from services.matching.domain.assessment import HARD_FILTERS
+from services.matching.domain.knowledge import NOT_ACTIVE
 from shared.cases.bodies import ITEM, REASON, Change, Noted, Once, Reason
 from shared.cases.case import NEW, Case, Move, Told, Turn, states
 from shared.cases.movable import Movable
@@ -241,13 +242,16 @@ DRAFT: dict[str, Any] = {
     "description": "Trains the host's own trainers and hands over the material.",
 }
 OVER = ("work_is_over",)
+# What a verb needs that seeks or sends somebody: that the institution may host.
+ACTIVE_HOST = "host:active"
+ON_THE_WAY = (NOT_ACTIVE, *OVER)
 # Why an expert whose match has ended stands once more.
 AGAIN = ("visa_granted", "profile_corrected", "available_again", "mistake")
 OF_THE_HOST = ("host_withdrew", "host_closed", "no_funds", "security")
 UNFIT = (
     "institution_unknown",
     "institution_of_another_office",
-    "institution_not_active",
+    NOT_ACTIVE,
     "terms_do_not_fit",
     "not_in_programme",
 )
@@ -283,7 +287,16 @@ FACTS: tuple[Move, ...] = (
         refuses=("programme_unknown", "programme_is_over", "long_before_the_programme", *OVER, *UNFIT),
         example=DRAFT,
     ),
-    Move("submit", WRITTEN, AssignmentSubmitted, by=BY_HOST, rule=before_its_end, writes=True, refuses=OVER),
+    Move(
+        "submit",
+        WRITTEN,
+        AssignmentSubmitted,
+        by=BY_HOST,
+        rule=before_its_end,
+        needs=states(ACTIVE_HOST),
+        writes=True,
+        refuses=ON_THE_WAY,
+    ),
     Move(
         "revise",
         WRITTEN,
@@ -303,8 +316,9 @@ FACTS: tuple[Move, ...] = (
         AssignmentApproved,
         by=BY_OFFICER,
         rule=before_its_end,
+        needs=states(ACTIVE_HOST),
         checked_by_another=True,
-        refuses=("four_eyes", *OVER),
+        refuses=("four_eyes", *ON_THE_WAY),
     ),
     Move(
         "request-edits",
@@ -326,7 +340,15 @@ FACTS: tuple[Move, ...] = (
         note_to=("host",),
         example={"reason": "outside_priorities"},
     ),
-    Move("publish", states("approved"), AssignmentPublished, by=BY_OFFICER, rule=before_its_end, refuses=OVER),
+    Move(
+        "publish",
+        states("approved"),
+        AssignmentPublished,
+        by=BY_OFFICER,
+        rule=before_its_end,
+        needs=states(ACTIVE_HOST),
+        refuses=ON_THE_WAY,
+    ),
     Move(
         "shortlist",
         OPEN_TO_EXPERTS,
@@ -334,8 +356,8 @@ FACTS: tuple[Move, ...] = (
         body=ShortlistRequest,
         by=BY_OFFICER,
         rule=enough_experts,
-        needs=states("longlist", "guard:pools"),
-        refuses=(TOO_SHORT, "match_ended", *OVER, *UNKNOWN_EXPERT),
+        needs=states("longlist", "guard:pools", ACTIVE_HOST),
+        refuses=(TOO_SHORT, "match_ended", *ON_THE_WAY, *UNKNOWN_EXPERT),
         reasons=("few_candidates", "single_candidate", "rare_occupation", "urgent", *AGAIN),
         example={"experts": [EXPERT]},
     ),

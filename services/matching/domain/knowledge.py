@@ -52,7 +52,12 @@ from shared.contracts.registration.persons import (
     Profile,
 )
 from shared.contracts.transfers import CaseTransferred
-from shared.errors import Problem, Refusal
+from shared.errors import Problem, Refusal, TooEarly
+
+
+class NotHeard(TooEarly):
+    """Something was not heard yet of a subject of others, and what is heard of it brings what waits for it back."""
+
 
 Knowledge = dict[str, Any]
 CONSENT_WITHDRAWN = "consent_withdrawn"
@@ -259,3 +264,35 @@ def check_office(known: Mapping[str, Any], office: str | None) -> None:
     """
     if expert_status(known) != "unknown" and known["expert"]["office"] != office:
         raise OfAnotherOffice
+
+
+NOT_ACTIVE = "institution_not_active"
+# What would be right, by the rule that an institution breaks.
+WANTED_OF_HOSTS: Mapping[str, str] = {
+    "institution_unknown": "the id of a registered institution; the news of a new one may be on its way",
+    "institution_of_another_office": "an institution of the office that the terms name",
+    NOT_ACTIVE: "an institution that its office has activated",
+}
+
+
+def refusal_of_institution(rule: str, pointer: str = "") -> Refusal:
+    """The Refusal for an institution, with what would be right; `pointer`: of the field that names it, if one does."""
+    wanted = WANTED_OF_HOSTS[rule]
+    return Refusal(rule, wanted, problems=(Problem(rule, pointer, wanted),))
+
+
+def is_active(known: Mapping[str, Any]) -> bool:
+    """Of an institution: whether it may host, by what was heard of it last."""
+    return bool(known.get("institution", {}).get("status") == "active")
+
+
+def check_active(known: Mapping[str, Any]) -> None:
+    """Nobody is sought for, or sent to, an institution that may not host. What its office decides at that moment is
+    heard a moment later, so nothing rests on this but an early answer.
+
+    Raises Refusal `institution_not_active`, NotHeard before anything was heard of it.
+    """
+    if "institution" not in known:
+        raise NotHeard("institution")
+    if not is_active(known):
+        raise refusal_of_institution(NOT_ACTIVE)

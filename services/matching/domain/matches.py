@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from services.matching.domain.assessment import HARD_FILTERS, Assessment
+from services.matching.domain.assignments import ACTIVE_HOST, ON_THE_WAY, OVER
 from shared.cases.bodies import Change, Input, Reason
 from shared.cases.case import NEW, Case, Move, Timer, Told, Turn, states
 from shared.cases.movable import Following
@@ -275,8 +276,7 @@ REFUSED_BY_HOST = (
     "no_funds",
 )
 OFFER_EXPIRED: Mapping[str, str] = {"expired": "offer_expired"}
-OVER = ("work_is_over",)
-GIVING_A_SEAT = ("seats_full", "assignment_not_open", "hold_released", *OVER)
+GIVING_A_SEAT = ("seats_full", "assignment_not_open", "hold_released", *ON_THE_WAY)
 TOO_LATE = ("return_is_over",)
 ASSESSED = (ExpertLonglisted, ExpertNotSelected)
 
@@ -330,7 +330,7 @@ FACTS: tuple[Move, ...] = (
         states("shortlisted"),
         AssignmentMatched,
         by=BY_OFFICER,
-        needs=states("guard:seats"),
+        needs=states("guard:seats", ACTIVE_HOST),
         already=states("allocated"),
         refuses=GIVING_A_SEAT,
     ),
@@ -341,7 +341,7 @@ FACTS: tuple[Move, ...] = (
         states("reserve"),
         AssignmentMatched,
         by=BY_OFFICER,
-        needs=states("guard:seats"),
+        needs=states("guard:seats", ACTIVE_HOST),
         already=states("allocated"),
         refuses=GIVING_A_SEAT,
         aside=True,
@@ -352,9 +352,9 @@ FACTS: tuple[Move, ...] = (
         OfferMade,
         by=BY_OFFICER,
         rule=open_for_days,
-        needs=states("definition"),
+        needs=states("definition", ACTIVE_HOST),
         when=host_has_agreed,
-        refuses=("expert_screening", "expert_ineligible", "expert_suspended", "host_not_confirmed", *OVER),
+        refuses=("expert_screening", "expert_ineligible", "expert_suspended", "host_not_confirmed", *ON_THE_WAY),
     ),
     Move(
         "accept",

@@ -83,8 +83,9 @@ class Allocation:
         check_version(document, expected)
         MATCH.move(state, call.verb)
         parties = state.parties
-        await self._under_way(call)
+        assignment = await self._under_way(call)
         self._kernel.foreseen(MATCHES, id, document, command, cause)
+        await self._selection.check_host(assignment)
         await self._make_room(parties.assignment)
         try:
             await self._promises.take_seat(id, parties)
@@ -103,7 +104,7 @@ class Allocation:
 
     async def offer(self, call: Call[Change]) -> Saved[Match]:
         assignment = await self._under_way(call)
-        await self._still_eligible(call)
+        await self._still_eligible(call, assignment)
         return await self._execute(
             call, self._selection.definition(assignment).section(SelectionSection).offers.expires_days
         )
@@ -116,11 +117,14 @@ class Allocation:
         command = Asked(call.verb, call.body, given)
         return await self._kernel.execute(MATCHES, call.id, command, call.cause, expected_version=call.expected_version)
 
-    async def _still_eligible(self, call: Call[Change]) -> None:
-        """Raises Refusal `expert_screening`, `expert_ineligible`, `expert_suspended` before an offer is made."""
+    async def _still_eligible(self, call: Call[Change], assignment: Assignment) -> None:
+        """Raises Refusal `institution_not_active`, `expert_screening`, `expert_ineligible`, `expert_suspended` before
+        an offer is made."""
         document, state = await self._kernel.load(MATCHES, call.id)
         if document is None or state is None or settled(document, call.cause):
             return
+        MATCH.move(state, call.verb)
+        await self._selection.check_host(assignment)
         status = expert_status(await self._selection.knowledge(state.parties.expert))
         if status == "unknown":
             raise TooEarly("expert")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from services.matching.domain.assignments import ACTIVE_HOST
+from services.matching.domain.knowledge import NOT_ACTIVE, is_active
 from services.matching.store import SHADOWS
+from shared.cases.case import Case
 from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.callers import Granted
 from shared.web.suggesting import Hindrance, Suggested, Suggestions
+from shared.web.weighing import Shut, Weighing, Weighs
 
 # So many are shown to choose from; others are named by hand, and the form says that there are some.
 SHOWN = 200
@@ -43,7 +50,18 @@ class Hosts:
         if not own:
             return Hindrance("institution_unknown", f"{REGISTERED}/new/create")
         shadow = await self._store.load(SHADOWS.name, own[0])
-        known = shadow["knowledge"].get("institution", {}) if shadow else {}
-        if known.get("status") == "active":
+        if is_active(shadow["knowledge"] if shadow else {}):
             return None
-        return Hindrance("institution_not_active", f"{REGISTERED}/{own[0]}")
+        return Hindrance(NOT_ACTIVE, f"{REGISTERED}/{own[0]}")
+
+    def weighs(self, case: Case[Any], institution: Callable[[Document], str | None]) -> Weighs:
+        """Which verbs of a case would be refused now for its institution."""
+        verbs = [verb for verb in case.verbs if ACTIVE_HOST in case.rows[verb][0].needs]
+
+        async def weighs(_verb: str, document: Document, _granted: Granted) -> Weighing | None:
+            shadow = await self._store.load(SHADOWS.name, institution(document) or "")
+            if is_active(shadow["knowledge"] if shadow else {}):
+                return None
+            return Weighing("criterion", (), shuts=dict.fromkeys(verbs, Shut(NOT_ACTIVE)))
+
+        return weighs

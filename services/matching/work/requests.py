@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from services.matching.domain.assignments import Assignment, AssignmentDraft, Drafted, Revision
+from services.matching.domain.knowledge import NOT_ACTIVE, is_active, refusal_of_institution
 from services.matching.domain.terms import UNFIT, check_terms
 from services.matching.store import ASSIGNMENTS
 from services.matching.work.selection import Selection
+from shared.cases.bodies import Change
 from shared.cases.case import Asked
 from shared.contracts.matching.assignments import Terms
 from shared.errors import Problem, Refusal
 from shared.replica import Replica
 from shared.store.aggregates import Cause, Saved, settled
 from shared.web.acting import Call
+
+INSTITUTION = "/terms/institution"
 
 
 class Requests:
@@ -27,7 +31,7 @@ class Requests:
         body = call.body
         allowed = {("office", body.office), ("institution", body.terms.institution)}
         if not allowed & set(await call.granted.equalities()):
-            pointer = "/office" if call.principal.role == "officer" else "/terms/institution"
+            pointer = "/office" if call.principal.role == "officer" else INSTITUTION
             wanted = "the own office or institution"
             raise Refusal("not_yours", wanted, problems=(Problem("not_yours", pointer, wanted),), status=403)
         return await self.draft(call.id, body, call.cause)
@@ -53,17 +57,33 @@ class Requests:
 
         `office` None: the request is its own already, and either of the two may have been passed on since.
         """
-        known = (await self._selection.knowledge(terms.institution)).get("institution")
+        knowledge = await self._selection.knowledge(terms.institution)
+        known = knowledge.get("institution")
         if known is None:
-            raise _institution("institution_unknown")
+            raise refusal_of_institution("institution_unknown", INSTITUTION)
         if office is not None and known["office"] != office:
-            raise _institution("institution_of_another_office")
-        if known["status"] != "active":
-            raise _institution("institution_not_active")
+            raise refusal_of_institution("institution_of_another_office", INSTITUTION)
+        if not is_active(knowledge):
+            raise refusal_of_institution(NOT_ACTIVE, INSTITUTION)
         if known["host_type"] != terms.host_type:
             wanted = f"that of the institution: {known['host_type']}"
             problem = Problem("institution_of_another_type", "/terms/host_type", wanted)
             raise Refusal(UNFIT, problems=(problem,), status=422)
+
+    async def go_on(self, call: Call[Change]) -> Saved[Assignment]:
+        """Another step towards experts, which an institution that may not host takes no more.
+
+        Raises Refusal `institution_not_active`, TooEarly.
+        """
+        command = Asked(call.verb, call.body)
+        document, state = await self._kernel.load(ASSIGNMENTS, call.id)
+        if state is not None and document is not None and not settled(document, call.cause):
+            # What its own state refuses is no matter of the institution.
+            self._kernel.foreseen(ASSIGNMENTS, call.id, document, command, call.cause)
+            await self._selection.check_host(state)
+        return await self._kernel.execute(
+            ASSIGNMENTS, call.id, command, call.cause, expected_version=call.expected_version
+        )
 
     async def revise(self, call: Call[Revision]) -> Saved[Assignment]:
         """The texts change only where new ones are said. Raises Refusal as `draft` does."""
@@ -81,15 +101,3 @@ class Requests:
         return await self._kernel.execute(
             ASSIGNMENTS, call.id, command, cause, expected_version=call.expected_version, private=private
         )
-
-
-# What would be right, by the rule that an institution breaks.
-WANTED = {
-    "institution_unknown": "the id of a registered institution; the news of a new one may be on its way",
-    "institution_of_another_office": "an institution of the office that the terms name",
-    "institution_not_active": "an institution that its office has activated",
-}
-
-
-def _institution(rule: str) -> Refusal:
-    return Refusal(rule, WANTED[rule], problems=(Problem(rule, "/terms/institution", WANTED[rule]),))

@@ -9,6 +9,8 @@ from services.matching.domain.assessment import assess, attributes_on
 from services.matching.domain.assignments import OPEN_TO_EXPERTS, Assignment, not_open
 from services.matching.domain.knowledge import (
     NO_CONSENT,
+    NotHeard,
+    check_active,
     check_office,
     consent_to_placement,
     expert_status,
@@ -83,7 +85,8 @@ class Selection:
         except TooEarly as early:
             at_most, rule = WAITS_AT_MOST.get(early.reason, (timedelta.max, ""))
             if self._replica.ports.runtime.now() - instant_of(submission.body["received_at"]) <= at_most:
-                raise
+                heard_of = (submission.body["assignment"], *self.waiting.of(submission.id))
+                raise TooEarly(early.reason, heard_of if isinstance(early, NotHeard) else ()) from None
             raise refusal_of_expert(rule, "/expert") from None
 
     async def _apply(self, submission: Submission) -> None:
@@ -96,6 +99,8 @@ class Selection:
             raise_refused(known, submission.id)
             self.waiting.note(expert, submission.id)
             state = await self._open_assignment(submission.body["assignment"])
+            self.waiting.note(state.terms.institution, submission.id)
+            await self.check_host(state)
             knowledge = await self.knowledge(expert)
             if person := knowledge.get("expert", {}).get("person"):
                 self.waiting.note(person, submission.id)
@@ -117,18 +122,24 @@ class Selection:
             raise not_open(state)
         return state
 
+    async def check_host(self, state: Assignment) -> None:
+        """Raises Refusal `institution_not_active`, TooEarly, by what is known of the assignment's institution here."""
+        check_active(await self.knowledge(state.terms.institution))
+
     async def knowledge(self, subject: str) -> dict[str, Any]:
         """What is known of a foreign subject; empty where nothing is."""
         shadow = await self._store.load(SHADOWS.name, subject)
         return dict(shadow["knowledge"]) if shadow else {}
 
-    async def check_filing(self, state: Assignment, expert: str, *, own: bool) -> None:
+    async def check_filing(self, state: Assignment, expert: str, *, own: bool, stood: bool) -> None:
         """What an application is refused for before it is acknowledged, by what is known here by now.
+
+        `own`: the expert applies; `stood`: the pair has a match, whose office learns nothing by it.
 
         Raises OfAnotherOffice, or Refusal `no_consent`: whoever gives the consent then may apply at once.
         """
         knowledge = await self.knowledge(expert)
-        if not own:
+        if not own and not stood:
             check_office(knowledge, state.office)
         person = knowledge.get("expert", {}).get("person", "")
         if consent_to_placement(await self.knowledge(person)) == "not_given":
@@ -138,11 +149,11 @@ class Selection:
         """Eligible, and of the assignment's programme. TooEarly before the screening has been heard of."""
         status = expert_status(knowledge)
         if status == "unknown":
-            raise TooEarly("expert")
+            raise NotHeard("expert")
         if knowledge["expert"]["programme"] != state.programme:
             raise refusal_of_expert("expert_of_another_programme", "/expert")
         if status == "screening":
-            raise TooEarly("eligibility")
+            raise NotHeard("eligibility")
         if status != "eligible":
             raise refusal_of_expert(f"expert_{status}", "/expert")
 
@@ -150,7 +161,7 @@ class Selection:
         """TooEarly where the consent to be placed was not heard of yet. One that was taken back closed the pool."""
         consent = consent_to_placement(await self.knowledge(person))
         if consent in ("unknown", "not_given"):
-            raise TooEarly("person" if consent == "unknown" else "consent")
+            raise NotHeard("person" if consent == "unknown" else "consent")
 
     async def entry(self, assignment_id: str, state: Assignment, expert: str, person: str, cause: Cause) -> Entry:
         definition = self.definition(state)
@@ -159,7 +170,7 @@ class Selection:
         day = (now.astimezone(office.zone) if office else now).date()
         attributes = attributes_on((await self.knowledge(person)).get("profile", {}).get("entries", ()), day)
         if attributes is None:
-            raise TooEarly("profile")
+            raise NotHeard("profile")
         returns = await self._store.count(SHADOWS.name, "returns", returns_key(person, definition.code))
         parties = MatchParties(
             assignment=assignment_id,

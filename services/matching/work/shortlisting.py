@@ -53,6 +53,7 @@ class Shortlists:
                 return Saved(document, state, repeated=True)
             check_version(document, call.expected_version)
             ASSIGNMENT.move(state, call.verb)
+            await self._selection.check_host(state)
             named = [await self._named(call, state, place) for place in range(len(call.body.experts))]
             chosen = await self._chosen(call.id, state, named)
             waiting = {match_of(one): one for one in (*await self._waiting(document), *(one for one in named if one))}
@@ -130,7 +131,10 @@ class Shortlists:
         return found
 
     async def _named(self, call: Call[ShortlistRequest], state: Assignment, place: int) -> Entry | None:
-        """How the expert will come to stand on the assignment; None for one who does already."""
+        """How the expert will come to stand on the assignment; None for one who does already.
+
+        Whoever has stood on it is known to its office, also one of the office that had it before.
+        """
         expert, reason, pointer = call.body.experts[place], call.body.again_reason, f"/experts/{place}"
         match, _, standing = await self._selection.last_match(derived_id(call.id, expert))
         if standing is not None:
@@ -139,6 +143,8 @@ class Shortlists:
             if standing.status not in OPEN_TO_ANOTHER or reason is None:
                 raise ended(standing, Problem("match_ended", pointer))
         try:
+            if standing is None:
+                check_office(await self._selection.knowledge(expert), state.office)
             entry = await self._entry(call, state, expert)
         except OfAnotherOffice:
             rule = "expert_unknown"
@@ -153,7 +159,6 @@ class Shortlists:
 
     async def _entry(self, call: Call[ShortlistRequest], state: Assignment, expert: str) -> Entry:
         knowledge = await self._selection.knowledge(expert)
-        check_office(knowledge, state.office)
         self._selection.check_expert(state, knowledge)
         person = knowledge["expert"]["person"]
         await self._selection.check_consent(person)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from services.matching import views
 from services.matching.domain.assessment import attributes_on
 from services.matching.domain.assignments import OPEN_TO_EXPERTS, Assignment, not_open
-from services.matching.domain.knowledge import OfAnotherOffice
+from services.matching.domain.knowledge import OfAnotherOffice, is_active
 from services.matching.domain.matches import MATCH
 from services.matching.store import ASSIGNMENTS, last_day_over_everywhere
 from services.matching.work.selection import APPLICATION, Selection
@@ -56,7 +56,7 @@ class Own:
 
 
 class Vacancies:
-    """Assignments that are open to applications and whose work is not over."""
+    """Assignments that are open to applications, whose work is not over and whose institution may host."""
 
     def __init__(self, replica: Replica, selection: Selection) -> None:
         self._runtime = replica.ports.runtime
@@ -72,11 +72,11 @@ class Vacancies:
         self._refuse_unknown(asked)
         now = self._runtime.now()
 
-        def offered(document: Document) -> bool:
+        async def offered(document: Document) -> bool:
             state = ASSIGNMENTS.read(document)
             if state is None or state.is_over(now):
                 return False
-            return all(_said(state, name) == value for name, value in asked.items())
+            return all(_said(state, name) == value for name, value in asked.items()) and await self._has_host(state)
 
         filters = (f"{name}={asked[name]}" for name in sorted(asked))
         listed = Listed(OPEN_VACANCIES[0], OPEN_VACANCIES[1:], offered)
@@ -96,9 +96,13 @@ class Vacancies:
     async def load(self, id: str) -> Document:
         """Raises Refusal 404 for what is open to nobody."""
         document = await self._store.load(ASSIGNMENTS.name, id_of(id))
-        if document is None or not is_open(document):
+        state = ASSIGNMENTS.read(document)
+        if document is None or state is None or not is_open(document) or not await self._has_host(state):
             raise Refusal("not_found", status=404)
         return document
+
+    async def _has_host(self, state: Assignment) -> bool:
+        return is_active(await self._selection.knowledge(state.terms.institution))
 
     async def own(self, document: Document, granted: Granted) -> Own | None:
         """The calling expert; None for any other role, and for an account that stands for nobody."""
@@ -147,10 +151,12 @@ class Vacancies:
         if state.status not in OPEN_TO_EXPERTS:
             raise not_open(state)
         state.refuse_over(at)
+        await self._selection.check_host(state)
         own = any(name == "own" and derived_id(of, state.programme or "") == expert for name, of in equalities)
         if not own and ("office", state.office) not in equalities:
             raise OfAnotherOffice
-        await self._selection.check_filing(state, expert, own=own)
+        _, standing = await self._selection.standing(document["_id"] if document else "", expert)
+        await self._selection.check_filing(state, expert, own=own, stood=standing is not None)
 
 
 def path_of(id: str) -> str:

@@ -1,6 +1,7 @@
 """Applications that came before their expert was known here: decided again as soon as something is heard.
 
-Only a shortcut, in this process's memory: the submission's own timer brings it back everywhere.
+The submission says itself of whom it waits to hear, and its own timer brings it back in any case. What this process
+notes in memory beside that is for who is heard of between the look at them and that save.
 """
 
 from __future__ import annotations
@@ -36,12 +37,17 @@ class Waiting:
             if not self._waiting_for[subject]:
                 del self._waiting_for[subject]
 
+    def of(self, submission: str) -> tuple[str, ...]:
+        """The subjects for which the submission waits."""
+        return tuple(sorted(self._subjects_of.get(submission, ())))
+
     async def heard(self, delivery: Delivery) -> None:
         """Something new is known of the subject: what waits for it is decided now, or waits on."""
-        for submission in sorted(self._waiting_for.get(delivery.subject, ())):
-            if self._replica.intake:
+        intake, subject = self._replica.intake, delivery.subject
+        if intake:
+            for submission in sorted({*self._waiting_for.get(subject, ()), *await intake.awaiting_of(subject)}):
                 try:
-                    await self._replica.intake.decide(submission)
+                    await intake.decide(submission)
                 except TooEarly:
                     # Something else is missing still; that will be heard of too.
                     continue

@@ -18,7 +18,6 @@ from shared.web.pages.filled import Form
 from shared.web.pages.formatting import Formats
 from shared.web.pages.forms import Field, said_in
 from shared.web.pages.shown import Row, Shown
-from shared.web.pages.words import translations
 from shared.web.timeline import last_said_by
 
 
@@ -87,7 +86,7 @@ def _of_rows(form: Form, field: Field, now: Sequence[Any], cells: Shown) -> Iter
 def _difference(form: Form, field: Field, now: Any, cells: Shown, number: int | None = None) -> Iterator[Difference]:
     held, typed = _each(now), _each(said_in(field, form.typed))
     if held or typed:
-        label = translations(form.language).gettext(f"field:{field.name}")
+        label = form.called(field)
         differs = [_plain(one) for one in held] != [_plain(one) for one in typed]
         read = [_read(field, one) for one in typed]
         named = label if number is None else f"{label} {number + 1}"

@@ -15,7 +15,7 @@ from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats
 from shared.web.pages.forms import SEVERAL, Field, Listed, Posted, leaves, said_in
 from shared.web.pages.standard_names import LISTED, Names
 from shared.web.pages.typed_dates import ZONE, part_shown
-from shared.web.pages.words import names_level, rule_words, translations
+from shared.web.pages.words import called, names_level, rule_words, translations
 from shared.zones import zone_names
 
 Option = tuple[str, str]
@@ -76,8 +76,8 @@ class Form:
         the field wherever it stands; empty where there is none, and in each row of a list."""
         if one.number is not None:
             return ""
-        group = tuple(part for part in one.pointer.split("/")[-2:-1] if part and not part.isdecimal())
-        keys = [*(f"hint:{where}:{one.name}" for where in (*group, *self.about)), f"hint:{one.name}"]
+        groups = filter(None, (one.group, *self.about))
+        keys = [*(f"hint:{where}:{one.name}" for where in groups), f"hint:{one.name}"]
         words = translations(self.language)
         return next((said for key in keys if (said := words.gettext(key)) != key), "")
 
@@ -206,12 +206,15 @@ class Form:
 
     def label(self, one: Field) -> str:
         """The field's words; of one in a row with those of the row."""
-        words = translations(self.language)
-        label = words.gettext(f"field:{one.name}")
+        label = self.called(one)
         if one.row_of is None:
             return label
         name, number = one.row_of
-        return f"{label} ({words.gettext(f'field:{name}')} {number + 1})"
+        return f"{label} ({called(self.language, name)} {number + 1})"
+
+    def called(self, one: Field) -> str:
+        """The field's words alone."""
+        return called(self.language, one.name, one.group)
 
     def answer(self, one: Field) -> list[str]:
         """What was typed or chosen in the field, in words."""

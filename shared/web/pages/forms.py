@@ -79,6 +79,12 @@ class Field:
     word: str = ""
 
     @property
+    def group(self) -> str:
+        """The name of the field that it is a part of; empty for one of the body itself, and for a row of a list."""
+        within = self.pointer.split("/")[-2:-1]
+        return next((part for part in within if not part.isdecimal()), "")
+
+    @property
     def is_day(self) -> bool:
         """Whether it is a day that people know by heart, in parts: as many of them as they know."""
         return {"year", "month", "day"} <= {one.name for one in self.inner}

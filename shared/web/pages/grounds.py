@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from shared.store.port import Document
 from shared.web.acting import Served
@@ -26,3 +27,8 @@ async def ground_of(
     if found is None:
         return None
     return GroundShown(cells.rows(found.told), tuple(parts_of(found.told, found.parts, admitted.principal.role)))
+
+
+def without_parts(ground: GroundShown | None, shown: Collection[tuple[str, str]]) -> GroundShown | None:
+    """Without those parts that the page has in places of its own."""
+    return ground and replace(ground, parts=tuple(one for one in ground.parts if one not in shown))

@@ -15,7 +15,7 @@ from shared.programmes.sections.selection import SelectionSection
 from shared.web.pages.choices import Choices
 from shared.web.pages.formatting import REFERENCE_CHARACTERS, Formats, reference
 from shared.web.pages.shown import Shown, unanswered
-from shared.web.pages.words import translations
+from shared.web.pages.words import called, translations
 
 
 class PaperWords:
@@ -44,7 +44,7 @@ class PaperWords:
 
     def field(self, name: str) -> str:
         """What the field is called."""
-        return translations(self.language).gettext(f"field:{name}")
+        return called(self.language, name)
 
     def label(self, field: str) -> Runs:
         return runs_of(self.field(field))
@@ -53,10 +53,10 @@ class PaperWords:
         """One value of a field in words."""
         return value if isinstance(value, Markup) else escape(self._cells.value(field, value))
 
-    def rows(self, fields: Mapping[str, Any]) -> list[Row]:
-        """Fields with their words; without those that say nothing."""
+    def rows(self, fields: Mapping[str, Any], group: str = "") -> list[Row]:
+        """Fields with their words, as the parts of the field `group`; without those that say nothing."""
         return [
-            row(self.label(name), runs_of(self.value(name, value)))
+            row(runs_of(called(self.language, name, group)), runs_of(self.value(name, value)))
             for name, value in fields.items()
             if value not in (None, "", ())
         ]
@@ -69,7 +69,7 @@ class PaperWords:
     def of_terms(self, terms: Terms, fields: Iterable[str]) -> list[Row]:
         """Those fields of terms of reference that are one value each."""
         said = unanswered(terms, {name: getattr(terms, name) for name in fields}, self.language)
-        return self.rows(said)
+        return self.rows(said, "terms")
 
     def languages(self, terms: Terms) -> list[Row]:
         """What is to be spoken, and how well; no row where that is nothing."""

@@ -16,11 +16,12 @@ from starlette.responses import Response
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import RECEIVING
-from shared.web.acting import Behind, Seen, Served, id_of, seen, stands_in
+from shared.web.acting import PAGE, Behind, Seen, Served, id_of, seen, stands_in
 from shared.web.lists import query
 from shared.web.notes import READ_ALL, Note
 from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
 from shared.web.pages.cases import DONE, known_to
+from shared.web.pages.grounds import ground_of, without_parts
 from shared.web.pages.languages import PARAMETER
 from shared.web.pages.listing import AFTER, listing_of, lists_for, may_ask
 from shared.web.pages.readers import Admitted, reading_as
@@ -63,8 +64,9 @@ class ReadingPages:
             known = known_to(served, self._behind.definitions, document)
             stands = standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
-            weighed = await served.weighs("", document, admitted)
+            weighed = await served.weighs(PAGE, document, admitted)
             open_now, shut = held_up(found.open, weighed)
+            parts = _parts(served, found, document, admitted)
             return render(
                 request,
                 "case.html",
@@ -83,7 +85,8 @@ class ReadingPages:
                 **self._written(found, admitted),
                 beside=[(one.word, one.address(document)) for one in beside_of(served, document, admitted)],
                 asked_for=await self._asked_for(document, found, admitted, cells),
-                parts=_parts(served, found, document, admitted),
+                ground=without_parts(await ground_of(served, document, admitted, cells, PAGE), parts),
+                parts=parts,
                 papers=_papers(served, found, admitted),
                 done=done if done in case.verbs else "",
             )

@@ -26,7 +26,7 @@ from shared.web.pages.linked import page_for
 from shared.web.pages.offices import Times, office_names, times_for
 from shared.web.pages.readers import Admitted
 from shared.web.pages.standard_names import Names
-from shared.web.pages.words import code_key, list_of, names_level, translations
+from shared.web.pages.words import called, code_key, list_of, names_level, translations
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
@@ -161,17 +161,19 @@ class Shown:
         said = self.value(name, value)
         return said.striptags() if isinstance(said, Markup) else said
 
-    def _rows(self, fields: Mapping[str, Any], zoned: str | None, of: type[BaseModel] | None = None) -> Iterator[Row]:
+    def _rows(
+        self, fields: Mapping[str, Any], zoned: str | None, of: type[BaseModel] | None = None, group: str = ""
+    ) -> Iterator[Row]:
+        """`group`: the name of the field that these are the parts of."""
         words = {} if of is None else listed_words(of)
         for name, value in fields.items():
             if value is None or value == () or value == "" or name == "time_zone":
                 continue
-            row = self._row(name, value, zoned, words.get(name, ""))
+            row = self._row(called(self.language, name, group), name, value, zoned, words.get(name, ""))
             if row.value or row.inner or row.items:
                 yield row
 
-    def _row(self, name: str, value: Any, zoned: str | None, word: str) -> Row:
-        label = translations(self.language).gettext(f"field:{name}")
+    def _row(self, label: str, name: str, value: Any, zoned: str | None, word: str) -> Row:
         if isinstance(value, Markup):
             return Row(label, value)
         if isinstance(value, BaseModel) and {"year", "month", "day"} <= type(value).model_fields.keys():
@@ -180,12 +182,12 @@ class Shown:
         if isinstance(value, Mapping):
             return Row(label, inner=tuple(self._by_code(name, value, zoned)))
         if isinstance(value, BaseModel):
-            return Row(label, inner=self._inner(value, zoned))
+            return Row(label, inner=self._inner(value, zoned, name))
         if isinstance(value, (tuple, list, frozenset)):
             plain = [one for one in value if not isinstance(one, (BaseModel, Mapping))]
             if len(plain) == len(value):
                 return Row(label, Formats(self.language).listed([self.value(name, one, zoned, word) for one in plain]))
-            return Row(label, items=tuple(self._inner(one, zoned) for one in value))
+            return Row(label, items=tuple(self._inner(one, zoned, name) for one in value))
         return Row(label, self.value(name, value, zoned, word))
 
     def _by_code(self, name: str, value: Mapping[str, Any], zoned: str | None) -> Iterator[Row]:
@@ -196,15 +198,15 @@ class Shown:
             if (said := words.gettext(key)) != key:
                 yield Row(said, self.value(name, one, zoned))
             else:
-                yield from self._rows({code: one}, zoned)
+                yield from self._rows({code: one}, zoned, group=name)
 
-    def _inner(self, value: Any, zoned: str | None) -> tuple[Row, ...]:
+    def _inner(self, value: Any, zoned: str | None, group: str) -> tuple[Row, ...]:
         if not isinstance(value, BaseModel):
-            return tuple(self._rows(value, zoned))
+            return tuple(self._rows(value, zoned, group=group))
         # By what its own list tells one entry from another, nobody calls it.
         names = [one for one in type(value).model_fields if one in value.model_fields_set and one != "id"]
         fields = {one: getattr(value, one) for one in names}
-        return tuple(self._rows(unanswered(value, fields, self.language), zoned, type(value)))
+        return tuple(self._rows(unanswered(value, fields, self.language), zoned, type(value), group))
 
     def value(self, name: str, value: Any, zoned: str | None = None, word: str = "") -> Markup | str:
         """One value in words: a code by its name, an instant in the case's time zone, an id as a link to its page.

@@ -47,6 +47,13 @@ def translations(language: str) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
+def called(language: str, field: str, group: str = "") -> str:
+    """What the field is called: in a group of others by words of its own, where it has such."""
+    words, apart = translations(language), f"field:{group}:{field}"
+    said = words.gettext(apart)
+    return words.gettext(f"field:{field}") if said == apart else said
+
+
 def list_of(field: str) -> str:
     """By which word the codes of that field are listed."""
     return _LISTS.get(field, field)

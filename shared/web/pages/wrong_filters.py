@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from shared.errors import Problem, Refusal
-from shared.web.pages.filled import INVALID
-from shared.web.pages.words import translations
+from shared.web.pages.words import rule_words, translations
 
 QUERY = "query/"
 
@@ -36,8 +35,8 @@ def wrong_filters(
 
 def _wrong(problem: Problem, language: str, called: Mapping[str, str]) -> WrongFilter:
     words, name = translations(language), problem.pointer.removeprefix(QUERY)
-    keys = (f"rule:{problem.rule}", f"rule:{INVALID}")
-    said = next(text for key in keys if (text := words.gettext(key)) != key)
     key = called.get(name, f"field:{name}")
     label = words.gettext(key)
-    return WrongFilter(name, "" if label == key and name not in called else label, said)
+    return WrongFilter(
+        name, "" if label == key and name not in called else label, rule_words(language, problem.rule, problem.pointer)
+    )

@@ -8,20 +8,93 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.domain.matches import MATCH
+from services.matching.handlers import handlers
 from services.matching.store import ASSIGNMENTS, MATCHES, SHADOWS, pool_key
-from shared.clock import derived_id
+from shared.clock import derived_id, instant_of
 from shared.contracts.placement.placements import PlacementCancelled, PlacementOpened
-from shared.contracts.registration.experts import ExpertDeclaredIneligible
+from shared.contracts.registration.experts import ExpertDeclaredIneligible, ExpertSuspended
 from shared.contracts.registration.persons import ConsentWithdrawn
 from shared.errors import Refusal, TooEarly
+from shared.intake.submissions import SUBMISSIONS
+from shared.messaging.handlers import Delivery
 from shared.store.aggregates import Cause
 from tests.unit.matching.facts import LONG_AGO, OFFICE, expert_id, person_id, terms
 from tests.unit.matching.world import World, match_id, types_of
 
+ANNA = person_id("anna")
 FIVE = ["anna", "bela", "cora", "dina", "edda"]
+
+
+async def nobody_hears(_delivery: Delivery) -> None:
+    pass
+
+
+async def test_what_waits_is_brought_back_by_what_is_heard_elsewhere() -> None:
+    """Another replica hears of the expert: what waits is found in the store, whoever tried it."""
+    async with World() as world:
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "anna")
+        with pytest.raises(TooEarly):
+            await world.decide(submission)
+        world.works.selection.waiting.forget(submission)
+        await world.others.expert("anna")
+        await world._deliver_all(twice=True)
+        assert await world.status_of(submission) == ("accepted", [])
+        assert await world.store.count(SUBMISSIONS.name, "awaits", expert_id("anna")) == 0
+
+
+async def test_whoever_is_screened_for_long_is_told_of_once_and_tried_ever_more_rarely() -> None:
+    async with World() as world:
+        await world.others.person("anna")
+        await world.others.registered("anna")
+        await world.run()
+        assignment = await world.assignment()
+        submission = await world.apply(assignment, "anna")
+        waits = list[int]()
+        with capture_logs() as logs:
+            for _ in range(8):
+                with pytest.raises(TooEarly):
+                    await world.decide(submission)
+                document = await world.store.load(SUBMISSIONS.name, submission)
+                assert document
+                waits.append(round((instant_of(document["next_at"]) - world.clock.now()).total_seconds()))
+        assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+        said = [(one["log_level"], one["reason"]) for one in logs if one["event"] == "submission_waits"]
+        assert said == [("warning", "eligibility")]
+        backlog = await world.replica.backlog()
+        assert (backlog.undecided, backlog.awaiting, backlog.caught_up) == (0, 1, False)
+        await world.others.eligible("anna")
+        await world._deliver_all(twice=True)
+        assert await world.status_of(submission) == ("accepted", [])
+        backlog = await world.replica.backlog()
+        assert (backlog.undecided, backlog.awaiting) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("event", "rule"),
+    [
+        (
+            ExpertDeclaredIneligible(happened_at=LONG_AGO, person=person_id("anna"), criteria=("age",)),
+            "expert_ineligible",
+        ),
+        (ExpertSuspended(happened_at=LONG_AGO, person=person_id("anna"), reason="conduct"), "expert_suspended"),
+    ],
+)
+async def test_what_ends_the_wait_is_answered_at_once(event: Any, rule: str) -> None:
+    async with World() as world:
+        await world.others.person("anna")
+        await world.others.registered("anna")
+        await world.run()
+        submission = await world.apply(await world.assignment(), "anna")
+        with pytest.raises(TooEarly):
+            await world.decide(submission)
+        await world.others.tell(expert_id("anna"), event)
+        await world._deliver_all(twice=True)
+        assert await world.status_of(submission) == ("refused", [rule])
 
 
 class Crash(BaseException):
@@ -50,9 +123,12 @@ async def test_an_application_heals_by_its_timer_alone() -> None:
         assignment = await world.assignment()
         submission = await world.apply(assignment, "anna")
         await world._undecided()
-        world.works.selection.waiting.forget(submission)
         await world.others.expert("anna")
-        await world._deliver_all(twice=False)
+        with pytest.MonkeyPatch.context() as patch:
+            # A stop between what is known and whoever waits to hear of it.
+            patch.setattr(world.works.selection.waiting, "heard", nobody_hears)
+            world.replica.listens(handlers(world.works))
+            await world._deliver_all(twice=False)
         assert (await world.status_of(submission))[0] == "pending"
         world.later(seconds=11)
         await world.fire()

@@ -70,7 +70,7 @@ async def test_where_there_are_more_than_are_looked_at_the_form_says_so(
 
 async def test_of_more_hosts_than_are_shown_the_form_says_that_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosts, "SHOWN", 2)
-    async with World() as world:
+    async with World(hosted=False) as world:
         for number in range(2):
             await world.others.host(derived_id("host", str(number)))
         await world.run()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from services.matching.domain.assignments import ASSIGNMENT
-from services.matching.domain.matches import MATCH
+from services.matching.domain.knowledge import OfAnotherOffice
+from services.matching.domain.matches import MATCH, Entry
 from services.matching.store import ASSIGNMENTS, MATCHES
+from services.matching.work.selection import match_of
 from shared.cases.case import TAKE
 from shared.cases.taking import taken_by
 from shared.cases.transfers import ACCEPT, ASK
@@ -138,3 +140,43 @@ async def test_the_office_of_an_expert_and_of_a_host_is_the_one_that_was_told_la
         await world.works.allocation.shortlist(again)
         await world.run()
         assert await offices(world, assignment, "anna", "bert") == {OTHER}
+
+
+async def test_whoever_has_a_match_is_named_again_by_the_office_that_has_the_assignment_now() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(["anna", "bert", "carl"])
+        await world.others.expert("dora")
+        await world.do(assignment, "anna", "withdraw", reason="family")
+        await passed_on(world, assignment)
+        await world.run(twice=True)
+
+        def naming(name: str) -> Any:
+            said = {"experts": (expert_id(name),), "override_reason": "urgent", "again_reason": "available_again"}
+            return world.call(ASSIGNMENT, "shortlist", assignment, **said)
+
+        # Of an expert of the other office who never stood here, the new one learns nothing.
+        assert await world.raising(lambda: world.works.allocation.shortlist(naming("dora"))) == "expert_unknown"
+        await world.works.allocation.shortlist(naming("anna"))
+        await world.run(twice=True)
+        again = match_of(Entry.model_construct(previous=match_id(assignment, "anna")))
+        _, state = await world.kernel.load(MATCHES, again)
+        assert state
+        assert (state.status, state.parties.office, state.previous) == (
+            "shortlisted",
+            OTHER,
+            match_id(assignment, "anna"),
+        )
+
+
+async def test_an_officer_who_applies_for_whoever_stands_here_is_told_so_after_the_transfer() -> None:
+    async with World() as world:
+        assignment = await world.shortlisted(["anna"], reason="few_candidates")
+        await passed_on(world, assignment)
+        await world.run()
+        state, selection = await world.of(assignment), world.works.selection
+        await selection.check_filing(state, expert_id("anna"), own=False, stood=True)
+        with pytest.raises(OfAnotherOffice):
+            await selection.check_filing(state, expert_id("anna"), own=False, stood=False)
+        submission = await world.apply(assignment, "anna")
+        await world.decide(submission)
+        assert await world.status_of(submission) == ("refused", ["already_matched"])

@@ -9,15 +9,17 @@ from urllib.parse import quote
 
 import pytest
 
+from services.matching.domain.assignments import ASSIGNMENT
 from services.matching.store import ASSIGNMENTS, MATCHES
+from shared.cases.case import Asked
 from shared.clock import derived_id
 from shared.contracts.registration.persons import Attributes, LanguageSkill
 from shared.identity.keys import verify_receipt
 from shared.intake.receipts import signed_bytes
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.eligibility import terms_met
-from tests.unit.matching.facts import expert_id, person_id, terms
-from tests.unit.matching.world import World, match_id
+from tests.unit.matching.facts import HOST, expert_id, person_id, terms
+from tests.unit.matching.world import PUBLISHED, World, match_id
 from tests.unit.pages.test_cases import held, reader
 
 ADA = derived_id("account", "ada")
@@ -98,15 +100,69 @@ async def test_an_expert_reads_applies_once_and_withdraws() -> None:
         assert [one for one in pool["holds"].values() if one["status"] in ("held", "confirmed")] == []
 
 
+async def described(world: World, assignment: str) -> None:
+    """Texts as a host writes them, which the drafts of these tests lack."""
+    document = await world.store.load(ASSIGNMENTS.name, assignment)
+    assert document
+    texts = {"private": {**document["private"], "title": "Teaching nurses", "description": "At the new clinic."}}
+    changed = ASSIGNMENTS.collection.indexed({**document, **texts, "version": document["version"] + 1})
+    await world.store.save(ASSIGNMENTS.name, changed, document["version"])
+
+
+async def test_what_the_host_left_unanswered_is_said_as_that_and_what_is_required_as_a_minimum() -> None:
+    asked = {"en": "Lowest level of education", "fr": "Niveau d’études minimal", "ar": "أدنى مستوى تعليمي يتطلبه العمل"}
+    async with town() as world:
+        assignment = await world.draft()
+        draft = f"/matching/assignments/{assignment}"
+        bare = terms(education=0, experience_years=0, languages=())
+        call = world.call(ASSIGNMENT, "revise", assignment, terms=bare)
+        await world.works.requests.revise(call)
+        for verb, account in PUBLISHED:
+            await world.kernel.execute(ASSIGNMENTS, assignment, Asked(verb), world.cause(account=account))
+        async with reader("matching", world.service.app, world.keys, world.clock) as http:
+            for path in (draft, f"/matching/vacancies/{assignment}"):
+                page = (await http.get(path)).text
+                assert page.count("Not answered: nothing is required") == 3, path
+                assert "ISCED 0" not in page
+                for language, words in asked.items():
+                    assert words in (await http.get(f"{path}?lang={language}")).text
+            form = (await http.get("/matching/assignments/new/create?lang=en")).text
+            assert "Lowest level of education that the work needs" in form
+            assert "Highest level of education" not in form
+
+
+async def test_the_page_of_a_match_shows_what_is_offered_while_it_stands_and_afterwards() -> None:
+    async with town() as world:
+        assignment = await world.assignment()
+        await described(world, assignment)
+        await world.shortlist(assignment, "ada", reason="few_candidates")
+        await world.run()
+        await world.allocate(assignment, "ada")
+        path = f"/matching/matches/{match_id(assignment, 'ada')}"
+        host = f"/registration/institutions/{HOST}/part"
+        said = ("Teaching nurses", "At the new clinic.", "1 May 2027", "English", "Lowest level of education")
+        async with reader(
+            "matching", world.service.app, world.keys, world.clock, "expert", office=None, account=ADA
+        ) as http:
+            assert "Teaching nurses" not in (await http.get(path)).text
+            await world.offer(assignment, "ada")
+            page = (await http.get(path)).text
+            assert [one for one in said if one not in page] == []
+            # The host's name is for whoever reads institutions.
+            assert host not in page
+            await world.accept(assignment, "ada")
+            page = (await http.get(path)).text
+            assert [one for one in said if one not in page] == []
+        async with reader("matching", world.service.app, world.keys, world.clock) as officer:
+            page = (await officer.get(path)).text
+            assert (page.count(host), "Teaching nurses" in page) == (1, True)
+
+
 @pytest.mark.parametrize("verb", ["accept", "decline"])
 async def test_whoever_answers_an_offer_reads_its_terms_before_the_button(verb: str) -> None:
     async with town() as world:
         assignment = await world.assignment()
-        document = await world.store.load(ASSIGNMENTS.name, assignment)
-        assert document
-        texts = {"private": {**document["private"], "title": "Teaching nurses", "description": "At the new clinic."}}
-        changed = ASSIGNMENTS.collection.indexed({**document, **texts, "version": document["version"] + 1})
-        await world.store.save(ASSIGNMENTS.name, changed, document["version"])
+        await described(world, assignment)
         await world.shortlist(assignment, "ada", reason="few_candidates")
         await world.run()
         await world.allocate(assignment, "ada")

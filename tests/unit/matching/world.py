@@ -17,7 +17,7 @@ from shared.clock import derived_id, text_of
 from shared.contracts.base import Event
 from shared.errors import Refusal, TooEarly
 from shared.identity.keys import Keys
-from shared.intake.submissions import SUBMISSIONS
+from shared.intake.submissions import PENDING, SUBMISSIONS
 from shared.messaging.local import LocalLog
 from shared.messaging.port import Record
 from shared.messaging.reading import parse
@@ -37,9 +37,12 @@ PUBLISHED = (("submit", "one"), ("approve", "two"), ("publish", "one"))
 
 
 class World:
-    """`deliver` hands records to the consumer; `run` goes on until nothing is left to do, in a seeded order."""
+    """`deliver` hands records to the consumer; `run` goes on until nothing is left to do, in a seeded order.
 
-    def __init__(self, seed: int = 1, definition: Definition = DEFINITION) -> None:
+    `hosted`: an active institution is known from the beginning, since no assignment is without one."""
+
+    def __init__(self, seed: int = 1, definition: Definition = DEFINITION, *, hosted: bool = True) -> None:
+        self._hosted = hosted
         self.definition = definition
         self.rng = random.Random(seed)
         self.clock = Clock()
@@ -61,6 +64,9 @@ class World:
         self.replica.definitions.start()
         while CODE not in self.replica.definitions.codes():
             await self.clock.sleep(0.001)
+        if self._hosted:
+            await self.others.host()
+            await self.hear()
         return self
 
     async def __aexit__(self, *_: Any) -> None:
@@ -101,13 +107,14 @@ class World:
         await self._deliver_all(twice=False)
 
     async def _undecided(self) -> bool:
-        pending = await self.store.find(SUBMISSIONS.name, "undecided", "undecided")
-        for submission in pending:
+        for submission in [
+            one for text in PENDING for one in await self.store.find(SUBMISSIONS.name, "undecided", text)
+        ]:
             try:
                 await self.decide(submission["_id"])
             except TooEarly:
                 continue
-        return bool(await self.store.count(SUBMISSIONS.name, "undecided", "undecided"))
+        return any([await self.store.count(SUBMISSIONS.name, "undecided", text) for text in PENDING])
 
     @property
     def _consumer(self) -> Any:

@@ -283,7 +283,7 @@ async def test_both_values_stand_side_by_side_where_a_form_meets_another_version
             assert first.status_code == 303, first.text
             page = await http.post(path, data={**sent, "idempotency-key": "another", "/terms/education": "6"})
             assert page.status_code == 412
-            row = re.search(r"<th scope=.row.>Highest level of education.*?</tr>", page.text, re.DOTALL)
+            row = re.search(r"<th scope=.row.>Lowest level of education.*?</tr>", page.text, re.DOTALL)
             assert row, page.text
             assert "differs" in row[0]
             assert re.search(r'value="6"[ >]', page.text)

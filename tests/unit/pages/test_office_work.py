@@ -320,7 +320,7 @@ async def test_the_host_of_an_assignment_is_chosen_from_those_that_may_be_or_nam
 
 @pytest.mark.parametrize("registered", [True, False])
 async def test_a_host_is_told_before_the_form_that_the_institution_is_not_active(registered: bool) -> None:
-    async with World() as world:
+    async with World(hosted=False) as world:
         if registered:
             await world.others.host(active=False)
         await world.run()
