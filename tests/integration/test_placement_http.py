@@ -319,6 +319,11 @@ async def test_a_contract_that_is_taken_back_leaves_the_days_that_the_offer_held
     assert (await edge.get(PATH)).json()["ends_on"] == day.date(180)
     claim = (await edge.store.load("calendars", PERSON) or {})["holds"][arriving.placement()]["claim"]
     assert claim["ends_on"] == day.date(180)
+    # What corrects the contract is no fact of its own: the contract is put right as before, with its right days.
+    assert await done(edge, "correct-time", {**RIGHT, **day.at(9)}) == "contracted"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(180)
+    assert await done(edge, "take-back", MISTAKE) == "host_confirmed"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(190)
 
 
 async def test_an_end_that_is_taken_back_needs_its_days_in_the_calendar_first(edge: Serving) -> None:
