@@ -26,7 +26,7 @@ NOTE_CHARACTERS = 2_000
 # the others.
 FOLLOWS = "x-follows"
 
-Note = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=NOTE_CHARACTERS, pattern=r"\S")]
+Note = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=NOTE_CHARACTERS)]
 
 
 class Input(BaseModel):

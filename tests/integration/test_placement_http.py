@@ -396,6 +396,9 @@ async def test_today_counts_reports_to_accept_and_certificates_to_give(edge: Ser
 async def test_a_report_is_sealed_and_read_by_its_writer_and_by_officers_alone(edge: Serving) -> None:
     day = await confirmed(edge)
     await active(edge, day)
+    for blank in ("", "  \n\t", "\u3164"):
+        refused = await edge.post(f"{PATH}/submit-report", "expert", {"text": blank}, subject="me")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/text")
     text = "Eighteen midwives of Kunduz were trained."
     sent = await edge.post(f"{PATH}/submit-report", "expert", {"text": text}, subject="me", key="once")
     assert sent.status_code == 200, sent.text

@@ -70,7 +70,7 @@ TRANSFERS = Transfers(
     OPEN | {"cancelled"},
 )
 
-Description = Annotated[str, BeforeValidator(lines), StringConstraints(max_length=10_000)]
+Description = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=10_000)]
 
 
 class Assignment(Trailed, Movable):
@@ -126,7 +126,7 @@ class AssignmentDraft(Change):
     office: Code
     terms: Terms
     title: Title
-    description: Description = ""
+    description: Description | None = None
 
 
 class Revision(Change):

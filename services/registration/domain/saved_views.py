@@ -5,14 +5,14 @@ own page refuses what it does not know.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from shared.contracts.base import Instant
 from shared.errors import Refusal
-from shared.texts import has_visible_character, one_line
+from shared.texts import one_line
 
 SAVED_VIEWS = "saved-views"
 # Of one account, over all lists.
@@ -30,14 +30,8 @@ def _lasting(query: str) -> str:
     return urlencode(sorted({(name, value) for name, value in parse_qsl(query) if name not in _OF_THE_MOMENT}))
 
 
-def _seen(name: Any) -> Any:
-    """In one line; empty where nobody would see it."""
-    line = one_line(name)
-    return "" if isinstance(line, str) and not has_visible_character(line) else line
-
-
 ListPath = Annotated[str, StringConstraints(pattern=r"^(registration|matching|placement)/[a-z][a-z-]{0,40}$")]
-ViewName = Annotated[str, BeforeValidator(_seen), StringConstraints(min_length=1, max_length=80)]
+ViewName = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=80)]
 Narrowing = Annotated[
     str,
     StringConstraints(max_length=1_000, pattern=rf"^({_PARAMETER}(&{_PARAMETER}){{0,19}})?$"),
