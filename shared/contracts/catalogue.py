@@ -42,9 +42,7 @@ class Catalogue:
         )
         # They tell anew what was told of an earlier instant, and move nothing.
         self.retells: frozenset[tuple[str, str]] = frozenset(
-            (event.topic, event.__name__)
-            for event in events
-            if tells_anew(event)
+            (event.topic, event.__name__) for event in events if tells_anew(event)
         )
         self.kinds: Mapping[str, Kind] = MappingProxyType(_kinds(events, self.families))
         self._said_by = Counter((event.topic, name) for event in events for name in event.model_fields)

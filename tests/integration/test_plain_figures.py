@@ -160,7 +160,8 @@ async def test_a_training_that_never_took_place_is_taken_back_after_its_count_wa
     path = await held(four)
     corrected = {"participants": [{**WOMEN, "persons": 22}], "reason": "attendance_list"}
     await asked(four, f"{path}/correct-participants", corrected, "kabul")
-    again = await four.http.post(f"{path}/correct-participants", json=corrected, headers=four.bearer("officer", "kabul"))
+    officer = four.bearer("officer", "kabul")
+    again = await four.http.post(f"{path}/correct-participants", json=corrected, headers=officer)
     assert (again.status_code, again.json()["rule"]) == (409, "participants_unchanged")
     earlier = {"happened_at": "2010-12-29T09:00:00Z", "reason": "wrong_date"}
     assert (await asked(four, f"{path}/correct-time", earlier, "kabul"))["participants"][0]["persons"] == 22

@@ -188,8 +188,8 @@ class _Case:
 
 class _Telling(NamedTuple):
     """An event that told facts, in the version that stands: `row` says where and when, `body` what, `before` what the
-    case had said before it. `facts`: their places; `counted`: the kinds that it is one of; `retold`: the sequence of the
-    event that told some of it anew."""
+    case had said before it. `facts`: their places; `counted`: the kinds that it is one of; `retold`: the sequence
+    of the event that told some of it anew."""
 
     row: EventRow
     body: Mapping[str, Any]
