@@ -131,6 +131,9 @@ async def test_the_host_confirms_arrival_and_completion(edge: Serving) -> None:
     late = await step(edge, "complete", day.at(31), role="host", subject="college")
     # The host says when it happened, as an officer does, and no earlier than what happened last.
     assert (late.status_code, late.json()["rule"]) == (409, "happened_before_last")
+    assert [one["pointer"] for one in late.json()["errors"]] == ["/happened_at"]
+    completed = (await edge.get(PATH)).json()["last_fact"]["happened_at"]
+    assert completed[:10] in late.json()["errors"][0]["detail"]
     report = {"text": "All was done.", **day.at(31)}
     by_expert = await step(edge, "submit-report", report, role="expert", subject="me")
     assert (by_expert.status_code, by_expert.json()["rule"]) == (403, "role_may_not_record_late")

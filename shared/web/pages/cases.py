@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.cases.case import Move
 from shared.cases.named import places_of
+from shared.cases.revisions import CORRECT_TIME
 from shared.errors import PreconditionFailed, Problem, Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
@@ -184,7 +185,8 @@ class CasePages:
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
         lists = {**lists, **self._offered(admitted.reader.language, verb, document)}
-        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
+        corrects = CORRECT_TIME in served.case.rows
+        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone, corrects=corrects)
         form = await self._with_suggested(empty, admitted, verb, document, cells)
         return render(
             request,

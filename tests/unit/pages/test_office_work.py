@@ -134,6 +134,9 @@ async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> 
         sent = held(form)
         early = await host.post(path, data={**sent, "/happened_at": day.date(98)})
         assert early.status_code == 409
+        wrong = re.search(r'<p class="error"[^>]*>([^<]*before the last entry[^<]*)', early.text)
+        last = datetime.fromisoformat(day.at(99)["happened_at"]).astimezone(KABUL)
+        assert wrong and f"{last.day} {last:%B %Y}" in wrong[1] and "the office can correct it" in wrong[1]
         arrived = await host.post(path, data={**sent, "/happened_at": day.date(101)})
         assert arrived.status_code == 303, arrived.text
     told = (await placement.get(f"{PATH}/timeline")).json()["items"][0]
@@ -333,20 +336,20 @@ async def test_a_host_is_told_before_the_form_that_the_institution_is_not_active
 
 
 async def test_what_has_its_day_is_no_button_before_it(placement: Serving) -> None:
-    day = await confirmed(placement, first=350)
-    await done(placement, "contract", {"starts_on": day.date(350), "ends_on": day.date(440), **day.at(10)})
+    day = await confirmed(placement, first=310)
+    await done(placement, "contract", {"starts_on": day.date(310), "ends_on": day.date(400), **day.at(10)})
     pages = [await as_host(placement)]
     for number, step in enumerate(("training", "insurance")):
         await done(placement, "complete-step", {"step": step, **day.at(20 + number)})
-    await done(placement, "depart", day.at(30))
+    await done(placement, "depart", day.at(297))
     pages.append(await as_host(placement))
-    placement.clock.ahead = timedelta(days=51)
+    placement.clock.ahead = timedelta(days=11)
     pages.append(await as_host(placement))
     assert [acts(one) for one in pages] == [[], [], ["confirm-arrival", "report-no-show"]]
     for verb, page in (("Report that nobody arrived", pages[0]), ("Confirm arrival", pages[1])):
-        shut = rf'<span class="shut">{verb}</span>[^<]*Possible from <time datetime="{day.date(350)}">'
+        shut = rf'<span class="shut">{verb}</span>[^<]*Possible from <time datetime="{day.date(310)}">'
         assert re.search(shut, page)
-    early = await placement.post(f"{PATH}/report-no-show", "host", day.at(290), subject="college")
+    early = await placement.post(f"{PATH}/report-no-show", "host", day.at(299), subject="college")
     assert (early.status_code, early.json()["rule"]) == (409, "no_show_before_start")
 
 
