@@ -6,7 +6,6 @@ What is shown is what the JSON edge would answer to the same reader.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import tzinfo
 from functools import cached_property
 from typing import Any
@@ -34,7 +33,7 @@ from shared.web.pages.languages import PARAMETER
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, labelled, parts_of
-from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of, zones_of
+from shared.web.pages.standing import acts_of, possible_now, standing_of, zone_of, zones_of
 from shared.web.pages.table import Columns, Table
 from shared.web.routing import Routes
 from shared.web.timeline import Timeline, is_veiled, page_of_timeline, timeline_of
@@ -173,7 +172,7 @@ class ReadingPages:
             stands = standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
             weighed = await served.weighs("", document, admitted)
-            open_now, shut = held_up(found.open, weighed)
+            open_now = possible_now(served, document, admitted, found.open)
             return render(
                 request,
                 "case.html",
@@ -183,7 +182,7 @@ class ReadingPages:
                 listed=_may(admitted, served.name, "list"),
                 found=found,
                 acts=acts_of(served, document, admitted.principal, open_now),
-                stands=replace(stands, closed=(*stands.closed, *shut)),
+                stands=stands,
                 now=admitted.edge.runtime.now(),
                 rows=cells.rows(found, weighed.instead_of if weighed else ()),
                 weighed=weighed,

@@ -24,6 +24,7 @@ from tests.integration.test_registration_http import registered
 from tests.unit.matching.facts import HOST, HOST_ACCOUNT, expert_id
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import held, reader
+from tests.unit.placement import arriving
 from tests.unit.registration.serving import Serving
 
 KABUL = ZoneInfo("Asia/Kabul")
@@ -136,7 +137,9 @@ async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> 
         assert early.status_code == 409
         wrong = re.search(r'<p class="error"[^>]*>([^<]*before the last entry[^<]*)', early.text)
         last = datetime.fromisoformat(day.at(99)["happened_at"]).astimezone(KABUL)
-        assert wrong and f"{last.day} {last:%B %Y}" in wrong[1] and "the office can correct it" in wrong[1]
+        assert wrong is not None
+        assert f"{last.day} {last:%B %Y}" in wrong[1]
+        assert "the office can correct it" in wrong[1]
         arrived = await host.post(path, data={**sent, "/happened_at": day.date(101)})
         assert arrived.status_code == 303, arrived.text
     told = (await placement.get(f"{PATH}/timeline")).json()["items"][0]
@@ -338,25 +341,32 @@ async def test_a_host_is_told_before_the_form_that_the_institution_is_not_active
 async def test_what_has_its_day_is_no_button_before_it(placement: Serving) -> None:
     day = await confirmed(placement, first=310)
     await done(placement, "contract", {"starts_on": day.date(310), "ends_on": day.date(400), **day.at(10)})
-    pages = [await as_host(placement)]
+    pages, listed = [await as_host(placement)], []
     for number, step in enumerate(("training", "insurance")):
         await done(placement, "complete-step", {"step": step, **day.at(20 + number)})
     await done(placement, "depart", day.at(297))
     pages.append(await as_host(placement))
+    listed.append(await as_host(placement, "/placement/today"))
     placement.clock.ahead = timedelta(days=11)
     pages.append(await as_host(placement))
+    listed.append(await as_host(placement, "/placement/today"))
     assert [acts(one) for one in pages] == [[], [], ["confirm-arrival", "report-no-show"]]
     for verb, page in (("Report that nobody arrived", pages[0]), ("Confirm arrival", pages[1])):
         shut = rf'<span class="shut">{verb}</span>[^<]*Possible from <time datetime="{day.date(310)}">'
         assert re.search(shut, page)
+    # Whom it waits for, and from when on: nobody is told that a case waits for what would be refused.
+    waits = [re.sub("<[^>]*>", "", one.partition("<dt>Waits for</dt>")[2].partition("</dd>")[0]) for one in pages]
+    first = datetime.fromisoformat(day.at(310)["happened_at"])
+    assert waits[1:] == [f"You, from {first.day} {first:%B %Y}", "You"]
+    assert [arriving.placement()[:8] in one for one in listed] == [False, True]
     early = await placement.post(f"{PATH}/report-no-show", "host", day.at(299), subject="college")
     assert (early.status_code, early.json()["rule"]) == (409, "no_show_before_start")
 
 
-async def as_host(placement: Serving) -> str:
+async def as_host(placement: Serving, path: str = f"/placement{PATH}") -> str:
     how = (placement.service.app, placement.keys, placement.clock, "host")
     async with reader("placement", *how, account=placement.account("college")) as host:
-        return (await host.get(f"/placement{PATH}")).text
+        return (await host.get(path)).text
 
 
 def acts(page: str) -> list[str]:
