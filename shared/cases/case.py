@@ -100,7 +100,7 @@ class Move:
     `anew`: the fields of the body that say again what the case says already, so a form of it begins with that; by the
     part of the case that has them, where it is not the case itself (`contact.often`).
     `settles`: the flag of the case that it takes away; only where the case has it, it is open.
-    `answers`: the verb with which somebody asked for it; its form shows what was asked.
+    `answers`: the verb with which somebody asked for it, or wrote what it agrees to; its form shows that.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 

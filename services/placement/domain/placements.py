@@ -307,6 +307,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=the_report_that_waits,
         when=a_report_waits,
+        answers="submit-report",
         checked_by_another=True,
         refuses=("no_report_waits", "four_eyes"),
     ),

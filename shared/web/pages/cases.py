@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
+from markupsafe import escape
 from starlette.responses import RedirectResponse, Response
 
 from shared.cases.case import Move
@@ -185,8 +186,8 @@ class CasePages:
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
         lists = {**lists, **self._offered(admitted.reader.language, verb, document)}
-        corrects = CORRECT_TIME in served.case.rows
-        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone, corrects=corrects)
+        further = self._further(problems, cells)
+        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone, further=further)
         form = await self._with_suggested(empty, admitted, verb, document, cells)
         return render(
             request,
@@ -209,6 +210,14 @@ class CasePages:
             asked_for=await self._asked_for(document, admitted, cells, verb),
             ground=await ground_of(served, document, admitted, cells, verb),
         )
+
+    def _further(self, problems: tuple[Problem, ...], cells: Shown) -> Mapping[str, str]:
+        """Of a day before the last entry: when that was, and who may put it right."""
+        words, corrected = translations(cells.language), CORRECT_TIME in self._served.case.rows
+        helps = words.gettext("If that is not right, the office can correct it.") if corrected else ""
+        entry = words.gettext("That entry is of %(at)s.")
+        last = {one.rule: escape(cells.value("at", one.last)).striptags() for one in problems if one.last is not None}
+        return {rule: f"{entry % {'at': at}} {helps}".rstrip() for rule, at in last.items()}
 
     async def _asked_for(self, document: Document, admitted: Admitted, cells: Shown, verb: str) -> AskedFor | None:
         """What was asked for, on the form of what answers it."""

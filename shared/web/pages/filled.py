@@ -60,7 +60,7 @@ class Form:
     verb and the kind of case, by which a hint may be another one than elsewhere. `zone`: in which instants are typed.
     `suggested`: the lists of which something else may be typed as well; `standing`: what stands already of what may be
     chosen, by its code. `of_first`: by the word of a list that was cut, among how many its options were looked for.
-    `corrects`: the office may correct when the last entry of the case happened.
+    `further`: by the rule that is broken, what is said of it in this case besides.
     """
 
     language: str
@@ -73,7 +73,7 @@ class Form:
     suggested: frozenset[str] = frozenset()
     standing: frozenset[str] = frozenset()
     of_first: Mapping[str, int] = field(default_factory=dict)
-    corrects: bool = False
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def hint(self, one: Field) -> str:
         """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of
@@ -251,12 +251,7 @@ class Form:
         words = translations(self.language)
         keys = (f"rule:{problem.rule}", f"rule:{INVALID}")
         said = next(said for key in keys if (said := words.gettext(key)) != key)
-        if problem.last is None:
-            return said
-        last = Formats(self.language).instant(problem.last, self.zone).striptags()
-        when = words.gettext("That entry is of %(at)s.") % {"at": last}
-        helps = words.gettext("If that is not right, the office can correct it.") if self.corrects else ""
-        return f"{said}. {when} {helps}".rstrip()
+        return ". ".join((said, self.further[problem.rule])) if problem.rule in self.further else said
 
     def _shown(self, fields: Sequence[Field]) -> Iterator[Field]:
         for one in fields:

@@ -271,12 +271,18 @@ class ReadingPages:
         notes, messages = self._notes(found, admitted)
         return {"notes": notes, "messages": messages}
 
-    def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
-        """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
-        rows = self._served.case.rows
+    def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[Role, ...]]]]:
+        """Those for the office alone, or that the reader wrote to it, and those that somebody else is meant to read,
+        with the roles of whoever reads them."""
+        rows, role = self._served.case.rows, admitted.principal.role
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
-        inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
-        return inside, [(note, to) for note, to in told if note not in inside]
+        inside = [note for note, to in told if not to or (role != READ_ALL and (note.by == role or role not in to))]
+        return inside, [(note, _readers(note, to)) for note, to in told if note not in inside]
+
+
+def _readers(note: Note, to: tuple[Role, ...]) -> tuple[Role, ...]:
+    """Whoever reads the note beside whoever wrote it; the office reads what others wrote."""
+    return (*(role for role in to if role != note.by), *((READ_ALL,) if note.by not in (None, READ_ALL) else ()))
 
 
 def _led_to(admitted: Admitted, asked: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from shared.clock import derived_id
 from shared.replica import stored
 from shared.web.pages.days import on_their_days
 from shared.web.pages.forms import Field, Posted
-from tests.integration.test_placement_http import PATH, confirmed, contracted, done
+from tests.integration.test_placement_http import PATH, active, confirmed, contracted, done
 from tests.integration.test_registration_http import registered
 from tests.unit.matching.facts import HOST, HOST_ACCOUNT, expert_id
 from tests.unit.matching.world import World, match_id
@@ -361,6 +361,29 @@ async def test_what_has_its_day_is_no_button_before_it(placement: Serving) -> No
     assert [arriving.placement()[:8] in one for one in listed] == [False, True]
     early = await placement.post(f"{PATH}/report-no-show", "host", day.at(299), subject="college")
     assert (early.status_code, early.json()["rule"]) == (409, "no_show_before_start")
+
+
+async def test_a_report_is_read_before_it_is_accepted_and_says_who_wrote_it_to_whom(placement: Serving) -> None:
+    day = await confirmed(placement)
+    await active(placement, day)
+    for text in ("Nine midwives\nof Kunduz were trained.", "Nine more followed."):
+        sent = await placement.post(f"{PATH}/submit-report", "expert", {"text": text}, subject="me")
+        assert sent.status_code == 200, sent.text
+    how = (placement.service.app, placement.keys, placement.clock)
+    async with reader("placement", *how) as officer:
+        page, form = [(await officer.get(f"/placement{PATH}{path}")).text for path in ("", "/accept-report")]
+    async with reader("placement", *how, "expert", account=placement.account("me")) as expert:
+        own = (await expert.get(f"/placement{PATH}")).text
+    above = page.partition("What you can do")[0]
+    for shown in (above, form.partition('<form method="post" action="/placement/')[0]):
+        assert all(text in shown for text in ("Nine midwives\nof Kunduz were trained.", "Nine more followed."))
+        assert "Submit a report · written by: Expert" in shown
+    assert "Submit a report · written by: Expert · read by: Programme office" in page
+    assert "read by: Expert" not in page
+    assert "Messages of the office" not in own
+    assert "Nine more followed." in own.partition("What you wrote to the office")[2]
+    notes = (await placement.get(PATH)).json()["notes"]
+    assert [one["by"] for one in notes] == ["expert", "expert"]
 
 
 async def as_host(placement: Serving, path: str = f"/placement{PATH}") -> str:
