@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class SankofaError(Exception):
@@ -13,12 +14,14 @@ class SankofaError(Exception):
 class Problem:
     """One broken rule: the JSON pointer of the field and the rule's name; `detail`: what would be right, in words.
 
-    It never carries a value.
+    `last`: when the last entry happened that it may not precede, which pages say in the case's own time zone. It never
+    carries a value.
     """
 
     rule: str
     pointer: str = ""
     detail: str = ""
+    last: datetime | None = None
 
     def shown(self) -> dict[str, str]:
         """As JSON; without words where there are none."""

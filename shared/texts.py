@@ -35,19 +35,22 @@ def one_line(value: Any) -> Any:
     """NFC, single spaces, for a `BeforeValidator`; control characters are refused, not dropped.
 
     Tabs and line ends count as spaces, as forms and copied cells bring them. Invisible marks, such as those of
-    direction, come with pasted text, say nothing and are taken out.
+    direction, come with pasted text, say nothing and are taken out. Where nothing is to be seen it is empty.
     """
     if not isinstance(value, str):
         return value
     # Checked first: `split` takes some control characters for spaces too.
-    return " ".join(_checked(unicodedata.normalize("NFC", visible(value)), "\r" + LINE_ENDS_AND_TABS).split())
+    return _said(" ".join(_checked(unicodedata.normalize("NFC", visible(value)), "\r" + LINE_ENDS_AND_TABS).split()))
 
 
 def lines(value: Any) -> Any:
-    """A text of several lines in NFC, for a `BeforeValidator`; of control characters it may hold tabs and line ends."""
+    """A text of several lines in NFC, for a `BeforeValidator`; of control characters it may hold tabs and line ends.
+
+    Where nothing is to be seen it is empty, so that a text of blanks is refused as an empty one is.
+    """
     if not isinstance(value, str):
         return value
-    return _checked(unicodedata.normalize("NFC", visible(value)).replace("\r\n", "\n"), LINE_ENDS_AND_TABS)
+    return _said(_checked(unicodedata.normalize("NFC", visible(value)).replace("\r\n", "\n"), LINE_ENDS_AND_TABS))
 
 
 def visible(text: str) -> str:
@@ -85,6 +88,10 @@ def _of_latin(character: str) -> str:
 def has_visible_character(text: str) -> bool:
     """Whether there is something to see: a letter, digit, punctuation or symbol that is not drawn as a blank."""
     return any(unicodedata.category(one)[0] in "LNPS" and one not in _BLANKS for one in text)
+
+
+def _said(text: str) -> str:
+    return text if has_visible_character(text) else ""
 
 
 def exact(value: str) -> str:

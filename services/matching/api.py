@@ -70,7 +70,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
                 ("revise", "institution"): works.hosts.usable,
             },
             hinders={"create": works.hosts.hindrance},
-            weighs=works.hosts.weighs(ASSIGNMENT, lambda one: one["state"]["terms"]["institution"]),
+            shuts=works.hosts.shuts(ASSIGNMENT, lambda one: one["state"]["terms"]["institution"]),
         ),
         Served(
             MATCH,
@@ -83,7 +83,7 @@ def served_cases(works: Works, replica: Replica) -> tuple[Served, ...]:
             papers=(OFFER,),
             columns=("assignment", "expert", "programme", "score", "rank", "opened_at", "expires_at"),
             parts=("expert", "person", "institution"),
-            weighs=works.hosts.weighs(MATCH, lambda one: one["state"]["parties"].get("institution")),
+            shuts=works.hosts.shuts(MATCH, lambda one: one["state"]["parties"].get("institution")),
             grounds=dict.fromkeys((PAGE, "accept", "decline"), works.offers.ground),
         ),
     )

@@ -21,7 +21,7 @@ from shared.store.port import Document
 from shared.web.acting import Choosable, Chooses, Served, Unsealed, Work
 from shared.web.callers import Granted
 from shared.web.plain import plain
-from shared.web.weighing import Shut, Weighed, Weighing, Weighs
+from shared.web.weighing import Shut, Shuts, Weighed, Weighing, Weighs
 
 # Whoever receives the expert knows the day of the arrival and of the end, which is seldom the one of its recording.
 RIGHTS: tuple[Rights, ...] = (("facts", "record-late", {"host": "institution"}),)
@@ -64,24 +64,30 @@ def _steps_to_choose(placing: Placing) -> Chooses:
 
 
 def _weighs(placing: Placing) -> Weighs:
-    """The steps of the preparation, those that are still to be done first; nobody departs before. And what has its day
-    is shut until then."""
+    """The steps of the preparation, those that are still to be done first; nobody departs before."""
 
-    async def found(verb: str, document: Document, granted: Granted) -> Weighing | None:
+    async def found(verb: str, document: Document, _granted: Granted) -> Weighing | None:
         state, missing = PLACEMENTS.read(document), _missing(placing, document)
-        if state is None or (verb and verb not in WEIGHED):
+        if state is None or state.status not in PREPARING or (verb and verb not in WEIGHED):
             return None
+        met = ((missing, False), (state.steps, True), (state.steps_not_needed, None))
+        rows = tuple(Weighed(one, is_met) for steps, is_met in met for one in steps)
+        return Weighing("step", rows, frozenset({"steps", "steps_not_needed", "steps_missing"})) if rows else None
+
+    return found
+
+
+def _shuts(placing: Placing) -> Shuts:
+    """What has its day is shut until then, and what begins the journey while a step is missing."""
+
+    async def found(document: Document, granted: Granted) -> Mapping[str, Shut]:
+        state = PLACEMENTS.read(document)
+        if state is None:
+            return {}
         today = state.day_of(granted.edge.runtime.now())
         days = first_days(placing.preparation(state), state)
         early = {verb: Shut(one.rule, one.day) for verb, one in days.items() if today < one.day}
-        if state.status not in PREPARING:
-            return Weighing("step", (), shuts=early) if early else None
-        met = ((missing, False), (state.steps, True), (state.steps_not_needed, None))
-        rows = tuple(Weighed(one, is_met) for steps, is_met in met for one in steps)
-        shuts = {**early, **({one: Shut(INCOMPLETE) for one in BEGINS} if missing else {})}
-        return Weighing(
-            "step", rows, frozenset({"steps", "steps_not_needed", "steps_missing"}) if rows else frozenset(), shuts
-        )
+        return {**early, **({one: Shut(INCOMPLETE) for one in BEGINS} if _missing(placing, document) else {})}
 
     return found
 
@@ -114,6 +120,7 @@ def served_cases(replica: Replica, placing: Placing) -> tuple[Served, ...]:
             columns=("parties.expert", "parties.programme", "starts_on", "ends_on", "opened_at"),
             parts=("parties.assignment", "parties.expert", "parties.person", "parties.institution"),
             weighs=_weighs(placing),
+            shuts=_shuts(placing),
             chooses={("complete-step", "step"): _steps_to_choose(placing)},
         ),
         *(plain(one, replica) for one in PLAIN),

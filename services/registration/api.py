@@ -23,7 +23,7 @@ from services.registration.readings.api import READ_IDENTITY, READ_TRAIL
 from services.registration.readings.copying import COPY
 from services.registration.store import EXPERTS, INSTITUTIONS, MESSAGES, PERSONS, PROGRAMMES
 from services.registration.views import ExpertSeen, Flagged, Handed, InstitutionSeen, Named, PersonSeen, ProgrammeSeen
-from services.registration.weighing import weighs
+from services.registration.weighing import shuts, weighs
 from services.registration.work.case_files import CaseFiles
 from services.registration.work.claiming import Claiming
 from services.registration.work.consenting import Consenting
@@ -161,6 +161,7 @@ def _experts(works: Works, readings: Readings, files: CaseFiles) -> Served:
         begins={"provide-info": works.screening.begins},
         columns=("programme", "office", "registered_at", "channel", "reason"),
         weighs=weighs(works.criteria),
+        shuts=shuts(works.criteria),
     )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from services.registration import views
-from services.registration.domain.experts import BEGINS_LATER, EXPERT, Expert
+from services.registration.domain.experts import BEGINS_LATER, EXPERT
 from services.registration.work.criteria import Criteria
 from shared.programmes.eligibility import WeighedCriterion
 from shared.programmes.sections.selection import Criterion
 from shared.store.port import Document
 from shared.web.callers import Granted
-from shared.web.weighing import Shut, Weighed, Weighing, Weighs
+from shared.web.weighing import Shut, Shuts, Weighed, Weighing, Weighs
 
 DECIDES = frozenset({"screen", "declare-eligible", "declare-ineligible"})
 
@@ -26,8 +26,6 @@ def weighs(criteria: Criteria) -> Weighs:
         if verb in DECIDES:
             rows = await criteria.weighed_today(expert)
             return Weighing("criterion", tuple(_named(rows, declared))) if rows else None
-        if not verb and (shuts := await _shut(criteria, expert, granted)):
-            return Weighing("criterion", (), shuts=shuts)
         seen = views.expert(document, granted.principal)
         recorded = [
             WeighedCriterion(one.criterion, one.required, one.actual, met=met)
@@ -43,12 +41,17 @@ def weighs(criteria: Criteria) -> Weighs:
     return found
 
 
-async def _shut(criteria: Criteria, expert: Expert, granted: Granted) -> dict[str, Shut]:
+def shuts(criteria: Criteria) -> Shuts:
     """What cannot be decided yet because nothing is known of the person as of today, with the day from which it can."""
-    open_now = DECIDES & set(EXPERT.open_to(expert, granted.principal.role))
-    if not open_now or await criteria.is_known_today(expert):
-        return {}
-    return dict.fromkeys(open_now, Shut(BEGINS_LATER, await criteria.begins_on(expert)))
+
+    async def found(document: Document, granted: Granted) -> Mapping[str, Shut]:
+        expert = EXPERT.state.model_validate(document["state"])
+        open_now = DECIDES & set(EXPERT.open_to(expert, granted.principal.role))
+        if not open_now or await criteria.is_known_today(expert):
+            return {}
+        return dict.fromkeys(open_now, Shut(BEGINS_LATER, await criteria.begins_on(expert)))
+
+    return found
 
 
 def _named(rows: Iterable[WeighedCriterion], declared: dict[str, Criterion]) -> Iterable[Weighed]:

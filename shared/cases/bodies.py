@@ -15,7 +15,6 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from shared.contracts import patterns
 from shared.contracts.base import Code, Instant
 from shared.contracts.frame import Listed
 from shared.texts import lines
@@ -27,7 +26,7 @@ NOTE_CHARACTERS = 2_000
 # the others.
 FOLLOWS = "x-follows"
 
-Note = Annotated[str, StringConstraints(max_length=NOTE_CHARACTERS, pattern=patterns.SEEN), BeforeValidator(lines)]
+Note = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=NOTE_CHARACTERS)]
 
 
 class Input(BaseModel):

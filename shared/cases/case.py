@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from shared.cases.bodies import Change
 from shared.cases.movable import moved
 from shared.cases.named import OWN_WORDS, listed_words
-from shared.cases.trail import Trailed, corrected, noted, restored, taken_back
-from shared.contracts.base import Aside, Event, Scope, declares, said_of
-from shared.contracts.corrections import FactTakenBack, TimeCorrected
+from shared.cases.trail import Past, Trailed, amended, corrected, noted, restored, taken_back, told_anew
+from shared.contracts.base import Aside, Event, Scope, declares, ends, said_of, tells_anew
+from shared.contracts.corrections import FactTakenBack, Revising, TimeCorrected
 from shared.contracts.transfers import Transferring
 from shared.errors import Refusal
 from shared.identity.roles import By, Relation, Role
@@ -102,7 +102,7 @@ class Move:
     `anew`: the fields of the body that say again what the case says already, so a form of it begins with that; by the
     part of the case that has them, where it is not the case itself (`contact.often`).
     `settles`: the flag of the case that it takes away; only where the case has it, it is open.
-    `answers`: the verb with which somebody asked for it; its form shows what was asked.
+    `answers`: the verb with which somebody asked for it, or wrote what it agrees to; its form shows that.
     `of_one`: what the body says is true of one case alone (a contact, a consent), so it is never asked of many at once.
     """
 
@@ -367,7 +367,15 @@ class Case(Generic[S]):
         """What the event adds to the trail of facts; what is no fact is counted alone."""
         if isinstance(event, Aside) and state is not None:
             return {"told": state.told + 1}
+        if state is not None and isinstance(event, Revising):
+            return amended(state, lambda past: past.sequence == event.fact, changes, stands=True)
+        if state is not None and tells_anew(type(event)):
+            return amended(state, partial(self._is_ended, type(event)), changes, stands=False)
         return noted(state, event, changes, revisable=type(event) in self.revisable)
+
+    def _is_ended(self, event: type[Event], past: Past) -> bool:
+        """Whether the event tells anew what that fact told."""
+        return any(one.__name__ == past.name and ends(event, one) for one in self.events)
 
     def _changes(self, state: S | None, event: Event) -> dict[str, Any]:
         changes = {name: value for name in self._kept[type(event)] if (value := getattr(event, name)) is not None}
@@ -402,7 +410,7 @@ class Case(Generic[S]):
             changes = self._changes(earlier, told.model_validate_json(json.dumps(right.said)))
             changes["trail"] = (*state.trail[:-1], right)
         revised: S = earlier.model_copy(update={**changes, "told": number})
-        return revised
+        return told_anew(revised, past) if isinstance(event, TimeCorrected) else revised
 
     def since(self, state: S | None, command: Asked) -> datetime | None:
         """The instant that a fact put right may not lie before: that of the fact before it. None for any other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +22,8 @@ class Past(BaseModel):
     """A fact of the case. `sequence`: of the event that told it first, `standing`: of the one that stands for it now.
 
     `said`: the event's body, of which the fact is told anew with another time; `before`: what of the state it changed,
-    as it was. Both are empty where the case does not allow the fact to be put right.
+    as it was; `anew`: what of the state a later event told anew of the same fact. All are empty where the case does not
+    allow the fact to be put right.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Past(BaseModel):
     corrected: bool = False
     said: dict[str, Any] = {}
     before: dict[str, Any] = {}
+    anew: dict[str, Any] = {}
 
 
 class Trailed(BaseModel):
@@ -61,10 +63,37 @@ def noted(state: Trailed | None, event: Event, changes: Mapping[str, Any], *, re
     return {"told": number, "trail": (*(state.trail if state else ()), Past(**past))[-REMEMBERED:]}
 
 
+def amended(
+    state: Trailed, told_by: Callable[[Past], bool], changes: Mapping[str, Any], *, stands: bool
+) -> dict[str, Any]:
+    """What an event adds to the trail that says more of a fact than was said: nothing of its own, for it goes with the
+    last fact of which `told_by` says so. `stands`: whether that event stands for the fact from now on."""
+    number, names = state.told + 1, set(changes)
+    place = next((at for at in reversed(range(len(state.trail))) if told_by(state.trail[at])), None)
+    if place is None:
+        return {"told": number}
+    past = state.trail[place]
+    if past.said:
+        was = state.model_dump(mode="json", include=names)
+        then = state.model_copy(update=dict(changes)).model_dump(mode="json", include=names)
+        past = past.model_copy(update={"before": {**was, **past.before}, "anew": {**past.anew, **then}})
+    if stands:
+        past = past.model_copy(update={"standing": number})
+    return {"told": number, "trail": (*state.trail[:place], past, *state.trail[place + 1 :])}
+
+
 def restored(state: S, past: Past) -> S:
     """The state as it was before its last fact."""
-    plain = {**state.model_dump(mode="json"), **past.before}
-    return type(state).model_validate(plain)
+    return _with(state, past.before)
+
+
+def told_anew(state: S, past: Past) -> S:
+    """The state after the fact, with what was told anew of it."""
+    return _with(state, past.anew)
+
+
+def _with(state: S, fields: Mapping[str, Any]) -> S:
+    return type(state).model_validate({**state.model_dump(mode="json"), **fields})
 
 
 def taken_back(event: FactTakenBack, number: int) -> Past:

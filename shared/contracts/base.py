@@ -143,6 +143,16 @@ class Event(Contract):
         return self.model_dump_json(exclude_none=True)
 
 
+def tells_anew(event: type[Event]) -> bool:
+    """Whether it states once more what an earlier event of its case told, and moves nothing."""
+    return event.leads_to is None and ends(event, event)
+
+
+def ends(event: type[Event], earlier: type[Event]) -> bool:
+    """Whether it ends something that the earlier event told."""
+    return any(event.__name__ in one.ended_by for one in earlier.tells)
+
+
 class Aside(Event):
     """Something about a case that is no fact of it: what was recorded last stays its last fact."""
 

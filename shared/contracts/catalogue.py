@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from shared.contracts.base import Event
+from shared.contracts.base import Event, tells_anew
 from shared.contracts.corrections import Revises, Revising
 from shared.contracts.facts import ITEM, DaysSince, FactField, Family, FieldType, Length, Ordinal, Said, Subject, Tells
 from shared.contracts.registry import MODULES, declared_events
@@ -42,9 +42,7 @@ class Catalogue:
         )
         # They tell anew what was told of an earlier instant, and move nothing.
         self.retells: frozenset[tuple[str, str]] = frozenset(
-            (event.topic, event.__name__)
-            for event in events
-            if event.leads_to is None and any(event.__name__ in one.ended_by for one in event.tells)
+            (event.topic, event.__name__) for event in events if tells_anew(event)
         )
         self.kinds: Mapping[str, Kind] = MappingProxyType(_kinds(events, self.families))
         self._said_by = Counter((event.topic, name) for event in events for name in event.model_fields)

@@ -24,7 +24,7 @@ from shared.programmes.marked_yaml import Broken
 from shared.programmes.model import Definition
 from shared.programmes.sections.base import Known, Section, repeated
 from shared.programmes.texts import key_name, named_in
-from shared.texts import MAIL_ADDRESS
+from shared.texts import MAIL_ADDRESS, has_visible_character
 from shared.zones import zone_names
 
 # Between two declared steps at which figures are published.
@@ -158,11 +158,19 @@ def _texts(definition: Definition) -> Iterator[Broken]:
         if language not in text_language_codes():
             yield Broken(f"/title/{language}", "unknown_language", "no language of ISO 639-1 has this code")
     wanted = set(definition.title)
+    yield from _blank("/title", definition.title)
     for pointer, _, texts in named_in(definition):
+        yield from _blank(pointer, texts)
         for language in sorted(wanted - set(texts)):
             yield Broken(f"{pointer}/{language}", "text_missing", "this language of the title is missing here")
         for language in sorted(set(texts) - wanted):
             yield Broken(f"{pointer}/{language}", "text_surplus", "the title has no text in this language")
+
+
+def _blank(pointer: str, texts: Mapping[str, str]) -> Iterator[Broken]:
+    for language, text in texts.items():
+        if not has_visible_character(text):
+            yield Broken(f"{pointer}/{language}", "text_missing", "in this text there is nothing to read")
 
 
 def _dates(definition: Definition) -> Iterator[Broken]:

@@ -21,7 +21,7 @@ from shared.cases.taking import CASE_TAKEN, TAKEN, rule_against, taken_by
 from shared.clock import Runtime, derived_id, instant_of, short_hash, text_of
 from shared.contracts.base import Event, Scope, said_of
 from shared.contracts.corrections import Revising
-from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
+from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Problem, Refusal, UnknownOutcome
 from shared.store.collection import Collection
 from shared.store.documents import new_document
 from shared.store.past import Told, remember
@@ -406,6 +406,12 @@ def settled(document: Document, cause: Cause) -> bool:
     return True
 
 
+def _before_the_last(last: str) -> Refusal:
+    rule, wanted = "happened_before_last", f"not before {last}, when the last entry of this case happened"
+    problem = Problem(rule, "/happened_at", wanted, instant_of(last))
+    return Refusal(rule, wanted, problems=(problem,))
+
+
 def _happened_at(document: Document | None, cause: Cause, now: datetime, since: datetime | None) -> datetime:
     at = cause.happened_at or now
     # What an event caused, or a receipt was given for, happened when that clock said so, though ours may be a little
@@ -416,6 +422,6 @@ def _happened_at(document: Document | None, cause: Cause, now: datetime, since: 
     if not last or at >= instant_of(last):
         return at
     if cause.recorded_late and cause.causation_id is None:
-        raise Refusal("happened_before_last", "an earlier fact of this case happened later")
+        raise _before_the_last(last)
     # Two documents share no order, and two replicas' clocks differ: what follows happens at the earliest then.
     return instant_of(last)

@@ -35,7 +35,7 @@ from shared.store.relations import RECEIVING, asked_of
 from shared.web.callers import Granted
 from shared.web.notes import Note, Notes
 from shared.web.suggesting import Hinders, Hindrance, Suggests
-from shared.web.weighing import Weighs, nothing_weighed
+from shared.web.weighing import Shuts, Weighs, nothing_shut, nothing_weighed
 
 B = TypeVar("B", bound=Change)
 NOTHING_YET: Document = {}
@@ -176,7 +176,8 @@ class Served:
     case that names this one shows of it, as of that day, if not the columns. `parts`: fields that name cases of other
     services, of which the reader is shown that much.
     `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF. `weighs`: what a verb is
-    decided by, one by one. `suggests`: by verb and field, which cases the body may name, `chooses`: which codes it may
+    decided by, one by one; `shuts`: which verbs that the state leaves open are refused for now. `suggests`: by verb and
+    field, which cases the body may name, `chooses`: which codes it may
     name of this case. `hinders`: by verb that opens
     cases, what is missing before anybody fills in its form.
     `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
@@ -205,6 +206,7 @@ class Served:
     grounds: Mapping[str, Grounds] = field(default_factory=dict)
     news: News | None = None
     weighs: Weighs = nothing_weighed
+    shuts: Shuts = nothing_shut
     suggests: Mapping[tuple[str, str], Suggests] = field(default_factory=dict)
     chooses: Mapping[tuple[str, str], Chooses] = field(default_factory=dict)
     hinders: Mapping[str, Hinders] = field(default_factory=dict)

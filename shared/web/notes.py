@@ -20,24 +20,28 @@ from shared.contracts.base import Instant
 from shared.errors import Refusal
 from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys
+from shared.identity.roles import Role
 from shared.identity.sealing import open_sealed, seal
 from shared.identity.tokens import Principal
 from shared.store.aggregates import NOTES, Cause, Kernel
 from shared.store.collection import belongs
 from shared.store.port import Document
 from shared.store.relations import RECEIVING
+from shared.web.sayers import said_by
 
-READ_ALL = "officer"
+READ_ALL: Role = "officer"
 
 
 class Note(BaseModel):
-    """`verb`: with which it was written; `at`: when that happened."""
+    """`verb`: with which it was written; `at`: when that happened; `by`: the role of whoever wrote it, `office` for
+    anybody inside of one towards those outside; null for one from before that was kept."""
 
     model_config = ConfigDict(frozen=True)
 
     verb: str
     at: Instant
     text: str
+    by: str | None = None
 
 
 class Notes:
@@ -63,7 +67,8 @@ class Notes:
                 raise Refusal("person_erased", "nothing more is written about this person") from None
             kept = {"sealed": seal(key, text, person=person, field=_field(id), rng=self._rng)}
         digest = hmac.new(key, cause.digest.encode(), hashlib.sha256).hexdigest()
-        return cause.noting({"id": id, "verb": verb, "account": cause.account, **kept}, digest)
+        by = {"role": cause.by["role"]} if cause.by else {}
+        return cause.noting({"id": id, "verb": verb, "account": cause.account, **by, **kept}, digest)
 
     async def read(
         self, case: Case[Any], person: str | None, document: Document, principal: Principal
@@ -82,7 +87,7 @@ class Notes:
             if (_asks(document, one) if stranger else _may_read(case, one, principal))
         ]
         if not rows or person is None:
-            return tuple(_read(one, one["text"]) for one in rows)
+            return tuple(_read(one, one["text"], principal.role) for one in rows)
         try:
             key = await self._keys.persons(self._service).existing(person)
         except KeyDestroyed:
@@ -94,7 +99,7 @@ class Notes:
             one["text"] if "text" in one else open_sealed(key, one["sealed"], person=person, field=_field(one["id"]))
             for one in rows
         ]
-        return tuple(_read(one, text) for one, text in zip(rows, opened, strict=True))
+        return tuple(_read(one, text, principal.role) for one, text in zip(rows, opened, strict=True))
 
 
 def _asks(document: Document, note: Mapping[str, Any]) -> bool:
@@ -110,8 +115,8 @@ def _may_read(case: Case[Any], note: Mapping[str, Any], principal: Principal) ->
     return principal.role in (READ_ALL, *told) or note["account"] == principal.account
 
 
-def _read(row: Mapping[str, Any], text: str) -> Note:
-    return Note(verb=row["verb"], at=row["at"], text=text)
+def _read(row: Mapping[str, Any], text: str, reader: Role) -> Note:
+    return Note(verb=row["verb"], at=row["at"], text=text, by=said_by({"role": row.get("role")}, reader)[0])
 
 
 def _field(id: str) -> str:

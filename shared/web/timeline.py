@@ -26,12 +26,10 @@ from shared.web.answers import listed_answers
 from shared.web.callers import Edge, Granted, may
 from shared.web.lists import OF_EVERY_LIST, PARAMETERS, cursor, limit_of, query, read_cursor
 from shared.web.routing import Routes
+from shared.web.sayers import OUTSIDE, said_by
 
-OFFICE = "office"
 # Records that stand for the whole of something: what changed has an event of its own.
 _COMPACTED = frozenset(name for name, topic in TOPICS.items() if topic.compacted)
-# Who is outside of every office: to them whoever works for one is the office.
-_OUTSIDE: frozenset[Role] = frozenset({"expert", "host", "panel"})
 _NUMBER_DIGITS = 6
 
 
@@ -71,14 +69,6 @@ class Timeline:
 
 def is_veiled(case: Case[Any], role: Role, status: str) -> bool:
     return status in case.veil_of(role)
-
-
-def said_by(row: Mapping[str, Any], reader: Role) -> tuple[str | None, str | None]:
-    """The role of whoever said it and its office, as the reader may know them; None where it followed by itself."""
-    by: str | None = row.get("role")
-    if reader not in _OUTSIDE:
-        return by, row.get("office")
-    return (by if by is None or by in _OUTSIDE - {"panel"} else OFFICE), None
 
 
 def last_said_by(document: Document, reader: Role) -> tuple[str | None, str | None]:
@@ -157,7 +147,7 @@ def _as_read(
 def _tells(served: Served, event: type[Event], role: Role) -> bool:
     """What offices say to each other before a case moves is theirs."""
     inside = issubclass(event, Transferring) and not issubclass(event, CaseTransferred)
-    return served.tells(event, role) and not (inside and role in _OUTSIDE)
+    return served.tells(event, role) and not (inside and role in OUTSIDE)
 
 
 def _seeming(case: Case[Any], row: Mapping[str, Any], stood: str | None, status: str) -> Mapping[str, Any]:

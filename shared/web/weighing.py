@@ -42,19 +42,25 @@ class Shut:
 
 @dataclass(frozen=True)
 class Weighing:
-    """`kind`: what the rows are; `instead_of`: fields of the case that the page has in these rows. `shuts`: the verbs
-    that would be refused now for what is not met, or because their day has not come."""
+    """`kind`: what the rows are; `instead_of`: fields of the case that the page has in these rows."""
 
     kind: Literal["criterion", "step"]
     rows: tuple[Weighed, ...]
     instead_of: frozenset[str] = frozenset()
-    shuts: Mapping[str, Shut] = field(default_factory=dict)
 
 
 # What the verb would be decided by now; without a verb, what the case has recorded of it. No more than the JSON edge
 # tells the caller. None where there is nothing of it to tell.
 Weighs = Callable[[str, Document, Granted], Awaitable[Weighing | None]]
 
+# The verbs of the case that would be refused now for what is not met, or because their day has not come.
+# Raises TooEarly.
+Shuts = Callable[[Document, Granted], Awaitable[Mapping[str, Shut]]]
+
 
 async def nothing_weighed(_verb: str, _document: Document, _granted: Granted) -> Weighing | None:
     return None
+
+
+async def nothing_shut(_document: Document, _granted: Granted) -> Mapping[str, Shut]:
+    return {}

@@ -229,6 +229,7 @@ async def test_a_host_writes_for_its_own_institution_alone(told: Serving) -> Non
         ({"title": ""}, (422, "invalid")),
         ({"title": "x" * 201}, (422, "invalid")),
         ({"title": "Training\u0007"}, (422, "invalid")),
+        ({"description": "  "}, (422, "invalid")),
         ({"description": "Trains.\u0007"}, (422, "invalid")),
         ({"description": "Trains.\u0000"}, (422, "character_not_allowed")),
         ({"surplus": 1}, (422, "invalid")),

@@ -131,6 +131,9 @@ async def test_the_host_confirms_arrival_and_completion(edge: Serving) -> None:
     late = await step(edge, "complete", day.at(31), role="host", subject="college")
     # The host says when it happened, as an officer does, and no earlier than what happened last.
     assert (late.status_code, late.json()["rule"]) == (409, "happened_before_last")
+    assert [one["pointer"] for one in late.json()["errors"]] == ["/happened_at"]
+    completed = (await edge.get(PATH)).json()["last_fact"]["happened_at"]
+    assert completed[:10] in late.json()["errors"][0]["detail"]
     report = {"text": "All was done.", **day.at(31)}
     by_expert = await step(edge, "submit-report", report, role="expert", subject="me")
     assert (by_expert.status_code, by_expert.json()["rule"]) == (403, "role_may_not_record_late")
@@ -319,6 +322,11 @@ async def test_a_contract_that_is_taken_back_leaves_the_days_that_the_offer_held
     assert (await edge.get(PATH)).json()["ends_on"] == day.date(180)
     claim = (await edge.store.load("calendars", PERSON) or {})["holds"][arriving.placement()]["claim"]
     assert claim["ends_on"] == day.date(180)
+    # What corrects the contract is no fact of its own: the contract is put right as before, with its right days.
+    assert await done(edge, "correct-time", {**RIGHT, **day.at(9)}) == "contracted"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(180)
+    assert await done(edge, "take-back", MISTAKE) == "host_confirmed"
+    assert (await edge.get(PATH)).json()["ends_on"] == day.date(190)
 
 
 async def test_an_end_that_is_taken_back_needs_its_days_in_the_calendar_first(edge: Serving) -> None:
@@ -391,6 +399,9 @@ async def test_today_counts_reports_to_accept_and_certificates_to_give(edge: Ser
 async def test_a_report_is_sealed_and_read_by_its_writer_and_by_officers_alone(edge: Serving) -> None:
     day = await confirmed(edge)
     await active(edge, day)
+    for blank in ("", "  \n\t", "\u3164"):
+        refused = await edge.post(f"{PATH}/submit-report", "expert", {"text": blank}, subject="me")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/text")
     text = "Eighteen midwives of Kunduz were trained."
     sent = await edge.post(f"{PATH}/submit-report", "expert", {"text": text}, subject="me", key="once")
     assert sent.status_code == 200, sent.text

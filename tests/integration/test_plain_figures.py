@@ -148,10 +148,37 @@ async def test_every_message_twice_changes_no_figure_and_a_rebuild_finds_the_sam
     await published(four, "institution-capacity", "kabul")
     await held(four)
     await four.client.wait_quiet()
-    records = await four.log.read("placement.trainings", 0, 0)
-    again = [Message((record.key or b"").decode(), record.value or b"", record.headers) for record in records]
-    await four.log.append("placement.trainings", 0, again)
+    await twice(four)
     found = await figures(four, "institution-capacity")
     assert values(found, "trainings_held", "sessions", "participants") == [1, 5, 60]
     report = await asked(four, "/monitoring/v1/read-model/rebuild", {}, "kabul", "administrator")
     assert report["equal"], report["digests"]
+
+
+async def test_a_training_that_never_took_place_is_taken_back_after_its_count_was_corrected(four: Four) -> None:
+    await published(four, "institution-capacity", "kabul")
+    path = await held(four)
+    corrected = {"participants": [{**WOMEN, "persons": 22}], "reason": "attendance_list"}
+    await asked(four, f"{path}/correct-participants", corrected, "kabul")
+    officer = four.bearer("officer", "kabul")
+    again = await four.http.post(f"{path}/correct-participants", json=corrected, headers=officer)
+    assert (again.status_code, again.json()["rule"]) == (409, "participants_unchanged")
+    earlier = {"happened_at": "2010-12-29T09:00:00Z", "reason": "wrong_date"}
+    assert (await asked(four, f"{path}/correct-time", earlier, "kabul"))["participants"][0]["persons"] == 22
+    found = await figures(four, "institution-capacity", "?period=2010")
+    assert values(found, "trainings_held", "sessions", "participants") == [1, 5, 22]
+    training = await asked(four, f"{path}/take-back", {"reason": "wrong_case"}, "kabul")
+    assert (training["state"], training["participants"], training["correction"]) == ("announced", [], 0)
+    await four.client.wait_quiet()
+    await twice(four)
+    found = await figures(four, "institution-capacity")
+    assert values(found, "trainings_held", "sessions", "participants") == [0, 0, 0]
+    report = await asked(four, "/monitoring/v1/read-model/rebuild", {}, "kabul", "administrator")
+    assert report["equal"], report["digests"]
+
+
+async def twice(four: Four) -> None:
+    """Every message about trainings comes once more."""
+    records = await four.log.read("placement.trainings", 0, 0)
+    again = [Message((record.key or b"").decode(), record.value or b"", record.headers) for record in records]
+    await four.log.append("placement.trainings", 0, again)

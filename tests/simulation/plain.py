@@ -100,7 +100,7 @@ class Plain:
     async def _put_right(self, case: Case[Any], id: str, verb: str, **said: Any) -> None:
         """It happened at another time than was noted, or it was another case's, and happens here a moment later.
 
-        Participants that were counted anew are not put right like this; that is refused.
+        What was counted anew is taken back with the training; to count it once more is then refused.
         """
         if self._client.rng.random() < 0.5:
             await self._put(case, id, "correct-time", **await self._earlier(case, id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from typing import Any
 
@@ -68,6 +69,7 @@ def test_each_text_has_one_form() -> None:
     assert lines("One:\r\n\t- two\n") == "One:\n\t- two\n"
     assert exact(" as it is ") == " as it is "
     assert one_line(3) == lines(3) == 3
+    assert {form(text) for form in (one_line, lines) for text in (" \t", "\u3164\u2800", "\u200f ")} == {""}
 
 
 def _bodies() -> list[type[BaseModel]]:
@@ -89,6 +91,28 @@ def test_no_field_of_any_body_takes_a_control_character(model: type[BaseModel], 
     with pytest.raises(ValidationError) as refused:
         model.model_validate_json(f'{{"{field}": "a\\u0007b"}}', strict=True)
     assert field in [row["loc"][0] for row in refused.value.errors() if row["type"] != "missing"]
+
+
+# One of two names is enough, a file may have none, and a telephone is read with the country beside it.
+NOT_SAID_AT_ALL = frozenset({"given_name", "family_name", "telephone"})
+UNNAMED = frozenset({"FileBegun"})
+
+
+@pytest.mark.parametrize("blank", ["   ", " \t\u2003\u200f"])
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [(model, field) for model in _bodies() for field in model.model_fields],
+    ids=lambda one: one if isinstance(one, str) else one.__name__,
+)
+def test_no_field_of_any_body_takes_blanks_for_a_text(model: type[BaseModel], field: str, blank: str) -> None:
+    said = json.dumps({field: blank})
+    try:
+        value = getattr(model.model_validate_json(said, strict=True), field)
+    except ValidationError as refused:
+        wrong = [row["loc"][:1] for row in refused.errors() if row["type"] != "missing"]
+        assert (field,) in wrong or field in NOT_SAID_AT_ALL or model.__name__ in UNNAMED
+    else:
+        assert value is None
 
 
 def test_the_rule_is_named_where_the_text_stands() -> None:

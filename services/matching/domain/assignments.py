@@ -71,7 +71,7 @@ TRANSFERS = Transfers(
     OPEN | {"cancelled"},
 )
 
-Description = Annotated[str, StringConstraints(max_length=10_000), BeforeValidator(lines)]
+Description = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=10_000)]
 
 
 class Assignment(Trailed, Movable):
@@ -127,7 +127,7 @@ class AssignmentDraft(Change):
     office: Code
     terms: Terms
     title: Title
-    description: Description = ""
+    description: Description | None = None
 
 
 class Revision(Change):

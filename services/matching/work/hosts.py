@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.matching.domain.assignments import ACTIVE_HOST
@@ -13,7 +13,7 @@ from shared.replica import Replica
 from shared.store.port import Document
 from shared.web.callers import Granted
 from shared.web.suggesting import Hindrance, Suggested, Suggestions
-from shared.web.weighing import Shut, Weighing, Weighs
+from shared.web.weighing import Shut, Shuts
 
 # So many are shown to choose from; others are named by hand, and the form says that there are some.
 SHOWN = 200
@@ -54,14 +54,14 @@ class Hosts:
             return None
         return Hindrance(NOT_ACTIVE, f"{REGISTERED}/{own[0]}")
 
-    def weighs(self, case: Case[Any], institution: Callable[[Document], str | None]) -> Weighs:
+    def shuts(self, case: Case[Any], institution: Callable[[Document], str | None]) -> Shuts:
         """Which verbs of a case would be refused now for its institution."""
         verbs = [verb for verb in case.verbs if ACTIVE_HOST in case.rows[verb][0].needs]
 
-        async def weighs(_verb: str, document: Document, _granted: Granted) -> Weighing | None:
+        async def shut(document: Document, _granted: Granted) -> Mapping[str, Shut]:
             shadow = await self._store.load(SHADOWS.name, institution(document) or "")
             if is_active(shadow["knowledge"] if shadow else {}):
-                return None
-            return Weighing("criterion", (), shuts=dict.fromkeys(verbs, Shut(NOT_ACTIVE)))
+                return {}
+            return dict.fromkeys(verbs, Shut(NOT_ACTIVE))
 
-        return weighs
+        return shut

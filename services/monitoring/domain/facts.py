@@ -19,7 +19,7 @@ from shared.contracts.corrections import Revises
 from shared.contracts.facts import ITEM, DaysSince, FactField, Family, Length, Ordinal, Said, Subject, Tells
 
 # Raised with any change of what the declarations mean here: a stored read model of another version is built anew.
-RULES_VERSION = 3
+RULES_VERSION = 4
 
 
 class Fact(NamedTuple):
@@ -114,33 +114,48 @@ class _Case:
         for index, ended_by in self._open:
             if row.type in ended_by:
                 fact = self.facts[index]
-                office = fact.office if retells else office
+                if retells:
+                    office = fact.office
+                    self._retold(index, row)
                 self.facts[index] = fact._replace(known_to=max(self._known_ms, fact.known_from))
             else:
                 still.append((index, ended_by))
         self._open = still
         return row._replace(office=office)
 
+    def _retold(self, fact: int, row: EventRow) -> None:
+        """What the event tells anew goes with what was told first, wherever that is put right afterwards."""
+        for sequence, telling in self._told.items():
+            if fact in telling.facts:
+                still = tuple(one for one in telling.tells if row.type not in one.ended_by)
+                self._told[sequence] = telling._replace(tells=still, retold=row.sequence)
+
     def _revise(self, revises: Revises, row: EventRow, body: Mapping[str, Any]) -> None:
-        """What the revised event told is known until now, and told anew where it is not taken back."""
-        telling = self._told.get(body[FACT])
-        if telling is None:
-            return
+        """What the revised event told is known until now, and told anew where it is not taken back; so is what was told
+        anew of it since."""
+        fact: int | None = body[FACT]
+        while fact is not None and (telling := self._told.get(fact)):
+            self._revise_one(fact, telling, revises, row, body)
+            fact = telling.retold if revises != "content" else None
+
+    def _revise_one(
+        self, fact: int, telling: _Telling, revises: Revises, row: EventRow, body: Mapping[str, Any]
+    ) -> None:
         for index in telling.facts:
-            fact = self.facts[index]
-            if fact.known_to is None:
-                self.facts[index] = fact._replace(known_to=max(self._known_ms, fact.known_from))
+            told = self.facts[index]
+            if told.known_to is None:
+                self.facts[index] = told._replace(known_to=max(self._known_ms, told.known_from))
         self._open = [one for one in self._open if one[0] not in telling.facts]
         for kind in telling.counted:
             self._counts[kind] -= 1
         if revises == "existence":
-            del self._told[body[FACT]]
+            del self._told[fact]
             return
         when = row.happened_us if revises == "time" else telling.row.happened_us
         said = body if revises == "content" else telling.body
         place = telling.row._replace(epoch=row.epoch, sequence=row.sequence, happened_us=when)
-        self._told[body[FACT]] = _Telling(place, said, telling.before, telling.tells)
-        self._tell_all(body[FACT])
+        self._told[fact] = telling._replace(row=place, body=said)
+        self._tell_all(fact)
 
     def _tell_all(self, fact: int) -> None:
         telling, first = self._told[fact], len(self.facts)
@@ -173,7 +188,8 @@ class _Case:
 
 class _Telling(NamedTuple):
     """An event that told facts, in the version that stands: `row` says where and when, `body` what, `before` what the
-    case had said before it. `facts`: their places; `counted`: the kinds that it is one of."""
+    case had said before it. `facts`: their places; `counted`: the kinds that it is one of; `retold`: the sequence
+    of the event that told some of it anew."""
 
     row: EventRow
     body: Mapping[str, Any]
@@ -181,6 +197,7 @@ class _Telling(NamedTuple):
     tells: Sequence[Tells]
     facts: range = range(0)
     counted: Sequence[str] = ()
+    retold: int | None = None
 
 
 class _Told(NamedTuple):

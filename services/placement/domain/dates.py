@@ -22,6 +22,10 @@ from shared.contracts.placement.placements import PreparationStep
 from shared.errors import Problem, Refusal
 
 INCOMPLETE = "preparation_incomplete"
+# Days that a journey may take before the first one on which an arrival may be confirmed: until then whoever departed
+# can neither be said to have arrived nor to have stayed away.
+JOURNEY_DAYS = 14
+DEPARTED_EARLY, DEPARTED_LATE = "departure_too_early", "departure_after_end"
 # Why a contract or an extension has other days than the terms and the programme.
 OTHER_DAYS = ("host_asked", "expert_asked", "delayed", "funds_left", "programme_extended")
 
@@ -95,13 +99,18 @@ def prepared(turn: Turn[Placement, Change]) -> Told:
     return {}
 
 
+def departed_in_time(turn: Turn[Placement, Change]) -> Told:
+    """Prepared, not long before the arrival may be, and before the contract's end."""
+    prepared(turn)
+    _not_before(first_days(turn.given, turn.state), "depart", turn)
+    return _before_the_end(DEPARTED_LATE, turn)
+
+
 def arrived_in_time(turn: Turn[Placement, Change]) -> Told:
     """Prepared, not before the contract's first day, or the days before it that the programme allows, and before its
     end."""
-    day = turn.state.day_of(turn.now)
     _not_before(first_days(turn.given, turn.state), "confirm-arrival", turn)
-    if turn.state.ends_on is not None and day >= turn.state.ends_on:
-        raise Refusal("arrival_after_end", f"the contract was over by then; possible before {turn.state.ends_on}")
+    _before_the_end("arrival_after_end", turn)
     return prepared(turn)
 
 
@@ -125,10 +134,17 @@ def first_days(preparation: Preparation | None, state: Placement) -> Mapping[str
         return {}
     early = timedelta(days=preparation.early_arrival_days if preparation is not None else 0)
     return {
+        "depart": FirstDay(begins - early - timedelta(days=JOURNEY_DAYS), DEPARTED_EARLY),
         "confirm-arrival": FirstDay(begins - early, "arrival_before_start"),
         "report-no-show": FirstDay(begins, "no_show_before_start"),
         "complete": FirstDay(begins, "completed_before_start"),
     }
+
+
+def _before_the_end(rule: str, turn: Turn[Placement, Change]) -> Told:
+    if turn.state.ends_on is not None and turn.state.day_of(turn.now) >= turn.state.ends_on:
+        raise Refusal(rule, f"the contract was over by then; possible before {turn.state.ends_on}")
+    return {}
 
 
 def _not_before(days: Mapping[str, FirstDay], verb: str, turn: Turn[Placement, Change]) -> Told:

@@ -14,13 +14,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, StringConstraints
 
 from services.placement.domain.dates import (
+    DEPARTED_EARLY,
+    DEPARTED_LATE,
     OTHER_DAYS,
     Contract,
     Extension,
     arrived_in_time,
     contract_has_begun,
+    departed_in_time,
     later_than_the_contract,
-    prepared,
     within_the_terms,
     work_is_over,
 )
@@ -241,10 +243,10 @@ FACTS: tuple[Move, ...] = (
         PREPARING,
         TravelStarted,
         by=BY_OFFICER,
-        rule=prepared,
+        rule=departed_in_time,
         needs=DEFINITION,
         when=travels,
-        refuses=("preparation_incomplete", "virtual_has_no_travel"),
+        refuses=("preparation_incomplete", "virtual_has_no_travel", DEPARTED_EARLY, DEPARTED_LATE),
     ),
     Move(
         "confirm-arrival",
@@ -305,6 +307,7 @@ FACTS: tuple[Move, ...] = (
         by=BY_OFFICER,
         rule=the_report_that_waits,
         when=a_report_waits,
+        answers="submit-report",
         checked_by_another=True,
         refuses=("no_report_waits", "four_eyes"),
     ),
@@ -365,6 +368,8 @@ FACTS: tuple[Move, ...] = (
             "dates_outside_terms",
             "placement_overlaps",
             "another_fact_since",
+            DEPARTED_EARLY,
+            DEPARTED_LATE,
         ),
         example={**DATES, "reason": "typing_error"},
         aside=True,

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from services.placement.domain.dates import arrived_in_time, contract_has_begun, within_the_terms, work_is_over
+from services.placement.domain.dates import (
+    DEPARTED_EARLY,
+    DEPARTED_LATE,
+    arrived_in_time,
+    contract_has_begun,
+    departed_in_time,
+    first_days,
+    within_the_terms,
+    work_is_over,
+)
 from services.placement.domain.standing import Placement
 from shared.cases.bodies import REASON, Reason
 from shared.cases.case import Told, Turn
@@ -35,12 +44,12 @@ from shared.contracts.placement.placements import (
     ReturnStarted,
     TravelStarted,
 )
-from shared.errors import Refusal
+from shared.errors import Problem, Refusal
 
 _TAKEN_BACK: Facts = {
     PlacementContracted: at_any_time,
     PreparationStepCompleted: at_any_time,
-    TravelStarted: at_any_time,
+    TravelStarted: departed_in_time,
     ReturnStarted: arrived_in_time,
     PlacementExtended: at_any_time,
     ReportsDue: at_any_time,
@@ -89,6 +98,8 @@ REVISIONS = Revisions(
     refuse=while_the_consent_stands,
     final=frozenset({"no_show", "cancelled", "refused"}),
     refuses=(
+        DEPARTED_EARLY,
+        DEPARTED_LATE,
         "arrival_before_start",
         "arrival_after_end",
         "completed_before_start",
@@ -102,8 +113,28 @@ REVISIONS = Revisions(
 
 
 def on_its_right_days(turn: Turn[Placement, ContractCorrection]) -> Told:
-    """Other days of the same contract, under the contract's own rule."""
+    """Other days of the same contract, under the contract's own rule; a departure that is recorded stays possible."""
     found = within_the_terms(Turn(turn.state, turn.body, turn.now, turn.given.programme))
+    _around_the_departure(turn)
     first = next(past for past in turn.state.trail if past.name == PlacementContracted.__name__)
     told: dict[str, Any] = dict(found) if isinstance(found, Mapping) else {}
     return {**told, **named(first, turn.given)}
+
+
+def _around_the_departure(turn: Turn[Placement, ContractCorrection]) -> None:
+    """On days that exclude the departure nobody could confirm the arrival any more."""
+    state, body = turn.state, turn.body
+    gone = next((past for past in reversed(state.trail) if past.name == TravelStarted.__name__), None)
+    if gone is None:
+        return
+    day, right = state.day_of(gone.happened_at), state.model_copy(update={"starts_on": body.starts_on})
+    first = first_days(turn.given.given, right)["depart"]
+    problems = []
+    if day < first.day:
+        latest = body.starts_on - (first.day - day)
+        problems.append(Problem(first.rule, "/starts_on", f"{latest} at the latest: the departure was on {day}"))
+    if body.ends_on <= day:
+        problems.append(Problem(DEPARTED_LATE, "/ends_on", f"later than {day}, the day of the departure"))
+    if problems:
+        detail = f"the departure on {day} is recorded; correct that first, or the contract around it"
+        raise Refusal(problems[0].rule, detail, problems=tuple(problems), status=422)

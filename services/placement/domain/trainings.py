@@ -103,6 +103,8 @@ def from_its_first_day(turn: Turn[Training, Any]) -> Told:
 def counted_anew(turn: Turn[Training, Recount]) -> Told:
     """A correction counts when the training was held, and replaces all that was said of its participants before."""
     each_group_once(turn.body.participants)
+    if set(turn.body.participants) == set(turn.state.participants):
+        raise Refusal("participants_unchanged", "it says what is recorded already", at="/participants")
     return [
         TrainingParticipantsCorrected(
             happened_at=turn.state.held_at or turn.now,
@@ -208,7 +210,7 @@ FACTS: tuple[Move, ...] = (
         body=Recount,
         by=BY_OFFICER,
         rule=counted_anew,
-        refuses=("group_repeated", "institution_unknown"),
+        refuses=("group_repeated", "institution_unknown", "participants_unchanged"),
         reasons=("attendance_list", "counted_twice", "left_out", "wrong_group"),
         example={"reason": "attendance_list", **GROUPS},
         aside=True,

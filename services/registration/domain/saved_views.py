@@ -4,7 +4,7 @@ has them. A list of another service is saved the same way: what it may be asked 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from shared.contracts.base import Id, Instant
 from shared.contracts.patterns import written
 from shared.errors import Refusal
-from shared.texts import has_visible_character, one_line
+from shared.texts import one_line
 
 SAVED_VIEWS = "saved-views"
 # Of one account, over all lists.
@@ -36,14 +36,8 @@ def _lasting(query: str) -> str:
     return urlencode(sorted({(name, value) for name, value in parse_qsl(query) if name not in _OF_THE_MOMENT}))
 
 
-def _seen(name: Any) -> Any:
-    """In one line; empty where nobody would see it."""
-    line = one_line(name)
-    return "" if isinstance(line, str) and not has_visible_character(line) else line
-
-
 ListPath = Annotated[str, StringConstraints(pattern=_LIST)]
-ViewName = Annotated[str, StringConstraints(min_length=1, max_length=80), BeforeValidator(_seen)]
+ViewName = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=80)]
 Narrowing = Annotated[
     str,
     StringConstraints(max_length=1_000, pattern=_QUERY),

@@ -16,11 +16,12 @@ from shared.web.pages.shown import Row, Shown
 
 @dataclass(frozen=True)
 class AskedFor:
-    """`rows`: what the case says of it; `note`: what was written with it, where the reader may read that; `ways`: by
-    its word, the address of a page that may be needed to answer, and the names of what is still missing there."""
+    """`rows`: what the case says of it; `written`: what was written with it, where the reader may read that: the last
+    one, or all of them where nothing but texts was asked or handed in. `ways`: by its word, the address of a page that
+    may be needed to answer, and the names of what is still missing there."""
 
     rows: tuple[Row, ...]
-    note: Note | None
+    written: tuple[Note, ...]
     ways: tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
@@ -35,7 +36,8 @@ async def asked_for(
     names = served.case.rows[asks][0].body.model_fields
     helping = [one for one in beside_of(served, document, admitted) if one.helps == verb]
     ways = [(one.word, one.address(document), _texts(await one.lacks(document), cells)) for one in helping]
-    return AskedFor(cells.rows(found, names=names), written[-1] if written else None, tuple(ways))
+    rows = cells.rows(found, names=names)
+    return AskedFor(rows, tuple(written[-1:] if rows else written), tuple(ways))
 
 
 def _texts(names: Sequence[Mapping[str, str]], cells: Shown) -> tuple[str, ...]:

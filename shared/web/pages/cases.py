@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
+from markupsafe import escape
 from starlette.responses import RedirectResponse, Response
 
 from shared.cases.case import ILLEGAL, Move
 from shared.cases.named import places_of
+from shared.cases.revisions import CORRECT_TIME
 from shared.errors import PreconditionFailed, Problem, Refusal
 from shared.programmes.definitions import Definitions
 from shared.programmes.model import Definition
@@ -185,7 +187,8 @@ class CasePages:
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
         lists = {**lists, **self._offered(admitted.reader.language, verb, document)}
-        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone)
+        further = self._further(problems, cells)
+        empty = Form(admitted.reader.language, fields, posted, problems, lists, about, zone, further=further)
         form = await self._with_suggested(empty, admitted, verb, document, cells)
         return render(
             request,
@@ -199,6 +202,7 @@ class CasePages:
             failed=bool(problems),
             nowhere=not document and not choices.are_somewhere,
             shut=await self._shut(document, admitted, verb, problems),
+            held=(await served.shuts(document, admitted)).get(verb) if document else None,
             **_held(admitted, document, posted),
             conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=await served.weighs(verb, document, admitted) if document else None,
@@ -216,6 +220,14 @@ class CasePages:
         closed = closed_to(self._served, document, admitted.principal)
         rule = next((one.rule for one in closed if one.verb == verb and one.rule), ILLEGAL)
         return "" if rule in {problem.rule for problem in problems} else rule
+
+    def _further(self, problems: tuple[Problem, ...], cells: Shown) -> Mapping[str, str]:
+        """Of a day before the last entry: when that was, and who may put it right."""
+        words, corrected = translations(cells.language), CORRECT_TIME in self._served.case.rows
+        helps = words.gettext("If that is not right, the office can correct it.") if corrected else ""
+        entry = words.gettext("That entry is of %(at)s.")
+        last = {one.rule: escape(cells.value("at", one.last)).striptags() for one in problems if one.last is not None}
+        return {rule: f"{entry % {'at': at}} {helps}".rstrip() for rule, at in last.items()}
 
     async def _asked_for(self, document: Document, admitted: Admitted, cells: Shown, verb: str) -> AskedFor | None:
         """What was asked for, on the form of what answers it."""

@@ -58,6 +58,7 @@ class Form:
     verb and the kind of case, by which a hint may be another one than elsewhere. `zone`: in which instants are typed.
     `suggested`: the lists of which something else may be typed as well; `standing`: what stands already of what may be
     chosen, by its code. `of_first`: by the word of a list that was cut, among how many its options were looked for.
+    `further`: by the rule that is broken, what is said of it in this case besides.
     """
 
     language: str
@@ -70,6 +71,7 @@ class Form:
     suggested: frozenset[str] = frozenset()
     standing: frozenset[str] = frozenset()
     of_first: Mapping[str, int] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def hint(self, one: Field) -> str:
         """One sentence below the field where it helps: of the group that it stands in, of what the form is about, or of
@@ -247,7 +249,8 @@ class Form:
         return Formats(self.language).beside(said).unescape()
 
     def _said(self, problem: Problem) -> str:
-        return rule_words(self.language, problem.rule, problem.pointer)
+        said = rule_words(self.language, problem.rule, problem.pointer)
+        return ". ".join((said, self.further[problem.rule])) if problem.rule in self.further else said
 
     def _shown(self, fields: Sequence[Field]) -> Iterator[Field]:
         for one in fields:

@@ -6,13 +6,13 @@ What is shown is what the JSON edge would answer to the same reader.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from shared.identity.roles import Role
 from shared.programmes.model import Definition
 from shared.store.port import Document
 from shared.store.relations import RECEIVING
@@ -27,7 +27,7 @@ from shared.web.pages.listing import AFTER, listing_of, lists_for, may_ask
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, parts_of
-from shared.web.pages.standing import acts_of, held_up, standing_of, zone_of
+from shared.web.pages.standing import acts_of, possible_now, standing_of, zone_of
 from shared.web.routing import Routes
 from shared.web.timeline import Timeline, page_of_timeline, timeline_of
 
@@ -62,10 +62,10 @@ class ReadingPages:
             document, found = await seen(served, self._behind, id, admitted)
             timeline = timeline_of(served, document, admitted.principal)
             known = known_to(served, self._behind.definitions, document)
-            stands = standing_of(served, document, admitted, timeline, known)
+            stands = await standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
             weighed = await served.weighs(PAGE, document, admitted)
-            open_now, shut = held_up(found.open, weighed)
+            open_now = await possible_now(served, document, admitted, found.open)
             parts = _parts(served, found, document, admitted)
             return render(
                 request,
@@ -76,7 +76,7 @@ class ReadingPages:
                 listed=may_ask(admitted, served.name, "list"),
                 found=found,
                 acts=acts_of(served, document, admitted.principal, open_now),
-                stands=replace(stands, closed=(*stands.closed, *shut)),
+                stands=stands,
                 now=admitted.edge.runtime.now(),
                 rows=cells.rows(found, weighed.instead_of if weighed else ()),
                 weighed=weighed,
@@ -163,12 +163,18 @@ class ReadingPages:
         notes, messages = self._notes(found, admitted)
         return {"notes": notes, "messages": messages}
 
-    def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[str, ...]]]]:
-        """Those for the office alone, and those that somebody else is meant to read, with the roles of these."""
-        rows = self._served.case.rows
+    def _notes(self, found: Seen, admitted: Admitted) -> tuple[list[Note], list[tuple[Note, tuple[Role, ...]]]]:
+        """Those for the office alone, or that the reader wrote to it, and those that somebody else is meant to read,
+        with the roles of whoever reads them."""
+        rows, role = self._served.case.rows, admitted.principal.role
         told = [(note, rows[note.verb][0].note_to if note.verb in rows else ()) for note in found.notes]
-        inside = [note for note, to in told if not to or admitted.principal.role not in (READ_ALL, *to)]
-        return inside, [(note, to) for note, to in told if note not in inside]
+        inside = [note for note, to in told if not to or (role != READ_ALL and (note.by == role or role not in to))]
+        return inside, [(note, _readers(note, to)) for note, to in told if note not in inside]
+
+
+def _readers(note: Note, to: tuple[Role, ...]) -> tuple[Role, ...]:
+    """Whoever reads the note beside whoever wrote it; the office reads what others wrote."""
+    return (*(role for role in to if role != note.by), *((READ_ALL,) if note.by not in (None, READ_ALL) else ()))
 
 
 def _newest(timeline: Timeline) -> dict[str, Any]:

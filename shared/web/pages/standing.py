@@ -6,7 +6,7 @@ All of it follows from the table of moves at each look. A veiled state is the on
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -23,7 +23,7 @@ from shared.store.port import Document
 from shared.web.acting import Served, stands_in
 from shared.web.callers import Granted
 from shared.web.timeline import Timeline
-from shared.web.weighing import Weighing
+from shared.web.weighing import Shut
 from shared.zones import zone
 
 # Whoever works for an office does as well what these do, and records it; the case waits for them.
@@ -53,8 +53,8 @@ class Act:
 @dataclass(frozen=True)
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
-    on by itself. `until`: when its timer goes off; where nobody is waited for, only while that lies ahead. `zone`: the
-    office's."""
+    on by itself; `waits_from`: from which day on, for whom that is a later one. `until`: when its timer goes off; where
+    nobody is waited for, only while that lies ahead. `zone`: the office's."""
 
     state: str
     since: datetime | None
@@ -64,27 +64,34 @@ class Standing:
     scope: Scope
     zone: tzinfo
     closed: tuple[Closed, ...]
+    waits_from: Mapping[Role, date] = field(default_factory=dict)
+
+    def awaits(self, role: Role) -> bool:
+        """Whether it waits for the role today."""
+        return role in self.waits_for and role not in self.waits_from
 
 
-def standing_of(
+async def standing_of(
     served: Served, document: Document, granted: Granted, timeline: Timeline, known: Iterable[Definition]
 ) -> Standing:
     """`timeline`: all of the case's; `known`: its programme, or every one."""
     case, role = served.case, granted.principal.role
     state = _as_read(served.aggregate.read(document), case.veil_of(role))
-    timer, status, waited_for = case.timer(state), status_of(state), waits_for(case, state)
-    scope = case.scope(state)
+    timer, status = case.timer(state), status_of(state)
+    scope, shuts = case.scope(state), await served.shuts(document, granted)
+    waits = waits_for(case, state, shuts)
     # What goes on by itself is late for nobody: a mail that may be sent waits for the next round, or for the morning.
-    until = timer.at if timer is not None and (waited_for or timer.at > granted.edge.runtime.now()) else None
+    until = timer.at if timer is not None and (waits or timer.at > granted.edge.runtime.now()) else None
     return Standing(
         status,
         _since(timeline),
-        waited_for,
+        tuple(waits),
         not any(_goes_on(move, status) for move in case.moves),
         until,
         scope,
         zone_of(case, state, known),
-        closed_to(served, document, granted.principal),
+        (*closed_to(served, document, granted.principal), *_held_up(served, document, granted.principal, shuts)),
+        {one: day for one, day in waits.items() if day is not None},
     )
 
 
@@ -93,6 +100,12 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
     veil = served.case.veil_of(principal.role)
     state = _as_read(served.aggregate.read(document), veil)
     return tuple(_closed(served.case, state, principal, veil, document))
+
+
+async def possible_now(served: Served, document: Document, granted: Granted, open_verbs: Iterable[str]) -> list[str]:
+    """Of what the state leaves open what would not be refused for now. Raises TooEarly."""
+    shuts = await served.shuts(document, granted)
+    return [verb for verb in open_verbs if verb not in shuts]
 
 
 def acts_of(served: Served, document: Document, principal: Principal, open_verbs: Sequence[str]) -> tuple[Act, ...]:
@@ -106,11 +119,12 @@ def acts_of(served: Served, document: Document, principal: Principal, open_verbs
     return tuple(Act(verb, verb == ranked[0] and ranks[verb] != _BY_THE_WAY) for verb in ranked)
 
 
-def held_up(open_verbs: Sequence[str], weighed: Weighing | None) -> tuple[list[str], list[Closed]]:
-    """What of it is really open, and what would be refused now for what it is decided by."""
-    shut = {} if weighed is None else weighed.shuts
-    held = [Closed(one, shut[one].rule, (), shut[one].opens_on) for one in open_verbs if one in shut]
-    return [one for one in open_verbs if one not in shut], held
+def _held_up(served: Served, document: Document, principal: Principal, shuts: Mapping[str, Shut]) -> list[Closed]:
+    """What the state leaves open to the reader and is refused for now."""
+    state = _as_read(served.aggregate.read(document), served.case.veil_of(principal.role))
+    left = served.case.open_to(state, principal.role) if shuts else {}
+    held = [verb for verb, by in left.items() if verb in shuts and stands_in(document, principal, by)]
+    return [Closed(one, shuts[one].rule, (), shuts[one].opens_on) for one in held]
 
 
 # By how much a row moves its case: on to another state, within the one it is in, or by the way.
@@ -131,9 +145,10 @@ def _goes_on(move: Move, status: str) -> bool:
     return bool(move.by) or move.leads_to(status) != {status}
 
 
-def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
+def waits_for(case: Case[Any], state: Any, shuts: Mapping[str, Shut]) -> Mapping[Role, date | None]:
     """The roles of whoever takes the next step: what leads on, with what answers something before; where nothing does,
-    what is to be done there."""
+    what is to be done there. With the day from which on each can, where that is a later one; who can do nothing until
+    somebody else has is left out."""
     status = status_of(state)
     rows = [
         row
@@ -142,8 +157,17 @@ def waits_for(case: Case[Any], state: Any) -> tuple[Role, ...]:
         if not row.aside and verb not in REVISING and row.is_open(state)
     ]
     steps = [row for row in rows if row.leads_to(status) != {status} or answers(row)] or rows
-    asked = {role for row in steps for role in _asked(row.by)}
-    return tuple(role for role in ROLES if role in asked)
+    asked = {role: [shuts.get(row.verb) for row in steps if role in _asked(row.by)] for role in ROLES}
+    later = {role: _opens_on(held) for role, held in asked.items() if held}
+    return {role: day for role, (can, day) in later.items() if can} or dict.fromkeys(later)
+
+
+def _opens_on(held: Sequence[Shut | None]) -> tuple[bool, date | None]:
+    """Of the steps of one role: whether one is possible at least on a later day, and the first such day."""
+    days = [one.opens_on for one in held if one is not None and one.opens_on is not None]
+    if None in held:
+        return True, None
+    return bool(days), min(days, default=None)
 
 
 def answers(row: Move) -> bool:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from shared.cases.case import Case
+from shared.cases.revisions import REVISING
 from shared.cases.taking import taken_by
 from shared.identity.policy import Equality
 from shared.identity.roles import Relation, Role
@@ -28,7 +29,7 @@ from shared.web.pages.cases import newest_of
 from shared.web.pages.opening import opens_to
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.standing import answers
+from shared.web.pages.standing import answers, possible_now
 from shared.web.pages.words import translations
 from shared.web.pages.yours import Yours, yours_in
 from shared.web.routing import Routes
@@ -201,13 +202,19 @@ async def _waiting(
     offices, by = _offices(served.case, behind.definitions), asked_by(granted.principal.account, asked)
     listed = narrowed(served.case, *equality, by, offices)
     documents, last = await read(granted.edge.store, served.aggregate.name, listed, None, COUNTED_AT_MOST)
-    found = [(one, await open_to(served, one, granted)) for one in documents]
+    found = [(one, await _possible(served, one, granted)) for one in documents]
     return [one for one in found if any(_is_waited_for(served.case, verb, one[0]) for verb in one[1])], last is not None
+
+
+async def _possible(served: Served, document: Document, granted: Granted) -> tuple[str, ...]:
+    return tuple(await possible_now(served, document, granted, await open_to(served, document, granted)))
 
 
 def _is_waited_for(case: Case[Any], verb: str, document: Document) -> bool:
     """Whether the verb is no way by which the case might go from where it stands and that nobody waits for."""
     status = document["state"][STATUS]
+    if verb in REVISING:
+        return False
     return any(status in row.before and not row.aside for row in case.rows[verb])
 
 

@@ -196,12 +196,30 @@ def test_a_training_is_not_held_before_its_first_day_when_the_time_is_corrected_
     assert refusal(case, state, asked_for, early) == "held_before_start"
 
 
-def test_a_count_that_was_made_anew_is_made_anew_once_more_and_not_taken_back() -> None:
+def counted_anew(*persons: int) -> tuple[Asked, ...]:
+    return tuple(
+        TRAINING.ask("correct-participants", UNDER, participants=[{"sex": "female", "persons": one}], reason="left_out")
+        for one in persons
+    )
+
+
+def test_a_training_whose_participants_were_counted_anew_is_taken_back_with_the_counts() -> None:
     case, asked, _ = STORIES["trainings"]
-    groups = [{"sex": "female", "persons": 22}]
-    counted = case.ask("correct-participants", UNDER, participants=groups, reason="left_out")
-    state = story(case, *asked, counted)
-    assert refusal(case, state, putting(case, "take-back", state)) == "fact_not_revisable"
+    state = story(case, *asked, *counted_anew(22, 23))
+    assert set(case.open_to(state, "officer")) >= REVISING
+    (event,) = case.decide(state, putting(case, "take-back", state), NOW)
+    assert (event.of, event.fact, event.status) == ("TrainingHeld", 3, "announced")
+    assert facts(case.evolve(state, event)) == facts(story(case, *asked[:-1]))
+
+
+def test_a_training_at_its_right_time_keeps_the_count_that_was_made_anew() -> None:
+    case, asked, _ = STORIES["trainings"]
+    state = story(case, *asked, *counted_anew(22, 23))
+    right = state.held_at - timedelta(hours=2)
+    corrected = told(case, state, putting(case, "correct-time", state, happened_at=right), right)
+    assert facts(corrected) == {**facts(state), "held_at": right}
+    assert facts(undone(case, corrected)) == facts(story(case, *asked[:-1]))
+    assert told(case, corrected, *counted_anew(24), NOW).correction == 3
 
 
 def test_an_offer_stands_as_many_days_from_its_right_time() -> None:

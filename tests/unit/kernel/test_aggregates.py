@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.clock import instant_of
+from shared.clock import instant_of, text_of
 from shared.contracts.base import Event
 from shared.contracts.registration.institutions import InstitutionActivated, InstitutionRegistered
 from shared.errors import CommandReused, Conflict, Overloaded, PreconditionFailed, Refusal, UnknownOutcome
@@ -129,10 +129,13 @@ async def test_what_is_recorded_late_never_precedes_the_last_fact_of_the_case() 
         await case.kernel.execute(
             INSTITUTIONS, "i1", Register(), cause("a", happened_at=now - timedelta(days=9), **late)
         )
-        with pytest.raises(Refusal, match="happened_before_last"):
+        with pytest.raises(Refusal, match="happened_before_last") as refused:
             await case.kernel.execute(
                 INSTITUTIONS, "i1", Activate(), cause("b", happened_at=now - timedelta(days=10), **late)
             )
+        (problem,) = refused.value.problems
+        assert (problem.pointer, problem.last) == ("/happened_at", now - timedelta(days=9))
+        assert text_of(now - timedelta(days=9)) in problem.detail
         with pytest.raises(Refusal, match="happened_in_the_future"):
             await case.kernel.execute(
                 INSTITUTIONS, "i1", Activate(), cause("c", happened_at=now + timedelta(days=1), **late)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.monitoring.domain.derivation import fields_of
+from services.monitoring.domain.derivation import NEVER_MS, fields_of
 from services.monitoring.domain.facts import Fact, facts_of
 from services.monitoring.domain.rows import EventRow, microseconds_of, payload_of
 from services.monitoring.store import ReadModel
@@ -18,8 +18,10 @@ from shared.contracts.placement.trainings import (
     TRAINING_FACTS,
     Group,
     TrainingAnnounced,
+    TrainingFactTakenBack,
     TrainingHeld,
     TrainingParticipantsCorrected,
+    TrainingTimeCorrected,
     TrainingTransferred,
 )
 from tests.unit.monitoring.story import START, Story, batch_of, stored
@@ -92,6 +94,28 @@ def test_a_correction_takes_back_every_group_and_counts_on_the_day_of_the_traini
     assert [one.known_to for one in facts if one.kind == "training_held"] == [None]
 
 
+REVISED: dict[str, Any] = {"fact": 2, "of": "TrainingHeld", "replaces": id_of("event"), "reason": "mistake"}
+
+
+def test_a_training_that_is_taken_back_is_counted_no_more_as_told_anew_either() -> None:
+    again = CORRECTED.model_copy(update={"correction": 2, "participants": (MEN,)})
+    gone = TrainingFactTakenBack(happened_at=START, status="announced", **REVISED)
+    facts = told(ANNOUNCED, HELD, CORRECTED, again, gone)
+    assert [one.kind for one in facts if one.known_to is None] == ["training_announced"]
+    assert {one.known_to for one in facts if one.sequence == 4} == {1_005}
+
+
+def test_the_count_made_anew_counts_at_the_right_time_of_its_training_and_the_first_one_no_more() -> None:
+    right = HELD.happened_at - timedelta(days=40)
+    facts = told(ANNOUNCED, HELD, CORRECTED, TrainingTimeCorrected(happened_at=right, **REVISED))
+    standing = [one for one in facts if one.known_to is None and one.kind != "training_announced"]
+    assert [(one.kind, named(one)["participants"]) for one in standing] == [
+        ("training_held", None),
+        ("training_participants", 20),
+    ]
+    assert {one.happened_us for one in standing} == {microseconds_of(right)}
+
+
 def test_works_tell_their_kind_and_whom_they_reach() -> None:
     proposed, begun, completed = told(
         SiteProposed(happened_at=START, frame=FRAME, site_kind="village"),
@@ -130,4 +154,25 @@ def test_participants_counted_anew_after_the_training_moved_count_at_the_office_
     assert len(counted) == 4
     in_kabul = (date(2027, 1, 1) - date(1970, 1, 1)).days
     assert {(row["office"], row["local_day"]) for row in counted} == {("kabul", in_kabul)}
+    assert anew_in(model) == found
+
+
+def test_both_readings_agree_on_a_training_that_was_counted_anew_and_put_right_at_another_office() -> None:
+    story, training = Story(office="kabul"), id_of("case")
+    story.published()
+    later = HELD.happened_at + timedelta(days=3)
+    moved = TrainingTransferred(happened_at=later, office="bogota", left="kabul", time_zone="America/Bogota")
+    story.tell(training, ANNOUNCED)
+    story.tell(training, HELD)
+    story.tell(training, moved, office="bogota")
+    story.tell(training, CORRECTED, office="bogota")
+    right = TrainingTimeCorrected(happened_at=HELD.happened_at - timedelta(days=1), **REVISED)
+    story.tell(training, right, office="bogota")
+    model = ReadModel(None)
+    model.apply(batch_of(story.records))
+    found = stored(model)
+    counted = [row for row in found if row["kind"] == "training_participants" and row["known_to"] == NEVER_MS]
+    assert [(row["office"], row["participants"], row["happened_us"]) for row in counted] == [
+        ("kabul", 20, microseconds_of(right.happened_at))
+    ]
     assert anew_in(model) == found

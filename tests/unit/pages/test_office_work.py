@@ -19,11 +19,12 @@ from shared.clock import derived_id
 from shared.replica import stored
 from shared.web.pages.days import on_their_days
 from shared.web.pages.forms import Field, Posted
-from tests.integration.test_placement_http import PATH, confirmed, contracted, done
+from tests.integration.test_placement_http import PATH, active, confirmed, contracted, done
 from tests.integration.test_registration_http import registered
 from tests.unit.matching.facts import HOST, HOST_ACCOUNT, expert_id
 from tests.unit.matching.world import World, match_id
 from tests.unit.pages.test_cases import held, reader
+from tests.unit.placement import arriving
 from tests.unit.registration.serving import Serving
 
 KABUL = ZoneInfo("Asia/Kabul")
@@ -134,6 +135,11 @@ async def test_a_host_says_on_which_day_somebody_arrived(placement: Serving) -> 
         sent = held(form)
         early = await host.post(path, data={**sent, "/happened_at": day.date(98)})
         assert early.status_code == 409
+        wrong = re.search(r'<p class="error"[^>]*>([^<]*before the last entry[^<]*)', early.text)
+        last = datetime.fromisoformat(day.at(99)["happened_at"]).astimezone(KABUL)
+        assert wrong is not None
+        assert f"{last.day} {last:%B %Y}" in wrong[1]
+        assert "the office can correct it" in wrong[1]
         arrived = await host.post(path, data={**sent, "/happened_at": day.date(101)})
         assert arrived.status_code == 303, arrived.text
     told = (await placement.get(f"{PATH}/timeline")).json()["items"][0]
@@ -333,27 +339,57 @@ async def test_a_host_is_told_before_the_form_that_the_institution_is_not_active
 
 
 async def test_what_has_its_day_is_no_button_before_it(placement: Serving) -> None:
-    day = await confirmed(placement, first=350)
-    await done(placement, "contract", {"starts_on": day.date(350), "ends_on": day.date(440), **day.at(10)})
-    pages = [await as_host(placement)]
+    day = await confirmed(placement, first=310)
+    await done(placement, "contract", {"starts_on": day.date(310), "ends_on": day.date(400), **day.at(10)})
+    pages, listed = [await as_host(placement)], []
     for number, step in enumerate(("training", "insurance")):
         await done(placement, "complete-step", {"step": step, **day.at(20 + number)})
-    await done(placement, "depart", day.at(30))
+    await done(placement, "depart", day.at(297))
     pages.append(await as_host(placement))
-    placement.clock.ahead = timedelta(days=51)
+    listed.append(await as_host(placement, "/placement/today"))
+    placement.clock.ahead = timedelta(days=11)
     pages.append(await as_host(placement))
+    listed.append(await as_host(placement, "/placement/today"))
     assert [acts(one) for one in pages] == [[], [], ["confirm-arrival", "report-no-show"]]
     for verb, page in (("Report that nobody arrived", pages[0]), ("Confirm arrival", pages[1])):
-        shut = rf'<span class="shut">{verb}</span>[^<]*Possible from <time datetime="{day.date(350)}">'
+        shut = rf'<span class="shut">{verb}</span>[^<]*Possible from <time datetime="{day.date(310)}">'
         assert re.search(shut, page)
-    early = await placement.post(f"{PATH}/report-no-show", "host", day.at(290), subject="college")
+    # Whom it waits for, and from when on: nobody is told that a case waits for what would be refused.
+    waits = [re.sub("<[^>]*>", "", one.partition("<dt>Waits for</dt>")[2].partition("</dd>")[0]) for one in pages]
+    first = datetime.fromisoformat(day.at(310)["happened_at"])
+    assert waits[1:] == [f"You, from {first.day} {first:%B %Y}", "You"]
+    assert [arriving.placement()[:8] in one for one in listed] == [False, True]
+    early = await placement.post(f"{PATH}/report-no-show", "host", day.at(299), subject="college")
     assert (early.status_code, early.json()["rule"]) == (409, "no_show_before_start")
 
 
-async def as_host(placement: Serving) -> str:
+async def test_a_report_is_read_before_it_is_accepted_and_says_who_wrote_it_to_whom(placement: Serving) -> None:
+    day = await confirmed(placement)
+    await active(placement, day)
+    for text in ("Nine midwives\nof Kunduz were trained.", "Nine more followed."):
+        sent = await placement.post(f"{PATH}/submit-report", "expert", {"text": text}, subject="me")
+        assert sent.status_code == 200, sent.text
+    how = (placement.service.app, placement.keys, placement.clock)
+    async with reader("placement", *how) as officer:
+        page, form = [(await officer.get(f"/placement{PATH}{path}")).text for path in ("", "/accept-report")]
+    async with reader("placement", *how, "expert", account=placement.account("me")) as expert:
+        own = (await expert.get(f"/placement{PATH}")).text
+    above = page.partition("What you can do")[0]
+    for shown in (above, form.partition('<form method="post" action="/placement/')[0]):
+        assert all(text in shown for text in ("Nine midwives\nof Kunduz were trained.", "Nine more followed."))
+        assert "Submit a report · written by: Expert" in shown
+    assert "Submit a report · written by: Expert · read by: Programme office" in page
+    assert "read by: Expert" not in page
+    assert "Messages of the office" not in own
+    assert "Nine more followed." in own.partition("What you wrote to the office")[2]
+    notes = (await placement.get(PATH)).json()["notes"]
+    assert [one["by"] for one in notes] == ["expert", "expert"]
+
+
+async def as_host(placement: Serving, path: str = f"/placement{PATH}") -> str:
     how = (placement.service.app, placement.keys, placement.clock, "host")
     async with reader("placement", *how, account=placement.account("college")) as host:
-        return (await host.get(f"/placement{PATH}")).text
+        return (await host.get(path)).text
 
 
 def acts(page: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from services.placement.domain import calendars
 from services.placement.domain.dates import still_to_do
 from services.placement.domain.placements import PLACEMENT
+from services.placement.domain.revisions import PlacementRevision
 from services.placement.domain.standing import Placement, Preparation
 from shared.cases.case import Asked
 from shared.cases.opening import Days
@@ -154,11 +155,52 @@ def test_dates_fit_what_is_said_of_them() -> None:
 
 
 def test_an_arrival_for_next_year_is_refused_and_the_refusal_names_the_first_day() -> None:
-    on_the_way = run(contracted(), ("2007-04-01", prepare("depart", ())))
+    on_the_way = run(contracted(), ("2007-04-20", prepare("depart", ())))
     with pytest.raises(Refusal, match="arrival_before_start") as raised:
         PLACEMENT.decide(on_the_way, prepare("confirm-arrival", (), days=14), at("2007-04-16"))
     assert "2007-05-01" in str(raised.value.detail)
     assert PLACEMENT.decide(on_the_way, prepare("confirm-arrival", (), days=14), at("2007-04-17"))
+
+
+def test_nobody_departs_long_before_the_arrival_may_be_nor_after_the_contracts_end() -> None:
+    for day, early, rule in (("2007-04-16", 0, "departure_too_early"), ("2007-04-06", 10, "departure_too_early")):
+        assert refused(contracted(), day, prepare("depart", (), days=early)) == rule
+    for day, early in (("2007-04-17", 0), ("2007-04-07", 10), ("2007-07-31", 0)):
+        assert run(contracted(), (day, prepare("depart", (), days=early))).status == "travelling"
+    assert refused(contracted(), "2007-08-01", prepare("depart", ())) == "departure_after_end"
+
+
+def test_the_right_time_of_a_departure_keeps_its_days_too() -> None:
+    on_the_way = run(contracted(), ("2007-04-30", prepare("depart", ())))
+    given = PlacementRevision({past.standing: MATCH for past in on_the_way.trail}, Preparation())
+    for day, rule in (("2007-04-10", "departure_too_early"), ("2007-08-02", "departure_after_end")):
+        command = PLACEMENT.ask("correct-time", given, happened_at=at(day), reason="wrong_date")
+        assert refused(on_the_way, day, command) == rule
+
+
+@pytest.mark.parametrize(
+    ("starts_on", "ends_on", "rule", "pointers"),
+    [
+        (date(2007, 3, 1), date(2007, 4, 30), "departure_after_end", ["/ends_on"]),
+        (date(2007, 5, 15), date(2007, 8, 1), "departure_too_early", ["/starts_on"]),
+        (date(2007, 5, 14), date(2007, 8, 1), "", []),
+        (date(2007, 4, 1), date(2007, 5, 1), "", []),
+    ],
+)
+def test_a_contract_is_not_corrected_to_days_that_exclude_the_departure(
+    starts_on: date, ends_on: date, rule: str, pointers: list[str]
+) -> None:
+    on_the_way = run(contracted(), ("2007-04-30", prepare("depart", ())))
+    given = PlacementRevision({past.standing: MATCH for past in on_the_way.trail}, Preparation())
+    days = {"starts_on": starts_on, "ends_on": ends_on, "override_reason": "host_asked"}
+    command = PLACEMENT.ask("correct-contract", given, reason="typing_error", **days)
+    if not rule:
+        assert run(on_the_way, ("2007-05-02", command)).starts_on == starts_on
+        return
+    with pytest.raises(Refusal) as raised:
+        PLACEMENT.decide(on_the_way, command, at("2007-05-02"))
+    assert (raised.value.rule, [one.pointer for one in raised.value.problems]) == (rule, pointers)
+    assert "2007-04-30" in raised.value.problems[0].detail
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,12 @@ def test_a_correction_counts_when_the_training_was_held_and_replaces_the_one_bef
         assert (state.status, state.sessions) == ("held", 1)
 
 
+def test_a_count_that_says_what_stands_is_no_correction() -> None:
+    state = after(announced(), "hold", sessions=1, participants=[WOMEN, MEN])
+    refusal = refused(state, "correct-participants", participants=[MEN, WOMEN], reason="attendance_list")
+    assert (refusal.rule, refusal.problems[0].pointer) == ("participants_unchanged", "/participants")
+
+
 def test_a_cancelled_training_says_why() -> None:
     state = after(announced(), "cancel", reason="trainer_ill")
     assert (state.status, state.reason) == ("cancelled", "trainer_ill")

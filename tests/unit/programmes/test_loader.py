@@ -132,6 +132,7 @@ def test_an_older_replica_reads_a_published_definition_with_fields_that_it_does_
         ("starts: 2007-08-01\n", "starts: soon\n", "/periods/1/starts", "date_malformed"),
         ("one_of: [female]", "one_of: [women]", "/indicators/7/facts/where/0/one_of/0", "unknown_code"),
         ("{en: Kabul, fr", "{fr", "/offices/1/name/en", "text_missing"),
+        ("{en: Kabul, fr", "{en: ' ', fr", "/offices/1/name/en", "text_missing"),
         ("en: Kabul,", 'en: "Ka\\abul",', "/offices/1/name/en", "control_character"),
     ],
 )
