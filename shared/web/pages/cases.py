@@ -181,8 +181,7 @@ class CasePages:
         status: int = 200,
     ) -> Response:
         served, zone = self._served, self._zone(admitted, document)
-        known = self._known(admitted, document)
-        choices = Choices(known, admitted.reader.language, served.section)
+        choices = Choices(self._known(admitted, document), admitted.reader.language, served.section)
         cells = Shown.to(admitted, choices.to_show(), zone)
         lists = choices.to_choose(served.case.rows[verb][0], admitted.principal.office)
         fields, about = self._shown_fields(admitted, verb), (verb, served.name)
@@ -201,8 +200,7 @@ class CasePages:
             form=form,
             failed=bool(problems),
             nowhere=not document and not choices.are_somewhere,
-            shut=await self._shut(document, admitted, verb, problems),
-            held=(await served.shuts(document, admitted)).get(verb) if document else None,
+            **await self._not_now(document, admitted, verb, problems),
             **_held(admitted, document, posted),
             conflict=self._conflict(admitted, document, form, cells) if status == CONFLICT and document else None,
             weighed=await served.weighs(verb, document, admitted) if document else None,
@@ -212,6 +210,13 @@ class CasePages:
             asked_for=await self._asked_for(document, admitted, cells, verb),
             ground=await ground_of(served, document, admitted, cells, verb),
         )
+
+    async def _not_now(
+        self, document: Document, admitted: Admitted, verb: str, problems: Sequence[Problem]
+    ) -> dict[str, Any]:
+        """Why the verb would be refused: by the case's state, and by what is not met or has its day."""
+        held = (await self._served.shuts(document, admitted)).get(verb) if document else None
+        return {"shut": await self._shut(document, admitted, verb, problems), "held": held}
 
     async def _shut(self, document: Document, admitted: Admitted, verb: str, problems: Sequence[Problem]) -> str:
         """The rule by which the verb is not open to the reader; empty where it is, or where the form says it."""
