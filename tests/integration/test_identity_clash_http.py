@@ -23,6 +23,7 @@ DECIDED = {"reason": "documents_compared"}
 # What differs between any two registrations: ids, instants, and what proves the receipt.
 OF_ITS_OWN = {
     "id",
+    "consents_at",
     "subject",
     "person",
     "digest",

@@ -174,12 +174,13 @@ class Walk:
         one, running = self.assignment, self.running
         host = one.host.name
         terms = one.terms().model_dump(mode="json", exclude_none=True)
+        described = {"description": running.deliveries.description} if running.deliveries.description else {}
         body: dict[str, JsonValue] = {
             "programme": running.programme,
             "office": one.office,
             "terms": {**terms, "institution": f"{{{host}/register.id}}"},
             "title": f"{running.deliveries.title}: {one.host.sector}",
-            "description": running.deliveries.description,
+            **described,
         }
         yield self._step("draft", -LEAD_DAYS, (f"{host}/activate",), "/matching/v1/assignments", body)
         yield self._step("submit", 1 - LEAD_DAYS, ("draft",), f"{self._path}/submit", {})

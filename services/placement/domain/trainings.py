@@ -139,6 +139,7 @@ ANNOUNCED = states("announced")
 HELD = states("held")
 DAYS: Mapping[str, Any] = {"starts_on": "2011-03-07", "ends_on": "2011-03-12"}
 GROUPS: Mapping[str, Any] = {"participants": [{"sex": "female", "persons": 20}, {"sex": "male", "persons": 40}]}
+COUNTED_ANEW: Mapping[str, Any] = {"participants": [{"sex": "female", "persons": 22}, {"sex": "male", "persons": 40}]}
 EXAMPLE: Mapping[str, Any] = {
     "programme": "institution-capacity",
     "office": "kabul",
@@ -212,7 +213,7 @@ FACTS: tuple[Move, ...] = (
         rule=counted_anew,
         refuses=("group_repeated", "institution_unknown", "participants_unchanged"),
         reasons=("attendance_list", "counted_twice", "left_out", "wrong_group"),
-        example={"reason": "attendance_list", **GROUPS},
+        example={"reason": "attendance_list", **COUNTED_ANEW},
         aside=True,
     ),
     Move(
