@@ -103,7 +103,8 @@ async def _parked(service: Any) -> bool:
 
 async def _stopped(service: Any) -> bool:
     _, state = await service.replica.kernel.load(MATCHES, MATCH)
-    return state.status in promise_checks.ENDED
+    # A match follows from its shortlist, which may have been acknowledged alone so far.
+    return state is not None and state.status in promise_checks.ENDED
 
 
 async def _drop(service: Any) -> None:
