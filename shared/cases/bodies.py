@@ -26,7 +26,7 @@ NOTE_CHARACTERS = 2_000
 # the others.
 FOLLOWS = "x-follows"
 
-Note = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=NOTE_CHARACTERS)]
+Note = Annotated[str, StringConstraints(min_length=1, max_length=NOTE_CHARACTERS), BeforeValidator(lines)]
 
 
 class Input(BaseModel):

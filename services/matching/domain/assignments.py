@@ -71,7 +71,7 @@ TRANSFERS = Transfers(
     OPEN | {"cancelled"},
 )
 
-Description = Annotated[str, BeforeValidator(lines), StringConstraints(min_length=1, max_length=10_000)]
+Description = Annotated[str, StringConstraints(min_length=1, max_length=10_000), BeforeValidator(lines)]
 
 
 class Assignment(Trailed, Movable):

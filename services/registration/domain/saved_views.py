@@ -37,7 +37,7 @@ def _lasting(query: str) -> str:
 
 
 ListPath = Annotated[str, StringConstraints(pattern=_LIST)]
-ViewName = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=80)]
+ViewName = Annotated[str, StringConstraints(min_length=1, max_length=80), BeforeValidator(one_line)]
 Narrowing = Annotated[
     str,
     StringConstraints(max_length=1_000, pattern=_QUERY),
