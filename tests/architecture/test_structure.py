@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,3 +185,11 @@ def test_the_project_speaks_of_itself_alone() -> None:
 
 
 IGNORED = {".git", ".venv", ".cache", "data", "data-keys", ".mypy_cache", ".ruff_cache", ".hypothesis", "__pycache__"}
+
+
+def test_a_template_has_a_name_of_its_own() -> None:
+    """The shared folder is looked in first, so one of its names would stand for a service's too."""
+    files = [*ROOT.glob("shared/**/templates/*.html"), *ROOT.glob("services/*/templates/*.html")]
+    counted = Counter(one.name for one in files)
+    assert len(counted) > 50
+    assert {name for name, many in counted.items() if many > 1} == set()
