@@ -35,13 +35,15 @@ META = Collection("meta")
 EPOCH_ID = "epoch"
 # The index of the shadows with parked records.
 PARKED = "parked"
+# The collection of what a service knows of the cases of others.
+SHADOWS = "shadows"
 MEASURE_EVERY_SECONDS = 10.0
 
 
 def shadows_collection(indexes: Mapping[str, Index]) -> Collection:
     """A service's shadows, by its own indexes; `all`, for the policy's rows, has what was parked or dropped."""
     return Collection(
-        "shadows",
+        SHADOWS,
         {
             "all": Index(lambda d: ["all"] if d["parked"] or d.get("dropped") else [], version=2),
             PARKED: Index(lambda d: ["all"] if d["parked"] else []),

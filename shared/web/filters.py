@@ -13,7 +13,7 @@ from fastapi import Request
 from pydantic import TypeAdapter
 
 from shared.cases.case import Case
-from shared.contracts.base import Code, Id
+from shared.contracts.base import Code
 from shared.identity.policy import Equality
 from shared.identity.roles import Role
 from shared.programmes.definitions import PUBLISHED, Definitions
@@ -23,7 +23,7 @@ from shared.store.narrowing import FROM_US, ME, NOBODY, TAKEN_BY, TO_US, TRANSFE
 from shared.store.relations import FLAG, PROGRAMME, STATUS, lists_of, references_of
 from shared.web.acting import Served
 from shared.web.hidden import HIDDEN
-from shared.web.lists import OF_EVERY_LIST, Paged, each_once, fits
+from shared.web.lists import AN_ID, OF_EVERY_LIST, Paged, check_id, each_once
 from shared.web.strict_json import refuse
 
 ORDER, NEWEST, OLDEST = "order", "newest", "oldest"
@@ -31,7 +31,6 @@ ORDERS = (OLDEST, NEWEST)
 OFFICE = "office"
 TAKERS = (ME, NOBODY)
 WAYS = (TO_US, FROM_US)
-_ID: TypeAdapter[str] = TypeAdapter(Id)
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
 
@@ -63,7 +62,7 @@ def filters_of(served: Served) -> list[dict[str, Any]]:
     if PROGRAMME in case.filters:
         found.append(_parameter(PROGRAMME, "Those of this programme, by its code.", _CODE.json_schema()))
     said = "Those of this {name}, by its id."
-    found += [_parameter(name, said.format(name=name), _ID.json_schema()) for name in references_of(case)]
+    found += [_parameter(name, said.format(name=name), AN_ID.json_schema()) for name in references_of(case)]
     if case.taken_in:
         words = "For officers: those that the caller works on, or nobody does; the ones that are over are left out."
         found.append(_parameter(TAKEN_BY, words, {"type": "string", "enum": [*TAKERS]}))
@@ -105,8 +104,8 @@ class Filters:
                 refuse(CODE_NOT_LISTED, f"query/{name}", f"one of {', '.join(listed)}")
             if name == PROGRAMME and value not in programmes():
                 refuse("programme_unknown", f"query/{name}", PUBLISHED)
-            if not listed and name not in (PROGRAMME, *OF_EVERY_LIST) and not fits(_ID, value):
-                refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
+            if not listed and name not in (PROGRAMME, *OF_EVERY_LIST):
+                check_id(name, value)
         return sent
 
 

@@ -21,6 +21,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 
+from shared.contracts import patterns
+from shared.contracts.base import Id
 from shared.identity.policy import Equality
 from shared.store.narrowing import Listed, everything, read
 from shared.store.port import Document
@@ -33,6 +35,7 @@ MAC_BYTES = 16
 # A page says no further than this how many there are: counting on would take longer than the page.
 COUNTED_AT_MOST = 10_000
 CURSOR_CHARACTERS_AT_MOST = 2_048
+AN_ID: TypeAdapter[str] = TypeAdapter(Id)
 
 Represent = Callable[[Document], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
@@ -72,6 +75,12 @@ def fits(type: TypeAdapter[Any], value: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def check_id(name: str, value: str) -> None:
+    """Raises Refusal 422 for the text of a parameter that is no id."""
+    if not fits(AN_ID, value):
+        refuse("string_pattern_mismatch", f"query/{name}", patterns.WORDS[patterns.ID])
 
 
 def limit_of(parameters: Mapping[str, str]) -> int:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from fastapi import Request
 
+from services.registration.readings.looking import REFERENCES
 from services.registration.store import PERSONS
 from shared.audit.segments import READINGS
 from shared.store.narrowing import Listed, read
 from shared.store.port import Document, Store
-from shared.web.pages.short_references import CALLED_AT_MOST, as_called, asking_for, is_short, only
+from shared.web.pages.short_references import CALLED_AT_MOST, asking_for, in_whole
 from shared.web.pages.typed_dates import OF_A_DAY, Values, in_parts, said_in_parts
 
 DAY = "day"
-# By which of its texts an entry names what the filter asks for.
-REFERENCES = ("subject", "account")
 # So many shares of the newest entries are looked through for what begins so.
 SHARES_AT_MOST = 10
 
@@ -28,11 +28,7 @@ async def as_asked(request: Request, store: Store) -> Request:
     for part in OF_A_DAY:
         request = asking_for(request, f"{DAY}/{part}", "")
     request = asking_for(request, DAY, day)
-    for name in REFERENCES:
-        text = as_called(request.query_params.get(name, ""))
-        if is_short(text):
-            request = asking_for(request, name, only(await _beginning(store, name, text), name))
-    return request
+    return await in_whole(request, REFERENCES, partial(_beginning, store))
 
 
 def day_typed(query: Mapping[str, str]) -> Values:

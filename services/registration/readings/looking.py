@@ -14,18 +14,18 @@ from services.registration.readings.seen import ReadingSeen, reading
 from services.registration.store import PERSONS
 from services.registration.work.readings import Readings
 from shared.audit.segments import READINGS
-from shared.contracts.base import DATE_FORM, Date, Id
+from shared.contracts.base import DATE_FORM, Date
 from shared.store.narrowing import Listed
 from shared.store.port import Document
 from shared.web.acting import id_of
 from shared.web.callers import Granted
-from shared.web.lists import OF_EVERY_LIST, Paged, fits, page_of, query
+from shared.web.lists import AN_ID, OF_EVERY_LIST, Paged, check_id, fits, page_of, query
 from shared.web.strict_json import refuse
 
 # Over the first of these that is asked for the list is found; the others are held against each entry.
-FILTERS = ("subject", "account", "day", "purpose")
+REFERENCES = ("subject", "account")
+FILTERS = (*REFERENCES, "day", "purpose")
 _DAY: TypeAdapter[date] = TypeAdapter(Date)
-_ID: TypeAdapter[str] = TypeAdapter(Id)
 Found = tuple[list[ReadingSeen], str | None]
 
 
@@ -65,9 +65,9 @@ class Looking:
 def _asked(request: Request, *also: str) -> dict[str, str]:
     sent = query(request, *OF_EVERY_LIST, *FILTERS, *also)
     asked = {name: sent[name] for name in FILTERS if sent.get(name)}
-    for name in ("subject", "account"):
-        if name in asked and not fits(_ID, asked[name]):
-            refuse("string_pattern_mismatch", f"query/{name}", "an id as these services give it, in lower case")
+    for name in REFERENCES:
+        if name in asked:
+            check_id(name, asked[name])
     if "day" in asked and not fits(_DAY, asked["day"]):
         refuse(DATE_FORM.rule, "query/day", DATE_FORM.sentence)
     if "purpose" in asked and asked["purpose"] not in purposes():
@@ -82,7 +82,7 @@ def purposes() -> tuple[str, ...]:
 
 def parameters() -> list[Mapping[str, Any]]:
     """The filters in the contract."""
-    id_schema = _ID.json_schema()
+    id_schema = AN_ID.json_schema()
     said: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "subject": ("Entries about this person, by its id.", id_schema),
         "account": ("Entries of this account, as an entry names it.", id_schema),

@@ -16,7 +16,7 @@ from shared.web.known_lists import COLUMNS, chosen_of
 from shared.web.lists import OF_EVERY_LIST, Paged
 from shared.web.pages.cases import narrowing
 from shared.web.pages.readers import Admitted
-from shared.web.pages.short_references import CALLED_AT_MOST, as_called, asking_for, in_whole
+from shared.web.pages.short_references import CALLED_AT_MOST, as_called, asking_for, in_whole_for_list
 
 REFERENCE = "reference"
 
@@ -41,8 +41,8 @@ class AskedList:
         """Raises Refusal 422 for a filter or a column that there is not; TooEarly while programmes are still being
         read."""
         principal, chosen = admitted.principal, _chosen(request, served)
-        narrowed, filters = (asking_for(narrowing(request), COLUMNS, one) for one in (",".join(chosen), ""))
-        narrowed, filters = [await in_whole(one, served, admitted, definitions) for one in (narrowed, filters)]
+        whole = await in_whole_for_list(narrowing(request), served, admitted, definitions)
+        narrowed, filters = (asking_for(whole, COLUMNS, one) for one in (",".join(chosen), ""))
         asked, newest = asked_of(filters, served, principal.role, definitions), newest_first(narrowed)
         equalities = await admitted.equalities()
         paged = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlencode
 
 from fastapi import Request
 
 from shared.errors import rule_of
 from shared.programmes.definitions import Definitions
+from shared.replica import SHADOWS
 from shared.store.narrowing import read
 from shared.store.port import begins_uuid
 from shared.store.relations import references_of
@@ -23,8 +25,8 @@ REFERENCE_UNCLEAR = rule_of("reference_unclear")
 WHOLE_CHARACTERS = 36
 # Two cases seldom begin with the same eight characters.
 CALLED_AT_MOST = 20
-# What a service knows of the cases of others (shared.replica.shadows_collection).
-KNOWN_OF_OTHERS = "shadows"
+# The ids that begin with a text, of what may be meant under the name of a parameter.
+Beginning = Callable[[str, str], Awaitable[list[str]]]
 
 
 def as_called(reference: str) -> str:
@@ -44,19 +46,27 @@ def asking_for(request: Request, name: str, value: str) -> Request:
     return Request({**request.scope, "query_string": query.encode()})
 
 
-async def in_whole(request: Request, served: Served, admitted: Admitted, definitions: Definitions) -> Request:
-    """The request with the whole reference in the place of its beginning, where the reader's list refers to one alone
-    that begins so. Raises Refusal 422 `reference_unclear`; what is no reference stays as it was typed."""
-    for name in references_of(served.case):
+async def in_whole(request: Request, names: Iterable[str], beginning: Beginning) -> Request:
+    """The request with the whole reference in the place of its beginning, under each name where one alone begins so.
+    Raises Refusal 422 `reference_unclear`; what is no reference stays as it was typed."""
+    for name in names:
         text = as_called(request.query_params.get(name, ""))
         if is_short(text):
-            begin_so = await _beginning(name, text, admitted)
-            found = [one for one in begin_so if await _refers(name, one, served, admitted, definitions)]
-            request = asking_for(request, name, only(found, name))
+            request = asking_for(request, name, _only(await beginning(name, text), name))
     return request
 
 
-def only(found: list[str], name: str) -> str:
+async def in_whole_for_list(request: Request, served: Served, admitted: Admitted, definitions: Definitions) -> Request:
+    """`in_whole` for the filters of a list, of what the cases of the reader's own refer to."""
+
+    async def beginning(name: str, text: str) -> list[str]:
+        begin_so = await _beginning(name, text, admitted)
+        return [one for one in begin_so if await _refers(name, one, served, admitted, definitions)]
+
+    return await in_whole(request, references_of(served.case), beginning)
+
+
+def _only(found: list[str], name: str) -> str:
     """Raises Refusal 422 `reference_unclear` for none and for several, which nobody is to tell apart."""
     if len(found) != 1:
         refuse(REFERENCE_UNCLEAR, f"query/{name}", "the whole reference")
@@ -66,7 +76,7 @@ def only(found: list[str], name: str) -> str:
 async def _beginning(name: str, text: str, admitted: Admitted) -> list[str]:
     """The ids that begin so, of this service's own cases of that name, or of what it knows of another one's."""
     service, kind = kind_of(name)
-    collection = kind if service == admitted.edge.service else KNOWN_OF_OTHERS
+    collection = kind if service == admitted.edge.service else SHADOWS
     found = await admitted.edge.store.beginning(collection, text, limit=CALLED_AT_MOST)
     return [str(one["_id"]) for one in found]
 
