@@ -194,7 +194,3 @@ def _address(request: Request, **otherwise: str) -> str:
     """The list with this in the query otherwise; of another list it is the first page."""
     kept = {name: value for name, value in request.query_params.items() if name != AFTER}
     return f"?{urlencode({name: value for name, value in {**kept, **otherwise}.items() if value})}"
-
-
-def may_ask(admitted: Admitted, resource: str, verb: str) -> bool:
-    return bool(admitted.edge.policy.allowed(admitted.principal, resource, verb))

@@ -23,11 +23,11 @@ from shared.web.pages.asked_for import AskedFor, asked_for, beside_of
 from shared.web.pages.cases import DONE, known_to
 from shared.web.pages.grounds import ground_of, without_parts
 from shared.web.pages.languages import PARAMETER
-from shared.web.pages.listing import AFTER, listing_of, lists_for, may_ask
+from shared.web.pages.listing import AFTER, listing_of, lists_for
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
 from shared.web.pages.shown import PART, Shown, columns_of, parts_of
-from shared.web.pages.standing import acts_of, possible_now, standing_of, zone_of
+from shared.web.pages.standing import acts_of, standing_of, zone_of
 from shared.web.routing import Routes
 from shared.web.timeline import Timeline, page_of_timeline, timeline_of
 
@@ -65,7 +65,6 @@ class ReadingPages:
             stands = await standing_of(served, document, admitted, timeline, known)
             cells = self._shown(known, admitted, stands.zone, document)
             weighed = await served.weighs(PAGE, document, admitted)
-            open_now = await possible_now(served, document, admitted, found.open)
             parts = _parts(served, found, document, admitted)
             return render(
                 request,
@@ -73,9 +72,9 @@ class ReadingPages:
                 reader=admitted.reader,
                 service=admitted.edge.service,
                 case=case,
-                listed=may_ask(admitted, served.name, "list"),
+                listed=bool(admitted.edge.policy.allowed(admitted.principal, served.name, "list")),
                 found=found,
-                acts=acts_of(served, document, admitted.principal, open_now),
+                acts=acts_of(served, document, admitted.principal, stands.possible(found.open)),
                 stands=stands,
                 now=admitted.edge.runtime.now(),
                 rows=cells.rows(found, weighed.instead_of if weighed else ()),

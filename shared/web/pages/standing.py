@@ -5,8 +5,8 @@ All of it follows from the table of moves at each look. A veiled state is the on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -54,7 +54,8 @@ class Act:
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
     on by itself; `waits_from`: from which day on, for whom that is a later one. `until`: when its timer goes off; where
-    nobody is waited for, only while that lies ahead. `zone`: the office's."""
+    nobody is waited for, only while that lies ahead. `zone`: the office's. `shut`: what is refused for now whatever the
+    state leaves open."""
 
     state: str
     since: datetime | None
@@ -64,17 +65,22 @@ class Standing:
     scope: Scope
     zone: tzinfo
     closed: tuple[Closed, ...]
-    waits_from: Mapping[Role, date] = field(default_factory=dict)
+    waits_from: Mapping[Role, date]
+    shut: Collection[str]
 
     def awaits(self, role: Role) -> bool:
         """Whether it waits for the role today."""
         return role in self.waits_for and role not in self.waits_from
 
+    def possible(self, open_verbs: Iterable[str]) -> list[str]:
+        """Of what the state leaves open what would not be refused for now."""
+        return [verb for verb in open_verbs if verb not in self.shut]
+
 
 async def standing_of(
     served: Served, document: Document, granted: Granted, timeline: Timeline, known: Iterable[Definition]
 ) -> Standing:
-    """`timeline`: all of the case's; `known`: its programme, or every one."""
+    """`timeline`: all of the case's; `known`: its programme, or every one. Raises TooEarly."""
     case, role = served.case, granted.principal.role
     state = _as_read(served.aggregate.read(document), case.veil_of(role))
     timer, status = case.timer(state), status_of(state)
@@ -92,6 +98,7 @@ async def standing_of(
         zone_of(case, state, known),
         (*closed_to(served, document, granted.principal), *_held_up(served, document, granted.principal, shuts)),
         {one: day for one, day in waits.items() if day is not None},
+        shuts.keys(),
     )
 
 
@@ -100,12 +107,6 @@ def closed_to(served: Served, document: Document, principal: Principal) -> tuple
     veil = served.case.veil_of(principal.role)
     state = _as_read(served.aggregate.read(document), veil)
     return tuple(_closed(served.case, state, principal, veil, document))
-
-
-async def possible_now(served: Served, document: Document, granted: Granted, open_verbs: Iterable[str]) -> list[str]:
-    """Of what the state leaves open what would not be refused for now. Raises TooEarly."""
-    shuts = await served.shuts(document, granted)
-    return [verb for verb in open_verbs if verb not in shuts]
 
 
 def acts_of(served: Served, document: Document, principal: Principal, open_verbs: Sequence[str]) -> tuple[Act, ...]:

@@ -29,7 +29,7 @@ from shared.web.pages.cases import newest_of
 from shared.web.pages.opening import opens_to
 from shared.web.pages.readers import Admitted, reading_as
 from shared.web.pages.rendering import render
-from shared.web.pages.standing import answers, possible_now
+from shared.web.pages.standing import answers
 from shared.web.pages.words import translations
 from shared.web.pages.yours import Yours, yours_in
 from shared.web.routing import Routes
@@ -207,7 +207,9 @@ async def _waiting(
 
 
 async def _possible(served: Served, document: Document, granted: Granted) -> tuple[str, ...]:
-    return tuple(await possible_now(served, document, granted, await open_to(served, document, granted)))
+    """The verbs that are open to the reader and would not be refused for now."""
+    shuts = await served.shuts(document, granted)
+    return tuple(verb for verb in await open_to(served, document, granted) if verb not in shuts)
 
 
 def _is_waited_for(case: Case[Any], verb: str, document: Document) -> bool:

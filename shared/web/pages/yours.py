@@ -16,7 +16,7 @@ from shared.web.pages.cases import known_to
 from shared.web.pages.choices import Choices
 from shared.web.pages.readers import Admitted
 from shared.web.pages.shown import Shown
-from shared.web.pages.standing import Standing, acts_of, possible_now, standing_of
+from shared.web.pages.standing import Standing, acts_of, standing_of
 from shared.web.timeline import timeline_of
 
 # Of one kind; more of them stand in their list.
@@ -71,8 +71,8 @@ async def _card(served: Served, behind: Behind, admitted: Admitted, document: Do
     known = known_to(served, behind.definitions, document)
     timeline = timeline_of(served, document, admitted.principal)
     stands = await standing_of(served, document, admitted, timeline, known)
-    possible = await possible_now(served, document, admitted, found.open)
-    acts: Sequence[str] = [one.verb for one in acts_of(served, document, admitted.principal, possible) if one.leads]
+    possible = acts_of(served, document, admitted.principal, stands.possible(found.open))
+    acts: Sequence[str] = [one.verb for one in possible if one.leads]
     turn = stands.awaits(admitted.principal.role)
     lists = Choices(known, admitted.reader.language, served.section).to_show()
     cells = Shown.to(admitted, lists, stands.zone)
