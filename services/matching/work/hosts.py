@@ -8,6 +8,7 @@ from typing import Any
 from services.matching.domain.assignments import ACTIVE_HOST
 from services.matching.domain.knowledge import NOT_ACTIVE, is_active
 from services.matching.store import SHADOWS
+from services.matching.work.selection import Selection
 from shared.cases.case import Case
 from shared.replica import Replica
 from shared.store.port import Document
@@ -24,8 +25,9 @@ REGISTERED = "/registration/institutions"
 class Hosts:
     """What the form of terms of reference says of institutions. It decides nothing: the act asks every rule again."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, selection: Selection) -> None:
         self._store = replica.ports.store
+        self._selection = selection
 
     async def usable(self, _document: Document, granted: Granted) -> Suggestions:
         """The active ones of the caller's office; of a host its own, whatever its state."""
@@ -49,8 +51,7 @@ class Hosts:
         own = [value for relation, value in await granted.equalities() if relation == "institution"]
         if not own:
             return Hindrance("institution_unknown", f"{REGISTERED}/new/create")
-        shadow = await self._store.load(SHADOWS.name, own[0])
-        if is_active(shadow["knowledge"] if shadow else {}):
+        if is_active(await self._selection.knowledge(own[0])):
             return None
         return Hindrance(NOT_ACTIVE, f"{REGISTERED}/{own[0]}")
 
@@ -59,8 +60,7 @@ class Hosts:
         verbs = [verb for verb in case.verbs if ACTIVE_HOST in case.rows[verb][0].needs]
 
         async def shut(document: Document, _granted: Granted) -> Mapping[str, Shut]:
-            shadow = await self._store.load(SHADOWS.name, institution(document) or "")
-            if is_active(shadow["knowledge"] if shadow else {}):
+            if is_active(await self._selection.knowledge(institution(document) or "")):
                 return {}
             return dict.fromkeys(verbs, Shut(NOT_ACTIVE))
 

@@ -24,7 +24,7 @@ class Works:
         self.promises = Promises(replica)
         self.selection = Selection(replica, self.promises)
         self.candidates = Candidates(replica, self.selection)
-        self.hosts = Hosts(replica)
+        self.hosts = Hosts(replica, self.selection)
         self.offers = Offers(replica)
         self.shortlists = Shortlists(replica, self.promises, self.selection)
         self.allocation = Allocation(replica, self.promises, self.selection, self.shortlists)
