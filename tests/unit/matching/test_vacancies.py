@@ -109,6 +109,16 @@ async def described(world: World, assignment: str) -> None:
     await world.store.save(ASSIGNMENTS.name, changed, document["version"])
 
 
+async def allocated(world: World) -> str:
+    """The assignment, described, with the expert Ada allocated to it and nothing offered yet."""
+    assignment = await world.assignment()
+    await described(world, assignment)
+    await world.shortlist(assignment, "ada", reason="few_candidates")
+    await world.run()
+    await world.allocate(assignment, "ada")
+    return assignment
+
+
 async def test_what_the_host_left_unanswered_is_said_as_that_and_what_is_required_as_a_minimum() -> None:
     asked = {"en": "Lowest level of education", "fr": "Niveau d’études minimal", "ar": "أدنى مستوى تعليمي يتطلبه العمل"}
     async with town() as world:
@@ -133,11 +143,7 @@ async def test_what_the_host_left_unanswered_is_said_as_that_and_what_is_require
 
 async def test_the_page_of_a_match_shows_what_is_offered_while_it_stands_and_afterwards() -> None:
     async with town() as world:
-        assignment = await world.assignment()
-        await described(world, assignment)
-        await world.shortlist(assignment, "ada", reason="few_candidates")
-        await world.run()
-        await world.allocate(assignment, "ada")
+        assignment = await allocated(world)
         path = f"/matching/matches/{match_id(assignment, 'ada')}"
         host = f"/registration/institutions/{HOST}/part"
         said = ("Teaching nurses", "At the new clinic.", "1 May 2027", "English", "Lowest level of education")
@@ -161,11 +167,7 @@ async def test_the_page_of_a_match_shows_what_is_offered_while_it_stands_and_aft
 @pytest.mark.parametrize("verb", ["accept", "decline"])
 async def test_whoever_answers_an_offer_reads_its_terms_before_the_button(verb: str) -> None:
     async with town() as world:
-        assignment = await world.assignment()
-        await described(world, assignment)
-        await world.shortlist(assignment, "ada", reason="few_candidates")
-        await world.run()
-        await world.allocate(assignment, "ada")
+        assignment = await allocated(world)
         path = f"/matching/matches/{match_id(assignment, 'ada')}/{verb}"
         async with reader(
             "matching", world.service.app, world.keys, world.clock, "expert", office=None, account=ADA
