@@ -177,8 +177,7 @@ class Served:
     services, of which the reader is shown that much.
     `beside`: what pages of the case lead to besides; `papers`: what there is of it as a PDF. `weighs`: what a verb is
     decided by, one by one; `shuts`: which verbs that the state leaves open are refused for now. `suggests`: by verb and
-    field, which cases the body may name, `chooses`: which codes it may
-    name of this case. `hinders`: by verb that opens
+    field, which cases the body may name, `chooses`: which codes it may name of this case. `hinders`: by verb that opens
     cases, what is missing before anybody fills in its form.
     `news`: that a case of it is read and not acted on, and how it is told to whoever it is for.
     `begins`: by verb, what its form begins with that the case itself does not say in these fields. `grounds`: by verb,

@@ -18,8 +18,7 @@ class Weighed:
     """One criterion or step. `names`: what a programme calls it, by language; else its code has words of its own.
 
     `said_as`: the field in whose words `required` and `actual` are said; `actual`: None where the case does not say.
-    `bound`: which end of what is enough the required is; empty where it is
-    all of it.
+    `bound`: which end of what is enough the required is; empty where it is all of it.
     `met`: None where nobody can tell, because the case does not say; of a step, where it does not apply to the case.
     """
 

@@ -75,8 +75,8 @@ Status = Literal[
     "withdrawn",
 ]
 Channel = Literal["self", "officer"]
-# Whoever is asked for something and sends nothing would wait for an answer, and the office for what it asked.
 BEGINS_LATER = "profile_begins_later"
+# Whoever is asked for something and sends nothing would wait for an answer, and the office for what it asked.
 NOTHING_PROVIDED = "nothing_provided"
 # Why screening begins anew by itself.
 PROFILE_CHANGED = "profile_changed"

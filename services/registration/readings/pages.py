@@ -37,7 +37,7 @@ from shared.web.routing import Routes
 
 IDENTITY_PAGE, SEARCH_PAGE, TRAIL_PAGE = "read_identity.html", "search.html", "readings.html"
 # As the trail's form calls what it is narrowed by.
-CALLED = {"subject": "Person", DAY: "Day (UTC)"}
+CALLED = {"subject": "Person or institution", DAY: "Day (UTC)"}
 
 
 class ReadingPages:
