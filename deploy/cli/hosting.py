@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deploy.cli.beside import Lines, Second
 from deploy.cli.collecting import seldom
 from deploy.cli.reserve import give_room, keep_room
 from deploy.cli.settings import Settings
@@ -25,6 +26,7 @@ from shared.clock import RealRuntime, Runtime
 from shared.errors import SettingsError, TaskEnded, Unavailable
 from shared.identity.keys import Keys
 from shared.messaging.local import LocalLog
+from shared.messaging.local_lent import Lender, LentLog
 from shared.messaging.port import Log
 from shared.messaging.topics import TOPICS
 from shared.replica import Ports, stored
@@ -38,6 +40,7 @@ from shared.web.doors import Door
 from shared.web.envelope import SECURITY_HEADERS
 from shared.web.front import Front
 from shared.web.origin import Behind
+from shared.web.passing import Passing
 from shared.web.patience import Patience
 from shared.web.problems import problem
 from shared.web.turns import Turns
@@ -50,14 +53,18 @@ STOP_SECONDS = 3.0
 LOOK_EVERY_TICKS = 5
 
 
-class Service(Protocol):
-    """What services/<name>/app.py builds."""
-
-    app: ASGIApp
+class Part(Protocol):
+    """What is started before what needs it, and stopped after that."""
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+class Service(Part, Protocol):
+    """What services/<name>/app.py builds."""
+
+    app: ASGIApp
 
 
 @runtime_checkable
@@ -75,26 +82,40 @@ class Ending(Protocol):
 
 
 class Host:
-    """Services of one process with the log they share."""
+    """Services of one process with the log they share.
 
-    def __init__(self, settings: Settings, names: Sequence[str] = SERVICES) -> None:
+    `lines`: of the second process of a system, whose log and connections come from the first.
+    """
+
+    def __init__(self, settings: Settings, names: Sequence[str] = SERVICES, lines: Lines | None = None) -> None:
         self.settings = settings
         # Before anything is made: an address that cannot be used is said at once.
         self.hosts = allowed_hosts(settings)
         check_zones()
         self.runtime = RealRuntime()
-        self._lock = _own(settings.data) if _writes_files(settings, names) else None
+        self._lock = _own(settings.data) if lines is None and _writes_files(settings, names) else None
         # Where room is kept for the next start: one folder may be on another disk.
         self._rooms = [settings.keys, *([settings.data] if self._lock is not None else [])]
         for folder in self._rooms:
             give_room(folder)
-        self._started: list[Log | Service] = []
+        self._started: list[Part] = []
+        self.second: Second | None = None
+        self.passing = None if lines is None else Passing(lines.connections, lambda name: name not in names)
         try:
             self.keys = Keys(settings.keys)
-            self.log = log_of(settings, self.runtime)
+            self.log = log_of(settings, self.runtime) if lines is None else self._lent(lines)
             self.services = {name: self._service(name) for name in names}
         except Unavailable as error:
             raise SettingsError(str(error)) from error
+
+    def _lent(self, lines: Lines) -> Log:
+        # Whoever writes it is the first process, with which this one ends.
+        return LentLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime, lines.log, lambda: None)
+
+    def beside(self, second: Second) -> None:
+        """The rest of the services are in that process, which has this one's log; before `start`."""
+        self.second = second
+        self.passing = Passing(second.lines.connections, lambda name: name in second.names)
 
     def _service(self, name: str) -> Service:
         declared = importlib.import_module(f"services.{name}.store")
@@ -110,7 +131,8 @@ class Host:
 
         services = self.services.values()
         entrance = next((one.entrance for one in services if isinstance(one, Entered)), None)
-        return Front({name: service.app for name, service in self.services.items()}, self.hosts, entrance)
+        apps = {name: service.app for name, service in self.services.items()}
+        return Front(apps, self.hosts, entrance, self.second.names if self.second else ())
 
     @property
     def doors(self) -> list[Door]:
@@ -123,15 +145,22 @@ class Host:
 
         Raises SettingsError where log or store does not answer: whoever runs the process starts it again.
         """
-        parts: dict[str, Log | Service] = {"the log": self.log, **self.services}
-        for name, part in parts.items():
+        for name, part in {"the log": self.log, **self._of_second(), **self.services}.items():
             self._started.append(part)
             try:
                 await part.start()
             except Unavailable as error:
                 raise SettingsError(f"{name} cannot start: {self._away(error)}") from error
+        if self.second:
+            await self.second.ready(self.runtime)
         for folder in self._rooms:
             keep_room(folder)
+
+    def _of_second(self) -> dict[str, Part]:
+        """What stands between the log and the services where others run in a second process."""
+        if self.second is None:
+            return {}
+        return {"the lent log": Lender(cast(LocalLog, self.log), self.second.lines.log, self.runtime), "": self.second}
 
     def _away(self, error: Unavailable) -> str:
         """What does not answer; the store's address may hold a password and is not named."""
@@ -146,6 +175,8 @@ class Host:
         for service in self.services.values():
             if isinstance(service, Ending):
                 service.ending()
+        if self.second:
+            self.second.terminate()
 
     async def stop(self) -> None:
         """The other way round, each for itself: one that cannot stop keeps no other from it."""
@@ -256,11 +287,32 @@ class Server(uvicorn.Server):
         patience: Patience,
         doors: Sequence[Door] = (),
         ending: Callable[[], None] = lambda: None,
+        passing: Passing | None = None,
     ) -> None:
-        self._connections = Connections(patience, doors)
+        self._connections = Connections(patience, doors, passing)
         super().__init__(_configured(app, self._connections))
         self._runtime = runtime
         self._ending = ending
+        self._passing = passing
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._passing:
+            self._passing.start(self._adopt)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._passing:
+            self._passing.stop()
+        await super().shutdown(sockets)
+
+    def _adopt(self, connection: socket.socket, begun: bytes) -> None:
+        """Goes on with a connection that the other process began to read."""
+
+        def protocol() -> asyncio.Protocol:
+            state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+            return self._connections.accept(config=self.config, begun=begun, **state)
+
+        self._runtime.spawn(asyncio.get_running_loop().connect_accepted_socket(protocol, connection), "adopted")
 
     async def on_tick(self, counter: int) -> bool:
         # Called ten times a second.
@@ -282,10 +334,16 @@ class Server(uvicorn.Server):
         self._ending()
 
 
-async def serve(host: Host, listening: socket.socket, servers: Servers | None = None) -> None:
-    """Serves at the socket, which it closes, until SIGINT or SIGTERM.
+async def serve(
+    host: Host,
+    listening: socket.socket | None,
+    servers: Servers | None = None,
+    serving: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves at the socket, which it closes, until SIGINT or SIGTERM; without one, connections that pass to it alone.
 
-    Then it stops in order, within 5 s; then the real servers where there are some.
+    `serving` is called once all has started. Then it stops in order, within 5 s; then the real servers where there are
+    some.
 
     Raises SettingsError where something cannot start, ChildFailed where a real server cannot be kept running,
     TaskEnded where a part of the process has ended by an unexpected error.
@@ -302,14 +360,17 @@ async def serve(host: Host, listening: socket.socket, servers: Servers | None = 
             Patience(connections=host.settings.connections),
             host.doors,
             host.ending,
+            host.passing,
         )
+        serving()
         with seldom():
             async with _watched(host, server, servers):
-                await server.serve(sockets=[listening])
+                await server.serve(sockets=[listening] if listening else [])
         if host.runtime.ended:
             raise TaskEnded(f"{host.runtime.ended[0]} ended by an unexpected error; start the process again")
     finally:
-        listening.close()
+        if listening:
+            listening.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(host.stop(), STOP_SECONDS)
         if servers:

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+import socket
+import sys
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from deploy.cli.beside import Lines, forked, told
 from deploy.cli.hosting import Host, bound_socket, serve
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from deploy.local.processes import LOOPBACK, ChildFailed, MissingTool
@@ -40,7 +43,7 @@ def up(
     store: StoreOption = "local",
     log_level: LevelOption = "warning",
 ) -> None:
-    """Runs all four services in one process until Ctrl-C, on the embedded log and store unless told otherwise.
+    """Runs all four services until Ctrl-C, on the embedded log and store unless told otherwise.
 
     Real servers are started in the data folder, started again when they die, and stopped with the system. Kafka needs
     Java 17 and Maven; the MongoDB-protocol server (SecantusDB, from requirements/dev.txt) is for trying it, not for
@@ -82,12 +85,38 @@ def _run(
 ) -> None:
     address, port = at
     configure_logging(name, log_level)
+    # Before anything is made: a busy port must leave no folders behind.
+    listening = bound_socket(port, address)
+    with contextlib.closing(listening):
+        host = _hosted(settings, names, log_level, listening)
+        _served(name, serve(host, listening, servers))
+
+
+def _hosted(settings: Settings, names: Sequence[str], log_level: str, listening: socket.socket) -> Host:
+    """All services in this process; of all four on the embedded log and store, those behind the first in a second one.
+
+    What people send in the last hour of a call comes to the first.
+    """
+    embedded = not (settings.kafka or settings.mongodb) and tuple(names) == SERVICES
+    if not embedded or not sys.platform.startswith("linux"):
+        return Host(settings, names)
+    first, rest = names[:1], names[1:]
+    host = Host(settings, first)
+
+    def beside(lines: Lines) -> None:
+        listening.close()
+        name = "-".join(rest)
+        configure_logging(name, log_level)
+        _served(name, told(lines.said, lambda serving: serve(Host(settings, rest, lines), None, None, serving)))
+
+    host.beside(forked(rest, beside))
+    return host
+
+
+def _served(name: str, serving: Coroutine[Any, Any, None]) -> None:
     telemetry = configure_telemetry(name, os.environ)
     try:
-        # Before anything is made: a busy port must leave no folders behind.
-        listening = bound_socket(port, address)
-        with contextlib.closing(listening):
-            asyncio.run(serve(Host(settings, names), listening, servers))
+        asyncio.run(serving)
     except asyncio.CancelledError:
         # SIGTERM before it served; what had started has been stopped.
         raise SystemExit(128 + signal.SIGTERM) from None

@@ -1,6 +1,7 @@
 """The log on one machine: a SQLite file with partitions, groups, positions and compaction as on Kafka.
 
-For one process. In memory (`path` None) it has no threads and no clock of its own: the simulation's log.
+One process writes the file; another one may read it and have the first one write (`shared/messaging/local_lent.py`).
+In memory (`path` None) it has no threads and no clock of its own: the simulation's log.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from shared.clock import Runtime, stop_tasks
 from shared.errors import PortError, Unavailable, UnknownOutcome
 from shared.messaging.local_file import Append, Commit, Compact, LogFile, Operation, Shown
 from shared.messaging.local_groups import Group, LocalSubscription
-from shared.messaging.local_writer import Floor, InlineWriter, Tails, ThreadedWriter, Transactions, Writer
+from shared.messaging.local_writer import Floor, InlineWriter, Tails, ThreadedWriter, Transactions, Writer, milliseconds
 from shared.messaging.partitions import check_message, check_place, declared, partition_of
 from shared.messaging.port import Batch, BatchHandler, Message, Position, Record, Subscription, Topic
 
@@ -56,6 +57,7 @@ class LocalLog:
         self._groups: dict[str, Group] = {}
         self._subscriptions: list[LocalSubscription] = []
         self._waiters: dict[asyncio.Future[None], frozenset[str]] = {}
+        self._followers: list[Callable[[Tails], None]] = []
         self._compactor: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -66,18 +68,20 @@ class LocalLog:
             self._opened = True
         transactions = Transactions(self._file, self._runtime.now)
         self._floor, self._shown_kept_ms = transactions.floor, transactions.floor.shown_ms
-        self._ends = {position: tail.end for position, tail in self._file.tails(self._file.reader).items()}
+        self._look()
         if self._path is None:
             self._writer = InlineWriter(transactions, self._grown)
         else:
             self._writer = ThreadedWriter(transactions, self._grown, f"log-{self._path.name}")
             self._compactor = self._runtime.spawn(self._compact_hourly(), "log-compaction", lasting=True)
 
+    def _look(self) -> None:
+        """How far the file goes."""
+        self._ends = {position: tail.end for position, tail in self._file.tails(self._file.reader).items()}
+
     async def stop(self) -> None:
         """Stops the members, waits until what was submitted is committed, closes the file."""
-        await asyncio.gather(*(subscription.stop() for subscription in list(self._subscriptions)))
-        self._subscriptions.clear()
-        self._groups.clear()
+        await self._leave()
         if self._compactor is not None:
             await stop_tasks([self._compactor])
             self._compactor = None
@@ -88,6 +92,12 @@ class LocalLog:
             # The last futures are resolved by callbacks that the writer's thread has just queued.
             await asyncio.sleep(0)
             self.close()
+
+    async def _leave(self) -> None:
+        """Stops the members of every group."""
+        await asyncio.gather(*(subscription.stop() for subscription in list(self._subscriptions)))
+        self._subscriptions.clear()
+        self._groups.clear()
 
     def close(self) -> None:
         """Closes the file; an in-memory log is gone with that."""
@@ -109,7 +119,7 @@ class LocalLog:
                 check_message(message)
         appended = [((topic, partition), messages) for topic, partition, messages in batches if messages]
         if appended:
-            await self._submitted(Append(appended))
+            await self.submit(Append(appended))
 
     def subscribe(self, group: str, topics: Sequence[str], handler: BatchHandler) -> Subscription:
         partitions = self._partitions(topics)
@@ -146,16 +156,20 @@ class LocalLog:
         return self._reading(lambda: {position: self._ends[position] for position in positions})
 
     async def final_ends(self, topics: Sequence[str]) -> dict[Position, int]:
-        shown_ms = self._floor.show(self._runtime.now())
+        await self.show(milliseconds(self._runtime.now()))
+        return await self.ends(topics)
+
+    async def show(self, now_ms: int) -> None:
+        """Nothing is stamped before that instant (ms since 1970) any more."""
+        shown_ms = self._floor.show(now_ms)
         if shown_ms - self._shown_kept_ms > SHOWN_LAG_MS:
             # After a restart with a clock that went back, the file alone knows what was shown.
             try:
-                await self._submitted(Shown(shown_ms))
+                await self.submit(Shown(shown_ms))
             except UnknownOutcome as error:
                 # Kept or not, nobody was told of the instant yet.
                 raise Unavailable("log: the instant shown") from error
             self._shown_kept_ms = max(shown_ms, self._shown_kept_ms)
-        return await self.ends(topics)
 
     async def positions(self, group: str, topics: Sequence[str]) -> dict[Position, int]:
         kept = self._reading(lambda: self._file.positions(group))
@@ -173,7 +187,7 @@ class LocalLog:
     async def compact(self, topic: str) -> None:
         """Keeps the last record a key in each partition; offsets stay, and so does a partition's last record."""
         declared(self.topics, topic)
-        await self._submitted(Compact(topic))
+        await self.submit(Compact(topic))
 
     def end(self, position: Position) -> int:
         return self._ends[position]
@@ -182,12 +196,18 @@ class LocalLog:
         return self._reading(lambda: self._file.read(position, offset, limit))
 
     def commit(self, group: str, offsets: Mapping[Position, int]) -> asyncio.Future[None]:
-        return self._submitted(Commit(group, offsets))
+        return self.submit(Commit(group, offsets))
 
-    def _submitted(self, operation: Operation) -> asyncio.Future[None]:
+    def submit(self, operation: Operation) -> asyncio.Future[None]:
+        """Done once it is committed. Raises Unavailable."""
         if self._writer is None:
             raise Unavailable("log: not started")
         return self._writer.submit(operation)
+
+    def follow(self, grown: Callable[[Tails], None]) -> Callable[[], None]:
+        """`grown` hears of the new ends after each commit, until what is returned is called."""
+        self._followers.append(grown)
+        return lambda: self._followers.remove(grown)
 
     def _reading(self, work: Callable[[], T]) -> T:
         if self._writer is None:
@@ -221,13 +241,16 @@ class LocalLog:
         if not tails:
             return
         for position, tail in tails.items():
-            self._ends[position] = tail.end
+            # Another process looks at the file before it is told, and so may know more already.
+            self._ends[position] = max(tail.end, self._ends[position])
         topics = frozenset(topic for topic, _ in tails)
         for group in self._groups.values():
             group.wake(topics)
         for waiter, wanted in self._waiters.items():
             if wanted & topics:
                 _woken(waiter)
+        for follower in self._followers:
+            follower(tails)
 
     async def _compact_hourly(self) -> None:
         """What a compacted topic supersedes, an erased person's timeline above all, is gone within two hours."""
@@ -240,7 +263,7 @@ class LocalLog:
                 if done.get(name) == total:
                     continue
                 try:
-                    await self._submitted(Compact(name))
+                    await self.submit(Compact(name))
                     done[name] = total
                 except PortError as error:
                     logger.warning("compaction_failed", topic=name, error=type(error).__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 from shared.errors import SettingsError
 from shared.messaging.local_headers import packed
 from shared.messaging.local_record import records_of
-from shared.messaging.local_shapes import SHAPES_AT_MOST, packed_with, remember, taken_apart
+from shared.messaging.local_shapes import SHAPES_AT_MOST, packed_with, remember, taken_apart, unknown
 from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import Message, Position, Record, Topic
 
@@ -34,6 +34,7 @@ PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "page_size")
 READ = "SELECT number, key, value, headers, appended_ms FROM records WHERE place = ? AND number >= ? ORDER BY number"
 READ_ROWS = 16
 _VALUE = itemgetter(2)
+_HEADERS = itemgetter(3)
 COMPACT = """
 DELETE FROM records WHERE place = :place AND key IS NOT NULL AND number NOT IN
   (SELECT max(number) FROM records WHERE place = :place AND key IS NOT NULL GROUP BY key)
@@ -103,10 +104,10 @@ class LogFile:
             self._lock_file()
             self._writer = self._connect()
             # Not when asked: a transaction of positions alone lowers one of them for its own time.
-            self._pragmas = {name: str(self._writer.execute(f"PRAGMA {name}").fetchone()[0]) for name in PRAGMAS}
+            self._pragmas = _said(self._writer)
             self._reader = self._connect() if self.path else self._writer
             self._writer.executescript(SCHEMA)
-            self._shapes = {remember(text).digest for (text,) in self._writer.execute("SELECT shape FROM shapes")}
+            self._remember(self._writer)
             self._declare(topics)
         except (OSError, sqlite3.Error) as error:
             self.close()
@@ -114,6 +115,18 @@ class LogFile:
         except SettingsError:
             self.close()
             raise
+
+    def open_beside(self) -> None:
+        """Opens a file that another process has opened, which writes it. Raises SettingsError."""
+        try:
+            self._reader = self._connect()
+            self._reader.execute("PRAGMA query_only = ON")
+            self._pragmas = _said(self._reader)
+            self.places = _places(self._reader)
+            self._remember(self._reader)
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise SettingsError(f"log file {self.path}: {error}") from error
 
     def close(self) -> None:
         if self._writer and self.path:
@@ -157,6 +170,8 @@ class LogFile:
         cursor = self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))
         try:
             while size <= READ_BYTES and (rows := cursor.fetchmany(READ_ROWS)):
+                if self._writer is None and unknown(map(_HEADERS, rows)):
+                    self._remember(self.reader)
                 records += records_of(position, rows)
                 size += sum(map(len, filter(None, map(_VALUE, rows))))
         finally:
@@ -234,6 +249,9 @@ class LogFile:
         """Effective settings of the connection that writes, as they were when it was opened."""
         return dict(self._pragmas)
 
+    def _remember(self, connection: sqlite3.Connection) -> None:
+        self._shapes = {remember(text).digest for (text,) in connection.execute("SELECT shape FROM shapes")}
+
     def _connect(self) -> sqlite3.Connection:
         # check_same_thread: the writer's thread uses a connection that was opened before it ran, nobody else does.
         connection = sqlite3.connect(self.path or ":memory:", isolation_level=None, check_same_thread=False)
@@ -277,9 +295,8 @@ class LogFile:
             for topic in topics:
                 if topic.name not in known:
                     self._create(topic)
-        rows = self.writer.execute("SELECT topic, number, id FROM partitions ORDER BY id").fetchall()
         names = {topic.name for topic in topics}
-        self.places = {(name, number): place for name, number, place in rows if name in names}
+        self.places = {position: place for position, place in _places(self.writer).items() if position[0] in names}
 
     def _create(self, topic: Topic) -> None:
         row = (topic.name, topic.partitions, topic.compacted)
@@ -289,6 +306,15 @@ class LogFile:
                 "INSERT INTO partitions (topic, number, id) SELECT ?, ?, coalesce(max(id), 0) + 1 FROM partitions",
                 (topic.name, number),
             )
+
+
+def _said(connection: sqlite3.Connection) -> dict[str, str]:
+    return {name: str(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in PRAGMAS}
+
+
+def _places(connection: sqlite3.Connection) -> dict[Position, int]:
+    rows = connection.execute("SELECT topic, number, id FROM partitions ORDER BY id")
+    return {(name, number): place for name, number, place in rows}
 
 
 def _encoded(key: str | None) -> bytes | None:

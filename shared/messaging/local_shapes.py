@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -127,6 +127,12 @@ def remember(text: str) -> Shape:
     """The shape of that text, from now on found by its digest."""
     shape = Shape(tuple((name, kind, said) for name, kind, said in json.loads(text)))
     return _known.setdefault(shape.digest, shape)
+
+
+def unknown(blobs: Iterable[bytes]) -> bool:
+    """Whether one of these headers names a shape that is not remembered here."""
+    at = slice(len(FORM), len(FORM) + DIGEST_BYTES)
+    return any(blob[at] not in _known for blob in blobs if blob[: len(FORM)] == FORM)
 
 
 def packed_with(shape: Shape, values: bytes) -> bytes:

@@ -35,15 +35,15 @@ class Floor:
         self.stamped_ms = stamped_ms
 
     def stamp(self, now: datetime) -> int:
-        self.stamped_ms = max(_milliseconds(now), self.stamped_ms, self.shown_ms)
+        self.stamped_ms = max(milliseconds(now), self.stamped_ms, self.shown_ms)
         return self.stamped_ms
 
-    def show(self, now: datetime) -> int:
-        self.shown_ms = max(_milliseconds(now), self.shown_ms)
+    def show(self, now_ms: int) -> int:
+        self.shown_ms = max(now_ms, self.shown_ms)
         return self.shown_ms
 
 
-def _milliseconds(now: datetime) -> int:
+def milliseconds(now: datetime) -> int:
     return int(now.timestamp() * 1000)
 
 

@@ -18,6 +18,7 @@ from shared.telemetry.observability import count
 from shared.web.bodies import BODY_BYTES_AT_MOST
 from shared.web.doors import Door, written
 from shared.web.gathered import Gathered
+from shared.web.passing import Passing
 from shared.web.patience import Patience
 
 # Files, the log's and the stores' connections, and who is just being turned away.
@@ -32,12 +33,14 @@ _UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|connection|upgrade) *:"
 class Connections:
     """The open ones of one server; `accept` makes them, `look` closes whom nobody needs to wait for any longer.
 
-    `doors`: where submissions come in, looked at before a request is read.
+    `doors`: where submissions come in, looked at before a request is read. `passing`: to whom a connection goes whose
+    next request another process answers.
     """
 
-    def __init__(self, patience: Patience, doors: Sequence[Door] = ()) -> None:
+    def __init__(self, patience: Patience, doors: Sequence[Door] = (), passing: Passing | None = None) -> None:
         self.patience = patience
         self.doors = tuple(doors)
+        self.passing = passing
         self._at_most = min(patience.connections, files_at_most() - OTHER_FILES)
         self._open: set[Connection] = set()
 
@@ -65,9 +68,11 @@ class Connections:
 class Connection(H11Protocol):
     """One client's."""
 
-    def __init__(self, among: Connections, **given: Any) -> None:
+    def __init__(self, among: Connections, begun: bytes = b"", **given: Any) -> None:
         super().__init__(**given)
         self._among = among
+        # What was read of a request before it could be told whose it is; of one that comes from elsewhere, all of it.
+        self._begun = begun
         self._refused = self._ever = False
         self._door: Door | None = None
         self._to_drop = 0
@@ -81,6 +86,9 @@ class Connection(H11Protocol):
             # The server waits for its connections when it stops; this one has nothing to wait for.
             self.connections.discard(self)
             self._turn_away(503, "overloaded", RETRY_SECONDS)
+        elif self._begun:
+            begun, self._begun = self._begun, b""
+            self.data_received(begun)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._among.forget(self)
@@ -95,8 +103,12 @@ class Connection(H11Protocol):
         self._ever = True
         if self._to_drop:
             data, self._to_drop = data[self._to_drop :], max(self._to_drop - len(data), 0)
-        if not data or (self._among.doors and self._idle() and self._at_a_door(data)):
+        if not data:
             return
+        if self._idle():
+            data, self._begun = self._begun + data, b""
+            if self._elsewhere(data) or self._at_a_door(data):
+                return
         super().data_received(data)
 
     def on_response_complete(self) -> None:
@@ -111,6 +123,31 @@ class Connection(H11Protocol):
         conn = self.conn
         begins = conn.our_state is h11.IDLE and conn.their_state is h11.IDLE and not conn.trailing_data[0]
         return begins and (self.cycle is None or self.cycle.response_complete)
+
+    def _elsewhere(self, data: bytes) -> bool:
+        """Whether another process answers what begins so, or that cannot be told yet."""
+        passing = self._among.passing
+        goes = passing.leads(data) if passing else False
+        if goes is None:
+            self._unset_keepalive_if_required()
+            self._begun = data
+        elif goes:
+            self._pass_on(cast(Passing, passing), data)
+        return goes is not False
+
+    def _pass_on(self, passing: Passing, data: bytes) -> None:
+        # An answer that is still to be written would be lost; only who does not wait for answers has one.
+        if self.transport.get_write_buffer_size() or not passing.hand_over(self._file(), data):
+            self._turn_away(503, "overloaded", RETRY_SECONDS)
+            return
+        count("connections_passed")
+        self._refused = True
+        self._among.forget(self)
+        self._unset_keepalive_if_required()
+        self.transport.abort()
+
+    def _file(self) -> int:
+        return int(self.transport.get_extra_info("socket").fileno())
 
     def _at_a_door(self, data: bytes) -> bool:
         """Whether it was refused there; else the door counts it until it is answered."""

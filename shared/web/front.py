@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -25,11 +25,19 @@ class Front:
 
     A router's mount would do the same but answers what it does not know in plain text. `hosts`: the names under which
     it may be asked, at whatever port; without one, any. A page of another name that resolves to this address could
-    otherwise ask in a visitor's browser.
+    otherwise ask in a visitor's browser. `elsewhere`: the services that another process answers; a request for one of
+    them comes here only where it did not begin its connection's turn (421, RFC 9110, section 15.5.20).
     """
 
-    def __init__(self, apps: Mapping[str, ASGIApp], hosts: Iterable[str] = (), entrance: ASGIApp | None = None) -> None:
+    def __init__(
+        self,
+        apps: Mapping[str, ASGIApp],
+        hosts: Iterable[str] = (),
+        entrance: ASGIApp | None = None,
+        elsewhere: Sequence[str] = (),
+    ) -> None:
         self._apps = dict(apps)
+        self._elsewhere = tuple(elsewhere)
         self._entrance = entrance
         self._hosts = frozenset(host.lower() for host in hosts)
 
@@ -48,10 +56,12 @@ class Front:
             # A service's own address may be written without the line at its end.
             path = f"/{name}/" if scope["path"] == f"/{name}" else scope["path"]
             await self._apps[name]({**scope, "path": path, "root_path": root}, receive, send)
+        elif name in self._elsewhere:
+            await problem(421, "misdirected", headers={**SECURITY_HEADERS, "Connection": "close"})(scope, receive, send)
         elif self._entrance and _of_people(scope, name):
             await self._entrance(scope, receive, send)
         elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
-            services = {service: f"/{service}/openapi.json" for service in self._apps}
+            services = {service: f"/{service}/openapi.json" for service in (*self._apps, *self._elsewhere)}
             answer = bodiless(send) if scope["method"] == "HEAD" else send
             await JSONResponse({"services": services}, headers=SECURITY_HEADERS)(scope, receive, answer)
         else:

@@ -13,7 +13,7 @@ from shared.clock import RealRuntime
 from tests.contract.log_cases import Place
 from tests.tools import skipped_without_tools
 
-LOG_ADAPTERS = ["memory", "file", pytest.param("kafka", marks=pytest.mark.real)]
+LOG_ADAPTERS = ["memory", "file", "lent", pytest.param("kafka", marks=pytest.mark.real)]
 
 
 def launched(folder: Path) -> KafkaServer:
@@ -50,7 +50,7 @@ def log_runtime() -> Iterator[RealRuntime]:
 async def place(request: pytest.FixtureRequest, tmp_path: Path, log_runtime: RealRuntime) -> AsyncIterator[Place]:
     adapter = str(request.param)
     servers = request.getfixturevalue("kafka_server").bootstrap_servers if adapter == "kafka" else ""
-    path = tmp_path / "log.sqlite" if adapter == "file" else None
+    path = tmp_path / "log.sqlite" if adapter in ("file", "lent") else None
     made = Place(adapter, log_runtime, path, servers)
     yield made
     await made.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from shared.clock import RealRuntime
 from shared.messaging.kafka import KafkaLog
 from shared.messaging.local import LocalLog
+from shared.messaging.local_lent import Lender, LentLog
 from shared.messaging.port import Log, Message, Record, Topic
 
 LAG_MS = 200
@@ -48,6 +51,22 @@ class Inbox:
         return [record.value for record in self.records]
 
 
+class Borrowed(LentLog):
+    """A lent log whose writer stops after it."""
+
+    def __init__(
+        self, path: Path, topics: Sequence[Topic], runtime: RealRuntime, line: Any, writer: LocalLog, lender: Lender
+    ) -> None:
+        super().__init__(path, topics, runtime, line, lambda: None)
+        self._parts = writer, lender
+
+    async def stop(self) -> None:
+        await super().stop()
+        writer, lender = self._parts
+        await lender.stop()
+        await writer.stop()
+
+
 class Place:
     """One adapter's place for logs: logs that are opened here see the same records."""
 
@@ -69,8 +88,21 @@ class Place:
     async def open(self, *topics: Topic) -> Log:
         log = self.made(topics)
         await log.start()
+        if self.adapter == "lent":
+            log = await self._lent(log, topics)
         self._opened.append(log)
         return log
+
+    async def _lent(self, log: Log, topics: Sequence[Topic]) -> Log:
+        """What another process would have of that log, which stops with it."""
+        assert isinstance(log, LocalLog)
+        assert self.path
+        here, there = socket.socketpair()
+        lender = Lender(log, here, self._runtime)
+        await lender.start()
+        lent = Borrowed(self.path, topics, self._runtime, there, log, lender)
+        await lent.start()
+        return lent
 
     async def restarted(self, log: Log, *topics: Topic) -> Log:
         """The log as a new process finds it; in memory, stopped and started."""

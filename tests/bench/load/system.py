@@ -125,11 +125,13 @@ class System:
         self.start()
 
     def frozen(self, seconds: float) -> None:
-        """SIGSTOP for so long."""
+        """SIGSTOP for so long, of all its processes."""
         assert self._child
-        self._child.send_signal(signal.SIGSTOP)
-        time.sleep(seconds)
-        self._child.send_signal(signal.SIGCONT)
+        pids = _with_children(self._child.pid)
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in pids:
+                os.kill(pid, number)
+            time.sleep(seconds if number == signal.SIGSTOP else 0)
 
     def stop(self) -> None:
         if self._child and self._child.poll() is None:
@@ -141,10 +143,9 @@ class System:
                 self._child.wait()
 
     def processor_seconds(self) -> float:
-        """Of the whole process and its children so far, in user and kernel mode."""
+        """Of the whole process and its children so far, those that have ended included, in user and kernel mode."""
         assert self._child
-        fields = Path(f"/proc/{self._child.pid}/stat").read_text().rpartition(")")[2].split()
-        return self._before_kill + sum(map(int, fields[11:15])) / TICKS
+        return self._before_kill + sum(map(_processor_seconds, _with_children(self._child.pid)))
 
     def memory_mb(self, peak: bool = False) -> float:
         """Resident memory now, or the most since the process began."""
@@ -181,6 +182,11 @@ class System:
 
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS
 
 
 def _memory_mb(pid: int, peak: bool) -> float:
