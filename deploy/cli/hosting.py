@@ -354,14 +354,7 @@ async def serve(
         if servers:
             await host.runtime.in_pool(servers.start)
         await host.start()
-        server = Server(
-            _cut_off_quietly(Behind(host.app, host.settings.proxies)),
-            host.runtime,
-            Patience(connections=host.settings.connections),
-            host.doors,
-            host.ending,
-            host.passing,
-        )
+        server = _server_of(host)
         serving()
         with seldom():
             async with _watched(host, server, servers):
@@ -375,6 +368,12 @@ async def serve(
             await asyncio.wait_for(host.stop(), STOP_SECONDS)
         if servers:
             await asyncio.to_thread(servers.stop)
+
+
+def _server_of(host: Host) -> Server:
+    app = _cut_off_quietly(Behind(host.app, host.settings.proxies))
+    patience = Patience(connections=host.settings.connections)
+    return Server(app, host.runtime, patience, host.doors, host.ending, host.passing)
 
 
 def _cut_off_quietly(app: ASGIApp) -> ASGIApp:
