@@ -9,6 +9,7 @@ start it again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -56,6 +57,7 @@ class Second:
         self.names = tuple(names)
         self.lines = ends
         self._pid = pid
+        self._asked = False
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -77,16 +79,21 @@ class Second:
         """SIGTERM, and SIGKILL when that takes too long; before the log."""
         self.terminate()
         waiting = asyncio.ensure_future(asyncio.to_thread(os.waitpid, self._pid, 0))
-        _, late = await asyncio.wait({waiting}, timeout=STOP_SECONDS)
-        if late:
-            os.kill(self._pid, signal.SIGKILL)
-            await waiting
+        try:
+            await asyncio.wait({waiting}, timeout=STOP_SECONDS)
+        finally:
+            if not waiting.done():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._pid, signal.SIGKILL)
 
     def terminate(self) -> None:
         """Asks it to stop, and no longer takes its end for a fault."""
         if self._watching is not None:
             self._watching.cancel()
-        os.kill(self._pid, signal.SIGTERM)
+        # Asked twice, it would cut off what it still answers.
+        if not self._asked:
+            self._asked = True
+            os.kill(self._pid, signal.SIGTERM)
 
     @property
     def _named(self) -> str:
