@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 
 from deploy.cli.hosting import Host, bound_socket, serve
+from deploy.cli.looping import run
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from deploy.local.processes import LOOPBACK, ChildFailed, MissingTool
 from deploy.local.servers import Servers
@@ -87,7 +88,7 @@ def _run(
         # Before anything is made: a busy port must leave no folders behind.
         listening = bound_socket(port, address)
         with contextlib.closing(listening):
-            asyncio.run(serve(Host(settings, names), listening, servers))
+            run(serve(Host(settings, names), listening, servers))
     except asyncio.CancelledError:
         # SIGTERM before it served; what had started has been stopped.
         raise SystemExit(128 + signal.SIGTERM) from None
