@@ -7,7 +7,6 @@ an issuer for development is for. Services verify with the public half, and hold
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import contextlib
@@ -26,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from deploy.cli.hosting import bound_socket
+from deploy.cli.looping import run
 from deploy.cli.settings import DEFAULT_PORT, read_settings
 from deploy.cli.signing import EXCHANGE, LIFETIME, SUBJECT_TOKEN_TYPE
 from deploy.local.processes import LOOPBACK
@@ -162,8 +162,11 @@ def issuer(
             endpoint = Endpoint(DevelopmentIssuer(keys, RealRuntime()), settings.client_id, settings.client_secret)
             public = keys.issuer_public_jwk()
         app = issuer_app(endpoint, public, f"http://{address}:{listening.getsockname()[1]}")
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        # By itself the library takes the parser that bounds no head; `Speaking` does that for the services alone.
+        config = uvicorn.Config(
+            app, http="h11", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
         try:
-            asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+            run(uvicorn.Server(config).serve(sockets=[listening]))
         except KeyboardInterrupt:
             raise SystemExit(128 + signal.SIGINT) from None

@@ -16,6 +16,7 @@ import typer
 
 from deploy.cli.beside import Lines, forked, told
 from deploy.cli.hosting import Host, bound_socket, serve
+from deploy.cli.looping import run
 from deploy.cli.settings import DEFAULT_PORT, Settings, read_settings
 from deploy.local.processes import LOOPBACK, ChildFailed, MissingTool
 from deploy.local.servers import Servers
@@ -116,7 +117,7 @@ def _hosted(settings: Settings, names: Sequence[str], log_level: str, listening:
 def _served(name: str, serving: Coroutine[Any, Any, None]) -> None:
     telemetry = configure_telemetry(name, os.environ)
     try:
-        asyncio.run(serving)
+        run(serving)
     except asyncio.CancelledError:
         # SIGTERM before it served; what had started has been stopped.
         raise SystemExit(128 + signal.SIGTERM) from None

@@ -11,23 +11,22 @@ import resource
 from collections.abc import Sequence
 from typing import Any, cast
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from shared.telemetry.observability import count
 from shared.web.bodies import BODY_BYTES_AT_MOST
 from shared.web.doors import Door, written
 from shared.web.gathered import Gathered
 from shared.web.passing import Passing
 from shared.web.patience import Patience
+from shared.web.speaking import Speaking
 
 # Files, the log's and the stores' connections, and who is just being turned away.
 OTHER_FILES = 256
 LINGER_SECONDS = 1.0
 RETRY_SECONDS = 5
-_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9}) *(?=\r|$)", re.IGNORECASE)
+_PLAIN = re.compile(rb"[^\r\n]+(?:\r\n[!-9;-~]+:[^\r\n]*)*")
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r]*)", re.IGNORECASE)
 # What leaves open where the request ends, or who closes: such a connection is closed with the refusal.
-_UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|connection|upgrade) *:", re.IGNORECASE)
+_UNUSUAL = re.compile(rb"\r\n(?:transfer-encoding|expect|connection|upgrade):", re.IGNORECASE)
 
 
 class Connections:
@@ -65,7 +64,7 @@ class Connections:
             connection.look(now, self.patience)
 
 
-class Connection(H11Protocol):
+class Connection(Speaking):
     """One client's."""
 
     def __init__(self, among: Connections, begun: bytes = b"", **given: Any) -> None:
@@ -73,7 +72,7 @@ class Connection(H11Protocol):
         self._among = among
         # What was read of a request before it could be told whose it is; of one that comes from elsewhere, all of it.
         self._begun = begun
-        self._refused = self._ever = False
+        self._refused = False
         self._door: Door | None = None
         self._to_drop = 0
         self._heard = self._since = self._written = 0.0
@@ -100,29 +99,27 @@ class Connection(H11Protocol):
             return
         self._heard = self.loop.time()
         self._bytes += len(data)
-        self._ever = True
-        if self._to_drop:
-            data, self._to_drop = data[self._to_drop :], max(self._to_drop - len(data), 0)
-        if not data:
-            return
-        if self._idle():
+        dropped = min(self._to_drop, len(data))
+        self._to_drop -= dropped
+        self.take(data[dropped:])
+
+    def take(self, data: bytes) -> None:
+        refused = True
+        while refused and data and self.idle():
             data, self._begun = self._begun + data, b""
-            if self._elsewhere(data) or self._at_a_door(data):
+            if self._elsewhere(data):
                 return
-        super().data_received(data)
+            refused, data = self._at_a_door(data)
+        if data and not self._refused:
+            self._unset_keepalive_if_required()
+            self.read(data)
 
     def on_response_complete(self) -> None:
         # What follows on the same connection has its own minute.
         self._heard = self._since = self.loop.time()
-        self._bytes, self._ever = 0, False
+        self._bytes = 0
         self._leave_door()
         super().on_response_complete()
-
-    def _idle(self) -> bool:
-        """Whether the next byte begins a request."""
-        conn = self.conn
-        begins = conn.our_state is h11.IDLE and conn.their_state is h11.IDLE and not conn.trailing_data[0]
-        return begins and (self.cycle is None or self.cycle.response_complete)
 
     def _elsewhere(self, data: bytes) -> bool:
         """Whether another process answers what begins so, or that cannot be told yet."""
@@ -149,40 +146,35 @@ class Connection(H11Protocol):
     def _file(self) -> int:
         return int(self.transport.get_extra_info("socket").fileno())
 
-    def _at_a_door(self, data: bytes) -> bool:
-        """Whether it was refused there; else the door counts it until it is answered."""
+    def _at_a_door(self, data: bytes) -> tuple[bool, bytes]:
+        """Whether it was refused there, and what is left to be read; else the door counts it until it is answered."""
         door = next((one for one in self._among.doors if one.leads(data)), None)
         if door is None:
-            return False
+            return False, data
         retry_after = door.admission.retry_after()
         if retry_after is None:
             self._door = door
             door.admission.knocking += 1
-            return False
+            return False, data
         count("refused_at_the_door")
         head, found, rest = data.partition(b"\r\n\r\n")
-        length = _LENGTH.findall(head)
-        if not found or len(length) != 1 or _UNUSUAL.search(head) or int(length[0]) > BODY_BYTES_AT_MOST:
+        length = _length(head) if found else None
+        if length is None:
             self._turn_away(429, "overloaded", retry_after)
-            return True
+            return True, b""
         self._unset_keepalive_if_required()
         self.transport.write(written(429, "overloaded", retry_after, closes=False))
-        self._to_drop = int(length[0]) - len(rest)
-        if self._to_drop < 0:
-            # The next request has come along.
-            self._to_drop, more = 0, rest[self._to_drop :]
-            self.data_received(more)
-        self._ever = self._to_drop > 0
-        return True
+        self._to_drop = max(length - len(rest), 0)
+        return True, rest[length:]
 
     def _leave_door(self) -> None:
         if self._door is not None:
             self._door.admission.knocking -= 1
             self._door = None
 
-    def send_400_response(self, msg: str) -> None:
+    def refuse(self, status: int, rule: str) -> None:
         """What is no HTTP is refused like everything else, as a problem."""
-        self._turn_away(400, "not_http")
+        self._turn_away(status, rule)
 
     def look(self, now: float, patience: Patience) -> None:
         """Closes the connection of somebody who keeps others waiting."""
@@ -193,7 +185,7 @@ class Connection(H11Protocol):
             self.transport.abort()
         elif not self._says(now, patience):
             count("connections_silent")
-            if self._ever:
+            if self.amid_request() or self._to_drop or self._begun:
                 self._turn_away(408, "too_slow")
             else:
                 # Opened ahead of need, as browsers do: an answer to nothing would be taken for that of a request.
@@ -223,11 +215,9 @@ class Connection(H11Protocol):
 
     def _expects_nothing(self) -> bool:
         """Whether it is the service's turn: the request is whole, or it is we who do not read on."""
-        if self.timeout_keep_alive_task is not None or self.flow.read_paused:
+        if self.timeout_keep_alive_task is not None or self.flow.read_paused or self.owes_answer():
             return True
-        if self.cycle is not None and self.cycle.waiting_for_100_continue:
-            return True
-        return self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+        return self.answering is not None and self.answering.waiting_for_100_continue
 
     def _turn_away(self, status: int, rule: str, retry_after: int | None = None) -> None:
         """Writes a problem where no answer has begun, and closes: at once for what we send, soon for what comes."""
@@ -235,19 +225,27 @@ class Connection(H11Protocol):
         # Who is on the way out takes nobody's place.
         self._among.forget(self)
         self._unset_keepalive_if_required()
-        cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            # The service hears that the client has gone, and what it still says goes nowhere.
-            cycle.disconnected = True
-            cycle.message_event.set()
-        if cycle is None or cycle.response_complete or not cycle.response_started:
+        begun = self.answering
+        unanswered = begun is None or begun.response_complete or not begun.response_started
+        if unanswered and not self.answered_early() and not self._to_drop:
             self.transport.write(written(status, rule, retry_after, closes=True))
+        self.give_up()
         if self.transport.can_write_eof():
             # Closed at once, what the client still sends would be answered by a reset, which takes the answer along.
             self.transport.write_eof()
             self.loop.call_later(LINGER_SECONDS, self.transport.abort)
         else:
             self.transport.close()
+
+
+def _length(head: bytes) -> int | None:
+    """How long the body is; None where somebody could read the head otherwise, and where it is too long to be read."""
+    found = [length.rstrip() for length in _LENGTH.findall(head)]
+    if len(found) != 1 or not re.fullmatch(rb"[0-9]{1,9}", found[0]):
+        return None
+    if not _PLAIN.fullmatch(head) or _UNUSUAL.search(head):
+        return None
+    return int(found[0]) if int(found[0]) <= BODY_BYTES_AT_MOST else None
 
 
 def files_at_most() -> int:
