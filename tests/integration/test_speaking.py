@@ -23,7 +23,7 @@ UNREAD = b"POST /unread HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-ODD = b'"<>\\^`{|}[]'
+ODD = b'/a"<>\\^`{|}[]?"<>\\^`{|}[]'
 A_K = b"a" * 1_024
 
 
