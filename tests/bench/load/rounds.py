@@ -62,8 +62,7 @@ class Steady:
 @dataclass(frozen=True)
 class Sustained:
     """A rate that was offered for so long: the middle and the worst hundredth of both waits in seconds, how many were
-    acknowledged of how many, the share of a core that the generator took, and memory at the end, of the system's
-    process and of all that it had started."""
+    acknowledged of how many, the share of a core that the generator took, and memory in MB at the end."""
 
     rate: float
     seconds: float
@@ -73,7 +72,6 @@ class Sustained:
     offered: int
     generator: float
     memory: float
-    memory_of_all: float
 
     @property
     def kept_up(self) -> bool:
@@ -85,12 +83,11 @@ class Sustained:
 @dataclass(frozen=True)
 class Rebuilt:
     """A start without a read model: how many persons it has to count, seconds until it is ready, and memory in MB: the
-    most of the system's process, the most of all that it had started together, and what is resident then."""
+    most, and what is resident then."""
 
     people: int
     seconds: float
     peak: float
-    peak_of_all: float
     resident: float
 
 
@@ -190,8 +187,7 @@ class Rounds:
             began = time.monotonic()
             system.start(REBUILD_SECONDS)
             taken = time.monotonic() - began
-            peak = system.memory_mb(peak=True), system.memory_of_all_mb(peak=True)
-            return found, Rebuilt(people, taken, *peak, system.memory_mb())
+            return found, Rebuilt(people, taken, system.most_mb, system.memory_mb())
 
     def burst(self, build: Build) -> Harmed:
         form = self.form
@@ -208,7 +204,7 @@ class Rounds:
         with self._system(build) as system:
             before = system.counted() or 0
             seen = system.offered(rate, seconds, self.form.drain_seconds, lambda: harm(system))
-            memory = system.memory_of_all_mb(peak=True)
+            memory = system.most_mb
             system.stop()
             drained = (seen.polls[-1][1] if seen.polls else 0) >= before + len(measures.accepted(seen))
             return harmed(seen, system.registered(), seconds, memory, drained)
@@ -227,7 +223,6 @@ def _offered(system: System, rate: float, seconds: float) -> Sustained:
         len(seen.sent),
         seen.processor / seconds,
         system.memory_mb(),
-        system.memory_of_all_mb(),
     )
 
 

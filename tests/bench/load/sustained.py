@@ -46,14 +46,16 @@ def held_long(running: Rounds, ours: Build, earlier: Build) -> list[Result]:
 
 def _memory(mine: Sustained, rebuilt: Rebuilt) -> list[Result]:
     """Of this build alone, as a bound."""
-    after = f"resident at the end of it with {rebuilt.people:,} persons; with the processes it started"
+    after = (
+        f"resident at the end with {rebuilt.people:,} persons; of both processes, what they share counted once"
+    )
     anew = (
         f"the most at a start that finds no read model and reads {rebuilt.people:,} persons into one, ready after "
-        f"{rebuilt.seconds:.0f} s with {rebuilt.resident:.0f} MB resident; with the processes it started"
+        f"{rebuilt.seconds:.0f} s with {rebuilt.resident:.0f} MB resident"
     )
     return [
-        _most("Memory after ten minutes", mine.memory, f"{after} {mine.memory_of_all:.0f} MB."),
-        _most("Memory of a rebuild", rebuilt.peak, f"{anew} {rebuilt.peak_of_all:.0f} MB."),
+        _most("Memory after ten minutes", mine.memory, f"{after}."),
+        _most("Memory of a rebuild", rebuilt.peak, f"{anew}."),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ SERVICES = ("registration", "matching", "placement", "monitoring")
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 CONNECTIONS = 2_000
+LOOK_SECONDS = 0.5
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Harm = Callable[[], None]
@@ -46,6 +48,7 @@ class System:
         self._child: subprocess.Popen[bytes] | None = None
         self._before_kill = 0.0
         self._people = 0
+        self._most_mb = self._look_at = 0.0
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("SANKOFA_", "KAFKA_", "MONGODB_", "OTEL_"))},
             "SANKOFA_DATA": str(self.data),
@@ -61,10 +64,12 @@ class System:
             self._child = subprocess.Popen(
                 words, cwd=self.build.folder, env=self._environment, stdout=out, stderr=out, start_new_session=True
             )
+        self._most_mb = 0.0
         until = time.monotonic() + seconds
         while not all(self._get(f"/{name}/health/ready") for name in SERVICES):
             if time.monotonic() > until or self._child.poll() is not None:
                 raise RuntimeError(f"{self.build.name} does not start: {(self.folder / 'up.log').read_text()[-400:]}")
+            self._look()
             time.sleep(0.1)
 
     def publish(self) -> None:
@@ -110,11 +115,18 @@ class System:
             assert generator.stdout
             generator.stdout.readline()
             if harm:
-                time.sleep(seconds / 2)
+                self._wait(generator, seconds / 2)
                 harm()
-            if generator.wait():
+            self._wait(generator)
+            if generator.returncode:
                 raise RuntimeError("the generator failed")
         return read(out)
+
+    def _wait(self, generator: subprocess.Popen[str], seconds: float = math.inf) -> None:
+        until = time.monotonic() + seconds
+        while generator.poll() is None and time.monotonic() < until:
+            self._look()
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """SIGKILL, and started again at once."""
@@ -147,15 +159,20 @@ class System:
         assert self._child
         return self._before_kill + sum(map(_processor_seconds, _with_children(self._child.pid)))
 
-    def memory_mb(self, peak: bool = False) -> float:
-        """Resident memory now, or the most since the process began."""
+    def memory_mb(self) -> float:
+        """Resident memory of all its processes now, what they share counted once."""
         assert self._child
-        return _memory_mb(self._child.pid, peak)
+        return sum(map(_proportional_mb, _with_children(self._child.pid)))
 
-    def memory_of_all_mb(self, peak: bool = False) -> float:
-        """The same, with the processes that it has started: of peaks the sum, which they need not have had at once."""
-        assert self._child
-        return sum(_memory_mb(pid, peak) for pid in _with_children(self._child.pid))
+    @property
+    def most_mb(self) -> float:
+        """The most of that since the last start, looked at every half second while it starts and under load."""
+        return self._most_mb
+
+    def _look(self) -> None:
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_SECONDS
+            self._most_mb = max(self._most_mb, self.memory_mb())
 
     def forget_read_model(self) -> None:
         """Of the stopped system, so that its next start reads everything anew."""
@@ -189,10 +206,13 @@ def _processor_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / TICKS
 
 
-def _memory_mb(pid: int, peak: bool) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    name = "VmHWM" if peak else "VmRSS"
-    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0) / 1024
+def _proportional_mb(pid: int) -> float:
+    """A page that several processes have counts for each as its share; nothing for one that has just ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _with_children(pid: int) -> list[int]:

@@ -59,7 +59,7 @@ def test_a_summary_counts_answers_and_refusals() -> None:
 
 
 def test_a_rate_is_kept_up_where_nobody_is_refused_and_nobody_waits_too_long() -> None:
-    good = Sustained(80, 15, (0.1, 0.5), (1.0, 5.0), 1200, 1200, 0.1, 200, 200)
+    good = Sustained(80, 15, (0.1, 0.5), (1.0, 5.0), 1200, 1200, 0.1, 200)
     assert good.kept_up
     for worse in (
         replace(good, people=1199),
