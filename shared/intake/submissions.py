@@ -46,6 +46,8 @@ DECIDE_WITHIN_SECONDS = 10
 WAITS_AT_MOST_SECONDS = 300
 QUEUE_AT_MOST = 2_000
 LOOKED_AT_ONCE = 200
+# Whether anything waits to hear of a subject is asked so often at most: hardly ever does anything, and much is heard.
+AWAITING_ASKED_EVERY_SECONDS = 1.0
 GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
@@ -124,6 +126,9 @@ class Intake:
         self._arrived = asyncio.Event()
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
         self._clock_off = 0.0
+        # Until then nothing waits to hear of anybody, as the store said; and how often this replica put something off.
+        self._none_awaits_until = 0.0
+        self._put_off = 0
         self._next_round = 0.0
         self._gathered = 0
         self._all_gathered = asyncio.Event()
@@ -153,11 +158,12 @@ class Intake:
         channel: str,
         person: str | None = None,
         read: BaseModel | None = None,
+        first: bool = False,
     ) -> Receipt:
         """Stores the submission durably and gives its receipt; the same key and body give the same receipt.
 
         `cause.digest` is the plain one of the body as it was sent; it is not stored. `person`: whom the body is about,
-        with whose key the receipt dies. `read`: the body as its model, which is not read again to be decided here.
+        with whose key the receipt dies. `read` and `first`: as its decision here gets them (`Opened`).
         Raises CommandReused for another body under the key, KeyDestroyed for the same after the person was erased,
         Overloaded when the queue is full or this process's clock is off, Unavailable or UnknownOutcome when the store
         does not acknowledge.
@@ -171,7 +177,8 @@ class Intake:
         if outcome == "existed":
             return await self._repeated(cause)
         count("submissions")
-        if not self._queue_up(Waiting(document["_id"], document["account"], document, Opened(body, read))):
+        opened = Opened(body, read, receipt, first)
+        if not self._queue_up(Waiting(document["_id"], document["account"], document, opened)):
             # It is stored and acknowledged; its timer has any replica decide it.
             count("submissions_left_to_timer")
         return receipt
@@ -353,7 +360,7 @@ class Intake:
     async def _decide_once(self, document: Document, opened: Opened | None, traceparent: str | None) -> None:
         try:
             problems = await self._problems(document, opened, traceparent)
-            proof = await self._proofs.for_good(document)
+            proof = await self._proofs.for_good(document, opened.receipt if opened else None)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
         except TooEarly as early:
@@ -379,7 +386,12 @@ class Intake:
         # Beyond so many doublings it is the longest wait in any case.
         seconds = min(DECIDE_WITHIN_SECONDS * 2 ** min(tries - 1, 8), longest)
         noted = {"waits_for": early.reason, "awaits": [*early.awaits], "tries": tries}
-        await self._save(document, {**noted, "next_at": self._later(seconds)})
+        try:
+            await self._save(document, {**noted, "next_at": self._later(seconds)})
+        finally:
+            # Also where the outcome is unknown: from here on it may wait.
+            self._none_awaits_until = 0.0
+            self._put_off += 1
 
     async def _problems(
         self, document: Document, opened: Opened | None, traceparent: str | None
@@ -414,7 +426,17 @@ class Intake:
         return await self._pending_of(AWAITING)
 
     async def awaiting_of(self, subject: str) -> list[str]:
-        """Those that wait until something is heard of the subject, by id."""
+        """Those that wait until something is heard of the subject, by id.
+
+        What another replica put off within the last second may be left out; its own timer brings it back.
+        """
+        now, put_off = self._runtime.monotonic(), self._put_off
+        if now < self._none_awaits_until:
+            return []
+        if not await self._store.count(SUBMISSIONS.name, "undecided", AWAITING, at_most=1):
+            # What was put off while the store was asked may not be in its answer.
+            self._none_awaits_until = now + AWAITING_ASKED_EVERY_SECONDS if put_off == self._put_off else 0.0
+            return []
         found = every(self._store, SUBMISSIONS.name, "awaits", subject, at_once=LOOKED_AT_ONCE)
         return [one["_id"] async for one in found]
 
