@@ -28,6 +28,7 @@ from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys
 from shared.intake.admission import Admission
 from shared.intake.daykeys import DayKeys
+from shared.intake.proofs import FIELD as PROOF
 from shared.intake.proofs import Proofs, Receipt
 from shared.intake.receipts import is_of, signed_receipt
 from shared.intake.submission import Opened, Submission, cause_fields, submission_of
@@ -131,7 +132,8 @@ class Intake:
         self._put_off = 0
         self._next_round = 0.0
         self._gathered = 0
-        self._all_gathered = asyncio.Event()
+        self._open = asyncio.Event()
+        self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -244,8 +246,7 @@ class Intake:
                 "channel": channel,
                 "cause": cause_fields(cause),
                 "day": day,
-                "body": self._days.sealed(BODY, body, cause.command_id, day),
-                "proof": self._proofs.at_first(receipt, day),
+                **self._days.sealed({BODY: body, PROOF: receipt}, cause.command_id, day),
                 "status": "pending",
                 "problems": [],
                 **NOTHING_AWAITED,
@@ -330,20 +331,28 @@ class Intake:
         self._next_round = max(self._next_round, begins + min(ROUND_SECONDS * company, LONGEST_ROUND_SECONDS))
 
     async def _gather(self, seconds: float) -> int:
-        """Returns when the round begins: how many of those that waited for it have not begun yet."""
+        """Returns when the round begins: how many of those that waited for it have not begun yet.
+
+        All of a round wait for one clock: one for each would cost as much as a store's search.
+        """
+        if not self._gathered:
+            self._opening = self._runtime.spawn(self._opens(seconds), "intake-round")
         self._gathered += 1
         if self._gathered == DECIDERS:
-            self._all_gathered.set()
+            self._open.set()
         try:
-            async with asyncio.timeout(seconds):
-                await self._all_gathered.wait()
-        except TimeoutError:
-            pass
+            await self._open.wait()
         finally:
             company, self._gathered = self._gathered, self._gathered - 1
             if not self._gathered:
-                self._all_gathered.clear()
+                self._open.clear()
+                if self._opening is not None:
+                    self._opening.cancel()
         return company
+
+    async def _opens(self, seconds: float) -> None:
+        await self._runtime.sleep(seconds)
+        self._open.set()
 
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""
