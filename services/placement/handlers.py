@@ -32,7 +32,8 @@ def handlers(placing: Placing) -> Handlers:
         PersonAccountAssigned: Handler(know=knowledge.person),
         InstitutionRegistered: Handler(know=knowledge.institution),
         InstitutionAccountAssigned: Handler(know=knowledge.institution),
-        ConsentGiven: Handler(effect=placing.consent),
+        # The calendar goes by the order of the events alone.
+        ConsentGiven: Handler(effect=placing.consent, by_itself=True),
         ConsentWithdrawn: Handler(effect=placing.withdraw, stops=True),
         PersonErased: Handler(effect=placing.erase, stops=True),
         OfferAccepted: Handler(effect=placing.open),

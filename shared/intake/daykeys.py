@@ -10,7 +10,7 @@ from typing import Any
 from shared.clock import Runtime, text_of
 from shared.errors import SankofaError, Unavailable
 from shared.identity.keys import Keys
-from shared.identity.sealing import open_sealed, seal
+from shared.identity.sealing import open_sealed, seal_all
 from shared.store.port import Document
 from shared.telemetry.observability import count, logger
 
@@ -31,11 +31,11 @@ class DayKeys:
         self._runtime = runtime
         self._undecided = undecided
 
-    def sealed(self, field: str, value: Mapping[str, Any], id: str, day: str) -> str:
-        """The value under the day's key, bound to the submission and the field."""
+    def sealed(self, fields: Mapping[str, Mapping[str, Any]], id: str, day: str) -> dict[str, str]:
+        """The values under the day's key, each bound to the submission and its field."""
         key = self._keys.intake_day_key(self._service, day)
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return seal(key, text, person=id, field=field, rng=self._runtime.rng)
+        texts = {name: json.dumps(value, ensure_ascii=False, separators=(",", ":")) for name, value in fields.items()}
+        return seal_all(key, texts, person=id, rng=self._runtime.rng)
 
     def opened(self, document: Document, field: str) -> Mapping[str, Any]:
         """What the field of the document holds sealed. Raises IntakeKeyMissing."""

@@ -1,7 +1,7 @@
 """Receipts as they are kept: sealed, for their digest and salt together would tell a guessed body.
 
-Under the day's key until the submission is decided, then under the person's, with which they die; under the service's
-own where the submission is about nobody.
+Under the day's key, as the body is, until the submission is decided, then under the person's, with which they die;
+under the service's own where the submission is about nobody.
 """
 
 from __future__ import annotations
@@ -31,20 +31,17 @@ class Proofs:
         self._runtime = runtime
         self._days = days
 
-    def at_first(self, receipt: Mapping[str, Any], day: str) -> str:
-        """Sealed while the submission waits, as its body is."""
-        return self._days.sealed(FIELD, receipt, receipt["id"], day)
-
-    async def for_good(self, document: Document) -> str | None:
+    async def for_good(self, document: Document, receipt: Mapping[str, Any] | None) -> str | None:
         """Sealed for a submission that is decided; None where the person was erased meanwhile.
 
-        Raises IntakeKeyMissing, Unavailable.
+        `receipt`: as it was given, where this replica has it still; else the sealed one is opened. Raises
+        IntakeKeyMissing, Unavailable.
         """
         try:
             key = await sealing_key(self._keys, self._service, document)
         except KeyDestroyed:
             return None
-        text = json.dumps(self._days.opened(document, FIELD))
+        text = json.dumps(self._days.opened(document, FIELD) if receipt is None else receipt)
         return seal(key, text, person=document["_id"], field=FIELD, rng=self._runtime.rng)
 
     async def opened(self, document: Document) -> Receipt:

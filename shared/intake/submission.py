@@ -17,10 +17,13 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Opened:
-    """A submission's body; `read`: as the edge read it, where this replica has just taken it in."""
+    """A submission's body, and where this replica has just taken it in: `read`, the body as the edge read it; the
+    `receipt`; `first`, that the edge found nothing there yet of whom it is about."""
 
     body: Mapping[str, Any]
     read: BaseModel | None = None
+    receipt: Mapping[str, Any] | None = None
+    first: bool = False
 
 
 @dataclass(frozen=True)

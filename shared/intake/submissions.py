@@ -28,6 +28,7 @@ from shared.identity.keyfiles import KeyDestroyed
 from shared.identity.keys import Keys
 from shared.intake.admission import Admission
 from shared.intake.daykeys import DayKeys
+from shared.intake.proofs import FIELD as PROOF
 from shared.intake.proofs import Proofs, Receipt
 from shared.intake.receipts import is_of, signed_receipt
 from shared.intake.submission import Opened, Submission, cause_fields, submission_of
@@ -46,6 +47,8 @@ DECIDE_WITHIN_SECONDS = 10
 WAITS_AT_MOST_SECONDS = 300
 QUEUE_AT_MOST = 2_000
 LOOKED_AT_ONCE = 200
+# Whether anything waits to hear of a subject is asked so often at most: hardly ever does anything, and much is heard.
+AWAITING_ASKED_EVERY_SECONDS = 1.0
 GROUP_AT_MOST = 200
 CLOCK_OFF_AT_MOST_SECONDS = 2.0
 CLOCK_CHECK_EVERY_SECONDS = 10.0
@@ -124,9 +127,13 @@ class Intake:
         self._arrived = asyncio.Event()
         self._clock_checked = -CLOCK_CHECK_EVERY_SECONDS
         self._clock_off = 0.0
+        # Until then nothing waits to hear of anybody, as the store said; and how often this replica put something off.
+        self._none_awaits_until = 0.0
+        self._put_off = 0
         self._next_round = 0.0
         self._gathered = 0
-        self._all_gathered = asyncio.Event()
+        self._open = asyncio.Event()
+        self._opening: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
@@ -153,11 +160,12 @@ class Intake:
         channel: str,
         person: str | None = None,
         read: BaseModel | None = None,
+        first: bool = False,
     ) -> Receipt:
         """Stores the submission durably and gives its receipt; the same key and body give the same receipt.
 
         `cause.digest` is the plain one of the body as it was sent; it is not stored. `person`: whom the body is about,
-        with whose key the receipt dies. `read`: the body as its model, which is not read again to be decided here.
+        with whose key the receipt dies. `read` and `first`: as its decision here gets them (`Opened`).
         Raises CommandReused for another body under the key, KeyDestroyed for the same after the person was erased,
         Overloaded when the queue is full or this process's clock is off, Unavailable or UnknownOutcome when the store
         does not acknowledge.
@@ -171,7 +179,8 @@ class Intake:
         if outcome == "existed":
             return await self._repeated(cause)
         count("submissions")
-        if not self._queue_up(Waiting(document["_id"], document["account"], document, Opened(body, read))):
+        opened = Opened(body, read, receipt, first)
+        if not self._queue_up(Waiting(document["_id"], document["account"], document, opened)):
             # It is stored and acknowledged; its timer has any replica decide it.
             count("submissions_left_to_timer")
         return receipt
@@ -237,8 +246,7 @@ class Intake:
                 "channel": channel,
                 "cause": cause_fields(cause),
                 "day": day,
-                "body": self._days.sealed(BODY, body, cause.command_id, day),
-                "proof": self._proofs.at_first(receipt, day),
+                **self._days.sealed({BODY: body, PROOF: receipt}, cause.command_id, day),
                 "status": "pending",
                 "problems": [],
                 **NOTHING_AWAITED,
@@ -323,20 +331,28 @@ class Intake:
         self._next_round = max(self._next_round, begins + min(ROUND_SECONDS * company, LONGEST_ROUND_SECONDS))
 
     async def _gather(self, seconds: float) -> int:
-        """Returns when the round begins: how many of those that waited for it have not begun yet."""
+        """Returns when the round begins: how many of those that waited for it have not begun yet.
+
+        All of a round wait for one clock: one for each would cost as much as a store's search.
+        """
+        if not self._gathered:
+            self._opening = self._runtime.spawn(self._opens(seconds), "intake-round")
         self._gathered += 1
         if self._gathered == DECIDERS:
-            self._all_gathered.set()
+            self._open.set()
         try:
-            async with asyncio.timeout(seconds):
-                await self._all_gathered.wait()
-        except TimeoutError:
-            pass
+            await self._open.wait()
         finally:
             company, self._gathered = self._gathered, self._gathered - 1
             if not self._gathered:
-                self._all_gathered.clear()
+                self._open.clear()
+                if self._opening is not None:
+                    self._opening.cancel()
         return company
+
+    async def _opens(self, seconds: float) -> None:
+        await self._runtime.sleep(seconds)
+        self._open.set()
 
     async def decide(self, id: str) -> None:
         """Decides a submission that is still pending; a repetition finds it decided, or does the same again."""
@@ -353,7 +369,7 @@ class Intake:
     async def _decide_once(self, document: Document, opened: Opened | None, traceparent: str | None) -> None:
         try:
             problems = await self._problems(document, opened, traceparent)
-            proof = await self._proofs.for_good(document)
+            proof = await self._proofs.for_good(document, opened.receipt if opened else None)
         except (Unavailable, UnknownOutcome, Conflict):
             raise
         except TooEarly as early:
@@ -379,7 +395,12 @@ class Intake:
         # Beyond so many doublings it is the longest wait in any case.
         seconds = min(DECIDE_WITHIN_SECONDS * 2 ** min(tries - 1, 8), longest)
         noted = {"waits_for": early.reason, "awaits": [*early.awaits], "tries": tries}
-        await self._save(document, {**noted, "next_at": self._later(seconds)})
+        try:
+            await self._save(document, {**noted, "next_at": self._later(seconds)})
+        finally:
+            # Also where the outcome is unknown: from here on it may wait.
+            self._none_awaits_until = 0.0
+            self._put_off += 1
 
     async def _problems(
         self, document: Document, opened: Opened | None, traceparent: str | None
@@ -414,7 +435,17 @@ class Intake:
         return await self._pending_of(AWAITING)
 
     async def awaiting_of(self, subject: str) -> list[str]:
-        """Those that wait until something is heard of the subject, by id."""
+        """Those that wait until something is heard of the subject, by id.
+
+        What another replica put off within the last second may be left out; its own timer brings it back.
+        """
+        now, put_off = self._runtime.monotonic(), self._put_off
+        if now < self._none_awaits_until:
+            return []
+        if not await self._store.count(SUBMISSIONS.name, "undecided", AWAITING, at_most=1):
+            # What was put off while the store was asked may not be in its answer.
+            self._none_awaits_until = now + AWAITING_ASKED_EVERY_SECONDS if put_off == self._put_off else 0.0
+            return []
         found = every(self._store, SUBMISSIONS.name, "awaits", subject, at_once=LOOKED_AT_ONCE)
         return [one["_id"] async for one in found]
 

@@ -61,6 +61,9 @@ class Handler:
     `effects`: several by name, one after the other as they stand here; a name is part of its commands' ids. ValueError
     beside `effect`, which has none.
 
+    `by_itself`: what it does follows from the event alone, and nobody whom it concerns asks what is known of the
+    subject; so nothing has to be known in the store before it.
+
     `wakes`: what in this process waits to hear of the subject. It runs after the mark, and nothing may be lost where
     it does not run; so that it needs no save of its own before it.
 
@@ -75,6 +78,7 @@ class Handler:
     know: Know | None = None
     effect: Effect | None = None
     effects: Mapping[str, Effect] = field(default_factory=dict)
+    by_itself: bool = False
     wakes: Effect | None = None
     reissue: Reissue | None = None
     stops: bool = False

@@ -191,7 +191,8 @@ class Consumer:
         if knowledge != held.shadow["knowledge"]:
             held.change(knowledge=knowledge)
         if handler.acts:
-            await held.before_effects()
+            if not handler.by_itself:
+                await held.before_effects()
             await handler.act(delivery)
         if handler.wakes:
             held.wake(partial(handler.wakes, delivery))

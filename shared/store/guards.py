@@ -251,10 +251,13 @@ class Guards:
         return [id for id, hold in document["holds"].items() if hold["status"] in ("held", "confirmed")]
 
     async def reopen(self, guard: Guard, guard_id: str, order: Order | None = None) -> Document:
-        """Takes back a closing, as when a consent is given anew, and gives the guard; `order` as for `close`."""
+        """Takes back a closing, as when a consent is given anew, and gives the guard; `order` as for `close`.
+
+        A guard that is not there was never closed, and none is made: what came before this event has closed it by now.
+        """
 
         def change(draft: Document) -> bool:
-            if is_overtaken(draft, order) or not (draft["closed"] or moves_on(draft, order)):
+            if not draft["version"] or is_overtaken(draft, order) or not (draft["closed"] or moves_on(draft, order)):
                 return False
             draft["closed"] = None
             draft["turned"] = list(order) if order else draft.get("turned")

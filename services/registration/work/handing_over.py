@@ -53,12 +53,13 @@ class HandingOver:
         id, _ = await self._stands_for(account)
         return id
 
-    async def who_registers(self, account: str) -> str | None:
-        """As `person_of`. Raises Refusal `erased` (410) where that one was: nobody has a second key (decision 0035)."""
+    async def who_registers(self, account: str) -> tuple[str | None, bool]:
+        """As `person_of`, and whether that one is recorded. Raises Refusal `erased` (410) where that one was: nobody
+        has a second key (decision 0035)."""
         id, person = await self._stands_for(account)
         if person is not None and person.status == "erased":
             raise erased()
-        return id
+        return id, person is not None
 
     async def _stands_for(self, account: str) -> tuple[str | None, Person | None]:
         found = await self._store.find(PERSONS.name, "account", account, limit=1)

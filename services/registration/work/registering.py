@@ -23,7 +23,7 @@ from services.registration.work.profiles import entry_of
 from services.registration.work.publishing import Publishing
 from shared.cases.case import Asked
 from shared.clock import derived_id, together
-from shared.errors import Refusal, UniqueViolated
+from shared.errors import PreconditionFailed, Refusal, UniqueViolated
 from shared.intake.submission import Submission
 from shared.intake.submissions import SUBMISSIONS
 from shared.programmes.model import Definition
@@ -84,9 +84,10 @@ class Registering:
         channel: Channel = "self" if call.principal.role == "expert" else "officer"
         if body.known_person is not None:
             await self._readable(body.known_person, call.granted)
-        person_id = await self._person_of(channel, body, cause)
+        person_id, recorded = await self._person_of(channel, body, cause)
         subject = derived_id(person_id, body.programme)
-        if may_be_known(channel, body):
+        # Nobody is an expert who is not recorded.
+        if recorded:
             await self._not_again(subject, cause)
         stored = body.model_dump(mode="json", exclude_none=True)
         return await self._replica.submissions.submit(
@@ -98,6 +99,7 @@ class Registering:
             channel=channel,
             person=person_id,
             read=body,
+            first=not recorded,
         )
 
     async def _within(self, definition: Definition, office: str, cause: Cause, now: datetime) -> None:
@@ -142,13 +144,27 @@ class Registering:
         """
         body = submission.as_model(ExpertRegistration)
         channel: Channel = "self" if submission.channel == "self" else "officer"
-        person_id = await self._person_of(channel, body, submission.cause)
+        # What the edge has just found is not looked for again: the save of the person says where it is so no more.
+        person_id, recorded = person_of(channel, submission.cause), False
+        if not submission.opened.first:
+            person_id, recorded = await self._person_of(channel, body, submission.cause)
+        try:
+            await self._decided(body, channel, person_id, recorded, submission)
+        except PreconditionFailed:
+            # Recorded since, by another submission of the same account.
+            person_id, recorded = await self._person_of(channel, body, submission.cause)
+            await self._decided(body, channel, person_id, recorded, submission)
+
+    async def _decided(
+        self, body: ExpertRegistration, channel: Channel, person_id: str, recorded: bool, submission: Submission
+    ) -> None:
+        """`recorded`: the person may stand already. PreconditionFailed for one who signs in and has been recorded
+        since."""
         guard_id = self._guard_of(body)
         if derived_id(person_id, body.programme) != submission.subject:
             raise await self._taken_over(body, submission)
         cause = submission.cause.step("expert")
-        # Any other submission of an officer makes a person of its own, whom only a repetition of it finds there.
-        known = await self._unless_second(submission.subject, cause) if may_be_known(channel, body) else None
+        known = await self._unless_second(submission.subject, cause) if recorded else None
         _, version = await self._publishing.newest(body.programme)
         # The hold and the person's key wait for the disk side by side; so do the hold's settling and the expert.
         guard, private = await together(
@@ -156,7 +172,7 @@ class Registering:
         )
         clashes = guard_id is not None and guard is None
         claimed = {name: private.pop(name) for name in [*private] if clashes and name.startswith(SEALED_DOCUMENT)}
-        stood, kept = await self._kept(person_id, body.person) if may_be_known(channel, body) else (None, None)
+        stood, kept = await self._kept(person_id, body.person) if recorded else (None, None)
         if kept is not None:
             private = {name: text for name, text in private.items() if name not in IDENTITY}
             body = body.model_copy(update={"person": kept})
@@ -170,15 +186,16 @@ class Registering:
             self._kernel.execute(EXPERTS, submission.subject, command, cause, private=flags, known=known),
         )
 
-    async def _person_of(self, channel: str, body: ExpertRegistration, cause: Cause) -> str:
-        """The person whom the registration is about. Refusal for an account whose person was handed to another one, or
-        erased."""
+    async def _person_of(self, channel: str, body: ExpertRegistration, cause: Cause) -> tuple[str, bool]:
+        """The person whom the registration is about, and whether that one was recorded before it. Refusal for an
+        account whose person was handed to another one, or erased."""
         if channel != "self":
-            return body.known_person or person_of(channel, cause)
-        person_id = await self._handing_over.who_registers(cause.account or "")
+            # Where no person is named the submission makes one of its own, whom only a repetition of it finds there.
+            return body.known_person or person_of(channel, cause), body.known_person is not None
+        person_id, recorded = await self._handing_over.who_registers(cause.account or "")
         if person_id is None:
             raise handed_over()
-        return person_id
+        return person_id, recorded
 
     def _guard_of(self, body: ExpertRegistration) -> str | None:
         document = body.person.document
@@ -251,8 +268,12 @@ class Registering:
             consents=body.consents,
         )
         cause = submission.cause.step("person")
+        # What whoever stands already is asked for first, `_kept`, was not asked for whoever does not.
+        at = 0 if itself and stood is None else None
         try:
-            saved = await self._kernel.execute(PERSONS, person_id, command, cause, private=private, known=stood)
+            saved = await self._kernel.execute(
+                PERSONS, person_id, command, cause, expected_version=at, private=private, known=stood
+            )
         except UniqueViolated:
             raise await self._taken_over(body, submission) from None
         return saved.document
@@ -268,18 +289,13 @@ class Registering:
         likeness = person["private"].get("likeness")
         if not likeness:
             return False
-        alike = await self._store.find(PERSONS.name, "likeness", likeness, limit=ALIKE_AT_MOST)
-        return any(one["_id"] != person["_id"] for one in alike)
+        # The person itself, which was just saved, is one of them.
+        return await self._store.count(PERSONS.name, "likeness", likeness, at_most=ALIKE_AT_MOST) > 1
 
     async def _finish_submission(self, _guard_id: str, _person_id: str, claim: Mapping[str, Any]) -> None:
         """A hold whose time is over is not taken back: the acknowledged submission behind it is decided."""
         if self._replica.intake is not None:
             await self._replica.intake.decide(claim["submission"])
-
-
-def may_be_known(channel: str, body: ExpertRegistration) -> bool:
-    """Whether the person may have been recorded before; else the submission makes one of its own."""
-    return channel == "self" or body.known_person is not None
 
 
 def handed_over() -> Refusal:

@@ -40,6 +40,8 @@ from shared.telemetry.observability import count, logger
 PURPOSE = "contact"
 # A round of the outbox: what is more waits for the next one, so that mail never holds up the service.
 AT_ONCE, EVERY_SECONDS = 20, 1.0
+# So many as were claimed when they were written wait for their round; each other one is searched and claimed by a save.
+WRITTEN_AT_MOST = 2 * AT_ONCE
 # Longer than a channel takes to answer or to give up.
 CLAIMED = timedelta(minutes=2)
 # What was claimed as it was written is sent so soon, or has to be claimed anew: others wait for the end of the claim.
@@ -88,12 +90,13 @@ class Sending:
         Whoever writes it with a claim gives it to `take`.
         """
         now = self._runtime.now()
-        if due_at > now or len(self._written) >= AT_ONCE:
+        if due_at > now or len(self._written) >= WRITTEN_AT_MOST:
             return {}, None
         return {TRIED: {"round": 0, "times": 1}}, now + CLAIMED
 
     def take(self, document: Document) -> None:
-        """A message as it was written, claimed: the next round sends it. After a stop it waits for the claim's end."""
+        """A message as it was written, claimed: one of the next rounds sends it. After a stop it waits for the claim's
+        end."""
         self._written.append(document)
 
     async def run(self) -> None:
@@ -107,7 +110,7 @@ class Sending:
 
     async def sweep(self) -> None:
         """One round over what is due. Raises Unavailable where the store does not answer."""
-        written, self._written = self._written, []
+        written, self._written = self._written[:AT_ONCE], self._written[AT_ONCE:]
         latest = text_of(self._runtime.now() + CLAIMED - SENT_WITHIN)
         claimed = [document for document in written if document["next_at"] >= latest]
         now = text_of(self._runtime.now())
