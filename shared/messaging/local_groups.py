@@ -11,6 +11,7 @@ import structlog
 from shared.clock import Runtime
 from shared.errors import PortError
 from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import BatchHandler, Position, Record
 
 # What follows at once joins the next batch: most events come in company, and a batch of each would cost as much.
@@ -95,7 +96,7 @@ class Group:
         `turn` moves the partition that comes first, or a full one would starve the others.
         """
         mine = [position for position, owner in self._owners.items() if owner == number]
-        taken = Taken([], {})
+        taken, size = Taken([], {}), 0
         for index in range(len(mine)):
             position = mine[(index + turn) % len(mine)]
             start = self.next[position]
@@ -106,6 +107,9 @@ class Group:
                 taken.ends[position] = records[-1].offset + 1
                 self._busy[position] = number
             if len(taken.records) >= BATCH_RECORDS:
+                break
+            size += sum(len(record.value or b"") for record in records)
+            if size > READ_BYTES:
                 break
         return taken
 
@@ -209,6 +213,8 @@ class LocalSubscription:
                     attempt = 0
                     self._move(group, taken)
                 group.release(number)
+                # A handler that never waits would keep the positions unwritten, and `stop` unheard.
+                await asyncio.sleep(0)
             await self._committed()
         finally:
             if self._commit is not None:
