@@ -44,7 +44,7 @@ class Proofs:
             key = await sealing_key(self._keys, self._service, document)
         except KeyDestroyed:
             return None
-        text = json.dumps(self._days.opened(document, FIELD))
+        text = self._days.opened_text(document, FIELD)
         return seal(key, text, person=document["_id"], field=FIELD, rng=self._runtime.rng)
 
     async def opened(self, document: Document) -> Receipt:
