@@ -39,13 +39,16 @@ class DayKeys:
 
     def opened(self, document: Document, field: str) -> Mapping[str, Any]:
         """What the field of the document holds sealed. Raises IntakeKeyMissing."""
+        value: dict[str, Any] = json.loads(self.opened_text(document, field))
+        return value
+
+    def opened_text(self, document: Document, field: str) -> str:
+        """`opened`, as the JSON text that was sealed. Raises IntakeKeyMissing."""
         today = text_of(self._runtime.now())[:10]
         if document["day"] != today and document["day"] not in self._keys.intake_days(self._service):
             raise IntakeKeyMissing
         key = self._keys.intake_day_key(self._service, document["day"])
-        text = open_sealed(key, document[field], person=document["_id"], field=field)
-        value: dict[str, Any] = json.loads(text)
-        return value
+        return open_sealed(key, document[field], person=document["_id"], field=field)
 
     async def run(self) -> None:
         while True:

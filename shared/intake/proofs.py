@@ -41,7 +41,7 @@ class Proofs:
             key = await sealing_key(self._keys, self._service, document)
         except KeyDestroyed:
             return None
-        text = json.dumps(self._days.opened(document, FIELD) if receipt is None else receipt)
+        text = self._days.opened_text(document, FIELD) if receipt is None else json.dumps(receipt)
         return seal(key, text, person=document["_id"], field=FIELD, rng=self._runtime.rng)
 
     async def opened(self, document: Document) -> Receipt:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from operator import itemgetter
 
 import structlog
-
-from shared.messaging.port import Position, Record
 
 BATCH_RECORDS = 500
 STOP_SECONDS = 15.0
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 5.0
 
-_PLACE = itemgetter(Record._fields.index("topic"), Record._fields.index("partition"))
-_OFFSET = itemgetter(Record._fields.index("offset"))
 logger = structlog.get_logger()
-
-
-def ends_of(batch: Sequence[Record]) -> dict[Position, int]:
-    """For each partition of a batch, which is ordered within each, the offset after its last record."""
-    last = dict(zip(map(_PLACE, batch), map(_OFFSET, batch), strict=True))
-    return {position: offset + 1 for position, offset in last.items()}
 
 
 def pause_s(attempt: int) -> float:

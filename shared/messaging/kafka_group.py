@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -17,11 +18,13 @@ from faststream.kafka.message import KafkaAckableMessage, KafkaMessage
 
 from shared.clock import Runtime, stop_tasks
 from shared.errors import Unavailable
-from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, handler_failed, pause_s
+from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
 from shared.messaging.kafka_closing import closed
 from shared.messaging.kafka_records import ConsumedRecord
-from shared.messaging.port import BatchHandler, Record
+from shared.messaging.port import BatchHandler, Position, Record
 
+_PLACE = itemgetter(Record._fields.index("topic"), Record._fields.index("partition"))
+_OFFSET = itemgetter(Record._fields.index("offset"))
 logger = structlog.get_logger()
 
 COMMIT_LOOK_SECONDS = 3.0
@@ -172,3 +175,9 @@ class KafkaSubscription:
 
 async def _decoded(message: KafkaMessage) -> list[Record]:
     return list(message.raw_message)
+
+
+def ends_of(batch: Sequence[Record]) -> dict[Position, int]:
+    """For each partition of a batch, which is ordered within each, the offset after its last record."""
+    last = dict(zip(map(_PLACE, batch), map(_OFFSET, batch), strict=True))
+    return {position: offset + 1 for position, offset in last.items()}

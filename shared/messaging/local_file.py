@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from shared.errors import SettingsError
+from shared.messaging.delivery import BATCH_RECORDS
 from shared.messaging.local_headers import packed
 from shared.messaging.local_record import records_of
 from shared.messaging.local_shapes import SHAPES_AT_MOST, packed_with, remember, taken_apart, unknown
@@ -33,6 +34,9 @@ CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), shown
 PRAGMAS = ("journal_mode", "synchronous", "secure_delete", "page_size")
 READ = "SELECT number, key, value, headers, appended_ms FROM records WHERE place = ? AND number >= ? ORDER BY number"
 READ_ROWS = 16
+# A batch of records whose fields are no longer is read without a look at each.
+SHORT_BYTES = READ_BYTES // BATCH_RECORDS
+ANY_BYTES = 1_000_000_000
 _VALUE = itemgetter(2)
 _HEADERS = itemgetter(3)
 COMPACT = """
@@ -165,9 +169,24 @@ class LogFile:
 
     def read(self, position: Position, offset: int, limit: int) -> list[Record]:
         """Up to `limit` records from that offset on, fewer where they are long (8 MB and what 16 records more hold)."""
+        if limit <= BATCH_RECORDS:
+            with contextlib.suppress(sqlite3.DataError):
+                return self._read_short(position, offset, limit)
+        return self._read_long(position, offset, limit)
+
+    def _read_short(self, position: Position, offset: int, limit: int) -> list[Record]:
+        """Up to `limit` records; DataError where one is long. SQLite looks at lengths for less than Python does."""
+        self.reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, SHORT_BYTES)
+        try:
+            return [*records_of(position, self._selected(position, offset, limit).fetchall())]
+        finally:
+            # In memory the same connection writes.
+            self.reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ANY_BYTES)
+
+    def _read_long(self, position: Position, offset: int, limit: int) -> list[Record]:
         records: list[Record] = []
         size = 0
-        cursor = self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))
+        cursor = self._selected(position, offset, limit)
         try:
             while size <= READ_BYTES and (rows := cursor.fetchmany(READ_ROWS)):
                 if self._writer is None and unknown(map(_HEADERS, rows)):
@@ -178,6 +197,9 @@ class LogFile:
             # An open read transaction would keep the WAL from being emptied.
             cursor.close()
         return records
+
+    def _selected(self, position: Position, offset: int, limit: int) -> sqlite3.Cursor:
+        return self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))
 
     def positions(self, group: str) -> dict[Position, int]:
         rows = self.reader.execute("SELECT place, number FROM positions WHERE consumers = ?", (group,)).fetchall()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from shared.clock import Runtime
 from shared.errors import PortError
-from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, ends_of, handler_failed, pause_s
+from shared.messaging.delivery import BATCH_RECORDS, STOP_SECONDS, handler_failed, pause_s
+from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import BatchHandler, Position, Record
 
 # What follows at once joins the next batch: most events come in company, and a batch of each would cost as much.
@@ -26,6 +27,13 @@ class Source(Protocol):
     def fetch(self, position: Position, offset: int, limit: int) -> list[Record]: ...
 
     def commit(self, group: str, offsets: Mapping[Position, int]) -> asyncio.Future[None]: ...
+
+
+class Taken(NamedTuple):
+    """A member's batch, and for each of its partitions the offset after its last record."""
+
+    records: list[Record]
+    ends: dict[Position, int]
 
 
 def assigned(
@@ -82,30 +90,32 @@ class Group:
             self.release(number)
             self._rebalance()
 
-    def take(self, number: int, turn: int) -> list[Record]:
+    def take(self, number: int, turn: int) -> Taken:
         """The member's next batch; its partitions are busy until `release`, so that no other member reads them.
 
         `turn` moves the partition that comes first, or a full one would starve the others.
         """
         mine = [position for position, owner in self._owners.items() if owner == number]
-        batch: list[Record] = []
+        taken, size = Taken([], {}), 0
         for index in range(len(mine)):
             position = mine[(index + turn) % len(mine)]
             start = self.next[position]
             if position in self._busy or start >= self.source.end(position):
                 continue
-            if records := self.source.fetch(position, start, BATCH_RECORDS - len(batch)):
-                batch.extend(records)
+            if records := self.source.fetch(position, start, BATCH_RECORDS - len(taken.records)):
+                taken.records.extend(records)
+                taken.ends[position] = records[-1].offset + 1
                 self._busy[position] = number
-            if len(batch) >= BATCH_RECORDS:
+            if len(taken.records) >= BATCH_RECORDS:
                 break
-        return batch
+            size += sum(len(record.value or b"") for record in records)
+            if size > READ_BYTES:
+                break
+        return taken
 
-    def done(self, batch: Sequence[Record]) -> dict[Position, int]:
-        """Moves the positions over a batch whose handler returned; returns them."""
-        moved = ends_of(batch)
-        self.next.update(moved)
-        return moved
+    def done(self, taken: Taken) -> None:
+        """Moves the positions over a batch whose handler returned."""
+        self.next.update(taken.ends)
 
     def release(self, number: int) -> None:
         self._busy = {position: owner for position, owner in self._busy.items() if owner != number}
@@ -183,34 +193,38 @@ class LocalSubscription:
         try:
             while not self._stopping:
                 self.wake.clear()
-                batch: list[Record] = []
+                taken = Taken([], {})
                 try:
                     if (early := next_at - self._runtime.monotonic()) > 0:
                         await self._runtime.sleep(early)
-                    batch = group.take(number, turn)
-                    if not batch:
+                    taken = group.take(number, turn)
+                    if not taken.records:
                         await self.wake.wait()
                         continue
                     turn += 1
-                    next_at = self._runtime.monotonic() + (BATCH_EVERY_S if len(batch) < BATCH_RECORDS else 0.0)
-                    await self._handler(batch)
+                    many = len(taken.records)
+                    next_at = self._runtime.monotonic() + (BATCH_EVERY_S if many < BATCH_RECORDS else 0.0)
+                    await self._handler(taken.records)
                 except Exception as error:
                     attempt += 1
-                    handler_failed(group.name, error, len(batch), attempt)
+                    handler_failed(group.name, error, len(taken.records), attempt)
                     await self._pause(pause_s(attempt))
                 else:
                     attempt = 0
-                    self._move(group, batch)
+                    self._move(group, taken)
                 group.release(number)
+                # A handler that never waits would keep the positions unwritten, and `stop` unheard.
+                await asyncio.sleep(0)
             await self._committed()
         finally:
             if self._commit is not None:
                 self._commit.cancel()
             group.leave(number)
 
-    def _move(self, group: Group, batch: list[Record]) -> None:
+    def _move(self, group: Group, taken: Taken) -> None:
         """Sends the batch's positions to the file; reading goes on while they are written."""
-        self._moved.update(group.done(batch))
+        group.done(taken)
+        self._moved.update(taken.ends)
         if self._commit is None or self._commit.done():
             self._commit = self._runtime.spawn(self._write(group), f"log-commit-{group.name}")
 

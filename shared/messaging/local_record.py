@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import repeat
+from operator import add
 from typing import cast
 
 from shared.messaging.late_headers import LateHeaders
@@ -37,4 +38,4 @@ class StoredRecord(LateHeaders):
 def records_of(position: Position, rows: Iterable[Row]) -> Iterable[StoredRecord]:
     """The rows (offset, key, value, packed headers, append time) of one partition as records."""
     # Built without a call of Python's a record: this is every consumer's and every rebuild's hot path.
-    return map(tuple.__new__, repeat(StoredRecord), map(position.__add__, rows))
+    return map(tuple.__new__, repeat(StoredRecord), map(add, repeat(position), rows))
