@@ -8,7 +8,7 @@ from services.registration.domain.drafts import ENDING_NOTICE, KEPT, Draft, Remi
 from services.registration.domain.experts import EXPERT, Expert
 from services.registration.domain.flags import POSSIBLE_DUPLICATE
 from services.registration.domain.institutions import INSTITUTION, Institution
-from services.registration.domain.messages import MESSAGE, Message
+from services.registration.domain.messages import MESSAGE, Message, recipient_of
 from services.registration.domain.persons import PERSON, Person
 from services.registration.domain.programmes import PROGRAMME, Programme
 from shared.audit.segments import AUDIT_COLLECTIONS
@@ -187,8 +187,7 @@ def _told(field: str) -> Equals:
 
 def _queued_for(document: Document) -> list[str]:
     """Whoever a message waits to be sent to."""
-    message = MESSAGE.state.model_validate(document["state"]) if _is(document, "queued") else None
-    return [message.recipient] if message else []
+    return [recipient_of(document["state"])] if _is(document, "queued") else []
 
 
 def _is(document: Document, status: str) -> bool:

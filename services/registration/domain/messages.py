@@ -41,6 +41,13 @@ def office_recipient(programme: str | None, office: str | None) -> str:
     return f"{programme or ''}/{office or ''}"
 
 
+def recipient_of(said: Mapping[str, Any]) -> str:
+    """Whom a message with these fields is for: the id of the person or the institution; of an office its code, behind
+    that of the programme."""
+    one: str | None = said.get("person") or said.get("institution")
+    return one or office_recipient(said.get("programme"), said.get("office"))
+
+
 class _Says(BaseModel):
     """What a message says, by codes and ids. `event`: the id of what it tells of, and `sequence` its place among the
     case's; `about`: the topic of the case, and `subject` the case. `person`, `institution`: whom it is for; else it is
@@ -98,8 +105,8 @@ class Message(BaseModel):
 
     @property
     def recipient(self) -> str:
-        """The id of the person or the institution; of an office its code, behind that of the programme."""
-        return self.person or self.institution or office_recipient(self.programme, self.office)
+        """`recipient_of` it."""
+        return recipient_of(vars(self))
 
 
 class _Untold(Event):
