@@ -455,6 +455,25 @@ async def test_the_pages_show_the_code_and_take_the_answer(bench: Bench) -> None
         assert (await holder.get(page)).status_code == 404
 
 
+@pytest.mark.parametrize("verbs", [(), ("assess", "accept-partner", "activate")])
+async def test_an_offer_of_the_account_is_no_last_day_of_the_institution(bench: Bench, verbs: tuple[str, ...]) -> None:
+    """Nothing of the case waits for the answer: its head is as without an offer, which says itself until when it is."""
+    account = f"host-at-the-head-{len(verbs)}"
+    id = await bench.case("host", account)
+    for verb in verbs:
+        assert (await bench.serving.post(f"/institutions/{id}/{verb}", "officer", {})).status_code == 200
+    async with bench.browser("host", None, account=bench.serving.account(account)) as holder:
+
+        async def head() -> str:
+            page = (await holder.get(f"/registration/institutions/{id}")).text
+            return page.partition('<dl class="words head">')[2].partition("</dl>")[0]
+
+        before = await head()
+        assert "Waits for" in before
+        assert (await bench.do("host", id, PROPOSE, account)).status_code == 200
+        assert await head() == before
+
+
 async def test_declined_on_its_page(bench: Bench) -> None:
     _, code = await bench.proposed("expert", "helper-on-pages")
     account = bench.serving.account("declines-on-pages")
