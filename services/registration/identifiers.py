@@ -128,29 +128,28 @@ class Identifiers:
         text = (await self.opened(id, private, (HELD_AT,))).get(HELD_AT)
         return tuple(HeldAt.model_validate(one) for one in json.loads(text)) if text else ()
 
-    async def offered(self, id: str, private: Mapping[str, Any], after: int, now: datetime) -> dict[str, str]:
-        """The private field of what is offered now: where its holder is written to. `after`: how many events the case
-        has told. Refusal `handover_too_often`. Raises as `address`."""
-        known = held_until(await self.held_at(id, private), now)
+    async def offered(self, id: str, private: Mapping[str, Any], holder: HeldAt) -> dict[str, str]:
+        """The private field of what is offered now: where its holder is written to. `holder`: but for the addresses.
+        Refusal `handover_too_often`. Raises as `address`."""
+        known = held_until(await self.held_at(id, private), holder.at)
         if len(known) >= HELD_AT_MOST:
             raise Refusal(TOO_OFTEN, "the account was offered or handed over too often lately")
-        return await self._held(id, (*known, await self._holds(id, private, after, now)))
+        return await self._held(id, (*known, await self._holds(id, private, holder)))
 
-    async def left(
-        self, id: str, private: Mapping[str, Any], address: str | None, after: int, now: datetime
-    ) -> dict[str, Any]:
+    async def left(self, id: str, private: Mapping[str, Any], address: str | None, holder: HeldAt) -> dict[str, Any]:
         """The private fields of what is somebody else's account from now on, who is written to at that address: those
         before are kept for what is still to be told there, and are no former ones of theirs. Raises as `offered`."""
-        left = (await self._holds(id, private, after, now)).model_copy(update={"left": True})
-        kept = await self._held(id, (*held_until(await self.held_at(id, private), now), left))
+        left = (await self._holds(id, private, holder)).model_copy(update={"left": True})
+        kept = await self._held(id, (*held_until(await self.held_at(id, private), holder.at), left))
         sealed = await self._sealed(id, {"email": address} if address else {})
         nobodys = dict.fromkeys((f"sealed_{name}" for name in ("email", FORMER)), "")
         return {**nobodys, **sealed, **kept, FORMER_SINCE: None}
 
-    async def _holds(self, id: str, private: Mapping[str, Any], after: int, now: datetime) -> HeldAt:
+    async def _holds(self, id: str, private: Mapping[str, Any], holder: HeldAt) -> HeldAt:
         since, found = private.get(FORMER_SINCE), await self.opened(id, private, ("email", FORMER))
-        kept = since is not None and now < instant_of(since) + FORMER_KEPT
-        return HeldAt(after=after, at=now, email=found.get("email"), former=found.get(FORMER) if kept else None)
+        kept = since is not None and holder.at < instant_of(since) + FORMER_KEPT
+        said = {"email": found.get("email"), "former": found.get(FORMER) if kept else None}
+        return holder.model_copy(update=said)
 
     async def _held(self, id: str, known: Sequence[HeldAt]) -> dict[str, str]:
         return await self._sealed(id, {HELD_AT: json.dumps([one.model_dump(mode="json") for one in known])})

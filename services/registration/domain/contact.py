@@ -54,7 +54,8 @@ class Wishes(BaseModel):
 class HeldAt(BaseModel):
     """Where the holder of an account was written to when it was offered, or `left` to another person.
 
-    `after`: how many events the case had told before. `former`: the address before, while it was kept.
+    `after`: how many events the case had told before. `former`: the address before, while it was kept. `language`: as
+    it was wished, None for that in which the `account` reads pages.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,8 @@ class HeldAt(BaseModel):
     at: Instant
     email: str | None = None
     former: str | None = None
+    account: str | None = None
+    language: Language | None = None
     left: bool = False
 
     @property

@@ -198,12 +198,21 @@ class Handovers:
 
     def _of_the_other(self) -> tuple[Move, ...]:
         """Whoever answers has no relation to the case but the code, so no role of the table does it
-        (`services/registration/work/consenting.py`)."""
+        (`services/registration/work/consenting.py`), and the case goes on without an answer."""
         declined_for = get_args(DeclinedFor)
         return (
-            Move(ACCEPT, self.before, self.assigned, body=Acceptance, rule=by_both, when=one_stands),
-            Move(DECLINE, self.before, self.declined, body=Reason, rule=in_time, when=one_stands, reasons=declined_for),
-            Move(LAPSE, self.before, self.lapsed, when=one_stands, overtaken="nothing"),
+            Move(ACCEPT, self.before, self.assigned, body=Acceptance, rule=by_both, when=one_stands, aside=True),
+            Move(
+                DECLINE,
+                self.before,
+                self.declined,
+                body=Reason,
+                rule=in_time,
+                when=one_stands,
+                reasons=declined_for,
+                aside=True,
+            ),
+            Move(LAPSE, self.before, self.lapsed, when=one_stands, overtaken="nothing", aside=True),
         )
 
 

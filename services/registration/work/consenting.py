@@ -17,7 +17,7 @@ from services.registration.domain.handover import ACCEPT, DECLINE, HELD, Accepta
 from services.registration.identifiers import SERVICE, Identifiers
 from services.registration.store import HANDOVER, INSTITUTIONS, PERSONS
 from services.registration.work.contacts import WISHES
-from services.registration.work.handing_over import told
+from services.registration.work.handing_over import holder_of
 from services.registration.work.readings import Readings
 from shared.cases.bodies import Reason
 from shared.cases.case import Asked
@@ -89,8 +89,8 @@ class Consenting:
             if document is not None and not settled(document, call.cause):
                 # The address is of the version that is offered, so that a change meanwhile is seen.
                 version = int(document["version"]) if version is None else version
-                after, now = told(document, aggregate), self._runtime.now()
-                private |= await self._identifiers.offered(call.id, document["private"], after, now)
+                holder = holder_of(document, aggregate, self._runtime.now())
+                private |= await self._identifiers.offered(call.id, document["private"], holder)
             asked = Asked(call.verb, call.body)
             return await self._kernel.execute(
                 aggregate, call.id, asked, call.cause, expected_version=version, private=private
@@ -130,8 +130,8 @@ class Consenting:
 
         async def beside(found: Offered) -> Mapping[str, Any]:
             private = found.document["private"]
-            after, now = told(found.document, found.aggregate), self._runtime.now()
-            left = await self._identifiers.left(found.id, private, body.email, after, now)
+            holder = holder_of(found.document, found.aggregate, self._runtime.now())
+            left = await self._identifiers.left(found.id, private, body.email, holder)
             return {**left, WISHES: None, HANDOVER: {**private[HANDOVER], "accepted_by": principal.account}}
 
         try:

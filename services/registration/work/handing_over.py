@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from services.registration.domain.contact import HeldAt
 from services.registration.domain.handover import CALLERS, HELD, AccountAssignment
 from services.registration.domain.institutions import Institution
 from services.registration.domain.persons import Person
 from services.registration.identifiers import Identifiers
 from services.registration.store import INSTITUTIONS, PERSONS
-from services.registration.work.contacts import WISHES
+from services.registration.work.contacts import WISHES, wishes_of
 from services.registration.work.limits import erased
 from shared.cases.case import Asked
 from shared.clock import derived_id, retrying
@@ -123,12 +125,18 @@ class HandingOver:
         has it, else the address that stands, or the one that is named. Raises SealBroken, Unavailable."""
         id, private, now = document["_id"], document["private"], self._runtime.now()
         if body.of_another:
-            left = await self._identifiers.left(id, private, body.email, told(document, aggregate), now)
+            left = await self._identifiers.left(id, private, body.email, holder_of(document, aggregate, now))
             return {**left, WISHES: None}
         return {} if body.email is None else await self._identifiers.addressed(id, private, body.email, now)
 
 
-def told(document: Document, aggregate: Aggregate[Any]) -> int:
+def holder_of(document: Document, aggregate: Aggregate[Any], now: datetime) -> HeldAt:
+    """Who holds the account of the case, but for the addresses, which are sealed."""
+    account, language = document["state"].get("account"), wishes_of(document).language
+    return HeldAt(after=_told(document, aggregate), at=now, account=account, language=language)
+
+
+def _told(document: Document, aggregate: Aggregate[Any]) -> int:
     """How many events the case has told: the next one is the one after."""
     head = document["emitted"].get(aggregate.name)
     return int(head["count"]) if head else 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from babel.core import get_global
 
-from services.registration.domain.contact import Wishes, held_when, left_since
+from services.registration.domain.contact import HeldAt, Wishes, held_when, left_since
 from services.registration.domain.messages import Message
 from services.registration.domain.notices import (
     ACCOUNT_LEFT,
@@ -61,6 +61,15 @@ class Recipient:
     zone: tzinfo
 
 
+@dataclass(frozen=True)
+class Reached:
+    """Where a message goes, two addresses at most; none where none is known. `language`: of whoever held the account
+    at the event, None where that is the recipient's."""
+
+    addresses: tuple[str, ...] = ()
+    language: str | None = None
+
+
 class Recipients:
     """Opens addresses, for messages and nothing else."""
 
@@ -89,31 +98,35 @@ class Recipients:
         document = await self._loaded(message)
         return document is None or (document.get("state") or {}).get("status") == "erased"
 
-    async def addresses(self, recipient: Recipient, message: Message) -> tuple[str, ...]:
-        """Two at most; none where none is known. Raises Gone; SealBroken, Unavailable."""
+    async def reached(self, recipient: Recipient, message: Message) -> Reached:
+        """Raises Gone; SealBroken, Unavailable."""
         if recipient.document is None:
             mailbox = self._mailbox(message)
-            return (mailbox.email,) if mailbox else ()
+            return Reached((mailbox.email,)) if mailbox else Reached()
         try:
             return await self._of_holder(recipient.document, message)
         except KeyDestroyed:
             raise Gone from None
 
-    async def _of_holder(self, document: Document, message: Message) -> tuple[str, ...]:
+    async def _of_holder(self, document: Document, message: Message) -> Reached:
         """Security is told to whoever held the account at the event, however much later the mail is sent."""
         id, private, former = document["_id"], document["private"], message.template == CONTACT_CHANGED
         if message.subject == id and message.sequence is not None:
             known = await self._identifiers.held_at(id, private)
             stood = held_when(known, message.sequence)
             if message.template in (HANDOVER_OFFERED, ACCOUNT_LEFT) and stood is not None:
-                return stood.both
+                return await self._as_held(stood, stood.both)
             left = left_since(known, message.sequence)
             if kind_of(message.template, message.to) == "security" and left is not None:
-                return left.both[-1:] if former else left.both[:1]
+                return await self._as_held(left, left.both[-1:] if former else left.both[:1])
         if message.template == ACCOUNT_LEFT:
-            return ()
+            return Reached()
         address = await self._identifiers.address(id, private, former=former)
-        return (address,) if address else ()
+        return Reached((address,)) if address else Reached()
+
+    async def _as_held(self, held: HeldAt, addresses: tuple[str, ...]) -> Reached:
+        reads = await self._language({"account": held.account}) if held.account else None
+        return Reached(addresses, held.language or reads)
 
     async def lead(self, message: Message) -> bool:
         """Whether whoever is told sees the case by now. An office that has passed it on since does not, whatever its

@@ -8,6 +8,7 @@ claimed in the same save by whoever writes it, and sent with the next round.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -199,19 +200,20 @@ class Sending:
         if recipient.document is not None:
             await self._noting(self._reading(message, now))
         try:
-            addresses = await self._recipients.addresses(recipient, message)
+            reached = await self._recipients.reached(recipient, message)
         except Gone:
             return "lapse", ERASED
-        if not addresses:
+        if not reached.addresses:
             # Whoever sent something in was given a receipt there and then, and an office is told by what waits today;
             # anything else somebody has to tell.
             known = message.to == "office" or kind_of(message.template, message.to) == "receipt"
             return "lapse" if known else "give-up", NO_ADDRESS
-        reader, zone = recipient.reader, self._recipients.zone_of(message)
+        zone = self._recipients.zone_of(message)
+        reader = replace(recipient.reader, language=reached.language or recipient.reader.language)
         told = [(one, await self._recipients.lead(one)) for one in (message, *others)]
         words = gathered(told, reader, zone, self._base_url) if others else None
         words = words or worded(message, reader, zone, self._base_url, leads=told[0][1])
-        to_each = zip(mails_of(id), addresses, strict=False)
+        to_each = zip(mails_of(id), reached.addresses, strict=False)
         mails = [Mail(one, to, reader.language, words.subject, words.text, now) for one, to in to_each]
         became = [await self._became(mail) for mail in mails]
         if None in became:

@@ -38,11 +38,18 @@ def _as_page(answer: Any) -> Handler:
         if status in _NOT_FOR_READER and request.url.path.endswith(f"/{PART}"):
             # The page around it cannot know, and a browser would tell its reader of an error.
             return render(request, "part_refused.html", reader=reader)
-        page = render(request, "refused.html", status, reader=reader, rule=_rule_said(said))
+        again = request.url.path if _is_of_the_address(request, error) else ""
+        page = render(request, "refused.html", status, reader=reader, rule=_rule_said(said), again=again)
         _carry_headers(said, page)
         return page
 
     return handle
+
+
+def _is_of_the_address(request: Request, error: Exception) -> bool:
+    """Whether what follows the page's path is wrong alone, so that the page is there without it."""
+    problems = error.problems if isinstance(error, Refusal) else ()
+    return request.method == "GET" and bool(problems) and all(one.pointer.split("/")[0] == "query" for one in problems)
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ class Act:
 class Standing:
     """`since`: None where the case no longer tells it. `waits_for`: nobody where it is over (`ended`), or where it goes
     on by itself; `waits_from`: from which day on, for whom that is a later one. `until`: when its timer goes off; where
-    nobody is waited for, only while that lies ahead. `zone`: the office's. `shut`: what is refused for now whatever the
-    state leaves open."""
+    nobody is waited for, only while that lies ahead; None for what ends by the way. `zone`: the office's. `shut`: what
+    is refused for now whatever the state leaves open."""
 
     state: str
     since: datetime | None
@@ -83,17 +83,15 @@ async def standing_of(
     """`timeline`: all of the case's; `known`: its programme, or every one. Raises TooEarly."""
     case, role = served.case, granted.principal.role
     state = _as_read(served.aggregate.read(document), case.veil_of(role))
-    timer, status = case.timer(state), status_of(state)
+    status = status_of(state)
     scope, shuts = case.scope(state), await served.shuts(document, granted)
     waits = waits_for(case, state, shuts)
-    # What goes on by itself is late for nobody: a mail that may be sent waits for the next round, or for the morning.
-    until = timer.at if timer is not None and (waits or timer.at > granted.edge.runtime.now()) else None
     return Standing(
         status,
         _since(timeline),
         tuple(waits),
         not any(_goes_on(move, status) for move in case.moves),
-        until,
+        _until(case, state, granted.edge.runtime.now(), waited_for=bool(waits)),
         scope,
         zone_of(case, state, known),
         (*closed_to(served, document, granted.principal), *_held_up(served, document, granted.principal, shuts)),
@@ -185,6 +183,16 @@ def _asked(by: By) -> Iterable[Role]:
 def _as_read(state: Any, veil: Mapping[str, str]) -> Any:
     status = status_of(state)
     return state.model_copy(update={"status": veil[status]}) if status in veil else state
+
+
+def _until(case: Case[Any], state: Any, now: datetime, *, waited_for: bool) -> datetime | None:
+    """When the timer goes off. What ends by the way, as an offer of an account does, is no last day of the case; and
+    what goes on by itself is late for nobody: a mail that may be sent waits for the next round, or for the morning."""
+    timer = case.timer(state)
+    if timer is None or not (waited_for or timer.at > now):
+        return None
+    rows = case.rows[timer.command.verb] if timer.command else ()
+    return None if any(row.aside for row in rows) else timer.at
 
 
 def _since(timeline: Timeline) -> datetime | None:

@@ -132,7 +132,7 @@ def held(page: httpx.Response) -> dict[str, str]:
 
 def summary(page: httpx.Response) -> list[tuple[str, str]]:
     """The summary's links: the id that each leads to, which is on the page, and its words, which stand there too."""
-    box = re.search(r'<div class="problem" role="alert" tabindex="-1" data-focus>.*?</div>', page.text, re.DOTALL)
+    box = re.search(r'<div class="problem" role="alert" tabindex="-1">.*?</div>', page.text, re.DOTALL)
     assert box, page.text
     found = re.findall(r'<a href="#([^"]*)">([^<]*)</a>', box[0])
     for id, words in found:

@@ -61,6 +61,15 @@ async def test_where_no_case_or_too_many_are_chosen_the_list_says_so(office: Off
     assert (taken_out.status_code, 'href="#case"' in taken_out.text) == (422, True)
 
 
+@pytest.mark.parametrize("query", ["after=nope", "limit=0", "nope=1"])
+async def test_a_list_without_a_form_leads_back_to_its_beginning(office: Office, query: str) -> None:
+    (id,) = await cases(office, 1)
+    for path in ("/registration/duplicates", f"/registration/institutions/{id}/timeline"):
+        page = await office.http.get(f"{path}?{query}", headers=HTML)
+        assert (page.status_code, f'href="{path}"' in page.text) == (422, True), path
+        assert (await office.http.get(path, headers=HTML)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("query", "name", "typed"),
     [

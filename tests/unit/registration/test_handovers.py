@@ -17,13 +17,15 @@ from services.registration.applying.opening import WRONG_AT_MOST
 from services.registration.domain.contact import HELD_KEPT
 from services.registration.domain.examples import DEFINITION, EXPERT
 from services.registration.domain.handover import PROPOSE, STANDS, WITHDRAW
-from services.registration.store import COLLECTIONS, DOCUMENTS, INSTITUTIONS, MESSAGES, PERSONS, SHADOWS
+from services.registration.domain.sessions import Account
+from services.registration.store import ACCOUNTS, COLLECTIONS, DOCUMENTS, INSTITUTIONS, MESSAGES, PERSONS, SHADOWS
 from services.registration.work.handing_over import person_following
 from services.registration.work.sending import CLAIMED
 from shared.clock import derived_id, text_of
 from shared.identity.roles import Role
 from shared.messaging.reading import parse
 from shared.replica import stored
+from shared.store.documents import new_document
 from shared.store.port import TIMER_INDEX
 from tests.unit.pages.test_cases import held
 from tests.unit.registration.posting import Box
@@ -451,6 +453,25 @@ async def test_the_pages_show_the_code_and_take_the_answer(bench: Bench) -> None
         assert (await holder.get(page)).status_code == 404
 
 
+@pytest.mark.parametrize("verbs", [(), ("assess", "accept-partner", "activate")])
+async def test_an_offer_of_the_account_is_no_last_day_of_the_institution(bench: Bench, verbs: tuple[str, ...]) -> None:
+    """Nothing of the case waits for the answer: its head is as without an offer, which says itself until when it is."""
+    account = f"host-at-the-head-{len(verbs)}"
+    id = await bench.case("host", account)
+    for verb in verbs:
+        assert (await bench.serving.post(f"/institutions/{id}/{verb}", "officer", {})).status_code == 200
+    async with bench.browser("host", None, account=bench.serving.account(account)) as holder:
+
+        async def head() -> str:
+            page = (await holder.get(f"/registration/institutions/{id}")).text
+            return page.partition('<dl class="words head">')[2].partition("</dl>")[0]
+
+        before = await head()
+        assert "Waits for" in before
+        assert (await bench.do("host", id, PROPOSE, account)).status_code == 200
+        assert await head() == before
+
+
 async def test_declined_on_its_page(bench: Bench) -> None:
     _, code = await bench.proposed("expert", "helper-on-pages")
     account = bench.serving.account("declines-on-pages")
@@ -506,6 +527,33 @@ async def test_whoever_signs_in_anew_is_still_reached_where_they_were(bench: Ben
     former, told = await assigned_to(bench, role, "sign_in_lost", email=new)
     assert (new, CAME) in told
     assert LEFT not in [subject for _, subject in told]
+
+
+@BOTH
+@pytest.mark.parametrize(("wished", "language"), [("fr", "fr"), (None, "ar")])
+async def test_whoever_left_is_written_to_in_the_own_language(
+    bench: Bench, role: Role, wished: str | None, language: str
+) -> None:
+    """As it was wished, else as the account reads pages; and not as whoever came does."""
+    holder, other = f"{role}-leaves-in-{language}", f"{role}-comes-in-english"
+    account = bench.serving.account(holder)
+    state = Account(reads="ar").model_dump(mode="json")
+    await bench.serving.store.save(ACCOUNTS.name, {**new_document(account), "version": 1, "state": state}, 0)
+    id = await bench.case(role, holder)
+    if wished:
+        said = await bench.do(role, id, "set-contact", holder, body={"language": wished})
+        assert said.status_code == 200, said.text
+    assert (await bench.do(role, id, PROPOSE, holder)).status_code == 200
+    code = (await bench.seen(role, id, holder))["handover"]["code_for_the_other"]
+    await bench.mails()
+    bench.box.mails.clear()
+    answered = await bench.answer("accept", role, code, f"{other}-{language}", email=f"{other}@example.org")
+    assert answered.status_code == 200, answered.text
+    await bench.mails()
+    assert {(one.to, one.language) for one in bench.box.mails} == {
+        (f"{holder}@example.org", language),
+        (f"{other}@example.org", "en"),
+    }
 
 
 async def test_what_is_said_of_the_case_later_goes_to_the_new_address_alone(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.generate import cases_of
-from services.registration.domain.contact import night_until
+from services.registration.domain.contact import HeldAt, night_until
 from services.registration.domain.handover import STANDS
 from services.registration.domain.notices import BY_TEMPLATE, LONGEST, NOTICES, OPTIONAL
 from services.registration.domain.persons import PERSON
@@ -279,7 +279,7 @@ async def offered_after_a_change(post: Post) -> None:
     assert document is not None
     private = {**document["private"]}
     private |= await post.identifiers.addressed(WHO, private, ADDRESS, NOW)
-    private |= await post.identifiers.offered(WHO, private, 2, NOW)
+    private |= await post.identifiers.offered(WHO, private, HeldAt(after=2, at=NOW))
     changed = {**document, "private": private, "version": document["version"] + 1}
     await post.store.save(PERSONS.name, changed, document["version"])
     await post.tell(PersonHandoverProposed(happened_at=NOW, reason="r", ends_at=NOW + STANDS), WHO, sequence=3)
