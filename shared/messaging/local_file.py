@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from shared.errors import SettingsError
 from shared.messaging.delivery import BATCH_RECORDS
 from shared.messaging.local_headers import packed
-from shared.messaging.local_record import records_of
+from shared.messaging.local_record import Row, records_of
 from shared.messaging.local_shapes import SHAPES_AT_MOST, packed_with, remember, taken_apart, unknown
 from shared.messaging.partitions import READ_BYTES
 from shared.messaging.port import Message, Position, Record, Topic
@@ -178,7 +178,7 @@ class LogFile:
         """Up to `limit` records; DataError where one is long. SQLite looks at lengths for less than Python does."""
         self.reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, SHORT_BYTES)
         try:
-            return [*records_of(position, self._selected(position, offset, limit).fetchall())]
+            return [*self._records(position, self._selected(position, offset, limit).fetchall())]
         finally:
             # In memory the same connection writes.
             self.reader.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ANY_BYTES)
@@ -189,14 +189,18 @@ class LogFile:
         cursor = self._selected(position, offset, limit)
         try:
             while size <= READ_BYTES and (rows := cursor.fetchmany(READ_ROWS)):
-                if self._writer is None and unknown(map(_HEADERS, rows)):
-                    self._remember(self.reader)
-                records += records_of(position, rows)
+                records += self._records(position, rows)
                 size += sum(map(len, filter(None, map(_VALUE, rows))))
         finally:
             # An open read transaction would keep the WAL from being emptied.
             cursor.close()
         return records
+
+    def _records(self, position: Position, rows: list[Row]) -> Iterable[Record]:
+        if self._writer is None and unknown(map(_HEADERS, rows)):
+            # Whoever writes the file has written a shape since it was looked at.
+            self._remember(self.reader)
+        return records_of(position, rows)
 
     def _selected(self, position: Position, offset: int, limit: int) -> sqlite3.Cursor:
         return self.reader.execute(f"{READ} LIMIT ?", (self.places[position], offset, limit))

@@ -46,9 +46,7 @@ def held_long(running: Rounds, ours: Build, earlier: Build) -> list[Result]:
 
 def _memory(mine: Sustained, rebuilt: Rebuilt) -> list[Result]:
     """Of this build alone, as a bound."""
-    after = (
-        f"resident at the end with {rebuilt.people:,} persons; of both processes, what they share counted once"
-    )
+    after = f"resident at the end with {rebuilt.people:,} persons; of both processes, what they share counted once"
     anew = (
         f"the most at a start that finds no read model and reads {rebuilt.people:,} persons into one, ready after "
         f"{rebuilt.seconds:.0f} s with {rebuilt.resident:.0f} MB resident"

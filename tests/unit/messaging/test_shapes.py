@@ -11,6 +11,7 @@ from shared.clock import RealRuntime
 from shared.contracts.base import Envelope, Scope
 from shared.messaging import local_shapes
 from shared.messaging.local import LocalLog
+from shared.messaging.local_file import LogFile
 from shared.messaging.local_headers import packed
 from shared.messaging.port import Headers, Message, Topic
 
@@ -57,6 +58,24 @@ async def opened(path: Path) -> tuple[LocalLog, RealRuntime]:
     log = LocalLog(path, [TOPIC], runtime)
     await log.start()
     return log, runtime
+
+
+@pytest.mark.parametrize("limit", [10, 1_000])
+async def test_another_process_learns_of_a_shape_when_it_meets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """`limit`: short records and long ones are read in two ways."""
+    path = tmp_path / "log.sqlite"
+    log, runtime = await opened(path)
+    beside = LogFile(path)
+    beside.open_beside()
+    await log.append(TOPIC.name, 0, [Message("s", b"{}", headers(1))])
+    monkeypatch.setattr(local_shapes, "_known", {})
+    (record,) = beside.read((TOPIC.name, 0), 0, limit)
+    assert record.headers == headers(1)
+    beside.close()
+    await log.stop()
+    runtime.close()
 
 
 async def test_headers_come_back_in_their_order_also_after_a_restart(
