@@ -11,11 +11,14 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
 from deploy.cli.hosting import Server, bound_socket
 from shared.clock import RealRuntime
 from shared.web.patience import Patience
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /a HTTP/1.1\r\nHost: x\r\n"
@@ -199,7 +202,7 @@ def _texts(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
     runtime, listening = RealRuntime(), bound_socket(0)
     server = Server(app, runtime, Patience())
