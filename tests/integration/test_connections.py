@@ -68,7 +68,7 @@ class Served:
 
 @asynccontextmanager
 async def served(monkeypatch: pytest.MonkeyPatch, patience: Patience) -> AsyncIterator[Served]:
-    monkeypatch.setattr(hosting, "LOOK_EVERY_TICKS", 1)
+    monkeypatch.setattr(hosting, "LOOK_EVERY_SECONDS", 0.1)
     runtime, app, listening = RealRuntime(), App(), bound_socket(0)
     server = Server(app, runtime, patience)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))

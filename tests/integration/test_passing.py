@@ -72,7 +72,7 @@ class Two:
 
 @pytest.fixture
 async def two(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Two]:
-    monkeypatch.setattr(hosting, "LOOK_EVERY_TICKS", 1)
+    monkeypatch.setattr(hosting, "LOOK_EVERY_SECONDS", 0.1)
     both = Two()
     await both.started()
     yield both
