@@ -114,7 +114,6 @@ def forked(names: Sequence[str], serve: Callable[[Lines], None]) -> Second:
         here.close()
         _run(serve, there)
     there.close()
-    gc.unfreeze()
     return Second(names, pid, here)
 
 
