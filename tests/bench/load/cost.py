@@ -50,6 +50,6 @@ def measured(running: Rounds, ours: Build, earlier: Build) -> list[Result]:
     processor, disk = (mine.processor, theirs.processor), (mine.disk, theirs.disk)
     folder = "the data folder's files after a stop"
     return [
-        row(NAME, "ms", processor, 1e3, 1 / 0.45, "whole process, user and kernel", SHORT_OF_TIME),
+        row(NAME, "ms", processor, 1e3, 1 / 0.45, "all processes of the system, user and kernel", SHORT_OF_TIME),
         row("Disk a registration", "kB", disk, 1e-3, 2.0, folder, SHORT_OF_DISK),
     ]

@@ -48,7 +48,7 @@ class Form:
 FULL = Form(20, 30, 3, 100, 9, 15, 1.08, 120, 600, 1000, 60, 120, 200, 20, 12)
 QUICK = Form(15, 8, 1, 60, 5, 8, 1.3, 20, 20, 1000, 10, 60, 200, 6, 4)
 # How often a rate that was not kept up for long is lowered before it is given up.
-LOWERED_AT_MOST = 2
+LOWERED_AT_MOST = 4
 
 
 @dataclass
