@@ -112,7 +112,7 @@ class Host:
 
     def _lent(self, lines: Lines) -> Log:
         # Whoever writes it is the first process, with which this one ends.
-        return LentLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime, lines.log, lambda: None)
+        return LentLog(self.settings.data / LOG_FILE, list(TOPICS.values()), self.runtime, lines.log)
 
     def beside(self, second: Second) -> None:
         """The rest of the services are in that process, which has this one's log; before `start`."""
@@ -134,7 +134,8 @@ class Host:
         services = self.services.values()
         entrance = next((one.entrance for one in services if isinstance(one, Entered)), None)
         apps = {name: service.app for name, service in self.services.items()}
-        return Front(apps, self.hosts, entrance, self.second.names if self.second else ())
+        elsewhere = [name for name in SERVICES if name not in apps] if self.passing else []
+        return Front(apps, self.hosts, entrance, elsewhere)
 
     @property
     def doors(self) -> list[Door]:

@@ -153,10 +153,9 @@ class Lender:
 class SentWriter:
     """`Writer` of the second process: the first one's."""
 
-    def __init__(self, grown: Callable[[Tails], None], lost: Callable[[], None]) -> None:
+    def __init__(self, grown: Callable[[Tails], None]) -> None:
         self.frames = Frames(self._heard, self._gone, lambda: None)
         self._grown = grown
-        self._lost = lost
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._numbers = _ENDS
 
@@ -196,21 +195,14 @@ class SentWriter:
         for done in waiting.values():
             if not done.done():
                 done.set_exception(UnknownOutcome("log: its writer has gone"))
-        self._lost()
 
 
 class LentLog(LocalLog):
-    """`shared.messaging.port.Log` on a file that another process writes, whose `Lender` has the other end of `line`.
+    """`shared.messaging.port.Log` on a file that another process writes, whose `Lender` has the other end of `line`."""
 
-    `lost` is called where that process ends before this log was stopped.
-    """
-
-    def __init__(
-        self, path: Path, topics: Sequence[Topic], runtime: Runtime, line: socket.socket, lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, path: Path, topics: Sequence[Topic], runtime: Runtime, line: socket.socket) -> None:
         super().__init__(path, topics, runtime)
         self._line = line
-        self._lost = lost
         self._sent: SentWriter | None = None
 
     async def start(self) -> None:
@@ -220,7 +212,7 @@ class LentLog(LocalLog):
         self._file.open_beside()
         self._opened = True
         self._look()
-        sent = SentWriter(self._grown, self._gone)
+        sent = SentWriter(self._grown)
         await asyncio.get_running_loop().create_connection(lambda: sent.frames, sock=self._line)
         self._writer = self._sent = sent
         # What was committed between the look and the first word of the other end.
@@ -241,7 +233,3 @@ class LentLog(LocalLog):
             await self.submit(Shown(now_ms))
         except UnknownOutcome as error:
             raise Unavailable("log: the instant shown") from error
-
-    def _gone(self) -> None:
-        if self._sent is not None:
-            self._lost()

@@ -57,7 +57,7 @@ class Borrowed(LentLog):
     def __init__(
         self, path: Path, topics: Sequence[Topic], runtime: RealRuntime, line: Any, writer: LocalLog, lender: Lender
     ) -> None:
-        super().__init__(path, topics, runtime, line, lambda: None)
+        super().__init__(path, topics, runtime, line)
         self._parts = writer, lender
 
     async def stop(self) -> None:
