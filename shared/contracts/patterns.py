@@ -33,3 +33,4 @@ NATIONALITY = written(
 LANGUAGE = written(r"^[a-z]{2,3}$", "two or three small letters of ISO 639, as en")
 OCCUPATION = written(r"^[0-9]{1,4}$", "one to four of the digits 0 to 9, a code of ISCO-08")
 DIGEST = written(r"^[0-9a-f]{64}$", "64 digits of a hexadecimal number, in lower case")
+DECIMAL = written(r"^-?[0-9]{1,30}(\.[0-9]{1,6})?$", "a number with a decimal point, as 12.5")
