@@ -102,12 +102,16 @@ def protect(
     open_still = unprotected(cells, relations, published, worlds, protection)
     if any(cell.small(threshold) and cell.key in open_still for cell in cells):
         return _nothing(cells, threshold, "unproven")
+    return _settled(cells, threshold, chosen, sum(side.least for side in sides))
+
+
+def _settled(cells: Sequence[Cell], threshold: int, chosen: frozenset[Key], least: int) -> Protected:
     return Protected(
         primary=_small(cells, threshold),
         complementary=chosen,
         certified=True,
         weight=sum(cell.weight for cell in cells if cell.key in chosen),
-        least=sum(side.least for side in sides),
+        least=least,
     )
 
 
