@@ -56,7 +56,8 @@ def demo(
         # After the figures: nothing of either is in them.
         asyncio.run(_opened(settings, datetime.now(UTC)))
         periods = [one.code for one in read_definition(definition_path(CODE)).periods]
-        asyncio.run(publish_periods(CODE, periods, settings))
+        for period, rule in asyncio.run(publish_periods(CODE, periods, settings)).items():
+            print(f"The figures of {period} are not published: {rule}", flush=True)
         if not exit_after:
             print(f"\nLook around at {settings.base_url}: enter as anybody there is. Ctrl-C ends it.", flush=True)
             print(f"To apply yourself: {settings.base_url}/registration/apply/{OPEN_CODE}", flush=True)

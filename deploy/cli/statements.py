@@ -43,23 +43,26 @@ SERVICE, SIGNING_KEY = "monitoring", "monitoring/receipts/current.key"
 MAKER, CHECKER = "statements-maker", "statements-checker"
 
 
-async def publish_periods(programme: str, periods: Iterable[str], settings: Settings) -> None:
+async def publish_periods(programme: str, periods: Iterable[str], settings: Settings) -> dict[str, str]:
     """As `publish_each`, by two administrators of the issuer. SettingsError where it gives no tokens of people."""
     maker, checker = (issued_of(settings)("administrator", None, one) for one in (MAKER, CHECKER))
     client = Client(settings.base_url)
     try:
-        await publish_each(client, programme, list(periods), maker, checker)
+        return await publish_each(client, programme, list(periods), maker, checker)
     finally:
         await client.close()
 
 
-async def publish_each(client: Client, programme: str, periods: Sequence[str], maker: str, checker: str) -> None:
+async def publish_each(
+    client: Client, programme: str, periods: Sequence[str], maker: str, checker: str
+) -> dict[str, str]:
     """Freezes, verifies and publishes each period that was not published before, one after the other: what is withheld
-    follows from what stands. Doing it again goes on where it was. Raises StepFailed."""
+    follows from what stands. Doing it again goes on where it was. By period why the publication of those waits that
+    cannot be published. Raises StepFailed."""
     # Counted together: each waits until all that happened before is known.
     await asyncio.gather(*(_frozen(client, programme, one, maker) for one in periods))
-    for period in periods:
-        await _published(client, statement_id(programme, period), maker, checker)
+    found = {one: await _published(client, statement_id(programme, one), maker, checker) for one in periods}
+    return {period: said["waits"] for period, said in found.items() if said["waits"] is not None}
 
 
 async def _frozen(client: Client, programme: str, period: str, token: str) -> None:
@@ -69,7 +72,7 @@ async def _frozen(client: Client, programme: str, period: str, token: str) -> No
     await _standing(client, id, token, "frozen", "verified", "publishing", "published", "restated")
 
 
-async def _published(client: Client, id: str, maker: str, checker: str) -> None:
+async def _published(client: Client, id: str, maker: str, checker: str) -> dict[str, Any]:
     found = await _standing(client, id, maker, "frozen", "verified", "publishing", "published", "restated")
     counted = found["counted"]
     if found["state"] == "frozen":
@@ -77,7 +80,7 @@ async def _published(client: Client, id: str, maker: str, checker: str) -> None:
         found = await client.send_until_done(verify)
     if found["state"] == "verified":
         await client.send_until_done(Call("POST", f"{STATEMENTS}/{id}/publish", maker, f"publish-{counted}", {}))
-    await _standing(client, id, maker, "published", "restated")
+    return await _standing(client, id, maker, "published", "restated", "verified")
 
 
 async def _standing(client: Client, id: str, token: str, *states: str) -> dict[str, Any]:

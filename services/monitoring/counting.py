@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
+from itertools import permutations
 
 from services.monitoring.breakdown import adding_up, with_empty_classes
 from services.monitoring.database import Connection
-from services.monitoring.domain.counted import CountedCell, CountedPeriod, CountedTable, Span, inner, stretches
+from services.monitoring.domain.counted import CountedCell, CountedPeriod, CountedTable, Span, stretches
 from services.monitoring.domain.disclosure import size_of
 from services.monitoring.domain.narrowing import Narrowed, joint_of, narrowed_of
 from services.monitoring.domain.rows import day_of, milliseconds_of
@@ -44,7 +44,7 @@ class ToCount:
 
 
 def counted_period(connection: Connection, asked: ToCount) -> CountedPeriod:
-    """Every table that is declared for the period, those of the stretches within it, and which are parts of which."""
+    """Every table that is declared for the period, the same of all other stretches, and which are parts of which."""
     wanted = _wanted(asked.definition, asked.period.code)
     indicators = list({one.code: one for one, _ in wanted}.values())
     narrowed = narrowed_of(asked.definition, indicators)
@@ -55,8 +55,12 @@ def counted_period(connection: Connection, asked: ToCount) -> CountedPeriod:
         period=asked.period.code,
         as_of=asked.as_of,
         definition_version=asked.version,
+        starts=asked.period.starts,
+        ends=asked.period.ends,
+        begins=asked.definition.dates.starts,
         tables=tables,
-        parts=tuple(_parts(asked, sorted(one.code for one in indicators))),
+        parts=tuple(_parts(indicators, same_kinds=True)),
+        followers=tuple(_parts(indicators, same_kinds=False)),
         narrowed=tuple(narrowed),
     )
 
@@ -101,9 +105,9 @@ def _tables(
     connection: Connection, asked: ToCount, indicator: Indicator, by: tuple[Dimension, ...]
 ) -> Iterator[CountedTable]:
     over_time = adds_up_over_time(indicator)
-    others = [Span(one.starts, one.ends) for one in asked.definition.periods]
+    periods = [asked.span, *(Span(one.starts, one.ends) for one in asked.definition.periods)]
     ever = _classes_ever(connection, asked, indicator, by)
-    spans = [asked.span, *(stretches(asked.span, others) if over_time else inner(asked.span, others))]
+    spans = [*periods, *(stretches(periods) if over_time else ())]
     for span in dict.fromkeys(spans):
         period = asked.period.model_copy(update={"starts": span.starts, "ends": span.ends})
         question = Question(asked.definition, indicator, milliseconds_of(asked.as_of), period, by, with_persons=True)
@@ -152,19 +156,11 @@ def adds_up_over_time(indicator: Indicator) -> bool:
     return len(kinds) == 1 and kinds[0].once and kinds[0].family.subject == indicator.measure.distinct
 
 
-def _parts(asked: ToCount, codes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Which indicators count a part of what others count, in this period.
-
-    What a case tells later may fall into a later period than what it told before; not so where the period begins with
-    the programme.
-    """
-    found = [one for code in codes if (one := asked.definition.indicator(code)) is not None]
-    from_the_beginning = asked.period.starts <= asked.definition.dates.starts
-    for one, other in combinations(found, 2):
-        for part, whole in ((one, other), (other, one)):
-            same = part.facts is not None and whole.facts is not None and _same_kinds(part, whole)
-            if (same or from_the_beginning) and is_part(part, whole):
-                yield part.code, whole.code
+def _parts(indicators: Sequence[Indicator], *, same_kinds: bool) -> Iterator[tuple[str, str]]:
+    """Which indicators count a part of what others count: facts of the same kinds, or such as follow them."""
+    for part, whole in permutations(indicators, 2):
+        if _same_kinds(part, whole) == same_kinds and is_part(part, whole):
+            yield part.code, whole.code
 
 
 def _same_kinds(part: Indicator, whole: Indicator) -> bool:

@@ -35,3 +35,4 @@ OCCUPATION = written(r"^[0-9]{1,4}$", "one to four of the digits 0 to 9, a code 
 DIGEST = written(r"^[0-9a-f]{64}$", "64 digits of a hexadecimal number, in lower case")
 DECIMAL = written(r"^-?[0-9]{1,30}(\.[0-9]{1,6})?$", "a number with a decimal point, as 12.5")
 SIGNATURE = written(r"^[A-Za-z0-9_-]{86}$", "an Ed25519 signature as base64url without padding")
+THUMBPRINT = written(r"^[A-Za-z0-9_-]{43}$", "the RFC 7638 thumbprint of a key")

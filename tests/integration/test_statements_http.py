@@ -179,6 +179,15 @@ async def test_asking_twice_and_replicas_side_by_side_issue_one_statement(edge: 
     assert [one["digest"] for one in items] == [done["digest"]]
 
 
+async def test_a_key_may_begin_with_any_of_its_characters(edge: Serving) -> None:
+    """The thumbprint of one key in thirty-two begins with a hyphen or an underscore."""
+    await known(edge, told())
+    while edge.keys.receipt_key_id("monitoring")[0] not in "-_":
+        edge.keys.retire_receipt_key("monitoring")
+    opened = await ask(edge, "/statements", {"programme": PROGRAMME, "period": "january"}, status=201)
+    assert (await published(edge, opened["id"]))["state"] == "published"
+
+
 async def test_what_cannot_be_asked_is_refused_by_its_rule(edge: Serving) -> None:
     await known(edge, told(1, 0))
     for body, status, rule in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from datetime import date
 from itertools import pairwise
 from typing import NamedTuple
@@ -41,9 +41,13 @@ class CountedTable(BaseModel):
 
 
 class CountedPeriod(BaseModel):
-    """Every table that a statement of the period may tell of, and those of the stretches of time within it by which
-    something of it could be found out. `parts`: of which indicators each thing that the first counts, the second
-    counts too; `narrowed`: of which it does in some of its classes."""
+    """Every table that a statement of the period may tell of, and the same of the programme's other periods and of the
+    stretches of time that all of them make, by which something could be found out.
+
+    `starts`, `ends`: the period; `begins`: the programme's first day. `parts`: of which indicators each thing that the
+    first counts, the second counts too; `followers`: of which it does from the beginning on, for what the first counts
+    may lie in a later stretch than what the second does. `narrowed`: of which it does in some of its classes.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -51,8 +55,12 @@ class CountedPeriod(BaseModel):
     period: Key
     as_of: Instant
     definition_version: int
+    starts: Date
+    ends: Date
+    begins: Date
     tables: tuple[CountedTable, ...]
     parts: tuple[tuple[Code, Code], ...] = ()
+    followers: tuple[tuple[Code, Code], ...] = ()
     narrowed: tuple[Narrowed, ...] = ()
 
 
@@ -66,20 +74,21 @@ class Span(NamedTuple):
         return other.starts <= self.starts and self.ends <= other.ends
 
 
-def stretches(whole: Span, others: Sequence[Span]) -> list[Span]:
-    """The span cut at every beginning and end of another one that lies in it: the smallest stretches of time that
-    anybody can make out of all of them. Empty where nothing cuts it."""
-    edges = {edge for one in others for edge in one if whole.starts < edge < whole.ends}
-    cuts = sorted({*whole, *edges})
-    return [Span(*pair) for pair in pairwise(cuts)] if edges else []
+def stretches(spans: Iterable[Span]) -> list[Span]:
+    """The smallest stretches of time that anybody can make out of the spans: what lies between two neighbours of all
+    their beginnings and ends."""
+    found = list(spans)
+    edges = sorted({edge for one in found for edge in one})
+    return [one for pair in pairwise(edges) if any((one := Span(*pair)).within(span) for span in found)]
 
 
-def inner(whole: Span, others: Sequence[Span]) -> list[Span]:
+def inner(whole: Span, others: Iterable[Span]) -> list[Span]:
     """The other spans that lie in it, each once, without itself."""
     return sorted({one for one in others if one.within(whole)} - {whole})
 
 
-def cells_of(counted: CountedPeriod) -> Iterator[tuple[CountedTable, CountedCell]]:
-    for table in counted.tables:
-        for cell in table.cells:
-            yield table, cell
+def tiles(whole: Span, parts: Iterable[Span]) -> bool:
+    """Whether the parts are the whole span, without a gap and none of it twice."""
+    found = sorted(parts)
+    edges = [whole.starts, *(one.ends for one in found)]
+    return [one.starts for one in found] == edges[:-1] and edges[-1] == whole.ends

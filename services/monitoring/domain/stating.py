@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.monitoring.domain.counted import CountedPeriod, CountedTable
+from services.monitoring.domain.suppression.problem import Cell
 from services.monitoring.domain.told import Figure, Told, parts_of_table, span_of
 from shared.contracts.monitoring.statements import StatedCell, StatedTable, Statement
 from shared.programmes.indicators import Indicator, share_value
@@ -25,17 +26,18 @@ class Shown:
 
     def value(self, figure: Figure) -> int | None:
         """The figure's value where it may be told as it is now; None where not."""
-        if figure not in self.told.cells:
+        cell = self.told.cell(figure)
+        if cell is None:
             # A class that the one of a share's two has and the other has not.
             return 0
-        return None if figure in self.withheld or self._as_it_was(figure) else self.told.cells[figure].value
+        return None if cell.key in self.withheld or self._as_it_was(figure, cell) else cell.value
 
-    def _as_it_was(self, figure: Figure) -> bool:
+    def _as_it_was(self, figure: Figure, now: Cell) -> bool:
         """Whether it is told as it was told before: it has not changed, or by few. The two are treated alike."""
         before = self.told.published.get(figure._replace(statement=0))
-        if before is None or not self.told.cells[before].sensitive:
+        if before is None or not now.sensitive:
             return False
-        was, now = self.told.cells[before], self.told.cells[figure]
+        was = self.told.cells[before]
         return min(abs(now.value - was.value), abs(now.size - was.size)) < self.threshold
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
 
-from services.monitoring.domain.counted import CountedCell, CountedPeriod, CountedTable, Span
+from services.monitoring.domain.counted import CountedCell, CountedPeriod, CountedTable, Span, inner, stretches, tiles
 from services.monitoring.domain.suppression.problem import Cell, Relation
 from shared.contracts.monitoring.statements import Statement
 from shared.programmes.model import Definition
@@ -35,10 +35,18 @@ class Figure(NamedTuple):
 
 
 class Derived(NamedTuple):
-    """A figure that no table shows: how it follows, and from which ones."""
+    """A figure that no table shows: what is left of the first one without the other."""
 
     kind: str
-    of: tuple[Figure, ...]
+    plus: Figure
+    minus: Figure
+
+
+class Several(NamedTuple):
+    """How much of the total stands in several of its members."""
+
+    total: Figure
+    members: tuple[Figure, ...]
 
 
 @dataclass(frozen=True)
@@ -57,21 +65,39 @@ Decisions = Mapping[Figure, bool | None]
 
 @dataclass
 class Told:
-    """The problem: cells by their keys, and relations. `published`: each figure, of no statement, as the last statement
-    that showed it has it."""
+    """The problem: cells by their keys, and relations.
+
+    A figure that is told again and has not changed is the one that was told before: `same` says which one it is.
+    `newest`: each figure, of no statement, as it was counted last; `published`: as it was shown last.
+    """
 
     cells: dict[object, Cell] = field(default_factory=dict)
-    relations: list[Relation] = field(default_factory=list)
+    relations: dict[Relation, None] = field(default_factory=dict)
+    same: dict[Figure, Figure] = field(default_factory=dict)
+    newest: dict[Figure, Figure] = field(default_factory=dict)
     published: dict[Figure, Figure] = field(default_factory=dict)
 
-    def derive(self, kind: str, plus: Figure, minus: Sequence[Figure], *, people: bool, signed: bool = False) -> None:
-        """The figure by which the first one differs from the sum of the others, which no table shows.
+    def key(self, figure: Figure) -> Figure:
+        """Under which its cell stands."""
+        return self.same.get(figure, figure)
+
+    def cell(self, figure: Figure) -> Cell | None:
+        return self.cells.get(self.key(figure))
+
+    def relate(self, *terms: tuple[object, int]) -> None:
+        """That these come to zero; once."""
+        self.relations[Relation(terms)] = None
+
+    def derive(self, kind: str, plus: Figure, minus: Figure, *, people: bool, signed: bool = False) -> None:
+        """The figure by which the first one differs from the other, which no table shows.
 
         Who stands behind it is not counted, so it is held to be as few as it can be: that many of the sizes are left.
         """
-        value = self.cells[plus].value - sum(self.cells[one].value for one in minus)
-        size = self.cells[plus].size - sum(self.cells[one].size for one in minus)
-        key = Derived(kind, (plus, *minus))
+        key = Derived(kind, plus, minus)
+        if key in self.cells:
+            return
+        value = self.cells[plus].value - self.cells[minus].value
+        size = self.cells[plus].size - self.cells[minus].size
         self.cells[key] = Cell(
             key,
             value,
@@ -80,7 +106,7 @@ class Told:
             decided="withheld",
             lower=0 if value >= 0 and not signed else None,
         )
-        self.relations.append(Relation(((plus, 1), *((one, -1) for one in minus), (key, -1))))
+        self.relate((plus, 1), (minus, -1), (key, -1))
 
 
 def told_with(now: CountedPeriod, definition: Definition, earlier: Sequence[Earlier]) -> Told:
@@ -90,27 +116,21 @@ def told_with(now: CountedPeriod, definition: Definition, earlier: Sequence[Earl
         add_period(told, number, one.counted, shown_in(one))
     number = len(earlier) + 1
     add_period(told, number, now, dict.fromkeys(wanted(now, definition, number)))
-    last: dict[Figure, Figure] = {}
-    for figure in [key for key in told.cells if isinstance(key, Figure)]:
-        same = figure._replace(statement=0)
-        # A reader compares with what was shown last, and knows that it changed since as it did before that.
-        for before in dict.fromkeys(one for one in (last.get(same), told.published.get(same)) if one is not None):
-            _link(told, before, figure)
-        last[same] = figure
-        if told.cells[figure].decided == "published":
-            told.published[same] = figure
     return told
 
 
 def add_period(told: Told, number: int, counted: CountedPeriod, decisions: Decisions) -> None:
     """Adds the figures of one statement. `decisions`: of those that a table shows, or may."""
     people: dict[str, bool] = {}
-    tables: dict[tuple[str, str, str], dict[tuple[str, ...], CountedTable]] = defaultdict(dict)
+    tables: dict[tuple[str, Span], dict[tuple[str, ...], CountedTable]] = defaultdict(dict)
     for table in counted.tables:
         people[table.indicator] = table.people
-        tables[table.indicator, table.starts.isoformat(), table.ends.isoformat()][table.by] = table
+        tables[table.indicator, Span(table.starts, table.ends)][table.by] = table
         for cell in table.cells:
             _add(told, _figure(number, table, cell.classes), table, cell, decisions)
+    for figure, shown in decisions.items():
+        if shown:
+            told.published[figure._replace(statement=0)] = told.key(figure)
     for by_dimensions in tables.values():
         for table in by_dimensions.values():
             _breakdown(told, number, table, by_dimensions)
@@ -120,18 +140,24 @@ def add_period(told: Told, number: int, counted: CountedPeriod, decisions: Decis
 
 
 def _add(told: Told, figure: Figure, table: CountedTable, cell: CountedCell, decisions: Decisions) -> None:
+    if told.cell(figure) is not None:
+        # The total of another table of the same indicator.
+        return
     shown = decisions.get(figure, False)
-    told.cells.setdefault(
-        figure,
-        Cell(
-            figure,
-            cell.value,
-            cell.size,
-            sensitive=table.people,
-            decided=None if shown is None else "published" if shown else "withheld",
-            weight=1 if cell.classes else TOTAL_WEIGHT,
-        ),
-    )
+    decided: Literal["published", "withheld"] | None = None if shown is None else "published" if shown else "withheld"
+    same = figure._replace(statement=0)
+    before = told.newest.get(same)
+    if before is not None and (told.cells[before].value, told.cells[before].size) == (cell.value, cell.size):
+        told.same[figure] = before
+        if told.cells[before].decided == "withheld" and decided != "withheld":
+            told.cells[before] = replace(told.cells[before], decided=decided)
+        return
+    weight = 1 if cell.classes else TOTAL_WEIGHT
+    told.cells[figure] = Cell(figure, cell.value, cell.size, sensitive=table.people, decided=decided, weight=weight)
+    # A reader compares with what was shown last, and knows that it changed since as it did before that.
+    for other in dict.fromkeys(one for one in (before, told.published.get(same)) if one is not None):
+        told.derive("change", figure, other, people=table.people, signed=True)
+    told.newest[same] = figure
 
 
 def _figure(number: int, table: CountedTable, classes: tuple[str, ...]) -> Figure:
@@ -149,55 +175,48 @@ def _breakdown(told: Told, number: int, table: CountedTable, others: Mapping[tup
         for cell in table.cells[1:]:
             groups[tuple(cell.classes[place] for place in places)].append(_figure(number, table, cell.classes))
         for classes, members in groups.items():
-            if (total := _figure(number, coarser, classes)) in told.cells:
+            if told.cell(total := _figure(number, coarser, classes)) is not None:
                 _sum(told, total, members, adds_up=table.adds_up, people=table.people)
 
 
 def _sum(told: Told, total: Figure, members: Sequence[Figure], *, adds_up: bool, people: bool) -> None:
     """What adds up is the sum. What does not lies between the largest and the sum: what the others hold of it, and
     how much stands in several, no table shows."""
+    total, members = told.key(total), [told.key(one) for one in members]
     if adds_up:
-        told.relations.append(Relation(((total, 1), *((one, -1) for one in members))))
+        if [total] != members:
+            told.relate((total, 1), *((one, -1) for one in members))
         return
     for one in members:
-        told.derive("others", total, [one], people=people)
-    key = Derived("several", (total, *members))
+        told.derive("others", total, one, people=people)
+    key = Several(total, tuple(members))
     value = sum(told.cells[one].value for one in members) - told.cells[total].value
     # How often somebody is counted twice tells of nobody.
     told.cells[key] = Cell(key, value, value, sensitive=False, decided="withheld", lower=None if value < 0 else 0)
-    told.relations.append(Relation((*((one, 1) for one in members), (total, -1), (key, -1))))
+    told.relate(*((one, 1) for one in members), (total, -1), (key, -1))
 
 
 def _over_time(told: Told, number: int, counted: CountedPeriod) -> None:
     """A stretch of time and those that it is made of, class by class; one without a class has none of it."""
-    groups: dict[tuple[str, tuple[str, ...]], list[CountedTable]] = defaultdict(list)
+    groups: dict[tuple[str, tuple[str, ...]], dict[Span, CountedTable]] = defaultdict(dict)
     for table in counted.tables:
-        groups[table.indicator, table.by].append(table)
-    for whole, *rest in groups.values():
-        if not rest:
-            continue
-        for cell in whole.cells:
-            total = _figure(number, whole, cell.classes)
-            found = [one for part in rest if (one := _figure(number, part, cell.classes)) in told.cells]
-            if whole.over_time:
-                _sum(told, total, found, adds_up=True, people=whole.people)
-            elif found:
-                _nested(told, total, found, _tiles(whole, rest), people=whole.people)
+        groups[table.indicator, table.by][Span(table.starts, table.ends)] = table
+    for tables in groups.values():
+        smallest = stretches(tables)
+        for span, whole in tables.items():
+            within = [one for one in smallest if one.within(span)] if whole.over_time else inner(span, tables)
+            parts = [tables[one] for one in within if one in tables and one != span]
+            for cell in whole.cells if parts else ():
+                found = [one for part in parts if told.cell(one := _figure(number, part, cell.classes)) is not None]
+                _stretch(told, _figure(number, whole, cell.classes), found, whole, tiled=tiles(span, within))
 
 
-def _tiles(whole: CountedTable, parts: Sequence[CountedTable]) -> bool:
-    """Whether the stretches are the whole one, without a gap and none of them twice."""
-    spans = sorted(Span(one.starts, one.ends) for one in parts)
-    edges = [whole.starts, *(one.ends for one in spans)]
-    return [one.starts for one in spans] == edges[:-1] and edges[-1] == whole.ends
-
-
-def _nested(told: Told, total: Figure, members: Sequence[Figure], tiles: bool, *, people: bool) -> None:
-    if tiles:
-        _sum(told, total, members, adds_up=False, people=people)
+def _stretch(told: Told, total: Figure, members: Sequence[Figure], whole: CountedTable, *, tiled: bool) -> None:
+    if whole.over_time or tiled:
+        _sum(told, total, members, adds_up=whole.over_time, people=whole.people)
         return
     for one in members:
-        told.derive("others", total, [one], people=people)
+        told.derive("others", told.key(total), told.key(one), people=whole.people)
 
 
 def _narrowed(told: Told, number: int, counted: CountedPeriod) -> None:
@@ -235,8 +254,7 @@ def _within(
         ]
         # Distinct things add up within one class of each dimension alone.
         if table.adds_up or len(members) <= 1 or bool(cell.classes):
-            total = _figure(number, table, cell.classes)
-            told.relations.append(Relation(((total, 1), *((one, -1) for one in members))))
+            _sum(told, _figure(number, table, cell.classes), members, adds_up=True, people=table.people)
 
 
 def _fits(classes: Mapping[str, str], named: Mapping[str, str], within: Mapping[str, frozenset[str]]) -> bool:
@@ -250,25 +268,15 @@ def _parts(told: Told, number: int, counted: CountedPeriod, people: Mapping[str,
     by_indicator: dict[str, list[CountedTable]] = defaultdict(list)
     for table in counted.tables:
         by_indicator[table.indicator].append(table)
-    for part, whole in counted.parts:
+    for part, whole in (*counted.parts, *counted.followers):
         for table in by_indicator[part]:
+            if (part, whole) in counted.followers and table.starts > counted.begins:
+                continue
             for cell in table.cells:
                 one = _figure(number, table, cell.classes)
                 other = one._replace(indicator=whole)
-                # Of a stretch in which a later step lies before the earlier one of its case the rest has no sense.
-                if other in told.cells and told.cells[other].value >= told.cells[one].value:
-                    key = Derived("rest", (other, one))
-                    if key not in told.cells:
-                        told.derive("rest", other, [one], people=people[whole])
-
-
-def _link(told: Told, before: Figure, after: Figure) -> None:
-    """The same figure, told again later. One that has not changed is the same one; else the change is a figure."""
-    earlier, later = told.cells[before], told.cells[after]
-    if (earlier.value, earlier.size) == (later.value, later.size):
-        told.relations.append(Relation(((after, 1), (before, -1))))
-    else:
-        told.derive("change", after, [before], people=later.sensitive, signed=True)
+                if told.cell(other) is not None:
+                    told.derive("rest", told.key(other), told.key(one), people=people[whole])
 
 
 def wanted(counted: CountedPeriod, definition: Definition, number: int) -> Iterator[Figure]:
@@ -284,8 +292,7 @@ def wanted(counted: CountedPeriod, definition: Definition, number: int) -> Itera
 
 def span_of(counted: CountedPeriod) -> tuple[str, str]:
     """First day of the period, and first day after it."""
-    first = counted.tables[0]
-    return first.starts.isoformat(), first.ends.isoformat()
+    return counted.starts.isoformat(), counted.ends.isoformat()
 
 
 def shown_tables(definition: Definition, period: str) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -177,7 +177,7 @@ def settle(
     try:
         found = protect(
             list(told.cells.values()),
-            told.relations,
+            list(told.relations),
             threshold=rules.threshold,
             protection=rules.protection,
             seconds=SECONDS,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.monitoring.domain.counted import CountedPeriod
 from services.monitoring.store import COUNTED, ISSUED
 from shared.canonical import canonical_json
-from shared.contracts.monitoring.statements import Digest, Signature, Statement
+from shared.contracts.monitoring.statements import Digest, KeyId, Signature, Statement
 from shared.store.collection import Collection
 from shared.store.documents import new_document
 from shared.store.port import Store
@@ -30,7 +30,7 @@ class Signed(BaseModel):
 
     statement: Statement
     digest: Digest
-    key_id: str
+    key_id: KeyId
     signature: Signature
     frozen: Digest
 

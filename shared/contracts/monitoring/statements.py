@@ -21,6 +21,8 @@ Withheld = Literal["withheld", "change_withheld"]
 CELLS_AT_MOST = 5_000
 TABLES_AT_MOST = 500
 Number = Annotated[int, Field(ge=1)]
+# RFC 7638 thumbprint of a key: it may begin with any of its characters.
+KeyId = Annotated[str, StringConstraints(pattern=patterns.THUMBPRINT)]
 Signature = Annotated[str, StringConstraints(pattern=patterns.SIGNATURE)]
 
 
@@ -170,6 +172,6 @@ class StatementIssued(Event):
     leads_to: ClassVar[str | None] = "open"
     statement: Statement
     digest: Digest
-    key_id: Code
+    key_id: KeyId
     signature: Signature
     frozen: Digest

@@ -56,7 +56,7 @@ def signed_with(period: str, figures: Mapping[str, int | str | None], **changes:
         "tables": tables,
     }
     statement = Statement.model_validate({**said, **changes})
-    return Signed(statement=statement, digest=DIGEST, key_id="key", signature="s" * 86, frozen=DIGEST)
+    return Signed(statement=statement, digest=DIGEST, key_id="k" * 43, signature="s" * 86, frozen=DIGEST)
 
 
 async def in_state(serving: Serving, id: str, *states: str) -> dict[str, Any]:

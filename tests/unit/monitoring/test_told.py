@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 
 from services.monitoring.counting import ToCount, counted_period, digest_of, facts_digest, facts_of
-from services.monitoring.domain.counted import CountedPeriod, Span, inner, stretches
+from services.monitoring.domain.counted import CountedPeriod, Span, inner, stretches, tiles
 from services.monitoring.domain.stating import Shown, stated_tables
 from services.monitoring.domain.suppression.attacker import intervals, recovered
 from services.monitoring.domain.suppression.problem import Cell, Relation
 from services.monitoring.domain.suppression.protecting import protect
-from services.monitoring.domain.told import Earlier, told_with
+from services.monitoring.domain.told import Derived, Earlier, Figure, told_with
 from services.monitoring.recounting import recounted
 from services.monitoring.store import ReadModel
 from services.monitoring.work.issuing import shares_of
 from services.monitoring.work.kept import digest_of as kept_under
 from shared.contracts.monitoring.statements import StatedTable, Statement
+from shared.contracts.placement.placements import ReturnStarted
 from shared.programmes.model import Definition
 from tests.unit.monitoring.stating import signed_with
 from tests.unit.monitoring.story import DEFINITION, Story, model_of
@@ -78,7 +79,7 @@ def published(definition: Definition, model: ReadModel, periods: Sequence[str]) 
         told = told_with(now, definition, earlier)
         found = protect(
             list(told.cells.values()),
-            told.relations,
+            list(told.relations),
             threshold=THRESHOLD,
             protection=PROTECTION,
             seconds=20,
@@ -107,8 +108,10 @@ def atoms(model: ReadModel, definition: Definition) -> dict[Atom, int]:
     for code, _, _ in QUARTERS:
         with model.database.reader() as connection:
             counted = counted_period(connection, asked_of(definition, code))
-        (table,) = (one for one in counted.tables if one.by == ("sex", "sector"))
-        found |= {(code, *SEXES_AND_SECTORS): 0 for SEXES_AND_SECTORS in product(SEXES, SECTORS)}
+        of_it = (counted.starts, counted.ends)
+        by_both = (one for one in counted.tables if one.by == ("sex", "sector"))
+        (table,) = (one for one in by_both if (one.starts, one.ends) == of_it)
+        found |= {(code, *both): 0 for both in product(SEXES, SECTORS)}
         found |= {(code, *cell.classes): cell.value for cell in table.cells[1:]}
     return found
 
@@ -208,8 +211,13 @@ def test_stretches_are_the_smallest_that_all_periods_together_make() -> None:
         return Span(date(2026, first, 1), date(2026, last, 1))
 
     year, spring, early = span(1, 12), span(3, 6), span(1, 4)
-    assert stretches(year, [spring, early, year]) == [span(1, 3), span(3, 4), span(4, 6), span(6, 12)]
-    assert stretches(spring, [year]) == []
+    assert stretches([spring, early, year]) == [span(1, 3), span(3, 4), span(4, 6), span(6, 12)]
+    assert stretches([spring]) == [spring]
+    # What lies between two periods is nobody's.
+    assert stretches([span(1, 3), span(6, 7)]) == [span(1, 3), span(6, 7)]
+    assert tiles(year, [span(6, 12), span(1, 4), span(4, 6)])
+    assert not tiles(year, [span(1, 4), span(3, 12)])
+    assert not tiles(year, [span(1, 4)])
     assert inner(year, [spring, early, year, span(11, 12)]) == [early, spring, span(11, 12)]
 
 
@@ -221,3 +229,75 @@ def test_what_was_counted_is_known_by_its_digest() -> None:
     read = CountedPeriod.model_validate(counted.model_dump(mode="json"))
     assert kept_under(counted) == kept_under(again) == kept_under(read)
     assert kept_under(counted.model_copy(update={"period": "q2"})) != kept_under(counted)
+
+
+COMPLETED = {
+    "code": "completed",
+    "name": {"en": "Completed"},
+    "unit": "returns",
+    "measure": "count",
+    "facts": {"kinds": ["return_completed"]},
+}
+HALVES = [
+    _period("first", "h", "2025-01-01", "2026-07-01"),
+    _period("second", "h", "2026-07-01", "2026-10-01"),
+    _period("all", "a", "2025-01-01", "2026-10-01"),
+]
+
+
+@pytest.mark.parametrize("order", [("first", "second", "all"), ("all", "first", "second"), ("second", "all", "first")])
+def test_what_began_less_what_was_completed_tells_nobody(order: tuple[str, ...]) -> None:
+    """Of 100 returns 97 were completed: no sum and no difference of what is published is the three others."""
+    story = Story()
+    for number in range(100):
+        day = datetime(2026, 2 if number < 60 else 8, 10, 12, tzinfo=UTC)
+        story.person(str(number), sex="male")
+        if number in (1, 2, 70):
+            story.tell(story.opened(str(number), at=day), ReturnStarted(happened_at=day))
+        else:
+            story.returned(str(number), at=day)
+    rules = {"threshold": THRESHOLD, "protection": PROTECTION}
+    indicators = [*(one for one in DEFINITION["indicators"] if one["code"] == "returns"), COMPLETED]
+    said = {**DEFINITION, "periods": HALVES, "indicators": indicators, "disclosure": rules}
+    definition = Definition.model_validate(said)
+    earlier = published(definition, model_of(story.records), order)
+    held = {
+        ("returns", "first"): 60,
+        ("returns", "second"): 40,
+        ("completed", "first"): 58,
+        ("completed", "second"): 39,
+    }
+    cells = {key: Cell(key, value, value) for key, value in held.items()}
+    relations = []
+    for code in ("returns", "completed"):
+        cells[code, "all"] = Cell((code, "all"), held[code, "first"] + held[code, "second"], 100)
+        relations.append(Relation((((code, "all"), 1), ((code, "first"), -1), ((code, "second"), -1))))
+    for period in ("first", "all"):
+        left = cells["returns", period].value - cells["completed", period].value
+        cells["left", period] = Cell(("left", period), left, left)
+        relations.append(Relation(((("returns", period), 1), (("completed", period), -1), (("left", period), -1))))
+    shown = {
+        (table.indicator, one.statement.period)
+        for one in earlier
+        for table in one.statement.tables
+        if table.cells[0].withheld is None
+    }
+    assert shown
+    told = recovered(list(cells.values()), relations, shown)
+    assert not {("left", "first"), ("left", "all")} & told.keys(), (shown, told)
+
+
+def test_an_unchanged_figure_is_told_as_the_one_that_it_was_and_a_changed_one_beside_it() -> None:
+    definition, model = programme(), happened(random.Random(1), 80)
+    (first,) = published(definition, model, ["q1"])
+    again = told_with(first.counted, definition, [first])
+    assert set(again.same) == {key for key in again.same if key.statement == 2}
+    assert all(key.statement == 1 for key in again.cells if isinstance(key, Figure))
+    table, *rest = first.counted.tables
+    cell = table.cells[0]
+    more = table.model_copy(
+        update={"cells": (cell._replace(value=cell.value + 1, size=cell.size + 1), *table.cells[1:])}
+    )
+    changed = told_with(first.counted.model_copy(update={"tables": (more, *rest)}), definition, [first])
+    changes = [key for key in changed.cells if isinstance(key, Derived) and key.kind == "change"]
+    assert [changed.cells[one].value for one in changes] == [1]
